@@ -1,0 +1,54 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Any Python >= 3.10 starts the tools; they then find the interpreters for the environments below .cache/venv themselves.
+PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.10; do \
+  "$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo "$$p" && break; done)
+TOOLS := tests/tools
+VENV := .cache/venv
+STAGES := lint sanity unit integration e2e build
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@echo '  make test-STAGE   one part of the tests: $(STAGES)'
+
+demo: python ## restart a small mixed fleet before your eyes (KEEP=1 leaves it running, to play with)
+	@$(PYTHON) $(TOOLS)/prereqs.py demo
+	@$(PYTHON) $(TOOLS)/venvs.py demo
+	@$(VENV)/demo/bin/python tests/fleet/demo.py $(if $(KEEP),--keep)
+
+test: python ## all tests and checks; as root on Debian or Ubuntu installs missing packages
+	@$(PYTHON) $(TOOLS)/prereqs.py test --install
+	@$(PYTHON) $(TOOLS)/stages.py $(STAGES)
+
+lint: test-lint ## linters, types, documentation and licence checks
+
+$(addprefix test-,$(STAGES)): test-%: python
+	@$(PYTHON) $(TOOLS)/prereqs.py $*
+	@$(PYTHON) $(TOOLS)/stages.py $*
+
+soak: python ## the long runs: every kill at every step, for hours if you let it
+	@$(PYTHON) $(TOOLS)/prereqs.py test --install
+	@$(PYTHON) $(TOOLS)/stages.py soak
+
+bench: python ## measure downtime against the bare limit and a plain playbook, into .bench/results.json
+	@$(PYTHON) $(TOOLS)/prereqs.py demo
+	@$(PYTHON) $(TOOLS)/venvs.py demo
+	@$(VENV)/demo/bin/python tests/bench/run.py
+
+venvs: python ## only make the environments that development needs
+	@$(PYTHON) $(TOOLS)/venvs.py dev core-2.16 core-2.19 core-2.21 || test $$? -eq 3
+
+prerequisites: python ## name the packages that are missing, with the command that installs them
+	@$(PYTHON) $(TOOLS)/prereqs.py test
+
+clean: ## remove all that these targets made
+	rm -rf .cache .bench .ansible tests/output
+
+python:
+	@test -n '$(PYTHON)' || { echo 'No Python >= 3.10 with venv was found. On Debian: apt-get install python3 python3-venv' >&2; exit 1; }

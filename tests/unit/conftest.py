@@ -1,0 +1,27 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes the collection importable as ansible_collections.anqicms.lifecycle on every Python, with no Ansible installed."""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TREE = os.path.join(ROOT, ".cache", "tree")
+LINK = os.path.join(TREE, "ansible_collections", "anqicms", "lifecycle")
+
+
+def link_collection() -> None:
+    """Make the tree with its one link to the repository; other test processes may do the same at the same time."""
+    os.makedirs(os.path.dirname(LINK), exist_ok=True)
+    try:
+        os.symlink(ROOT, LINK)
+    except FileExistsError:
+        if os.path.realpath(LINK) != os.path.realpath(ROOT):
+            raise
+
+
+link_collection()
+if TREE not in sys.path:
+    sys.path.insert(0, TREE)
