@@ -1,0 +1,261 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The one opener for everything under an install directory.
+
+That directory belongs to the web user, so nothing in it is trusted: a path is walked component by component from an
+open directory handle, links are never followed, and a file is first looked at through an O_PATH handle, which opens
+nothing (a FIFO does not block, a device is not touched), and only then opened for reading.
+"""
+
+import errno
+import os
+import stat
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+MIB = 1 << 20
+_DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KINDS = ((stat.S_ISLNK, 'a symbolic link'), (stat.S_ISDIR, 'a directory'), (stat.S_ISFIFO, 'a FIFO'),
+          (stat.S_ISSOCK, 'a socket'), (stat.S_ISCHR, 'a device'), (stat.S_ISBLK, 'a device'))
+
+
+class UnsafePath(LifecycleError):
+    """A path that this collection does not open: a link, no regular file, a foreign owner, too large."""
+
+
+def trusted_owners(*uids: t.Optional[int]) -> t.Set[int]:
+    """The users whose files are read: root and the given users of the instance (None is skipped)."""
+    return {0}.union(uid for uid in uids if uid is not None)
+
+
+def kind_of(info: os.stat_result) -> t.Optional[str]:
+    """What a path is when it is not a regular file, for a message; None for a regular file."""
+    if stat.S_ISREG(info.st_mode):
+        return None
+    return next((text for test, text in _KINDS if test(info.st_mode)), 'not a regular file')
+
+
+def why_unsafe(info: os.stat_result, owners: t.Collection[int]) -> t.Optional[str]:
+    """Why a file is not opened, None when it may be."""
+    kind = kind_of(info)
+    if kind is not None:
+        return 'it is %s' % kind
+    if info.st_nlink != 1:
+        return 'it has %d names (hard links)' % info.st_nlink
+    if info.st_uid not in owners:
+        return 'it belongs to user id %d, neither root nor the user of the instance' % info.st_uid
+    return None
+
+
+def _unsafe(path: str, why: str) -> UnsafePath:
+    return UnsafePath('%s is not opened: %s. Replace it by a plain file of the instance\'s user.' % (path, why))
+
+
+def _parts(relative: str) -> t.List[str]:
+    parts = relative.split('/')
+    if not relative or any(part in ('', '.', '..') or '\0' in part for part in parts):
+        raise UnsafePath('%r is not a plain path below the install directory. It was not opened.' % (relative,))
+    return parts
+
+
+def _open_directory(name: str, parent: t.Optional[int], shown: str) -> int:
+    try:
+        return os.open(name, _DIR_FLAGS, dir_fd=parent)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise _unsafe(shown, 'it is a link or not a directory')
+        raise
+
+
+def _walk(start: int, parts: t.Sequence[str], shown: str, check: t.Callable[[int, str], None]) -> int:
+    """A handle of the directory ``parts`` below ``start``; ``check`` sees each directory's handle and may raise."""
+    handle = os.dup(start)
+    for part in parts:
+        shown = os.path.join(shown, part)
+        try:
+            below = _open_directory(part, handle, shown)
+        finally:
+            os.close(handle)
+        handle = below
+        try:
+            check(handle, shown)
+        except LifecycleError:
+            os.close(handle)
+            raise
+    return handle
+
+
+def _anything(dummy_handle: int, dummy_shown: str) -> None:
+    return None
+
+
+def _from_root(path: str, check: t.Callable[[int, str], None] = _anything) -> int:
+    root = os.open('/', _DIR_FLAGS)
+    try:
+        return _walk(root, [part for part in path.split('/') if part], '/', check)
+    finally:
+        os.close(root)
+
+
+def _open_regular(parent: int, name: str, shown: str, owners: t.Collection[int], flags: int) -> int:
+    """Look first (O_PATH opens nothing), then open the very file that was looked at."""
+    look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        why = why_unsafe(os.fstat(look), owners)
+        if why is not None:
+            raise _unsafe(shown, why)
+        return os.open('/proc/self/fd/%d' % look, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    finally:
+        os.close(look)
+
+
+def read_fd(fd: int, limit: int) -> bytes:
+    """At most ``limit`` bytes from where ``fd`` stands."""
+    chunks = []  # type: t.List[bytes]
+    while limit > 0:
+        chunk = os.read(fd, min(limit, 65536))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        limit -= len(chunk)
+    return b''.join(chunks)
+
+
+class InstallDir:
+    """An install directory held open. ``path`` is absolute and has no links in it (Instance.dir).
+
+    Raises UnsafePath for links in the path, OSError when it cannot be opened. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = _from_root(path)
+        self.uid = os.fstat(self.fd).st_uid
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> 'InstallDir':
+        return self
+
+    def __exit__(self, *dummy: t.Any) -> None:
+        self.close()
+
+    def shown(self, relative: str) -> str:
+        return os.path.join(self.path, relative)
+
+    def owners(self, uid: t.Optional[int] = None) -> t.Set[int]:
+        """Root, the owner of the directory, and the user that the process runs as, when known."""
+        return trusted_owners(self.uid, uid)
+
+    def _parent(self, relative: str) -> t.Tuple[int, str]:
+        parts = _parts(relative)
+        return _walk(self.fd, parts[:-1], self.path, _anything), parts[-1]
+
+    def lstat(self, relative: str) -> t.Optional[os.stat_result]:
+        """lstat of a path below, None when it does not exist. UnsafePath when a directory on the way is a link."""
+        try:
+            parent, name = self._parent(relative)
+        except FileNotFoundError:
+            return None
+        try:
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        finally:
+            os.close(parent)
+
+    def open_file(self, relative: str, owners: t.Collection[int], flags: int = os.O_RDONLY) -> int:
+        """A descriptor of a regular file with one name that belongs to one of ``owners``; else UnsafePath or OSError.
+
+        ``flags`` may ask for O_APPEND or O_WRONLY; nothing is ever created here.
+        """
+        parent, name = self._parent(relative)
+        try:
+            return _open_regular(parent, name, self.shown(relative), owners, flags)
+        finally:
+            os.close(parent)
+
+    def create_file(self, relative: str, flags: int = os.O_WRONLY | os.O_APPEND, mode: int = 0o644) -> int:
+        """A descriptor of a new file; FileExistsError when anything stands there, a dangling link too."""
+        parent, name = self._parent(relative)
+        try:
+            return os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent)
+        finally:
+            os.close(parent)
+
+    def read(self, relative: str, owners: t.Collection[int], limit: int = MIB) -> bytes:
+        """The whole file; UnsafePath when it is larger than ``limit`` bytes."""
+        data = self.head(relative, owners, limit + 1)
+        if len(data) > limit:
+            raise _unsafe(self.shown(relative), 'it is larger than %d bytes' % limit)
+        return data
+
+    def head(self, relative: str, owners: t.Collection[int], limit: int) -> bytes:
+        """The first ``limit`` bytes."""
+        fd = self.open_file(relative, owners)
+        try:
+            return read_fd(fd, limit)
+        finally:
+            os.close(fd)
+
+    def tail(self, relative: str, owners: t.Collection[int], limit: int) -> bytes:
+        """The last ``limit`` bytes."""
+        fd = self.open_file(relative, owners)
+        try:
+            os.lseek(fd, max(0, os.fstat(fd).st_size - limit), os.SEEK_SET)
+            return read_fd(fd, limit)
+        finally:
+            os.close(fd)
+
+    def names(self, relative: str = '', most: int = 2000) -> t.List[str]:
+        """At most ``most`` names of a directory below, sorted; empty when it does not exist."""
+        try:
+            handle = _walk(self.fd, _parts(relative) if relative else [], self.path, _anything)
+        except FileNotFoundError:
+            return []
+        try:
+            found = []
+            with os.scandir('/proc/self/fd/%d' % handle) as entries:
+                for entry in entries:
+                    found.append(entry.name)
+                    if len(found) >= most:
+                        break
+            return sorted(found)
+        finally:
+            os.close(handle)
+
+    def open_log(self, path: str, uid: t.Optional[int], flags: int = os.O_RDONLY) -> int:
+        """A log of the instance: a file below the directory, or, the one exception, a panel's log elsewhere.
+
+        Elsewhere every directory down to the log must belong to root and be writable by root alone, so that nobody
+        else chose what stands there. ``uid`` is the user that the process runs as, None when unknown.
+        """
+        relative = self.relative(path)
+        if relative is not None:
+            return self.open_file(relative, self.owners(uid), flags)
+        directory, name = os.path.split(os.path.normpath(path))
+        parent = _from_root(directory, _root_only)
+        try:
+            return _open_regular(parent, name, path, self.owners(uid), flags)
+        finally:
+            os.close(parent)
+
+    def relative(self, path: str) -> t.Optional[str]:
+        """``path`` relative to the directory, None when it lies elsewhere. Nothing is looked up."""
+        path = os.path.normpath(os.path.join(self.path, path))
+        prefix = self.path.rstrip('/') + '/'
+        return path[len(prefix):] if path.startswith(prefix) else None
+
+
+def _root_only(handle: int, shown: str) -> None:
+    info = os.fstat(handle)
+    if info.st_uid != 0 or info.st_mode & 0o022:
+        raise _unsafe(shown, 'a log outside of the install directory is used only when root alone can write the '
+                             'directories down to it')
