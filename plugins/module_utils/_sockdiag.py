@@ -34,6 +34,8 @@ _DIAG_INFO = 2
 _HEADER, _MESSAGE = 16, 72
 _DESTROY_GROUPS = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
 _ANSWER_TIMEOUT = 5.0
+_DELAYED_ACK_MS = 250
+_YOUNG_SEGMENTS = 16
 
 
 class TcpInfo(t.NamedTuple):
@@ -278,10 +280,11 @@ def open_monitor() -> t.Optional[ReleaseMonitor]:
 
 
 def query_in_flight(sock: Sock) -> t.Optional[bool]:
-    """Whether a client-side connection waits for an answer: a request went out last. None: cannot tell.
+    """Whether a client-side connection waits for an answer: its last data event was a send. None: cannot tell yet.
 
-    Times are in kernel ticks (up to 10 ms), so an answer and the next request often bear the same time. Then the peer's
-    delayed acknowledgement (it comes after at most 200 ms, alone, only while the answer is outstanding) decides.
+    Times are in kernel ticks (up to 10 ms), so an answer and the next request often bear the same time; then see
+    ``_same_tick``. A command without an answer (MySQL's COM_STMT_CLOSE) looks like a request for ever: True is 'maybe',
+    False is sure.
     """
     if sock.wqueue or sock.rqueue:
         return True
@@ -292,11 +295,16 @@ def query_in_flight(sock: Sock) -> t.Optional[bool]:
         return True
     if info.last_data_sent > info.last_data_recv or info.data_segs_out == 0:
         return False
-    return _same_tick(info)
+    return _same_tick(info.last_data_recv, info)
 
 
-def _same_tick(info: TcpInfo) -> t.Optional[bool]:
-    acked_alone = info.last_ack_recv is not None and info.last_data_recv is not None and info.last_ack_recv < info.last_data_recv
-    if acked_alone or (info.data_segs_out is not None and info.data_segs_in is not None and info.data_segs_out > info.data_segs_in):
+def _same_tick(age: int, info: TcpInfo) -> t.Optional[bool]:
+    """A request that stays unanswered is acknowledged alone, at the latest after 200 ms; an answer acknowledges it itself.
+
+    A young connection acknowledges at once: there, as many segments out as in (a database greets first) mean a request.
+    """
+    if info.last_ack_recv is None or info.data_segs_out is None or info.data_segs_in is None:
+        return None
+    if info.last_ack_recv < age or (info.data_segs_out <= _YOUNG_SEGMENTS and info.data_segs_out >= info.data_segs_in):
         return True
-    return False if (info.last_data_sent or 0) >= 500 else None
+    return False if age > _DELAYED_ACK_MS else None
