@@ -1,0 +1,67 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: outcome
+short_description: What became of one instance, as one record
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
+description:
+  - Joins what is known of an instance with the registered result of the task that worked on it, and with the failure of its block.
+positional: result, failure, run_id, check_mode
+options:
+  _input:
+    description: The instance as M(anqicms.lifecycle.instance_info#module) described it.
+    type: dict
+    required: true
+  result:
+    description: Registered result of the task that worked on it, if one ran.
+    type: dict
+  failure:
+    description: What a rescue recorded, with C(dir), C(task) and C(msg); of another instance it is ignored.
+    type: dict
+  run_id:
+    description: Name of the run.
+    type: str
+    default: ""
+  check_mode:
+    description: Whether nothing was to be changed.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Show what became of it
+  ansible.builtin.debug:
+    msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The record with C(run_id), C(id), C(dir), C(version), C(outcome) (V(done), V(unchanged), V(rolled_back), V(failed), V(lost)
+      when the connection did not come back, V(planned) in check mode), C(failed), C(changed), C(pid_before), C(pid_after),
+      C(downtime_ms), C(verified_ms) and C(reason).
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
+
+
+def outcome(instance: t.Any, result: t.Any = None, failure: t.Any = None, run_id: t.Any = "",
+            check_mode: bool = False) -> dict[str, t.Any]:
+    """The record of one instance; see ``_outcome.make_record``."""
+    return _outcome.make_record(instance, result, failure, str(run_id), check_mode)
+
+
+class FilterModule:
+    """Gives the filter to Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"outcome": outcome}

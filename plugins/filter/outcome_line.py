@@ -1,0 +1,55 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: outcome_line
+short_description: What became of one instance, as one line for people
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
+description:
+  - Host, instance, version, outcome, process id before and after, downtime, time until verified, and the reason of a failure.
+  - What hosts reported is shown with control characters escaped.
+positional: host
+options:
+  _input:
+    description: A record of P(anqicms.lifecycle.outcome#filter).
+    type: dict
+    required: true
+  host:
+    description: Name of the host.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what became of it
+  ansible.builtin.debug:
+    msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result) | anqicms.lifecycle.outcome_line(inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The line.
+  type: str
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
+
+
+def outcome_line(record: t.Any, host: str) -> str:
+    """The line of one record; see ``_outcome.line``."""
+    return t.cast(str, as_data(_outcome.line(record, host)))
+
+
+class FilterModule:
+    """Gives the filter to Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"outcome_line": outcome_line}

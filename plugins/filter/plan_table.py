@@ -1,0 +1,62 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: plan_table
+short_description: Shows what was found on all hosts and what a run would do, as a table for people
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
+description:
+  - Reads the answers of M(anqicms.lifecycle.instance_info#module) that the preflight registered on every host.
+  - What hosts reported is shown with control characters escaped.
+positional: hosts, verb
+options:
+  _input:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  hosts:
+    description: The hosts to show, in order.
+    type: list
+    elements: str
+    required: true
+  verb:
+    description: What the run does to the instances; C(discover) shows them only.
+    type: str
+    required: true
+    choices: [restart, stop, start, recover, discover]
+"""
+
+EXAMPLES = r"""
+- name: Show the plan
+  ansible.builtin.debug:
+    msg: "{{ hostvars | anqicms.lifecycle.plan_table(ansible_play_hosts, 'restart') }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The lines of the table. A line below an instance names a hazard; V(!) marks what blocks the verb.
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _table
+
+
+def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str) -> list[str]:
+    """The table of all hosts; see ``_table.host_rows`` for its rows."""
+    return _table.table([row for host in hosts for row in _table.host_rows(host, hostvars[host], verb)])
+
+
+class FilterModule:
+    """Gives the filter to Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"plan_table": plan_table}

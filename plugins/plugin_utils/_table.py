@@ -1,0 +1,78 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Tables for people: what was found on every host and what the run would do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+
+HEADINGS = ('host', 'instance', 'state', 'version', 'port', 'pid', 'plan')
+MARKS = {'block': '!', 'warn': '-', 'info': '.'}
+
+
+def version_of(instance: t.Mapping[str, t.Any]) -> str:
+    """The running version, with the one on disk behind it where the two differ."""
+    version = instance.get('version') or {}
+    running, files = version.get('running'), version.get('files')
+    if running and files and running != files:
+        return f'{running} (files {files})'
+    return str(running or files or '?')
+
+
+def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, ...]:
+    """One row of the table."""
+    pids = ' '.join(str(pid) for pid in instance.get('pids') or []) or '-'
+    values = (host, instance.get('dir'), instance.get('state'), version_of(instance), instance.get('port') or '?', pids, what)
+    return tuple(shown(value, 120) for value in values)
+
+
+def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str]) -> list[str]:
+    """What people should know about an instance, one line per hazard."""
+    lines = []
+    for hazard in instance.get('hazards') or []:
+        blocks = verb in (hazard.get('blocks') or [])
+        state = ' (accepted)' if blocks and hazard['code'] in accept else ''
+        mark = '!' if blocks else MARKS.get(hazard.get('severity', ''), '-')
+        lines.append(f'  {mark} {shown(hazard["code"])}{state}: {shown(hazard["message"], 300)}')
+    return lines
+
+
+def what_happens(instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, accept: t.Sequence[str]) -> str:
+    """A word on what the run does to an instance."""
+    if _plan.refused(instance, verb, accept):
+        return 'REFUSED'
+    skipped = {entry['dir']: entry['reason'] for entry in plan.skipped}
+    return f'skip: {skipped[instance["dir"]]}' if instance['dir'] in skipped else verb
+
+
+def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
+    """The rows of one host, each with the notes that stand below it."""
+    found, accept = facts.get('anqicms__found'), _plan.words(facts.get('anqicms_accept_hazards'))
+    plan = _plan.make_plan(found, verb, accept, _plan.truth(facts.get('anqicms_only_if_needed')))
+    rows = []
+    for answer in _plan.answers(found):
+        for instance in answer.get('instances') or []:
+            rows.append((cells(host, instance, what_happens(instance, plan, verb, accept)), notes(instance, verb, accept)))
+    if rows:
+        return rows
+    word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else 'nothing to do'
+    return [((host, '-', '-', '-', '-', '-', word), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
+
+
+def table(rows: t.Sequence[tuple[tuple[str, ...], list[str]]]) -> list[str]:
+    """Aligned lines with a heading."""
+    widths = [max(len(row[n]) for row in [HEADINGS, *(cells for cells, _notes in rows)]) for n in range(len(HEADINGS))]
+    lines = [_line(HEADINGS, widths)]
+    for row, below in rows:
+        lines += [_line(row, widths), *below]
+    return lines
+
+
+def _line(row: t.Sequence[str], widths: t.Sequence[int]) -> str:
+    return '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
