@@ -1,0 +1,102 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A local fleet: several 'hosts' that are directories of one machine, with several instances each."""
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from instance import Instance, end_below, make_instance
+from mariadb import MariaDB
+
+
+class Host(NamedTuple):
+    name: str
+    directory: Path
+    instances: list[Instance]
+
+    @property
+    def state_dir(self) -> Path:
+        return self.directory / "state"
+
+
+class Fleet:
+    """`root` becomes the fleet's own: everything whose executable lies below it ends with `stop`.
+
+    With `with_database` (the default) there is one private MariaDB for all; without, the stand-ins need none.
+    """
+
+    def __init__(self, root: Path, with_database: bool = True) -> None:
+        self.root = Path(root).resolve()
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.hosts: list[Host] = []
+        self.db = MariaDB(self.root / "mariadb") if with_database else None
+        self.inventory = self.root / "inventory.yml"
+
+    def add_host(self, name: str) -> Host:
+        host = Host(name, self.root / "hosts" / name, [])
+        host.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.hosts.append(host)
+        return host
+
+    def add_instance(self, host: Host, site: str, version: str, port: int = 0) -> Instance:
+        """Lay out an instance of `site`; a free port is chosen unless one is given."""
+        database = "".join(char if char.isalnum() else "_" for char in f"{host.name}_{site}")
+        instance = make_instance(host.directory / "www" / "wwwroot" / site, version, port, self.db, database, self.root)
+        host.instances.append(instance)
+        return instance
+
+    @property
+    def instances(self) -> list[Instance]:
+        return [instance for host in self.hosts for instance in host.instances]
+
+    def start(self) -> None:
+        """Start the database and all instances, wait for them, write inventory.yml."""
+        if self.db:
+            self.db.start()
+        for instance in self.instances:  # one after the other: kill-at-start would end what runs already
+            instance.start(environment=_protected(self.root))
+        self.write_inventory()
+
+    def stop(self) -> None:
+        """End everything that runs below the root, and the database. Files stay."""
+        end_below(self.root)
+        if self.db:
+            self.db.stop()
+
+    def remove(self) -> None:
+        self.stop()
+        if self.db:
+            self.db.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.remove()
+
+    def write_inventory(self) -> Path:
+        """An Ansible inventory of the hosts: group anqicms, connection local, one state directory per host."""
+        rows = ["anqicms:", "  hosts:"]
+        for host in self.hosts:
+            rows += [f"    {host.name}:", f"      anqicms_state_dir: {host.state_dir}", "      anqicms_instances:"]
+            for instance in host.instances:
+                rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}"]
+        rows += ["  vars:", "    ansible_connection: local", f"    ansible_python_interpreter: {sys.executable}"]
+        self.inventory.write_text("\n".join(rows) + "\n")
+        return self.inventory
+
+
+def _protected(root: Path) -> dict[str, str]:
+    """The environment with a PATH whose first `pidof` finds nobody, so that instances of 3.2.2 - 3.4.5 spare the others."""
+    import os
+
+    directory = root / "no-pidof"
+    directory.mkdir(exist_ok=True)
+    (directory / "pidof").write_text("#!/bin/sh\nexit 1\n")
+    (directory / "pidof").chmod(0o755)
+    return {**os.environ, "PATH": f"{directory}:{os.environ.get('PATH', '/usr/bin:/bin')}"}

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One instance: an install directory with its own binary, configuration, log and (perhaps) process."""
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Mapping
+
+import releases
+from freeze import BINARY
+from mariadb import MariaDB, free_port
+
+
+class Instance:
+    """Made by `make_instance`. Nothing is started before `start`."""
+
+    def __init__(self, directory: Path, version: str, port: int, database: str) -> None:
+        self.dir = directory
+        self.version = version
+        self.port = port
+        self.database = database
+        self.binary = directory / BINARY
+        self.log = directory / "running.log"
+
+    def start(self, wait: float = 20.0, environment: Mapping[str, str] | None = None) -> int:
+        """Start it as the vendor's script does, wait until it answers with its version, and return its pid.
+
+        `wait` is in seconds; 0 does not wait and returns 0. Raise TimeoutError with the log's end.
+        """
+        place, binary, log = (shlex.quote(str(path)) for path in (self.dir, self.binary, self.log))
+        command = f"cd {place} && nohup {binary} >> {log} 2>&1 &"
+        subprocess.run(["/bin/sh", "-c", command], check=True, stdin=subprocess.DEVNULL,
+                       env=dict(environment) if environment is not None else None)
+        return self.wait_ready(wait) if wait else 0
+
+    def spawn(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start it as a child of this process, with running.log as stdout and stderr: for tests of exit codes."""
+        with open(self.log, "ab") as log:
+            return subprocess.Popen([str(self.binary), *arguments], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=log, start_new_session=True,
+                                    env=dict(environment) if environment is not None else None)
+
+    def wait_ready(self, seconds: float = 20.0) -> int:
+        """Wait until a process of this instance answers with a version; return its pid."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.told_version() and self.pids():
+                return self.pids()[0]
+            time.sleep(0.01)
+        raise TimeoutError(f"{self.dir}: no answer on port {self.port} after {seconds} s; log:\n{self.log_text()[-2000:]}")
+
+    def pids(self) -> list[int]:
+        """Processes that run this directory's binary (also one that was replaced meanwhile)."""
+        return [pid for pid, exe in executables() if exe == str(self.binary)]
+
+    @property
+    def pid(self) -> int:
+        """Its one process; 0 when there is none. Raise RuntimeError when there are several."""
+        pids = self.pids()
+        if len(pids) > 1:
+            raise RuntimeError(f"{self.dir}: several processes {pids}")
+        return pids[0] if pids else 0
+
+    def told_version(self, timeout: float = 2.0) -> str:
+        """What version/info answers; empty when it does not."""
+        try:
+            status, body = self.get("/system/api/version/info", timeout=timeout)
+            return str(json.loads(body)["data"]["version"]) if status == 200 else ""
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+            return ""
+
+    def get(self, path: str, timeout: float = 5.0, headers: Mapping[str, str] | None = None,
+            method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
+        """One request on a connection of its own: status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers={"Connection": "close", **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def log_text(self) -> str:
+        try:
+            return self.log.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def knobs(self, **values: Any) -> None:
+        """Write the stand-in's test-only settings (standin/config.py, Knobs); they count from the next start."""
+        (self.dir / "standin.json").write_text(json.dumps(values))
+
+    def kill(self) -> None:
+        """SIGKILL to every process whose executable lies in this directory, and wait until they are gone."""
+        end_below(self.dir)
+
+
+def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | None = None, database: str = "",
+                  fleet_root: Path | None = None) -> Instance:
+    """Lay out an install directory of this version.
+
+    Without `db` the stand-in serves one site from memory. `fleet_root` is the directory below which its kill-at-start
+    may find victims (default: the parent of `directory`).
+    """
+    directory = Path(os.path.realpath(directory))
+    if db is None and releases.real_releases():
+        raise ValueError("a real release needs a database: pass db")
+    releases.unpack(version, directory)
+    database = database or "anq_" + "".join(char if char.isalnum() else "_" for char in directory.name)
+    instance = Instance(directory, version, port or free_port(), database)
+    if (directory / "lib" / "version").exists():
+        (directory / "lib" / "fleet-root").write_text(str(fleet_root or directory.parent))
+    if db is None:
+        instance.knobs(no_database=True)
+    write_config(instance, db)
+    return instance
+
+
+def write_config(instance: Instance, db: MariaDB | None) -> None:
+    """config.json as the installer leaves it, readable by its owner alone."""
+    host, port = (db.host, db.port) if db else ("127.0.0.1", 3306)
+    user, password = (db.user, db.password) if db else ("anq", "anq-secret")
+    config = {
+        "mysql": {"database": instance.database, "user": user, "password": password, "host": host, "port": port},
+        "server": {"env": "production", "port": instance.port, "log_level": "error",
+                   "token_secret": "0123456789abcdef0123456789abcdef"},
+    }
+    path = instance.dir / "config.json"
+    path.write_text(json.dumps(config, indent="\t"))
+    path.chmod(0o600)
+
+
+def executables() -> list[tuple[int, str]]:
+    """Pid and executable of every process that may be seen."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                found.append((int(name), os.readlink(f"/proc/{name}/exe").removesuffix(" (deleted)")))
+            except OSError:
+                continue
+    return found
+
+
+def end_below(directory: Path) -> None:
+    """SIGKILL, by pid, to everything whose executable lies below a directory that we made."""
+    prefix = os.path.realpath(directory).rstrip("/") + "/"
+    for _ in range(200):
+        living = [pid for pid, exe in executables() if exe.startswith(prefix)]
+        if not living:
+            return
+        for pid in living:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+        time.sleep(0.01)
+    raise TimeoutError(f"processes below {directory} do not end: {living}")

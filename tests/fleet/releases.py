@@ -1,0 +1,55 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the files of a version come from: the stand-in, or real releases when RELEASES=<dir> is set."""
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import freeze
+
+VERSIONS = ("2.5.3", "3.2.8", "3.5.8")
+
+
+def real_releases() -> Path | None:
+    """The directory that RELEASES names, if any."""
+    named = os.environ.get("RELEASES")
+    return Path(named).expanduser().resolve() if named else None
+
+
+def release_of(version: str) -> Path:
+    """A directory with the files of this version. Raise FileNotFoundError if RELEASES has none."""
+    real = real_releases()
+    if real is None:
+        return freeze.release(version)
+    for name in (version, f"v{version}"):
+        if (real / name / freeze.BINARY).is_file():
+            return real / name
+    for archive in sorted(real.glob(f"anqicms-linux*v{version}.zip")):
+        return _unpacked(archive, version)
+    raise FileNotFoundError(
+        f"{real} has neither {version}/{freeze.BINARY} nor anqicms-linux-*-v{version}.zip for version {version}"
+    )
+
+
+def _unpacked(archive: Path, version: str) -> Path:
+    target = freeze.CACHE / "releases" / f"{version}-{archive.stat().st_size}-{archive.stat().st_mtime_ns}"
+    if not target.exists():
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(partial)
+        os.chmod(partial / freeze.BINARY, 0o755)
+        try:
+            partial.rename(target)
+        except OSError:  # another run was faster
+            shutil.rmtree(partial)
+    return target
+
+
+def unpack(version: str, directory: Path) -> None:
+    """Copy the files of a version into an install directory (which may exist): every instance has its own binary."""
+    shutil.copytree(release_of(version), directory, dirs_exist_ok=True, symlinks=True)
+    os.chmod(directory / freeze.BINARY, 0o755)

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each version does differently. The one table that the rest of the stand-in reads.
+
+Written from docs/application.md; to play another version add a row.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# How a version answers SIGTERM.
+OLD = "closes the port and stays for ever"      # 2.1.2 - 3.2.1
+DRAINING = "waits for requests, then exits 0"   # 3.2.2 - 3.5.1
+ABRUPT = "exits 0 at once"                      # 3.5.2 -
+
+
+class Panic(NamedTuple):
+    """Numbers in the Go panic that an invalid config.json causes from 3.x on."""
+
+    pc: str
+    line: int
+    offset: str
+    init_line: int
+
+
+class Behaviour(NamedTuple):
+    """One version. Locations are the source positions that its log lines carry."""
+
+    version: str
+    iris: str = ""                      # empty: prints no `Iris Version`
+    schema: str = "2.3.6"               # generation of the tables, see schema.py
+    on_signal: str = OLD
+    port_scan: bool = False             # dials the port before anything else (3.1.7)
+    error_log: bool = False             # 3.0.6
+    panic: Panic | None = None          # else an invalid config.json exits 255
+    sqlstate: bool = True               # `Error 1045 (28000): ` instead of `Error 1045: `
+    coloured_iris_error: bool = False
+    kill_at_start: str = ""             # pidof (3.2.2 - 3.4.5), pgrep (3.4.7)
+    needs_locales: bool = False         # 3.3.9 - 3.4.x
+    multi_site: bool = False            # 3.0.5: table websites, siteinfo
+    records_version: bool = False       # 3.3.0: settings.last_run_version gates the migration
+    background_migration: bool = False  # 3.4.5, when last_run_version is set
+    background_categories: bool = False  # 3.2.0 - 3.2.1
+    mysql_environment: bool = False     # 3.4.2
+    settings_in_file: bool = False      # up to 2.3.6
+    transfers_settings: bool = False    # 2.5.x moves them from config.json to the table
+    restart_by_exec: bool = True        # 3.0.4
+    soft_delete: bool = True            # until 3.5.3
+    at_connect: str = ""
+    at_settings: tuple[str, ...] = ()
+    at_archives: str = ""
+    at_modules: str = ""
+    at_module_update: str = ""
+    at_site_update: str = ""
+    at_admin: str = ""
+
+
+_TABLE = (
+    Behaviour(
+        "2.3.6", settings_in_file=True, restart_by_exec=False, sqlstate=False, coloured_iris_error=True,
+        at_connect="dao/dao.go:34", at_admin="provider/admin.go:24",
+    ),
+    Behaviour(
+        "2.5.3", iris="12.2.0-beta5", schema="2.5.3", sqlstate=False, transfers_settings=True, restart_by_exec=False,
+        at_connect="dao/dao.go:32", at_admin="provider/admin.go:24",
+    ),
+    Behaviour(
+        "3.1.9", iris="12.2.0-beta7", schema="3.2.8", port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xbff179", 82, "+0x219", 102), at_connect="provider/dao.go:43",
+    ),
+    Behaviour(
+        "3.2.1", iris="12.2.5", schema="3.2.8", port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xbb4c99", 82, "+0x219", 102), background_categories=True,
+        at_connect="provider/dao.go:43", at_admin="provider/admin.go:24",
+    ),
+    Behaviour(
+        "3.2.8", iris="12.2.5", schema="3.2.8", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xbb4c99", 82, "+0x219", 102), kill_at_start="pidof",
+        at_connect="provider/dao.go:43", at_admin="provider/admin.go:24",
+    ),
+    Behaviour(
+        "3.3.11", iris="12.2.7", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xbc0519", 82, "+0x1f9", 101), kill_at_start="pidof", needs_locales=True, records_version=True,
+        at_connect="provider/dao.go:45", at_settings=("provider/dao.go:85",), at_archives="provider/dao.go:347",
+        at_admin="provider/admin.go:23",
+    ),
+    Behaviour(
+        "3.4.0", iris="12.2.7", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xbc0519", 82, "+0x1f9", 101), kill_at_start="pidof", needs_locales=True, records_version=True,
+        at_connect="provider/dao.go:45", at_settings=("provider/dao.go:85",), at_archives="provider/dao.go:354",
+        at_modules="provider/dao.go:253", at_admin="provider/admin.go:23",
+    ),
+    Behaviour(
+        "3.5.1", iris="12.2.11", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xc4ee39", 83, "+0x1f9", 102), kill_at_start="pgrep", records_version=True,
+        background_migration=True, mysql_environment=True,
+        at_connect="provider/dao.go:44", at_settings=("provider/website.go:347", "provider/dao.go:89"),
+        at_archives="provider/dao.go:361", at_modules="provider/dao.go:260", at_admin="provider/admin.go:23",
+    ),
+    Behaviour(
+        "3.5.8", iris="12.2.11", schema="3.5.8", on_signal=ABRUPT, port_scan=True, error_log=True, multi_site=True,
+        panic=Panic("0xc66319", 84, "+0x1b9", 103), kill_at_start="pgrep", records_version=True,
+        background_migration=True, mysql_environment=True, soft_delete=False,
+        at_settings=("provider/website.go:361", "provider/dao.go:91"), at_archives="provider/dao.go:360",
+        at_modules="provider/dao.go:259", at_module_update="provider/dao.go:267",
+        at_site_update="provider/website.go:310", at_admin="provider/admin.go:24",
+    ),
+)
+
+BEHAVIOURS = {row.version: row for row in _TABLE}

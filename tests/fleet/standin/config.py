@@ -1,0 +1,135 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""config.json as the application reads it, and the stand-in's own knobs."""
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+
+class InvalidConfig(Exception):
+    """The text is what Go's encoding/json says."""
+
+
+class Mysql(NamedTuple):
+    database: str = ""
+    user: str = ""
+    password: str = ""
+    host: str = "127.0.0.1"
+    port: int = 3306
+
+
+class Config(NamedTuple):
+    """`installed` is false when there is no (readable) config.json or no database in it: install mode."""
+
+    installed: bool
+    port: int
+    mysql: Mysql
+    raw: dict[str, Any]
+
+
+class Knobs(NamedTuple):
+    """Test-only: read from standin.json beside the binary. Times in milliseconds; 0 or empty: off."""
+
+    start_delay_ms: int = 0          # after the signal handler is there and before the port opens
+    exit_delay_ms: int = 0           # between the signal's marker and the exit
+    migration_ms: int = 0            # least time that a due migration copies rows
+    background_copy_ms: int = 0      # least time that the background copy of categories takes
+    ignore_sigterm: bool = False
+    hang_on_shutdown: bool = False   # closes the port on a signal and never exits
+    child: str = ""                  # name under source/ of a child that survives, e.g. cwebp_linux_amd64
+    crash_after_ms: int = 0          # panic and exit 2, counted from the open port
+    exit_code: int = -1              # exits with it instead of opening the port
+    no_database: bool = False        # serves one site from memory: for tests that need no MariaDB
+    wrong_version: str = ""          # what version/info answers instead of the truth
+
+
+def _load(path: str) -> Any:
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def read_knobs(root: str) -> Knobs:
+    try:
+        found = _load(os.path.join(root, "standin.json"))
+    except FileNotFoundError:
+        return Knobs()
+    return Knobs(**found)
+
+
+def read(root: str) -> Config:
+    try:
+        with open(os.path.join(root, "config.json"), encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:  # of any kind, as the application does
+        return Config(False, 8001, Mysql(), {})
+    return parse(text)
+
+
+def parse(text: str) -> Config:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise InvalidConfig(_go_syntax_error(text, error)) from None
+    if not isinstance(raw, dict):
+        raise InvalidConfig(f"json: cannot unmarshal {_go_kind(raw)} into Go value of type config.configData")
+    server, mysql = _section(raw, "server"), _section(raw, "mysql")
+    port = _number(server, "server", "port") or 8001
+    texts = {key: _text(mysql, key) for key in ("database", "user", "password")}
+    settings = Mysql(
+        host=_text(mysql, "host") or "127.0.0.1", port=_number(mysql, "mysql", "port") or 3306, **texts
+    )
+    return Config(bool(settings.database), port, settings, raw)
+
+
+def write(root: str, raw: dict[str, Any]) -> None:
+    """As the application does: truncate and write, tab-indented, no newline at the end."""
+    with open(os.path.join(root, "config.json"), "w", encoding="utf-8") as file:
+        file.write(json.dumps(raw, indent="\t", ensure_ascii=False))
+
+
+def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    section = raw.get(name) or {}
+    if not isinstance(section, dict):
+        raise InvalidConfig(_go_type_error(section, name, f"config.{name.title()}Json"))
+    return section
+
+
+def _number(section: dict[str, Any], name: str, key: str) -> int:
+    value = section.get(key)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidConfig(_go_type_error(value, f"{name}.{key}", "int"))
+    return value
+
+
+def _text(section: dict[str, Any], key: str) -> str:
+    value = section.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidConfig(_go_type_error(value, f"mysql.{key}", "string"))
+    return value
+
+
+def _go_kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    return {str: "string", list: "array", dict: "object"}.get(type(value), "null")
+
+
+def _go_type_error(value: Any, field: str, wanted: str) -> str:
+    return f"json: cannot unmarshal {_go_kind(value)} into Go struct field configData.{field} of type {wanted}"
+
+
+def _go_syntax_error(text: str, error: ValueError) -> str:
+    position = getattr(error, "pos", 0)
+    unterminated = str(error).startswith("Unterminated")
+    if unterminated or not text[position:].strip():
+        return "unexpected end of JSON input"
+    return f"invalid character '{text[position:].lstrip()[0]}' looking for beginning of value"

@@ -1,0 +1,267 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From exec to exit. The main thread owns the signals; everything that may wait runs in another thread."""
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+from standin import log
+from standin.address import ListenError, answers, listen
+from standin.behaviours import ABRUPT, BEHAVIOURS, OLD, Behaviour
+from standin.config import Config, InvalidConfig, Knobs, Mysql, read, read_knobs, write
+from standin.killing import kill_others
+from standin.server import Server
+
+_NAMES = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupt", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
+_BOOTED, _RESTART = 200, 201  # events beside the signal numbers
+
+
+class Program(NamedTuple):
+    """Where it runs and whom it plays."""
+
+    exe: str
+    root: str    # with a slash at the end, as in the first log line
+    bundle: str  # the frozen program's own files
+    behaviour: Behaviour
+    knobs: Knobs
+    config: Config
+    port: int
+
+
+class Application:
+    """Events come through one pipe: signals, the end of the start, a wish to restart."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._events, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._server: Server | None = None
+        self._booted = False
+        self._leaving = False  # an exit or a restart is under way: nobody reads further signals
+
+    def run(self) -> None:
+        """Does not return."""
+        behaviour = self.program.behaviour
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        _catch(signal.SIGQUIT)
+        if behaviour.on_signal != OLD:
+            _catch(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            kill_others(behaviour.kill_at_start, self.program.exe, self.program.bundle)
+        threading.Thread(target=self._boot, daemon=True).start()
+        while True:
+            for event in os.read(self._events, 64):
+                self._on_event(event)
+
+    def _on_event(self, event: int) -> None:
+        if event == _BOOTED:
+            self._on_booted()
+        elif event == _RESTART:
+            self._on_restart()
+        elif event in _NAMES:
+            self._on_signal(signal.Signals(event))
+
+    def _on_booted(self) -> None:
+        self._booted = True
+        if self._leaving:
+            self._leave()
+        else:
+            self._serve()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        program = self.program
+        if program.behaviour.on_signal == OLD:
+            self._on_old_signal(number)
+            return
+        if self._leaving or program.knobs.ignore_sigterm:
+            return
+        self._leaving = True
+        log.line(f"退出 {_NAMES[number]}")
+        if self._booted:
+            self._leave()
+
+    def _on_old_signal(self, number: signal.Signals) -> None:
+        if number == signal.SIGQUIT:
+            log.quit_dump()
+            os._exit(2)
+        if self._server and not self.program.knobs.ignore_sigterm:
+            self._server.close_port()
+
+    def _leave(self) -> None:
+        log.line("监听到退出信号")
+        threading.Thread(target=self._exit, daemon=True).start()
+
+    def _exit(self) -> None:
+        program = self.program
+        if program.knobs.hang_on_shutdown:
+            if self._server:
+                self._server.close_port()
+            return
+        time.sleep(program.knobs.exit_delay_ms / 1000)
+        if self._server and program.behaviour.on_signal != ABRUPT:
+            self._server.drain()
+        os._exit(0)
+
+    def ask_restart(self) -> None:
+        """After the answer to this request is sent."""
+        threading.Timer(0.05, os.write, (self._wake, bytes([_RESTART]))).start()
+
+    def _on_restart(self) -> None:
+        """Same pid: shut down without a time limit, then exec itself."""
+        if not self._leaving:
+            self._leaving = True
+            log.line("监听到路由更改")
+            threading.Thread(target=self._restart, daemon=True).start()
+
+    def _restart(self) -> None:
+        if self._server:
+            self._server.drain()
+        log.line("进程结束，开始重启")
+        os.execv(self.program.exe, sys.argv)
+
+    def _boot(self) -> None:
+        """Database and migration; a signal that comes meanwhile waits for the end of this."""
+        program = self.program
+        time.sleep(program.knobs.start_delay_ms / 1000)
+        if program.knobs.exit_code >= 0:
+            os._exit(program.knobs.exit_code)
+        self._handler = self._install_or_sites()
+        os.write(self._wake, bytes([_BOOTED]))
+
+    def _install_or_sites(self):  # type: ignore[no-untyped-def]
+        program = self.program
+        if not program.config.installed:
+            from standin.sites import install_answer
+            return install_answer
+        from standin.booting import boot_sites
+        return boot_sites(program, self.ask_restart)
+
+    def _serve(self) -> None:
+        program = self.program
+        if program.behaviour.needs_locales and not _locales_present(program.root):
+            log.stamped("languages err catalog: empty languages")
+            os._exit(1)
+        try:
+            listener = listen(program.port)
+        except ListenError as error:
+            self._bind_lost(str(error))
+        self._server = Server(listener, self._handler)
+        log.banner(program.behaviour, program.port)
+        if program.behaviour.on_signal == OLD:
+            _catch(signal.SIGTERM, signal.SIGINT)
+        self._server.start()
+        self._afterwards()
+
+    def _afterwards(self) -> None:
+        knobs = self.program.knobs
+        url = getattr(self._handler, "url", "") or f"http://127.0.0.1:{self.program.port}"
+        _later(1.0, log.stamped, f"请手动在浏览器输入访问地址： {url}")
+        if knobs.child:
+            _spawn_child(self.program.root, knobs.child)
+        if knobs.crash_after_ms:
+            _later(knobs.crash_after_ms / 1000, _crash)
+
+    def _bind_lost(self, text: str) -> None:
+        behaviour = self.program.behaviour
+        log.iris_error(behaviour, text)
+        log.stamped(text)
+        if behaviour.error_log:
+            log.error_file(self.program.root, f"启动服务出错 {text}")
+        os._exit(0)
+
+
+def _later(seconds: float, call, *values) -> None:  # type: ignore[no-untyped-def]
+    timer = threading.Timer(seconds, call, values)
+    timer.daemon = True
+    timer.start()
+
+
+def _crash() -> None:
+    log.crash("runtime error: index out of range [3] with length 3")
+    os._exit(2)
+
+
+def _catch(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        signal.signal(number, lambda *_: None)  # the wakeup descriptor carries it to the loop
+
+
+def _locales_present(root: str) -> bool:
+    from standin.migration import locales_present
+    return locales_present(root)
+
+
+def _spawn_child(root: str, name: str) -> None:
+    """A helper under source/ that lives on when this process ends and holds an upload open."""
+    directory = os.path.join(root, "public", "uploads")
+    os.makedirs(directory, exist_ok=True)
+    opened = os.open(os.path.join(directory, "converting.webp"), os.O_WRONLY | os.O_CREAT, 0o644)
+    os.posix_spawn(os.path.join(root, "source", name), ["sleep", "600"], os.environ,
+                   file_actions=[(os.POSIX_SPAWN_DUP2, opened, 1)])
+    os.close(opened)
+
+
+def _flag_port(arguments: list[str]) -> int:
+    """`-port N`, `-port=N`, one dash or two; 0 when it is not given."""
+    port = 0
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).lstrip("-").partition("=")
+        if name == "port" and not equals and rest:
+            value = rest.pop(0)
+        if name != "port" or not value.isdecimal():
+            os.write(2, f"flag provided but not defined: -{name}\nUsage of {sys.argv[0]}:\n  -port int\n".encode())
+            os._exit(2)
+        port = int(value)
+    return port
+
+
+def _environment_config(behaviour: Behaviour, root: str, config: Config, port: int) -> Config:
+    """3.4.2: MYSQL_* in the environment replace the mysql block, and config.json is written at every start."""
+    get = os.environ.get
+    password = get("MYSQL_ROOT_PASSWORD") or get("MYSQL_PASSWORD")
+    if not (behaviour.mysql_environment and get("MYSQL_DATABASE") and get("MYSQL_HOST") and password):
+        return config
+    mysql = Mysql(get("MYSQL_DATABASE", ""), get("MYSQL_USER", "root"), password, get("MYSQL_HOST", ""),
+                  int(get("MYSQL_PORT") or 3306))
+    raw = {**config.raw, "mysql": mysql._asdict()}
+    raw["server"] = {**raw.get("server", {}), "port": port or config.port}
+    write(root, raw)
+    return Config(True, port or config.port, mysql, raw)
+
+
+def _read_config(behaviour: Behaviour, root: str) -> Config:
+    try:
+        return read(root)
+    except InvalidConfig as error:
+        log.line(f"Invalid Config:  {error}")
+        if not behaviour.panic:
+            os._exit(255)
+        log.append(os.path.join(root, "error.log"), "")
+        log.config_panic(behaviour.panic)
+        os._exit(2)
+
+
+def main() -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    exe = os.readlink("/proc/self/exe").removesuffix(" (deleted)")
+    root = os.path.dirname(exe) + "/"
+    bundle = os.path.join(root, "lib")
+    with open(os.path.join(bundle, "version"), encoding="ascii") as file:
+        behaviour = BEHAVIOURS[file.read().strip()]
+    log.stamped(root)
+    config = _read_config(behaviour, root)
+    flag = _flag_port(sys.argv[1:])
+    port = flag or config.port
+    if behaviour.port_scan and answers(port):
+        log.stamped("端口已经被占用，可能软件已经启动")
+        os._exit(255)
+    config = _environment_config(behaviour, root, config, flag)
+    Application(Program(exe, root, bundle, behaviour, read_knobs(root), config, port)).run()
