@@ -14,11 +14,11 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
 
-QUIET_MS = 60      # silence after the last byte sent; more than two kernel ticks
-STREAM_MS = 3000   # the same for a connection that was seen sending twice after one receive
-FRESH_MS = 300     # a client that connected and has sent nothing yet
-TIE_MS = 500       # sent and received in the same tick, so that the order is not known
-TICK_MS = 12       # two readings of one moment differ by up to a tick
+QUIET_MS = 60  # silence after the last byte sent; more than two kernel ticks
+STREAM_MS = 3000  # the same for a connection that was seen sending twice after one receive
+FRESH_MS = 300  # a client that connected and has sent nothing yet
+TIE_MS = 500  # sent and received in the same tick, so that the order is not known
+TICK_MS = 12  # two readings of one moment differ by up to a tick
 POLL_S = 0.004
 
 

@@ -9,9 +9,15 @@ import errno
 import socket
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._holders import owners, owns_listener, socket_inodes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._holders import (
+    holders,
+    owners,
+    owns_listener,
+    socket_inodes,
+)
 
-__all__ = ['Probe', 'bind_probe', 'owners', 'owns_listener', 'socket_inodes']
+__all__ = ['Probe', 'bind_probe', 'holders', 'owners', 'owns_listener', 'socket_inodes', 'valid_ports']
 
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -54,8 +60,21 @@ def _explain_errno(code: int, port: int, address: str) -> str:
     if code == errno.EADDRINUSE:
         return 'in use'
     if code in (errno.EACCES, errno.EPERM):
-        return ('this user may not bind port %d (a privileged port, or a security policy such as SELinux); whether it is in use '
-                'is not known' % port)
+        return (
+            'this user may not bind port %d (a privileged port, or a security policy such as SELinux); whether it is '
+            'in use is not known' % port
+        )
     if code == errno.EADDRNOTAVAIL:
         return '%s is not an address of this host' % address
     return 'bind of %s port %d failed: %s' % (address, port, errno.errorcode.get(code, code))
+
+
+def valid_ports(ports: t.Sequence[int]) -> t.List[int]:
+    """The ports without repetition, in their order; LifecycleError when one is not 1..65535 or there is none."""
+    wrong = [port for port in ports if not 1 <= port <= 65535]
+    if wrong or not ports:
+        raise LifecycleError(
+            '%s. Ports are numbers from 1 to 65535. Nothing was looked at.'
+            % ('These are no TCP ports: %s' % ', '.join(map(str, wrong)) if wrong else 'No port was given')
+        )
+    return sorted(set(ports), key=list(ports).index)

@@ -20,10 +20,22 @@ ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT = 1, 2, 3, 4, 5
 CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING, NEW_SYN_RECV, BOUND_INACTIVE = 7, 8, 9, 10, 11, 12, 13
 BOUND = (CLOSE, BOUND_INACTIVE)  # has a local port and neither listens nor is connected; asked for as 13, shown as 7
 STATE_NAMES = {
-    1: 'ESTABLISHED', 2: 'SYN_SENT', 3: 'SYN_RECV', 4: 'FIN_WAIT1', 5: 'FIN_WAIT2', 6: 'TIME_WAIT', 7: 'BOUND',
-    8: 'CLOSE_WAIT', 9: 'LAST_ACK', 10: 'LISTEN', 11: 'CLOSING', 12: 'SYN_RECV', 13: 'BOUND',
+    1: 'ESTABLISHED',
+    2: 'SYN_SENT',
+    3: 'SYN_RECV',
+    4: 'FIN_WAIT1',
+    5: 'FIN_WAIT2',
+    6: 'TIME_WAIT',
+    7: 'BOUND',
+    8: 'CLOSE_WAIT',
+    9: 'LAST_ACK',
+    10: 'LISTEN',
+    11: 'CLOSING',
+    12: 'SYN_RECV',
+    13: 'BOUND',
 }
 SERVED = (ESTABLISHED, SYN_RECV, CLOSE_WAIT)
+EVENTS_LOST = -1
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 _NETLINK_SOCK_DIAG = 4
@@ -78,7 +90,9 @@ def state_mask(states: t.Iterable[int]) -> int:
     return mask
 
 
-def build_request(family: int, states: int, source_port: int = 0, with_info: bool = False, remote_port: int = 0) -> bytes:
+def build_request(
+    family: int, states: int, source_port: int = 0, with_info: bool = False, remote_port: int = 0
+) -> bytes:
     """A dump request; ``states`` is a mask of 1 << state, a port of 0 means any."""
     extensions = 1 << (_DIAG_INFO - 1) if with_info else 0
     body = struct.pack('=BBBxI', family, socket.IPPROTO_TCP, extensions, states)
@@ -88,11 +102,15 @@ def build_request(family: int, states: int, source_port: int = 0, with_info: boo
 
 def parse_info(data: bytes) -> TcpInfo:
     """Parse struct tcp_info, which is as long as the kernel knows it."""
+
     def number(offset: int, form: str = '=I') -> t.Optional[int]:
         if len(data) < offset + struct.calcsize(form):
             return None
         return int(struct.unpack_from(form, data, offset)[0])
-    return TcpInfo(number(24), number(44), number(52), number(56), number(120, '=Q'), number(128, '=Q'), number(152), number(156))
+
+    return TcpInfo(
+        number(24), number(44), number(52), number(56), number(120, '=Q'), number(128, '=Q'), number(152), number(156)
+    )
 
 
 def _attribute(data: bytes, start: int, end: int, wanted: int) -> t.Optional[bytes]:
@@ -101,7 +119,7 @@ def _attribute(data: bytes, start: int, end: int, wanted: int) -> t.Optional[byt
         if length < 4:
             return None
         if kind == wanted:
-            return data[start + 4:start + length]
+            return data[start + 4 : start + length]
         start += (length + 3) & ~3
     return None
 
@@ -111,11 +129,22 @@ def _parse_message(data: bytes, start: int, end: int) -> Sock:
     local_port, remote_port = struct.unpack_from('>HH', data, start + 4)
     rqueue, wqueue, uid, inode = struct.unpack_from('=IIII', data, start + 56)
     size = 16 if family == socket.AF_INET6 else 4
-    local = socket.inet_ntop(family, data[start + 8:start + 8 + size])
-    remote = socket.inet_ntop(family, data[start + 24:start + 24 + size])
+    local = socket.inet_ntop(family, data[start + 8 : start + 8 + size])
+    remote = socket.inet_ntop(family, data[start + 24 : start + 24 + size])
     info = _attribute(data, start + _MESSAGE, end, _DIAG_INFO)
-    return Sock(family, SYN_RECV if state == NEW_SYN_RECV else state, local, local_port, remote, remote_port, uid, inode,
-                rqueue, wqueue, parse_info(info) if info is not None else None)
+    return Sock(
+        family,
+        SYN_RECV if state == NEW_SYN_RECV else state,
+        local,
+        local_port,
+        remote,
+        remote_port,
+        uid,
+        inode,
+        rqueue,
+        wqueue,
+        parse_info(info) if info is not None else None,
+    )
 
 
 def parse_reply(data: bytes, inodes: t.Optional[t.AbstractSet[int]] = None) -> t.Tuple[t.List[Sock], bool, int]:
@@ -130,9 +159,9 @@ def parse_reply(data: bytes, inodes: t.Optional[t.AbstractSet[int]] = None) -> t
             code = struct.unpack_from('=i', data, start + _HEADER)[0] if length >= _HEADER + 4 else 0
             return socks, True, -code if code < 0 else 0
         body = start + _HEADER
-        if kind == _SOCK_DIAG_BY_FAMILY and length >= _HEADER + _MESSAGE:
-            if inodes is None or struct.unpack_from('=I', data, body + 68)[0] in inodes:
-                socks.append(_parse_message(data, body, start + length))
+        wanted = kind == _SOCK_DIAG_BY_FAMILY and length >= _HEADER + _MESSAGE
+        if wanted and (inodes is None or struct.unpack_from('=I', data, body + 68)[0] in inodes):
+            socks.append(_parse_message(data, body, start + length))
         start += (length + 3) & ~3
     return socks, False, 0
 
@@ -156,23 +185,42 @@ def _ask(request: bytes, inodes: t.Optional[t.AbstractSet[int]]) -> t.List[Sock]
 
 
 def _hex_address(text: bytes) -> str:
-    words = struct.pack('=%dI' % (len(text) // 8), *[int(text[i:i + 8], 16) for i in range(0, len(text), 8)])
+    words = struct.pack('=%dI' % (len(text) // 8), *[int(text[i : i + 8], 16) for i in range(0, len(text), 8)])
     return socket.inet_ntop(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words)
+
+
+def _proc_line(source_port: int) -> t.Pattern[bytes]:
+    port = b'%04X' % source_port if source_port else b'[0-9A-F]{4}'
+    return re.compile(
+        b'^ *\\d+: ([0-9A-F]+):(%s) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ([0-9A-F]+):([0-9A-F]+) '
+        b'\\S+ \\S+ +(\\d+) +\\d+ (\\d+)' % port,
+        re.M,
+    )
+
+
+def _proc_sock(fields: t.Sequence[bytes]) -> Sock:
+    local, local_port, remote, remote_port, state, wqueue, rqueue = fields[:7]
+    family = int(socket.AF_INET if len(local) == 8 else socket.AF_INET6)
+    number = int(state, 16)
+    return Sock(
+        family,
+        SYN_RECV if number == NEW_SYN_RECV else number,
+        _hex_address(local),
+        int(local_port, 16),
+        _hex_address(remote),
+        int(remote_port, 16),
+        int(fields[7]),
+        int(fields[8]),
+        int(rqueue, 16),
+        int(wqueue, 16),
+        None,
+    )
 
 
 def parse_proc_net(data: bytes, states: int, source_port: int = 0) -> t.List[Sock]:
     """Parse /proc/net/tcp or tcp6; lines of other states and ports are passed over quickly."""
-    socks = []
-    pattern = re.compile(b'^ *\\d+: ([0-9A-F]+):%s ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ([0-9A-F]+):([0-9A-F]+) '
-                         b'\\S+ \\S+ +(\\d+) +\\d+ (\\d+)' % (b'(%04X)' % source_port if source_port else b'([0-9A-F]{4})'), re.M)
-    for match in pattern.finditer(data):
-        local, port, remote, remote_port, state_text, wqueue, rqueue, uid, inode = match.groups()
-        state = int(state_text, 16)
-        if states >> state & 1:
-            socks.append(Sock(int(socket.AF_INET if len(local) == 8 else socket.AF_INET6), SYN_RECV if state == NEW_SYN_RECV else state,
-                              _hex_address(local), int(port, 16), _hex_address(remote), int(remote_port, 16),
-                              int(uid), int(inode), int(rqueue, 16), int(wqueue, 16), None))
-    return socks
+    lines = (match.groups() for match in _proc_line(source_port).finditer(data))
+    return [_proc_sock(fields) for fields in lines if states >> int(fields[4], 16) & 1]
 
 
 def read_proc_net(states: int, source_port: int = 0, root: str = '/proc/net') -> t.List[Sock]:
@@ -188,8 +236,13 @@ def read_proc_net(states: int, source_port: int = 0, root: str = '/proc/net') ->
     return socks
 
 
-def dump(states: int, source_port: int = 0, with_info: bool = False, remote_port: int = 0,
-         inodes: t.Optional[t.AbstractSet[int]] = None) -> t.List[Sock]:
+def dump(
+    states: int,
+    source_port: int = 0,
+    with_info: bool = False,
+    remote_port: int = 0,
+    inodes: t.Optional[t.AbstractSet[int]] = None,
+) -> t.List[Sock]:
     """Sockets of both families in these states. OSError only when neither sock_diag nor /proc/net can be read."""
     found = []  # type: t.List[Sock]
     try:
@@ -198,8 +251,13 @@ def dump(states: int, source_port: int = 0, with_info: bool = False, remote_port
     except OSError:
         found = read_proc_net(states, source_port)
     # the kernel's filter is trusted for speed only
-    return [sock for sock in found if (not source_port or sock.local_port == source_port)
-            and (not remote_port or sock.remote_port == remote_port) and (inodes is None or sock.inode in inodes)]
+    return [
+        sock
+        for sock in found
+        if (not source_port or sock.local_port == source_port)
+        and (not remote_port or sock.remote_port == remote_port)
+        and (inodes is None or sock.inode in inodes)
+    ]
 
 
 def listeners(port: int = 0) -> t.List[Sock]:
@@ -235,7 +293,8 @@ class ReleaseMonitor:
     """Tells when the kernel destroys TCP sockets of this network namespace; use ``open_monitor``."""
 
     def __init__(self) -> None:
-        self._link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_SOCK_DIAG)
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._link = socket.socket(socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
         try:
             self._link.bind((0, _DESTROY_GROUPS))
         except OSError:
@@ -255,7 +314,7 @@ class ReleaseMonitor:
         self.close()
 
     def drain(self) -> t.Set[int]:
-        """Local ports of the sockets destroyed since the last call; {0} added when events were lost."""
+        """Local ports of the sockets destroyed since the last call, and EVENTS_LOST when some were not told."""
         ports = set()  # type: t.Set[int]
         while True:
             try:
@@ -265,7 +324,7 @@ class ReleaseMonitor:
             except OSError as exc:
                 if exc.errno != errno.ENOBUFS:
                     raise
-                ports.add(0)
+                ports.add(EVENTS_LOST)
                 continue
             if sender[0] == 0:
                 ports.update(sock.local_port for sock in parse_reply(data)[0])
@@ -299,7 +358,7 @@ def query_in_flight(sock: Sock) -> t.Optional[bool]:
 
 
 def _same_tick(age: int, info: TcpInfo) -> t.Optional[bool]:
-    """A request that stays unanswered is acknowledged alone, at the latest after 200 ms; an answer acknowledges it itself.
+    """A request that stays unanswered is acknowledged alone, after at most 200 ms; an answer acknowledges it itself.
 
     A young connection acknowledges at once: there, as many segments out as in (a database greets first) mean a request.
     """
