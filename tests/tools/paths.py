@@ -31,7 +31,7 @@ def link_tree() -> Path:
 
 
 def clean_path(first: t.Iterable[Path] = ()) -> str:
-    """PATH with these directories in front, without shims (they start something else), and with the sbin directories."""
+    """PATH with these directories in front, the sbin directories behind, and no shims: they start something else."""
     kept = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if os.path.basename(entry) != "shims"]
     entries = [str(path) for path in first] + kept + ["/usr/local/sbin", "/usr/sbin", "/sbin"]
     return os.pathsep.join(dict.fromkeys(entry for entry in entries if entry))

@@ -1,12 +1,11 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Finds the Python interpreters of this machine by running them.
 
-A version manager's shim may stand for any version or for none, so a name proves nothing: each candidate is executed and its own
-answer counts, and what is used from then on is the interpreter's real path.
+A version manager's shim may stand for any version or for none, so a name proves nothing: each candidate is executed and
+its own answer counts, and what is used from then on is the interpreter's real path.
 """
 
 import glob
@@ -25,7 +24,8 @@ _NAME = re.compile(r"python3(\.[0-9]+)?\Z")
 _PROBE = (
     "import sys, sysconfig, json; import venv, ensurepip;"
     "print(json.dumps([list(sys.version_info[:3]), sys.executable, sys.prefix != sys.base_prefix,"
-    "bool(sysconfig.get_config_var('Py_ENABLE_SHARED'))]))"
+    "sysconfig.get_config_var('Py_ENABLE_SHARED') and"
+    "[sysconfig.get_config_var('LIBDIR'), sysconfig.get_config_var('INSTSONAME')]]))"
 )
 
 
@@ -34,11 +34,15 @@ class Python(t.NamedTuple):
 
     path: str
     release: t.Tuple[int, int, int]
-    shared: bool
+    library: t.Optional[str]
 
     @property
     def version(self) -> Version:
         return self.release[:2]
+
+    def has_library(self) -> bool:
+        """Whether its shared library is installed, which programs are frozen with; Debian packages it apart."""
+        return self.library is not None and os.path.exists(self.library)
 
 
 def search_dirs(environ: t.Mapping[str, str]) -> t.List[str]:
@@ -75,11 +79,12 @@ def probe(path: str) -> t.Optional[Python]:
         done = subprocess.run(
             [path, "-I", "-c", _PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=True
         )
-        release, executable, in_venv, shared = json.loads(done.stdout.decode())
+        release, executable, in_venv, library = json.loads(done.stdout.decode())
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     if in_venv or not executable:
         return None
+    shared = os.path.join(*library) if library and all(library) else None
     return Python(os.path.realpath(executable), (release[0], release[1], release[2]), shared)
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -82,7 +81,8 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
     """What the environment of this name is made of; raises Missing, or KeyError for an unknown name."""
     kind, _dash, version = name.partition("-")
     if kind == "unit":
-        wanted = tuple(int(part) for part in version.split("."))
+        major, minor = version.split(".")
+        wanted = (int(major), int(minor))
         if wanted not in found:
             raise Missing("Python %s was not found" % version)
         return Spec(name, found[wanted], ("pytest",))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes the collection importable as ansible_collections.anqicms.lifecycle on every Python, with no Ansible installed."""
+"""Makes the collection importable as ansible_collections.anqicms.lifecycle, on every Python and without Ansible."""
 
 import os
 import sys
@@ -21,6 +21,9 @@ def link_collection() -> None:
         if os.path.realpath(LINK) != os.path.realpath(ROOT):
             raise
 
+
+# The tools of this repository run on the controller's Python only.
+collect_ignore = ["tools"] if sys.version_info < (3, 10) else []
 
 link_collection()
 if TREE not in sys.path:

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that name one instance on a host; where one is not required, the module says so itself, and that wins."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  dir:
+    description:
+      - Install directory of the instance.
+      - Its real path together with O(binary) is what identifies an instance; the name of a process never does.
+    type: path
+    required: true
+  binary:
+    description:
+      - Name of the instance's executable in O(dir).
+    type: str
+    default: anqicms
+  port:
+    description:
+      - TCP port of the instance.
+      - By default the port is taken from C(-port) in the arguments of the running or last seen process, and where there
+        is none from C(config.json).
+    type: int
+  state_dir:
+    description:
+      - Directory of the trusted state, such as launch records, process history and journals.
+      - It and all directories above it must belong to the user who runs the module or to root, and nobody else may be
+        able to write to them.
+      - The default is C(/var/lib/anqicms-lifecycle) for root and C(~/.local/state/anqicms-lifecycle) for other users.
+    type: path
+"""

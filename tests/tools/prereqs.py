@@ -1,0 +1,95 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks for the programs that a target needs, and names the Debian packages of those that are missing.
+
+Usage: prereqs.py TARGET [--install]    With --install, root on Debian or Ubuntu installs them.
+Exit status 1 when one that is needed is missing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import paths
+import pythons
+import venvs
+
+
+class Package(t.NamedTuple):
+    """A Debian package, the programs that show that it is there, and who needs it."""
+
+    name: str
+    programs: t.Tuple[str, ...]
+    targets: t.FrozenSet[str]
+    root_only: bool = False
+
+
+FLEET = frozenset(("demo", "test", "soak", "integration", "e2e"))
+TESTS = frozenset(("test", "soak", "integration", "e2e"))
+EVERY = FLEET | {"lint", "sanity", "unit", "build"}
+PACKAGES = (
+    Package("git", ("git",), EVERY),
+    Package("binutils", ("objdump",), FLEET),
+    Package("procps", ("ps",), FLEET),
+    Package("iproute2", ("ss", "ip"), FLEET),
+    Package("mariadb-server-core", ("mariadbd", "mariadb-install-db"), FLEET),
+    Package("shellcheck", ("shellcheck",), frozenset(("test", "sanity"))),
+    Package("util-linux", ("unshare", "nsenter"), TESTS),
+    Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
+    Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
+)
+
+
+def missing_packages(target: str, is_root: bool, path: str) -> t.List[str]:
+    """Names of the packages that this target needs and whose programs are not found."""
+    return [
+        package.name
+        for package in PACKAGES
+        if target in package.targets
+        and (is_root or not package.root_only)
+        and not all(shutil.which(program, path=path) for program in package.programs)
+    ]
+
+
+def library_packages(target: str) -> t.List[str]:
+    """The packages of missing shared libraries of the interpreters that the stand-in is frozen with."""
+    if target not in FLEET:
+        return []
+    found = pythons.discover()
+    cores = (venvs.newest_core(found), venvs.default_core(found))
+    users = {venvs.core_python(found, core) for core in cores}
+    return sorted("libpython%d.%d" % python.version for python in users if not python.has_library())
+
+
+def install(packages: t.Sequence[str]) -> None:
+    """Install by apt-get, for root on Debian and its like; announced in one line."""
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    print("installing: " + " ".join(command), flush=True)
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    for step in (["apt-get", "update", "-qq"], command):
+        subprocess.run(step, env=env, stdout=subprocess.DEVNULL, check=False)
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    target, may_install = arguments[0], "--install" in arguments
+    is_root = os.geteuid() == 0
+
+    def missing() -> t.List[str]:
+        return missing_packages(target, is_root, paths.clean_path()) + library_packages(target)
+
+    packages = missing()
+    if packages and may_install and is_root and shutil.which("apt-get"):
+        install(packages)
+        packages = missing()
+    if packages:
+        print("'make %s' needs packages that are missing here. On Debian or Ubuntu:" % target, file=sys.stderr)
+        print("  apt-get install --no-install-recommends " + " ".join(packages), file=sys.stderr)
+    return 1 if packages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

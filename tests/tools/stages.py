@@ -1,0 +1,196 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs stages of the tests one after another and ends with 'N passed, N failed, N skipped' over all of them.
+
+Usage: stages.py STAGE...    Exit status 1 when anything failed. Logs and reports stay in .cache/results.
+"""
+
+import subprocess
+import sys
+import time
+import traceback
+import typing as t
+from pathlib import Path
+
+import paths
+import pythons
+import results
+import sanity
+import venvs
+
+Stage = t.Callable[[], results.Counts]
+# The directories of plugins that run on the hosts.
+HOST_SIDE = ("modules", "module_utils")
+
+
+def run(name: str, argv: t.Sequence[str], env: t.Mapping[str, str], cwd: Path = paths.ROOT) -> results.Counts:
+    """One check by a command: passed if it ends well, else its whole output is shown."""
+    began = time.monotonic()
+    log = paths.RESULTS / (name + ".log")
+    with log.open("wb") as output:
+        done = subprocess.run(argv, env=dict(env), cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=False)
+    failed = done.returncode != 0
+    print("  %-6s %s (%.1f s)" % ("failed" if failed else "ok", name, time.monotonic() - began), flush=True)
+    if failed:
+        print("    " + " ".join(argv) + "\n" + log.read_text(errors="replace"), flush=True)
+    return results.FAILED if failed else results.PASSED
+
+
+def pytest(name: str, bin_dir: Path, arguments: t.Sequence[str], env: t.Mapping[str, str]) -> results.Counts:
+    """One pytest run, its output shown as it comes."""
+    report = paths.RESULTS / (name + ".xml")
+    report.unlink(missing_ok=True)
+    argv = [str(bin_dir / "python"), "-m", "pytest", "-q", "--junitxml=%s" % report, *arguments]
+    status = subprocess.run(argv, env=dict(env), cwd=paths.ROOT, check=False).returncode
+    return results.of_junit(report, status)
+
+
+def lint() -> results.Counts:
+    """Style, types, documentation, changelog and licences."""
+    bin_dir = venvs.ensure("dev")
+    env = paths.private_env([bin_dir])
+    checks = {
+        "ruff": ["ruff", "check", "."],
+        "yamllint": ["yamllint", "--strict", "."],
+        "ansible-lint": ["ansible-lint", "--offline", "--profile=production", "--strict"],
+        "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "."],
+        "antsibull-changelog": ["antsibull-changelog", "lint"],
+        "reuse": ["reuse", "lint"],
+    }
+    return _types(env).plus(results.total(run(name, argv, env) for name, argv in checks.items()))
+
+
+def _types(env: t.Mapping[str, str]) -> results.Counts:
+    """mypy: host-side code for the oldest Python that mypy knows, the rest for the oldest controller."""
+    tests, tree = paths.ROOT / "tests", paths.link_tree()
+    plugins = sorted(path.name for path in (paths.ROOT / "plugins").iterdir() if path.is_dir())
+    checks: t.Dict[str, t.List[str]] = {"3.9": [], "3.10": []}
+    for name in plugins:
+        checks["3.9" if name in HOST_SIDE else "3.10"].append(str(paths.COLLECTION / "plugins" / name))
+    mypy = ["mypy", "--config-file=%s" % (paths.ROOT / "pyproject.toml")]
+    typed = dict(env, MYPYPATH=str(tree))
+    counts = [
+        run("mypy-plugins-" + python, [*mypy, "--python-version=" + python, *names], typed, tree)
+        for python, names in checks.items()
+    ]
+    typed["MYPYPATH"] = ":".join(str(path) for path in (tree, tests / "tools", tests / "fleet", tests))
+    return results.total([*counts, run("mypy-tests", [*mypy, "--python-version=3.10", "tests"], typed)])
+
+
+def unit() -> results.Counts:
+    """The unit tests on each Python from 3.6 to 3.13; host-side code has no Ansible there."""
+    found = pythons.discover()
+    return results.total(_unit_on(version, found) for version in pythons.TARGETS)
+
+
+def _unit_on(version: pythons.Version, found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
+    name = "unit-%d.%d" % version
+    print("  Python %d.%d" % version, flush=True)
+    try:
+        bin_dir = venvs.ensure(name, found)
+    except venvs.Missing as error:
+        print("  SKIPPED: unit tests on Python %d.%d: %s" % (*version, error), flush=True)
+        return results.SKIPPED
+    return pytest(name, bin_dir, ["tests/unit"], paths.private_env([bin_dir]))
+
+
+def integration() -> results.Counts:
+    """Modules and module_utils against real processes and sockets."""
+    return _with_ansible("integration", ["tests/integration"])
+
+
+def e2e() -> results.Counts:
+    """Whole playbooks on fleets, on every ansible-core that can be installed here."""
+    return _with_ansible("e2e", ["tests/e2e"])
+
+
+def soak() -> results.Counts:
+    """What repeats for long: not part of 'make test'."""
+    return _with_ansible("soak", ["-m", "soak", "tests"])
+
+
+def _with_ansible(name: str, arguments: t.Sequence[str]) -> results.Counts:
+    found = pythons.discover()
+    skipped = [results.SKIPPED for core in venvs.CORES if not _core_made(core, found)]
+    bin_dir = venvs.ensure("core-" + venvs.default_core(found), found)
+    return results.total([pytest(name, bin_dir, arguments, paths.private_env([bin_dir])), *skipped])
+
+
+def _core_made(core: str, found: t.Mapping[pythons.Version, pythons.Python]) -> bool:
+    try:
+        venvs.ensure("core-" + core, found)
+    except venvs.Missing as error:
+        print("  SKIPPED: ansible-core %s: %s" % (core, error), flush=True)
+        return False
+    return True
+
+
+def build() -> results.Counts:
+    """The collection as an archive, installed from it and found by each ansible-core."""
+    found = pythons.discover()
+    newest = venvs.ensure("core-" + venvs.newest_core(found), found)
+    output = paths.CACHE / "build"
+    galaxy = ["ansible-galaxy", "collection"]
+    counts = run("build", [*galaxy, "build", "--force", "--output-path", str(output), "."], paths.private_env([newest]))
+    archives = sorted(output.glob("*.tar.gz"))
+    if counts != results.PASSED or len(archives) != 1:
+        return counts.plus(results.FAILED)
+    made = [core for core in venvs.CORES if _core_made(core, found)]
+    return results.total([counts, *(_installed(core, archives[0], found) for core in made)])
+
+
+def _installed(core: str, archive: Path, found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
+    """Install from the archive into an empty place; every module's documentation must load from there."""
+    bin_dir = venvs.ensure("core-" + core, found)
+    target = paths.CACHE / "build" / core
+    env = dict(paths.private_env([bin_dir]), ANSIBLE_COLLECTIONS_PATH=str(target))
+    argv = ["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", str(target), str(archive)]
+    modules = ["anqicms.lifecycle." + path.stem for path in sorted((paths.ROOT / "plugins" / "modules").glob("*.py"))]
+    counts = run("install-" + core, argv, env, paths.CACHE)
+    if counts == results.PASSED and modules:
+        counts = counts.plus(run("documented-" + core, ["ansible-doc", "--type=module", *modules], env, paths.CACHE))
+    return counts
+
+
+STAGES: t.Dict[str, Stage] = {
+    "lint": lint,
+    "sanity": sanity.sanity,
+    "unit": unit,
+    "integration": integration,
+    "e2e": e2e,
+    "build": build,
+    "soak": soak,
+}
+
+
+def run_stage(name: str) -> results.Counts:
+    """One stage, announced and timed; a stage that breaks down is a failure and does not keep the next from running."""
+    print("== %s: %s" % (name, (STAGES[name].__doc__ or "").splitlines()[0]), flush=True)
+    began = time.monotonic()
+    try:
+        counts = STAGES[name]()
+    except Exception:
+        traceback.print_exc()
+        counts = results.FAILED
+    print("== %s: %s (%.0f s)" % (name, counts.line(), time.monotonic() - began), flush=True)
+    return counts
+
+
+def main(names: t.Sequence[str]) -> int:
+    paths.RESULTS.mkdir(parents=True, exist_ok=True)
+    summary = paths.RESULTS / "summary"
+    summary.unlink(missing_ok=True)
+    counts = {name: run_stage(name) for name in names}
+    everything = results.total(counts.values())
+    print()
+    for name, count in counts.items():
+        print("%-12s %s" % (name, count.line()))
+    summary.write_text(everything.line() + "\n")
+    print(everything.line(), flush=True)
+    return 1 if everything.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
