@@ -164,6 +164,22 @@ def docker_target(argv: t.Sequence[str]) -> str:
     return '%s:%s' % (options.get('-container-ip', '?'), options.get('-container-port', '?'))
 
 
+def _passes_exec(proc: _procfs.ProcDir, inode: int) -> bool:
+    """Whether its descriptor of this socket is one that programs hand over (servers open theirs close-on-exec)."""
+    for name in proc.names('fd'):
+        if proc.optional_link('fd/' + name) == 'socket:[%d]' % inode:
+            flags = _procfs.parse_status(proc.read('fdinfo/' + name)).get('flags', '0')
+            return not int(flags, 8) & os.O_CLOEXEC
+    return False
+
+
+def _inherited(proc: _procfs.ProcDir, stat: _procfs.Stat, inode: int) -> bool:
+    """An orphan in the process group of a leader that has ended, with a descriptor that was handed over to it."""
+    if stat.ppid != 1 or stat.pgrp == stat.pid or os.path.exists('/proc/%d' % stat.pgrp):
+        return False
+    return _passes_exec(proc, inode)
+
+
 def _process_note(proc: _procfs.ProcDir, sock: _sockdiag.Sock) -> t.Optional[str]:
     stat = proc.stat()
     if stat is not None and stat.state in 'ZX':
@@ -178,6 +194,8 @@ def _process_note(proc: _procfs.ProcDir, sock: _sockdiag.Sock) -> t.Optional[str
     target = docker_target(proc.argv())
     if target:
         return 'docker-proxy: the port is published for the container at %s' % target
+    if stat is not None and _inherited(proc, stat, sock.inode):
+        return 'inherited: its parent has ended, and the descriptor was handed over to it'
     if sock.state != _sockdiag.LISTEN and sock.state not in _sockdiag.BOUND:
         return 'the local port of its connection to %s port %d' % (sock.remote_address, sock.remote_port)
     return 'bound, not listening' if sock.state in _sockdiag.BOUND else None
