@@ -1,0 +1,172 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the stand-in prints and how it ends, line by line against transcripts of the real application."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+from instance import Instance, make_instance, write_config
+from mariadb import MariaDB, free_port
+
+TRANSCRIPTS = Path(__file__).resolve().parent.parent / "fixtures" / "transcripts"
+CASES = [(path.parent.name, path.stem) for path in sorted(TRANSCRIPTS.glob("*/*.txt"))]
+ALIVE = "still alive"
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, db: MariaDB) -> Callable[[str], Instance]:
+    """The one instance of a version, started once so that its database is there."""
+    instances: dict[str, Instance] = {}
+
+    def make(version: str) -> Instance:
+        if version not in instances:
+            instance = make_instance(tmp_path_factory.mktemp("site") / version, version, db=db)
+            process = instance.spawn()
+            instance.wait_ready()
+            process.kill()
+            process.wait()
+            instances[version] = instance
+        return instances[version]
+
+    return make
+
+
+@pytest.fixture
+def instance(request: pytest.FixtureRequest, made: Callable[[str], Instance], db: MariaDB) -> Iterator[Instance]:
+    instance = made(request.param)
+    write_config(instance, db)
+    for log in (instance.log, instance.dir / "error.log"):
+        log.unlink(missing_ok=True)
+    yield instance
+    instance.kill()
+
+
+@pytest.mark.parametrize(("instance", "situation"), CASES, indirect=["instance"])
+def test_transcript(instance: Instance, situation: str, db: MariaDB) -> None:
+    told = _SITUATIONS[situation](instance, db)
+    expected = (TRANSCRIPTS / instance.version / f"{situation}.txt").read_text(encoding="utf-8")
+    assert _transcript(instance, told).splitlines() == expected.splitlines()
+
+
+def test_every_version_of_the_demo_has_every_situation() -> None:
+    wanted = set(_SITUATIONS)
+    for version, gone in (("2.5.3", {"locales-missing"}), ("3.2.8", {"locales-missing"}), ("3.5.8", set())):
+        assert {situation for named, situation in CASES if named == version} == wanted - gone
+
+
+def _port_in_use(instance: Instance, _db: MariaDB) -> str:
+    with socket.create_server(("::", instance.port), family=socket.AF_INET6, dualstack_ipv6=True):
+        return _ended(instance.spawn())
+
+
+def _config_not_json(instance: Instance, _db: MariaDB) -> str:
+    text = (instance.dir / "config.json").read_text()
+    (instance.dir / "config.json").write_text(text[: len(text) // 2])
+    return _ended(instance.spawn())
+
+
+def _wrong_password(instance: Instance, _db: MariaDB) -> str:
+    _change_mysql(instance, "password", "wrong")
+    return _ended(instance.spawn())
+
+
+def _database_down(instance: Instance, _db: MariaDB) -> str:
+    _change_mysql(instance, "port", free_port())
+    return _ended(instance.spawn())
+
+
+def _warm_start_sigterm(instance: Instance, _db: MariaDB) -> str:
+    process = instance.spawn()
+    _wait_for_last_line(instance)
+    process.send_signal(signal.SIGTERM)
+    return _ended(process, seconds=0.5)
+
+
+def _first_start(instance: Instance, db: MariaDB) -> str:
+    db.run(f"DROP DATABASE `{instance.database}`")
+    process = instance.spawn()
+    _wait_for_last_line(instance)
+    return _ended(process, seconds=0.1)
+
+
+def _locales_missing(instance: Instance, _db: MariaDB) -> str:
+    (instance.dir / "locales").rename(instance.dir / "locales.away")
+    try:
+        process = instance.spawn()
+        if instance.version >= "3.5":
+            _wait_for_last_line(instance)
+            return _ended(process, seconds=0.1)
+        return _ended(process)
+    finally:
+        (instance.dir / "locales.away").rename(instance.dir / "locales")
+
+
+_SITUATIONS: dict[str, Callable[[Instance, MariaDB], str]] = {
+    "port-in-use": _port_in_use,
+    "config-not-json": _config_not_json,
+    "wrong-password": _wrong_password,
+    "database-down": _database_down,
+    "warm-start-sigterm": _warm_start_sigterm,
+    "first-start": _first_start,
+    "locales-missing": _locales_missing,
+}
+
+
+def _change_mysql(instance: Instance, key: str, value: str | int) -> None:
+    path = instance.dir / "config.json"
+    config = json.loads(path.read_text())
+    config["mysql"][key] = value
+    path.write_text(json.dumps(config))
+
+
+def _wait_for_last_line(instance: Instance) -> None:
+    """The line about the browser comes one second after the start."""
+    end = time.monotonic() + 20
+    while "http://127.0.0.1" not in instance.log_text():
+        assert time.monotonic() < end, instance.log_text()
+        time.sleep(0.02)
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float = 20) -> str:
+    try:
+        return f"exit {process.wait(seconds)}"
+    except subprocess.TimeoutExpired:
+        return ALIVE
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _transcript(instance: Instance, told: str) -> str:
+    text = f"[{told}]\n--- running.log\n{instance.log_text()}"
+    errors = instance.dir / "error.log"
+    if errors.exists():
+        text += f"--- error.log\n{errors.read_text(encoding='utf-8')}"
+    return _normalized(text, instance)
+
+
+def _normalized(text: str, instance: Instance) -> str:
+    """Times, addresses and durations are different each time."""
+    mysql = json.loads((instance.dir / "config.json").read_text() or "{}")["mysql"] if "dial tcp" in text else {}
+    text = text.replace(f"127.0.0.1:{mysql.get('port')}", "<database address>")
+    text = text.replace(f":{instance.port}", ":<port>").replace(instance.database, "<database>")
+    text = text.replace(f"{instance.dir}/", "<root>/").replace("\x1b", "<esc>")
+    text = re.sub(r"\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d", "<time>", text)
+    text = re.sub(r"(\[ERRO\]) \d{4}/\d\d/\d\d \d\d:\d\d", r"\1 <minute>", text)
+    return re.sub(r"\[\d+\.\d{3}ms\]", "[<duration>]", text)
