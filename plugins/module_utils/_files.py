@@ -39,14 +39,14 @@ def kind_of(info: os.stat_result) -> t.Optional[str]:
     return next((text for test, text in _KINDS if test(info.st_mode)), 'not a regular file')
 
 
-def why_unsafe(info: os.stat_result, owners: t.Collection[int]) -> t.Optional[str]:
-    """Why a file is not opened, None when it may be."""
+def why_unsafe(info: os.stat_result, owners: t.Optional[t.Collection[int]]) -> t.Optional[str]:
+    """Why a file is not opened, None when it may be. ``owners`` None: any owner, for files outside of install trees."""
     kind = kind_of(info)
     if kind is not None:
         return 'it is %s' % kind
     if info.st_nlink != 1:
         return 'it has %d names (hard links)' % info.st_nlink
-    if info.st_uid not in owners:
+    if owners is not None and info.st_uid not in owners:
         return 'it belongs to user id %d, neither root nor the user of the instance' % info.st_uid
     return None
 
@@ -101,7 +101,7 @@ def _from_root(path: str, check: t.Callable[[int, str], None] = _anything) -> in
         os.close(root)
 
 
-def _open_regular(parent: int, name: str, shown: str, owners: t.Collection[int], flags: int) -> int:
+def _open_regular(parent: int, name: str, shown: str, owners: t.Optional[t.Collection[int]], flags: int) -> int:
     """Look first (O_PATH opens nothing), then open the very file that was looked at."""
     look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
@@ -125,6 +125,23 @@ def read_fd(fd: int, limit: int) -> bytes:
     return b''.join(chunks)
 
 
+def read_system(path: str, limit: int = 256 * 1024) -> bytes:
+    """A file of the system's own (a crontab, a unit): at most ``limit`` bytes of a regular file, links not followed.
+
+    Its directory is trusted as it is; nothing is concluded from the content but names.
+    """
+    directory, name = os.path.split(path)
+    parent = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = _open_regular(parent, name, path, None, os.O_RDONLY)
+    finally:
+        os.close(parent)
+    try:
+        return read_fd(fd, limit)
+    finally:
+        os.close(fd)
+
+
 class InstallDir:
     """An install directory held open. ``path`` is absolute and has no links in it (Instance.dir).
 
@@ -134,7 +151,9 @@ class InstallDir:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fd = _from_root(path)
-        self.uid = os.fstat(self.fd).st_uid
+        info = os.fstat(self.fd)
+        self.uid = info.st_uid
+        self.root_only = info.st_uid == 0 and not info.st_mode & 0o022
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -151,8 +170,12 @@ class InstallDir:
         return os.path.join(self.path, relative)
 
     def owners(self, uid: t.Optional[int] = None) -> t.Set[int]:
-        """Root, the owner of the directory, and the user that the process runs as, when known."""
-        return trusted_owners(self.uid, uid)
+        """Root, the owner of the directory, and the user that the process runs as, when known.
+
+        In a directory that root alone can write, root chose config.json, so its owner counts as the instance's user.
+        """
+        config = self.lstat('config.json') if self.root_only else None
+        return trusted_owners(self.uid, uid, config.st_uid if config is not None else None)
 
     def _parent(self, relative: str) -> t.Tuple[int, str]:
         parts = _parts(relative)

@@ -1,0 +1,385 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Everything that ``instance_info`` tells of one instance. What could not be seen is null and named in a hazard."""
+
+import os
+import pwd
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _changelog, _configfile, _cron, _discovery, _evidence, _files, _hazards, _holders, _http, _launch, _ports, _procfs, _selection,
+    _sockdiag, _spawn, _state, _supervisors)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+
+Row = t.Dict[str, t.Any]
+_MARKS = ('{{', '{%', '{#')
+_LISTENED = re.compile(rb'Now listening on: ')
+
+
+class Host:
+    """What all instances of a host share, read once: cron lines, processes, listening sockets, other instances."""
+
+    def __init__(self, binary: str = 'anqicms', search: t.Iterable[str] = ()) -> None:
+        self.cron = _cron.read_all()
+        self.table = _discovery.processes()
+        self.listeners = _sockdiag.listeners()
+        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table)
+        self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
+
+    def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:
+        return sorted(process.pid for process in self.table
+                      if os.path.basename(process.exe) == binary and process.pid not in but)
+
+    def sharing(self, instance: Instance, port: t.Optional[int]) -> t.List[str]:
+        """Directories of other instances that are configured to the same port."""
+        return [other.dir for other in self.instances
+                if port and (other.dir, other.binary) != (instance.dir, instance.binary) and self._port(other) == port]
+
+    def _port(self, other: Instance) -> t.Optional[int]:
+        key = (other.dir, other.binary)
+        if key not in self._ports:
+            try:
+                with _files.InstallDir(other.dir) as directory:
+                    self._ports[key] = _configfile.read_config(directory, directory.owners()).port
+            except (OSError, LifecycleError):
+                self._ports[key] = None
+        return self._ports[key]
+
+
+def user_name(uid: t.Optional[int]) -> t.Optional[str]:
+    if uid is None:
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def decide_state(pids: int, unsure: bool, listening: t.Optional[bool], has_listened: bool) -> str:
+    """``pids``: how many processes match; ``unsure``: more may exist that cannot be seen. Pure."""
+    if pids > 1 or pids == 0 and unsure:
+        return 'ambiguous'
+    if pids == 0:
+        return 'stopped'
+    if listening:
+        return 'running'
+    if listening is None:
+        return 'ambiguous'
+    return 'undead' if has_listened else 'starting'
+
+
+def marks_in(value: t.Any, where: str = '') -> t.List[str]:
+    """Names of the values with template marks in a nested result. Pure."""
+    if isinstance(value, dict):
+        return [found for key in sorted(value) for found in marks_in(value[key], '%s.%s' % (where, key) if where else key)
+                + marks_in(key, (where or 'a') + ' key')]
+    if isinstance(value, (list, tuple)):
+        return [found for item in value for found in marks_in(item, where)]
+    return [where] if isinstance(value, str) and any(mark in value for mark in _MARKS) else []
+
+
+def readable_by(config: _configfile.ConfigFile, uid: t.Optional[int], groups: t.Collection[int]) -> t.Optional[bool]:
+    """Whether a user may read the file by its mode; None when the user or the file is not known. Pure."""
+    if uid is None or config.mode is None:
+        return None
+    if uid == 0:
+        return True
+    shift = 6 if config.uid == uid else 3 if config.gid in groups else 0
+    return bool(config.mode >> shift & 4)
+
+
+def site_hosts(*urls: t.Optional[str]) -> t.Optional[t.List[str]]:
+    """Host names in the given addresses, None when there are none."""
+    hosts = [host for host in (_host_of(url) for url in urls) if host]
+    return sorted(set(hosts)) or None
+
+
+def _host_of(url: t.Optional[str]) -> t.Optional[str]:
+    try:
+        return urlsplit(url or '').hostname
+    except ValueError:
+        return None
+
+
+class Look:
+    """One look at one instance. The order of the calls in ``take`` is the order of what needs what."""
+
+    def __init__(self, instance: Instance, host: Host, port: t.Optional[int], http: bool, base: t.Optional[str]) -> None:
+        self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
+        self.problems = list(host.problems)
+        self.state = None  # type: t.Optional[_state.StateDir]
+        self.state_problem = None  # type: t.Optional[str]
+        self.interrupted = self.running_run = None  # type: t.Optional[Row]
+        self.record = None  # type: t.Optional[_launch.LaunchRecord]
+        self.answer = None  # type: t.Optional[_http.Answer]
+        self.listening = None  # type: t.Optional[bool]
+
+    def take(self) -> Row:
+        self._find()
+        self._read_state()
+        self._read_launch()
+        with _files.InstallDir(self.instance.dir) as directory:
+            self._read_config(directory)
+            self._find_port()
+            self._ask()
+            tree = _evidence.Tree(directory, self.owners)
+            self.files_version = _changelog.read_version(directory, self.owners)
+            self.has_listened = self._ever_listened(directory)
+            self.result = self._result(tree)
+            facts = self._facts(tree)
+        return dict(self.result, hazards=_hazards.evaluate(facts))
+
+    # --- process, state, launch
+
+    def _find(self) -> None:
+        self.found = _selection.find(self.instance, self.port_option)
+        candidates = self.found.candidates
+        self.candidate = candidates[0] if len(candidates) == 1 else None
+        self.pids = [candidate.pid for candidate in candidates]
+
+    def _read_state(self) -> None:
+        try:
+            self.state = _state.StateDir(self.instance, self.base)
+            self.interrupted, self.running_run = self.state.interrupted(), self.state.running_run()
+        except LifecycleError as exc:
+            self.state_problem = exc.msg
+        except OSError as exc:
+            self.state_problem = 'its state cannot be read: %s: %s' % (exc.filename, exc.strerror)
+
+    def _read_launch(self) -> None:
+        if self.candidate is not None:
+            try:
+                with _procfs.ProcDir(self.candidate.pid) as proc:
+                    stat = proc.stat()
+                    if stat is not None and stat.start_ticks == self.candidate.start_ticks:
+                        self.record = _launch.capture(proc)
+            except (OSError, ValueError, KeyError):
+                self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
+        elif self.state is not None and self.state_problem is None:
+            data = self.state.read_json('launch.json')
+            self.record = _launch.from_json(data) if data else None
+
+    @property
+    def uid(self) -> t.Optional[int]:
+        """The user that it runs as, or ran as."""
+        if self.candidate is not None:
+            return self.candidate.uid
+        return self.record.uid if self.record is not None else None
+
+    # --- configuration, port, answer
+
+    def _read_config(self, directory: _files.InstallDir) -> None:
+        self.owners = directory.owners(self.uid)
+        self.config = _configfile.read_config(directory, self.owners)
+        self.directory_uid = directory.uid
+
+    def _find_port(self) -> None:
+        argv = self.candidate.argv if self.candidate else (self.record.argv if self.record else [])
+        self.argv_port = _selection.argv_port(argv)
+        self.port = self.port_option or self.argv_port or self.config.port
+        if self.candidate is None:
+            return
+        mine = self._own_ports()
+        if mine is None:
+            self.problems.append('the sockets of process %d cannot be read by this user' % self.candidate.pid)
+            return
+        if self.port_option is None and self.port not in mine and len(mine) == 1:
+            self.port = mine.copy().pop()  # the configuration was changed after the start
+        self.listening = self.port in mine
+
+    def _own_ports(self) -> t.Optional[t.Set[int]]:
+        """The ports that the process listens on; None when that cannot be seen."""
+        assert self.candidate is not None
+        try:
+            with _procfs.ProcDir(self.candidate.pid) as proc:
+                inodes = _ports.socket_inodes(proc)
+                same = proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
+        except OSError as exc:
+            return set() if exc.errno in _procfs.GONE else None
+        self.listened_by = [sock for sock in self.host.listeners if sock.inode in inodes]
+        ports = set(sock.local_port for sock in self.listened_by)
+        return ports if ports or same else None
+
+    def _ask(self) -> None:
+        """Its version, from the listener that belongs to the process and from nobody else."""
+        if not (self.http and self.listening and self.port):
+            return
+        own = next(sock for sock in self.listened_by if sock.local_port == self.port)
+        address = {'::': '127.0.0.1', '0.0.0.0': '127.0.0.1'}.get(own.local_address, own.local_address)
+        hosts = ['localhost'] + (site_hosts(self.config.admin_url, self.config.base_url) or [])
+        for name in hosts:
+            self.answer = _http.version_info(self.port, name, address=address)
+            if self.answer.status != 403:
+                return
+
+    def _ever_listened(self, directory: _files.InstallDir) -> bool:
+        """Whether a process without a listener once had one: noted earlier, a connection is left, or its log says so."""
+        if self.candidate is None or self.listening is not False:
+            return False
+        seen = None
+        if self.state is not None and self.state_problem is None:
+            seen = self.state.seen(self.candidate.pid, self.candidate.start_ticks)
+        if seen and (seen.get('listened') or seen.get('version')):
+            return True
+        return self._has_connection() or self._log_says_listened(directory)
+
+    def _has_connection(self) -> bool:
+        assert self.candidate is not None
+        try:
+            with _procfs.ProcDir(self.candidate.pid) as proc:
+                inodes = _ports.socket_inodes(proc)
+        except OSError:
+            return False
+        return bool(self.port) and any(sock.inode in inodes for sock in _sockdiag.connections(self.port or 0))
+
+    def _log_says_listened(self, directory: _files.InstallDir) -> bool:
+        """Whether the banner stands after the first line of the newest start, which names the directory."""
+        log = self.record.log if self.record and self.record.log else 'running.log'
+        try:
+            fd = directory.open_log(os.path.join(self.instance.dir, log), self.uid)
+        except (OSError, LifecycleError):
+            return False
+        try:
+            os.lseek(fd, max(0, os.fstat(fd).st_size - 262144), os.SEEK_SET)
+            tail = _files.read_fd(fd, 262144)
+        finally:
+            os.close(fd)
+        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
+        return starts >= 0 and bool(_LISTENED.search(tail, starts))
+
+    # --- results
+
+    def _user(self) -> t.Optional[str]:
+        if self.uid is None and self.directory_uid != 0:
+            return user_name(self.directory_uid)
+        return user_name(self.uid)
+
+    def _result(self, tree: _evidence.Tree) -> Row:
+        unsure = bool(self.found.unseen) or self.found.hidden
+        version = dict(running=self.answer.version if self.answer else None, files=self.files_version, database=None)
+        return dict(
+            id=self.instance.id, dir=self.instance.dir, binary=self.instance.binary, user=self._user(),
+            state=decide_state(len(self.pids), unsure, self.listening, self.has_listened), pids=self.pids, port=self.port,
+            listening=self.listening if self.pids else False, version=version,
+            launch=_launch.masked(self.record) if self.record else None,
+            logs=tree.logs(self.record.log if self.record else None, self.uid),
+            sites=site_hosts(self.config.base_url),
+            supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron), interrupted=self.interrupted)
+
+    def _facts(self, tree: _evidence.Tree) -> _hazards.Facts:
+        running_as_root = self.uid == 0 if self.uid is not None else None
+        groups = set(self.record.groups + [self.record.gid]) if self.record else set()
+        scripts = _evidence.runs_by_root(self.host.cron.lines, self.instance.dir)
+        facts = _hazards.Facts(
+            dir=self.instance.dir, binary=self.instance.binary, user=self.result['user'], state=self.result['state'], pids=self.pids,
+            unseen=self.found.unseen, hidden=self.found.hidden, config=self.config,
+            config_readable=readable_by(self.config, self.uid, groups) if self.record else None,
+            argv_port=self.argv_port, port=self.port, listening=self.listening, strangers=self._strangers(),
+            replaced=any(c.deleted or c.exe != self.instance.executable and c.exe.endswith('.old')
+                         for c in self.found.candidates),
+            running_version=self.result['version']['running'], files_version=self.files_version,
+            http_status=self.answer.status if self.answer else None, http_error=self.answer.error if self.answer else None,
+            asked=self.answer is not None, siblings=self.host.siblings(self.instance.binary, self.pids),
+            sharing=self.host.sharing(self.instance, self.port), system_dir=tree.is_dir('system'), locales=tree.has_locales(),
+            executable_problem=_spawn.executable_problem(self.instance), runs_as_root=running_as_root,
+            writable=_evidence.changeable(self.instance.executable) if running_as_root else [],
+            cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],
+            fragile=_evidence.fragile_scripts(tree, self.host.cron.lines), cut=tree.cut_files(bool(self.pids)),
+            interrupted=self.interrupted, running_run=self.running_run, state_problem=self.state_problem, disks=self._disks(),
+            supervisors=self.result['supervisors'], marks=marks_in(self.result))
+        return self._with_port(facts)._replace(problems=self._all_problems(tree))
+
+    def _with_port(self, facts: _hazards.Facts) -> _hazards.Facts:
+        """For a stopped instance: would the bind of a start succeed?"""
+        if self.pids or not self.port:
+            return facts
+        probe = _ports.bind_probe(self.port)
+        if probe.free is None:
+            self.problems.append('port %d: %s' % (self.port, probe.reason))
+        return facts._replace(port_free=probe.free)
+
+    def _all_problems(self, tree: _evidence.Tree) -> t.List[str]:
+        found = self.problems + tree.problems
+        found += ['%s is not used: %s' % (log['path'], log['reason']) for log in self.result['logs'] if log['reason']]
+        if self.files_version is None:
+            found.append('the version of the files is not known: CHANGELOG.md is missing, unsafe or has no version heading')
+        if self.port is None and self.config.state == 'ok' and not self.config.port_error:
+            found.append('its port is not known')
+        return list(dict.fromkeys(found))
+
+    def _strangers(self) -> t.List[Row]:
+        """Who else listens on the port."""
+        foreign = [sock for sock in self.host.listeners if sock.local_port == self.port]
+        if not foreign or self.listening or self.listening is None and self.pids:
+            return []
+        pids = _holders.owners(set(sock.inode for sock in foreign))
+        rows = []
+        for sock in foreign:
+            for pid in pids.get(sock.inode) or [None]:  # type: ignore[list-item]
+                exe = next((process.exe for process in self.host.table if process.pid == pid), None)
+                if pid not in self.pids:
+                    rows.append(dict(pid=pid, exe=exe, user=user_name(sock.uid)))
+        return rows
+
+    def _disks(self) -> t.List[t.Tuple[str, int, t.Optional[int]]]:
+        found = []
+        places = [self.instance.dir] + ([self.state.base] if self.state is not None else [])
+        for place in places:
+            while not os.path.isdir(place):
+                place = os.path.dirname(place)
+            try:
+                info = os.statvfs(place)
+            except OSError as exc:
+                self.problems.append('free space of %s: %s' % (place, exc.strerror))
+                continue
+            found.append((place, info.f_bavail * info.f_frsize, info.f_favail if info.f_files else None))
+        return found
+
+    def remember(self) -> None:
+        """Note in the process history who was seen running, and how. Nothing is noted of what could not be seen."""
+        if self.candidate is None or self.record is None or self.state is None or self.state_problem is not None:
+            return
+        more = dict((key, value) for key, value in (
+            ('version', self.answer.version if self.answer else None), ('listened', self.listening or None)) if value)
+        self.state.make()
+        self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=self.record.uid, cgroups=self.record.cgroups,
+                               **more)
+        if not self.candidate.deleted or self.state.read_json('launch.json') is None:
+            self.state.write_json('launch.json', _launch.to_json(self.record))
+
+
+def _undescribed(instance: Instance, problem: str) -> Row:
+    return dict(id=instance.id, dir=instance.dir, binary=instance.binary, user=None, state='ambiguous', pids=[], port=None,
+                listening=None, version=dict(running=None, files=None, database=None), launch=None, logs=[], sites=None,
+                supervisors=[], interrupted=None, hazards=[_hazards.not_described(problem)])
+
+
+def describe_on(host: Host, instance: Instance, port: t.Optional[int] = None, http: bool = True,
+                base: t.Optional[str] = None, record: bool = False) -> Row:
+    """One instance; never raises, so that a broken one cannot hide the others. ``record``: note who was seen running."""
+    look = Look(instance, host, port, http, base)
+    try:
+        row = look.take()
+    except LifecycleError as exc:
+        return _undescribed(instance, exc.msg)
+    except (OSError, ValueError, KeyError) as exc:
+        return _undescribed(instance, '%s: %s' % (type(exc).__name__, exc))
+    if record:
+        try:
+            look.remember()
+        except (OSError, LifecycleError) as exc:
+            facts = _hazards.Facts(problems=['the process history was not written: %s' % (getattr(exc, 'msg', None) or exc)])
+            row['hazards'] += _hazards.evaluate(facts)
+    return row
+
+
+def describe(instance: Instance, port: t.Optional[int] = None, http: bool = True, base: t.Optional[str] = None,
+             record: bool = False) -> Row:
+    """One instance, with the directories beside its own looked at for a second one on the same port."""
+    return describe_on(Host(instance.binary, [os.path.dirname(instance.dir)]), instance, port, http, base, record)

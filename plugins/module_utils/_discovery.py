@@ -1,0 +1,125 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Which instances a host has: by its processes, by its cron lines, and below directories that somebody names."""
+
+import os
+import stat
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import split_deleted
+
+_EVIDENCE = ('config.json', 'CHANGELOG.md', 'template', 'public', 'system', 'start.sh', 'locales')
+_MOST_CHILDREN = 2000
+ProblemList = t.List[str]
+
+
+class Process(t.NamedTuple):
+    """A process of the host as far as one system call shows it; ``exe`` without the mark of a deleted file."""
+
+    pid: int
+    exe: str
+    deleted: bool
+
+
+def processes() -> t.List[Process]:
+    """Every process whose executable may be read: one readlink each."""
+    found = []
+    for pid in _procfs.list_pids():
+        try:
+            exe, deleted = split_deleted(os.readlink('/proc/%d/exe' % pid))
+        except OSError:
+            continue
+        found.append(Process(pid, exe, deleted))
+    return found
+
+
+def looks_like_install(names: t.Collection[str], named_so: bool) -> bool:
+    """Whether a directory with these entries is one of the application. ``named_so``: the binary's name says so already."""
+    count = sum(name in names for name in _EVIDENCE)
+    return count >= (1 if named_so else 4)
+
+
+def _entries(directory: str) -> t.List[str]:
+    return [name for name in _EVIDENCE if os.path.lexists(os.path.join(directory, name))]
+
+
+def _is_install(directory: str, binary: str, wanted: str) -> bool:
+    return looks_like_install(_entries(directory), binary == wanted)
+
+
+def by_processes(table: t.Iterable[Process], binary: str) -> t.List[t.Tuple[str, str]]:
+    """Directory and binary of each running executable that lies in an install directory."""
+    found = []
+    for exe in sorted(set(process.exe for process in table)):
+        directory, name = os.path.split(exe)
+        name = name[:-len('.old')] if name == binary + '.old' else name  # an in-app upgrade leaves the running file so
+        if name and _is_install(directory, name, binary):
+            found.append((directory, name))
+    return found
+
+
+def _has_binary(directory: str, binary: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(os.path.join(directory, binary)).st_mode)
+    except OSError:
+        return False
+
+
+def by_cron(lines: t.Iterable[_cron.CronLine], binary: str) -> t.List[t.Tuple[str, str]]:
+    """Directories whose start.sh, stop.sh or binary a cron line names."""
+    tails = ('start.sh', 'stop.sh', binary)
+    named = set(os.path.dirname(path) for line in lines for path in _cron.paths(line.command)
+                if os.path.basename(path) in tails)
+    return [(path, binary) for path in sorted(named) if _has_binary(path, binary) and _is_install(path, binary, binary)]
+
+
+def children(directory: str) -> t.List[str]:
+    """The directories directly below, links left out, at most 2000. OSError when it cannot be listed."""
+    found = []
+    with os.scandir(directory) as entries:
+        for number, entry in enumerate(entries):
+            if number >= _MOST_CHILDREN:
+                break
+            if entry.is_dir(follow_symlinks=False):
+                found.append(entry.path)
+    return sorted(found)
+
+
+def by_search(search: t.Iterable[str], binary: str, problems: ProblemList) -> t.List[t.Tuple[str, str]]:
+    """Installs among the given directories and their direct children."""
+    found = []
+    for directory in search:
+        try:
+            places = [directory] + children(directory)
+        except OSError as exc:
+            problems.append('%s could not be searched: %s' % (directory, exc.strerror))
+            continue
+        found += [(path, binary) for path in places if _has_binary(path, binary) and _is_install(path, binary, binary)]
+    return found
+
+
+def discover_all(search: t.Iterable[str], binary: str = 'anqicms', cron: t.Optional[_cron.Cron] = None,
+                 table: t.Optional[t.List[Process]] = None) -> t.Tuple[t.List[Instance], ProblemList]:
+    """Every instance that can be found, sorted by directory, and what could not be looked at."""
+    cron = _cron.read_all() if cron is None else cron
+    table = processes() if table is None else table
+    problems = []  # type: ProblemList
+    found = {}  # type: t.Dict[t.Tuple[str, str], Instance]
+    for directory, name in by_processes(table, binary) + by_cron(cron.lines, binary) + by_search(search, binary, problems):
+        try:
+            instance = resolve(directory, name)
+        except LifecycleError:
+            continue  # its directory is gone, or lies in another mount namespace
+        found[(instance.dir, instance.binary)] = instance
+    return [found[key] for key in sorted(found)], problems
+
+
+def discover(search: t.Iterable[str], binary: str = 'anqicms') -> t.List[Instance]:
+    """Every instance of the host: processes, cron lines, and ``search`` with the directories directly below it."""
+    return discover_all(search, binary)[0]
