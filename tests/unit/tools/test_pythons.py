@@ -35,15 +35,15 @@ def test_candidates_are_real_paths_each_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["#!/bin/sh\nexit 127\n", "#!/bin/sh\necho 'pyenv: python3.9: command not found'\n", "not a program\n", "#!/bin/sh\n"],
+    ["#!/bin/sh\nexit 127\n", "#!/bin/sh\necho 'shim: command not found'\n", "not a program\n", "#!/bin/sh\n"],
 )
 def test_what_does_not_answer_is_no_interpreter(tmp_path: Path, text: str) -> None:
     assert pythons.probe(str(executable(tmp_path / "python3.9", text))) is None
 
 
 def test_a_shim_is_known_by_the_version_that_it_starts(tmp_path: Path) -> None:
-    base = getattr(sys, "_base_executable", sys.executable)
-    shim = executable(tmp_path / "bin" / "python3.6", '#!/bin/sh\nexec %s "$@"\n' % base)
+    real = Path(sys.executable).resolve()
+    shim = executable(tmp_path / "bin" / "python3.6", '#!/bin/sh\nexec %s "$@"\n' % real)
     python = pythons.probe(str(shim))
     assert python is not None
     assert python.version == sys.version_info[:2]
