@@ -111,6 +111,8 @@ def _lay_out(bundle: Path, target: Path, version: str, stamp: str) -> None:
     (target / "frozen_application_license.txt").unlink(missing_ok=True)
     (target / "lib" / "version").write_text(version)
     (target / "CHANGELOG.md").write_text(f"# CHANGELOG\n\n## v{version}\n\n- stand-in\n")
+    (target / "source").mkdir()
+    shutil.copy2(shutil.which("sleep") or "/bin/sleep", target / "source" / "cwebp_linux_amd64")
     numbers = tuple(int(part) for part in version.split("."))
     language = target / ("locales" if numbers >= (3, 3, 9) else "language") / "en"
     language.mkdir(parents=True)
