@@ -40,7 +40,7 @@ _SETTLE_LOOK_S = 0.005
 _PROGRESS_S = 1.0
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
-Progress = t.Callable[[t.Dict[str, t.Any]], None]
+Progress = t.Callable[[str], None]
 
 
 class Probe(t.NamedTuple):
@@ -99,6 +99,15 @@ def valid_ports(ports: t.Sequence[int]) -> t.List[int]:
             % ('These are no TCP ports: %s' % ', '.join(map(str, wrong)) if wrong else 'No port was given')
         )
     return sorted(set(ports), key=list(ports).index)
+
+
+def valid_address(address: str) -> str:
+    """The address; LifecycleError when it is not an IP address (names are not resolved)."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ':' in address else socket.AF_INET, address)
+    except OSError:
+        raise LifecycleError('%r is not an IP address to bind. Nothing was looked at.' % (address,)) from None
+    return address
 
 
 class _Watch:
@@ -269,14 +278,15 @@ def _until_free(wait: _Wait, watch: _Watch, timeout: float, on_progress: t.Optio
             _judge_taken(wait, port)
         if on_progress is not None and now - told >= _PROGRESS_S:
             told = now
-            on_progress({'waited_ms': wait.waited_ms(), 'busy': sorted(wait.pending)})
+            held = ', '.join(str(port) for port in sorted(wait.pending))
+            on_progress('port %s still held after %d s' % (held, wait.waited_ms() // 1000))
         watch.sleep(wait.pending, min(end - now, _QUICK_S if wait.first_holders is None else end - now))
     return True
 
 
 def look(ports: t.Sequence[int], address: str = '::') -> t.Dict[str, t.Any]:
     """One probe, no wait, never a failure for a port that is held: the result of ``wait_released``."""
-    wait = _Wait(valid_ports(ports), address, None)
+    wait = _Wait(valid_ports(ports), valid_address(address), None)
     free = wait.look()
     waited_ms = wait.waited_ms()
     return wait.result(free, [] if free else wait.busy_holders(), '', waited_ms)
@@ -293,12 +303,13 @@ def wait_released(
 ) -> t.Dict[str, t.Any]:
     """Wait at most ``timeout`` seconds (0: one look) until the bind of a new instance succeeds on all ports.
 
-    ``handle``: the process whose end is awaited, if known. ``settle``: seconds to look on, after a wait, whether
-    another process takes the port again. ``explain``: also look into other network namespaces and for address translation.
+    ``handle``: the process whose end is awaited, if known. ``on_progress``: gets a short text each second. ``settle``:
+    seconds to look on, after a wait, whether another process takes the port again. ``explain``: also look into other
+    network namespaces and for address translation.
     Keys: released, waited_ms, holders, connections, drained, note. Raises LifecycleError with the same keys when a port
     stays held, was taken again, or cannot be judged (``released`` is None then).
     """
-    wait = _Wait(valid_ports(ports), address, handle)
+    wait = _Wait(valid_ports(ports), valid_address(address), handle)
     waited = not wait.look()
     if waited:
         _wait_on(wait, timeout, handle, on_progress)

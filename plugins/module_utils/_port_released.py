@@ -1,0 +1,44 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What the module port_released does."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir
+
+SPEC = {
+    'dir': {'type': 'path'},
+    'binary': {'type': 'str', 'default': 'anqicms'},
+    'port': {'type': 'int'},
+    'state_dir': {'type': 'path'},
+    'ports': {'type': 'list', 'elements': 'int'},
+    'address': {'type': 'str', 'default': '::'},
+    'timeout': {'type': 'float', 'default': 30.0},
+}  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+_SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
+
+
+def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
+    """``ports``, else ``port``, else the port of the instance in ``dir``."""
+    if params['ports'] is not None:
+        return list(params['ports'])
+    if params['port'] is not None:
+        return [params['port']]
+    instance = _instance.resolve(params['dir'], params['binary'])
+    context = Context(instance, StateDir(instance, params['state_dir']))
+    context.look()
+    return [context.port]
+
+
+def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:
+    """The result; in check mode that of one look, which never fails for a port that is held."""
+    ports = wanted_ports(params)
+    if check_mode:
+        return _ports.look(ports, params['address'])
+    return _ports.wait_released(ports, params['address'], params['timeout'], settle=_SETTLE_S, explain=True)
