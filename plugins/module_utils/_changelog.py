@@ -12,7 +12,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 
 NAME = 'CHANGELOG.md'
-_HEADING = re.compile(r'^\s{0,3}##\s*\[?\s*v?(\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32})', re.MULTILINE | re.IGNORECASE)
+_HEADING = re.compile(
+    r'^\s{0,3}##\s*\[?\s*v?(\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32})', re.MULTILINE | re.IGNORECASE
+)
 
 
 def newest(text: str) -> t.Optional[str]:

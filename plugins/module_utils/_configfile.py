@@ -52,7 +52,7 @@ def load_json(data: bytes) -> t.Dict[str, t.Any]:
     try:
         value = json.loads(data.decode('utf-8', 'replace'), parse_constant=_refuse)
     except RecursionError:
-        raise ValueError('nested too deeply')
+        raise ValueError('nested too deeply') from None
     if not isinstance(value, dict):
         raise ValueError('the file holds %s where an object is expected' % type(value).__name__)
     return value
@@ -104,15 +104,23 @@ def interpret(data: bytes) -> ConfigFile:
         return ConfigFile('invalid', 'it is not valid JSON: %s' % exc)
     port, port_error = port_of(values)
     wrong = _type_error(values)
-    return ConfigFile('invalid' if wrong else 'ok', wrong, port, port_error, _database(values),
-                      _text(values, 'server', 'token_secret') is None, raw_keys=sorted(values),
-                      base_url=_text(values, 'system', 'base_url'), admin_url=_text(values, 'system', 'admin_url'))
+    return ConfigFile(
+        'invalid' if wrong else 'ok',
+        wrong,
+        port,
+        port_error,
+        _database(values),
+        _text(values, 'server', 'token_secret') is None,
+        raw_keys=sorted(values),
+        base_url=_text(values, 'system', 'base_url'),
+        admin_url=_text(values, 'system', 'admin_url'),
+    )
 
 
 def _database(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     mysql = values.get('mysql')
     keys = ('database', 'user', 'host', 'port', 'use_default')
-    return dict((key, mysql[key]) for key in keys if key in mysql) if isinstance(mysql, dict) else {}
+    return {key: mysql[key] for key in keys if key in mysql} if isinstance(mysql, dict) else {}
 
 
 def _read(install_dir: InstallDir, owners: t.Collection[int]) -> ConfigFile:

@@ -13,7 +13,14 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 
 SPOOLS = ('/var/spool/cron/crontabs', '/var/spool/cron')
-_SYSTEM = ('/etc/crontab', '/etc/cron.d', '/etc/cron.hourly', '/etc/cron.daily', '/etc/cron.weekly', '/etc/cron.monthly')
+_SYSTEM = (
+    '/etc/crontab',
+    '/etc/cron.d',
+    '/etc/cron.hourly',
+    '/etc/cron.daily',
+    '/etc/cron.weekly',
+    '/etc/cron.monthly',
+)
 _PANEL_JOBS = '/www/server/cron/'
 _LEFT_BY_PACKAGES = re.compile(r'^\.|~$|\.(dpkg-\w+|rpm\w+|swp)$|^\.placeholder$')
 _ENVIRONMENT = re.compile(r'''^\s*["']?[A-Za-z_][A-Za-z0-9_]*["']?\s*=''')
@@ -71,8 +78,9 @@ def paths(command: str) -> t.List[str]:
     found, here = [], ''
     items = words(command)
     for before, word in zip([''] + items, items):
-        word = word.rpartition('=')[2] if '=/' in word else word
-        if word.startswith('/'):
+        if '=/' in word:
+            found.append(os.path.normpath(word.rpartition('=')[2]))
+        elif word.startswith('/'):
             found.append(os.path.normpath(word))
             here = word if before == 'cd' else here
         elif here and (word.startswith('./') or word in ('start.sh', 'stop.sh')):

@@ -6,111 +6,42 @@
 """Everything that ``instance_info`` tells of one instance. What could not be seen is null and named in a hazard."""
 
 import os
-import pwd
 import re
 import typing as t
-from urllib.parse import urlsplit
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _changelog, _configfile, _cron, _discovery, _evidence, _files, _hazards, _holders, _http, _launch, _ports, _procfs, _selection,
-    _sockdiag, _spawn, _state, _supervisors)
+    _changelog,
+    _configfile,
+    _evidence,
+    _files,
+    _hazards,
+    _holders,
+    _http,
+    _judge,
+    _launch,
+    _ports,
+    _procfs,
+    _selection,
+    _sockdiag,
+    _spawn,
+    _state,
+    _supervisors,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 Row = t.Dict[str, t.Any]
-_MARKS = ('{{', '{%', '{#')
 _LISTENED = re.compile(rb'Now listening on: ')
-
-
-class Host:
-    """What all instances of a host share, read once: cron lines, processes, listening sockets, other instances."""
-
-    def __init__(self, binary: str = 'anqicms', search: t.Iterable[str] = ()) -> None:
-        self.cron = _cron.read_all()
-        self.table = _discovery.processes()
-        self.listeners = _sockdiag.listeners()
-        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table)
-        self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
-
-    def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:
-        return sorted(process.pid for process in self.table
-                      if os.path.basename(process.exe) == binary and process.pid not in but)
-
-    def sharing(self, instance: Instance, port: t.Optional[int]) -> t.List[str]:
-        """Directories of other instances that are configured to the same port."""
-        return [other.dir for other in self.instances
-                if port and (other.dir, other.binary) != (instance.dir, instance.binary) and self._port(other) == port]
-
-    def _port(self, other: Instance) -> t.Optional[int]:
-        key = (other.dir, other.binary)
-        if key not in self._ports:
-            try:
-                with _files.InstallDir(other.dir) as directory:
-                    self._ports[key] = _configfile.read_config(directory, directory.owners()).port
-            except (OSError, LifecycleError):
-                self._ports[key] = None
-        return self._ports[key]
-
-
-def user_name(uid: t.Optional[int]) -> t.Optional[str]:
-    if uid is None:
-        return None
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def decide_state(pids: int, unsure: bool, listening: t.Optional[bool], has_listened: bool) -> str:
-    """``pids``: how many processes match; ``unsure``: more may exist that cannot be seen. Pure."""
-    if pids > 1 or pids == 0 and unsure:
-        return 'ambiguous'
-    if pids == 0:
-        return 'stopped'
-    if listening:
-        return 'running'
-    if listening is None:
-        return 'ambiguous'
-    return 'undead' if has_listened else 'starting'
-
-
-def marks_in(value: t.Any, where: str = '') -> t.List[str]:
-    """Names of the values with template marks in a nested result. Pure."""
-    if isinstance(value, dict):
-        return [found for key in sorted(value) for found in marks_in(value[key], '%s.%s' % (where, key) if where else key)
-                + marks_in(key, (where or 'a') + ' key')]
-    if isinstance(value, (list, tuple)):
-        return [found for item in value for found in marks_in(item, where)]
-    return [where] if isinstance(value, str) and any(mark in value for mark in _MARKS) else []
-
-
-def readable_by(config: _configfile.ConfigFile, uid: t.Optional[int], groups: t.Collection[int]) -> t.Optional[bool]:
-    """Whether a user may read the file by its mode; None when the user or the file is not known. Pure."""
-    if uid is None or config.mode is None:
-        return None
-    if uid == 0:
-        return True
-    shift = 6 if config.uid == uid else 3 if config.gid in groups else 0
-    return bool(config.mode >> shift & 4)
-
-
-def site_hosts(*urls: t.Optional[str]) -> t.Optional[t.List[str]]:
-    """Host names in the given addresses, None when there are none."""
-    hosts = [host for host in (_host_of(url) for url in urls) if host]
-    return sorted(set(hosts)) or None
-
-
-def _host_of(url: t.Optional[str]) -> t.Optional[str]:
-    try:
-        return urlsplit(url or '').hostname
-    except ValueError:
-        return None
 
 
 class Look:
     """One look at one instance. The order of the calls in ``take`` is the order of what needs what."""
 
-    def __init__(self, instance: Instance, host: Host, port: t.Optional[int], http: bool, base: t.Optional[str]) -> None:
+    def __init__(
+        self, instance: Instance, host: Host, port: t.Optional[int], http: bool, base: t.Optional[str]
+    ) -> None:
         self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
         self.problems = list(host.problems)
         self.state = None  # type: t.Optional[_state.StateDir]
@@ -203,7 +134,7 @@ class Look:
         except OSError as exc:
             return set() if exc.errno in _procfs.GONE else None
         self.listened_by = [sock for sock in self.host.listeners if sock.inode in inodes]
-        ports = set(sock.local_port for sock in self.listened_by)
+        ports = {sock.local_port for sock in self.listened_by}
         return ports if ports or same else None
 
     def _ask(self) -> None:
@@ -212,7 +143,7 @@ class Look:
             return
         own = next(sock for sock in self.listened_by if sock.local_port == self.port)
         address = {'::': '127.0.0.1', '0.0.0.0': '127.0.0.1'}.get(own.local_address, own.local_address)
-        hosts = ['localhost'] + (site_hosts(self.config.admin_url, self.config.base_url) or [])
+        hosts = ['localhost'] + (_judge.site_hosts(self.config.admin_url, self.config.base_url) or [])
         for name in hosts:
             self.answer = _http.version_info(self.port, name, address=address)
             if self.answer.status != 403:
@@ -257,45 +188,76 @@ class Look:
 
     def _user(self) -> t.Optional[str]:
         if self.uid is None and self.directory_uid != 0:
-            return user_name(self.directory_uid)
-        return user_name(self.uid)
+            return _judge.user_name(self.directory_uid)
+        return _judge.user_name(self.uid)
 
     def _result(self, tree: _evidence.Tree) -> Row:
         unsure = bool(self.found.unseen) or self.found.hidden
         version = dict(running=self.answer.version if self.answer else None, files=self.files_version, database=None)
         return dict(
-            id=self.instance.id, dir=self.instance.dir, binary=self.instance.binary, user=self._user(),
-            state=decide_state(len(self.pids), unsure, self.listening, self.has_listened), pids=self.pids, port=self.port,
-            listening=self.listening if self.pids else False, version=version,
+            id=self.instance.id,
+            dir=self.instance.dir,
+            binary=self.instance.binary,
+            user=self._user(),
+            state=_judge.decide_state(len(self.pids), unsure, self.listening, self.has_listened),
+            pids=self.pids,
+            port=self.port,
+            listening=self.listening if self.pids else False,
+            version=version,
             launch=_launch.masked(self.record) if self.record else None,
             logs=tree.logs(self.record.log if self.record else None, self.uid),
-            sites=site_hosts(self.config.base_url),
-            supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron), interrupted=self.interrupted)
+            sites=_judge.site_hosts(self.config.base_url),
+            supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
+            interrupted=self.interrupted,
+        )
 
-    def _facts(self, tree: _evidence.Tree) -> _hazards.Facts:
+    def _facts(self, tree: _evidence.Tree) -> Facts:
         running_as_root = self.uid == 0 if self.uid is not None else None
         groups = set(self.record.groups + [self.record.gid]) if self.record else set()
         scripts = _evidence.runs_by_root(self.host.cron.lines, self.instance.dir)
-        facts = _hazards.Facts(
-            dir=self.instance.dir, binary=self.instance.binary, user=self.result['user'], state=self.result['state'], pids=self.pids,
-            unseen=self.found.unseen, hidden=self.found.hidden, config=self.config,
-            config_readable=readable_by(self.config, self.uid, groups) if self.record else None,
-            argv_port=self.argv_port, port=self.port, listening=self.listening, strangers=self._strangers(),
-            replaced=any(c.deleted or c.exe != self.instance.executable and c.exe.endswith('.old')
-                         for c in self.found.candidates),
-            running_version=self.result['version']['running'], files_version=self.files_version,
-            http_status=self.answer.status if self.answer else None, http_error=self.answer.error if self.answer else None,
-            asked=self.answer is not None, siblings=self.host.siblings(self.instance.binary, self.pids),
-            sharing=self.host.sharing(self.instance, self.port), system_dir=tree.is_dir('system'), locales=tree.has_locales(),
-            executable_problem=_spawn.executable_problem(self.instance), runs_as_root=running_as_root,
+        facts = Facts(
+            dir=self.instance.dir,
+            binary=self.instance.binary,
+            user=self.result['user'],
+            state=self.result['state'],
+            pids=self.pids,
+            unseen=self.found.unseen,
+            hidden=self.found.hidden,
+            config=self.config,
+            config_readable=_judge.readable_by(self.config, self.uid, groups) if self.record else None,
+            argv_port=self.argv_port,
+            port=self.port,
+            listening=self.listening,
+            strangers=self._strangers(),
+            replaced=any(
+                c.deleted or (c.exe != self.instance.executable and c.exe.endswith('.old'))
+                for c in self.found.candidates
+            ),
+            running_version=self.result['version']['running'],
+            files_version=self.files_version,
+            http_status=self.answer.status if self.answer else None,
+            http_error=self.answer.error if self.answer else None,
+            asked=self.answer is not None,
+            siblings=self.host.siblings(self.instance.binary, self.pids),
+            sharing=self.host.sharing(self.instance, self.port),
+            system_dir=tree.is_dir('system'),
+            locales=tree.has_locales(),
+            executable_problem=_spawn.executable_problem(self.instance),
+            runs_as_root=running_as_root,
             writable=_evidence.changeable(self.instance.executable) if running_as_root else [],
             cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],
-            fragile=_evidence.fragile_scripts(tree, self.host.cron.lines), cut=tree.cut_files(bool(self.pids)),
-            interrupted=self.interrupted, running_run=self.running_run, state_problem=self.state_problem, disks=self._disks(),
-            supervisors=self.result['supervisors'], marks=marks_in(self.result))
+            fragile=_evidence.fragile_scripts(tree, self.host.cron.lines),
+            cut=tree.cut_files(bool(self.pids)),
+            interrupted=self.interrupted,
+            running_run=self.running_run,
+            state_problem=self.state_problem,
+            disks=self._disks(),
+            supervisors=self.result['supervisors'],
+            marks=_judge.marks_in(self.result),
+        )
         return self._with_port(facts)._replace(problems=self._all_problems(tree))
 
-    def _with_port(self, facts: _hazards.Facts) -> _hazards.Facts:
+    def _with_port(self, facts: Facts) -> Facts:
         """For a stopped instance: would the bind of a start succeed?"""
         if self.pids or not self.port:
             return facts
@@ -308,7 +270,9 @@ class Look:
         found = self.problems + tree.problems
         found += ['%s is not used: %s' % (log['path'], log['reason']) for log in self.result['logs'] if log['reason']]
         if self.files_version is None:
-            found.append('the version of the files is not known: CHANGELOG.md is missing, unsafe or has no version heading')
+            found.append(
+                'the version of the files is not known: CHANGELOG.md is missing, unsafe or has no version heading'
+            )
         if self.port is None and self.config.state == 'ok' and not self.config.port_error:
             found.append('its port is not known')
         return list(dict.fromkeys(found))
@@ -316,23 +280,21 @@ class Look:
     def _strangers(self) -> t.List[Row]:
         """Who else listens on the port."""
         foreign = [sock for sock in self.host.listeners if sock.local_port == self.port]
-        if not foreign or self.listening or self.listening is None and self.pids:
+        if not foreign or self.listening or (self.listening is None and self.pids):
             return []
-        pids = _holders.owners(set(sock.inode for sock in foreign))
+        pids = _holders.owners({sock.inode for sock in foreign})
         rows = []
         for sock in foreign:
             for pid in pids.get(sock.inode) or [None]:  # type: ignore[list-item]
                 exe = next((process.exe for process in self.host.table if process.pid == pid), None)
                 if pid not in self.pids:
-                    rows.append(dict(pid=pid, exe=exe, user=user_name(sock.uid)))
+                    rows.append(dict(pid=pid, exe=exe, user=_judge.user_name(sock.uid)))
         return rows
 
     def _disks(self) -> t.List[t.Tuple[str, int, t.Optional[int]]]:
         found = []
         places = [self.instance.dir] + ([self.state.base] if self.state is not None else [])
-        for place in places:
-            while not os.path.isdir(place):
-                place = os.path.dirname(place)
+        for place in map(_existing, places):
             try:
                 info = os.statvfs(place)
             except OSError as exc:
@@ -345,23 +307,56 @@ class Look:
         """Note in the process history who was seen running, and how. Nothing is noted of what could not be seen."""
         if self.candidate is None or self.record is None or self.state is None or self.state_problem is not None:
             return
-        more = dict((key, value) for key, value in (
-            ('version', self.answer.version if self.answer else None), ('listened', self.listening or None)) if value)
+        more = {
+            key: value
+            for key, value in (
+                ('version', self.answer.version if self.answer else None),
+                ('listened', self.listening or None),
+            )
+            if value
+        }
         self.state.make()
-        self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=self.record.uid, cgroups=self.record.cgroups,
-                               **more)
+        self.state.history_add(
+            self.candidate.pid, self.candidate.start_ticks, uid=self.record.uid, cgroups=self.record.cgroups, **more
+        )
         if not self.candidate.deleted or self.state.read_json('launch.json') is None:
             self.state.write_json('launch.json', _launch.to_json(self.record))
 
 
+def _existing(path: str) -> str:
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def _undescribed(instance: Instance, problem: str) -> Row:
-    return dict(id=instance.id, dir=instance.dir, binary=instance.binary, user=None, state='ambiguous', pids=[], port=None,
-                listening=None, version=dict(running=None, files=None, database=None), launch=None, logs=[], sites=None,
-                supervisors=[], interrupted=None, hazards=[_hazards.not_described(problem)])
+    return dict(
+        id=instance.id,
+        dir=instance.dir,
+        binary=instance.binary,
+        user=None,
+        state='ambiguous',
+        pids=[],
+        port=None,
+        listening=None,
+        version=dict(running=None, files=None, database=None),
+        launch=None,
+        logs=[],
+        sites=None,
+        supervisors=[],
+        interrupted=None,
+        hazards=[_hazards.not_described(problem)],
+    )
 
 
-def describe_on(host: Host, instance: Instance, port: t.Optional[int] = None, http: bool = True,
-                base: t.Optional[str] = None, record: bool = False) -> Row:
+def describe_on(
+    host: Host,
+    instance: Instance,
+    port: t.Optional[int] = None,
+    http: bool = True,
+    base: t.Optional[str] = None,
+    record: bool = False,
+) -> Row:
     """One instance; never raises, so that a broken one cannot hide the others. ``record``: note who was seen running."""
     look = Look(instance, host, port, http, base)
     try:
@@ -374,12 +369,17 @@ def describe_on(host: Host, instance: Instance, port: t.Optional[int] = None, ht
         try:
             look.remember()
         except (OSError, LifecycleError) as exc:
-            facts = _hazards.Facts(problems=['the process history was not written: %s' % (getattr(exc, 'msg', None) or exc)])
+            facts = Facts(problems=['the process history was not written: %s' % (getattr(exc, 'msg', None) or exc)])
             row['hazards'] += _hazards.evaluate(facts)
     return row
 
 
-def describe(instance: Instance, port: t.Optional[int] = None, http: bool = True, base: t.Optional[str] = None,
-             record: bool = False) -> Row:
+def describe(
+    instance: Instance,
+    port: t.Optional[int] = None,
+    http: bool = True,
+    base: t.Optional[str] = None,
+    record: bool = False,
+) -> Row:
     """One instance, with the directories beside its own looked at for a second one on the same port."""
     return describe_on(Host(instance.binary, [os.path.dirname(instance.dir)]), instance, port, http, base, record)

@@ -56,9 +56,9 @@ def _is_install(directory: str, binary: str, wanted: str) -> bool:
 def by_processes(table: t.Iterable[Process], binary: str) -> t.List[t.Tuple[str, str]]:
     """Directory and binary of each running executable that lies in an install directory."""
     found = []
-    for exe in sorted(set(process.exe for process in table)):
+    for exe in sorted({process.exe for process in table}):
         directory, name = os.path.split(exe)
-        name = name[:-len('.old')] if name == binary + '.old' else name  # an in-app upgrade leaves the running file so
+        name = name[: -len('.old')] if name == binary + '.old' else name  # an in-app upgrade leaves the running file so
         if name and _is_install(directory, name, binary):
             found.append((directory, name))
     return found
@@ -74,8 +74,9 @@ def _has_binary(directory: str, binary: str) -> bool:
 def by_cron(lines: t.Iterable[_cron.CronLine], binary: str) -> t.List[t.Tuple[str, str]]:
     """Directories whose start.sh, stop.sh or binary a cron line names."""
     tails = ('start.sh', 'stop.sh', binary)
-    named = set(os.path.dirname(path) for line in lines for path in _cron.paths(line.command)
-                if os.path.basename(path) in tails)
+    named = {
+        os.path.dirname(path) for line in lines for path in _cron.paths(line.command) if os.path.basename(path) in tails
+    }
     return [(path, binary) for path in sorted(named) if _has_binary(path, binary) and _is_install(path, binary, binary)]
 
 
@@ -104,14 +105,20 @@ def by_search(search: t.Iterable[str], binary: str, problems: ProblemList) -> t.
     return found
 
 
-def discover_all(search: t.Iterable[str], binary: str = 'anqicms', cron: t.Optional[_cron.Cron] = None,
-                 table: t.Optional[t.List[Process]] = None) -> t.Tuple[t.List[Instance], ProblemList]:
+def discover_all(
+    search: t.Iterable[str],
+    binary: str = 'anqicms',
+    cron: t.Optional[_cron.Cron] = None,
+    table: t.Optional[t.List[Process]] = None,
+) -> t.Tuple[t.List[Instance], ProblemList]:
     """Every instance that can be found, sorted by directory, and what could not be looked at."""
     cron = _cron.read_all() if cron is None else cron
     table = processes() if table is None else table
     problems = []  # type: ProblemList
     found = {}  # type: t.Dict[t.Tuple[str, str], Instance]
-    for directory, name in by_processes(table, binary) + by_cron(cron.lines, binary) + by_search(search, binary, problems):
+    for directory, name in (
+        by_processes(table, binary) + by_cron(cron.lines, binary) + by_search(search, binary, problems)
+    ):
         try:
             instance = resolve(directory, name)
         except LifecycleError:

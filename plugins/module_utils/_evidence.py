@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._configfile impo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import MIB, InstallDir, kind_of, why_unsafe
 
+T = t.TypeVar('T')
 _FRESH = 60.0  # seconds: a file that changed since is perhaps still being written
 _LOGS = (('running', 'running.log'), ('check', 'check.log'), ('error', 'error.log'), ('panics', 'cache/error.log'))
 _BY_NAME = (b'grep', b'pkill', b'killall', b'pgrep', b'pidof', b'kill -9')
@@ -27,7 +28,7 @@ class Tree:
         self.directory, self.owners = directory, owners
         self.problems = []  # type: t.List[str]
 
-    def _attempt(self, relative: str, work: t.Callable[[], t.Any]) -> t.Any:
+    def _attempt(self, relative: str, work: t.Callable[[], t.Optional[T]]) -> t.Optional[T]:
         """None when it does not exist or cannot be looked at; the second is noted."""
         try:
             return work()
@@ -40,12 +41,10 @@ class Tree:
         return None
 
     def lstat(self, relative: str) -> t.Optional[os.stat_result]:
-        found = self._attempt(relative, lambda: self.directory.lstat(relative))  # type: t.Optional[os.stat_result]
-        return found
+        return self._attempt(relative, lambda: self.directory.lstat(relative))
 
     def tail(self, relative: str, limit: int) -> t.Optional[bytes]:
-        data = self._attempt(relative, lambda: self.directory.tail(relative, self.owners, limit))  # type: t.Optional[bytes]
-        return data
+        return self._attempt(relative, lambda: self.directory.tail(relative, self.owners, limit))
 
     def names(self, relative: str) -> t.List[str]:
         return self._attempt(relative, lambda: self.directory.names(relative)) or []
@@ -57,8 +56,12 @@ class Tree:
     def has_locales(self) -> t.Optional[bool]:
         """Whether there is a language file below locales/; None when that could not be seen."""
         before = len(self.problems)
-        found = any(name.endswith('.yml') for language in self.names('locales') if self.is_dir('locales/' + language)
-                    for name in self.names('locales/' + language))
+        found = any(
+            name.endswith('.yml')
+            for language in self.names('locales')
+            if self.is_dir('locales/' + language)
+            for name in self.names('locales/' + language)
+        )
         return True if found else (None if len(self.problems) > before else False)
 
     def logs(self, launch_log: t.Optional[str], uid: t.Optional[int]) -> t.List[t.Dict[str, t.Any]]:
@@ -89,11 +92,16 @@ class Tree:
         """Files that end in the middle: JSON, sitemaps and backups that a killed process leaves so."""
         newest = (time.time() if now is None else now) - (_FRESH if running else 0.0)
         candidates = [(name, _json_is_cut) for name in ('collector.json', 'keyword.json')]
-        candidates += [('public/' + name, _sitemap_is_cut) for name in self.names('public')
-                       if name.startswith('sitemap') and name.endswith('.xml')]
+        candidates += [
+            ('public/' + name, _sitemap_is_cut)
+            for name in self.names('public')
+            if name.startswith('sitemap') and name.endswith('.xml')
+        ]
         backups = [name for name in self.names('data/backup') if name.endswith('.sql')]
         candidates += [('data/backup/' + name, _backup_is_cut) for name in backups[-3:]]
-        return [self.directory.shown(relative) for relative, test in candidates[:60] if self._is_cut(relative, test, newest)]
+        return [
+            self.directory.shown(relative) for relative, test in candidates[:60] if self._is_cut(relative, test, newest)
+        ]
 
     def _is_cut(self, relative: str, test: t.Callable[[bytes], bool], newest: float) -> bool:
         found = self.lstat(relative)
@@ -123,6 +131,7 @@ def _backup_is_cut(data: bytes) -> bool:
 
 # --- who could change what root runs
 
+
 def changeable(path: str) -> t.List[str]:
     """The parts of a path, itself included, that somebody but root could change or replace, each with the reason."""
     found = []
@@ -143,30 +152,35 @@ def why_changeable(info: os.stat_result) -> t.Optional[str]:
     """Why somebody but root can write it; a sticky directory of root's keeps what is others' in it from being replaced."""
     if info.st_uid != 0:
         return 'user id %d' % info.st_uid
-    if stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX:
+    if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
         return None
-    if info.st_mode & 0o002 or info.st_mode & 0o020 and info.st_gid != 0:
+    if info.st_mode & 0o002 or (info.st_mode & 0o020 and info.st_gid != 0):
         return 'mode %04o' % stat.S_IMODE(info.st_mode)
     return None
 
 
 def runs_by_root(lines: t.Iterable[_cron.CronLine], directory: str) -> t.List[str]:
     """Scripts below a directory that cron runs as root. Pure."""
-    found = set(path for line in lines if line.user == 'root' for path in _cron.paths(line.command)
-                if path.startswith(directory.rstrip('/') + '/') and path.endswith('.sh'))
+    found = {
+        path
+        for line in lines
+        if line.user == 'root'
+        for path in _cron.paths(line.command)
+        if path.startswith(directory.rstrip('/') + '/') and path.endswith('.sh')
+    }
     return sorted(found)
 
 
 def fragile_scripts(tree: Tree, lines: t.Iterable[_cron.CronLine]) -> t.List[str]:
     """start.sh and stop.sh in cron that count or kill by name; one that cannot be read counts, with the reason."""
     prefix = tree.directory.path.rstrip('/') + '/'
-    named = set(path[len(prefix):] for line in lines for path in _cron.paths(line.command) if path.startswith(prefix))
+    named = {path[len(prefix) :] for line in lines for path in _cron.paths(line.command) if path.startswith(prefix)}
     found = []
     for relative in sorted(named & {'start.sh', 'stop.sh'}):
         info = tree.lstat(relative)
         why = why_unsafe(info, tree.owners) if info is not None else None
         data = tree.tail(relative, 65536) if info is not None and why is None else None
-        if why or data is not None and any(mark in data for mark in _BY_NAME):
+        if why or (data is not None and any(mark in data for mark in _BY_NAME)):
             found.append('%s%s' % (tree.directory.shown(relative), ' (%s)' % why if why else ''))
     return found
 

@@ -19,8 +19,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 
 MIB = 1 << 20
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_KINDS = ((stat.S_ISLNK, 'a symbolic link'), (stat.S_ISDIR, 'a directory'), (stat.S_ISFIFO, 'a FIFO'),
-          (stat.S_ISSOCK, 'a socket'), (stat.S_ISCHR, 'a device'), (stat.S_ISBLK, 'a device'))
+_KINDS = (
+    (stat.S_ISLNK, 'a symbolic link'),
+    (stat.S_ISDIR, 'a directory'),
+    (stat.S_ISFIFO, 'a FIFO'),
+    (stat.S_ISSOCK, 'a socket'),
+    (stat.S_ISCHR, 'a device'),
+    (stat.S_ISBLK, 'a device'),
+)
 
 
 class UnsafePath(LifecycleError):
@@ -67,7 +73,7 @@ def _open_directory(name: str, parent: t.Optional[int], shown: str) -> int:
         return os.open(name, _DIR_FLAGS, dir_fd=parent)
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise _unsafe(shown, 'it is a link or not a directory')
+            raise _unsafe(shown, 'it is a link or not a directory') from exc
         raise
 
 
@@ -274,11 +280,14 @@ class InstallDir:
         """``path`` relative to the directory, None when it lies elsewhere. Nothing is looked up."""
         path = os.path.normpath(os.path.join(self.path, path))
         prefix = self.path.rstrip('/') + '/'
-        return path[len(prefix):] if path.startswith(prefix) else None
+        return path[len(prefix) :] if path.startswith(prefix) else None
 
 
 def _root_only(handle: int, shown: str) -> None:
     info = os.fstat(handle)
     if info.st_uid != 0 or info.st_mode & 0o022:
-        raise _unsafe(shown, 'a log outside of the install directory is used only when root alone can write the '
-                             'directories down to it')
+        raise _unsafe(
+            shown,
+            'a log outside of the install directory is used only when root alone can write the '
+            'directories down to it',
+        )

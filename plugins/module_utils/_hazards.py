@@ -12,7 +12,7 @@ told in docs/hazards.md.
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._configfile import ConfigFile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts, Row
 
 VERBS = ('restart', 'stop', 'start', 'configure', 'upgrade', 'rollback')
 _STARTING = ('restart', 'start', 'configure', 'upgrade', 'rollback')
@@ -21,50 +21,6 @@ _BUT_RESTART = ('stop', 'start', 'configure', 'upgrade', 'rollback')
 LOW_BYTES = 100 << 20
 NO_BYTES = 1 << 20
 LOW_INODES = 1000
-
-Row = t.Dict[str, t.Any]
-
-
-class Facts(t.NamedTuple):
-    """What was seen of one instance. None is 'not known', and ``problems`` says why something is not."""
-
-    dir: str = ''
-    binary: str = 'anqicms'
-    user: t.Optional[str] = None
-    state: str = 'stopped'
-    pids: t.Sequence[int] = ()
-    unseen: t.Sequence[int] = ()               # pids that may be the instance but cannot be looked at
-    hidden: bool = False                       # /proc hides the processes of others
-    config: ConfigFile = ConfigFile('ok')
-    config_readable: t.Optional[bool] = None   # by the user that the process runs as
-    argv_port: t.Optional[int] = None
-    port: t.Optional[int] = None
-    listening: t.Optional[bool] = None
-    port_free: t.Optional[bool] = None         # whether a new instance could bind it
-    strangers: t.Sequence[Row] = ()            # other holders of the port: pid, exe, user
-    replaced: bool = False                     # the running binary is not the file on disk any more
-    running_version: t.Optional[str] = None
-    files_version: t.Optional[str] = None
-    http_status: t.Optional[int] = None
-    http_error: t.Optional[str] = None
-    asked: bool = False                        # whether it was asked over HTTP
-    siblings: t.Sequence[int] = ()             # other processes of the same binary name
-    sharing: t.Sequence[str] = ()              # other install directories with the same port
-    system_dir: t.Optional[bool] = None
-    locales: t.Optional[bool] = None
-    executable_problem: t.Optional[str] = None
-    runs_as_root: t.Optional[bool] = None
-    writable: t.Sequence[str] = ()             # what root executes and others can change
-    cron_writable: t.Sequence[str] = ()        # scripts that root's cron runs and others can change
-    fragile: t.Sequence[str] = ()              # vendor scripts in cron
-    cut: t.Sequence[str] = ()                  # files that end in the middle
-    interrupted: t.Optional[Row] = None
-    running_run: t.Optional[Row] = None
-    state_problem: t.Optional[str] = None
-    disks: t.Sequence[t.Tuple[str, int, t.Optional[int]]] = ()  # path, bytes free, inodes free
-    supervisors: t.Sequence[Row] = ()
-    marks: t.Sequence[str] = ()                # values with template marks
-    problems: t.Sequence[str] = ()
 
 
 class Hazard(t.NamedTuple):
@@ -92,8 +48,13 @@ def _next_version(facts: Facts) -> t.Optional[str]:
 def _config_unreadable(facts: Facts) -> t.Optional[str]:
     if facts.config.state in ('unreadable', 'unsafe'):
         return facts.config.message
-    return _when(facts.config_readable is False, 'config.json (mode %04o, user id %s) cannot be read by user %s',
-                 facts.config.mode or 0, facts.config.uid, facts.user)
+    return _when(
+        facts.config_readable is False,
+        'config.json (mode %04o, user id %s) cannot be read by user %s',
+        facts.config.mode or 0,
+        facts.config.uid,
+        facts.user,
+    )
 
 
 def _config_port_invalid(facts: Facts) -> t.Optional[str]:
@@ -103,64 +64,98 @@ def _config_port_invalid(facts: Facts) -> t.Optional[str]:
 def _hidden(facts: Facts) -> t.Optional[str]:
     if facts.unseen:
         return 'process %s may be this instance, but this user may not look at it' % _listing(facts.unseen)
-    return _when(facts.hidden and not facts.pids, 'this host hides the processes of other users (hidepid), and none of this '
-                 'user\'s own is the instance: whether it runs is not known')
+    return _when(
+        facts.hidden and not facts.pids,
+        'this host hides the processes of other users (hidepid), and none of this '
+        'user\'s own is the instance: whether it runs is not known',
+    )
 
 
 def _kills_siblings(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
-    return _when(facts.siblings and _versions.behaviour(version).kills_at_start == 'pidof', 'version %s kills every process '
-                 'named %s on the host when it starts: pid %s', version, facts.binary, _listing(facts.siblings))
+    return _when(
+        facts.siblings and _versions.behaviour(version).kills_at_start == 'pidof',
+        'version %s kills every process named %s on the host when it starts: pid %s',
+        version,
+        facts.binary,
+        _listing(facts.siblings),
+    )
 
 
 def _stale_system_dir(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
-    return _when(facts.system_dir and _versions.embeds_admin_pages(version), '%s/system is left from an older version and hides '
-                 'the administration pages that version %s brings', facts.dir, version)
+    return _when(
+        facts.system_dir and _versions.embeds_admin_pages(version),
+        '%s/system is left from an older version and hides the administration pages that version %s brings',
+        facts.dir,
+        version,
+    )
 
 
 def _locales_missing(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
-    return _when(facts.locales is False and _versions.needs_locales(version), 'version %s ends at once without language files in '
-                 '%s/locales, and there are none', version, facts.dir)
+    return _when(
+        facts.locales is False and _versions.needs_locales(version),
+        'version %s ends at once without language files in %s/locales, and there are none',
+        version,
+        facts.dir,
+    )
 
 
 def _world_readable(facts: Facts) -> t.Optional[str]:
-    return _when((facts.config.mode or 0) & 0o004, 'config.json holds the database password and has mode %04o: every user of '
-                 'the host can read it', facts.config.mode)
+    return _when(
+        (facts.config.mode or 0) & 0o004,
+        'config.json holds the database password and has mode %04o: every user of the host can read it',
+        facts.config.mode,
+    )
 
 
 def _token_secret(facts: Facts) -> t.Optional[str]:
     version = facts.running_version or facts.files_version
-    return _when(facts.config.token_secret_empty and _versions.keeps_token_secret_in_config(version), 'server.token_secret is '
-                 'empty in config.json: version %s then signs administrator tokens with a key that everybody knows', version)
+    return _when(
+        facts.config.token_secret_empty and _versions.keeps_token_secret_in_config(version),
+        'server.token_secret is '
+        'empty in config.json: version %s then signs administrator tokens with a key that everybody knows',
+        version,
+    )
 
 
 def _low_disk(facts: Facts) -> t.Optional[str]:
-    low = ['%s (%d MiB%s free)' % (path, size >> 20, '' if inodes is None else ', %d inodes' % inodes)
-           for path, size, inodes in facts.disks if size < LOW_BYTES or inodes is not None and inodes < LOW_INODES]
+    low = [
+        '%s (%d MiB%s free)' % (path, size >> 20, '' if inodes is None else ', %d inodes' % inodes)
+        for path, size, inodes in facts.disks
+        if size < LOW_BYTES or (inodes is not None and inodes < LOW_INODES)
+    ]
     return _when(low, 'little room: %s', _listing(low))
 
 
 def _disk_full(facts: Facts) -> t.Optional[str]:
-    full = [path for path, size, inodes in facts.disks if size < NO_BYTES or inodes is not None and inodes < 10]
+    full = [path for path, size, inodes in facts.disks if size < NO_BYTES or (inodes is not None and inodes < 10)]
     return _when(full, 'no room left at %s: neither a journal nor a log can be written', _listing(full))
 
 
 def _supervised(facts: Facts) -> t.Optional[str]:
-    found = ['%s (%s)' % (row['where'], row['detail']) for row in facts.supervisors
-             if row.get('prompt') and row.get('restarts') is not False]
+    found = [
+        '%s (%s)' % (row['where'], row['detail'])
+        for row in facts.supervisors
+        if row.get('prompt') and row.get('restarts') is not False
+    ]
     return _when(found, 'it is started again as soon as it ends by %s', _listing(found))
 
 
 def _unit_left(facts: Facts) -> t.Optional[str]:
     found = [row['where'] for row in facts.supervisors if row['kind'] == 'systemd' and row.get('restarts') is False]
-    return _when(found, 'systemd has a unit for it, %s, which will not know of a start that it did not do', _listing(found))
+    return _when(
+        found, 'systemd has a unit for it, %s, which will not know of a start that it did not do', _listing(found)
+    )
 
 
 def _guards(facts: Facts, kind: str) -> t.List[str]:
-    return ['%s: %s' % (row['where'], row.get('command') or row['detail']) for row in facts.supervisors
-            if row['kind'] == kind and not row.get('prompt') and row.get('restarts') is not False]
+    return [
+        '%s: %s' % (row['where'], row.get('command') or row['detail'])
+        for row in facts.supervisors
+        if row['kind'] == kind and not row.get('prompt') and row.get('restarts') is not False
+    ]
 
 
 def _cron_guard(facts: Facts) -> t.Optional[str]:
@@ -169,8 +164,11 @@ def _cron_guard(facts: Facts) -> t.Optional[str]:
 
 
 def _cron_kill(facts: Facts) -> t.Optional[str]:
-    found = ['%s: %s' % (row['where'], row.get('command')) for row in facts.supervisors
-             if row.get('action') in ('stop', 'kill')]
+    found = [
+        '%s: %s' % (row['where'], row.get('command'))
+        for row in facts.supervisors
+        if row.get('action') in ('stop', 'kill')
+    ]
     return _when(found, 'cron ends it, or whatever has such a name: %s', _listing(found))
 
 
@@ -188,11 +186,15 @@ def _stranger(facts: Facts) -> t.Optional[str]:
     found = ['pid %s, user %s, %s' % (row.get('pid'), row.get('user'), row.get('exe')) for row in facts.strangers]
     if found:
         return 'port %s is held by another process: %s' % (facts.port, '; '.join(found[:8]))
-    return _when(not facts.pids and facts.port_free is False, 'port %s is in use, and no holder can be seen', facts.port)
+    return _when(
+        not facts.pids and facts.port_free is False, 'port %s is in use, and no holder can be seen', facts.port
+    )
 
 
 def _no_answer(facts: Facts) -> t.Optional[str]:
-    silent = facts.asked and facts.http_status not in (200, 302, 403) or facts.http_status == 200 and not facts.running_version
+    silent = (facts.asked and facts.http_status not in (200, 302, 403)) or (
+        facts.http_status == 200 and not facts.running_version
+    )
     return _when(silent, 'it listens on port %s but does not tell its version: %s', facts.port, facts.http_error)
 
 
@@ -203,8 +205,12 @@ def _port_differs(facts: Facts) -> t.Optional[str]:
 
 def _versions_differ(facts: Facts) -> t.Optional[str]:
     running, files = _versions.parse(facts.running_version), _versions.parse(facts.files_version)
-    return _when(running and files and running != files, 'version %s is running, the files are of version %s',
-                 facts.running_version, facts.files_version)
+    return _when(
+        running and files and running != files,
+        'version %s is running, the files are of version %s',
+        facts.running_version,
+        facts.files_version,
+    )
 
 
 def _run(row: t.Optional[Row]) -> str:
@@ -213,63 +219,197 @@ def _run(row: t.Optional[Row]) -> str:
 
 _PLAIN_FILE = 'Make it a plain file of the instance\'s user with mode 0600.'
 HAZARDS = (
-    Hazard('several_processes', 'block', VERBS, lambda f: _when(len(f.pids) > 1, 'processes %s all run this instance',
-           _listing(f.pids)), 'End those that do not belong there, or give port to tell them apart.'),
+    Hazard(
+        'several_processes',
+        'block',
+        VERBS,
+        lambda f: _when(len(f.pids) > 1, 'processes %s all run this instance', _listing(f.pids)),
+        'End those that do not belong there, or give port to tell them apart.',
+    ),
     Hazard('hidden_processes', 'block', VERBS, _hidden, 'Run as root, or as the user of the instance without hidepid.'),
-    Hazard('state_untrusted', 'block', VERBS, lambda f: f.state_problem, 'Mend the state directory or give another state_dir.'),
-    Hazard('run_in_progress', 'block', VERBS, lambda f: _when(f.running_run, 'run %s is at work on it', _run(f.running_run)),
-           'Wait for its end; its result is in the state directory.'),
-    Hazard('unfinished_run', 'block', _BUT_RESTART, lambda f: _when(f.interrupted, 'run %s did not end', _run(f.interrupted)),
-           'Run the recover playbook, or restart, which recovers first.'),
-    Hazard('config_missing', 'block', _STARTING, lambda f: _when(f.config.state == 'missing', 'there is no config.json: a start '
-           'would open the installer on port 8001 to everybody'), 'Restore config.json from a backup.'),
-    Hazard('config_unreadable', 'block', _STARTING, _config_unreadable,
-           _PLAIN_FILE + ' The application takes a file that it cannot read for a missing one and opens its installer.'),
-    Hazard('config_invalid', 'block', _STARTING, lambda f: _when(f.config.state == 'invalid', 'config.json: %s',
-           f.config.message), 'Correct config.json, or restore it from a backup: the application ends at once with it.'),
-    Hazard('config_port_invalid', 'block', _STARTING, _config_port_invalid, 'Set server.port to a number from 1 to 65535.'),
-    Hazard('executable_unusable', 'block', _STARTING, lambda f: f.executable_problem,
-           'Put the binary of this release and this architecture there, with mode 0755.'),
+    Hazard(
+        'state_untrusted',
+        'block',
+        VERBS,
+        lambda f: f.state_problem,
+        'Mend the state directory or give another state_dir.',
+    ),
+    Hazard(
+        'run_in_progress',
+        'block',
+        VERBS,
+        lambda f: _when(f.running_run, 'run %s is at work on it', _run(f.running_run)),
+        'Wait for its end; its result is in the state directory.',
+    ),
+    Hazard(
+        'unfinished_run',
+        'block',
+        _BUT_RESTART,
+        lambda f: _when(f.interrupted, 'run %s did not end', _run(f.interrupted)),
+        'Run the recover playbook, or restart, which recovers first.',
+    ),
+    Hazard(
+        'config_missing',
+        'block',
+        _STARTING,
+        lambda f: _when(
+            f.config.state == 'missing',
+            'there is no config.json: a start would open the installer on port 8001 to everybody',
+        ),
+        'Restore config.json from a backup.',
+    ),
+    Hazard(
+        'config_unreadable',
+        'block',
+        _STARTING,
+        _config_unreadable,
+        _PLAIN_FILE + ' The application takes a file that it cannot read for a missing one and opens its installer.',
+    ),
+    Hazard(
+        'config_invalid',
+        'block',
+        _STARTING,
+        lambda f: _when(f.config.state == 'invalid', 'config.json: %s', f.config.message),
+        'Correct config.json, or restore it from a backup: the application ends at once with it.',
+    ),
+    Hazard(
+        'config_port_invalid', 'block', _STARTING, _config_port_invalid, 'Set server.port to a number from 1 to 65535.'
+    ),
+    Hazard(
+        'executable_unusable',
+        'block',
+        _STARTING,
+        lambda f: f.executable_problem,
+        'Put the binary of this release and this architecture there, with mode 0755.',
+    ),
     Hazard('locales_missing', 'block', _STARTING, _locales_missing, 'Unpack locales/ of the release again.'),
-    Hazard('port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'),
-    Hazard('root_runs_writable', 'block', _STARTING, lambda f: _when(f.runs_as_root and f.writable, 'root runs %s/%s, and others '
-           'can change what root would run: %s', f.dir, f.binary, _listing(f.writable)), 'Run it as a user of its own, or give '
-           'binary and directories to root with mode 0755. A start by root would run whatever that user has put there.'),
-    Hazard('supervised', 'block', _ENDING, _supervised, 'Stop and start it through that supervisor, or disable it there first.'),
+    Hazard(
+        'port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'
+    ),
+    Hazard(
+        'root_runs_writable',
+        'block',
+        _STARTING,
+        lambda f: _when(
+            f.runs_as_root and f.writable,
+            'root runs %s/%s, and others can change what root would run: %s',
+            f.dir,
+            f.binary,
+            _listing(f.writable),
+        ),
+        'Run it as a user of its own, or give '
+        'binary and directories to root with mode 0755. A start by root would run whatever that user has put there.',
+    ),
+    Hazard(
+        'supervised',
+        'block',
+        _ENDING,
+        _supervised,
+        'Stop and start it through that supervisor, or disable it there first.',
+    ),
     Hazard('disk_full', 'block', _STARTING, _disk_full, 'Free space first.'),
-    Hazard('undead_process', 'block', ('start',), lambda f: _when(f.state == 'undead', 'process %s has closed its port %s and is '
-           'still alive', _listing(f.pids), f.port), 'Restart or stop it: it cannot serve any more.'),
-    Hazard('installer_open', 'warn', (), lambda f: _when(f.http_status == 302, 'it answers with its installer on port %s',
-           f.port), 'Stop it and restore config.json: anybody can take it over.'),
+    Hazard(
+        'undead_process',
+        'block',
+        ('start',),
+        lambda f: _when(
+            f.state == 'undead', 'process %s has closed its port %s and is still alive', _listing(f.pids), f.port
+        ),
+        'Restart or stop it: it cannot serve any more.',
+    ),
+    Hazard(
+        'installer_open',
+        'warn',
+        (),
+        lambda f: _when(f.http_status == 302, 'it answers with its installer on port %s', f.port),
+        'Stop it and restore config.json: anybody can take it over.',
+    ),
     Hazard('no_answer', 'warn', (), _no_answer, 'Look into its logs.'),
-    Hazard('binary_replaced', 'warn', (), lambda f: _when(f.replaced, 'process %s runs a binary that is not on disk any more',
-           _listing(f.pids)), 'A restart will run the new file. Make sure that it is the wanted one.'),
-    Hazard('versions_differ', 'info', (), _versions_differ, 'A restart changes the version, and may change the database.'),
-    Hazard('kills_siblings', 'warn', (), _kills_siblings, 'Start it with this collection only: it protects them. The vendor\'s '
-           'scripts and a panel do not.'),
-    Hazard('port_shared', 'warn', (), lambda f: _when(f.sharing, 'port %s is also configured in %s', f.port,
-           _listing(f.sharing)), 'Give each instance a port of its own; only one of them can run.'),
+    Hazard(
+        'binary_replaced',
+        'warn',
+        (),
+        lambda f: _when(f.replaced, 'process %s runs a binary that is not on disk any more', _listing(f.pids)),
+        'A restart will run the new file. Make sure that it is the wanted one.',
+    ),
+    Hazard(
+        'versions_differ', 'info', (), _versions_differ, 'A restart changes the version, and may change the database.'
+    ),
+    Hazard(
+        'kills_siblings',
+        'warn',
+        (),
+        _kills_siblings,
+        'Start it with this collection only: it protects them. The vendor\'s scripts and a panel do not.',
+    ),
+    Hazard(
+        'port_shared',
+        'warn',
+        (),
+        lambda f: _when(f.sharing, 'port %s is also configured in %s', f.port, _listing(f.sharing)),
+        'Give each instance a port of its own; only one of them can run.',
+    ),
     Hazard('port_differs', 'info', (), _port_differs, 'The next start uses the port of config.json. Mind the proxy.'),
     Hazard('stale_system_dir', 'warn', (), _stale_system_dir, 'Move it out of the way after a backup.'),
     Hazard('config_world_readable', 'warn', (), _world_readable, 'chmod 0600 config.json, keeping its owner.'),
-    Hazard('token_secret_empty', 'warn', (), _token_secret, 'Set server.token_secret to a long random text and restart.'),
-    Hazard('root_cron_runs_writable', 'warn', (), lambda f: _when(f.cron_writable, 'root\'s cron runs what others can change: %s',
-           _listing(f.cron_writable)), 'Give script and directories to root with mode 0755, or run the line as another user.'),
-    Hazard('vendor_guard', 'warn', (), lambda f: _when(f.fragile, 'cron runs scripts of the vendor that count or kill by name, '
-           'all instances of the host: %s', _listing(f.fragile)), 'Remove these lines or replace the scripts.'),
-    Hazard('cron_guard', 'warn', (), _cron_guard, 'It may act in the middle of a run. Disable the line while you work.'),
+    Hazard(
+        'token_secret_empty', 'warn', (), _token_secret, 'Set server.token_secret to a long random text and restart.'
+    ),
+    Hazard(
+        'root_cron_runs_writable',
+        'warn',
+        (),
+        lambda f: _when(f.cron_writable, 'root\'s cron runs what others can change: %s', _listing(f.cron_writable)),
+        'Give script and directories to root with mode 0755, or run the line as another user.',
+    ),
+    Hazard(
+        'vendor_guard',
+        'warn',
+        (),
+        lambda f: _when(
+            f.fragile,
+            'cron runs scripts of the vendor that count or kill by name, all instances of the host: %s',
+            _listing(f.fragile),
+        ),
+        'Remove these lines or replace the scripts.',
+    ),
+    Hazard(
+        'cron_guard', 'warn', (), _cron_guard, 'It may act in the middle of a run. Disable the line while you work.'
+    ),
     Hazard('cron_kill', 'warn', (), _cron_kill, 'Remove the line: it cuts requests and writes.'),
     Hazard('watched', 'warn', (), _watched, 'Stop it there while you work.'),
     Hazard('unit_left', 'warn', (), _unit_left, 'Prefer systemctl for this instance.'),
-    Hazard('cut_writes', 'warn', (), lambda f: _when(f.cut, 'files end in the middle, as a hard kill or a full disk leaves '
-           'them: %s', _listing(f.cut)), 'Build or restore them anew, and find out what killed it.'),
+    Hazard(
+        'cut_writes',
+        'warn',
+        (),
+        lambda f: _when(
+            f.cut, 'files end in the middle, as a hard kill or a full disk leaves them: %s', _listing(f.cut)
+        ),
+        'Build or restore them anew, and find out what killed it.',
+    ),
     Hazard('low_disk', 'warn', (), _low_disk, 'Free space before an upgrade or a dump.'),
-    Hazard('template_marks', 'warn', (), lambda f: _when(f.marks, 'values with template marks: %s', _listing(f.marks)),
-           'They are treated as plain text. Rename them unless they are meant so.'),
-    Hazard('admin_host', 'info', (), lambda f: _when(f.http_status == 403 and not f.running_version, 'an admin host is set and '
-           'not known here: the running version could not be asked'), 'The version of the files is taken instead.'),
+    Hazard(
+        'template_marks',
+        'warn',
+        (),
+        lambda f: _when(f.marks, 'values with template marks: %s', _listing(f.marks)),
+        'They are treated as plain text. Rename them unless they are meant so.',
+    ),
+    Hazard(
+        'admin_host',
+        'info',
+        (),
+        lambda f: _when(
+            f.http_status == 403 and not f.running_version,
+            'an admin host is set and not known here: the running version could not be asked',
+        ),
+        'The version of the files is taken instead.',
+    ),
     Hazard('supervisors_unseen', 'info', (), _unseen_supervisors, 'Run as root to see all.'),
-    Hazard('not_all_seen', 'warn', (), lambda f: _when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'),
+    Hazard(
+        'not_all_seen', 'warn', (), lambda f: _when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
+    ),
 )
 
 
@@ -284,13 +424,20 @@ def evaluate(facts: Facts) -> t.List[Row]:
 
 
 def row_of(hazard: Hazard, message: str) -> Row:
-    return dict(code=hazard.code, severity=hazard.severity, blocks=list(hazard.blocks), message=message, advice=hazard.advice)
+    return dict(
+        code=hazard.code, severity=hazard.severity, blocks=list(hazard.blocks), message=message, advice=hazard.advice
+    )
 
 
 def not_described(problem: str) -> Row:
     """For an instance that could not be described at all: nothing may be done to it."""
-    return dict(code='not_described', severity='block', blocks=list(VERBS), advice='Mend that first.',
-                message='the instance could not be looked at: %s' % problem)
+    return dict(
+        code='not_described',
+        severity='block',
+        blocks=list(VERBS),
+        advice='Mend that first.',
+        message='the instance could not be looked at: %s' % problem,
+    )
 
 
 def refusals(hazards: t.Iterable[Row], verb: str, accepted: t.Collection[str] = ()) -> t.List[Row]:

@@ -22,24 +22,44 @@ Supervisor = t.Dict[str, t.Any]
 UNIT_DIRS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/systemd/system')
 PANEL_SCRIPTS = '/www/server/go_project/vhost/scripts'
 PANEL_PIDS = '/var/tmp/gopids'
-_HOSTS_OF_OTHERS = re.compile(r'^(session-|user@|sshd|ssh\.|cron|crond|anacron|atd|bt\.|docker|containerd|init\.scope|anqicms-)')
+_HOSTS_OF_OTHERS = re.compile(
+    r'^(session-|user@|sshd|ssh\.|cron|crond|anacron|atd|bt\.|docker|containerd|init\.scope|anqicms-)'
+)
 _CONTAINER_INITS = ('tini', 'docker-init', 'dumb-init', 'catatonit', 'containerd-shim', 'conmon')
-_SUPERVISORS = re.compile(r'(?:^|/)(supervisord|circusd|runsv|s6-supervise|supervise|monit|god|pm2|daemon|start-stop-daemon)(?:$|[\s:])',
-                          re.IGNORECASE)
-_PLAIN_PARENTS = ('systemd', 'init', 'sshd', 'login', 'sudo', 'su', 'tmux', 'tmux: server', 'screen', 'cron', 'crond', 'atd')
+_SUPERVISORS = re.compile(
+    r'(?:^|/)(supervisord|circusd|runsv|s6-supervise|supervise|monit|god|pm2|daemon|start-stop-daemon)(?:$|[\s:])',
+    re.IGNORECASE,
+)
+_PLAIN_PARENTS = (
+    'systemd',
+    'init',
+    'sshd',
+    'login',
+    'sudo',
+    'su',
+    'tmux',
+    'tmux: server',
+    'screen',
+    'cron',
+    'crond',
+    'atd',
+)
 _SHELLS = ('sh', 'bash', 'dash', 'zsh', 'ash', 'ksh', 'busybox', 'nohup')
 
 
-def entry(kind: str, where: str, restarts: t.Optional[bool], detail: str, prompt: bool = False, **more: t.Any) -> Supervisor:
+def entry(
+    kind: str, where: str, restarts: t.Optional[bool], detail: str, prompt: bool = False, **more: t.Any
+) -> Supervisor:
     return dict(more, kind=kind, where=where, restarts=restarts, prompt=prompt, detail=detail)
 
 
 # --- cron
 
+
 def cron_action(command: str, directories: t.Collection[str], binary: str) -> t.Optional[str]:
     """What a cron command does to the instance in one of ``directories`` (its names): start, stop, kill, names; or None."""
     named = [path for path in _cron.paths(command) if _below(path, directories)]
-    tails = set(os.path.basename(path) for path in named)
+    tails = {os.path.basename(path) for path in named}
     if 'stop.sh' in tails:
         return 'stop'
     if 'start.sh' in tails or any(_runs(command, path, binary) for path in named):
@@ -57,24 +77,44 @@ def _runs(command: str, path: str, binary: str) -> bool:
     """Whether the binary is the command itself, not an argument of ls, tail or pgrep."""
     if os.path.basename(path) != binary:
         return False
-    return bool(re.search(r'''(?:^|[;&|({]|\b(?:nohup|setsid|exec|then|else|do|env)\s)\s*["']?(?:%s|\./%s)["']?(?=[\s;&|<>)]|$)'''
-                          % (re.escape(path), re.escape(binary)), command))
+    return bool(
+        re.search(
+            r'''(?:^|[;&|({]|\b(?:nohup|setsid|exec|then|else|do|env)\s)\s*["']?(?:%s|\./%s)["']?(?=[\s;&|<>)]|$)'''
+            % (re.escape(path), re.escape(binary)),
+            command,
+        )
+    )
 
 
 def from_cron(lines: t.Iterable[_cron.CronLine], directories: t.Collection[str], binary: str) -> t.List[Supervisor]:
     """Supervisors among the host's cron lines. Pure."""
     found = []
-    texts = {'start': 'starts it when it does not see it running', 'stop': 'stops it',
-             'kill': 'ends processes by name and may end this one', 'names': 'names its directory'}
+    texts = {
+        'start': 'starts it when it does not see it running',
+        'stop': 'stops it',
+        'kill': 'ends processes by name and may end this one',
+        'names': 'names its directory',
+    }
     for line in lines:
         action = cron_action(line.command, directories, binary)
         if action:
-            found.append(entry('cron', line.source, action == 'start', texts[action], action=action, user=line.user,
-                               schedule=line.schedule, command=line.command[:400]))
+            found.append(
+                entry(
+                    'cron',
+                    line.source,
+                    action == 'start',
+                    texts[action],
+                    action=action,
+                    user=line.user,
+                    schedule=line.schedule,
+                    command=line.command[:400],
+                )
+            )
     return found
 
 
 # --- systemd
+
 
 def unit_of(cgroups: str) -> t.Optional[str]:
     """The service that a process belongs to by /proc/PID/cgroup, None for login sessions, cron and the like."""
@@ -90,7 +130,7 @@ def unit_of(cgroups: str) -> t.Optional[str]:
 def parse_unit(text: str) -> t.Dict[str, str]:
     """``Key=value`` lines of a unit file or of systemctl show; a repeated key keeps its last value."""
     pairs = [line.strip().partition('=') for line in text.split('\n') if not line.strip().startswith(('#', ';', '['))]
-    return dict((key.strip(), value.strip()) for key, equals, value in pairs if equals)
+    return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 
 
 def unit_restarts(fields: t.Mapping[str, str]) -> t.Optional[bool]:
@@ -101,8 +141,14 @@ def unit_restarts(fields: t.Mapping[str, str]) -> t.Optional[bool]:
 
 def _show(unit: str) -> t.Dict[str, str]:
     try:
-        done = subprocess.run(['systemctl', 'show', '-p', 'Restart,MainPID,FragmentPath', '--', unit], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5)
+        done = subprocess.run(
+            ['systemctl', 'show', '-p', 'Restart,MainPID,FragmentPath', '--', unit],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=5,
+            check=False,
+        )
     except (OSError, subprocess.SubprocessError):
         return {}
     return parse_unit(done.stdout.decode('utf-8', 'replace'))
@@ -126,8 +172,16 @@ def _from_unit_files(instance: Instance, active: t.Collection[str]) -> t.List[Su
             if name.endswith('.service') and name not in active:
                 fields = parse_unit(_text(os.path.join(directory, name)))
                 if instance.executable in _cron.words(fields.get('ExecStart', '').lstrip('-@:+!')):
-                    found.append(entry('systemd', os.path.join(directory, name), False, 'a unit for it exists, but it does '
-                                       'not run in that unit now', unit=name, active=False))
+                    found.append(
+                        entry(
+                            'systemd',
+                            os.path.join(directory, name),
+                            False,
+                            'a unit for it exists, but it does not run in that unit now',
+                            unit=name,
+                            active=False,
+                        )
+                    )
     return found
 
 
@@ -147,22 +201,35 @@ def _text(path: str) -> str:
 
 # --- parents, containers, panels
 
+
 def from_parent(comm: str, argv: t.Sequence[str], pid: int) -> t.Optional[Supervisor]:
     """What a parent process means for the restart of its child; None when it only started it. Pure."""
     if comm in _CONTAINER_INITS:
-        return entry('container', comm, True, 'the container ends with it, and its runtime decides what is next', True, pid=pid)
+        return entry(
+            'container', comm, True, 'the container ends with it, and its runtime decides what is next', True, pid=pid
+        )
     match = _SUPERVISORS.search(comm) or next(filter(None, (_SUPERVISORS.search(word) for word in argv[:2])), None)
     if match:
         return entry(match.group(1).lower(), ' '.join(argv)[:200] or comm, True, 'its parent watches it', True, pid=pid)
-    if pid == 1 or comm in _PLAIN_PARENTS or comm in _SHELLS and (len(argv) < 2 or argv[0].startswith('-')):
+    if pid == 1 or comm in _PLAIN_PARENTS or (comm in _SHELLS and (len(argv) < 2 or argv[0].startswith('-'))):
         return None
-    return entry('parent', ' '.join(argv)[:200] or comm, None, 'it is the child of another process, and what that does when '
-                 'it ends is not known', False, pid=pid)
+    return entry(
+        'parent',
+        ' '.join(argv)[:200] or comm,
+        None,
+        'it is the child of another process, and what that does when it ends is not known',
+        False,
+        pid=pid,
+    )
 
 
 def _from_parents(candidate: Candidate) -> t.List[Supervisor]:
     if candidate.pid == 1:
-        return [entry('container', 'pid 1', True, 'it is the first process of its container, which ends with it', True, pid=1)]
+        return [
+            entry(
+                'container', 'pid 1', True, 'it is the first process of its container, which ends with it', True, pid=1
+            )
+        ]
     try:
         with _procfs.ProcDir(candidate.ppid) as proc:
             stat = proc.stat()
@@ -179,9 +246,15 @@ def _from_panel(instance: Instance, candidate: t.Optional[Candidate]) -> t.List[
         if name.endswith('.sh') and any(_below(path, (instance.dir,)) for path in _cron.paths(text)):
             pid_file = os.path.join(PANEL_PIDS, name[:-3] + '.pid')
             there = os.path.lexists(pid_file)
-            detail = ('the panel starts it again when it is down and %s exists' % pid_file if there else
-                      'a project of the panel, whose pid file %s does not exist: the panel takes it for stopped' % pid_file)
-            found.append(entry('baota', os.path.join(PANEL_SCRIPTS, name), None if there else False, detail, pid_file=pid_file))
+            detail = (
+                'the panel starts it again when it is down and %s exists' % pid_file
+                if there
+                else 'a project of the panel, whose pid file %s does not exist: the panel takes it for stopped'
+                % pid_file
+            )
+            found.append(
+                entry('baota', os.path.join(PANEL_SCRIPTS, name), None if there else False, detail, pid_file=pid_file)
+            )
     return found
 
 
@@ -197,12 +270,15 @@ def _of_process(candidate: Candidate) -> t.List[Supervisor]:
 def _names_of(instance: Instance, lines: t.Iterable[_cron.CronLine]) -> t.Set[str]:
     """The paths by which cron lines call the instance's directory: its real path and links to it."""
     tails = ('start.sh', 'stop.sh', instance.binary)
-    named = set(os.path.dirname(path) for line in lines for path in _cron.paths(line.command)
-                if os.path.basename(path) in tails)
-    return set([instance.dir]).union(path for path in named if os.path.realpath(path) == instance.dir)
+    named = {
+        os.path.dirname(path) for line in lines for path in _cron.paths(line.command) if os.path.basename(path) in tails
+    }
+    return {instance.dir}.union(path for path in named if os.path.realpath(path) == instance.dir)
 
 
-def detect(instance: Instance, candidate: t.Optional[Candidate], cron: t.Optional[_cron.Cron] = None) -> t.List[Supervisor]:
+def detect(
+    instance: Instance, candidate: t.Optional[Candidate], cron: t.Optional[_cron.Cron] = None
+) -> t.List[Supervisor]:
     """All supervisors of an instance. ``cron`` saves reading it again.
 
     A source that could not be read is an entry of kind ``unknown``, never left out.
@@ -212,4 +288,6 @@ def detect(instance: Instance, candidate: t.Optional[Candidate], cron: t.Optiona
     found += _of_process(candidate) if candidate is not None else []
     found += _from_unit_files(instance, [item['unit'] for item in found if item.get('active')])
     found += _from_panel(instance, candidate)
-    return found + [entry('unknown', text.partition(': ')[0], None, 'could not be read: ' + text) for text in cron.unread]
+    return found + [
+        entry('unknown', text.partition(': ')[0], None, 'could not be read: ' + text) for text in cron.unread
+    ]

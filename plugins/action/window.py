@@ -1,0 +1,126 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Follow a window in short calls: show its progress, and go on following after a lost connection.
+
+The window itself runs in a worker on the host. Every call carries the same token, so a call that is made again, by us or
+by ssh, attaches to the worker that the first one began.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+import uuid
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+_FIRST_WAIT_S = 8.0  # most windows end within the first call
+_NEXT_WAIT_S = 5.0
+_RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
+_UNSTARTED_RETRY_S = 30.0  # nothing is known to have begun: give up sooner
+_LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was killed under us
+_DEFAULT_DEADLINE_S = 900.0
+
+Result = dict[str, t.Any]
+
+
+def lost(result: Result) -> bool:
+    """Whether an answer is no answer: the module was killed before it could report."""
+    return 'module_stdout' in result and 'outcome' not in result and (
+        result.get('rc') in _LOST_CODES or not result.get('module_stdout', '').strip())
+
+
+def without_private(result: Result) -> Result:
+    """The result without the arguments that only this plugin passes."""
+    arguments = result.get('invocation', {}).get('module_args')
+    if isinstance(arguments, dict):
+        for name in ('_token', '_wait', '_follow'):
+            arguments.pop(name, None)
+    return result
+
+
+def progress_line(host: str, directory: str, where: Result) -> str:
+    """One line for people: host, directory, step, time so far and time left."""
+    step = 'step %s/%s %s' % (where.get('index'), where.get('of'), where.get('step')) if where.get('step') else 'beginning'
+    text = ' (%s)' % where['text'] if where.get('text') else ''
+    line = 'window [%s %s]: %s%s, %.1f s so far' % (host, directory, step, text, where.get('elapsed_ms', 0) / 1000.0)
+    if where.get('left_ms') is not None:
+        line += ', at most %d s left' % (where['left_ms'] / 1000)
+    return ''.join(char if char.isprintable() else '?' for char in line)
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result = super().run(tmp, task_vars)
+        del tmp
+        self._vars: Result = task_vars or {}
+        self._host = str(self._vars.get('inventory_hostname', '?'))
+        self._began = False
+        self._give_up_at = time.monotonic() + self._deadline() + 60.0
+        self._losses: list[str] = []
+        arguments = dict(self._task.args, _token=uuid.uuid4().hex)
+        answer = self._call(dict(arguments, _wait=_FIRST_WAIT_S))
+        while answer.get('running'):
+            self._began = True
+            display.display(progress_line(self._host, str(self._task.args.get('dir')), answer['where']))
+            answer = self._call(dict(arguments, _wait=_NEXT_WAIT_S, _follow=True))
+        result.update(self._shaped(without_private(answer)))
+        return result
+
+    def _deadline(self) -> float:
+        try:
+            return float(self._task.args.get('deadline', _DEFAULT_DEADLINE_S))
+        except (TypeError, ValueError):
+            return _DEFAULT_DEADLINE_S  # the module refuses it with a better message
+
+    def _shaped(self, answer: Result) -> Result:
+        if self._losses:
+            answer['connection_losses'] = self._losses
+        return answer
+
+    def _call(self, arguments: Result) -> Result:
+        """One call; a lost one is made again with the same token until the window must have ended."""
+        pause = _RETRY_S
+        begin = time.monotonic()
+        while True:
+            try:
+                answer = self._execute_module(module_name='anqicms.lifecycle.window', module_args=arguments, task_vars=self._vars)
+                if not lost(answer):
+                    return answer
+                why = 'the module was killed (rc %s)' % answer.get('rc')
+                if not self._may_go_on(begin, pause):
+                    return answer
+            except AnsibleConnectionFailure as exc:
+                why = str(exc)
+                if not self._may_go_on(begin, pause):
+                    raise AnsibleConnectionFailure(self._farewell(why)) from exc
+            self._losses.append(why[:200])
+            display.display('window [%s]: connection lost, the work on the host goes on; trying again in %.1f s' % (self._host, pause))
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_RETRY_S)
+            self._reconnect()
+
+    def _may_go_on(self, begin: float, pause: float) -> bool:
+        limit = self._give_up_at if self._began else min(self._give_up_at, begin + _UNSTARTED_RETRY_S)
+        return time.monotonic() + pause < limit
+
+    def _farewell(self, why: str) -> str:
+        run_id = self._task.args.get('run_id')
+        return ('%s. If run %s has begun on %s, the host ends it by itself or rolls it back; look there with instance_info, or run '
+                'recover.yml.' % (why, run_id or '(without a run_id)', self._host))
+
+    def _reconnect(self) -> None:
+        try:
+            self._connection.reset()
+        except Exception as exc:  # whatever a dead connection says when it is asked to go away
+            display.vvv('window [%s]: reset of the connection: %s' % (self._host, exc))

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What the steps on one instance share: its process, its port, its version, and the two moments that make the downtime."""
+
+import os
+import signal
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _changelog, _configfile, _files, _http, _launch, _process, _selection, _sockdiag, _spawn, _state)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+
+DEFAULT_PORT = 8001  # what the application takes without a config.json
+
+
+def milliseconds(begin: float, end: t.Optional[float] = None) -> int:
+    """Whole milliseconds from one ``time.monotonic()`` to another (default: now)."""
+    return int(round(((time.monotonic() if end is None else end) - begin) * 1000))
+
+
+class Context:
+    """One instance during one call. ``progress`` takes a short text for whoever follows."""
+
+    def __init__(self, instance: Instance, state: _state.StateDir, port: t.Optional[int] = None,
+                 progress: t.Callable[[str], None] = lambda text: None) -> None:
+        self.instance, self.state, self.port_option, self.progress = instance, state, port, progress
+        self.candidate = None   # type: t.Optional[_selection.Candidate]
+        self.handle = None      # type: t.Optional[_process.ProcessHandle]
+        self.config = None      # type: t.Optional[_configfile.ConfigFile]
+        self.launcher = None    # type: t.Optional[_spawn.Launcher]
+        self.port = port or DEFAULT_PORT
+        self.running_version = None  # type: t.Optional[str]
+        self.file_version = None     # type: t.Optional[str]
+        self.listener_ended_at = None  # type: t.Optional[float]
+        self.answered_at = None        # type: t.Optional[float]
+        self.will_stop = False  # a stop stands before this step: what runs now will be gone
+
+    def look(self) -> t.Optional[_selection.Candidate]:
+        """Find the process, open it, read configuration and version. LifecycleError when it cannot be told which it is."""
+        found = _selection.find(self.instance, self.port_option)
+        self.candidate = _selection.pick(self.instance, found)
+        self._hold(found)
+        self._read_files()
+        self.port = self._resolve_port()
+        if self.candidate is not None:
+            self._ask_version()
+        elif found.hidden:
+            self._refuse_hidden()
+        return self.candidate
+
+    def _hold(self, found: _selection.Found) -> None:
+        """Open the process, then make sure that it is still the one that was selected."""
+        if self.handle is not None:
+            self.handle.close()
+            self.handle = None
+        if self.candidate is None:
+            return
+        self.handle = _process.open_process(self.candidate.pid)
+        if self.handle is None or self.handle.start_ticks != self.candidate.start_ticks:
+            self.candidate, self.handle = None, None
+            return
+        exe = self.handle.proc.optional_link('exe')
+        if exe is not None and _selection.split_deleted(exe)[0] != self.candidate.exe:
+            self.candidate, self.handle = None, None
+
+    def _refuse_hidden(self) -> None:
+        if _sockdiag.listeners(self.port):
+            raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs is not '
+                                 'known. Nothing was done. Run as root.' % (self.port, self.instance.id))
+
+    def _read_files(self) -> None:
+        with _files.InstallDir(self.instance.dir) as directory:
+            owners = directory.owners(self.candidate.uid if self.candidate else None)
+            self.config = _configfile.read_config(directory, owners)
+            self.file_version = _file_version(directory, owners)
+
+    def _resolve_port(self) -> int:
+        in_argv = _selection.argv_port(self.candidate.argv) if self.candidate else None
+        if in_argv is None and self.candidate is None:
+            record = self.stored_record()
+            in_argv = _selection.argv_port(record.argv) if record else None
+        configured = self.config.port if self.config else None
+        return self.port_option or in_argv or configured or DEFAULT_PORT
+
+    def _ask_version(self) -> None:
+        self.running_version = _http.version_info(self.port).version if self.listens() else None
+        seen = self.seen()
+        if self.running_version is None and seen:
+            self.running_version = seen.get('version')
+
+    @property
+    def version(self) -> t.Optional[str]:
+        """The running version; that of the files where the process does not tell."""
+        return self.running_version or self.file_version
+
+    def seen(self) -> t.Optional[_state.Entry]:
+        """What was noted earlier of exactly this process."""
+        return self.state.seen(self.candidate.pid, self.candidate.start_ticks) if self.candidate else None
+
+    def remember(self) -> None:
+        """Note who was seen, and how it runs. LifecycleError when the state directory cannot be written."""
+        if self.candidate is None or self.handle is None:
+            return
+        self.state.make()
+        try:
+            record = _launch.capture(self.handle.proc)
+        except OSError:
+            return
+        try:
+            self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=record.uid, cgroups=record.cgroups,
+                                   version=self.running_version)
+            self.state.write_json('launch.json', _launch.to_json(record))
+        except OSError as exc:
+            raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then try again.'
+                                 % (self.state.path, exc.strerror))
+
+    def remember_started(self, handle: _process.ProcessHandle, record: _launch.LaunchRecord, version: t.Optional[str]) -> None:
+        """Note who runs now: the record of the next start. What runs is not disturbed by a full disk."""
+        try:
+            self.state.make()
+            self.state.write_json('launch.json', _launch.to_json(record))
+            cgroups = _launch.parse_cgroups(handle.proc.read('cgroup').decode('utf-8', 'surrogateescape'))
+            self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version)
+        except (OSError, LifecycleError):
+            self.progress('the state in %s could not be written' % self.state.path)
+
+    def stored_record(self) -> t.Optional[_launch.LaunchRecord]:
+        data = self.state.read_json('launch.json')
+        return _launch.from_json(data) if data else None
+
+    def listens(self) -> bool:
+        return bool(_sockdiag.listeners(self.port))
+
+    def log_path(self) -> str:
+        """Where standard output goes, as it runs now or ran before; running.log in its directory when that is not known."""
+        if self.handle is not None:
+            current = _launch.regular_target(self.handle.proc.optional_link('fd/1'))
+            if current:
+                return current
+        record = self.stored_record()
+        return (record.log if record else None) or os.path.join(self.instance.dir, 'running.log')
+
+    def log_size(self) -> int:
+        fd = self._open_log()
+        if fd is None:
+            return 0
+        try:
+            return os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+
+    def log_since(self, position: int, limit: int = 65536) -> str:
+        """What the log says from a position on, at most its last ``limit`` bytes; empty when it cannot be read."""
+        fd = self._open_log()
+        if fd is None:
+            return ''
+        try:
+            size = os.fstat(fd).st_size
+            position = 0 if size < position else position  # it was cut (copytruncate)
+            os.lseek(fd, max(position, size - limit), os.SEEK_SET)
+            return _files.read_fd(fd, limit).decode('utf-8', 'replace')
+        finally:
+            os.close(fd)
+
+    def _open_log(self) -> t.Optional[int]:
+        try:
+            with _files.InstallDir(self.instance.dir) as directory:
+                return directory.open_log(self.log_path(), self.candidate.uid if self.candidate else None)
+        except (OSError, LifecycleError):
+            return None
+
+    def close(self) -> None:
+        if self.launcher is not None:
+            self.launcher.abandon()
+            self.launcher = None
+        if self.handle is not None:
+            self.handle.close()
+            self.handle = None
+
+
+def _file_version(directory: _files.InstallDir, owners: t.Collection[int]) -> t.Optional[str]:
+    try:
+        return _changelog.newest(directory.head('CHANGELOG.md', owners, 65536).decode('utf-8', 'replace'))
+    except (OSError, LifecycleError):
+        return None
+
+
+def name_of_signal(number: int) -> str:
+    return signal.Signals(number).name

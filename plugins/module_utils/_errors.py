@@ -1,0 +1,17 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The one exception that the work raises and modules turn into a failed result."""
+
+import typing as t
+
+
+class LifecycleError(Exception):
+    """What was seen, what was not done, what to do next; ``result`` goes into the module's result as it is."""
+
+    def __init__(self, msg: str, **result: t.Any) -> None:
+        Exception.__init__(self, msg)
+        self.msg = msg
+        self.result = result

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Follow a worker: wait for its end without polling, tell how far it is."""
+
+import os
+import select
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
+
+_LOOK_S = 1.0
+
+
+def _gone(state: _state.StateDir) -> bool:
+    return not _state.is_locked(state.instance)
+
+
+def wait_for_end(state: _state.StateDir, until: float, pipe: t.Optional[int] = None) -> bool:
+    """Whether the worker has ended before ``until`` (monotonic). ``pipe``: its end-of-life pipe, when this call started it."""
+    fd = pipe
+    if fd is None:
+        try:
+            fd = os.open(os.path.join(state.path, 'alive'), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return _gone(state)
+    try:
+        # a FIFO opened after its last writer has gone never reports an end: look at the lock first, and now and then
+        if pipe is None and _gone(state):
+            return True
+        return _poll(fd, until, state)
+    finally:
+        os.close(fd)
+
+
+def _poll(fd: int, until: float, state: _state.StateDir) -> bool:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if poller.poll(min(left, _LOOK_S) * 1000) or _gone(state):
+            return True
+
+
+def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
+    """Step, number, text and elapsed time of a run, from its journal entries. Pure."""
+    steps = [entry for entry in run if entry.get('event') == 'step']
+    texts = [entry.get('text') for entry in run if entry.get('event') == 'progress']
+    names = run[0].get('steps') or [] if run else []
+    return dict(step=steps[-1]['name'] if steps else None, index=len(steps), of=len(names), text=texts[-1] if texts else None)
+
+
+def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> t.Dict[str, t.Any]:
+    """The result, or how far the run is. A worker and guardian that are both gone without a result are a failure."""
+    result = state.result(token)
+    if result is not None:
+        return result
+    run = _state.last_run(state.journal())
+    where = whereabouts(run)
+    if run:
+        where['elapsed_ms'] = int((time.monotonic() - run[0].get('monotonic', time.monotonic())) * 1000)
+        where['left_ms'] = max(0, int(deadline * 1000) - where['elapsed_ms'])
+    if not ended:
+        return dict(running=True, changed=False, where=where)
+    return dict(failed=True, outcome='failed', changed=True, where=where, steps=[], state='unknown', downtime_ms=None, verified_ms=None,
+                msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run recover.yml, or '
+                    'run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
+
+
+def knows(state: _state.StateDir, token: str) -> bool:
+    """Whether this call was made before: its worker runs or has run."""
+    run = _state.last_run(state.journal())
+    return state.result(token) is not None or bool(run and run[0].get('token') == token)

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The glue between Ansible's module class and the work: common options, one kind of failure."""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+
+def common_spec(**extra: t.Dict[str, t.Any]) -> t.Dict[str, t.Dict[str, t.Any]]:
+    """The options that name one instance, and a module's own."""
+    spec = dict(
+        dir=dict(type='path', required=True),
+        binary=dict(type='str', default='anqicms'),
+        port=dict(type='int'),
+        state_dir=dict(type='path'),
+    )  # type: t.Dict[str, t.Dict[str, t.Any]]
+    spec.update(extra)
+    return spec
+
+
+def context_of(params: t.Mapping[str, t.Any]) -> Context:
+    """The instance that the common options name. LifecycleError when there is none."""
+    if params['port'] is not None and not 0 < params['port'] < 65536:
+        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was done.' % params['port'])
+    instance = _instance.resolve(params['dir'], params['binary'])
+    return Context(instance, _state.StateDir(instance, params['state_dir']), params['port'])
+
+
+def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:
+    """Times are seconds, zero or more."""
+    for name in names:
+        if params.get(name) is not None and params[name] < 0:
+            raise LifecycleError('%s must not be negative, got %g. Nothing was done.' % (name, params[name]))
+
+
+def run(module: AnsibleModule, work: t.Callable[[], t.Dict[str, t.Any]]) -> t.NoReturn:
+    """Exit with what the work returns; a LifecycleError becomes a failed result with what is known."""
+    try:
+        result = work()
+    except LifecycleError as exc:
+        module.fail_json(**dict(dict(changed=False), **dict(exc.result, msg=exc.msg)))
+    if result.get('failed'):
+        module.fail_json(**result)
+    module.exit_json(**result)

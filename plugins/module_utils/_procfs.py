@@ -1,0 +1,164 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""/proc: pure parsers, and one process's directory held open so that a reused pid can never answer for it."""
+
+import errno
+import os
+import typing as t
+
+GONE = (errno.ENOENT, errno.ESRCH)
+
+
+class Stat(t.NamedTuple):
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    pgrp: int
+    session: int
+    tty: int
+    nice: int
+    threads: int
+    start_ticks: int
+
+
+def parse_stat(data: bytes) -> Stat:
+    """Parse /proc/PID/stat. The name may hold blanks and parentheses: it ends at the last ``)``."""
+    left, right = data.index(b'('), data.rindex(b')')
+    rest = data[right + 2:].split()
+    numbers = [int(rest[index]) for index in (1, 2, 3, 4, 16, 17, 19)]
+    return Stat(int(data[:left]), os.fsdecode(data[left + 1:right]), rest[0].decode(), *numbers)
+
+
+def parse_status(data: bytes) -> t.Dict[str, str]:
+    """Parse /proc/PID/status into its fields, values stripped."""
+    fields = {}
+    for line in data.decode('utf-8', 'surrogateescape').split('\n'):
+        key, colon, value = line.partition(':')
+        if colon:
+            fields[key] = value.strip()
+    return fields
+
+
+def parse_strings(data: bytes) -> t.List[str]:
+    """Parse cmdline or environ: strings that each end in NUL."""
+    return [os.fsdecode(item) for item in data.split(b'\0')[:-1]] if data else []
+
+
+def signal_in_mask(mask: str, signum: int) -> bool:
+    """Whether a hexadecimal mask of /proc/PID/status (SigIgn, SigBlk, SigCgt) holds the signal."""
+    return bool(int(mask, 16) >> (signum - 1) & 1)
+
+
+def is_dead(stat: t.Optional[Stat]) -> bool:
+    """A zombie counts as dead only without other threads: a zombie leader's threads still hold its sockets."""
+    return stat is None or (stat.state in 'ZX' and stat.threads <= 1)
+
+
+class ProcDir:
+    """/proc/PID opened once. Reads raise OSError ESRCH or ENOENT when the process is gone, even if its pid lives again."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.fd = os.open('/proc/%d' % pid, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> 'ProcDir':
+        return self
+
+    def __exit__(self, *dummy: t.Any) -> None:
+        self.close()
+
+    def read(self, name: str) -> bytes:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            chunks = []
+            while True:
+                chunk = os.read(fd, 65536)
+                if not chunk:
+                    return b''.join(chunks)
+                chunks.append(chunk)
+        finally:
+            os.close(fd)
+
+    def link(self, name: str) -> str:
+        return os.readlink(name, dir_fd=self.fd)
+
+    def optional_link(self, name: str) -> t.Optional[str]:
+        """The link's target, None when it may not be read or does not exist (a zombie has no exe)."""
+        try:
+            return self.link(name)
+        except OSError:
+            return None
+
+    def names(self, name: str) -> t.List[str]:
+        """Entries of a subdirectory (``fd``, ``task``); empty when it may not be read."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        except OSError:
+            return []
+        try:
+            return os.listdir(fd)
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+
+    def stat(self) -> t.Optional[Stat]:
+        """Its stat, None when the process is gone."""
+        try:
+            return parse_stat(self.read('stat'))
+        except OSError as exc:
+            if exc.errno in GONE:
+                return None
+            raise
+
+    def status(self) -> t.Dict[str, str]:
+        return parse_status(self.read('status'))
+
+    def argv(self) -> t.List[str]:
+        return parse_strings(self.read('cmdline'))
+
+
+def open_proc(pid: int) -> t.Optional[ProcDir]:
+    """The process's directory, None when there is no such process (or it is hidden from us)."""
+    try:
+        return ProcDir(pid)
+    except OSError as exc:
+        if exc.errno in GONE:
+            return None
+        raise
+
+
+def list_pids() -> t.List[int]:
+    return [int(name) for name in os.listdir('/proc') if name.isdigit()]
+
+
+def boot_id() -> str:
+    with open('/proc/sys/kernel/random/boot_id') as stream:
+        return stream.read().strip()
+
+
+def hides_processes(mounts: str) -> bool:
+    """Whether /proc is mounted so that other users' processes cannot be seen (hidepid 1 and 2, by number or name)."""
+    for line in mounts.split('\n'):
+        fields = line.split()
+        if len(fields) > 3 and fields[1] == '/proc' and fields[2] == 'proc':
+            values = [option.partition('=')[2] for option in fields[3].split(',') if option.startswith('hidepid=')]
+            return bool(values) and values[0] not in ('0', 'off')
+    return False
+
+
+def some_are_hidden() -> bool:
+    """Whether processes may exist that this user cannot see at all."""
+    if os.geteuid() == 0:
+        return False
+    with open('/proc/self/mounts') as stream:
+        return hides_processes(stream.read())

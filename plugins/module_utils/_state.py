@@ -1,0 +1,293 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What is kept on the host about one instance, in a directory that its own user cannot write.
+
+``launch.json`` how it was last seen running, ``history.jsonl`` who was seen, ``journal.jsonl`` the runs,
+``results/TOKEN.json`` what came of them. The lock is a flock on the install directory itself: every user excludes every
+other, and it ends with its holder.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+
+SYSTEM_DIR = '/var/lib/anqicms-lifecycle'
+_KEEP_RESULTS = 20
+_KEEP_HISTORY = 200
+_KEEP_JOURNAL_BYTES = 262144
+_RESERVE_BYTES = 1 << 20
+
+Entry = t.Dict[str, t.Any]
+
+
+def default_base() -> str:
+    """/var/lib/anqicms-lifecycle as root, the user's own state directory otherwise."""
+    if os.geteuid() == 0:
+        return SYSTEM_DIR
+    home = os.environ.get('XDG_STATE_HOME') or os.path.join(os.path.expanduser('~'), '.local', 'state')
+    return os.path.join(home, 'anqicms-lifecycle')
+
+
+def untrusted_part(path: str, uid: int) -> t.Optional[str]:
+    """The first part of the path that somebody but root and ``uid`` could change, None when there is none.
+
+    A sticky directory of root's, such as /tmp, is no danger: others cannot rename or remove what is ours in it.
+    """
+    part = '/'
+    for name in [''] + [name for name in os.path.abspath(path).split('/') if name]:
+        part = os.path.join(part, name)
+        try:
+            found = os.lstat(part)
+        except FileNotFoundError:
+            return None
+        writable_by_others = found.st_mode & 0o022 and not (found.st_mode & stat.S_ISVTX and found.st_uid == 0)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, uid) or writable_by_others:
+            return part
+    return None
+
+
+def write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data):]
+
+
+def write_atomic(path: str, data: bytes) -> None:
+    """Replace a file of ours: written beside it, flushed, renamed. Mode 0600."""
+    temporary = '%s.%d.tmp' % (path, os.getpid())
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def parse_lines(data: bytes) -> t.List[Entry]:
+    """Entries of a JSON-lines file; a last line torn by a power cut is left out."""
+    entries = []
+    for line in data.split(b'\n'):
+        try:
+            entry = json.loads(line.decode('utf-8')) if line else None
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries
+
+
+def last_run(entries: t.Sequence[Entry]) -> t.List[Entry]:
+    """The entries of the newest run: from its ``begin`` on."""
+    for index in range(len(entries) - 1, -1, -1):
+        if entries[index].get('event') == 'begin':
+            return list(entries[index:])
+    return []
+
+
+def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
+    """What is known of a run without an ``end``: run id, its last step, its process before; None when it ended."""
+    if not run or run[-1].get('event') == 'end':
+        return None
+    steps = [entry for entry in run if entry.get('event') == 'step']
+    begin = run[0]
+    return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'), boot_id=begin.get('boot_id'),
+                step=steps[-1].get('name') if steps else None, steps=begin.get('steps'), before=begin.get('before'))
+
+
+class StateDir:
+    """The trusted state of one instance. Raises LifecycleError when the place cannot be trusted or made."""
+
+    def __init__(self, instance: Instance, base: t.Optional[str] = None) -> None:
+        self.instance = instance
+        self.base = base or default_base()
+        self.path = os.path.join(self.base, instance.id)
+        self._check()
+
+    def _check(self) -> None:
+        part = untrusted_part(self.path, os.geteuid())
+        if part:
+            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root and uid %d can '
+                                 'write. Nothing was done. Mend its owner and mode, or give another state_dir.'
+                                 % (self.path, part, os.geteuid()))
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def make(self) -> None:
+        """Make the directories (0700). Raises LifecycleError when there is no room or no permission."""
+        try:
+            if not os.path.isdir(self.base):
+                os.makedirs(self.base)
+                os.chmod(self.base, 0o755 if os.geteuid() == 0 else 0o700)  # whatever the umask
+            os.makedirs(self._file('results'), 0o700, exist_ok=True)
+        except OSError as exc:
+            raise LifecycleError('The state directory %s could not be made: %s. Nothing was done. Free space, mend its '
+                                 'permissions, or give another state_dir.' % (self.path, exc.strerror))
+        os.chmod(self.path, 0o700)
+        self._check()
+
+    def read(self, name: str) -> bytes:
+        """A file of ours, empty when it does not exist. A file that another user owns is refused."""
+        try:
+            fd = os.open(self._file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b''
+        except NotADirectoryError:
+            return b''
+        with os.fdopen(fd, 'rb') as stream:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+                raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was done. '
+                                     'Remove it.' % (self._file(name), found.st_uid))
+            return stream.read()
+
+    def read_json(self, name: str) -> t.Optional[Entry]:
+        data = self.read(name)
+        try:
+            entry = json.loads(data.decode('utf-8')) if data else None
+        except ValueError:
+            return None
+        return entry if isinstance(entry, dict) else None
+
+    def write_json(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
+        write_atomic(self._file(name), json.dumps(entry).encode('utf-8'))
+
+    def append(self, name: str, entry: Entry, durable: bool = False) -> None:
+        """Add a line; ``durable`` waits until it is on the disk."""
+        line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4))) + '\n'
+        fd = os.open(self._file(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(fd, line.encode('utf-8'))
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def journal(self) -> t.List[Entry]:
+        return parse_lines(self.read('journal.jsonl'))
+
+    def log(self, event: str, durable: bool = False, **fields: t.Any) -> None:
+        self.append('journal.jsonl', dict(fields, event=event), durable)
+
+    def try_log(self, event: str, durable: bool = False, **fields: t.Any) -> None:
+        """As ``log``; a full disk must not stop what has begun."""
+        try:
+            self.log(event, durable, **fields)
+        except OSError:
+            pass
+
+    def reserve(self) -> None:
+        """Set room for the result aside before anything is touched. OSError when the disk is full."""
+        fd = os.open(self._file('reserve'), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, _RESERVE_BYTES)
+        finally:
+            os.close(fd)
+
+    def release_reserve(self) -> None:
+        try:
+            os.unlink(self._file('reserve'))
+        except OSError:
+            pass
+
+    def tidy(self) -> None:
+        """Keep the newest results, history entries and runs: what is left behind has a bound."""
+        results = self._file('results')
+        by_age = sorted(os.listdir(results), key=lambda name: os.lstat(os.path.join(results, name)).st_mtime)
+        for name in by_age[:-_KEEP_RESULTS]:
+            os.unlink(os.path.join(results, name))
+        self._shorten('history.jsonl', self.history()[-_KEEP_HISTORY:], _KEEP_HISTORY * 1024)
+        self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+
+    def _shorten(self, name: str, entries: t.Sequence[Entry], limit: int) -> None:
+        if len(self.read(name)) > limit:
+            write_atomic(self._file(name), b''.join(json.dumps(entry).encode('utf-8') + b'\n' for entry in entries))
+
+    def interrupted(self) -> t.Optional[Entry]:
+        """The unfinished run of this instance, None when there is none or it is still being worked on."""
+        run = unfinished(last_run(self.journal()))
+        return None if run is None or is_locked(self.instance) else run
+
+    def running_run(self) -> t.Optional[Entry]:
+        return unfinished(last_run(self.journal())) if is_locked(self.instance) else None
+
+    def history(self) -> t.List[Entry]:
+        return parse_lines(self.read('history.jsonl'))
+
+    def history_add(self, pid: int, start_ticks: int, **fields: t.Any) -> None:
+        """Note that this process was seen as the instance's; the same sight is not written twice."""
+        entry = dict(fields, pid=pid, start_ticks=start_ticks, boot_id=_procfs.boot_id())
+        known = self.seen(pid, start_ticks)
+        if known is None or any(known.get(key) != value for key, value in entry.items()):
+            self.append('history.jsonl', entry)
+
+    def seen(self, pid: int, start_ticks: int) -> t.Optional[Entry]:
+        """What was last noted of exactly this process (pid, start and boot), None when it was never seen."""
+        key = (pid, start_ticks, _procfs.boot_id())
+        for entry in reversed(self.history()):
+            if (entry.get('pid'), entry.get('start_ticks'), entry.get('boot_id')) == key:
+                return entry
+        return None
+
+    def result(self, token: str) -> t.Optional[Entry]:
+        return self.read_json('results/%s.json' % token)
+
+    def write_result(self, token: str, result: t.Mapping[str, t.Any]) -> None:
+        self.release_reserve()
+        self.write_json('results/%s.json' % token, result)
+
+
+def _flock(instance: Instance, operation: int) -> t.Optional[int]:
+    fd = os.open(instance.dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, operation | fcntl.LOCK_NB)
+        return fd
+    except OSError as exc:
+        os.close(fd)
+        if exc.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise
+
+
+def lock(instance: Instance) -> t.Optional[int]:
+    """The lock's descriptor (held by whoever inherits it), None when somebody else holds it."""
+    for dummy in range(4):
+        fd = _flock(instance, fcntl.LOCK_EX)
+        if fd is not None:
+            return fd
+        time.sleep(0.005)  # is_locked() of another process holds it for a moment
+    return None
+
+
+def is_locked(instance: Instance) -> bool:
+    fd = _flock(instance, fcntl.LOCK_SH)
+    if fd is None:
+        return True
+    os.close(fd)
+    return False
+
+
+def lock_holders(instance: Instance, locks: t.Optional[str] = None) -> t.List[int]:
+    """Pids that /proc/locks names for the install directory (the process that took it, which may have passed it on)."""
+    found = os.stat(instance.dir)
+    wanted = '%02x:%02x:%d' % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
+    if locks is None:
+        with open('/proc/locks') as stream:
+            locks = stream.read()
+    rows = [line.split() for line in locks.split('\n')]
+    return [int(row[4]) for row in rows if len(row) > 5 and row[1] == 'FLOCK' and row[5] == wanted]

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Step ``command``: a command on the host with a time limit, without a shell."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+SPEC = dict(
+    cmd=dict(type='str'),
+    argv=dict(type='list', elements='str'),
+    chdir=dict(type='path'),
+    timeout=dict(type='float', default=60.0),
+)  # type: t.Dict[str, t.Dict[str, t.Any]]
+_SHOWN = 4096
+_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'  # never the caller's: root's command is not looked up in it
+
+
+def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
+    """The command as a list, its program with its full path. LifecycleError when it cannot be executed."""
+    if bool(params.get('cmd')) == bool(params.get('argv')):
+        raise LifecycleError('command: give either cmd or argv. Nothing was done.')
+    try:
+        argv = list(params['argv'] or shlex.split(params['cmd']))
+    except ValueError as exc:
+        raise LifecycleError('command: cmd cannot be split into words: %s. Nothing was done.' % exc)
+    program = shutil.which(argv[0], path=_PATH) if argv else None
+    if program is None:
+        raise LifecycleError('command: %r is not a program that can be executed (looked for in %s). Nothing was done.'
+                             % (argv[0] if argv else '', _PATH))
+    return [program] + argv[1:]
+
+
+def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    argv = words(params)
+    if params['chdir'] and not os.path.isdir(params['chdir']):
+        raise LifecycleError('command: the directory %s does not exist. Nothing was done.' % params['chdir'])
+    return dict(changed=True, would='run %s, at most %g s' % (' '.join(argv), params['timeout']))
+
+
+def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Run it in a session of its own, so that a time-out ends all that it started. LifecycleError unless it exits with 0."""
+    argv = words(params)
+    name = argv[0]
+    try:
+        process = subprocess.Popen(argv, cwd=params['chdir'] or '/', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+    except OSError as exc:
+        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (name, exc.strerror))
+    try:
+        output = process.communicate(timeout=params['timeout'])[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0]
+        raise LifecycleError('%s was ended after %g s (timeout). The steps after it were not done. Its output: %s' % (
+            name, params['timeout'], _text(output)), changed=True)
+    if process.returncode:
+        raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
+            name, process.returncode, _text(output)), changed=True, exit_code=process.returncode)
+    return dict(changed=True, exit_code=0, output=_text(output))
+
+
+def _text(output: bytes) -> str:
+    return output[-_SHOWN:].decode('utf-8', 'replace').strip()

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Step ``graceful_stop``: options and what it does in a window."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+
+SPEC = dict(
+    timeout=dict(type='float', default=30.0),
+    idle_timeout=dict(type='float', default=5.0),
+    force=dict(type='str', default='idle', choices=['never', 'idle', 'timeout']),
+)  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+
+def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    planned = _stop.plan(context, params)
+    context.will_stop = True
+    return planned
+
+
+def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return _stop.stop(context, params, watch=False)

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The kinds of steps that a window knows. A new kind is a file ``_step_NAME.py`` beside this one, and its line here."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _step_command, _step_graceful_stop, _step_port_released, _step_verified_start)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+
+Params = t.Mapping[str, t.Any]
+
+
+class Step(t.NamedTuple):
+    """``plan`` changes nothing and raises LifecycleError for what would not end well; ``run`` does it.
+
+    Both return a dict with ``changed``; that of ``plan`` also has ``would``, and ``diff`` where there is one to show.
+    """
+
+    spec: t.Dict[str, t.Dict[str, t.Any]]
+    plan: t.Callable[[Context, Params], t.Dict[str, t.Any]]
+    run: t.Callable[[Context, Params], t.Dict[str, t.Any]]
+
+
+STEPS = dict((name, Step(kind.SPEC, kind.plan, kind.run)) for name, kind in (
+    ('graceful_stop', _step_graceful_stop),
+    ('port_released', _step_port_released),
+    ('verified_start', _step_verified_start),
+    ('command', _step_command),
+))

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""One call of the module ``window``: validate, plan or begin, then follow the worker for a while."""
+
+import os
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _module, _state, _validate, _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+PRIVATE = dict(  # for the action plugin: a name for this run that survives repeated calls, and how long to stay in one
+    _token=dict(type='str', no_log=False),
+    _wait=dict(type='float', default=0.0),
+    _follow=dict(type='bool', default=False),
+)  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+
+def _plan_of(module: AnsibleModule) -> _window.Plan:
+    params = module.params
+    _module.refuse_negative(params, 'deadline')
+    steps = _validate.validate(params['steps'], module.no_log_values)
+    if params['recover'] == 'only' and steps:
+        raise LifecycleError('recover: only takes no steps. Nothing was done.')
+    if not steps and params['recover'] != 'only':
+        raise LifecycleError('steps is empty. Nothing was done. Give the steps of the window, or recover: only.')
+    made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
+    return _window.Plan(steps, params['run_id'] or made_up, params['_token'] or 'direct-%s' % os.urandom(8).hex(), params['deadline'],
+                        params['on_failure'])
+
+
+def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
+    """Check mode."""
+    unfinished = context.state.interrupted()
+    if _state.is_locked(context.instance):
+        _window.refuse_busy(context)
+    steps = _window.foresee(context, plan)
+    before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
+    todo = ['put the unfinished run %s right' % unfinished.get('run_id')] if unfinished else []
+    todo += ['%s: %s' % (step['name'], step['would']) for step in steps]
+    diffs = [step.pop('diff') for step in steps if 'diff' in step]
+    header = '%s (%s)' % (context.instance.id, context.instance.dir)
+    diffs.insert(0, dict(before_header=header, after_header=header, before=before + '\n', after='\n'.join(todo) + '\n'))
+    changed = bool(unfinished) or any(step['changed'] for step in steps)
+    return dict(changed=changed, outcome='planned', steps=steps, run_id=plan.run_id, downtime_ms=None, verified_ms=None, diff=diffs,
+                instance=dict(id=context.instance.id, dir=context.instance.dir), interrupted=unfinished, version=context.version,
+                pid_before=context.candidate.pid if context.candidate else None)
+
+
+def _recover_only(context: Context, plan: _window.Plan, check_mode: bool) -> t.Dict[str, t.Any]:
+    found = context.state.interrupted()
+    instance = dict(id=context.instance.id, dir=context.instance.dir)
+    if check_mode:
+        return dict(changed=found is not None, outcome='planned', steps=[], interrupted=found, instance=instance, run_id=plan.run_id)
+    return dict(_window.recover_only(context), interrupted=found, instance=instance, run_id=plan.run_id)
+
+
+def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
+    """What the module exits with. LifecycleError for everything that is refused."""
+    plan = _plan_of(module)
+    context = _module.context_of(module.params)
+    if module.params['recover'] == 'only':
+        return _recover_only(context, plan, module.check_mode)
+    if module.check_mode:
+        return _planned(context, plan)
+    until = time.monotonic() + (module.params['_wait'] or plan.deadline + 60.0)
+    known = _follow.knows(context.state, plan.token)
+    if module.params['_follow'] and not known:
+        raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
+            plan.run_id, context.state.path))
+    # the same call may come twice (ssh repeats it after a lost connection): the second one follows the first one's worker
+    pipe = None if known else _window.begin(context, plan)
+    ended = _follow.wait_for_end(context.state, until, pipe)
+    return _follow.report(context.state, plan.token, ended, plan.deadline)

@@ -1,0 +1,208 @@
+#!/usr/bin/python
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: graceful_stop
+short_description: Stop exactly one AnQiCMS instance and prove that it is gone
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms)
+description:
+  - Waits until no request is in flight, asks the process of the instance to end, and returns when it is gone.
+  - The process is found by its executable and held from its selection to the proof. Exactly one process matches, or
+    nothing is signalled. Nothing is ever found or killed by its name.
+  - What C(SIGTERM) does depends on the version. 2.1.2 to 3.2.1 close their port and never end; 3.2.2 to 3.5.1 end when
+    their requests have ended; 3.5.2 and later end at once and cut the requests in flight.
+  - A running database migration is never killed, whatever O(force) says.
+extends_documentation_fragment:
+  - anqicms.lifecycle.attributes
+  - anqicms.lifecycle.attributes.actiongroup_lifecycle
+  - anqicms.lifecycle.instance
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Tells which process would be signalled; nothing is sent.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  timeout:
+    description:
+      - Seconds to wait for the end of the process after C(SIGTERM).
+    type: float
+    default: 30
+  idle_timeout:
+    description:
+      - Seconds to wait before C(SIGTERM) until no request is in flight. V(0) looks once and does not wait.
+      - Requests that are still in flight then are counted in RV(requests); the version decides whether they are cut.
+    type: float
+    default: 5
+  force:
+    description:
+      - V(never) only asks. A process that does not end in O(timeout) is left alive, and the module fails.
+      - V(idle) also kills a process that is proven idle, which means that its port was closed by our C(SIGTERM), no
+        connection is in use, and no migration runs.
+      - V(timeout) also kills what has not ended after O(timeout), unless a migration runs.
+    type: str
+    choices: [never, idle, timeout]
+    default: idle
+seealso:
+  - module: anqicms.lifecycle.port_released
+  - module: anqicms.lifecycle.verified_start
+  - module: anqicms.lifecycle.window
+"""
+
+EXAMPLES = r"""
+- name: Stop one instance, killing it only when it is idle
+  anqicms.lifecycle.graceful_stop:
+    dir: /www/wwwroot/shop.example
+  register: stopped
+
+- name: Stop it, leave it alive when it does not end in a minute
+  anqicms.lifecycle.graceful_stop:
+    dir: /www/wwwroot/shop.example
+    timeout: 60
+    force: never
+
+- name: Make sure that no request was cut
+  ansible.builtin.assert:
+    that: stopped.requests.cut == 0
+"""
+
+RETURN = r"""
+stopped:
+  description: Whether the instance does not run now.
+  returned: always
+  type: bool
+  sample: true
+exit_kind:
+  description:
+    - V(already_stopped), V(graceful), V(forced_idle) or V(forced_timeout); V(null) when it lives on.
+  returned: always
+  type: str
+  sample: graceful
+pid:
+  description: The process that was stopped, V(null) when none ran.
+  returned: always
+  type: int
+  sample: 4711
+signals:
+  description: What was sent, in order.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    signal:
+      description: Name of the signal.
+      type: str
+      returned: always
+    at_ms:
+      description: Milliseconds since the begin of the stop.
+      type: int
+      returned: always
+  sample: [{"signal": "SIGTERM", "at_ms": 3}]
+requests:
+  description: Requests at the first look (RV(requests.in_flight)), and how many ended without an answer (RV(requests.cut)).
+  returned: always
+  type: dict
+  contains:
+    in_flight:
+      description: Connections in use at the first look.
+      type: int
+      returned: always
+    cut:
+      description: Connections in use when the process ended; at most so many requests were cut.
+      type: int
+      returned: always
+  sample: {"in_flight": 2, "cut": 0}
+waited_ms:
+  description: Milliseconds from the first look to the verdict.
+  returned: always
+  type: int
+  sample: 41
+last_log_line:
+  description: The last line of its log, V(null) when it cannot be read.
+  returned: always
+  type: str
+  sample: 监听到退出信号
+survivors:
+  description: Children of the process that live on, with RV(survivors[].pid), executable and arguments. They are not signalled.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    pid:
+      description: Process id.
+      type: int
+      returned: always
+    exe:
+      description: Executable.
+      type: str
+      returned: always
+    argv:
+      description: Arguments.
+      type: list
+      elements: str
+      returned: always
+respawned:
+  description: Pid of a process that something else started in its place, which makes the module fail; V(null) otherwise.
+  returned: always
+  type: int
+  sample: null
+open_files:
+  description: Processes other than readers of logs that hold files below the install directory open.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    pid:
+      description: Process id.
+      type: int
+      returned: always
+    exe:
+      description: Executable.
+      type: str
+      returned: always
+    path:
+      description: The file.
+      type: str
+      returned: always
+version:
+  description: The running version, or that of the files.
+  returned: always
+  type: str
+  sample: 3.5.8
+zombie_parent:
+  description: Pid of the parent that has not collected the ended process, V(null) in the ordinary case.
+  returned: always
+  type: int
+  sample: null
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop, _stop
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=_module.common_spec(**_step_graceful_stop.SPEC), supports_check_mode=True)
+
+    def work() -> t.Dict[str, t.Any]:
+        _module.refuse_negative(module.params, 'timeout', 'idle_timeout')
+        context = _module.context_of(module.params)
+        if module.check_mode:
+            return _stop.foresee(context, module.params)
+        return _stop.stop(context, module.params)
+
+    _module.run(module, work)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,142 @@
+#!/usr/bin/python
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: verified_start
+short_description: Start one AnQiCMS instance as it was started before, and prove it
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms)
+description:
+  - Starts the instance from its launch record, which is how it was last seen running, with its arguments, environment,
+    user, groups, umask, limits, priority, control group, working directory and log file.
+  - Refuses before launching when it cannot end well, because C(config.json) is missing, unreadable or invalid, the port
+    is held, or the executable is missing or of another architecture. Without C(config.json) the application would open
+    its installer to anybody.
+  - Started means that the version endpoint is answered by a listener of exactly this process, and that the process
+    lives on for O(stable_for). The application's start banner and an open port are no proof.
+  - Versions 3.2.2 to 3.4.5 kill every process of their own name when they start. Siblings are protected from that.
+extends_documentation_fragment:
+  - anqicms.lifecycle.attributes
+  - anqicms.lifecycle.attributes.actiongroup_lifecycle
+  - anqicms.lifecycle.instance
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Makes all checks that are made before a start; nothing is started.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  ready_timeout:
+    description:
+      - Seconds without progress after which the start has failed. A migration that advances is progress, seen by its
+        log and by the traffic with its database.
+    type: float
+    default: 120
+  stable_for:
+    description:
+      - Seconds that the process must live on after its first correct answer.
+    type: float
+    default: 1
+  environment:
+    description:
+      - Environment variables to add to those of the launch record, or to replace there. They are kept for later starts.
+    type: dict
+  arguments:
+    description:
+      - Arguments in place of those of the launch record, without the program itself.
+    type: list
+    elements: str
+  user:
+    description:
+      - Name of the user to start it as. Needed only when the instance was never seen running, and the owners of its
+        directory, binary, configuration and log differ or are root.
+    type: str
+seealso:
+  - module: anqicms.lifecycle.graceful_stop
+  - module: anqicms.lifecycle.window
+"""
+
+EXAMPLES = r"""
+- name: Start an instance that was stopped
+  anqicms.lifecycle.verified_start:
+    dir: /www/wwwroot/shop.example
+
+- name: Start it with a memory limit for the Go runtime
+  anqicms.lifecycle.verified_start:
+    dir: /www/wwwroot/shop.example
+    environment:
+      GOMEMLIMIT: 512MiB
+"""
+
+RETURN = r"""
+pid:
+  description: The process that answers, V(null) when none runs.
+  returned: always
+  type: int
+  sample: 4712
+ready_ms:
+  description: Milliseconds from the execution of the binary to the first correct answer.
+  returned: success
+  type: int
+  sample: 104
+version:
+  description: The version that it answered, or that of the files when an admin host keeps it from answering.
+  returned: success
+  type: str
+  sample: 3.5.8
+log_position:
+  description: Size of the log in bytes before the start.
+  returned: success
+  type: int
+  sample: 18230
+exit_code:
+  description: Exit status of a start that failed, minus the signal's number when one killed it, V(null) when it lives.
+  returned: when known
+  type: int
+  sample: 255
+exit_meaning:
+  description: What the exit code and the log of this version mean.
+  returned: when it ended
+  type: str
+  sample: the database of config.json cannot be reached
+log_tail:
+  description: The last lines that a failed start wrote.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+notes:
+  description: What could not be restored as it was, and what could not be seen.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _start, _step_verified_start
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
+
+    def work() -> t.Dict[str, t.Any]:
+        _module.refuse_negative(module.params, 'ready_timeout', 'stable_for')
+        context = _module.context_of(module.params)
+        if module.check_mode:
+            return _start.foresee(context, module.params)
+        return _start.start(context, module.params)
+
+    _module.run(module, work)
+
+
+if __name__ == '__main__':
+    main()

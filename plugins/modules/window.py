@@ -1,0 +1,232 @@
+#!/usr/bin/python
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: window
+short_description: Run the steps of a maintenance window on one AnQiCMS instance in one call
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms)
+description:
+  - Runs a list of steps on one instance. Between them there is no connection, no other host and no task, so that the
+    instance is away only as long as it needs itself.
+  - The options of every step are validated, and every step is asked for what it would do, before anything is stopped.
+    A step that refuses, refuses for the whole window.
+  - The steps are run by a worker that is detached from the connection. Once begun, the host ends it, even when the
+    connection, this module, C(sudo) or the controller is gone. A guardian watches the worker and, if it is killed, puts
+    the instance right at once. If both are killed, the next run or the C(recover) playbook does.
+  - Only one run works on an instance at a time. A second one is refused and told the first one's run id.
+extends_documentation_fragment:
+  - anqicms.lifecycle.attributes
+  - anqicms.lifecycle.attributes.actiongroup_lifecycle
+  - anqicms.lifecycle.instance
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Returns the plan, which is what each step would do or why it refuses.
+  diff_mode:
+    support: full
+    details:
+      - Shows the state of the instance and the plan; steps that change files add their own.
+  idempotent:
+    support: partial
+    details:
+      - A window that stops and starts restarts the instance each time it is run. Steps that find nothing to do change nothing.
+options:
+  steps:
+    description:
+      - The steps in order, each a dictionary with one key, the name of the step, and its options as value.
+      - C(graceful_stop), C(port_released) and C(verified_start) take the options of the module of that name, without
+        those that name the instance.
+      - C(command) runs a command on the host without a shell. It takes C(cmd) (a string) or C(argv) (a list), C(chdir)
+        (a path) and C(timeout) (seconds, 60 by default).
+    type: list
+    elements: dict
+    default: []
+  run_id:
+    description:
+      - Name of the run, for the journal and for whoever is refused meanwhile. By default the time and a random part.
+    type: str
+  deadline:
+    description:
+      - Seconds that the whole window may take. No step begins after it; a worker that overstays it by 30 seconds is
+        ended, and the guardian puts the instance right.
+    type: float
+    default: 900
+  on_failure:
+    description:
+      - V(rollback) undoes what was changed and makes the instance run again. A plain restart has nothing to undo, its
+        start is tried once more.
+      - V(leave) leaves everything as it is.
+    type: str
+    choices: [rollback, leave]
+    default: rollback
+  recover:
+    description:
+      - V(auto) puts an unfinished run of this instance right before the first step.
+      - V(only) does that and nothing else; O(steps) must be empty then.
+    type: str
+    choices: [auto, only]
+    default: auto
+seealso:
+  - module: anqicms.lifecycle.graceful_stop
+  - module: anqicms.lifecycle.port_released
+  - module: anqicms.lifecycle.verified_start
+notes:
+  - The action plugin of the same name follows a long window in short calls, shows its progress, and connects again when
+    the connection is lost. O(ignore:async) is not supported, and not needed.
+"""
+
+EXAMPLES = r"""
+- name: Restart an instance
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    run_id: "{{ anqicms_run_id }}"
+    steps:
+      - graceful_stop: {timeout: 30}
+      - port_released: {}
+      - verified_start: {}
+  register: restarted
+
+- name: Show how long it was away
+  ansible.builtin.debug:
+    msg: "{{ restarted.downtime_ms }} ms"
+
+- name: Do something while it is down
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    steps:
+      - graceful_stop: {}
+      - command: {argv: [/usr/bin/rsync, -a, /www/wwwroot/shop.example/data/, /backup/shop.example/], timeout: 300}
+      - verified_start: {}
+
+- name: Put an unfinished run right
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    recover: only
+"""
+
+RETURN = r"""
+outcome:
+  description: V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
+  returned: always
+  type: str
+  sample: done
+downtime_ms:
+  description: >-
+    Milliseconds from the end of the listener to the first correct version answer of the new process; V(null) when it was
+    not stopped and started.
+  returned: always
+  type: int
+  sample: 112
+verified_ms:
+  description: Milliseconds from the end of the listener to the end of the last check, V(null) as above.
+  returned: always
+  type: int
+  sample: 1114
+steps:
+  description: The steps that were begun, or planned in check mode.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the step.
+      type: str
+      returned: always
+    started_ms:
+      description: Milliseconds since the begin of the window.
+      type: int
+      returned: when run
+    ended_ms:
+      description: Milliseconds since the begin of the window.
+      type: int
+      returned: when run
+    changed:
+      description: Whether it changed, or would change, something.
+      type: bool
+      returned: always
+    would:
+      description: What it would do.
+      type: str
+      returned: in check mode
+    result:
+      description: What the module of that name returns.
+      type: dict
+      returned: when run
+  sample:
+    - name: graceful_stop
+      started_ms: 3
+      ended_ms: 15
+      changed: true
+      result: {exit_kind: graceful, stopped: true}
+pid_before:
+  description: The process before, V(null) when none ran.
+  returned: when run
+  type: int
+  sample: 4711
+pid_after:
+  description: The process after, V(null) when none runs.
+  returned: when run
+  type: int
+  sample: 4712
+state:
+  description: V(running), V(stopped), V(undead) (alive with its port closed) or V(unknown).
+  returned: when run
+  type: str
+  sample: running
+version:
+  description: Version of the instance.
+  returned: when run
+  type: str
+  sample: 3.5.8
+instance:
+  description: The instance.
+  returned: when run
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+      returned: always
+    dir:
+      description: Its directory.
+      type: str
+      returned: always
+  sample: {"id": "1f3a0c52-shop.example", "dir": "/www/wwwroot/shop.example"}
+run_id:
+  description: Name of the run.
+  returned: always
+  type: str
+  sample: 20261122T030405Z-5f3a9c
+held:
+  description: Connections that were held during the downtime, or why none were.
+  returned: when run
+  type: dict
+  sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _window_call
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=_module.common_spec(
+            steps=dict(type='list', elements='dict', default=[]),
+            run_id=dict(type='str'),
+            deadline=dict(type='float', default=900.0),
+            on_failure=dict(type='str', default='rollback', choices=['rollback', 'leave']),
+            recover=dict(type='str', default='auto', choices=['auto', 'only']),
+            **_window_call.PRIVATE
+        ),
+        supports_check_mode=True,
+    )
+    _module.run(module, lambda: _window_call.run(module))
+
+
+if __name__ == '__main__':
+    main()
