@@ -10,7 +10,6 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _changelog,
     _configfile,
     _evidence,
     _files,
@@ -60,7 +59,8 @@ class Look:
             self._find_port()
             self._ask()
             tree = _evidence.Tree(directory, self.owners)
-            self.files_version = _changelog.read_version(directory, self.owners)
+            self.files_version = tree.version()
+            tree.note_foreign_store()
             self.has_listened = self._ever_listened(directory)
             self.result = self._result(tree)
             facts = self._facts(tree)
@@ -133,7 +133,7 @@ class Look:
                 same = proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
         except OSError as exc:
             return set() if exc.errno in _procfs.GONE else None
-        self.listened_by = [sock for sock in self.host.listeners if sock.inode in inodes]
+        self.listened_by = [sock for sock in _sockdiag.listeners() if sock.inode in inodes]
         ports = {sock.local_port for sock in self.listened_by}
         return ports if ports or same else None
 
@@ -150,7 +150,7 @@ class Look:
                 return
 
     def _ever_listened(self, directory: _files.InstallDir) -> bool:
-        """Whether a process without a listener once had one: noted earlier, a connection is left, or its log says so."""
+        """Whether a process without a listener once had one: noted earlier, a connection is left, or the log says so."""
         if self.candidate is None or self.listening is not False:
             return False
         seen = None
@@ -269,17 +269,13 @@ class Look:
     def _all_problems(self, tree: _evidence.Tree) -> t.List[str]:
         found = self.problems + tree.problems
         found += ['%s is not used: %s' % (log['path'], log['reason']) for log in self.result['logs'] if log['reason']]
-        if self.files_version is None:
-            found.append(
-                'the version of the files is not known: CHANGELOG.md is missing, unsafe or has no version heading'
-            )
         if self.port is None and self.config.state == 'ok' and not self.config.port_error:
             found.append('its port is not known')
         return list(dict.fromkeys(found))
 
     def _strangers(self) -> t.List[Row]:
         """Who else listens on the port."""
-        foreign = [sock for sock in self.host.listeners if sock.local_port == self.port]
+        foreign = [sock for sock in _sockdiag.listeners(self.port or 0) if self.port]
         if not foreign or self.listening or (self.listening is None and self.pids):
             return []
         pids = _holders.owners({sock.inode for sock in foreign})
@@ -357,7 +353,7 @@ def describe_on(
     base: t.Optional[str] = None,
     record: bool = False,
 ) -> Row:
-    """One instance; never raises, so that a broken one cannot hide the others. ``record``: note who was seen running."""
+    """One instance; never raises: a broken one must not hide the others. ``record``: note who was seen running."""
     look = Look(instance, host, port, http, base)
     try:
         row = look.take()
@@ -383,3 +379,15 @@ def describe(
 ) -> Row:
     """One instance, with the directories beside its own looked at for a second one on the same port."""
     return describe_on(Host(instance.binary, [os.path.dirname(instance.dir)]), instance, port, http, base, record)
+
+
+def describe_all(
+    search: t.Iterable[str],
+    binary: str = 'anqicms',
+    http: bool = True,
+    base: t.Optional[str] = None,
+    record: bool = False,
+) -> t.List[Row]:
+    """Every instance that can be found on the host, sorted by directory."""
+    host = Host(binary, search)
+    return [describe_on(host, instance, None, http, base, record) for instance in host.instances]

@@ -40,7 +40,7 @@ def processes() -> t.List[Process]:
 
 
 def looks_like_install(names: t.Collection[str], named_so: bool) -> bool:
-    """Whether a directory with these entries is one of the application. ``named_so``: the binary's name says so already."""
+    """Whether a directory with these entries is the application's. ``named_so``: the binary's name says so already."""
     count = sum(name in names for name in _EVIDENCE)
     return count >= (1 if named_so else 4)
 

@@ -10,10 +10,10 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _changelog, _cron
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._configfile import load_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import MIB, InstallDir, kind_of, why_unsafe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import MIB, InstallDir, why_unsafe
 
 T = t.TypeVar('T')
 _FRESH = 60.0  # seconds: a file that changed since is perhaps still being written
@@ -45,6 +45,17 @@ class Tree:
 
     def tail(self, relative: str, limit: int) -> t.Optional[bytes]:
         return self._attempt(relative, lambda: self.directory.tail(relative, self.owners, limit))
+
+    def version(self) -> t.Optional[str]:
+        """The version of the files; None when CHANGELOG.md does not tell, and noted when it may not be opened."""
+        data = self._attempt(_changelog.NAME, lambda: self.directory.head(_changelog.NAME, self.owners, 65536))
+        return _changelog.newest(data.decode('utf-8', 'replace')) if data is not None else None
+
+    def note_foreign_store(self) -> None:
+        """``.lifecycle`` is this collection's place for bulk data: anything but a directory was planted."""
+        found = self.lstat('.lifecycle')
+        if found is not None and not stat.S_ISDIR(found.st_mode):
+            self.problems.append('%s is no directory: it is not used' % self.directory.shown('.lifecycle'))
 
     def names(self, relative: str) -> t.List[str]:
         return self._attempt(relative, lambda: self.directory.names(relative)) or []
@@ -134,7 +145,7 @@ def _backup_is_cut(data: bytes) -> bool:
 
 def changeable(path: str) -> t.List[str]:
     """The parts of a path, itself included, that somebody but root could change or replace, each with the reason."""
-    found = []
+    found = []  # type: t.List[str]
     part = '/'
     for name in [''] + [name for name in path.split('/') if name]:
         part = os.path.join(part, name)
@@ -149,7 +160,7 @@ def changeable(path: str) -> t.List[str]:
 
 
 def why_changeable(info: os.stat_result) -> t.Optional[str]:
-    """Why somebody but root can write it; a sticky directory of root's keeps what is others' in it from being replaced."""
+    """Why somebody but root can write it; what lies in a sticky directory of root's cannot be replaced by others."""
     if info.st_uid != 0:
         return 'user id %d' % info.st_uid
     if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
@@ -182,15 +193,4 @@ def fragile_scripts(tree: Tree, lines: t.Iterable[_cron.CronLine]) -> t.List[str
         data = tree.tail(relative, 65536) if info is not None and why is None else None
         if why or (data is not None and any(mark in data for mark in _BY_NAME)):
             found.append('%s%s' % (tree.directory.shown(relative), ' (%s)' % why if why else ''))
-    return found
-
-
-def odd_entries(tree: Tree, names: t.Iterable[str]) -> t.List[str]:
-    """Entries of the install directory that should be plain files or directories and are links, devices or FIFOs."""
-    found = []
-    for name in names:
-        info = tree.lstat(name)
-        kind = kind_of(info) if info is not None else None
-        if kind not in (None, 'a directory'):
-            found.append('%s is %s' % (tree.directory.shown(name), kind))
     return found

@@ -213,6 +213,11 @@ def _versions_differ(facts: Facts) -> t.Optional[str]:
     )
 
 
+def _files_version(facts: Facts) -> t.Optional[str]:
+    more = '' if facts.running_version else ', nor is that of the process: dangers that depend on it were not judged'
+    return _when(not facts.files_version, 'the version of the files is not known%s', more)
+
+
 def _run(row: t.Optional[Row]) -> str:
     return '%s, step %s' % ((row or {}).get('run_id'), (row or {}).get('step'))
 

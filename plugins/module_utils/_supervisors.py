@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import Candidate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._spawn import runs_systemd
 
 Supervisor = t.Dict[str, t.Any]
 UNIT_DIRS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/systemd/system')
@@ -57,7 +58,7 @@ def entry(
 
 
 def cron_action(command: str, directories: t.Collection[str], binary: str) -> t.Optional[str]:
-    """What a cron command does to the instance in one of ``directories`` (its names): start, stop, kill, names; or None."""
+    """What a cron command does to the instance with these ``directories``: start, stop, kill, names; or None."""
     named = [path for path in _cron.paths(command) if _below(path, directories)]
     tails = {os.path.basename(path) for path in named}
     if 'stop.sh' in tails:
@@ -139,6 +140,26 @@ def unit_restarts(fields: t.Mapping[str, str]) -> t.Optional[bool]:
     return None if value is None else value != 'no'
 
 
+def is_main(fields: t.Mapping[str, str], chain: t.Collection[int]) -> bool:
+    """Whether the unit's main process is one of ``chain``: the process or an ancestor. Not known counts as yes."""
+    main = fields.get('MainPID', '0')
+    return not main.isdigit() or int(main) == 0 or int(main) in chain
+
+
+def _ancestors(pid: int) -> t.List[int]:
+    """The process and those above it, without pid 1."""
+    chain = []  # type: t.List[int]
+    while pid > 1 and len(chain) < 20:
+        chain.append(pid)
+        try:
+            with _procfs.ProcDir(pid) as proc:
+                stat = proc.stat()
+        except OSError:
+            break
+        pid = stat.ppid if stat is not None else 0
+    return chain
+
+
 def _show(unit: str) -> t.Dict[str, str]:
     try:
         done = subprocess.run(
@@ -155,11 +176,11 @@ def _show(unit: str) -> t.Dict[str, str]:
 
 
 def _from_unit(candidate: Candidate, cgroups: str) -> t.List[Supervisor]:
-    unit = unit_of(cgroups)
+    unit = unit_of(cgroups) if runs_systemd() else None
     if unit is None:
         return []
     fields = _show(unit)
-    restarts = unit_restarts(fields)
+    restarts = unit_restarts(fields) if is_main(fields, _ancestors(candidate.pid)) else False
     detail = 'runs as %s, Restart=%s' % (unit, fields.get('Restart', 'unknown'))
     return [entry('systemd', fields.get('FragmentPath') or unit, restarts, detail, True, unit=unit, active=True)]
 

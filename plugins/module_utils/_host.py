@@ -1,0 +1,51 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What all instances of a host share, read once."""
+
+import os
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _configfile,
+    _cron,
+    _discovery,
+    _files,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+
+
+class Host:
+    """What all instances of a host share, read once: cron lines, processes, listening sockets, other instances."""
+
+    def __init__(self, binary: str = 'anqicms', search: t.Iterable[str] = ()) -> None:
+        self.cron = _cron.read_all()
+        self.table = _discovery.processes()
+        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table)
+        self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
+
+    def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:
+        return sorted(
+            process.pid for process in self.table if os.path.basename(process.exe) == binary and process.pid not in but
+        )
+
+    def sharing(self, instance: Instance, port: t.Optional[int]) -> t.List[str]:
+        """Directories of other instances that are configured to the same port."""
+        return [
+            other.dir
+            for other in self.instances
+            if port and (other.dir, other.binary) != (instance.dir, instance.binary) and self._port(other) == port
+        ]
+
+    def _port(self, other: Instance) -> t.Optional[int]:
+        key = (other.dir, other.binary)
+        if key not in self._ports:
+            try:
+                with _files.InstallDir(other.dir) as directory:
+                    self._ports[key] = _configfile.read_config(directory, directory.owners()).port
+            except (OSError, LifecycleError):
+                self._ports[key] = None
+        return self._ports[key]

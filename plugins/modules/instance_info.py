@@ -1,0 +1,261 @@
+#!/usr/bin/python
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: instance_info
+short_description: Describe one AnQiCMS instance, or find and describe all of a host
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms)
+description:
+  - Tells of each instance what runs, which version, on which port, who else could start or stop it, and what is
+    dangerous about it.
+  - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
+    executable lies in an install directory, by cron lines that name one, and in O(search).
+  - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very large
+    files are never opened; they are reported.
+  - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
+extends_documentation_fragment:
+  - anqicms.lifecycle.attributes
+  - anqicms.lifecycle.attributes.actiongroup_lifecycle
+  - anqicms.lifecycle.instance
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Outside check mode it notes in the trusted state who was seen running and how it was started, which later runs
+        use. In check mode it notes nothing.
+  diff_mode:
+    support: N/A
+    details:
+      - This module does not change the instance.
+  idempotent:
+    support: full
+options:
+  dir:
+    description:
+      - Install directory of the instance. Its real path together with O(binary) is what identifies an instance; the name
+        of a process never does.
+      - Without it all instances of the host are described.
+    type: path
+    required: false
+  port:
+    description:
+      - TCP port of the instance; only with O(dir).
+      - By default the port that its process listens on; for a stopped one C(-port) in the arguments of the last seen
+        process, and where there is none C(config.json).
+    type: int
+  search:
+    description:
+      - More directories to look in. Each may be an install directory itself or hold some directly below. Only used
+        without O(dir).
+    type: list
+    elements: path
+    default: []
+  http:
+    description:
+      - Whether to ask running instances for their version. Only a listener that belongs to the process itself is asked.
+    type: bool
+    default: true
+seealso:
+  - module: anqicms.lifecycle.window
+  - module: anqicms.lifecycle.graceful_stop
+"""
+
+EXAMPLES = r"""
+- name: Describe one instance
+  anqicms.lifecycle.instance_info:
+    dir: /www/wwwroot/shop.example
+  register: found
+
+- name: Refuse to go on when a restart is not safe
+  ansible.builtin.assert:
+    that: found.instances[0].hazards | selectattr('blocks', 'contains', 'restart') | list | length == 0
+
+- name: Find all instances of the host, stopped ones too
+  anqicms.lifecycle.instance_info:
+    search:
+      - /www/wwwroot
+"""
+
+RETURN = r"""
+instances:
+  description: The instances, sorted by directory.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: A short hash of directory and binary name, and the base name of the directory.
+      type: str
+      sample: 4b1d0a7e-shop.example
+    dir:
+      description: The real path of the install directory.
+      type: str
+      sample: /www/wwwroot/shop.example
+    binary:
+      description: Name of the executable in it.
+      type: str
+      sample: anqicms
+    user:
+      description: The user that it runs as or was last seen running as; for one that was never seen the owner of the
+        directory, V(null) when that is root.
+      type: str
+      sample: www
+    state:
+      description:
+        - V(running) when its process listens on its port.
+        - V(starting) when it does not listen yet.
+        - V(undead) when it has closed its port and lives on.
+        - V(stopped) when no process runs it.
+        - V(ambiguous) when several processes run it, or when this user cannot see enough to tell.
+      type: str
+      sample: running
+    pids:
+      description: All processes that run it.
+      type: list
+      elements: int
+      sample: [4711]
+    port:
+      description: Its port, V(null) when it cannot be known.
+      type: int
+      sample: 8001
+    listening:
+      description: Whether its own process listens on the port; V(null) when that cannot be seen.
+      type: bool
+      sample: true
+    version:
+      description: Its versions, each V(null) when not known.
+      type: dict
+      contains:
+        running:
+          description: What the running process answers.
+          type: str
+          sample: 3.5.8
+        files:
+          description: The first heading of C(CHANGELOG.md).
+          type: str
+          sample: 3.5.8
+        database:
+          description: The version whose migration was finished. Not read in this release, always V(null).
+          type: str
+    launch:
+      description: How it was started, or was last seen started, from the kernel's view of the process; values of the
+        environment are hidden but for harmless ones. V(null) when it was never seen running or may not be read.
+      type: dict
+      sample: {argv: [/www/wwwroot/shop.example/anqicms], uid: 1000, cwd: /www/wwwroot/shop.example}
+    logs:
+      description: Its log files that exist.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: Path of the file.
+          type: str
+        kind:
+          description: V(running), V(check), V(error) or V(panics).
+          type: str
+        size:
+          description: Bytes, V(null) when it is not usable.
+          type: int
+        usable:
+          description: Whether it may be opened.
+          type: bool
+        reason:
+          description: Why it is not opened, V(null) when it is.
+          type: str
+      sample: [{path: /www/wwwroot/shop.example/running.log, kind: running, size: 4711, usable: true, reason: null}]
+    sites:
+      description: Host names that its configuration file names; V(null) when it names none, as from version 2.5 on, where
+        they are in the database.
+      type: list
+      elements: str
+      sample: [shop.example]
+    supervisors:
+      description: What else could start or stop it.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description: V(cron), V(systemd), V(baota), V(container), V(parent), V(unknown), or the name of a supervisor such
+            as V(supervisord).
+          type: str
+        where:
+          description: The file, unit or process.
+          type: str
+        restarts:
+          description: Whether it starts the instance when it is down; V(null) when that could not be seen.
+          type: bool
+        prompt:
+          description: Whether it acts on the end of the process itself rather than looking once in a while.
+          type: bool
+        detail:
+          description: What it does, for people.
+          type: str
+      sample: [{kind: cron, where: /etc/crontab, restarts: true, prompt: false, detail: starts it}]
+    hazards:
+      description: What is dangerous about it, what blocks first.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: A stable name.
+          type: str
+        severity:
+          description: V(block), V(warn) or V(info).
+          type: str
+        blocks:
+          description: The verbs that it forbids, of V(restart), V(stop), V(start), V(configure), V(upgrade) and
+            V(rollback).
+          type: list
+          elements: str
+        message:
+          description: What was seen.
+          type: str
+        advice:
+          description: What to do.
+          type: str
+      sample: []
+    interrupted:
+      description: The run that did not end, V(null) when there is none.
+      type: dict
+      sample: null
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._describe import describe, describe_all
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+
+
+def argument_spec() -> t.Dict[str, t.Any]:
+    return _module.common_spec(
+        dir=dict(type='path'),
+        search=dict(type='list', elements='path', default=[]),
+        http=dict(type='bool', default=True),
+    )
+
+
+def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
+    port, http, base = params['port'], params['http'], params['state_dir']
+    if port is not None and not 0 < port < 65536:
+        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at.' % port)
+    if params['dir'] is None:
+        return dict(changed=False, instances=describe_all(params['search'], params['binary'], http, base, record))
+    instance = resolve(params['dir'], params['binary'])
+    return dict(changed=False, instances=[describe(instance, port, http, base, record)])
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec(), supports_check_mode=True, required_by=dict(port='dir'))
+    _module.run(module, lambda: look(module.params, record=not module.check_mode))
+
+
+if __name__ == '__main__':
+    main()
