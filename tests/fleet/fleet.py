@@ -4,11 +4,13 @@
 """A local fleet: several 'hosts' that are directories of one machine, with several instances each."""
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import releases
 from instance import Instance, end_below, make_instance
 from mariadb import MariaDB
 
@@ -54,11 +56,13 @@ class Fleet:
         return [instance for host in self.hosts for instance in host.instances]
 
     def start(self) -> None:
-        """Start the database and all instances, wait for them, write inventory.yml."""
+        """Start the database and all instances, one after the other, wait for them, write inventory.yml."""
         if self.db:
             self.db.start()
-        for instance in self.instances:  # one after the other: kill-at-start would end what runs already
-            instance.start(environment=_protected(self.root))
+        for instance in self.instances:
+            instance.limit_kills_to(self.root / "nobody")
+            instance.start(environment=_protected(self.root) if releases.real_releases() else None)
+            instance.limit_kills_to(self.root)
         self.write_inventory()
 
     def stop(self) -> None:
@@ -92,9 +96,11 @@ class Fleet:
 
 
 def _protected(root: Path) -> dict[str, str]:
-    """The environment with a PATH whose first `pidof` finds nobody, so that instances of 3.2.2 - 3.4.5 spare the others."""
-    import os
+    """An environment whose `pidof` finds nobody, so that real instances of 3.2.2 - 3.4.5 spare the others.
 
+    Stand-ins are limited by another means (limit_kills_to) that leaves their environment as it is: whoever restarts one
+    must protect its siblings.
+    """
     directory = root / "no-pidof"
     directory.mkdir(exist_ok=True)
     (directory / "pidof").write_text("#!/bin/sh\nexit 1\n")

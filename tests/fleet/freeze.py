@@ -21,8 +21,8 @@ RELEASES = CACHE / "standin"
 BINARY = "anqicms"
 _REQUIREMENTS = ROOT / "requirements" / "fleet.txt"
 _EXCLUDED = (
-    "_hashlib asyncio bz2 concurrent cryptography ctypes curses dbm doctest email ftplib html http lzma logging multiprocessing "
-    "optparse pdb pickle pydoc sqlite3 ssl subprocess test tkinter unittest xml xmlrpc zipimport"
+    "_hashlib asyncio bz2 concurrent cryptography ctypes curses dbm doctest email ftplib html http lzma logging "
+    "multiprocessing optparse pdb pickle pydoc sqlite3 ssl subprocess test tkinter unittest xml xmlrpc zipimport"
 )
 _SETUP = """
 from cx_Freeze import setup, Executable

@@ -55,7 +55,8 @@ class Instance:
             if self.told_version() and self.pids():
                 return self.pids()[0]
             time.sleep(0.01)
-        raise TimeoutError(f"{self.dir}: no answer on port {self.port} after {seconds} s; log:\n{self.log_text()[-2000:]}")
+        tail = self.log_text()[-2000:]
+        raise TimeoutError(f"{self.dir}: no answer on port {self.port} after {seconds} s; its log ends:\n{tail}")
 
     def pids(self) -> list[int]:
         """Processes that run this directory's binary (also one that was replaced meanwhile)."""
@@ -98,6 +99,11 @@ class Instance:
         """Write the stand-in's test-only settings (standin/config.py, Knobs); they count from the next start."""
         (self.dir / "standin.json").write_text(json.dumps(values))
 
+    def limit_kills_to(self, root: Path) -> None:
+        """From its next start on a stand-in's kill-at-start finds victims below this directory only."""
+        if (self.dir / "lib" / "version").exists():
+            (self.dir / "lib" / "fleet-root").write_text(str(root))
+
     def kill(self) -> None:
         """SIGKILL to every process whose executable lies in this directory, and wait until they are gone."""
         end_below(self.dir)
@@ -116,8 +122,7 @@ def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | No
     releases.unpack(version, directory)
     database = database or "anq_" + "".join(char if char.isalnum() else "_" for char in directory.name)
     instance = Instance(directory, version, port or free_port(), database)
-    if (directory / "lib" / "version").exists():
-        (directory / "lib" / "fleet-root").write_text(str(fleet_root or directory.parent))
+    instance.limit_kills_to(fleet_root or directory.parent)
     if db is None:
         instance.knobs(no_database=True)
     write_config(instance, db)

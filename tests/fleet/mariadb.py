@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-
 from freeze import CACHE
 
 USER = "anq"
@@ -108,7 +107,7 @@ class MariaDB:
 
     def _options(self, data: Path) -> list[str]:
         options = [
-            "--no-defaults", f"--datadir={data}", f"--socket={self._run}/s", f"--pid-file={self._run}/pid",
+            "--no-defaults", f"--datadir={data}", f"--socket={self._run}/s", f"--pid-file={self.directory}/pid",
             f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-networking=0", "--skip-name-resolve=0",
             "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
             "--skip-log-bin", "--performance-schema=0", "--character-set-server=utf8mb4", "--max-connections=500",
@@ -132,6 +131,28 @@ class MariaDB:
 
     def _tail(self) -> str:
         return (self.directory / "mariadb.log").read_text(errors="replace")[-2000:]
+
+
+def end_left(directory: Path) -> None:
+    """End a server that an earlier run left running on this directory, if it is still that server."""
+    try:
+        pid = int((directory / "pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return
+    if f"--datadir={directory / 'data'}".encode() in words:
+        os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + START_SECONDS
+        while _runs(pid) and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    """A zombie does not run any more; PID 1 of a container may leave it for long."""
+    try:
+        return bool(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return False
 
 
 def free_port() -> int:

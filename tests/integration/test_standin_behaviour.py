@@ -113,7 +113,7 @@ def test_one_listener_serves_both_families(site: Callable[..., Instance]) -> Non
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         with socket.socket(family) as dial:
             dial.connect((address, instance.port))
-    rows = [row for row in Path("/proc/net/tcp6").read_text().splitlines() 
+    rows = [row for row in Path("/proc/net/tcp6").read_text().splitlines()
             if f":{instance.port:04X} " in row and row.split()[3] == "0A"]
     assert len(rows) == 1
 
@@ -339,7 +339,7 @@ def test_install_mode_without_a_readable_configuration(site: Callable[..., Insta
     assert "Application started." in instance.log_text()
 
 
-def test_health_endpoints_with_and_without_the_database(site: Callable[..., Instance], db: MariaDB, tmp_path: Path) -> None:
+def test_health_endpoints_with_and_without_the_database(site: Callable[..., Instance], tmp_path: Path) -> None:
     own = MariaDB(tmp_path / "own").start()
     try:
         instance = site(ABRUPT, db=own)
@@ -387,8 +387,8 @@ def _add_site(db: MariaDB, instance: Instance, number: int, host: str) -> None:
     database = f"{instance.database}_{number}"
     db.run(f"CREATE DATABASE `{database}`")
     db.run("CREATE TABLE `settings` (`key` varchar(190) PRIMARY KEY, `value` longtext)", database)
-    db.run(f"INSERT INTO `settings` VALUES ('system','{{\"base_url\":\"http://{host}\",\"site_name\":\"Site {number}\"}}')",
-           database)
+    system = json.dumps({"base_url": f"http://{host}", "site_name": f"Site {number}"})
+    db.run(f"INSERT INTO `settings` VALUES ('system','{system}')", database)
     db.run(f"INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) VALUES ({number},'/x','two',"
            f"'{{\"use_default\":true,\"database\":\"{database}\"}}',1)", instance.database)
 
@@ -481,6 +481,7 @@ def _in_pid_namespace(script: str) -> str:
     unshare = ["unshare", *user, "--pid", "--fork", "--mount-proc", "--kill-child"]
     if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("a kernel feature: this user cannot make a PID namespace")
-    done = subprocess.run([*unshare, sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
+    argv = [*unshare, sys.executable, "-c", script]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

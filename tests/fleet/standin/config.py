@@ -98,7 +98,7 @@ def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _number(section: dict[str, Any], name: str, key: str) -> int:
-    value = section.get(key)
+    value: object = section.get(key)
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int):
@@ -107,7 +107,7 @@ def _number(section: dict[str, Any], name: str, key: str) -> int:
 
 
 def _text(section: dict[str, Any], key: str) -> str:
-    value = section.get(key)
+    value: object = section.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -120,7 +120,10 @@ def _go_kind(value: Any) -> str:
         return "bool"
     if isinstance(value, (int, float)):
         return "number"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "null")
+    for kind, name in ((str, "string"), (list, "array"), (dict, "object")):
+        if isinstance(value, kind):
+            return name
+    return "null"
 
 
 def _go_type_error(value: Any, field: str, wanted: str) -> str:

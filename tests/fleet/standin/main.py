@@ -9,14 +9,14 @@ import signal
 import sys
 import threading
 import time
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from standin import log
 from standin.address import ListenError, answers, listen
 from standin.behaviours import ABRUPT, BEHAVIOURS, OLD, Behaviour
 from standin.config import Config, InvalidConfig, Knobs, Mysql, read, read_knobs, write
 from standin.killing import kill_others
-from standin.server import Server
+from standin.server import Handler, Server
 
 _NAMES = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupt", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
 _BOOTED, _RESTART = 200, 201  # events beside the signal numbers
@@ -43,6 +43,7 @@ class Application:
         os.set_blocking(self._wake, False)
         self._server: Server | None = None
         self._booted = False
+        self._handler: Handler | None = None
         self._leaving = False  # an exit or a restart is under way: nobody reads further signals
 
     def run(self) -> None:
@@ -133,7 +134,7 @@ class Application:
         self._handler = self._install_or_sites()
         os.write(self._wake, bytes([_BOOTED]))
 
-    def _install_or_sites(self):  # type: ignore[no-untyped-def]
+    def _install_or_sites(self) -> Handler:
         program = self.program
         if not program.config.installed:
             from standin.sites import install_answer
@@ -150,6 +151,7 @@ class Application:
             listener = listen(program.port)
         except ListenError as error:
             self._bind_lost(str(error))
+        assert self._handler is not None
         self._server = Server(listener, self._handler)
         log.banner(program.behaviour, program.port)
         if program.behaviour.on_signal == OLD:
@@ -175,7 +177,7 @@ class Application:
         os._exit(0)
 
 
-def _later(seconds: float, call, *values) -> None:  # type: ignore[no-untyped-def]
+def _later(seconds: float, call: Callable[..., None], *values: str) -> None:
     timer = threading.Timer(seconds, call, values)
     timer.daemon = True
     timer.start()

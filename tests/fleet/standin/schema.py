@@ -7,7 +7,6 @@ A generation holds until the next one; a table that did not change is not repeat
 """
 from __future__ import annotations
 
-
 _2_3_6: dict[str, str | None] = {
     "archives": (
         "id int(10) unsigned, created_time int(11), updated_time int(11), deleted_at datetime(3), title "
@@ -182,7 +181,7 @@ def tables_of(generation: str) -> dict[str, dict[str, str]]:
             if columns is None:
                 tables.pop(table, None)
             else:
-                tables[table] = dict(column.split(" ", 1) for column in columns.split(", "))  # type: ignore[misc]
+                tables[table] = dict(column.split(" ", 1) for column in columns.split(", "))
         if name == generation:
             return tables
     raise KeyError(generation)
