@@ -9,71 +9,68 @@ import errno
 import glob
 import os
 import pwd
-import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _sockdiag
 
-_SOCKET_LINK = re.compile(r'^socket:\[(\d+)\]$')
+_SOCKET = 'socket:['
 _UNIT_DIRECTORIES = ('/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system')
 
 
-def _entries(proc: _procfs.ProcDir, name: str) -> t.List[str]:
-    """Entries of a subdirectory; unlike ProcDir.names a refusal is an OSError, not an empty list."""
+def _socket_links(proc: _procfs.ProcDir, name: str) -> t.Set[str]:
+    """Targets such as ``socket:[4711]``. Unlike with ProcDir.names a refusal is an OSError, not an empty answer."""
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
+    found = set()
     try:
-        return os.listdir(fd)
+        for entry in os.listdir(fd):
+            try:
+                found.add(os.readlink(entry, dir_fd=fd))
+            except OSError:
+                continue  # closed meanwhile
     finally:
         os.close(fd)
+    return {link for link in found if link.startswith(_SOCKET)}
 
 
-def _inodes_under(proc: _procfs.ProcDir, name: str) -> t.Set[int]:
-    found = set()
-    for entry in _entries(proc, name):
-        match = _SOCKET_LINK.match(proc.optional_link('%s/%s' % (name, entry)) or '')
-        if match:
-            found.add(int(match.group(1)))
-    return found
-
-
-def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
-    """Inodes of the sockets that a process has open.
-
-    The leader of a process may have ended while its threads live on: then only task/TID/fd shows them.
-    Raises OSError EACCES when this user may not look, ESRCH or ENOENT when the process is gone.
-    """
-    found = _inodes_under(proc, 'fd')
-    if not found:
-        for task in _entries(proc, 'task'):
+def _links(proc: _procfs.ProcDir) -> t.Set[str]:
+    """The leader of a process may have ended while its threads live on: then only task/TID/fd shows its sockets."""
+    found = _socket_links(proc, 'fd')
+    if not found and proc.names('task') != [str(proc.pid)]:
+        for task in proc.names('task'):
             try:
-                found |= _inodes_under(proc, 'task/%s/fd' % task)
+                found |= _socket_links(proc, 'task/%s/fd' % task)
             except OSError as exc:
                 if exc.errno not in _procfs.GONE:
                     raise
     return found
 
 
-def _inodes_of_pid(pid: int) -> t.Optional[t.Set[int]]:
-    """None when this user may not look."""
+def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
+    """Inodes of the sockets that a process has open.
+
+    Raises OSError EACCES when this user may not look, ESRCH or ENOENT when the process is gone.
+    """
+    return {int(link[len(_SOCKET) : -1]) for link in _links(proc)}
+
+
+def _links_of_pid(pid: int) -> t.Set[str]:
+    """Empty also when this user may not look, or the process is gone."""
     try:
         with _procfs.ProcDir(pid) as proc:
-            return socket_inodes(proc)
+            return _links(proc)
     except OSError as exc:
-        if exc.errno in _procfs.GONE:
+        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
             return set()
-        if exc.errno in (errno.EACCES, errno.EPERM):
-            return None
         raise
 
 
 def owners(inodes: t.AbstractSet[int]) -> t.Dict[int, t.List[int]]:
     """The pids that have each of these sockets open; only inodes that a visible process holds are keys."""
+    wanted = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
     found = {}  # type: t.Dict[int, t.List[int]]
-    if not inodes:
-        return found
-    for pid in _procfs.list_pids():
-        for inode in (_inodes_of_pid(pid) or set()) & inodes:
-            found.setdefault(inode, []).append(pid)
+    for pid in _procfs.list_pids() if wanted else []:
+        for link in _links_of_pid(pid) & set(wanted):
+            found.setdefault(wanted[link], []).append(pid)
     return found
 
 
@@ -175,9 +172,15 @@ def _passes_exec(proc: _procfs.ProcDir, inode: int) -> bool:
 
 def _inherited(proc: _procfs.ProcDir, stat: _procfs.Stat, inode: int) -> bool:
     """An orphan in the process group of a leader that has ended, with a descriptor that was handed over to it."""
-    if stat.ppid != 1 or stat.pgrp == stat.pid or os.path.exists('/proc/%d' % stat.pgrp):
+    if stat.pgrp == stat.pid or os.path.exists('/proc/%d' % stat.pgrp):
         return False
-    return _passes_exec(proc, inode)
+    try:
+        with _procfs.ProcDir(stat.ppid) as parent:
+            parent_stat = parent.stat()
+    except OSError:
+        parent_stat = None
+    orphan = parent_stat is None or parent_stat.pgrp != stat.pgrp
+    return orphan and _passes_exec(proc, inode)
 
 
 def _process_note(proc: _procfs.ProcDir, sock: _sockdiag.Sock) -> t.Optional[str]:
