@@ -1,0 +1,177 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make bench`: the collection and its baselines side by side in one run, as a table and as .bench/results.json."""
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from fleet import Fleet
+from instance import Instance
+from prober import Prober
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+RESULTS = ROOT / ".bench" / "results.json"
+ROUNDS = int(os.environ.get("ROUNDS", "11"))
+MANY = int(os.environ.get("MANY", "20"))
+SLACK_MS = 40.0
+
+
+class Row(NamedTuple):
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    ratio: float
+    goal: str
+    ok: bool
+
+
+def ratio_row(name: str, value: float, unit: str, baseline: float, most: float, slack: float = 0.0) -> Row:
+    """`most`: the largest allowed ratio; `slack`: or so much more than the baseline, whichever allows more."""
+    goal = f"<= {most:g} x" + (f" or + {slack:g} {unit}" if slack else "")
+    limit = max(baseline * most, baseline + slack) if slack else baseline * most
+    return Row(name, round(value, 3), unit, round(baseline, 3), round(value / baseline, 3), goal, value <= limit)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "tree"), "ANSIBLE_FORKS": str(MANY),
+            "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False",
+            "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_INJECT_FACT_VARS": "False"}
+
+
+def ansible(*arguments: str) -> float:
+    """Run one of Ansible's commands; its wall time in seconds. Raise RuntimeError with its output when it fails."""
+    command = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
+    begin = time.monotonic()
+    done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+    return time.monotonic() - begin
+
+
+def bare_restart(instance: Instance) -> float:
+    """The bare limit: SIGTERM, wait for the pidfd, exec, first correct version answer. Milliseconds of downtime."""
+    pid = instance.pid
+    pidfd = os.pidfd_open(pid)
+    environ = dict(item.split("=", 1) for item in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in item)
+    signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    select.select([pidfd], [], [])
+    begin = time.monotonic()
+    os.close(pidfd)
+    with open(instance.log, "ab") as log:
+        process = subprocess.Popen([str(instance.binary)], cwd=instance.dir, env=environ, stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, start_new_session=True)
+    while instance.told_version() != instance.version:
+        time.sleep(0.001)
+    away = time.monotonic() - begin
+    _REAP.append(process)
+    return away * 1000
+
+
+_REAP: list[subprocess.Popen[bytes]] = []
+
+
+def reap() -> None:
+    for process in _REAP:
+        process.poll()
+
+
+def window_restart(fleet: Fleet, instance: Instance) -> float:
+    """One window; the downtime_ms that it reports."""
+    host = fleet.hosts[0]
+    arguments = {"dir": str(instance.dir), "port": instance.port, "state_dir": str(host.state_dir),
+                 "steps": [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {}}]}
+    with tempfile.TemporaryDirectory() as tree:
+        ansible("ansible", host.name, "-i", str(fleet.inventory), "-t", tree, "-m", "anqicms.lifecycle.window", "-a", json.dumps(arguments))
+        reap()
+        return float(json.loads((Path(tree) / host.name).read_text())["downtime_ms"])
+
+
+def downtime_rows(root: Path) -> list[Row]:
+    """(a) downtime_ms against the bare limit on the same instance, in turns."""
+    with Fleet(root / "one") as fleet:
+        instance = fleet.add_instance(fleet.add_host("one"), "shop.example", "3.5.8")
+        fleet.start()
+        bare, window = [], []
+        for _ in range(ROUNDS):
+            bare.append(bare_restart(instance))
+            window.append(window_restart(fleet, instance))
+        reap()
+    return [ratio_row("downtime of one instance, median", statistics.median(window), "ms", statistics.median(bare), 1.25, SLACK_MS)]
+
+
+def plain_inventory(fleet: Fleet) -> Path:
+    rows = [f"{host.name} dir={host.instances[0].dir} port={host.instances[0].port}" for host in fleet.hosts]
+    path = fleet.root / "plain.ini"
+    path.write_text("\n".join([*rows, "[all:vars]", "ansible_connection=local", f"ansible_python_interpreter={sys.executable}", ""]))
+    return path
+
+
+def roll(fleet: Fleet, *arguments: str) -> tuple[float, float]:
+    """One playbook over the whole fleet: its wall time and the median downtime seen from outside, in seconds."""
+    with Prober(fleet.instances) as prober:
+        time.sleep(0.5)
+        wall = ansible("ansible-playbook", *arguments)
+        time.sleep(0.5)
+    if not all(prober.downtimes):
+        raise RuntimeError(f"not every instance was restarted: {prober.downtimes}")
+    return wall, statistics.median(prober.downtimes)
+
+
+def playbook_rows(root: Path, hosts: int, rounds: int) -> list[Row]:
+    """(b) restart.yml against the usual playbook, all hosts at once, in turns."""
+    with Fleet(root / f"many{hosts}") as fleet:
+        for number in range(hosts):
+            fleet.add_instance(fleet.add_host(f"host{number:02d}"), f"site{number:02d}.example", "3.5.8")
+        fleet.start()
+        ours, plain = [], []
+        restart = ("-i", str(fleet.inventory), str(ROOT / "playbooks" / "restart.yml"), "-e", '{"anqicms_serial": ["100%"]}')
+        for _ in range(rounds):
+            plain.append(roll(fleet, "-i", str(plain_inventory(fleet)), str(HERE / "plain_restart.yml")))
+            ours.append(roll(fleet, *restart))
+    wall = [statistics.median(run[0] for run in runs) for runs in (ours, plain)]
+    away = [statistics.median(run[1] for run in runs) for runs in (ours, plain)]
+    what = f"{hosts} instances at once" if hosts > 1 else "one host"
+    rows = [ratio_row(f"restart.yml, {what}, wall time", wall[0], "s", wall[1], 0.6 if hosts > 1 else 1.0)]
+    if hosts > 1:
+        rows.append(ratio_row(f"restart.yml, {what}, median downtime from outside", away[0], "s", away[1], 0.05))
+    return rows
+
+
+def show(rows: list[Row]) -> None:
+    print(f"\n{'what':60} {'value':>10} {'baseline':>10} {'ratio':>7}  {'goal':20} ok")
+    for row in rows:
+        print(f"{row.name:60} {row.value:>7} {row.unit:2} {row.baseline:>7} {row.unit:2} {row.ratio:>7}  {row.goal:20} {'yes' if row.ok else 'NO'}")
+
+
+def main() -> int:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="anqicms-bench-") as directory:
+        root = Path(directory)
+        for title, measure in (("(a) one window and the bare limit", lambda: downtime_rows(root)),
+                               ("(b) one host", lambda: playbook_rows(root, 1, 3)),
+                               (f"(b) {MANY} instances at once", lambda: playbook_rows(root, MANY, 1))):
+            print(f"measuring {title} ...", flush=True)
+            rows += measure()
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+    show(rows)
+    print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
+    return 0 if all(row.ok for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
