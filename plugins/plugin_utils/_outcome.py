@@ -66,7 +66,7 @@ def _reason(result: Data, failure: Data, outcome: str) -> str:
                 + shown(result.get('msg') or '', 600)).rstrip()
     if failure:
         return f'{shown(failure.get("task") or "")}: {shown(failure.get("msg") or "no message")}'
-    return shown(result.get('note') or result.get('exit_kind') or '')
+    return shown(result.get('exit_kind') or result.get('msg') or '')
 
 
 def line(record: Data, host: str) -> str:
@@ -84,4 +84,6 @@ def _pids(record: Data) -> str:
     before, after = record['pid_before'], record['pid_after']
     if before is None and after is None:
         return ''
+    if after is None and record['outcome'] in ('unchanged', 'planned', 'lost'):
+        return f'pid {before}'
     return f'pid {"-" if before is None else before} -> {"-" if after is None else after}'
