@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Mapping
 
+import freeze
 import releases
 from freeze import BINARY
 from mariadb import MariaDB, free_port
@@ -113,13 +114,11 @@ def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | No
                   fleet_root: Path | None = None) -> Instance:
     """Lay out an install directory of this version.
 
-    Without `db` the stand-in serves one site from memory. `fleet_root` is the directory below which its kill-at-start
+    Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below which its kill-at-start
     may find victims (default: the parent of `directory`).
     """
     directory = Path(os.path.realpath(directory))
-    if db is None and releases.real_releases():
-        raise ValueError("a real release needs a database: pass db")
-    releases.unpack(version, directory)
+    releases.unpack(releases.release_of(version) if db else freeze.release(version), directory)
     database = database or "anq_" + "".join(char if char.isalnum() else "_" for char in directory.name)
     instance = Instance(directory, version, port or free_port(), database)
     instance.limit_kills_to(fleet_root or directory.parent)

@@ -49,7 +49,7 @@ def _unpacked(archive: Path, version: str) -> Path:
     return target
 
 
-def unpack(version: str, directory: Path) -> None:
-    """Copy the files of a version into an install directory (which may exist): every instance has its own binary."""
-    shutil.copytree(release_of(version), directory, dirs_exist_ok=True, symlinks=True)
+def unpack(source: Path, directory: Path) -> None:
+    """Copy the files of a release into an install directory (which may exist): every instance has its own binary."""
+    shutil.copytree(source, directory, dirs_exist_ok=True, symlinks=True)
     os.chmod(directory / freeze.BINARY, 0o755)

@@ -26,6 +26,11 @@ MARKER = "退出 terminated\n"
 END_MARKER = "监听到退出信号\n"
 
 
+@pytest.fixture(autouse=True)
+def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELEASES", raising=False)
+
+
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
     with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
@@ -275,6 +280,34 @@ def test_new_migration_runs_behind_the_open_port(site: Callable[..., Instance], 
     assert _within(5, lambda: _last_run_version(db, instance) == ABRUPT)
 
 
+def test_categories_are_copied_behind_the_open_port(site: Callable[..., Instance], db: MariaDB) -> None:
+    instance = site("3.2.1", db=db)
+    process = _ready(instance)
+    process.kill()
+    process.wait()
+    db.run("DELETE FROM `settings`", instance.database)
+    db.run("INSERT INTO `archives` (`title`,`category_id`) VALUES ('a',3),('b',4)", instance.database)
+    instance.knobs(background_copy_ms=800)
+    _ready(instance)
+    flag = "SELECT 1 FROM `settings` WHERE `key` = 'upgrade_archive_category'"
+    assert not db.run(flag, instance.database)
+    assert _within(5, lambda: bool(db.run(flag, instance.database)))
+    assert _count(db, instance, "archive_categories") == 2
+
+
+def test_mysql_environment_rewrites_the_configuration(site: Callable[..., Instance], db: MariaDB) -> None:
+    instance = site(ABRUPT, db=db)
+    (instance.dir / "config.json").unlink()
+    environment = {
+        "MYSQL_DATABASE": instance.database, "MYSQL_HOST": db.host, "MYSQL_PORT": str(db.port),
+        "MYSQL_USER": db.user, "MYSQL_PASSWORD": db.password,
+    }
+    process = instance.spawn("-port", str(instance.port), environment=environment)
+    assert instance.wait_ready() == process.pid
+    config = json.loads((instance.dir / "config.json").read_text())
+    assert (config["server"]["port"], config["mysql"]["database"]) == (instance.port, instance.database)
+
+
 def test_chain_of_upgrades_on_one_database(site: Callable[..., Instance], db: MariaDB) -> None:
     """2.3.6 -> 2.5.3 -> 3.3.11 -> 3.5.8: settings move, drafts move, deleted rows go."""
     chain = [site(version, version, db=db) for version in ("2.3.6", "2.5.3", "3.3.11", "3.5.8")]
@@ -430,6 +463,17 @@ def test_knobs(site: Callable[..., Instance]) -> None:
     assert _within(2, lambda: not _listens(instance.port))
     time.sleep(0.2)
     assert process.poll() is None
+    slow = site(DRAINING, "slow", exit_delay_ms=600)
+    process = _ready(slow)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert time.monotonic() - begin >= 0.6
+    deaf = _ready(site(DRAINING, "deaf", ignore_sigterm=True))
+    deaf.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert deaf.poll() is None
+    assert site(ABRUPT, "failing", exit_code=7).spawn().wait(5) == 7
     crashing = site(ABRUPT, "crashing", crash_after_ms=200)
     assert _ready(crashing).wait(5) == 2
     assert "panic: " in crashing.log_text()
