@@ -114,8 +114,8 @@ def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | No
                   fleet_root: Path | None = None) -> Instance:
     """Lay out an install directory of this version.
 
-    Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below which its kill-at-start
-    may find victims (default: the parent of `directory`).
+    Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below
+    which its kill-at-start may find victims (default: the parent of `directory`).
     """
     directory = Path(os.path.realpath(directory))
     releases.unpack(releases.release_of(version) if db else freeze.release(version), directory)
