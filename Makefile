@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .PHONY: help demo test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 	@echo '  make test-STAGE   one part of the tests: $(STAGES)'
 
 demo: python ## restart a small mixed fleet before your eyes (KEEP=1 leaves it running, to play with)
