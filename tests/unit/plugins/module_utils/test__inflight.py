@@ -8,6 +8,7 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _inflight, _sockdiag
 
 # between requests for a second: answered, acknowledged, silent
@@ -37,28 +38,69 @@ CASES = [
     ("same tick, just now", {}, {"last_data_sent": 499, "last_data_recv": 499, "last_ack_recv": 499}, None, "busy:tie"),
     ("same tick, a while ago", {}, TIE, None, "idle"),
     ("same tick, then a pure ack", {}, dict(TIE, last_ack_recv=660, data_segs_in=4, data_segs_out=3), None, "idle"),
-    ("same tick, then a pure ack, too fresh", {}, {"last_data_sent": 50, "last_data_recv": 50, "last_ack_recv": 10}, None, "busy:quiet"),
-    ("same tick, ack in an earlier one", {}, dict(TIE, last_ack_recv=704, data_segs_in=9, data_segs_out=3), None, "busy:tie-in"),
+    (
+        "same tick, then a pure ack, too fresh",
+        {},
+        {"last_data_sent": 50, "last_data_recv": 50, "last_ack_recv": 10},
+        None,
+        "busy:quiet",
+    ),
+    (
+        "same tick, ack in an earlier one",
+        {},
+        dict(TIE, last_ack_recv=704, data_segs_in=9, data_segs_out=3),
+        None,
+        "busy:tie-in",
+    ),
     # kernels without counters
-    ("old kernel, tie", {}, dict(TIE, bytes_received=None, bytes_acked=None, data_segs_in=None, data_segs_out=None), None, "busy:tie"),
-    ("old kernel, sent last", {}, {"bytes_received": None, "bytes_acked": None, "data_segs_in": None, "data_segs_out": None}, None, "idle"),
+    (
+        "old kernel, tie",
+        {},
+        dict(TIE, bytes_received=None, bytes_acked=None, data_segs_in=None, data_segs_out=None),
+        None,
+        "busy:tie",
+    ),
+    (
+        "old kernel, sent last",
+        {},
+        {"bytes_received": None, "bytes_acked": None, "data_segs_in": None, "data_segs_out": None},
+        None,
+        "idle",
+    ),
     ("4.1 kernel, tie", {}, dict(TIE, data_segs_in=None, data_segs_out=None), None, "busy:tie"),
     # silence after the answer
     ("answered just now", {}, {"last_data_sent": 59, "last_data_recv": 70}, None, "busy:quiet"),
     ("answered 60 ms ago", {}, {"last_data_sent": 60, "last_data_recv": 70}, None, "idle"),
     ("a stream pauses", {}, {"last_data_sent": 2999, "last_data_recv": 9000}, STREAM, "busy:quiet"),
     ("a stream has ended", {}, {"last_data_sent": 3000, "last_data_recv": 9000}, STREAM, "idle"),
-    ("one more send is no stream", {}, {"last_data_sent": 100, "last_data_recv": 900}, _inflight.History(0.0, 0.0, 1), "idle"),
+    (
+        "one more send is no stream",
+        {},
+        {"last_data_sent": 100, "last_data_recv": 900},
+        _inflight.History(0.0, 0.0, 1),
+        "idle",
+    ),
     ("idle keep-alive", {}, {}, None, "idle"),
     ("client has closed, answered", {"state": _sockdiag.CLOSE_WAIT}, {}, None, "idle"),
-    ("client has closed its half, waits", {"state": _sockdiag.CLOSE_WAIT}, {"last_data_recv": 900}, None, "busy:request"),
+    (
+        "client has closed its half, waits",
+        {"state": _sockdiag.CLOSE_WAIT},
+        {"last_data_recv": 900},
+        None,
+        "busy:request",
+    ),
 ]
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 @pytest.mark.parametrize("name,fields,info,history,expected", CASES, ids=[case[0] for case in CASES])
 def test_rule(
-    name: str, fields: t.Dict[str, t.Any], info: t.Dict[str, int], history: t.Optional[_inflight.History], expected: str, family: int
+    name: str,
+    fields: t.Dict[str, t.Any],
+    info: t.Dict[str, int],
+    history: t.Optional[_inflight.History],
+    expected: str,
+    family: int,
 ) -> None:
     sock = SOCK._replace(family=int(family), info=INFO._replace(**info))._replace(**fields)
     assert _inflight.classify(sock, history) == expected
@@ -136,7 +178,7 @@ def ask(client: socket.socket, seconds: str = "0") -> None:
 
 
 def test_waits_for_the_slow_request_and_not_for_idle_keep_alives(server: Server) -> None:
-    idle = [server.client() for dummy in range(3)]
+    idle = [server.client() for _ in range(3)]
     for client in idle:
         ask(client)
     slow = server.client()
@@ -166,7 +208,7 @@ def test_first_request_in_the_same_tick_as_the_connection(server: Server) -> Non
 
 def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
     with server.client() as client:
-        for dummy in range(30):
+        for _ in range(30):
             ask(client)
         client.sendall(b"0.8")
         time.sleep(0.6)

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _holders,
     _port_notes,
@@ -71,7 +72,9 @@ def test_listeners_block_before_connections() -> None:
     assert _holders.blocking([sock_of(_sockdiag.TIME_WAIT, "127.0.0.1", inode=0)]) == []
 
 
-@pytest.mark.parametrize("value,expected", [("8001", True), ("0.0.0.0:8001", True), ("[::]:8001", True), ("18001", False), ("/run/x", False)])
+@pytest.mark.parametrize(
+    "value,expected", [("8001", True), ("0.0.0.0:8001", True), ("[::]:8001", True), ("18001", False), ("/run/x", False)]
+)
 def test_unit_listens(value: str, expected: bool) -> None:
     assert _holders.unit_listens("[Socket]\nListenStream = %s\nAccept=no\n" % value, 8001) is expected
 
@@ -83,7 +86,17 @@ def test_socket_units_are_named(tmp_path: t.Any) -> None:
 
 
 def test_docker_target() -> None:
-    argv = ["/usr/bin/docker-proxy", "-proto", "tcp", "-host-port", "80", "-container-ip", "172.17.0.2", "-container-port", "8001"]
+    argv = [
+        "/usr/bin/docker-proxy",
+        "-proto",
+        "tcp",
+        "-host-port",
+        "80",
+        "-container-ip",
+        "172.17.0.2",
+        "-container-port",
+        "8001",
+    ]
     assert _holders.docker_target(argv) == "172.17.0.2:8001"
     assert _holders.docker_target(["/bin/sh"]) == ""
     assert _holders.docker_target([]) == ""
@@ -91,9 +104,21 @@ def test_docker_target() -> None:
 
 NOTES = [
     (True, "::", [], [], ""),
-    (True, "::", [sock_of(_sockdiag.TIME_WAIT, "::ffff:127.0.0.1", inode=0)], [], "1 connection(s) in TIME_WAIT do not hinder"),
+    (
+        True,
+        "::",
+        [sock_of(_sockdiag.TIME_WAIT, "::ffff:127.0.0.1", inode=0)],
+        [],
+        "1 connection(s) in TIME_WAIT do not hinder",
+    ),
     (True, "::", [sock_of(_sockdiag.ESTABLISHED, "127.0.0.1")], [], "1 accepted connection(s) are still open"),
-    (True, "127.0.0.1", [sock_of(_sockdiag.LISTEN, "127.0.0.2")], [], "Free on 127.0.0.1; there is a listener on 127.0.0.2 port 8001"),
+    (
+        True,
+        "127.0.0.1",
+        [sock_of(_sockdiag.LISTEN, "127.0.0.2")],
+        [],
+        "Free on 127.0.0.1; there is a listener on 127.0.0.2 port 8001",
+    ),
     (False, "::", [sock_of(_sockdiag.TIME_WAIT, "127.0.0.1", inode=0)], [], "after at most 60 seconds"),
     (False, "::", [], [], "bound and does not listen"),
     (False, "::", [], [{"state": "ESTABLISHED", "port": 40000}], "ip_local_reserved_ports"),
@@ -104,7 +129,11 @@ NOTES = [
 
 @pytest.mark.parametrize("released,address,socks,holders,expected", NOTES)
 def test_notes(
-    released: t.Optional[bool], address: str, socks: t.List[_sockdiag.Sock], holders: t.List[t.Dict[str, t.Any]], expected: str
+    released: t.Optional[bool],
+    address: str,
+    socks: t.List[_sockdiag.Sock],
+    holders: t.List[t.Dict[str, t.Any]],
+    expected: str,
 ) -> None:
     text = " ".join(_port_notes.compose_notes(released, address, socks, holders))
     assert expected in text if expected else text == ""
@@ -175,7 +204,12 @@ def test_holder_is_named() -> None:
         assert found[0]["exe"] == os.readlink("/proc/self/exe")
         assert found[0]["cwd"] == os.getcwd()
         assert found[0]["user"] == _holders.user_name(os.geteuid())
-        assert (found[0]["state"], found[0]["address"], found[0]["port"], found[0]["note"]) == ("LISTEN", "::", port, None)
+        assert (found[0]["state"], found[0]["address"], found[0]["port"], found[0]["note"]) == (
+            "LISTEN",
+            "::",
+            port,
+            None,
+        )
 
 
 def test_timeout_zero_is_one_look() -> None:

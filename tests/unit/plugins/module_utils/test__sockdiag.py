@@ -12,6 +12,7 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
 
 IDLE_INFO = _sockdiag.TcpInfo(0, 900, 900, 900, 500, 500, 40, 39)
@@ -84,7 +85,11 @@ def test_info_of_an_old_kernel_lacks_counters() -> None:
 
 
 def test_info_of_a_new_kernel() -> None:
-    info = _sockdiag.parse_info(struct.pack("=24I", *range(24)) + struct.pack("=QQQQ", 0, 0, 0, 11) + struct.pack("=QIIIIII", 12, 0, 0, 0, 0, 5, 6))
+    info = _sockdiag.parse_info(
+        struct.pack("=24I", *range(24))
+        + struct.pack("=QQQQ", 0, 0, 0, 11)
+        + struct.pack("=QIIIIII", 12, 0, 0, 0, 0, 5, 6)
+    )
     assert (info.bytes_acked, info.bytes_received, info.data_segs_in, info.data_segs_out) == (11, 12, 5, 6)
 
 
@@ -161,7 +166,7 @@ def test_a_look_at_the_listeners_is_fast() -> None:
     with listener() as server:
         port = server.getsockname()[1]
         times = []
-        for dummy in range(50):
+        for _ in range(50):
             begin = time.monotonic()
             _sockdiag.listeners(port)
             times.append(time.monotonic() - begin)
@@ -204,7 +209,9 @@ QUERY_CASES = [
 
 
 @pytest.mark.parametrize("name,fields,info,expected", QUERY_CASES, ids=[case[0] for case in QUERY_CASES])
-def test_query_in_flight(name: str, fields: t.Dict[str, int], info: t.Dict[str, int], expected: t.Optional[bool]) -> None:
+def test_query_in_flight(
+    name: str, fields: t.Dict[str, int], info: t.Dict[str, int], expected: t.Optional[bool]
+) -> None:
     sock = _sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 0, 5, 0, 0, IDLE_INFO._replace(**info))
     assert _sockdiag.query_in_flight(sock._replace(**fields)) is expected
 
@@ -249,7 +256,7 @@ def test_late_answer_is_seen_as_a_query_in_flight(queries: int) -> None:
         thread.start()
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.recv(4096)
-            for dummy in range(queries):
+            for _ in range(queries):
                 ask(client, b"query")
             client.sendall(b"slow")
             looks = []
