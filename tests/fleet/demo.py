@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A rolling restart of a small mixed fleet, before your eyes.
 
-demo.py [--keep] [--down] [-- COMMAND...]
+demo.py [--keep] [--down] [--root DIR] [-- COMMAND...]
   --keep   leave the fleet running and print what to try; end it with --down
   --down   end a fleet that was left running
+  --root   the directory that becomes the fleet's (default .cache/demo); what is in it is removed
   COMMAND  run this instead of ansible-playbook playbooks/restart.yml; the word INVENTORY becomes the inventory's path
 """
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,11 +53,11 @@ class Row(NamedTuple):
 def main() -> int:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    end_fleet()
+    end_fleet(arguments.root)
     if arguments.down:
         print("The demo fleet is down.")
         return 0
-    fleet = Fleet(FLEET_ROOT)
+    fleet = Fleet(arguments.root)
     kept = False
     try:
         _start(fleet)
@@ -64,26 +66,40 @@ def main() -> int:
         if kept:
             _print_playground(fleet)
         return status
+    except (mariadb.Unavailable, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not stop the tidying
         if not kept:
             fleet.remove()
 
 
-def end_fleet() -> None:
-    """End what an earlier demo left running. Ends only what runs below the demo's own directory, by pid."""
-    end_below(FLEET_ROOT)
-    mariadb.end_left(FLEET_ROOT / "mariadb")
+def end_fleet(root: Path) -> None:
+    """End what an earlier demo left running, by pid and only below its directory, and remove its files."""
+    end_below(root)
+    mariadb.end_left(root / "mariadb")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--keep", action="store_true", help="leave the fleet running")
     parser.add_argument("--down", action="store_true", help="end a fleet that was left running")
+    parser.add_argument("--root", type=_own_directory, default=FLEET_ROOT, help="the fleet's directory")
     parser.add_argument("command", nargs="*", help="run this instead of ansible-playbook")
     return parser.parse_args()
+
+
+def _own_directory(text: str) -> Path:
+    """One that is not there, is empty, or was made by a demo: it will be removed."""
+    root = Path(text).resolve()
+    if root.exists() and any(root.iterdir()) and not (root / "inventory.yml").exists():
+        raise argparse.ArgumentTypeError(f"{root} is not empty and no demo's directory")
+    return root
 
 
 def _start(fleet: Fleet) -> None:
@@ -188,13 +204,15 @@ def _print_table(rows: list[Row]) -> None:
 def _print_playground(fleet: Fleet) -> None:
     ansible = Path(sys.executable).parent / "ansible-playbook"
     site = fleet.instances[0].dir
+    root = "" if fleet.root == FLEET_ROOT else f" --root {fleet.root}"
     commands = [f"-i {fleet.inventory} playbooks/{rest}" for rest in (
         "restart.yml --limit web1", "restart.yml --check --diff", "stop.yml --limit web2", "start.yml --limit web2",
         "recover.yml")]
     print(f"\nThe fleet stays. From {ROOT}:\n\n  export ANSIBLE_COLLECTIONS_PATH={paths.link_tree()}")
     for command in commands:
         print(f"  {ansible} {command}")
-    print(f"\n  tail -f {site}/running.log\n\nEnd it with:  {sys.executable} tests/fleet/demo.py --down", flush=True)
+    print(f"\n  tail -f {site}/running.log\n")
+    print(f"End it with:  {sys.executable} tests/fleet/demo.py{root} --down", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import releases
 from instance import Instance, end_below, make_instance
 from mariadb import MariaDB
+
+_LATE_START_SECONDS = 0.3
 
 
 class Host(NamedTuple):
@@ -72,9 +75,14 @@ class Fleet:
             self.db.stop()
 
     def remove(self) -> None:
+        """Stop, and remove all files."""
         self.stop()
         if self.db:
             self.db.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+        # A restart that was interrupted may have brought one back meanwhile; without its files there is no further one.
+        time.sleep(_LATE_START_SECONDS)
+        end_below(self.root)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self) -> "Fleet":
