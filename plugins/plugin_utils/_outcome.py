@@ -65,7 +65,8 @@ def _reason(result: Data, failure: Data, outcome: str) -> str:
         return ('the connection was lost and did not come back; the host finishes what it has begun by itself. '
                 + shown(result.get('msg') or '', 600)).rstrip()
     if failure:
-        return f'{shown(failure.get("task") or "")}: {shown(failure.get("msg") or "no message")}'
+        said = ' '.join([str(failure.get('msg') or 'no message'), *str(failure.get('stderr') or '').strip().splitlines()[-1:]])
+        return f'{shown(failure.get("task") or "")}: {shown(said)}'
     return shown(result.get('exit_kind') or result.get('msg') or '')
 
 
