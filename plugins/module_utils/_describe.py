@@ -93,8 +93,15 @@ class Look:
             except (OSError, ValueError, KeyError):
                 self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
         elif self.state is not None and self.state_problem is None:
-            data = self.state.read_json('launch.json')
-            self.record = _launch.from_json(data) if data else None
+            self.record = self._stored_record(self.state)
+
+    def _stored_record(self, state: _state.StateDir) -> t.Optional[_launch.LaunchRecord]:
+        try:
+            data = state.read_json('launch.json')
+        except LifecycleError as exc:
+            self.state_problem = exc.msg
+            return None
+        return _launch.from_json(data) if data else None
 
     @property
     def uid(self) -> t.Optional[int]:
@@ -150,7 +157,7 @@ class Look:
                 return
 
     def _ever_listened(self, directory: _files.InstallDir) -> bool:
-        """Whether a process without a listener once had one: noted earlier, a connection is left, or the log says so."""
+        """Whether a process without a listener once had one: noted, a connection is left, or the log says so."""
         if self.candidate is None or self.listening is not False:
             return False
         seen = None
@@ -242,7 +249,7 @@ class Look:
             sharing=self.host.sharing(self.instance, self.port),
             system_dir=tree.is_dir('system'),
             locales=tree.has_locales(),
-            executable_problem=_spawn.executable_problem(self.instance),
+            executable_problem=_executable.executable_problem(self.instance),
             runs_as_root=running_as_root,
             writable=_evidence.changeable(self.instance.executable) if running_as_root else [],
             cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],

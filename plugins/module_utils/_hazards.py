@@ -411,6 +411,7 @@ HAZARDS = (
         ),
         'The version of the files is taken instead.',
     ),
+    Hazard('files_version_unknown', 'info', (), _files_version, 'Put CHANGELOG.md of the release beside the binary.'),
     Hazard('supervisors_unseen', 'info', (), _unseen_supervisors, 'Run as root to see all.'),
     Hazard(
         'not_all_seen', 'warn', (), lambda f: _when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'

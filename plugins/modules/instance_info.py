@@ -14,7 +14,8 @@ description:
     dangerous about it.
   - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
     executable lies in an install directory, by cron lines that name one, and in O(search).
-  - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very large
+  - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very
+    large
     files are never opened; they are reported.
   - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
 extends_documentation_fragment:
@@ -36,7 +37,8 @@ attributes:
 options:
   dir:
     description:
-      - Install directory of the instance. Its real path together with O(binary) is what identifies an instance; the name
+      - Install directory of the instance. Its real path together with O(binary) is what identifies an instance;
+        the name
         of a process never does.
       - Without it all instances of the host are described.
     type: path
@@ -168,7 +170,8 @@ instances:
           type: str
       sample: [{path: /www/wwwroot/shop.example/running.log, kind: running, size: 4711, usable: true, reason: null}]
     sites:
-      description: Host names that its configuration file names; V(null) when it names none, as from version 2.5 on, where
+      description: Host names that its configuration file names; V(null) when it names none, as from version 2.5
+        on, where
         they are in the database.
       type: list
       elements: str
@@ -179,7 +182,8 @@ instances:
       elements: dict
       contains:
         kind:
-          description: V(cron), V(systemd), V(baota), V(container), V(parent), V(unknown), or the name of a supervisor such
+          description: V(cron), V(systemd), V(baota), V(container), V(parent), V(unknown), or the name of a
+            supervisor such
             as V(supervisord).
           type: str
         where:

@@ -54,7 +54,8 @@ def test_line_that_runs_nothing(line: str) -> None:
 
 
 def test_system_crontab_names_the_user() -> None:
-    text = "SHELL=/bin/sh\r\n17 * * * *\troot  cd / && run-parts /etc/cron.hourly\r\n@daily www /x/start.sh\n* * * * * root\n"
+    text = "SHELL=/bin/sh\r\n17 * * * *\troot  cd / && run-parts /etc/cron.hourly\r\n"
+    text += "@daily www /x/start.sh\n* * * * * root\n"
     assert _cron.parse(text, "/etc/crontab", None) == [
         _cron.CronLine("/etc/crontab", "root", "17 * * * *", "cd / && run-parts /etc/cron.hourly"),
         _cron.CronLine("/etc/crontab", "www", "@daily", "/x/start.sh"),
@@ -181,7 +182,8 @@ def test_parent_that_matters(comm: str, argv: t.List[str], pid: int, kind: str, 
 
 @pytest.mark.parametrize(
     ("comm", "argv", "pid"),
-    [("systemd", ["/sbin/init"], 1), ("systemd", ["systemd", "--user"], 900), ("bash", ["-bash"], 50), ("bash", ["bash"], 50),
+    [("systemd", ["/sbin/init"], 1), ("systemd", ["systemd", "--user"], 900), ("bash", ["-bash"], 50),
+     ("bash", ["bash"], 50),
      ("anything", [], 1), ("tmux: server", ["tmux"], 50)],
 )  # fmt: skip
 def test_parent_that_only_started_it(comm: str, argv: t.List[str], pid: int) -> None:
