@@ -17,31 +17,40 @@ _SOCKET = 'socket:['
 _UNIT_DIRECTORIES = ('/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system')
 
 
-def _socket_links(proc: _procfs.ProcDir, name: str) -> t.Set[str]:
-    """Targets such as ``socket:[4711]``. Unlike with ProcDir.names a refusal is an OSError, not an empty answer."""
+def _socket_links(proc: _procfs.ProcDir, name: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
+    """Targets such as ``socket:[4711]``. Unlike with ProcDir.names a refusal is an OSError, not an empty answer.
+
+    With ``wanted`` only these, and the look ends when all are found: listeners have low numbers.
+    """
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
     found = set()
     try:
         for entry in os.listdir(fd):
             try:
-                found.add(os.readlink(entry, dir_fd=fd))
+                link = os.readlink(entry, dir_fd=fd)
             except OSError:
                 continue  # closed meanwhile
+            if link in wanted if wanted is not None else link.startswith(_SOCKET):
+                found.add(link)
+                if wanted is not None and len(found) == len(wanted):
+                    break
     finally:
         os.close(fd)
-    return {link for link in found if link.startswith(_SOCKET)}
+    return found
 
 
-def _links(proc: _procfs.ProcDir) -> t.Set[str]:
+def _links(proc: _procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None) -> t.Set[str]:
     """The leader of a process may have ended while its threads live on: then only task/TID/fd shows its sockets."""
-    found = _socket_links(proc, 'fd')
-    if not found and proc.names('task') != [str(proc.pid)]:
-        for task in proc.names('task'):
-            try:
-                found |= _socket_links(proc, 'task/%s/fd' % task)
-            except OSError as exc:
-                if exc.errno not in _procfs.GONE:
-                    raise
+    found = _socket_links(proc, 'fd', wanted)
+    stat = proc.stat() if not found else None
+    if stat is None or stat.state not in 'ZX':
+        return found
+    for task in proc.names('task'):
+        try:
+            found |= _socket_links(proc, 'task/%s/fd' % task, wanted)
+        except OSError as exc:
+            if exc.errno not in _procfs.GONE:
+                raise
     return found
 
 
@@ -53,11 +62,11 @@ def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
     return {int(link[len(_SOCKET) : -1]) for link in _links(proc)}
 
 
-def _links_of_pid(pid: int) -> t.Set[str]:
+def _links_of_pid(pid: int, wanted: t.AbstractSet[str]) -> t.Set[str]:
     """Empty also when this user may not look, or the process is gone."""
     try:
         with _procfs.ProcDir(pid) as proc:
-            return _links(proc)
+            return _links(proc, wanted)
     except OSError as exc:
         if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
             return set()
@@ -66,11 +75,12 @@ def _links_of_pid(pid: int) -> t.Set[str]:
 
 def owners(inodes: t.AbstractSet[int]) -> t.Dict[int, t.List[int]]:
     """The pids that have each of these sockets open; only inodes that a visible process holds are keys."""
-    wanted = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
+    by_link = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
+    wanted = frozenset(by_link)
     found = {}  # type: t.Dict[int, t.List[int]]
     for pid in _procfs.list_pids() if wanted else []:
-        for link in _links_of_pid(pid) & set(wanted):
-            found.setdefault(wanted[link], []).append(pid)
+        for link in _links_of_pid(pid, wanted):
+            found.setdefault(by_link[link], []).append(pid)
     return found
 
 
@@ -257,7 +267,8 @@ def holders(port: int, address: str = '::') -> t.List[t.Dict[str, t.Any]]:
     Keys: pid, exe, cwd (None: not visible), user, state (of the socket), address, port, inode, note (None or text).
     Reads the descriptors of all processes: some ms, up to a third of a second on a host with 100,000 connections.
     """
-    socks = blocking(_sockdiag.all_states(port), address)
+    listening = [sock for sock in _sockdiag.listeners(port) if conflicts(sock, address)]
+    socks = listening or blocking(_sockdiag.all_states(port), address)
     by_inode = owners({sock.inode for sock in socks if sock.inode})
     found = []
     for sock in socks:

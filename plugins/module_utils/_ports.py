@@ -38,6 +38,7 @@ _SAFETY_TICK_S = 0.1  # with events from the kernel: events may be lost
 _QUICK_S = 0.05  # most releases come this soon after the first look; naming the holders would delay them
 _SETTLE_LOOK_S = 0.005
 _PROGRESS_S = 1.0
+_NOTED = _sockdiag.state_mask(range(_sockdiag.ESTABLISHED, _sockdiag.NEW_SYN_RECV + 1)) & ~(1 << _sockdiag.CLOSE)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 Progress = t.Callable[[str], None]
@@ -204,7 +205,7 @@ class _Wait:
     def result(
         self, released: t.Optional[bool], found: _port_notes.Entries, note: str, waited_ms: int
     ) -> t.Dict[str, t.Any]:
-        socks = [sock for port in self.ports for sock in _sockdiag.all_states(port)]
+        socks = [sock for port in self.ports for sock in _sockdiag.dump(_NOTED, port)]
         counts = _sockdiag.count_states(socks)
         notes = [note] if note else []
         notes += _port_notes.compose_notes(released, self.address, socks, found)

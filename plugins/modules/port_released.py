@@ -9,10 +9,12 @@ short_description: Wait until a new AnQiCMS instance can bind its port
 version_added: 0.1.0
 description:
   - Waits until the bind that a new instance will do succeeds, and names what holds the port while it does not.
-  - The verdict is that bind itself (all addresses of both families on one socket, with C(SO_REUSEADDR)). The module never listens on the port, so a
+  - The verdict is that bind itself (all addresses of both families on one socket, with C(SO_REUSEADDR)). The module
+    never listens on the port, so a
     start at the same moment is not disturbed, and it opens no connection while something holds the port.
   - The end of the wait is seen within milliseconds, by events from the kernel.
-  - Connections in C(TIME_WAIT) and accepted connections that outlive their listener do not hinder a start, and are only reported.
+  - Connections in C(TIME_WAIT) and accepted connections that outlive their listener do not hinder a start, and are
+    only reported.
 extends_documentation_fragment:
   - anqicms.lifecycle.instance
   - anqicms.lifecycle.attributes
@@ -30,7 +32,8 @@ options:
     elements: int
   address:
     description:
-      - The IP address that the new process will bind. AnQiCMS binds V(::), which means all addresses, those of IPv4 included.
+      - The IP address that the new process will bind. AnQiCMS binds V(::), which means all addresses, those of IPv4
+        included.
     type: str
     default: '::'
   timeout:
@@ -43,7 +46,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Looks once and does not wait. A port that is held does not make the module fail in check mode, RV(released) is V(false) then.
+      - Looks once and does not wait. A port that is held does not make the module fail in check mode, RV(released) is
+        V(false) then.
   diff_mode:
     support: N/A
     details:
@@ -53,8 +57,10 @@ attributes:
     details:
       - This module does not change the host, C(changed) is always V(false).
 notes:
-  - As an unprivileged user the process behind a socket of another user is not visible. Its user is reported, RV(holders[].pid) is V(null).
-  - After a wait the module looks on for 150 ms. A port that somebody else takes in that time makes it fail, with the new process in the result.
+  - As an unprivileged user the process behind a socket of another user is not visible. Its user is reported,
+    RV(holders[].pid) is V(null).
+  - After a wait the module looks on for 150 ms. A port that somebody else takes in that time makes it fail, with the
+    new process in the result.
   - Sockets that are bound and do not listen are shown by Linux 6.8 and later only. They hold the port all the same.
 seealso:
   - module: anqicms.lifecycle.graceful_stop
@@ -101,7 +107,9 @@ waited_ms:
   type: int
   sample: 21
 holders:
-  description: What keeps the ports from being bound, one entry for each socket and process. Empty when RV(released) is V(true).
+  description:
+    - What keeps the ports from being bound, one entry for each socket and process. Empty when RV(released) is
+      V(true).
   returned: as RV(released)
   type: list
   elements: dict
@@ -131,7 +139,9 @@ holders:
       description: Number of the socket, as in C(/proc/PID/fd).
       type: int
     note:
-      description: What else is known of it, such as a systemd socket unit, a container behind docker-proxy, or an inherited descriptor.
+      description:
+        - What else is known of it, such as a systemd socket unit, a container behind docker-proxy, or an inherited
+          descriptor.
       type: str
   sample:
     - pid: 4711
