@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _configfile,
     _evidence,
+    _executable,
     _files,
     _hazards,
     _holders,
@@ -22,7 +23,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _procfs,
     _selection,
     _sockdiag,
-    _spawn,
     _state,
     _supervisors,
 )
@@ -123,7 +123,7 @@ class Look:
         self.port = self.port_option or self.argv_port or self.config.port
         if self.candidate is None:
             return
-        mine = self._own_ports()
+        mine = self._own_ports(self.candidate.pid)
         if mine is None:
             self.problems.append('the sockets of process %d cannot be read by this user' % self.candidate.pid)
             return
@@ -131,11 +131,10 @@ class Look:
             self.port = mine.copy().pop()  # the configuration was changed after the start
         self.listening = self.port in mine
 
-    def _own_ports(self) -> t.Optional[t.Set[int]]:
+    def _own_ports(self, pid: int) -> t.Optional[t.Set[int]]:
         """The ports that the process listens on; None when that cannot be seen."""
-        assert self.candidate is not None
         try:
-            with _procfs.ProcDir(self.candidate.pid) as proc:
+            with _procfs.ProcDir(pid) as proc:
                 inodes = _ports.socket_inodes(proc)
                 same = proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
         except OSError as exc:
@@ -165,12 +164,11 @@ class Look:
             seen = self.state.seen(self.candidate.pid, self.candidate.start_ticks)
         if seen and (seen.get('listened') or seen.get('version')):
             return True
-        return self._has_connection() or self._log_says_listened(directory)
+        return self._has_connection(self.candidate.pid) or self._log_says_listened(directory)
 
-    def _has_connection(self) -> bool:
-        assert self.candidate is not None
+    def _has_connection(self, pid: int) -> bool:
         try:
-            with _procfs.ProcDir(self.candidate.pid) as proc:
+            with _procfs.ProcDir(pid) as proc:
                 inodes = _ports.socket_inodes(proc)
         except OSError:
             return False

@@ -15,9 +15,9 @@ import subprocess
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _files, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import runs_systemd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import Candidate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._spawn import runs_systemd
 
 Supervisor = t.Dict[str, t.Any]
 UNIT_DIRS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/systemd/system')
