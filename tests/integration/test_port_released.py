@@ -468,12 +468,23 @@ def end_crowd(processes: t.Sequence["subprocess.Popen[bytes]"]) -> None:
         process.stdout.close()
 
 
+def bare_descriptor_walk(processes: t.Sequence["subprocess.Popen[bytes]"]) -> float:
+    """Processor seconds to read the descriptors of these alone: what this machine makes of a complete answer at best."""
+    begin = time.process_time()
+    for process in processes:
+        directory = "/proc/%d/fd/" % process.pid
+        for name in os.listdir(directory):
+            os.readlink(directory + name)
+    return time.process_time() - begin
+
+
 @pytest.mark.parametrize("sockets", [15000, pytest.param(150000, marks=pytest.mark.soak)])
 def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
     crowd = start_crowd(sockets)
     try:
         free = [_ports.wait_released([port])["waited_ms"] for _ in range(5)]
         hold(GO, port)
+        bare = bare_descriptor_walk(crowd)
         times = []
         for _ in range(3):
             begin = time.process_time()  # other work on the machine is not ours
@@ -482,7 +493,7 @@ def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
     finally:
         end_crowd(crowd)
     assert min(free) <= 5
-    assert min(times) <= 0.5
+    assert min(times) <= max(0.5, 1.5 * bare)
 
 
 def released_after_kill(holder: Holder, port: int, handle: t.Optional[_process.ProcessHandle]) -> float:

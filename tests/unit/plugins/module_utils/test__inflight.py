@@ -225,7 +225,7 @@ def test_limit_zero_is_one_look(server: Server) -> None:
         took = time.monotonic() - begin
         client.recv(100)
     assert seen.left == 1
-    assert took < 0.1
+    assert took < 0.25
 
 
 def test_limit_ends_the_wait_with_what_is_left(server: Server) -> None:
@@ -235,7 +235,7 @@ def test_limit_ends_the_wait_with_what_is_left(server: Server) -> None:
         seen = _inflight.wait_idle(server.port, 0.2)
         client.recv(100)
     assert seen.left == 1
-    assert 200 <= seen.waited_ms < 400
+    assert 200 <= seen.waited_ms < 700
 
 
 def test_nobody_connected_is_idle_at_once(server: Server) -> None:
