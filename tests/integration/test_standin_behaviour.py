@@ -102,6 +102,7 @@ def test_process_looks_like_the_application(site: Callable[..., Instance]) -> No
     assert (proc / "environ").read_bytes() == b"ONLY=this\0"
     assert {(task / "comm").read_text() for task in (proc / "task").iterdir()} == {"anqicms\n"}
     assert instance.pids() == [process.pid]
+    assert "SigIgn:\t0000000000000000" in (proc / "status").read_text()
 
 
 def test_port_flag_overrides_the_configuration(site: Callable[..., Instance]) -> None:
@@ -477,6 +478,14 @@ def test_knobs(site: Callable[..., Instance]) -> None:
     crashing = site(ABRUPT, "crashing", crash_after_ms=200)
     assert _ready(crashing).wait(5) == 2
     assert "panic: " in crashing.log_text()
+
+
+def test_broken_output_ends_it_like_a_go_program(site: Callable[..., Instance]) -> None:
+    instance = site(ABRUPT, start_delay_ms=500)
+    process = subprocess.Popen([str(instance.binary)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(10) == -signal.SIGPIPE
 
 
 def test_child_survives(site: Callable[..., Instance]) -> None:

@@ -250,7 +250,7 @@ def _read_config(behaviour: Behaviour, root: str) -> Config:
 
 
 def main() -> None:
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _catch(signal.SIGPIPE)  # like Go: handled, so that no child inherits it ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     exe = os.readlink("/proc/self/exe").removesuffix(" (deleted)")
