@@ -3,25 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""Processes that hold files open below the install directory: locks and half-written files that outlive the instance."""
+"""Processes that hold files open below the install directory: locks and half-written files that outlive it."""
 
 import os
+import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs
 
-_LOG_SUFFIXES = ('.log',)
+_LOG = re.compile(r'\.log($|[.\-_ ])')  # running.log, running.log.1, running.log (deleted)
 
 
-class OpenFile(t.NamedTuple):
+class OpenFiles(t.NamedTuple):
+    """One process and what it held: ``paths`` by descriptor."""
+
     handle: _process.ProcessHandle
-    path: str
-    descriptor: str
+    paths: t.Dict[str, str]
 
 
 def is_log_reader(path: str, flags: int) -> bool:
     """Somebody who only reads a log (tail, a log shipper) holds nothing back."""
-    return flags & os.O_ACCMODE == os.O_RDONLY and path.endswith(_LOG_SUFFIXES)
+    return flags & os.O_ACCMODE == os.O_RDONLY and _LOG.search(os.path.basename(path)) is not None
 
 
 def parse_flags(fdinfo: str) -> int:
@@ -32,23 +34,23 @@ def parse_flags(fdinfo: str) -> int:
     return 0
 
 
-def _open_paths(pid: int, prefix: str) -> t.List[t.Tuple[str, str]]:
-    found = []
+def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
     try:
         names = os.listdir('/proc/%d/fd' % pid)
     except OSError:
-        return found
+        return {}
+    found = {}
     for name in names:
         try:
             path = os.readlink('/proc/%d/fd/%s' % (pid, name))
         except OSError:
             continue
-        if path.startswith(prefix) and not _read_only_log(pid, name, path):
-            found.append((name, path))
+        if path.startswith(prefix) and not _only_reads_log(pid, name, path):
+            found[name] = path
     return found
 
 
-def _read_only_log(pid: int, name: str, path: str) -> bool:
+def _only_reads_log(pid: int, name: str, path: str) -> bool:
     try:
         with open('/proc/%d/fdinfo/%s' % (pid, name)) as stream:
             return is_log_reader(path, parse_flags(stream.read()))
@@ -56,23 +58,25 @@ def _read_only_log(pid: int, name: str, path: str) -> bool:
         return False
 
 
-def holders(directory: str, but: t.Set[int]) -> t.List[OpenFile]:
+def holders(directory: str, but: t.Container[int]) -> t.List[OpenFiles]:
     """Every process but these that this user may look at and that has a file below the directory open."""
-    found = []
+    prefix, found = directory.rstrip('/') + '/', []
     for pid in _procfs.list_pids():
-        paths = [] if pid in but else _open_paths(pid, directory.rstrip('/') + '/')
-        for name, path in paths:
-            handle = _process.open_process(pid)
-            if handle is not None:
-                found.append(OpenFile(handle, path, name))
+        paths = {} if pid in but else _open_paths(pid, prefix)
+        handle = _process.open_process(pid) if paths else None
+        if handle is not None:
+            found.append(OpenFiles(handle, paths))
     return found
 
 
-def still_there(found: t.Sequence[OpenFile]) -> t.List[t.Dict[str, t.Any]]:
-    """Those that still hold their file, for the result; closes the handles."""
+def still_there(found: t.Sequence[OpenFiles]) -> t.List[t.Dict[str, t.Any]]:
+    """Which of them still hold their files, for the result: an entry for each file. Closes the handles."""
     rows = []
     for entry in found:
         with entry.handle as handle:
-            if not handle.gone() and handle.proc.optional_link('fd/' + entry.descriptor) == entry.path:
-                rows.append(dict(pid=handle.pid, exe=handle.proc.optional_link('exe'), path=entry.path))
+            for descriptor in [] if handle.gone() else sorted(entry.paths):
+                if handle.proc.optional_link('fd/' + descriptor) == entry.paths[descriptor]:
+                    rows.append(
+                        dict(pid=handle.pid, exe=handle.proc.optional_link('exe'), path=entry.paths[descriptor])
+                    )
     return rows

@@ -5,8 +5,9 @@
 
 """One process, held from its selection to the proof that it is gone.
 
-With a pidfd (Linux 5.3) signal and wait are free of races. Without one the open /proc/PID directory answers ESRCH after
-the pid was reused, and a signal is sent only right after such a look: the window is the time between two system calls.
+With a pidfd (Linux 5.3) signal and wait are free of races. Where none can be had the open /proc/PID directory takes its
+place: Linux 5.1 and later also signal through it. Before that, a signal is sent by number right after a look at that
+directory, which answers ESRCH once the pid was reused: the window is the time between two system calls.
 """
 
 import ctypes
@@ -21,7 +22,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
 
 _SYS_PIDFD_SEND_SIGNAL = 424
 _SYS_PIDFD_OPEN = 434
-_NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE)  # old kernel, seccomp, no descriptor left
+# An old kernel, seccomp, no descriptor left.
+_NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE)
+# EPERM: seccomp, or really not ours to signal.
+_NO_PIDFD_SIGNAL = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EBADF)
 
 try:
     _LIBC = ctypes.CDLL(None, use_errno=True)  # type: t.Optional[ctypes.CDLL]
@@ -43,7 +47,7 @@ def pidfd_open(pid: int) -> t.Optional[int]:
     """A pidfd, None where the kernel, a sandbox or the descriptor limit has none. OSError ESRCH: no such process."""
     try:
         if hasattr(os, 'pidfd_open'):
-            return int(getattr(os, 'pidfd_open')(pid))
+            return int(os.pidfd_open(pid))
         return _syscall(_SYS_PIDFD_OPEN, pid, 0)
     except OSError as exc:
         if exc.errno in _NO_PIDFD:
@@ -88,21 +92,25 @@ class ProcessHandle:
     def signal(self, signum: int) -> bool:
         """Send a signal; False when it was gone already. OSError EPERM when this user may not."""
         try:
-            if self.pidfd is not None:
-                try:
-                    _syscall(_SYS_PIDFD_SEND_SIGNAL, self.pidfd, signum, 0, 0)
-                    return True
-                except OSError as exc:
-                    if exc.errno not in (errno.ENOSYS, errno.EINVAL):
-                        raise
-            if self.gone():
-                return False
-            os.kill(self.pid, signum)
+            if not self._signal_by_descriptor(signum):
+                if self.gone():
+                    return False
+                os.kill(self.pid, signum)
             return True
         except OSError as exc:
             if exc.errno == errno.ESRCH:
                 return False
             raise
+
+    def _signal_by_descriptor(self, signum: int) -> bool:
+        """False when this kernel or sandbox has no such call. OSError ESRCH when the process is gone."""
+        try:
+            _syscall(_SYS_PIDFD_SEND_SIGNAL, self.proc.fd if self.pidfd is None else self.pidfd, signum, 0, 0)
+            return True
+        except OSError as exc:
+            if exc.errno not in _NO_PIDFD_SIGNAL:
+                raise
+            return False
 
     def may_signal(self) -> bool:
         """Whether this user may signal it (nothing is sent)."""
@@ -115,7 +123,7 @@ class ProcessHandle:
             raise
 
     def wait_gone(self, timeout: float, wake: t.Sequence[int] = ()) -> bool:
-        """Wait at most ``timeout`` seconds for its end; also returns (False) when a descriptor of ``wake`` is readable."""
+        """Wait at most ``timeout`` seconds for its end; returns early (False) when one of ``wake`` is readable."""
         end = time.monotonic() + timeout
         pause = 0.001
         while not self.gone():
@@ -147,7 +155,9 @@ def open_process(pid: int) -> t.Optional[ProcessHandle]:
         raise
 
 
-def stop_signal_state(status: t.Mapping[str, str]) -> t.Dict[str, bool]:
-    """What SIGTERM would meet, from /proc/PID/status: ignored, blocked or caught."""
-    keys = (('ignored', 'SigIgn'), ('blocked', 'SigBlk'), ('caught', 'SigCgt'))
-    return dict((name, _procfs.signal_in_mask(status.get(key, '0'), signal.SIGTERM)) for name, key in keys)
+def deafness(threads: t.Sequence[t.Mapping[str, str]], signum: int = signal.SIGTERM) -> t.Optional[str]:
+    """``ignores`` or ``blocks`` when no thread would take the signal, from the status of each; or None."""
+    for verb, key in (('ignores', 'SigIgn'), ('blocks', 'SigBlk')):
+        if threads and all(_procfs.signal_in_mask(status.get(key, '0'), signum) for status in threads):
+            return verb
+    return None

@@ -28,9 +28,9 @@ class Stat(t.NamedTuple):
 def parse_stat(data: bytes) -> Stat:
     """Parse /proc/PID/stat. The name may hold blanks and parentheses: it ends at the last ``)``."""
     left, right = data.index(b'('), data.rindex(b')')
-    rest = data[right + 2:].split()
+    rest = data[right + 2 :].split()
     numbers = [int(rest[index]) for index in (1, 2, 3, 4, 16, 17, 19)]
-    return Stat(int(data[:left]), os.fsdecode(data[left + 1:right]), rest[0].decode(), *numbers)
+    return Stat(int(data[:left]), os.fsdecode(data[left + 1 : right]), rest[0].decode(), *numbers)
 
 
 def parse_status(data: bytes) -> t.Dict[str, str]:
@@ -59,7 +59,7 @@ def is_dead(stat: t.Optional[Stat]) -> bool:
 
 
 class ProcDir:
-    """/proc/PID opened once. Reads raise OSError ESRCH or ENOENT when the process is gone, even if its pid lives again."""
+    """/proc/PID opened once. Reads raise OSError ESRCH or ENOENT when it is gone, even if its pid lives again."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -79,7 +79,7 @@ class ProcDir:
     def read(self, name: str) -> bytes:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
         try:
-            chunks = []
+            chunks = []  # type: t.List[bytes]
             while True:
                 chunk = os.read(fd, 65536)
                 if not chunk:
@@ -148,12 +148,13 @@ def boot_id() -> str:
 
 def hides_processes(mounts: str) -> bool:
     """Whether /proc is mounted so that other users' processes cannot be seen (hidepid 1 and 2, by number or name)."""
+    hidden = False
     for line in mounts.split('\n'):
         fields = line.split()
-        if len(fields) > 3 and fields[1] == '/proc' and fields[2] == 'proc':
+        if len(fields) > 3 and fields[1] == '/proc' and fields[2] == 'proc':  # the last of several covers the others
             values = [option.partition('=')[2] for option in fields[3].split(',') if option.startswith('hidepid=')]
-            return bool(values) and values[0] not in ('0', 'off')
-    return False
+            hidden = bool(values) and values[0] not in ('0', 'off')
+    return hidden
 
 
 def some_are_hidden() -> bool:

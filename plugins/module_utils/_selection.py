@@ -45,11 +45,11 @@ class Found(t.NamedTuple):
 
 
 def split_deleted(exe: str) -> t.Tuple[str, bool]:
-    return (exe[:-len(_DELETED)], True) if exe.endswith(_DELETED) else (exe, False)
+    return (exe[: -len(_DELETED)], True) if exe.endswith(_DELETED) else (exe, False)
 
 
 def exe_matches(instance: Instance, exe: str, target: str) -> t.Optional[str]:
-    """``own``: the instance's own path (or its ``.old``, left by an in-app upgrade); ``shared``: the file behind its link."""
+    """``own``: the instance's own path (or its ``.old`` after an upgrade); ``shared``: the file behind its link."""
     path = split_deleted(exe)[0]
     if path in (instance.executable, instance.executable + '.old'):
         return 'own'
@@ -66,68 +66,90 @@ def _exe_of(pid: int) -> t.Tuple[t.Optional[str], bool]:
     except OSError as exc:
         if exc.errno in (errno.EACCES, errno.EPERM):
             return None, True
+        if exc.errno not in _procfs.GONE:
+            raise
+    return _exe_of_threads(pid), False
+
+
+def _exe_of_threads(pid: int) -> t.Optional[str]:
+    """The leader of a process can be a zombie, which has no executable, while its threads live on."""
     try:
         with open('/proc/%d/stat' % pid, 'rb') as stream:
             if _procfs.parse_stat(stream.read()).state not in 'ZX':
-                return None, False
+                return None  # a thread of the kernel
         tasks = os.listdir('/proc/%d/task' % pid)
-    except (OSError, ValueError):
-        return None, False
-    for task in tasks:  # the leader of a process can be a zombie while its threads live on
+    except OSError as exc:
+        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
+            return None
+        raise
+    for task in tasks:
         try:
-            return os.readlink('/proc/%d/task/%s/exe' % (pid, task)), False
+            return os.readlink('/proc/%d/task/%s/exe' % (pid, task))
         except OSError:
             continue
-    return None, False
+    return None
 
 
 def _may_be(instance: Instance, proc: _procfs.ProcDir) -> bool:
-    try:
-        argv, stat = proc.argv(), proc.stat()
-    except OSError:
-        return False
+    argv, stat = proc.argv(), proc.stat()
     if argv and (argv[0] == instance.executable or os.path.basename(argv[0]) == instance.binary):
         return argv[0] == instance.executable or not os.path.isabs(argv[0])
     return not argv and stat is not None and stat.comm == instance.binary[:_COMM_LENGTH] and stat.state not in 'ZX'
 
 
-def _same_namespaces(proc: _procfs.ProcDir) -> bool:
-    for name in ('ns/mnt', 'ns/pid'):
-        theirs = proc.optional_link(name)
-        if theirs is not None and theirs != os.readlink('/proc/self/' + name):
+def _is_ours(instance: Instance, proc: _procfs.ProcDir) -> bool:
+    """Not a container's: in our PID namespace, and its path names the same directory where it has mounts of its own.
+
+    Mounts of its own alone make no container: a systemd unit with PrivateTmp has them too.
+    """
+    if proc.optional_link('ns/pid') not in (None, os.readlink('/proc/self/ns/pid')):
+        return False
+    if proc.optional_link('ns/mnt') in (None, os.readlink('/proc/self/ns/mnt')):
+        return True
+    try:
+        theirs, ours = os.stat('root' + instance.dir, dir_fd=proc.fd), os.stat(instance.dir)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESRCH):
             return False
-    return True
+        raise
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def _candidate(instance: Instance, proc: _procfs.ProcDir, exe: str, how: str) -> t.Optional[Candidate]:
-    try:
-        stat, status, argv = proc.stat(), proc.status(), proc.argv()
-    except OSError:
-        return None
+    stat, status, argv = proc.stat(), proc.status(), proc.argv()
     cwd = proc.optional_link('cwd')
-    if stat is None or _procfs.is_dead(stat) or not _same_namespaces(proc):
+    if stat is None or _procfs.is_dead(stat) or not _is_ours(instance, proc):
         return None
     if stat.state != 'Z' and proc.optional_link('exe') != exe:  # the pid was given to another process meanwhile
         return None
     if how == 'shared' and cwd != instance.dir and not (argv and argv[0] == instance.executable):
         return None
     path, deleted = split_deleted(exe)
-    return Candidate(proc.pid, stat.start_ticks, path, deleted, cwd, argv, int(status['Uid'].split()[1]), stat.ppid,
-                     stat.state, stat.threads)
+    return Candidate(
+        proc.pid,
+        stat.start_ticks,
+        path,
+        deleted,
+        cwd,
+        argv,
+        int(status['Uid'].split()[1]),
+        stat.ppid,
+        stat.state,
+        stat.threads,
+    )
 
 
 def _look(instance: Instance, pid: int, exe: t.Optional[str], how: t.Optional[str]) -> t.Union[Candidate, bool]:
     """The candidate, or whether an unreadable process may be one."""
     try:
-        proc = _procfs.open_proc(pid)
-    except OSError:
-        return False
-    if proc is None:
-        return False
-    with proc:
-        if exe and how:
-            return _candidate(instance, proc, exe, how) or False
-        return _may_be(instance, proc)
+        with _procfs.ProcDir(pid) as proc:
+            if exe and how:
+                return _candidate(instance, proc, exe, how) or False
+            return _may_be(instance, proc)
+    except OSError as exc:  # ended meanwhile, or not ours to look at; anything else (no descriptor left) is no answer
+        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
+            return False
+        raise
 
 
 def _scan(instance: Instance) -> t.Tuple[t.List[Candidate], t.List[int]]:
@@ -157,14 +179,14 @@ def argv_port(argv: t.Sequence[str]) -> t.Optional[int]:
 
 def is_own_child(candidates: t.Sequence[Candidate]) -> bool:
     """Whether one candidate is the child of another: a child between fork and exec still shows its parent's file."""
-    pids = set(candidate.pid for candidate in candidates)
+    pids = {candidate.pid for candidate in candidates}
     return any(candidate.ppid in pids for candidate in candidates)
 
 
 def find(instance: Instance, port: t.Optional[int] = None) -> Found:
     """All processes that match. ``port`` tells two processes of one file apart when exactly one was started with it."""
     candidates, unseen = _scan(instance)
-    for dummy in range(5):
+    for _look_again in range(5):
         if not is_own_child(candidates):
             break
         time.sleep(0.02)
@@ -178,14 +200,20 @@ def find(instance: Instance, port: t.Optional[int] = None) -> Found:
 def pick(instance: Instance, found: Found) -> t.Optional[Candidate]:
     """The one process of the instance, None when it has none. LifecycleError when that cannot be said."""
     if len(found.candidates) > 1:
-        listing = '; '.join('pid %d, uid %d, cwd %s, %s' % (c.pid, c.uid, c.cwd, ' '.join(c.argv)) for c in found.candidates)
-        raise LifecycleError('%d processes match instance %s (%s). No process was signalled. End the one that does not belong '
-                             'there, or give port to tell them apart.' % (len(found.candidates), instance.id, listing),
-                             pids=[c.pid for c in found.candidates])
+        listing = '; '.join(
+            'pid %d, uid %d, cwd %s, %s' % (c.pid, c.uid, c.cwd, ' '.join(c.argv)) for c in found.candidates
+        )
+        raise LifecycleError(
+            '%d processes match instance %s (%s). No process was signalled. End the one that does not belong '
+            'there, or give port to tell them apart.' % (len(found.candidates), instance.id, listing),
+            pids=[c.pid for c in found.candidates],
+        )
     if found.candidates:
         return found.candidates[0]
     if found.unseen:
-        raise LifecycleError('Process %s may be instance %s, but this user may not look at its executable. No process was '
-                             'signalled. Run as root or as the user of that process.'
-                             % (', '.join(map(str, found.unseen)), instance.id), unseen=found.unseen)
+        raise LifecycleError(
+            'Process %s may be instance %s, but this user may not look at its executable. No process was '
+            'signalled. Run as root or as the user of that process.' % (', '.join(map(str, found.unseen)), instance.id),
+            unseen=found.unseen,
+        )
     return None
