@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir
 
 SPEC = {
@@ -39,6 +40,9 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
 def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:
     """The result; in check mode that of one look, which never fails for a port that is held."""
     ports = wanted_ports(params)
+    if params['timeout'] < 0:
+        raise LifecycleError('timeout must not be negative, got %g. Nothing was done.' % params['timeout'])
     if check_mode:
-        return _ports.look(ports, params['address'])
-    return _ports.wait_released(ports, params['address'], params['timeout'], settle=_SETTLE_S, explain=True)
+        return dict(_ports.look(ports, params['address']), changed=False)
+    result = _ports.wait_released(ports, params['address'], params['timeout'], settle=_SETTLE_S, explain=True)
+    return dict(result, changed=False)

@@ -173,8 +173,7 @@ note:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _port_released
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _port_released
 
 
 def main() -> None:
@@ -183,10 +182,7 @@ def main() -> None:
         required_one_of=[('dir', 'port', 'ports')],
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(changed=False, **_port_released.work(module.params, module.check_mode))
-    except LifecycleError as exc:
-        module.fail_json(msg=exc.msg, changed=False, **exc.result)
+    _module.run(module, lambda: _port_released.work(module.params, module.check_mode))
 
 
 if __name__ == '__main__':

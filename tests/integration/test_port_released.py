@@ -469,7 +469,7 @@ def end_crowd(processes: t.Sequence["subprocess.Popen[bytes]"]) -> None:
 
 
 def bare_descriptor_walk(processes: t.Sequence["subprocess.Popen[bytes]"]) -> float:
-    """Processor seconds to read the descriptors of these alone: what this machine makes of a complete answer at best."""
+    """Processor seconds to read the descriptors of these alone: no complete answer can be had for less."""
     begin = time.process_time()
     for process in processes:
         directory = "/proc/%d/fd/" % process.pid
