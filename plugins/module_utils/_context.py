@@ -11,7 +11,18 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _changelog, _configfile, _files, _http, _launch, _process, _selection, _sockdiag, _spawn, _state)
+    _changelog,
+    _configfile,
+    _files,
+    _holders,
+    _http,
+    _launch,
+    _process,
+    _selection,
+    _sockdiag,
+    _spawn,
+    _state,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
@@ -20,7 +31,11 @@ DEFAULT_PORT = 8001  # what the application takes without a config.json
 
 def milliseconds(begin: float, end: t.Optional[float] = None) -> int:
     """Whole milliseconds from one ``time.monotonic()`` to another (default: now)."""
-    return int(round(((time.monotonic() if end is None else end) - begin) * 1000))
+    return round(((time.monotonic() if end is None else end) - begin) * 1000)
+
+
+def _nothing(event: str, **fields: t.Any) -> None:
+    """Outside of a window nothing is journalled."""
 
 
 class Context:
@@ -32,12 +47,13 @@ class Context:
         self.candidate = None   # type: t.Optional[_selection.Candidate]
         self.handle = None      # type: t.Optional[_process.ProcessHandle]
         self.config = None      # type: t.Optional[_configfile.ConfigFile]
-        self.launcher = None    # type: t.Optional[_spawn.Launcher]
-        self.port = port or DEFAULT_PORT
+        self.launcher: t.Optional[_spawn.Launcher] = None
+        self.port = self.start_port = port or DEFAULT_PORT  # where it listens now, and where it would after a start
         self.running_version = None  # type: t.Optional[str]
         self.file_version = None     # type: t.Optional[str]
         self.listener_ended_at = None  # type: t.Optional[float]
         self.answered_at = None        # type: t.Optional[float]
+        self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
 
     def look(self) -> t.Optional[_selection.Candidate]:
@@ -46,7 +62,7 @@ class Context:
         self.candidate = _selection.pick(self.instance, found)
         self._hold(found)
         self._read_files()
-        self.port = self._resolve_port()
+        self.port, self.start_port = self._resolve_ports()
         if self.candidate is not None:
             self._ask_version()
         elif found.hidden:
@@ -79,13 +95,29 @@ class Context:
             self.config = _configfile.read_config(directory, owners)
             self.file_version = _file_version(directory, owners)
 
-    def _resolve_port(self) -> int:
-        in_argv = _selection.argv_port(self.candidate.argv) if self.candidate else None
-        if in_argv is None and self.candidate is None:
+    def _resolve_ports(self) -> t.Tuple[int, int]:
+        if self.candidate is None:
             record = self.stored_record()
-            in_argv = _selection.argv_port(record.argv) if record else None
+            port = self.port_for(record.argv if record else [])
+            return port, port
+        port = self.port_for(self.candidate.argv)
+        own = self._own_ports()
+        if self.port_option is None and port not in own and len(own) == 1:
+            return own.pop(), port  # config.json was changed after the start
+        return port, port
+
+    def port_for(self, argv: t.Sequence[str]) -> int:
+        """The port that a process of these arguments opens when it starts now."""
         configured = self.config.port if self.config else None
-        return self.port_option or in_argv or configured or DEFAULT_PORT
+        return self.port_option or _selection.argv_port(argv) or configured or DEFAULT_PORT
+
+    def _own_ports(self) -> t.Set[int]:
+        assert self.handle is not None
+        try:
+            inodes = _holders.socket_inodes(self.handle.proc)
+        except OSError:
+            return set()
+        return {sock.local_port for sock in _sockdiag.listeners() if sock.inode in inodes}
 
     def _ask_version(self) -> None:
         self.running_version = _http.version_info(self.port).version if self.listens() else None
@@ -97,6 +129,11 @@ class Context:
     def version(self) -> t.Optional[str]:
         """The running version; that of the files where the process does not tell."""
         return self.running_version or self.file_version
+
+    def note_answer(self, at: float) -> None:
+        """The first correct answer after the stop ends the downtime."""
+        if self.answered_at is None:
+            self.answered_at = at
 
     def seen(self) -> t.Optional[_state.Entry]:
         """What was noted earlier of exactly this process."""
@@ -117,9 +154,10 @@ class Context:
             self.state.write_json('launch.json', _launch.to_json(record))
         except OSError as exc:
             raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then try again.'
-                                 % (self.state.path, exc.strerror))
+                                 % (self.state.path, exc.strerror)) from exc
 
-    def remember_started(self, handle: _process.ProcessHandle, record: _launch.LaunchRecord, version: t.Optional[str]) -> None:
+    def remember_started(self, handle: _process.ProcessHandle, record: _launch.LaunchRecord,
+                         version: t.Optional[str]) -> None:
         """Note who runs now: the record of the next start. What runs is not disturbed by a full disk."""
         try:
             self.state.make()
@@ -139,7 +177,7 @@ class Context:
     def log_path(self) -> str:
         """Where standard output goes, as it runs now or ran before; running.log in its directory when that is not known."""
         if self.handle is not None:
-            current = _launch.regular_target(self.handle.proc.optional_link('fd/1'))
+            current = _launch.log_of(self.handle.proc)
             if current:
                 return current
         record = self.stored_record()

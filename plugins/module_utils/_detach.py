@@ -11,10 +11,11 @@ import sys
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups
 
-_GUARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN,
-            signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+_GUARDED = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN,
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
 def _nothing(dummy_signum: int, dummy_frame: t.Any) -> None:
@@ -36,12 +37,10 @@ def _standard_files(log_path: str, keep: t.Set[int]) -> None:
 
 def _leave_login_session(name: str) -> None:
     """On systemd: out of the ssh session's scope, which may be ended at logout."""
-    if os.geteuid() != 0 or not _spawn.runs_systemd():
+    if os.geteuid() != 0 or not _cgroups.runs_systemd():
         return
-    with open('/proc/self/cgroup') as stream:
-        groups = _launch.parse_cgroups(stream.read())
-    if _spawn.in_login_session(groups):
-        failed = _spawn.leave_login_session(name, os.getpid())
+    if _cgroups.in_login_session(_cgroups.own()):
+        failed = _cgroups.leave_login_session(name, os.getpid())
         if failed:
             os.write(2, (failed + '\n').encode('utf-8'))
 

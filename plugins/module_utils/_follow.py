@@ -19,6 +19,16 @@ def _gone(state: _state.StateDir) -> bool:
     return not _state.is_locked(state.instance)
 
 
+def open_alive(state: _state.StateDir) -> int:
+    """Hold the FIFO that tells followers of a later call when we are gone."""
+    path = os.path.join(state.path, 'alive')
+    try:
+        os.mkfifo(path, 0o600)
+    except FileExistsError:
+        pass
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
 def wait_for_end(state: _state.StateDir, until: float, pipe: t.Optional[int] = None) -> bool:
     """Whether the worker has ended before ``until`` (monotonic). ``pipe``: its end-of-life pipe, when this call started it."""
     fd = pipe
@@ -67,9 +77,10 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         where['left_ms'] = max(0, int(deadline * 1000) - where['elapsed_ms'])
     if not ended:
         return dict(running=True, changed=False, where=where)
-    return dict(failed=True, outcome='failed', changed=True, where=where, steps=[], state='unknown', downtime_ms=None, verified_ms=None,
-                msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run recover.yml, or '
-                    'run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
+    return dict(failed=True, outcome='failed', changed=True, where=where, steps=_state.steps_begun(run), state='unknown',
+                downtime_ms=None, verified_ms=None,
+                msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run '
+                    'recover.yml, or run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
 
 
 def knows(state: _state.StateDir, token: str) -> bool:

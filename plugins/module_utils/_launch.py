@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
@@ -54,20 +55,31 @@ def parse_limits(text: str) -> t.Dict[str, t.List[int]]:
 def parse_cgroups(text: str) -> t.Dict[str, str]:
     """Parse /proc/PID/cgroup into controllers (``''`` for the unified hierarchy, ``name=systemd``, ``memory``) -> path."""
     rows = [line.split(':', 2) for line in text.split('\n') if line.count(':') >= 2]
-    return dict((row[1], row[2]) for row in rows)
+    return {row[1]: row[2] for row in rows}
 
 
-def without_shim(path: str) -> str:
-    """A PATH without the directory that protects siblings at one start: it is no part of how the instance is run."""
-    return ':'.join(part for part in path.split(':') if os.path.basename(part) != SHIM_NAME)
+def without_shim(environment: t.Mapping[str, str]) -> t.Dict[str, str]:
+    """Without the directory in PATH that protects siblings at one start: it is no part of how the instance is run."""
+    parts = environment.get('PATH', '').split(':')
+    kept = [part for part in parts if os.path.basename(part) != SHIM_NAME]
+    if len(kept) == len(parts):
+        return dict(environment)
+    cleaned = dict(environment, PATH=':'.join(kept))
+    if not kept:
+        del cleaned['PATH']
+    return cleaned
 
 
 def _environment(proc: _procfs.ProcDir) -> t.Dict[str, str]:
     pairs = [item.partition('=') for item in _procfs.parse_strings(proc.read('environ'))]
-    environment = dict((name, value) for name, equals, value in pairs if equals and name)
-    if 'PATH' in environment:
-        environment['PATH'] = without_shim(environment['PATH'])
-    return environment
+    return without_shim({name: value for name, equals, value in pairs if equals and name})
+
+
+def _label(proc: _procfs.ProcDir) -> t.Optional[str]:
+    try:
+        return proc.read('attr/current').rstrip(b'\0\n').decode('utf-8', 'replace') or None
+    except OSError:
+        return None
 
 
 def regular_target(link: t.Optional[str]) -> t.Optional[str]:
@@ -77,23 +89,42 @@ def regular_target(link: t.Optional[str]) -> t.Optional[str]:
     return link[:-len(' (deleted)')] if link.endswith(' (deleted)') else link
 
 
+def is_for_writing(fdinfo: str) -> bool:
+    """Whether a descriptor may write, from the text of /proc/PID/fdinfo/N (its flags are octal)."""
+    match = re.search(r'^flags:\s*([0-7]+)\s*$', fdinfo, re.MULTILINE)
+    flags = int(match.group(1), 8) if match else os.O_RDONLY
+    return flags & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR) and not flags & os.O_PATH
+
+
+def log_of(proc: _procfs.ProcDir) -> t.Optional[str]:
+    """The regular file that takes its standard output.
+
+    Only one that it can write already: anybody may hold a descriptor that reads, or only points at, a file of root's.
+    """
+    try:
+        writes = is_for_writing(proc.read('fdinfo/1').decode('ascii', 'replace'))
+        found = os.stat('fd/1', dir_fd=proc.fd)
+    except OSError:
+        return None
+    return regular_target(proc.optional_link('fd/1')) if writes and stat.S_ISREG(found.st_mode) else None
+
+
 def capture(proc: _procfs.ProcDir) -> LaunchRecord:
     """Read it all from one process. OSError when it is gone or may not be read."""
     status = proc.status()
-    stat = proc.stat()
-    if stat is None:
+    process = proc.stat()
+    if process is None:
         raise ProcessLookupError(proc.pid)
     umask = status.get('Umask')
-    try:
-        label = proc.read('attr/current').rstrip(b'\0\n').decode('utf-8', 'replace') or None  # type: t.Optional[str]
-    except OSError:
-        label = None
     return LaunchRecord(
-        argv=proc.argv(), environment=_environment(proc), uid=int(status['Uid'].split()[1]), gid=int(status['Gid'].split()[1]),
+        argv=proc.argv(), environment=_environment(proc),
+        uid=int(status['Uid'].split()[1]), gid=int(status['Gid'].split()[1]),
         groups=[int(group) for group in status.get('Groups', '').split()], umask=int(umask, 8) if umask else None,
-        limits=parse_limits(proc.read('limits').decode()), nice=stat.nice, oom_score_adj=int(proc.read('oom_score_adj')),
-        cgroups=parse_cgroups(proc.read('cgroup').decode('utf-8', 'surrogateescape')), label=label, cwd=proc.optional_link('cwd'),
-        log=regular_target(proc.optional_link('fd/1')),
+        limits=parse_limits(proc.read('limits').decode()), nice=process.nice,
+        oom_score_adj=int(proc.read('oom_score_adj')),
+        cgroups=parse_cgroups(proc.read('cgroup').decode('utf-8', 'surrogateescape')),
+        label=_label(proc), cwd=proc.optional_link('cwd'),
+        log=log_of(proc),
         ignores_hup=_procfs.signal_in_mask(status.get('SigIgn', '0'), signal.SIGHUP))
 
 
@@ -104,21 +135,22 @@ def to_json(record: LaunchRecord) -> t.Dict[str, t.Any]:
 def from_json(data: t.Mapping[str, t.Any]) -> t.Optional[LaunchRecord]:
     """The record of a stored dict, None when a field is missing or of another type."""
     try:
-        record = LaunchRecord(**dict((name, data[name]) for name in LaunchRecord._fields))
+        record = LaunchRecord(**{name: data[name] for name in LaunchRecord._fields})
     except (KeyError, TypeError):
         return None
-    sound = (isinstance(record.argv, list) and record.argv and isinstance(record.environment, dict)
-             and isinstance(record.uid, int) and isinstance(record.gid, int) and isinstance(record.limits, dict))
-    return record if sound else None
+    kinds = ((list, record.argv, record.groups), (dict, record.environment, record.limits, record.cgroups),
+             (int, record.uid, record.gid, record.nice, record.oom_score_adj))
+    sound = all(isinstance(value, kind[0]) for kind in kinds for value in kind[1:])
+    return record if sound and record.argv else None
 
 
 def masked(record: LaunchRecord) -> t.Dict[str, t.Any]:
     """For results: environment values are hidden but for a list of harmless names."""
     shown = to_json(record)
-    shown['environment'] = dict((name, value if name in _SHOWN else MASK) for name, value in record.environment.items())
+    shown['environment'] = {name: value if name in _SHOWN else MASK for name, value in record.environment.items()}
     return shown
 
 
 def current_limits() -> t.Dict[str, t.List[int]]:
     """The limits of this process, for a first start without a record."""
-    return dict((str(number), list(resource.getrlimit(number))) for number in range(len(_LIMIT_NAMES)))
+    return {str(number): list(resource.getrlimit(number)) for number in range(len(_LIMIT_NAMES))}

@@ -8,6 +8,7 @@
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -40,7 +41,7 @@ def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:
             raise LifecycleError('%s must not be negative, got %g. Nothing was done.' % (name, params[name]))
 
 
-def run(module: AnsibleModule, work: t.Callable[[], t.Dict[str, t.Any]]) -> t.NoReturn:
+def run(module: AnsibleModule, work: t.Callable[[], t.Dict[str, t.Any]]) -> None:
     """Exit with what the work returns; a LifecycleError becomes a failed result with what is known."""
     try:
         result = work()

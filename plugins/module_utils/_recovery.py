@@ -5,18 +5,26 @@
 
 """Put right what an unfinished run left: the instance runs again, or it is said why not.
 
-Used by the guardian (its worker was killed), by the next run and by ``recover.yml``. The steps of this release change
+Used by the guardian (its worker was killed) and by the next run or ``recover.yml``. The steps of this release change
 nothing on disk, so an interrupted window is put right by starting the instance as it was.
 """
 
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _step_graceful_stop, _step_verified_start, _start, _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _process,
+    _start,
+    _step_graceful_stop,
+    _step_verified_start,
+    _stop,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
-_SETTLE_S = 0.3  # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
+_SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
+_STOP_TIMEOUT_S = 120.0
+_EXEC_WAIT_S = 5.0    # a child that was released has executed the binary by then
 
 Run = t.Mapping[str, t.Any]
 
@@ -27,23 +35,37 @@ def _is_the_old_one(context: Context, run: Run) -> bool:
     return candidate is not None and (candidate.pid, candidate.start_ticks) == (before.get('pid'), before.get('start_ticks'))
 
 
+def _wait_for_parked(context: Context, run: Run) -> None:
+    """A child that was released just before the worker was killed becomes the instance; one that was not, ends."""
+    parked = run.get('parked') or {}
+    handle = _process.open_process(parked['pid']) if parked else None
+    if handle is None:
+        return
+    with handle:
+        end = time.monotonic() + _EXEC_WAIT_S
+        while handle.start_ticks == parked.get('start_ticks') and not handle.gone() and time.monotonic() < end:
+            if handle.proc.optional_link('exe') == context.instance.executable:
+                return
+            time.sleep(0.005)
+
+
 def _stop_what_was_stopping(context: Context) -> None:
-    params = dict((name, option.get('default')) for name, option in _step_graceful_stop.SPEC.items())
-    _stop.stop(context, params, watch=False)
+    params = {name: option.get('default') for name, option in _step_graceful_stop.SPEC.items()}
+    _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S), watch=False)
 
 
 def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Make the instance run as before the run; returns what was found and done. LifecycleError when it cannot be."""
+    _wait_for_parked(context, run)
     time.sleep(_SETTLE_S)
     context.will_stop = False
-    found = context.look()
-    if found is not None and _is_the_old_one(context, run) and not context.listens():
+    context.look()
+    ending = _is_the_old_one(context, run) and (bool(run.get('signalled')) or not context.listens())
+    if ending:
         _stop_what_was_stopping(context)
-        found = None
-        context.look()
     result = _start.start(context, _step_verified_start.defaults())
-    how = 'it ran' if not result['changed'] else 'it was ending, its end was completed and it was started' if found else 'it was started'
-    return dict(result, recovered=how)
+    how = 'it ran' if not result['changed'] else 'its end was completed, then it was started' if ending else 'it was started'
+    return dict(result, changed=result['changed'] or ending, recovered=how)
 
 
 def should_run(run: Run) -> bool:
@@ -52,15 +74,12 @@ def should_run(run: Run) -> bool:
 
 
 def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
-    """Finish an unfinished run in the journal. The lock must be held. LifecycleError when the instance does not run after it."""
+    """Put an unfinished run right. The lock must be held. LifecycleError when the instance does not run after it."""
     if not should_run(run):
-        context.state.try_log('end', durable=True, outcome='unchanged', recovery=True)
-        return dict(changed=False, pid=None, recovered='nothing: it did not run before')
+        return dict(changed=False, pid=None, recovered='nothing was to be done, it did not run before')
     try:
-        result = make_it_run(context, run)
+        return make_it_run(context, run)
     except LifecycleError as exc:
         context.state.try_log('recovery_failed', durable=True, msg=exc.msg)
         raise LifecycleError('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is mended.' % (
-            run.get('run_id'), context.instance.id, exc.msg), **exc.result)
-    context.state.try_log('end', durable=True, outcome='recovered', recovery=True, pid=result['pid'])
-    return result
+            run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc

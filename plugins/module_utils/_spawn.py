@@ -9,96 +9,22 @@ The parked child costs nothing during the downtime, and as a member of the old p
 alive until the new process runs in it. It becomes the instance's user before it opens the log or executes anything.
 """
 
+import errno
 import json
 import os
 import resource
 import signal
-import stat
-import subprocess
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, parse_cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
 
-_RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
-                  signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-SCOPE_TIMEOUT = 5.0
-
-
-def runs_systemd() -> bool:
-    return os.path.isdir('/run/systemd/system')
-
-
-def in_login_session(cgroups: t.Mapping[str, str]) -> bool:
-    """Whether a control group belongs to somebody's login: it may be ended when they log out."""
-    return any('/session-' in path and '.scope' in path or path.startswith('/user.slice/') for path in cgroups.values())
-
-
-def mount_of(controllers: str, mountinfo: str) -> t.Optional[t.Tuple[str, str]]:
-    """Mount point and root of a hierarchy, from the text of /proc/self/mountinfo."""
-    wanted = set(controllers.split(',')) if controllers else set()
-    for line in mountinfo.split('\n'):
-        left, dash, right = line.partition(' - ')
-        fields, kind = left.split(), right.split()
-        if not dash or len(fields) < 5 or len(kind) < 3:
-            continue
-        if (not controllers and kind[0] == 'cgroup2') or (controllers and kind[0] == 'cgroup' and wanted <= set(kind[2].split(','))):
-            return fields[4], fields[3]
-    return None
-
-
-def procs_file(controllers: str, path: str, mountinfo: str) -> t.Optional[str]:
-    """The cgroup.procs file of a control group, None when its hierarchy is not mounted here."""
-    mount = mount_of(controllers, mountinfo)
-    if mount is None:
-        return None
-    point, root = mount
-    if root != '/' and (path == root or path.startswith(root + '/')):
-        path = path[len(root):]
-    return os.path.join(point + os.path.normpath('/' + path), 'cgroup.procs')
-
-
-def _read(path: str) -> str:
-    with open(path) as stream:
-        return stream.read()
-
-
-def join_cgroups(wanted: t.Mapping[str, str]) -> t.List[str]:
-    """Move this process into the groups where it is not yet; returns what could not be done."""
-    own, mountinfo, failed = parse_cgroups(_read('/proc/self/cgroup')), _read('/proc/self/mountinfo'), []
-    for controllers, path in wanted.items():
-        if own.get(controllers) == path:
-            continue
-        target = procs_file(controllers, path, mountinfo)
-        try:
-            if target is None:
-                raise OSError('its hierarchy is not mounted')
-            with open(target, 'w') as stream:
-                stream.write('0')
-        except OSError as exc:
-            failed.append('control group %s:%s: %s' % (controllers, path, exc.strerror or exc))
-    return failed
-
-
-def leave_login_session(name: str, pid: int) -> t.Optional[str]:
-    """Ask systemd for a scope of its own in system.slice for ``pid``; returns why it could not be had."""
-    command = ['busctl', '--timeout=%d' % SCOPE_TIMEOUT, 'call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
-               'org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))', name + '.scope', 'fail', '2',
-               'PIDs', 'au', '1', str(pid), 'Slice', 's', 'system.slice', '0']
-    try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                       timeout=SCOPE_TIMEOUT)
-    except (OSError, subprocess.SubprocessError) as exc:
-        return 'no systemd scope of its own (%s): it stays in the login session' % exc
-    end = time.monotonic() + SCOPE_TIMEOUT
-    while time.monotonic() < end:
-        if not in_login_session(parse_cgroups(_read('/proc/%d/cgroup' % pid))):
-            return None
-        time.sleep(0.005)
-    return 'systemd did not move the process into its scope in %d s' % SCOPE_TIMEOUT
+_RESET_SIGNALS = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
+    signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 def _set_limits(limits: t.Mapping[str, t.Sequence[int]]) -> t.List[str]:
@@ -117,11 +43,14 @@ def _set_priority(record: LaunchRecord) -> t.List[str]:
     try:
         if os.getpriority(os.PRIO_PROCESS, 0) != record.nice:
             os.setpriority(os.PRIO_PROCESS, 0, record.nice)
+    except OSError as exc:
+        failed.append('nice %d: %s' % (record.nice, exc.strerror))
+    try:
         if int(_read('/proc/self/oom_score_adj')) != record.oom_score_adj:
             with open('/proc/self/oom_score_adj', 'w') as stream:
                 stream.write(str(record.oom_score_adj))
     except OSError as exc:
-        failed.append('nice %d, oom_score_adj %d: %s' % (record.nice, record.oom_score_adj, exc))
+        failed.append('oom_score_adj %d: %s' % (record.oom_score_adj, exc.strerror))
     return failed
 
 
@@ -137,16 +66,20 @@ def _set_label(label: t.Optional[str]) -> t.List[str]:
         return ['security label %s: %s' % (label, exc)]
 
 
-def become(record: LaunchRecord) -> None:
-    """Take the instance's user, groups and umask. OSError when this user may not."""
+def become(record: LaunchRecord) -> t.List[str]:
+    """Take the instance's user, groups and umask; returns what differs. OSError when this user may not."""
     if os.geteuid() == 0:
         os.setgroups(record.groups)
         os.setgid(record.gid)
         os.setuid(record.uid)
     elif os.geteuid() != record.uid:
-        raise PermissionError('only root can start it as uid %d' % record.uid)
+        raise PermissionError(errno.EPERM, 'only root can start it as uid %d' % record.uid)
     if record.umask is not None:
         os.umask(record.umask)
+    own = (os.getegid(), sorted(os.getgroups()))
+    if own != (record.gid, sorted(record.groups)):
+        return ['group %d and groups %s: this user has %d and %s' % (record.gid, record.groups, own[0], own[1])]
+    return []
 
 
 def _reset_signals(ignores_hup: bool) -> None:
@@ -164,6 +97,11 @@ def _close_all_but(keep: t.Set[int]) -> None:
                 os.close(int(name))
             except OSError:
                 pass
+
+
+def _read(path: str) -> str:
+    with open(path) as stream:
+        return stream.read()
 
 
 def _chdir(instance: Instance, record: LaunchRecord) -> None:
@@ -192,6 +130,14 @@ def is_inside(instance: Instance, path: str) -> bool:
     return os.path.normpath(path).startswith(instance.dir.rstrip('/') + '/')
 
 
+def _reason(exc: BaseException) -> str:
+    if isinstance(exc, LifecycleError):
+        return exc.msg
+    if isinstance(exc, OSError) and exc.strerror:
+        return '%s%s' % ('%s: ' % exc.filename if exc.filename else '', exc.strerror)
+    return '%s: %s' % (type(exc).__name__, exc)
+
+
 class Launcher:
     """A child that is ready to become the instance. ``go`` returns when it has executed the binary."""
 
@@ -211,10 +157,11 @@ class Launcher:
         os.close(go_read)
         os.close(status_write)
         report = self._report()
-        if report.get('error'):
+        if 'notes' not in report:
             self.abandon()
-            raise LifecycleError('%s cannot be started: %s. Nothing was started.' % (self.instance.id, report['error']))
-        self.notes = report.get('notes', [])
+            raise LifecycleError('%s cannot be started: %s. Nothing was stopped or started.' % (
+                self.instance.id, report.get('error', 'the process that was to become it was killed')))
+        self.notes = report['notes']
 
     def _report(self) -> t.Dict[str, t.Any]:
         data = b''
@@ -227,11 +174,15 @@ class Launcher:
 
     def go(self) -> int:
         """Let it execute the binary; returns its pid. LifecycleError when exec failed."""
-        os.write(self._go, b'g')
-        report = self._report()
+        try:
+            os.write(self._go, b'g')
+            report = self._report()
+        except BrokenPipeError:
+            report = dict(error='the process that was to become it was killed')
         if report.get('error'):
             self.abandon()
-            raise LifecycleError('%s could not be executed: %s. Nothing runs.' % (self.instance.executable, report['error']))
+            raise LifecycleError('%s could not be executed: %s. Nothing runs.' % (
+                self.instance.executable, report['error']))
         self._close()
         return self.pid
 
@@ -250,8 +201,10 @@ class Launcher:
 
     def _child(self, go_read: int, status_write: int) -> None:
         """Never returns."""
+
         def say(**report: t.Any) -> None:
             os.write(status_write, json.dumps(report).encode('utf-8') + b'\n')
+
         try:
             os.setsid()
             _close_all_but({go_read, status_write, 0, 1, 2})
@@ -262,7 +215,7 @@ class Launcher:
             argv = [self.instance.executable] + list(self.record.argv[1:])
             os.execve(self.instance.executable, argv, self.environment)
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
-            say(error=getattr(exc, 'msg', None) or '%s: %s' % (type(exc).__name__, exc))
+            say(error=_reason(exc))
         finally:
             os._exit(70)
 
@@ -271,17 +224,33 @@ class Launcher:
         notes = self._place()
         notes += _set_limits(record.limits) + _set_priority(record) + _set_label(record.label)
         _reset_signals(record.ignores_hup)
-        if record.log and not is_inside(self.instance, record.log):
-            self._log = open_log(self.instance, record.log, record.uid)  # a panel's log: root's directory, opened as root
-        become(record)
+        outside = bool(record.log) and not is_inside(self.instance, record.log or '')
+        if outside:  # a panel's log: root's directory, opened as root
+            self._log = self._open_log()
+        notes += become(record)
         _chdir(self.instance, record)
+        if not outside and record.log:
+            self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
+        if not os.access(self.instance.executable, os.X_OK):
+            raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
         return notes
+
+    def _open_log(self) -> int:
+        return open_log(self.instance, self.record.log or '', self.record.uid)
+
+    def _reopen_log(self) -> None:
+        """A log that was renamed while it was down (rotation) is not written to: a new one begins."""
+        if not self.record.log or not is_inside(self.instance, self.record.log):
+            return
+        try:
+            self._log = self._open_log()
+        except (OSError, LifecycleError):
+            pass  # then the one that was opened before the stop has to do
 
     def _open_standard_files(self) -> None:
         """Standard input from nothing, output appended to the log as before; without a log it is thrown away as before."""
         null = os.open(os.devnull, os.O_RDWR)
-        if self.record.log and self._log < 0:
-            self._log = open_log(self.instance, self.record.log, self.record.uid)
+        self._reopen_log()
         log = null if self._log < 0 else self._log
         for descriptor, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(descriptor, target)
@@ -289,40 +258,10 @@ class Launcher:
     def _place(self) -> t.List[str]:
         """The control group: the old one, but on systemd never somebody's login session."""
         wanted = dict(self.record.cgroups)
-        if runs_systemd() and os.geteuid() == 0 and (not wanted or in_login_session(wanted)):
-            if not in_login_session(parse_cgroups(_read('/proc/self/cgroup'))):
+        if _cgroups.runs_systemd() and os.geteuid() == 0 and (not wanted or _cgroups.in_login_session(wanted)):
+            if not _cgroups.in_login_session(_cgroups.own()):
                 return []
             name = 'anqicms-%s-%d' % (self.instance.id, int(time.time() * 1000))
-            failed = leave_login_session(name, os.getpid())
+            failed = _cgroups.leave_login_session(name, os.getpid())
             return [failed] if failed else []
-        return join_cgroups(wanted)
-
-
-def _head(path: str) -> bytes:
-    """The first bytes of a file; a FIFO put in its place does not block."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 20)
-    finally:
-        os.close(fd)
-
-
-def executable_problem(instance: Instance, header: t.Optional[bytes] = None) -> t.Optional[str]:
-    """Why the binary cannot be executed here: missing, not a file, not executable, not for this machine. None: it can."""
-    path = instance.executable
-    try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
-            return '%s is not a regular file' % path
-        if not found.st_mode & 0o111:
-            return '%s is not executable (mode %04o)' % (path, stat.S_IMODE(found.st_mode))
-        header = _head(path) if header is None else header
-        own = _head('/proc/self/exe')
-    except OSError as exc:
-        return '%s: %s' % (path, exc.strerror)
-    if header[:4] != b'\x7fELF':
-        return '%s is not a Linux program' % path
-    if header[4:6] != own[4:6] or header[18:20] != own[18:20]:
-        return '%s is for another processor architecture (ELF machine %d, this host runs %d)' % (
-            path, int.from_bytes(header[18:20], 'little'), int.from_bytes(own[18:20], 'little'))
-    return None
+        return _cgroups.join(wanted)

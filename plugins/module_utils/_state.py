@@ -39,6 +39,11 @@ def default_base() -> str:
     return os.path.join(home, 'anqicms-lifecycle')
 
 
+def _others(found: os.stat_result, uid: int) -> int:
+    """The write bits of others; a user's own group of one, with the user's number, is nobody else."""
+    return 0o002 if uid and found.st_uid == found.st_gid == uid else 0o022
+
+
 def untrusted_part(path: str, uid: int) -> t.Optional[str]:
     """The first part of the path that somebody but root and ``uid`` could change, None when there is none.
 
@@ -51,7 +56,8 @@ def untrusted_part(path: str, uid: int) -> t.Optional[str]:
             found = os.lstat(part)
         except FileNotFoundError:
             return None
-        writable_by_others = found.st_mode & 0o022 and not (found.st_mode & stat.S_ISVTX and found.st_uid == 0)
+        sticky = found.st_mode & stat.S_ISVTX and found.st_uid == 0
+        writable_by_others = found.st_mode & _others(found, uid) and not sticky
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, uid) or writable_by_others:
             return part
     return None
@@ -62,12 +68,13 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data):]
 
 
-def write_atomic(path: str, data: bytes) -> None:
-    """Replace a file of ours: written beside it, flushed, renamed. Mode 0600."""
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file of ours: written beside it, flushed, renamed. Mode 0600 unless said."""
     temporary = '%s.%d.tmp' % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
+            os.fchmod(fd, mode)
             write_all(fd, data)
             os.fsync(fd)
         finally:
@@ -101,12 +108,34 @@ def last_run(entries: t.Sequence[Entry]) -> t.List[Entry]:
 
 def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     """What is known of a run without an ``end``: run id, its last step, its process before; None when it ended."""
-    if not run or run[-1].get('event') == 'end':
+    if not run or any(entry.get('event') == 'end' for entry in run):  # a late entry may stand after it
         return None
     steps = [entry for entry in run if entry.get('event') == 'step']
+    parked = [entry for entry in run if entry.get('event') == 'parked']
     begin = run[0]
+    recovered = [entry for entry in run if entry.get('event') == 'recovered']
+    if begin.get('recovers') and not recovered:
+        return dict(begin['recovers'])  # it had an earlier one to put right first, and has not
+    before = (recovered or [begin])[-1].get('before')
+    signalled = any(entry.get('event') == 'signal' for entry in run)
     return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'), boot_id=begin.get('boot_id'),
-                step=steps[-1].get('name') if steps else None, steps=begin.get('steps'), before=begin.get('before'))
+                step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
+                before=before, signalled=signalled, parked=parked[-1] if parked else None)
+
+
+def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
+    """Name, and whether it ended well, of the steps that the journal of a run knows."""
+    ended = {entry.get('index'): entry.get('ok') for entry in run if entry.get('event') == 'step_end'}
+    return [dict(name=entry.get('name'), changed=True, ok=ended.get(entry.get('index'), False))
+            for entry in run if entry.get('event') == 'step']
+
+
+def _make_private(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    os.chmod(path, 0o700)  # whatever the umask
 
 
 class StateDir:
@@ -134,21 +163,22 @@ class StateDir:
             if not os.path.isdir(self.base):
                 os.makedirs(self.base)
                 os.chmod(self.base, 0o755 if os.geteuid() == 0 else 0o700)  # whatever the umask
-            os.makedirs(self._file('results'), 0o700, exist_ok=True)
+            for path in (self.path, self._file('results')):
+                _make_private(path)
         except OSError as exc:
             raise LifecycleError('The state directory %s could not be made: %s. Nothing was done. Free space, mend its '
-                                 'permissions, or give another state_dir.' % (self.path, exc.strerror))
-        os.chmod(self.path, 0o700)
+                                 'permissions, or give another state_dir.' % (self.path, exc.strerror)) from exc
         self._check()
 
     def read(self, name: str) -> bytes:
         """A file of ours, empty when it does not exist. A file that another user owns is refused."""
         try:
             fd = os.open(self._file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return b''
-        except NotADirectoryError:
-            return b''
+        except OSError as exc:
+            raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
+                                 % (self._file(name), exc.strerror)) from exc
         with os.fdopen(fd, 'rb') as stream:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
@@ -170,9 +200,11 @@ class StateDir:
     def append(self, name: str, entry: Entry, durable: bool = False) -> None:
         """Add a line; ``durable`` waits until it is on the disk."""
         line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4))) + '\n'
-        fd = os.open(self._file(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            write_all(fd, line.encode('utf-8'))
+            size = os.fstat(fd).st_size
+            torn = size and os.pread(fd, 1, size - 1) != b'\n'  # by a power cut: the line after it stays readable
+            write_all(fd, (b'\n' if torn else b'') + line.encode('utf-8'))
             if durable:
                 os.fsync(fd)
         finally:
@@ -226,6 +258,15 @@ class StateDir:
     def running_run(self) -> t.Optional[Entry]:
         return unfinished(last_run(self.journal())) if is_locked(self.instance) else None
 
+    def wait_for_running_run(self, timeout: float) -> t.Optional[Entry]:
+        """As ``running_run``, but waits for one that has just taken the lock to write its name."""
+        end = time.monotonic() + timeout
+        while True:
+            run = self.running_run()
+            if run is not None or not is_locked(self.instance) or time.monotonic() > end:
+                return run
+            time.sleep(0.02)
+
     def history(self) -> t.List[Entry]:
         return parse_lines(self.read('history.jsonl'))
 
@@ -266,7 +307,7 @@ def _flock(instance: Instance, operation: int) -> t.Optional[int]:
 
 def lock(instance: Instance) -> t.Optional[int]:
     """The lock's descriptor (held by whoever inherits it), None when somebody else holds it."""
-    for dummy in range(4):
+    for _attempt in range(20):
         fd = _flock(instance, fcntl.LOCK_EX)
         if fd is not None:
             return fd

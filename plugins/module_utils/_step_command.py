@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
@@ -21,7 +22,8 @@ SPEC = dict(
     chdir=dict(type='path'),
     timeout=dict(type='float', default=60.0),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
-_SHOWN = 4096
+_SHOWN = 4096   # bytes of its output
+_DRAIN_S = 0.5  # for the rest of the output of a command that has ended
 _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'  # never the caller's: root's command is not looked up in it
 
 
@@ -32,7 +34,7 @@ def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
     try:
         argv = list(params['argv'] or shlex.split(params['cmd']))
     except ValueError as exc:
-        raise LifecycleError('command: cmd cannot be split into words: %s. Nothing was done.' % exc)
+        raise LifecycleError('command: cmd cannot be split into words: %s. Nothing was done.' % exc) from exc
     program = shutil.which(argv[0], path=_PATH) if argv else None
     if program is None:
         raise LifecycleError('command: %r is not a program that can be executed (looked for in %s). Nothing was done.'
@@ -47,27 +49,46 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     return dict(changed=True, would='run %s, at most %g s' % (' '.join(argv), params['timeout']))
 
 
+class _Output(threading.Thread):
+    """Reads what a command prints, keeps its end. A child that it leaves behind may hold the pipe: nobody waits for that."""
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        threading.Thread.__init__(self, daemon=True)
+        self.stream, self.end = stream, b''
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            chunk = os.read(self.stream.fileno(), 65536)
+            if not chunk:
+                return
+            self.end = (self.end + chunk)[-_SHOWN:]
+
+    def text(self) -> str:
+        self.join(_DRAIN_S)
+        return self.end.decode('utf-8', 'replace').strip()
+
+
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """Run it in a session of its own, so that a time-out ends all that it started. LifecycleError unless it exits with 0."""
     argv = words(params)
     name = argv[0]
     try:
-        process = subprocess.Popen(argv, cwd=params['chdir'] or '/', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            argv, cwd=params['chdir'] or '/', env=dict(os.environ, PATH=_PATH), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as exc:
-        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (name, exc.strerror))
+        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (name, exc.strerror)) from exc
+    assert process.stdout is not None
+    output = _Output(process.stdout)
     try:
-        output = process.communicate(timeout=params['timeout'])[0]
-    except subprocess.TimeoutExpired:
+        process.wait(params['timeout'])
+    except subprocess.TimeoutExpired as exc:
         os.killpg(process.pid, signal.SIGKILL)
-        output = process.communicate()[0]
+        process.wait()
         raise LifecycleError('%s was ended after %g s (timeout). The steps after it were not done. Its output: %s' % (
-            name, params['timeout'], _text(output)), changed=True)
+            name, params['timeout'], output.text()), changed=True) from exc
     if process.returncode:
         raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
-            name, process.returncode, _text(output)), changed=True, exit_code=process.returncode)
-    return dict(changed=True, exit_code=0, output=_text(output))
-
-
-def _text(output: bytes) -> str:
-    return output[-_SHOWN:].decode('utf-8', 'replace').strip()
+            name, process.returncode, output.text()), changed=True, exit_code=process.returncode)
+    return dict(changed=True, exit_code=0, output=output.text())

@@ -19,7 +19,7 @@ SPEC = dict(
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     planned = _stop.plan(context, params)
-    context.will_stop = True
+    context.will_stop = bool(planned['changed'])
     return planned
 
 

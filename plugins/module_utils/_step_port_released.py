@@ -23,12 +23,10 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     if wrong:
         raise LifecycleError('%s is not a port (1 to 65535). Nothing was done.' % ', '.join(map(str, wrong)))
     return dict(changed=False, would='wait at most %g s until %s can be bound' % (
-        params['timeout'], ', '.join('port %d' % port for port in params['ports'] or [context.port])))
+        params['timeout'], ', '.join('port %d' % port for port in params['ports'] or [context.start_port])))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    ports = params['ports'] or [context.port]
-    waited = _ports.wait_released(
-        ports, params['address'], params['timeout'],
-        on_progress=lambda seen: context.progress('port %s is still held' % ', '.join(map(str, seen['busy']))))
+    ports = params['ports'] or [context.start_port]
+    waited = _ports.wait_released(ports, params['address'], params['timeout'], on_progress=context.progress)
     return dict(waited, changed=False)

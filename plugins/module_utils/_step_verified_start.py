@@ -7,7 +7,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _start, _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 
 SPEC = dict(
@@ -21,11 +21,11 @@ SPEC = dict(
 
 def defaults() -> t.Dict[str, t.Any]:
     """The options of a start that nobody gave options for: a second try, a recovery."""
-    return dict((name, option.get('default')) for name, option in SPEC.items())
+    return {name: option.get('default') for name, option in SPEC.items()}
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    planned = _start.plan(context, params)
+    planned = _start_plan.plan(context, params)
     context.will_stop = False
     return planned
 

@@ -8,7 +8,11 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _step_command, _step_graceful_stop, _step_port_released, _step_verified_start)
+    _step_command,
+    _step_graceful_stop,
+    _step_port_released,
+    _step_verified_start,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 
 Params = t.Mapping[str, t.Any]
@@ -25,9 +29,9 @@ class Step(t.NamedTuple):
     run: t.Callable[[Context, Params], t.Dict[str, t.Any]]
 
 
-STEPS = dict((name, Step(kind.SPEC, kind.plan, kind.run)) for name, kind in (
+STEPS = {name: Step(kind.SPEC, kind.plan, kind.run) for name, kind in (
     ('graceful_stop', _step_graceful_stop),
     ('port_released', _step_port_released),
     ('verified_start', _step_verified_start),
     ('command', _step_command),
-))
+)}

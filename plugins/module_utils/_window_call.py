@@ -10,7 +10,15 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _module, _state, _validate, _window
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _follow,
+    _module,
+    _state,
+    _validate,
+    _window,
+    _worker,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
@@ -38,7 +46,7 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
     unfinished = context.state.interrupted()
     if _state.is_locked(context.instance):
-        _window.refuse_busy(context)
+        _worker.refuse_busy(context)
     steps = _window.foresee(context, plan)
     before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
     todo = ['put the unfinished run %s right' % unfinished.get('run_id')] if unfinished else []
@@ -48,32 +56,38 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     diffs.insert(0, dict(before_header=header, after_header=header, before=before + '\n', after='\n'.join(todo) + '\n'))
     changed = bool(unfinished) or any(step['changed'] for step in steps)
     return dict(changed=changed, outcome='planned', steps=steps, run_id=plan.run_id, downtime_ms=None, verified_ms=None, diff=diffs,
-                instance=dict(id=context.instance.id, dir=context.instance.dir), interrupted=unfinished, version=context.version,
+                instance=_window.describe_instance(context), interrupted=unfinished, version=context.version,
                 pid_before=context.candidate.pid if context.candidate else None)
 
 
-def _recover_only(context: Context, plan: _window.Plan, check_mode: bool) -> t.Dict[str, t.Any]:
+def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
+    """The result of ``recover: only`` when nothing is to be done, or may be; None when the worker has to do it."""
     found = context.state.interrupted()
-    instance = dict(id=context.instance.id, dir=context.instance.dir)
+    known = dict(steps=[], interrupted=found, instance=_window.describe_instance(context), run_id=plan.run_id,
+                 downtime_ms=None, verified_ms=None)  # type: t.Dict[str, t.Any]
     if check_mode:
-        return dict(changed=found is not None, outcome='planned', steps=[], interrupted=found, instance=instance, run_id=plan.run_id)
-    return dict(_window.recover_only(context), interrupted=found, instance=instance, run_id=plan.run_id)
+        return dict(known, changed=found is not None, outcome='planned')
+    if _state.is_locked(context.instance):
+        _worker.refuse_busy(context)
+    return None if found else dict(known, changed=False, outcome='unchanged', msg='no unfinished run')
 
 
 def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """What the module exits with. LifecycleError for everything that is refused."""
     plan = _plan_of(module)
     context = _module.context_of(module.params)
-    if module.params['recover'] == 'only':
-        return _recover_only(context, plan, module.check_mode)
+    known = _follow.knows(context.state, plan.token)
+    if module.params['recover'] == 'only' and not known:
+        settled = _nothing_to_recover(context, plan, module.check_mode)
+        if settled is not None:
+            return settled
     if module.check_mode:
         return _planned(context, plan)
     until = time.monotonic() + (module.params['_wait'] or plan.deadline + 60.0)
-    known = _follow.knows(context.state, plan.token)
     if module.params['_follow'] and not known:
         raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
             plan.run_id, context.state.path))
     # the same call may come twice (ssh repeats it after a lost connection): the second one follows the first one's worker
-    pipe = None if known else _window.begin(context, plan)
+    pipe = None if known else _worker.begin(context, plan)
     ended = _follow.wait_for_end(context.state, until, pipe)
     return _follow.report(context.state, plan.token, ended, plan.deadline)

@@ -122,6 +122,7 @@ notes:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _start, _step_verified_start
 
 

@@ -210,6 +210,7 @@ held:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _window_call
 
 
