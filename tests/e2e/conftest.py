@@ -14,8 +14,9 @@ import pytest
 import pythons
 import releases
 import venvs
-from e2e.bed import Bed
+from e2e.bed import Bed, Host
 from e2e.playing import CORES, Player
+from e2e.sites import Site
 from fleet import Fleet
 
 VERSION = "3.5.8"
@@ -81,3 +82,51 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         pytest.skip("needs root: namespaces and overlays")
     with Bed(tmp_path_factory.mktemp("bed")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def plain_host(bed: Bed) -> Host:
+    return bed.add()
+
+
+@pytest.fixture(scope="session")
+def systemd_host(bed: Bed) -> Host:
+    return bed.add("systemd")
+
+
+@pytest.fixture
+def site(plain_host: Host) -> Iterator[Site]:
+    """A stand-in on the plain host, laid out and not started."""
+    yield from _site(plain_host)
+
+
+@pytest.fixture
+def systemd_site(systemd_host: Host) -> Iterator[Site]:
+    """A stand-in on the host with systemd, laid out and not started."""
+    yield from _site(systemd_host)
+
+
+def _site(host: Host) -> Iterator[Site]:
+    if releases.real_releases() is not None:
+        pytest.skip("the hosts of the bed have no database for a real release")
+    made = Site(host, f"site{os.urandom(3).hex()}", VERSION)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def remote(bed: Bed, default_core: str, tmp_path: Path) -> Player:
+    """Plays from the controller's network of the bed with the default core."""
+    return _remote(bed, default_core, tmp_path)
+
+
+@pytest.fixture
+def each_remote(bed: Bed, core: str, tmp_path: Path) -> Player:
+    """Plays from the controller's network of the bed with each core in turn."""
+    return _remote(bed, core, tmp_path)
+
+
+def _remote(bed: Bed, core: str, directory: Path) -> Player:
+    player = Player(core, directory / "play", bed.on_controller())
+    player.directory.mkdir(parents=True)
+    return player

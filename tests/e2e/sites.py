@@ -1,0 +1,94 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A stand-in on a host of the bed, started over ssh as an operator would, and the inventory to reach it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+from e2e.bed import Bed, Host
+from e2e.playing import journal, until
+from instance import Instance, make_instance
+
+STATE = "var/lib/anqicms-lifecycle"
+WWW = 1001
+# What sshd gives nobody: recognizable in the process after a restart.
+MARK = {"ANQ_MARK": "kept by the restart", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+class Site:
+    """One instance below /www of a host, run by its user www."""
+
+    def __init__(self, host: Host, name: str, version: str) -> None:
+        self.host, self.name = host, name
+        self.instance: Instance = make_instance(host.www / name, version)
+        self.dir = f"/www/{name}"
+
+    def knobs(self, **values: int) -> None:
+        self.instance.knobs(no_database=True, **values)
+
+    def start(self, preparation: str = "true", groups: str = "1001,1500") -> int:
+        """Start it in a shell of an ssh session after some preparation; returns its pid on the host once it answers."""
+        for path in [self.instance.dir, *self.instance.dir.rglob("*")]:
+            shutil.chown(path, WWW, WWW)
+        environment = " ".join(f"{key}='{value}'" for key, value in MARK.items())
+        inner = f"exec nohup env -i {environment} {self.dir}/anqicms >> running.log 2>&1 < /dev/null"
+        script = (f"{preparation}; cd {self.dir}; setpriv --reuid={WWW} --regid={WWW} --groups={groups} "
+                  f"sh -c {shlex.quote(inner)} > /dev/null 2>&1 < /dev/null &")
+        done = self.host.ssh(script)
+        assert done.status == 0, done.output
+        until(self.answers, f"{self.name} answers", 20, 0.05)
+        return self.pid
+
+    def answers(self) -> bool:
+        address = f"http://127.0.0.1:{self.instance.port}/system/api/version/info"
+        ask = f"import urllib.request as r; print(r.urlopen({address!r}, timeout=2).read().decode())"
+        return '"version"' in self.host.run("/usr/bin/python3", "-c", ask).output
+
+    @property
+    def pid(self) -> int:
+        """Its process by the host's numbers, 0 when there is none."""
+        found = [pid for pid in self.host.pids_of(f"{self.dir}/anqicms") if self._exe(pid) == f"{self.dir}/anqicms"]
+        assert len(found) < 2, found
+        return found[0] if found else 0
+
+    def _exe(self, pid: int) -> str:
+        return self.host.run("/bin/readlink", f"/proc/{pid}/exe").output.strip()
+
+    def end(self) -> None:
+        if self.pid:
+            self.host.kill([self.pid])
+        until(lambda: not self.pid, f"{self.name} has ended")
+        shutil.rmtree(self.instance.dir)
+
+    @property
+    def state(self) -> Path:
+        """The host's state directory, seen from here."""
+        return Path(f"/proc/{self.host.init}/root/{STATE}")
+
+    def events(self) -> list[str]:
+        """What the journal of its newest run says: 'step graceful_stop', 'end' and the like."""
+        entries = [entry for entry in journal(self.state) if entry.get("event")]
+        begins = [number for number, entry in enumerate(entries) if entry["event"] == "begin"]
+        return [f"{entry['event']} {entry['name']}" if "name" in entry else str(entry["event"])
+                for entry in entries[begins[-1] if begins else 0:]]
+
+
+def write_inventory(bed: Bed, sites: list[Site], path: Path, user: str = "root") -> Path:
+    """Group anqicms over ssh; a user other than root becomes root by sudo."""
+    hosts = {
+        site.host.name: {"ansible_host": site.host.address,
+                         "anqicms_instances": [{"dir": site.dir, "port": site.instance.port}]}
+        for site in sites
+    }
+    # a connection that has died without a word is noticed after six seconds
+    options = [*bed.ssh_options(), "-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=3"]
+    variables = {"ansible_user": user, "ansible_become": user != "root", "ansible_python_interpreter": "/usr/bin/python3",
+                 "ansible_ssh_common_args": " ".join(options)}
+    path.write_text(json.dumps({"anqicms": {"hosts": hosts, "vars": variables}}))
+    return path
