@@ -158,8 +158,7 @@ class Host:
     def unplug(self) -> None:
         """Take it off the network and end its ssh sessions: every connection to it is lost, nothing else happens."""
         _run("ip", "-n", self.bed.namespace, "link", "set", self.link, "down")
-        for pid in self.pids_of("sshd: "):
-            self.run("/bin/kill", "-9", str(pid))
+        self.kill([pid for pid in self.pids_of("sshd: ") if pid not in self.pids_of("[listener]")])
 
     def plug(self) -> None:
         """Put it back on the network."""
