@@ -46,7 +46,7 @@ def procs_file(controllers: str, path: str, mountinfo: str) -> t.Optional[str]:
     point, root = mount
     if root != '/' and (path == root or path.startswith(root + '/')):
         path = path[len(root):]
-    return os.path.join(point + os.path.normpath('/' + path), 'cgroup.procs')
+    return os.path.join(point + os.path.normpath('/' + path.lstrip('/')), 'cgroup.procs')
 
 
 def _read(path: str) -> str:

@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
 
 _LOOK_S = 1.0
+_RELEASE_S = 0.2
 
 
 def _gone(state: _state.StateDir) -> bool:
@@ -53,8 +54,18 @@ def _poll(fd: int, until: float, state: _state.StateDir) -> bool:
         left = until - time.monotonic()
         if left <= 0:
             return False
-        if poller.poll(min(left, _LOOK_S) * 1000) or _gone(state):
+        if poller.poll(min(left, _LOOK_S) * 1000):
+            return _wait_for_release(state)
+        if _gone(state):
             return True
+
+
+def _wait_for_release(state: _state.StateDir) -> bool:
+    """True. The descriptors of a process close one after another: whoever comes next must not meet its lock."""
+    end = time.monotonic() + _RELEASE_S
+    while not _gone(state) and time.monotonic() < end:
+        time.sleep(0.001)
+    return True
 
 
 def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:

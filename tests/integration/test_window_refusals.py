@@ -1,0 +1,269 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a window refuses before anything is stopped, and that its plan changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+import windows
+from instance import Instance, make_instance, write_config
+from mariadb import free_port
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state, _validate, _window, _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Instance]:
+    instance = make_instance(tmp_path / "shop.example", "3.5.8")
+    instance.start()
+    yield instance
+    instance.kill()
+
+
+def refused(shop: Instance, steps: list[dict[str, Any]] | None = None, base: Path | None = None) -> str:
+    """The message of a refusal, after which the same process serves, nothing is locked and no run is unfinished."""
+    before = shop.pid
+    with pytest.raises(LifecycleError) as caught:
+        windows.run(shop, steps, base)
+    assert shop.pid == before
+    assert shop.told_version() == "3.5.8"
+    return caught.value.msg
+
+
+WRONG_STEPS = [
+    ([{"gracefull_stop": {}}], "unknown step gracefull_stop; known are command, graceful_stop"),
+    ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
+    ([{}], "one key is expected"),
+    ([{"graceful_stop": {"time_out": 1}}], "unknown option time_out; known are force, idle_timeout, timeout"),
+    ([{"graceful_stop": {"timeout": "soon"}}], "timeout"),
+    ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
+    ([{"graceful_stop": {"force": "always"}}], "force"),
+    ([{"graceful_stop": "now"}], "a dictionary of options is expected"),
+    ([{"graceful_stop": {}}, {"verified_start": {"user": "nobody-of-that-name"}}], "There is no user nobody-of-that-name"),
+    ([{"graceful_stop": {}}, {"verified_start": {"arguments": ["a\0b"]}}], "NUL byte"),
+    ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a name of an environment variable"),
+    ([{"graceful_stop": {}}, {"port_released": {"ports": [70000]}}], "70000 is not a port"),
+    ([{"graceful_stop": {}}, {"command": {}}], "either cmd or argv"),
+    ([{"graceful_stop": {}}, {"command": {"cmd": "no-such-program"}}], "not a program that can be executed"),
+    ([{"graceful_stop": {}}, {"command": {"cmd": "'unbalanced"}}], "cannot be split"),
+    ([{"graceful_stop": {}}, {"command": {"cmd": "true", "chdir": "/no/such"}}], "does not exist"),
+]
+
+
+def test_wrong_steps_and_options(shop: Instance) -> None:
+    for steps, expected in WRONG_STEPS:
+        assert expected in refused(shop, steps), steps
+    assert not windows.context_of(shop).state.journal()
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(LifecycleError) as caught:
+        _validate.validate([{"a": {}}, {"graceful_stop": {"b": 1}}], set())
+    assert "steps[1]: unknown step a" in caught.value.msg
+    assert "steps[2] (graceful_stop): unknown option b" in caught.value.msg
+
+
+def test_secrets_in_steps_are_told_to_the_module() -> None:
+    secrets: set[str] = set()
+    _validate.validate([{"verified_start": {"environment": {"MYSQL_PASSWORD": "s3cret"}}}], secrets)
+    assert "s3cret" in secrets
+
+
+CONFIGS: list[tuple[str, Callable[[Path], object]]] = [
+    ("missing", lambda path: path.unlink()),
+    ("invalid", lambda path: path.write_text("{")),
+    ("invalid", lambda path: path.write_bytes(b"\xff\xfe")),
+    ("port", lambda path: path.write_text('{"mysql": {"database": "a"}, "server": {"port": "eighty"}}')),
+    ("unsafe", lambda path: (path.unlink(), os.mkfifo(path))),
+    ("unsafe", lambda path: (path.rename(path.with_suffix(".real")), path.symlink_to(path.with_suffix(".real")))),
+]
+
+
+@pytest.mark.parametrize("word,spoil", CONFIGS)
+def test_config_json(shop: Instance, word: str, spoil: Callable[[Path], object]) -> None:
+    spoil(shop.dir / "config.json")
+    message = refused(shop)
+    assert "config.json" in message
+    assert word in message
+    assert "Nothing was stopped or started" in message
+
+
+BINARIES: list[tuple[str, Callable[[Path], object]]] = [
+    ("No such file", lambda path: path.unlink()),
+    ("not executable (mode 0644)", lambda path: path.chmod(0o644)),
+    ("not a Linux program", lambda path: (path.unlink(), path.write_bytes(b"MZ" + b"\0" * 64), path.chmod(0o755))),
+    ("another processor architecture", lambda path: _foreign(path)),
+    ("not a regular file", lambda path: (path.unlink(), os.mkfifo(path))),
+    ("not a regular file", lambda path: (path.unlink(), path.mkdir())),
+    ("not a regular file", lambda path: (path.unlink(), path.symlink_to("/dev/zero"))),
+]
+
+
+def _foreign(path: Path) -> None:
+    header = bytearray(path.read_bytes()[:64])
+    header[18:20] = b"\xf3\x00"  # RISC-V
+    path.unlink()
+    path.write_bytes(bytes(header))
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("words,spoil", BINARIES)
+def test_the_binary(shop: Instance, words: str, spoil: Callable[[Path], object]) -> None:
+    spoil(shop.binary)
+    message = refused(shop)
+    assert words in message
+    assert "Step 3 (verified_start) refuses" in message
+
+
+def test_the_port_of_the_next_start_is_held_by_a_stranger(shop: Instance) -> None:
+    own = shop.port
+    with socket.socket(socket.AF_INET6) as stranger:
+        stranger.bind(("::", 0))
+        stranger.listen()
+        shop.port = stranger.getsockname()[1]
+        write_config(shop, None)
+        shop.port, wanted = own, shop.port
+        message = refused(shop)
+    assert f"Port {wanted}" in message
+    assert f"pid {os.getpid()}" in message
+
+
+def test_a_log_that_is_a_link(shop: Instance, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    target.write_text("mine\n")
+    shop.log.unlink()  # it goes on writing into the removed file
+    shop.log.symlink_to(target)
+    assert "running.log" in refused(shop)
+    assert target.read_text() == "mine\n"
+
+
+def test_two_processes(shop: Instance) -> None:
+    other = shop.spawn("-port", str(free_port()))
+    assert windows.within(20, lambda: len(shop.pids()) == 2)
+    with pytest.raises(LifecycleError, match="2 processes match"):
+        windows.run(shop)
+    assert other.poll() is None
+    assert len(shop.pids()) == 2
+
+
+@pytest.mark.root
+def test_a_full_disk_under_the_journal(shop: Instance, tmp_path: Path) -> None:
+    base = tmp_path / "small"
+    base.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(base)], check=True)
+    try:
+        message = refused(shop, base=base)
+        assert "could not be written: No space left on device" in message
+        subprocess.run(["dd", "if=/dev/zero", f"of={base}/filler", "bs=1k"], check=False, stderr=subprocess.DEVNULL)
+        assert "No space left on device" in refused(shop, base=base)
+    finally:
+        subprocess.run(["umount", str(base)], check=True)
+
+
+@pytest.mark.root
+def test_room_runs_out_in_the_middle(shop: Instance, tmp_path: Path) -> None:
+    """Once begun it is ended, and the result is there: room for it was set aside."""
+    base = tmp_path / "small"
+    base.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", str(base)], check=True)
+    try:
+        fill = {"command": {"argv": ["/bin/sh", "-c", f"dd if=/dev/zero of={base}/filler bs=1k 2>/dev/null; true"]}}
+        result = windows.run(shop, [windows.RESTART[0], fill, *windows.RESTART[1:]], base)
+        assert (result["outcome"], result["state"]) == ("done", "running")
+        assert shop.told_version() == "3.5.8"
+    finally:
+        subprocess.run(["umount", str(base)], check=True)
+
+
+def test_a_read_only_state_directory(shop: Instance, tmp_path: Path) -> None:
+    base = tmp_path / "a-file"
+    base.write_text("")
+    assert "cannot be trusted" in refused(shop, base=base)
+
+
+class _Module:
+    """The parts of AnsibleModule that one call of a window uses."""
+
+    def __init__(self, shop: Instance, check_mode: bool = False, **params: Any) -> None:
+        self.check_mode = check_mode
+        self.no_log_values: set[str] = set()
+        self.params: dict[str, Any] = dict(
+            dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"), steps=windows.RESTART,
+            run_id=None, deadline=60.0, on_failure="rollback", recover="auto", _token=None, _wait=0.0, _follow=False)
+        self.params.update(params)
+
+
+def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
+    before = windows.tree_of(shop.dir, shop.dir.parent)
+    pid = shop.pid
+    planned = _window_call.run(_Module(shop, check_mode=True))  # type: ignore[arg-type]
+    assert (planned["outcome"], planned["changed"]) == ("planned", True)
+    assert [step["name"] for step in planned["steps"]] == ["graceful_stop", "port_released", "verified_start"]
+    assert f"SIGTERM to pid {pid}" in planned["steps"][0]["would"]
+    assert f"start {shop.binary}" in planned["diff"][0]["after"]
+    assert windows.tree_of(shop.dir, shop.dir.parent) == before
+    assert shop.pid == pid
+    assert not (shop.dir.parent / "state").exists()
+
+
+def test_check_mode_refuses_like_the_run(shop: Instance) -> None:
+    (shop.dir / "config.json").unlink()
+    with pytest.raises(LifecycleError, match=r"config\.json"):
+        _window_call.run(_Module(shop, check_mode=True))  # type: ignore[arg-type]
+
+
+def test_recover_only(shop: Instance) -> None:
+    pid = shop.pid
+    result = _window_call.run(_Module(shop, steps=[], recover="only"))  # type: ignore[arg-type]
+    assert (result["outcome"], result["changed"]) == ("unchanged", False)
+    with pytest.raises(LifecycleError, match="takes no steps"):
+        _window_call.run(_Module(shop, recover="only"))  # type: ignore[arg-type]
+    with pytest.raises(LifecycleError, match="steps is empty"):
+        _window_call.run(_Module(shop, steps=[]))  # type: ignore[arg-type]
+    state = windows.context_of(shop).state
+    state.make()
+    state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
+    planned = _window_call.run(_Module(shop, steps=[], recover="only", check_mode=True))  # type: ignore[arg-type]
+    assert (planned["outcome"], planned["changed"], planned["interrupted"]["run_id"]) == ("planned", True, "cut")
+    result = _window_call.run(_Module(shop, steps=[], recover="only"))  # type: ignore[arg-type]
+    assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
+    assert result["recovered"] == "unfinished run cut: it ran"
+    assert state.interrupted() is None
+
+
+def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
+    """ssh may repeat a call after a lost connection: it carries the same token and must not restart twice."""
+    first = _window_call.run(_Module(shop, _token="abc"))  # type: ignore[arg-type]
+    pid = shop.pid
+    again = _window_call.run(_Module(shop, _token="abc"))  # type: ignore[arg-type]
+    assert again == json.loads(json.dumps(first))
+    assert shop.pid == pid
+    with pytest.raises(LifecycleError, match="its outcome is not known"):
+        _window_call.run(_Module(shop, _token="never-begun", _follow=True))  # type: ignore[arg-type]
+
+
+def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
+    holder = subprocess.Popen(["flock", str(shop.dir), "sleep", "30"], start_new_session=True)
+    try:
+        assert windows.within(5, lambda: _state.is_locked(windows.context_of(shop).instance))
+        assert "worked on by pid" in refused(shop)
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+
+def test_start_to_park_needs_a_stop_before_it() -> None:
+    order = [{"verified_start": {}}, {"graceful_stop": {}}, {"verified_start": {"ready_timeout": 1}}]
+    assert _window.start_to_park(windows.plan_of(order)) is None
+    assert _window.start_to_park(windows.plan_of(order[1:])) is not None

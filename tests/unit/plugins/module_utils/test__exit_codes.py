@@ -1,0 +1,75 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import os
+import typing as t
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _exit_codes
+
+TRANSCRIPTS = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "fixtures", "transcripts")
+CAUSES = {
+    "wrong-password": "refused the user or password",
+    "port-in-use": "port",
+    "database-down": "database of config.json cannot be reached",
+    "locales-missing": "locales/",
+    "config-not-json": "not valid JSON",
+}
+CASES = sorted(
+    (version, name[:-4]) for version in os.listdir(TRANSCRIPTS)
+    for name in os.listdir(os.path.join(TRANSCRIPTS, version)) if name[:-4] in CAUSES)
+
+
+@pytest.mark.parametrize("version,cause", CASES)
+def test_the_log_of_the_application_says_why(version: str, cause: str) -> None:
+    with open(os.path.join(TRANSCRIPTS, version, cause + ".txt"), encoding="utf-8") as stream:
+        log = stream.read()
+    code = 1 if cause == "locales-missing" else 255
+    if cause == "locales-missing" and version.startswith("3.5"):
+        return  # harmless there: that it goes on is what the transcript shows
+    found = _exit_codes.explain(code, version, log)
+    assert CAUSES[cause] in found.meaning
+    assert found.line
+    assert found.advice
+
+
+BY_CODE = [
+    (0, "3.5.8", "exit code 0"), (1, "3.3.11", "locales/ is missing"), (1, "3.5.8", "a file that it needs"),
+    (2, "3.2.8", "Go panic"), (126, None, "could not be executed"), (127, None, "could not be executed"),
+    (255, "2.5.3", "port in use"), (70, "3.5.8", "does not use itself"), (-9, "3.5.8", "SIGKILL"),
+    (-15, "2.5.3", "signal 15")]
+
+
+@pytest.mark.parametrize("code,version,expected", BY_CODE)
+def test_a_silent_log_leaves_the_code(code: int, version: t.Optional[str], expected: str) -> None:
+    assert expected in _exit_codes.explain(code, version, "").meaning
+
+
+LINES = [
+    ("\x1b[31m[ERRO]\x1b[0m listen tcp :8001: bind: address already in use", 0, "taken while it started"),
+    ("listen tcp :80: bind: permission denied", 0, "may not bind"),
+    ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "may not use or create"),
+    ("fatal error: runtime: out of memory", 2, "could not get memory"),
+    ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
+    ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
+]
+
+
+@pytest.mark.parametrize("line,code,expected", LINES)
+def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
+    found = _exit_codes.explain(code, "3.5.8", "/www/shop/\n" + line + "\nmore\n")
+    assert expected in found.meaning
+    assert found.line is not None
+    assert "\x1b" not in found.line
+
+
+def test_a_kill_is_a_kill_whatever_the_log_says() -> None:
+    found = _exit_codes.explain(-9, "3.2.8", "listen tcp :8001: bind: address already in use\n")
+    assert "SIGKILL" in found.meaning
+
+
+def test_plain_lines() -> None:
+    assert _exit_codes.plain_lines("\x1b[1ma\x1b[0m \n\n b\n") == ["a", " b"]

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import os
+import resource
+import signal
+import sys
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _executable, _launch, _procfs, _shim, _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+
+MOUNTINFO = """\
+30 22 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
+31 30 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+32 30 0:28 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+34 30 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
+"""
+GROUPS = [
+    ("", "/a", "/sys/fs/cgroup/unified/a/cgroup.procs"),
+    ("memory", "/docker/abc/x", "/sys/fs/cgroup/memory/x/cgroup.procs"),
+    ("memory", "/docker/abc", "/sys/fs/cgroup/memory/cgroup.procs"),
+    ("cpu,cpuacct", "/", "/sys/fs/cgroup/cpu,cpuacct/cgroup.procs"),
+    ("cpuacct,cpu", "/a/../../etc", "/sys/fs/cgroup/cpu,cpuacct/etc/cgroup.procs"),
+    ("name=systemd", "/s", "/sys/fs/cgroup/systemd/s/cgroup.procs"),
+    ("pids", "/a", None),
+]
+
+
+@pytest.mark.parametrize("controllers,path,expected", GROUPS)
+def test_procs_file(controllers: str, path: str, expected: t.Optional[str]) -> None:
+    assert _cgroups.procs_file(controllers, path, MOUNTINFO) == expected
+
+
+@pytest.mark.parametrize("path,expected", [
+    ("/user.slice/user-0.slice/session-4.scope", True), ("/user.slice/user-1000.slice/user@1000.service/a", True),
+    ("/system.slice/anqicms.service", False), ("/", False)])
+def test_login_sessions(path: str, expected: bool) -> None:
+    assert _cgroups.in_login_session({"": path}) is expected
+
+
+ELF = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\x00\x3e\x00"
+
+
+@pytest.mark.parametrize("header,expected", [
+    (ELF, None), (ELF[:18] + b"\xb7\x00", "another processor architecture (ELF machine 183, this host runs 62)"),
+    (ELF[:4] + b"\x01" + ELF[5:], "another processor architecture"), (b"#!/bin/sh\n", "not a Linux program"),
+    (b"", "not a Linux program"), (b"MZ\x90\x00", "not a Linux program"), (ELF[:8], "not a Linux program")])
+def test_wrong_header(header: bytes, expected: t.Optional[str]) -> None:
+    found = _executable.wrong_header(header, ELF)
+    assert (found is None) if expected is None else expected in (found or "")
+
+
+@pytest.fixture
+def instance(tmp_path: t.Any) -> Instance:
+    return resolve(str(tmp_path))
+
+
+def test_a_fifo_or_a_link_to_a_device_is_never_opened(instance: Instance) -> None:
+    os.mkfifo(instance.executable)
+    assert "not a regular file" in (_executable.executable_problem(instance) or "")
+    os.unlink(instance.executable)
+    os.symlink("/dev/zero", instance.executable)
+    assert "not a regular file" in (_executable.executable_problem(instance) or "")
+
+
+@pytest.mark.parametrize("versions,expected", [
+    (("3.2.8",), True), (("3.5.8",), False), (("2.5.3", None), False), ((None, None), True), (("3.5.8", "3.2.8"), True),
+    (("3.4.5",), True), (("3.4.7",), False), (("3.2.1",), False), (("nonsense",), True)])
+def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
+    assert _shim.may_kill_siblings(*versions) is expected
+
+
+def of_this_process(instance: Instance) -> _launch.LaunchRecord:
+    with _procfs.ProcDir(os.getpid()) as proc:
+        return _launch.capture(proc)._replace(argv=["x", "-c", "import time; time.sleep(60)"], log=None, cwd=instance.dir)
+
+
+@pytest.fixture
+def python_as_instance(instance: Instance) -> Instance:
+    os.symlink(os.path.realpath(sys.executable), instance.executable)
+    return instance
+
+
+def test_a_parked_child_becomes_the_program(python_as_instance: Instance) -> None:
+    limit = list(resource.getrlimit(resource.RLIMIT_NOFILE))
+    limit[0] = min(limit[0], 512)
+    record = of_this_process(python_as_instance)
+    record = record._replace(limits=dict(record.limits, **{"7": limit}), umask=0o027, ignores_hup=True)
+    launcher = _spawn.Launcher(python_as_instance, record, {"A": "1"})
+    launcher.prepare()
+    parked = _procfs.ProcDir(launcher.pid)
+    pid = launcher.go()
+    try:
+        found = _launch.capture(parked)
+        assert (found.environment, found.umask, found.ignores_hup) == ({"A": "1"}, 0o027, True)
+        assert found.limits["7"] == limit
+        assert sorted(parked.names("fd")) == ["0", "1", "2"]
+        assert found.argv[0] == python_as_instance.executable
+    finally:
+        parked.close()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_an_abandoned_child_ends(python_as_instance: Instance) -> None:
+    launcher = _spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
+    launcher.prepare()
+    pid = launcher.pid
+    launcher.abandon()
+    assert not os.path.exists("/proc/%d" % pid)
+
+
+def test_a_parked_child_ends_with_its_parent(python_as_instance: Instance) -> None:
+    read_end, write_end = os.pipe()
+    middle = os.fork()
+    if not middle:
+        launcher = _spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
+        launcher.prepare()
+        os.write(write_end, b"%d" % launcher.pid)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(middle, 0)
+    pid = int(os.read(read_end, 32))
+    os.close(write_end)
+    assert os.read(read_end, 1) == b""  # nobody holds the other end any more: the parked child closed its own at once
+    os.close(read_end)
+    with_life = "/proc/%d/stat" % pid
+    for _attempt in range(200):
+        try:
+            with open(with_life, "rb") as stream:
+                if _procfs.is_dead(_procfs.parse_stat(stream.read())):
+                    break
+        except OSError:
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError("the parked child lives on")
+
+
+def test_what_cannot_be_executed_is_known_before_the_stop(instance: Instance) -> None:
+    with open(instance.executable, "w") as stream:
+        stream.write("no program")
+    os.chmod(instance.executable, 0o644)
+    launcher = _spawn.Launcher(instance, of_this_process(instance), {})
+    with pytest.raises(LifecycleError, match="may not execute it"):
+        launcher.prepare()
+
+
+def test_a_failed_exec_says_why(instance: Instance) -> None:
+    with open(instance.executable, "w") as stream:
+        stream.write("no program")
+    os.chmod(instance.executable, 0o755)
+    launcher = _spawn.Launcher(instance, of_this_process(instance), {})
+    launcher.prepare()
+    with pytest.raises(LifecycleError, match="Exec format error"):
+        launcher.go()
