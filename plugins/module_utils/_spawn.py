@@ -124,6 +124,8 @@ def open_log(instance: Instance, path: str, uid: int) -> int:
             if relative is None:
                 raise
             return directory.create_file(relative, flags)
+        except OSError as exc:
+            raise OSError(exc.errno, exc.strerror, path) from exc
 
 
 def is_inside(instance: Instance, path: str) -> bool:
