@@ -40,14 +40,18 @@ from ansible.errors import AnsibleFilterError
 
 
 def batches(value: t.Any) -> list[int | str]:
-    """The sizes as Ansible wants them. Raises AnsibleFilterError for what is neither a positive number nor a percentage."""
+    """The sizes as Ansible wants them. Raises AnsibleFilterError for what is no positive number or percentage."""
     words = value if isinstance(value, (list, tuple)) else str(value).strip(" []").split(",")
+    if not words:
+        raise AnsibleFilterError("anqicms_serial is empty. Give numbers of hosts or percentages, or leave it out.")
     return [_size(str(word).strip(" \"'")) for word in words]
 
 
 def _size(word: str) -> int | str:
     if not re.fullmatch(r"[1-9][0-9]*%?", word):
-        raise AnsibleFilterError(f"anqicms_serial: {word!r} is neither a number of hosts nor a percentage of them, both 1 or more.")
+        raise AnsibleFilterError(
+            f"anqicms_serial: {word!r} is neither a number of hosts nor a percentage of them, 1 or more."
+        )
     return word if word.endswith("%") else int(word)
 
 

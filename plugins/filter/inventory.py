@@ -15,7 +15,7 @@ description:
   - An instance whose directory or binary holds control characters or template marks is left out.
 options:
   _input:
-    description: Instances as M(anqicms.lifecycle.instance_info#module) described them.
+    description: Instances as M(anqicms.lifecycle.instance_info) described them.
     type: list
     elements: dict
     required: true

@@ -11,11 +11,12 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Joins what is known of an instance with the registered result of the task that worked on it, and with the failure of its block.
+  - Joins what is known of an instance with the registered result of the task that worked on it, and with the failure of
+    its block.
 positional: result, failure, run_id, check_mode
 options:
   _input:
-    description: The instance as M(anqicms.lifecycle.instance_info#module) described it.
+    description: The instance as M(anqicms.lifecycle.instance_info) described it.
     type: dict
     required: true
   result:
@@ -43,9 +44,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The record with C(run_id), C(id), C(dir), C(version), C(outcome) (V(done), V(unchanged), V(rolled_back), V(failed), V(lost)
-      when the connection did not come back, V(planned) in check mode), C(failed), C(changed), C(pid_before), C(pid_after),
-      C(downtime_ms), C(verified_ms) and C(reason).
+    - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
+      C(pid_after), C(downtime_ms), C(verified_ms) and C(reason).
+    - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
+      V(planned) in check mode.
   type: dict
 """
 
@@ -54,8 +56,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
 
 
-def outcome(instance: t.Any, result: t.Any = None, failure: t.Any = None, run_id: t.Any = "",
-            check_mode: bool = False) -> dict[str, t.Any]:
+def outcome(
+    instance: t.Any, result: t.Any = None, failure: t.Any = None, run_id: t.Any = "", check_mode: bool = False
+) -> dict[str, t.Any]:
     """The record of one instance; see ``_outcome.make_record``."""
     return _outcome.make_record(instance, result, failure, str(run_id), check_mode)
 

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Host, instance, version, outcome, process id before and after, downtime, time until verified, and the reason of a failure.
+  - Host, instance, version, outcome, process id before and after, downtime, time until verified, and the reason of a
+    failure.
   - What hosts reported is shown with control characters escaped.
 positional: host
 options:
@@ -28,7 +29,9 @@ options:
 EXAMPLES = r"""
 - name: Show what became of it
   ansible.builtin.debug:
-    msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result) | anqicms.lifecycle.outcome_line(inventory_hostname) }}"
+    msg: "{{ record | anqicms.lifecycle.outcome_line(inventory_hostname) }}"
+  vars:
+    record: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result) }}"
 """
 
 RETURN = r"""

@@ -11,9 +11,9 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads the registered answers of M(anqicms.lifecycle.instance_info#module) of one host.
-  - A hazard that blocks the verb refuses, unless its code is accepted. So do an answer that is missing, an empty host, and an
-    instance that is listed twice.
+  - Reads the registered answers of M(anqicms.lifecycle.instance_info) of one host.
+  - A hazard that blocks the verb refuses, unless its code is accepted. So do an answer that is missing, an empty host,
+    and an instance that is listed twice.
 positional: verb
 options:
   _input:
@@ -59,7 +59,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
 
 
-def plan(found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False, core: str = "") -> dict[str, t.Any]:
+def plan(
+    found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False, core: str = ""
+) -> dict[str, t.Any]:
     """The plan of one host as plain values; see ``_plan.make_plan``."""
     return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), _plan.truth(only_if_needed), core))
 

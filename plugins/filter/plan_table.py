@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads the answers of M(anqicms.lifecycle.instance_info#module) that the preflight registered on every host.
+  - Reads the answers of M(anqicms.lifecycle.instance_info) that the preflight registered on every host.
   - What hosts reported is shown with control characters escaped.
 positional: hosts, verb
 options:

@@ -16,26 +16,33 @@ Data = t.Mapping[str, t.Any]
 BAD = ('failed', 'rolled_back', 'lost')
 
 
-def make_record(instance: Data, result: t.Any, failure: t.Any, run_id: str, check_mode: bool = False) -> dict[str, t.Any]:
+def make_record(
+    instance: Data, result: t.Any, failure: t.Any, run_id: str, check_mode: bool = False
+) -> dict[str, t.Any]:
     """The record of one instance from its registered result and, if a task of its block failed, from that failure."""
     result = result if _belongs(result, instance) else {}
     failure = failure if failure and failure.get('dir') == instance['dir'] else {}
     outcome = _outcome(result, failure, check_mode)
     pids = instance.get('pids') or [None]
-    return t.cast('dict[str, t.Any]', as_data({
-        'run_id': run_id,
-        'id': instance['id'],
-        'dir': instance['dir'],
-        'version': shown(_plain(result.get('version')) or version_of(instance)),
-        'outcome': outcome,
-        'failed': outcome in BAD,
-        'changed': bool(result.get('changed')),
-        'pid_before': result.get('pid_before', pids[0]),
-        'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
-        'downtime_ms': result.get('downtime_ms'),
-        'verified_ms': result.get('verified_ms', result.get('ready_ms')),
-        'reason': _reason(result, failure, outcome),
-    }))
+    return t.cast(
+        'dict[str, t.Any]',
+        as_data(
+            {
+                'run_id': run_id,
+                'id': instance['id'],
+                'dir': instance['dir'],
+                'version': shown(_plain(result.get('version')) or version_of(instance)),
+                'outcome': outcome,
+                'failed': outcome in BAD,
+                'changed': bool(result.get('changed')),
+                'pid_before': result.get('pid_before', pids[0]),
+                'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
+                'downtime_ms': result.get('downtime_ms'),
+                'verified_ms': result.get('verified_ms', result.get('ready_ms')),
+                'reason': _reason(result, failure, outcome),
+            }
+        ),
+    )
 
 
 def _belongs(result: t.Any, instance: Data) -> bool:
@@ -62,10 +69,14 @@ def _plain(version: t.Any) -> t.Any:
 
 def _reason(result: Data, failure: Data, outcome: str) -> str:
     if outcome == 'lost':
-        return ('the connection was lost and did not come back; the host finishes what it has begun by itself. '
-                + shown(result.get('msg') or '', 600)).rstrip()
+        return (
+            'the connection was lost and did not come back; the host finishes what it has begun by itself. '
+            + shown(result.get('msg') or '', 600)
+        ).rstrip()
     if failure:
-        said = ' '.join([str(failure.get('msg') or 'no message'), *str(failure.get('stderr') or '').strip().splitlines()[-1:]])
+        said = ' '.join(
+            [str(failure.get('msg') or 'no message'), *str(failure.get('stderr') or '').strip().splitlines()[-1:]]
+        )
         return f'{shown(failure.get("task") or "")}: {shown(said)}'
     return shown(result.get('exit_kind') or result.get('msg') or '')
 

@@ -42,8 +42,9 @@ def answers(found: t.Any) -> list[Data]:
     return list(found.get('results', [found]))
 
 
-def make_plan(found: t.Any, verb: str, accept: t.Sequence[str] = (), only_if_needed: bool = False,
-              core: str = '') -> Plan:
+def make_plan(
+    found: t.Any, verb: str, accept: t.Sequence[str] = (), only_if_needed: bool = False, core: str = ''
+) -> Plan:
     """The plan for one host from its registered ``instance_info`` answers."""
     plan = Plan([], [], [], bool(found) and any(a.get('unreachable') for a in [found, *answers(found)]))
     if plan.unreachable:
@@ -63,8 +64,10 @@ def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], on
         plan.refusals.append(f'{where}: {_why_no_answer(answer, core)}')
         return
     if not answer['instances']:
-        plan.refusals.append(f'{where}: no instance was found. Nothing was done. Correct anqicms_instances, or take the '
-                             'host out of the group.')
+        plan.refusals.append(
+            f'{where}: no instance was found. Nothing was done. Correct anqicms_instances, or take the '
+            'host out of the group.'
+        )
     for instance in answer['instances']:
         refusals = refused(instance, verb, accept)
         reason = 'runs its newest binary' if only_if_needed and not needs_restart(instance) else ''
@@ -81,8 +84,10 @@ def _why_no_answer(answer: Data, core: str) -> str:
     advice = ''
     if 'SyntaxError' in said or 'from __future__' in said:
         needed = TARGET_PYTHON.get('.'.join(core.split('.')[:2]), '3.6')
-        advice = (f' The Python on the host is too old: ansible-core {core or "here"} needs Python {needed} or newer there.'
-                  ' Set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6.')
+        advice = (
+            f' The Python on the host is too old: ansible-core {core or "here"} needs Python {needed} or newer there.'
+            ' Set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6.'
+        )
     return f'it could not be looked at: {shown(said.strip(), 600)}{advice} Nothing was done.'
 
 
@@ -90,8 +95,10 @@ def _refuse_twice(plan: Plan) -> None:
     ids = [instance['id'] for instance in plan.instances]
     for instance in plan.instances:
         if ids.count(instance['id']) > 1:
-            plan.refusals.append(f'{shown(instance["dir"])}: listed more than once. Nothing was done. List every '
-                                 'instance once in anqicms_instances.')
+            plan.refusals.append(
+                f'{shown(instance["dir"])}: listed more than once. Nothing was done. List every '
+                'instance once in anqicms_instances.'
+            )
             return
 
 
@@ -101,8 +108,11 @@ def refused(instance: Data, verb: str, accept: t.Sequence[str] = ()) -> list[str
     for key in ('id', 'dir', 'binary'):
         if is_hostile(instance.get(key)):
             return [f'{where}: its {key} holds control characters or template marks. Nothing was done. Rename it.']
-    return [f'{where}: {shown(hazard["code"])}: {shown(hazard["message"])} {shown(hazard.get("advice") or "")}'.rstrip()
-            for hazard in blocking(instance, verb) if hazard['code'] not in accept]
+    return [
+        f'{where}: {shown(hazard["code"])}: {shown(hazard["message"])} {shown(hazard.get("advice") or "")}'.rstrip()
+        for hazard in blocking(instance, verb)
+        if hazard['code'] not in accept
+    ]
 
 
 def blocking(instance: Data, verb: str) -> list[Data]:
@@ -124,5 +134,8 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
 def inventory(instances: t.Sequence[Data]) -> list[dict[str, t.Any]]:
     """What an inventory would say of these instances; those whose values could be templates are left out."""
     keys = ('dir', 'binary', 'port')
-    return [{key: instance[key] for key in keys if instance.get(key)} for instance in instances
-            if not any(is_hostile(instance.get(key)) for key in keys)]
+    return [
+        {key: instance[key] for key in keys if instance.get(key)}
+        for instance in instances
+        if not any(is_hostile(instance.get(key)) for key in keys)
+    ]

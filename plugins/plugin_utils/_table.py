@@ -28,7 +28,15 @@ def version_of(instance: t.Mapping[str, t.Any]) -> str:
 def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, ...]:
     """One row of the table."""
     pids = ' '.join(str(pid) for pid in instance.get('pids') or []) or '-'
-    values = (host, instance.get('dir'), instance.get('state'), version_of(instance), instance.get('port') or '?', pids, what)
+    values = (
+        host,
+        instance.get('dir'),
+        instance.get('state'),
+        version_of(instance),
+        instance.get('port') or '?',
+        pids,
+        what,
+    )
     return tuple(shown(value, 120) for value in values)
 
 
@@ -58,7 +66,9 @@ def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[
     rows = []
     for answer in _plan.answers(found):
         for instance in answer.get('instances') or []:
-            rows.append((cells(host, instance, what_happens(instance, plan, verb, accept)), notes(instance, verb, accept)))
+            rows.append(
+                (cells(host, instance, what_happens(instance, plan, verb, accept)), notes(instance, verb, accept))
+            )
     if rows:
         return rows
     word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else 'nothing to do'

@@ -24,7 +24,10 @@ import paths
 CACHE = paths.CACHE / "bed"
 BASE = CACHE / "base"
 INIT = Path(__file__).with_name("bed_init.sh")
-PACKAGES = "openssh-server python3 cron procps iproute2 sudo lsof systemd systemd-sysv dbus libpam-systemd".split()
+PACKAGES = (
+    "openssh-server,python3,cron,procps,iproute2,sudo,lsof,"
+    "systemd,systemd-sysv,dbus,libpam-systemd"
+)
 SUITE = "bookworm"
 CGROUPS = Path("/sys/fs/cgroup")
 TOOLS = ("debootstrap", "ip", "nsenter", "ssh", "ssh-keygen", "unshare")
@@ -50,9 +53,11 @@ def make_base() -> Path:
     if not BASE.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = CACHE / f"base.{os.getpid()}"
-        argv = ["debootstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), SUITE, str(partial)]
+        argv = ["debootstrap", "--variant=minbase", "--include=" + PACKAGES, SUITE, str(partial)]
         with open(CACHE / "debootstrap.log", "wb") as log:
-            done = subprocess.run(argv, stdout=log, stderr=log, env={**os.environ, "PATH": paths.clean_path()}, check=False)
+            done = subprocess.run(
+                argv, stdout=log, stderr=log, env={**os.environ, "PATH": paths.clean_path()}, check=False
+            )
         if done.returncode:
             raise BedError(f"debootstrap failed, see {CACHE / 'debootstrap.log'}")
         partial.rename(BASE)
@@ -67,8 +72,14 @@ def cgroup_hierarchies() -> list[str]:
 
 
 def _run(*argv: str, **options: object) -> None:
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          env={**os.environ, "PATH": paths.clean_path()}, **options)  # type: ignore[call-overload]
+    done = subprocess.run(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        env={**os.environ, "PATH": paths.clean_path()},
+        **options,
+    )  # type: ignore[call-overload]
     if done.returncode:
         raise BedError("%s: %s" % (" ".join(argv), done.stdout.decode(errors="replace").strip()))
 
@@ -95,16 +106,42 @@ class Host:
         place = self.bed.root / self.name / "place"
         place.mkdir()
         self._make_network()
-        argv = ["nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--cgroup", "--pid", "--fork", "--mount", "--uts",
-                "--ipc", "--kill-child", "--propagation", "private", str(INIT), str(BASE), str(place), self.name, str(self.www),
-                str(self.bed.key) + ".pub", self.kind, ",".join(self.bed.hierarchies)]
+        argv = [
+            "nsenter",
+            f"--net=/run/netns/{self.namespace}",
+            "unshare",
+            "--cgroup",
+            "--pid",
+            "--fork",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--kill-child",
+            "--propagation",
+            "private",
+            str(INIT),
+            str(BASE),
+            str(place),
+            self.name,
+            str(self.www),
+            str(self.bed.key) + ".pub",
+            self.kind,
+            ",".join(self.bed.hierarchies),
+        ]
         with open(self.bed.root / self.name / "log", "wb") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                            env={**os.environ, "PATH": paths.clean_path()}, preexec_fn=self._before_exec)
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PATH": paths.clean_path()},
+                preexec_fn=self._before_exec,  # noqa: PLW1509 - it only makes system calls
+            )
         self._wait_for_sshd()
 
     def _before_exec(self) -> None:
-        """In the child: end with the test, and begin in the host's own cgroups, which unshare makes the roots it sees."""
+        """In the child: end with the test, and begin in the host's own cgroups, the roots that it will see."""
         _die_with_parent()
         for group in self._cgroups():
             group.mkdir(parents=True, exist_ok=True)
@@ -144,15 +181,31 @@ class Host:
 
     def run(self, *argv: str, timeout: float = 30.0) -> Finished:
         """Run a command on the host as root, not over ssh."""
-        done = subprocess.run(self.enter(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, check=False, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})
+        done = subprocess.run(
+            self.enter(*argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+        )
         return Finished(done.returncode, done.stdout.decode(errors="replace"))
 
     def ssh(self, command: str, user: str = "root", timeout: float = 30.0) -> Finished:
         """Run a shell command on the host over ssh."""
-        argv = self.bed.on_controller("ssh", *self.bed.ssh_options(), "-o", "ConnectTimeout=2", f"{user}@{self.address}", command)
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                              check=False, env={**os.environ, "PATH": paths.clean_path()})
+        argv = self.bed.on_controller(
+            "ssh", *self.bed.ssh_options(), "-o", "ConnectTimeout=2", f"{user}@{self.address}", command
+        )
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "PATH": paths.clean_path()},
+        )
         return Finished(done.returncode, done.stdout.decode(errors="replace"))
 
     def unplug(self) -> None:
@@ -242,5 +295,15 @@ class Bed:
         return ["nsenter", f"--net=/run/netns/{self.namespace}", "--", *argv]
 
     def ssh_options(self) -> list[str]:
-        return ["-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-                "-o", "BatchMode=yes"]
+        return [
+            "-i",
+            str(self.key),
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "BatchMode=yes",
+        ]

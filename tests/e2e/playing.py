@@ -60,10 +60,24 @@ class Player:
         """Start a playbook, 'restart' for example, in a process group of its own."""
         self.directory.mkdir(parents=True, exist_ok=True)
         log = self.directory / f"{playbook}-{time.monotonic_ns()}.log"
-        argv = [*self.prefix, str(self.bin / "ansible-playbook"), "-i", str(inventory), f"anqicms.lifecycle.{playbook}", *arguments]
+        argv = [
+            *self.prefix,
+            str(self.bin / "ansible-playbook"),
+            "-i",
+            str(inventory),
+            f"anqicms.lifecycle.{playbook}",
+            *arguments,
+        ]
         with open(log, "wb") as output:
-            process = subprocess.Popen(argv, env=self.env, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, start_new_session=True)
+            process = subprocess.Popen(
+                argv,
+                env=self.env,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return Playing(process, log)
 
     def play(self, playbook: str, inventory: Path, *arguments: str, timeout: float = 120.0) -> Run:

@@ -38,8 +38,10 @@ class Site:
             shutil.chown(path, WWW, WWW)
         environment = " ".join(f"{key}='{value}'" for key, value in MARK.items())
         inner = f"exec nohup env -i {environment} {self.dir}/anqicms >> running.log 2>&1 < /dev/null"
-        script = (f"{preparation}; cd {self.dir}; setpriv --reuid={WWW} --regid={WWW} --groups={groups} "
-                  f"sh -c {shlex.quote(inner)} > /dev/null 2>&1 < /dev/null &")
+        script = (
+            f"{preparation}; cd {self.dir}; setpriv --reuid={WWW} --regid={WWW} --groups={groups} "
+            f"sh -c {shlex.quote(inner)} > /dev/null 2>&1 < /dev/null &"
+        )
         done = self.host.ssh(script)
         assert done.status == 0, done.output
         until(self.answers, f"{self.name} answers", 20, 0.05)
@@ -75,20 +77,36 @@ class Site:
         """What the journal of its newest run says: 'step graceful_stop', 'end' and the like."""
         entries = [entry for entry in journal(self.state) if entry.get("event")]
         begins = [number for number, entry in enumerate(entries) if entry["event"] == "begin"]
-        return [f"{entry['event']} {entry['name']}" if "name" in entry else str(entry["event"])
-                for entry in entries[begins[-1] if begins else 0:]]
+        return [
+            f"{entry['event']} {entry['name']}" if "name" in entry else str(entry["event"])
+            for entry in entries[begins[-1] if begins else 0 :]
+        ]
 
 
 def write_inventory(bed: Bed, sites: list[Site], path: Path, user: str = "root") -> Path:
     """Group anqicms over ssh; a user other than root becomes root by sudo."""
     hosts = {
-        site.host.name: {"ansible_host": site.host.address,
-                         "anqicms_instances": [{"dir": site.dir, "port": site.instance.port}]}
+        site.host.name: {
+            "ansible_host": site.host.address,
+            "anqicms_instances": [{"dir": site.dir, "port": site.instance.port}],
+        }
         for site in sites
     }
     # a connection that has died without a word is noticed after six seconds
-    options = [*bed.ssh_options(), "-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=3"]
-    variables = {"ansible_user": user, "ansible_become": user != "root", "ansible_python_interpreter": "/usr/bin/python3",
-                 "ansible_ssh_common_args": " ".join(options)}
+    options = [
+        *bed.ssh_options(),
+        "-o",
+        "ServerAliveInterval=2",
+        "-o",
+        "ServerAliveCountMax=3",
+        "-o",
+        "ConnectTimeout=3",
+    ]
+    variables = {
+        "ansible_user": user,
+        "ansible_become": user != "root",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_common_args": " ".join(options),
+    }
     path.write_text(json.dumps({"anqicms": {"hosts": hosts, "vars": variables}}))
     return path

@@ -19,8 +19,18 @@ QUICK = ("-e", "anqicms_stable_for=0.1")
 SLOW = {"exit_delay_ms": 1500}
 # Entries of the journal in their order: every boundary between steps, and both ends.
 ASKED = "the process has been asked to end"
-BOUNDARIES = ("begin", "guardian", "worker", "step graceful_stop", "step_end graceful_stop", "step port_released",
-              "step_end port_released", "step verified_start", "step_end verified_start", "end")
+BOUNDARIES = (
+    "begin",
+    "guardian",
+    "worker",
+    "step graceful_stop",
+    "step_end graceful_stop",
+    "step port_released",
+    "step_end port_released",
+    "step verified_start",
+    "step_end verified_start",
+    "end",
+)
 # Killed here, the process may not have been asked to end yet: then the old one goes on, and that is right.
 UNTOUCHED = ("begin", "guardian", "worker", "step graceful_stop")
 SURVIVED = ("ansible-playbook", "module", "worker")
@@ -92,7 +102,9 @@ def test_instance_runs_again_without_a_new_run(default_player: Player, make_flee
 @pytest.mark.soak
 @pytest.mark.parametrize("boundary", BOUNDARIES[:-1])
 @pytest.mark.parametrize("victim", SURVIVED)
-def test_instance_runs_again_at_every_boundary(default_player: Player, make_fleet: Maker, victim: str, boundary: str) -> None:
+def test_instance_runs_again_at_every_boundary(
+    default_player: Player, make_fleet: Maker, victim: str, boundary: str
+) -> None:
     check_survived(default_player, make_fleet(1, exit_delay_ms=200, start_delay_ms=200), victim, boundary)
 
 
@@ -120,7 +132,9 @@ def test_death_of_worker_and_guardian_is_put_right(default_player: Player, make_
 @pytest.mark.soak
 @pytest.mark.parametrize("boundary", BOUNDARIES[2:])
 @pytest.mark.parametrize("playbook", ["recover", "restart"])
-def test_death_of_both_at_every_boundary(default_player: Player, make_fleet: Maker, playbook: str, boundary: str) -> None:
+def test_death_of_both_at_every_boundary(
+    default_player: Player, make_fleet: Maker, playbook: str, boundary: str
+) -> None:
     check_put_right(default_player, make_fleet(1, exit_delay_ms=200, start_delay_ms=200), playbook, boundary)
 
 
@@ -129,7 +143,9 @@ def test_death_of_both_at_every_boundary(default_player: Player, make_fleet: Mak
 def test_ssh_and_become_side(bed: Bed, remote: Player, site: Site, victim: str) -> None:
     site.knobs(**SLOW)
     before = site.start()
-    with remote.begin("restart", write_inventory(bed, [site], remote.directory / "hosts.json", "ops"), *QUICK) as playing:
+    with remote.begin(
+        "restart", write_inventory(bed, [site], remote.directory / "hosts.json", "ops"), *QUICK
+    ) as playing:
         until(lambda: "step graceful_stop" in site.events(), "the stop", pause=0.02)
         until(lambda: "退出" in site.instance.log_text(), "the end of its service", pause=0.02)
         pids = site.host.pids_of("sshd: ops" if victim == "sshd" else "sudo ")

@@ -17,8 +17,11 @@ from e2e.sites import Site, write_inventory
 pytestmark = pytest.mark.root
 QUICK = ("-e", "anqicms_stable_for=0.1")
 # A session of its own kind: limits, umask, priorities and a control group that sshd does not give.
-PREPARATION = ("ulimit -Sn 1234; ulimit -Hn 4321; ulimit -c 0; umask 027; renice -n 5 $$ >/dev/null; echo 321 > /proc/$$/oom_score_adj; "
-               "mkdir -p /sys/fs/cgroup/pids/kept 2>/dev/null && echo $$ > /sys/fs/cgroup/pids/kept/cgroup.procs")
+PREPARATION = (
+    "ulimit -Sn 1234; ulimit -Hn 4321; ulimit -c 0; umask 027; renice -n 5 $$ >/dev/null; "
+    "echo 321 > /proc/$$/oom_score_adj; "
+    "mkdir -p /sys/fs/cgroup/pids/kept 2>/dev/null && echo $$ > /sys/fs/cgroup/pids/kept/cgroup.procs"
+)
 
 
 class Nature(NamedTuple):
@@ -40,9 +43,17 @@ def nature(host: Host, pid: int) -> Nature:
         return host.run("/bin/cat", f"/proc/{pid}/{name}").output
 
     status = {line.split(":")[0]: line for line in read("status").splitlines()}
-    return Nature(sorted(read("environ").split("\0")), read("limits"), [status[key] for key in ("Uid", "Gid", "Groups")], status["Umask"],
-                  read("stat").rpartition(")")[2].split()[16], read("oom_score_adj").strip(), read("cgroup"),
-                  host.run("/bin/readlink", f"/proc/{pid}/cwd").output, read("cmdline"))
+    return Nature(
+        sorted(read("environ").split("\0")),
+        read("limits"),
+        [status[key] for key in ("Uid", "Gid", "Groups")],
+        status["Umask"],
+        read("stat").rpartition(")")[2].split()[16],
+        read("oom_score_adj").strip(),
+        read("cgroup"),
+        host.run("/bin/readlink", f"/proc/{pid}/cwd").output,
+        read("cmdline"),
+    )
 
 
 def restart(bed: Bed, player: Player, site: Site, user: str) -> None:
@@ -82,8 +93,12 @@ def test_process_leaves_the_login_session_on_systemd(bed: Bed, remote: Player, s
     site.knobs()
     before = site.start()
     assert "session-" in host.run("/bin/cat", f"/proc/{before}/cgroup").output, "started in a login, as start.sh is"
-    host.run("/bin/sh", "-c", "mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nKillUserProcesses=yes\\nKillExcludeUsers=\\n' "
-             "> /etc/systemd/logind.conf.d/kill.conf; systemctl restart systemd-logind")
+    host.run(
+        "/bin/sh",
+        "-c",
+        "mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nKillUserProcesses=yes\\nKillExcludeUsers=\\n' "
+        "> /etc/systemd/logind.conf.d/kill.conf; systemctl restart systemd-logind",
+    )
     restart(bed, remote, site, "root")
     after = site.pid
     groups = host.run("/bin/cat", f"/proc/{after}/cgroup").output
