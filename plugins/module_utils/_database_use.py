@@ -27,7 +27,7 @@ class Watch:
     def __init__(self, proc: _procfs.ProcDir, port: int) -> None:
         self._proc, self._port = proc, port
         self._inodes = None  # type: t.Optional[t.FrozenSet[int]]
-        self._changed_at = time.monotonic()
+        self._changed_at = float('-inf')
 
     def look(self) -> t.Optional[DatabaseUse]:
         """None when this user may not see the connections. One that came or went meanwhile is a sign of use."""
@@ -42,9 +42,7 @@ class Watch:
         if socks and silent is None:
             return None  # this kernel does not tell when they were last used
         seen = frozenset(sock.inode for sock in socks)
-        if self._inodes is None:
-            self._changed_at -= silent or 0.0
-        elif seen != self._inodes:
+        if self._inodes not in (None, seen):
             self._changed_at = now
         self._inodes = seen
         waiting = any(_sockdiag.query_in_flight(sock) is not False for sock in socks)

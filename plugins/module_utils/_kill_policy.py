@@ -16,7 +16,7 @@ SILENT_CATEGORY_COPY_S = 3.0  # 3.2.0 and 3.2.1 pause between the rows that they
 class DatabaseUse(t.NamedTuple):
     """``waiting``: a statement may wait for its answer (False is sure; a command that has none looks like True).
 
-    ``silent_s``: seconds since the last byte to or from the database.
+    ``silent_s``: seconds since the last byte to or from the database; infinite when it had no connection all the time.
     """
 
     waiting: bool

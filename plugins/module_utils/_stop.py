@@ -309,11 +309,12 @@ class Stop:
 
     def result(self, stopped: bool) -> t.Dict[str, t.Any]:
         cut = _kill_policy.cut_requests(self.on_sigterm, self.exit_kind, self.busy_at_signal, self.busy_at_kill)
+        kind = self.exit_kind if self.signals else 'already_stopped'  # it ended by itself before our first signal
         lines = [line for line in self.context.log_since(0, 4096).split('\n') if line.strip()]
         return dict(
             stopped=stopped,
             changed=bool(self.signals),
-            exit_kind=self.exit_kind if stopped else None,
+            exit_kind=kind if stopped else None,
             pid=self.handle.pid,
             signals=self.signals,
             requests=dict(in_flight=self.in_flight, cut=cut),
