@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 import paths
 import pytest
@@ -35,6 +35,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 
 Result = dict[str, Any]
+Wanted = Callable[[Mapping[str, Any], int], bool]  # of a journal's entry and its number
 RESTART: list[Result] = [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {"stable_for": 0.2}}]
 
 
@@ -44,7 +45,7 @@ def context_of(site: Instance, base: Path | None = None, **options: Any) -> Cont
     return Context(instance, _state.StateDir(instance, str(base or site.dir.parent / "state")), **options)
 
 
-def plan_of(steps: list[Result], **options: Any) -> _window.Plan:
+def plan_of(steps: Sequence[Any], **options: Any) -> _window.Plan:
     values: Result = dict(run_id="run-1", token=os.urandom(8).hex(), deadline=120.0, on_failure="rollback")
     values.update(options)
     return _window.Plan(_validate.validate(steps, set()), **values)
@@ -61,7 +62,7 @@ def wait(context: Context, plan: _window.Plan, pipe: int | None, seconds: float 
     return dict(_follow.report(context.state, plan.token, True, plan.deadline))
 
 
-def run(site: Instance, steps: list[Result] | None = None, base: Path | None = None, **options: Any) -> Result:
+def run(site: Instance, steps: Sequence[Any] | None = None, base: Path | None = None, **options: Any) -> Result:
     """A whole window, a restart by default."""
     context, plan = context_of(site, base), plan_of(RESTART if steps is None else steps, **options)
     return wait(context, plan, begin(context, plan))
@@ -82,7 +83,7 @@ class Killer:
     Works by way of fork: the worker inherits the patched function. The guardian's own writes are not counted.
     """
 
-    def __init__(self, wanted: Callable[[Mapping[str, Any], int], bool], after: bool = True, both: bool = False) -> None:
+    def __init__(self, wanted: Wanted, after: bool = True, both: bool = False) -> None:
         self.wanted, self.after, self.both = wanted, after, both
         self.guardian = 0
         self.writes = 0
@@ -114,7 +115,7 @@ class Killer:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def at(event: str, **fields: Any) -> Callable[[Mapping[str, Any], int], bool]:
+def at(event: str, **fields: Any) -> Wanted:
     """For Killer: the first write of this event with these fields."""
     return lambda entry, number: entry.get("event") == event and all(entry.get(k) == v for k, v in fields.items())
 

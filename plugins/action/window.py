@@ -4,8 +4,8 @@
 
 """Follow a window in short calls: show its progress, and go on following after a lost connection.
 
-The window itself runs in a worker on the host. Every call carries the same token, so a call that is made again, by us or
-by ssh, attaches to the worker that the first one began.
+The window itself runs in a worker on the host. Every call carries the same token, so a call that is made again, by us
+or by ssh, attaches to the worker that the first one began.
 """
 
 from __future__ import annotations
@@ -31,9 +31,15 @@ Result = dict[str, t.Any]
 
 
 def lost(result: Result) -> bool:
-    """Whether an answer is no answer: the module was killed before it could report."""
-    return 'module_stdout' in result and 'outcome' not in result and (
-        result.get('rc') in _LOST_CODES or not result.get('module_stdout', '').strip())
+    """Whether an answer is no answer: the module, sudo or ssh was killed before it could report.
+
+    A Python that is missing, or that cannot run the module, says so and would say it again.
+    """
+    if 'module_stdout' not in result or 'outcome' in result:
+        return False
+    said = '%s%s' % (result.get('module_stdout', ''), result.get('module_stderr', ''))
+    silent = result.get('rc') in (0, 1) and not result.get('module_stdout', '').strip() and 'Traceback' not in said
+    return result.get('rc') in _LOST_CODES or (silent and 'SyntaxError' not in said)
 
 
 def without_private(result: Result) -> Result:
@@ -47,7 +53,9 @@ def without_private(result: Result) -> Result:
 
 def progress_line(host: str, directory: str, where: Result) -> str:
     """One line for people: host, directory, step, time so far and time left."""
-    step = 'step %s/%s %s' % (where.get('index'), where.get('of'), where.get('step')) if where.get('step') else 'beginning'
+    step = 'beginning'
+    if where.get('step'):
+        step = 'step %s/%s %s' % (where.get('index'), where.get('of'), where.get('step'))
     text = ' (%s)' % where['text'] if where.get('text') else ''
     line = 'window [%s %s]: %s%s, %.1f s so far' % (host, directory, step, text, where.get('elapsed_ms', 0) / 1000.0)
     if where.get('left_ms') is not None:
@@ -94,7 +102,8 @@ class ActionModule(ActionBase):
         begin = time.monotonic()
         while True:
             try:
-                answer = self._execute_module(module_name='anqicms.lifecycle.window', module_args=arguments, task_vars=self._vars)
+                answer = self._execute_module(
+                    module_name='anqicms.lifecycle.window', module_args=arguments, task_vars=self._vars)
                 if not lost(answer):
                     return answer
                 why = 'the module was killed (rc %s)' % answer.get('rc')
@@ -105,7 +114,8 @@ class ActionModule(ActionBase):
                 if not self._may_go_on(begin, pause):
                     raise AnsibleConnectionFailure(self._farewell(why)) from exc
             self._losses.append(why[:200])
-            display.display('window [%s]: connection lost, the work on the host goes on; trying again in %.1f s' % (self._host, pause))
+            display.display('window [%s]: connection lost, the work on the host goes on; trying again in %.1f s' % (
+                self._host, pause))
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_RETRY_S)
             self._reconnect()
@@ -116,8 +126,8 @@ class ActionModule(ActionBase):
 
     def _farewell(self, why: str) -> str:
         run_id = self._task.args.get('run_id')
-        return ('%s. If run %s has begun on %s, the host ends it by itself or rolls it back; look there with instance_info, or run '
-                'recover.yml.' % (why, run_id or '(without a run_id)', self._host))
+        return ('%s. If run %s has begun on %s, the host ends it by itself or rolls it back; look there with '
+                'instance_info, or run recover.yml.' % (why, run_id or '(without a run_id)', self._host))
 
     def _reconnect(self) -> None:
         try:

@@ -6,6 +6,7 @@
 """Control groups: put a process back into those of its launch record, or out of a login session."""
 
 import os
+import re
 import subprocess
 import time
 import typing as t
@@ -21,7 +22,7 @@ def runs_systemd() -> bool:
 
 def in_login_session(cgroups: t.Mapping[str, str]) -> bool:
     """Whether a control group belongs to somebody's login: it may be ended when they log out."""
-    return any(('/session-' in path and '.scope' in path) or path.startswith('/user.slice/') for path in cgroups.values())
+    return any(re.search(r'/session-[^/]*\.scope|^/user\.slice/', path) for path in cgroups.values())
 
 
 def mount_of(controllers: str, mountinfo: str) -> t.Optional[t.Tuple[str, str]]:
@@ -78,9 +79,10 @@ def join(wanted: t.Mapping[str, str]) -> t.List[str]:
 
 def leave_login_session(name: str, pid: int) -> t.Optional[str]:
     """Ask systemd for a scope of its own in system.slice for ``pid``; returns why it could not be had."""
-    command = ['busctl', '--timeout=%d' % SCOPE_TIMEOUT, 'call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
-               'org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))', name + '.scope', 'fail', '2',
-               'PIDs', 'au', '1', str(pid), 'Slice', 's', 'system.slice', '0']
+    command = ['busctl', '--timeout=%d' % SCOPE_TIMEOUT, 'call', 'org.freedesktop.systemd1',
+               '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager', 'StartTransientUnit',
+               'ssa(sv)a(sa(sv))', name + '.scope', 'fail', '2', 'PIDs', 'au', '1', str(pid),
+               'Slice', 's', 'system.slice', '0']
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                        timeout=SCOPE_TIMEOUT)

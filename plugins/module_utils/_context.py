@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""What the steps on one instance share: its process, its port, its version, and the two moments that make the downtime."""
+"""What the steps on one instance share: its process, port and version, and the two moments that make the downtime."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ class Context:
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
 
     def look(self) -> t.Optional[_selection.Candidate]:
-        """Find the process, open it, read configuration and version. LifecycleError when it cannot be told which it is."""
+        """Find the process, open it, read configuration and version. LifecycleError when that is ambiguous."""
         found = _selection.find(self.instance, self.port_option)
         self.candidate = _selection.pick(self.instance, found)
         self._hold(found)
@@ -86,8 +86,8 @@ class Context:
 
     def _refuse_hidden(self) -> None:
         if _sockdiag.listeners(self.port):
-            raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs is not '
-                                 'known. Nothing was done. Run as root.' % (self.port, self.instance.id))
+            raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs '
+                                 'is not known. Nothing was done. Run as root.' % (self.port, self.instance.id))
 
     def _read_files(self) -> None:
         with _files.InstallDir(self.instance.dir) as directory:
@@ -149,12 +149,12 @@ class Context:
         except OSError:
             return
         try:
-            self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=record.uid, cgroups=record.cgroups,
-                                   version=self.running_version)
+            self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=record.uid,
+                                   cgroups=record.cgroups, version=self.running_version)
             self.state.write_json('launch.json', _launch.to_json(record))
         except OSError as exc:
-            raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then try again.'
-                                 % (self.state.path, exc.strerror)) from exc
+            raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then '
+                                 'try again.' % (self.state.path, exc.strerror)) from exc
 
     def remember_started(self, handle: _process.ProcessHandle, record: _launch.LaunchRecord,
                          version: t.Optional[str]) -> None:
@@ -175,7 +175,7 @@ class Context:
         return bool(_sockdiag.listeners(self.port))
 
     def log_path(self) -> str:
-        """Where standard output goes, as it runs now or ran before; running.log in its directory when that is not known."""
+        """Where standard output goes, as it runs now or ran before; running.log when that is not known."""
         if self.handle is not None:
             current = _launch.log_of(self.handle.proc)
             if current:

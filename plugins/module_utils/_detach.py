@@ -46,7 +46,7 @@ def _leave_login_session(name: str) -> None:
 
 
 def detach(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: str) -> int:
-    """Run ``work`` in a process of its own session; returns the read end of a pipe that ends when that process has ended.
+    """Run ``work`` in a process of its own session; returns the read end of a pipe that ends with that process.
 
     Everything that ``work`` needs must be imported before: the module's code is deleted when the module returns.
     """

@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 
 
 def read_header(path: str) -> bytes:
-    """The first bytes of a regular file, whatever stands there; nothing but a regular file is opened. OSError otherwise."""
+    """The first bytes of a regular file. Nothing else is opened, whatever stands there: OSError."""
     look = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(look).st_mode):
@@ -39,7 +39,7 @@ def wrong_header(header: bytes, own: bytes) -> t.Optional[str]:
 
 
 def executable_problem(instance: Instance) -> t.Optional[str]:
-    """Why the binary cannot be executed here: missing, not a file, not executable, not for this machine. None: it can."""
+    """Why the binary cannot be executed here (missing, not executable, not for this machine). None: it can."""
     path = instance.executable
     try:
         header = read_header(path)

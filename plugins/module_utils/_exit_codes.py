@@ -12,23 +12,28 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
 
 _ANSI = re.compile(r'\x1b\[[0-9;]*m')
 _CAUSES = (  # a line of the log, what it means, what to do
-    (r'端口已经被占用', 'the port is in use by another process', 'Free the port (port_released names its holder), then start again.'),
+    (r'端口已经被占用', 'the port is in use by another process',
+     'Free the port (port_released names its holder), then start again.'),
     (r'listen tcp \S*: bind: address already in use', 'the port was taken while it started',
      'Free the port (port_released names its holder), then start again.'),
     (r'listen tcp \S*: bind: permission denied', 'this user may not bind the port',
      'Use a port from 1024 up, or grant the binary cap_net_bind_service.'),
     (r'Invalid Config:\s', 'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
      'Mend config.json, then start again.'),
-    (r'Error 1045\b', 'the database refused the user or password of config.json', 'Mend mysql.user and mysql.password in config.json.'),
-    (r'Error 1044\b', 'the database user may not use or create that database', 'Mend mysql.database in config.json or grant the user its rights.'),
+    (r'Error 1045\b', 'the database refused the user or password of config.json',
+     'Mend mysql.user and mysql.password in config.json.'),
+    (r'Error 1044\b', 'the database user may not use or create that database',
+     'Mend mysql.database in config.json or grant the user its rights.'),
     (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json cannot be reached',
      'Start the database or mend mysql.host and mysql.port in config.json.'),
     (r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',
      'Put the locales/ directory of this release beside the binary.'),
-    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open', 'Put dictionary.txt of this release beside the binary.'),
+    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
+     'Put dictionary.txt of this release beside the binary.'),
     (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
      'Give the host or its memory limit more room.'),
-    (r'^(panic|fatal error): ', 'the program crashed', 'Keep the log: it holds the stack. Go back to the version before, or report it.'),
+    (r'^(panic|fatal error): ', 'the program crashed',
+     'Keep the log: it holds the stack. Go back to the version before, or report it.'),
 )
 
 
@@ -60,14 +65,16 @@ def explain(code: int, version: t.Optional[str], log: str) -> Explanation:
     known = from_log(log)
     if known:
         return known
-    return Explanation(_by_code(code, version), 'Read the log lines above; start it by hand as its user if they say nothing.', None)
+    advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
+    return Explanation(_by_code(code, version), advice, None)
 
 
 def _killed(number: int, log: str) -> Explanation:
     known = from_log(log)
     if number == 9:
         text = 'it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling\'s start'
-        return Explanation(text, 'Look into the kernel log for "Killed process", and at what else starts or stops it.', None)
+        advice = 'Look into the kernel log for "Killed process", and at what else starts or stops it.'
+        return Explanation(text, advice, None)
     if known:
         return known
     return Explanation('it was ended by signal %d' % number, 'Find out who sent it.', None)

@@ -31,7 +31,7 @@ def open_alive(state: _state.StateDir) -> int:
 
 
 def wait_for_end(state: _state.StateDir, until: float, pipe: t.Optional[int] = None) -> bool:
-    """Whether the worker has ended before ``until`` (monotonic). ``pipe``: its end-of-life pipe, when this call started it."""
+    """Whether the worker has ended before ``until`` (monotonic). ``pipe``: ends with it, when this call started it."""
     fd = pipe
     if fd is None:
         try:
@@ -73,7 +73,8 @@ def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
     steps = [entry for entry in run if entry.get('event') == 'step']
     texts = [entry.get('text') for entry in run if entry.get('event') == 'progress']
     names = run[0].get('steps') or [] if run else []
-    return dict(step=steps[-1]['name'] if steps else None, index=len(steps), of=len(names), text=texts[-1] if texts else None)
+    return dict(step=steps[-1]['name'] if steps else None, index=len(steps), of=len(names),
+                text=texts[-1] if texts else None)
 
 
 def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> t.Dict[str, t.Any]:
@@ -88,10 +89,11 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         where['left_ms'] = max(0, int(deadline * 1000) - where['elapsed_ms'])
     if not ended:
         return dict(running=True, changed=False, where=where)
-    return dict(failed=True, outcome='failed', changed=True, where=where, steps=_state.steps_begun(run), state='unknown',
-                downtime_ms=None, verified_ms=None,
-                msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run '
-                    'recover.yml, or run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
+    return dict(
+        failed=True, outcome='failed', changed=True, where=where, steps=_state.steps_begun(run), state='unknown',
+        downtime_ms=None, verified_ms=None,
+        msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run '
+            'recover.yml, or run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
 
 
 def knows(state: _state.StateDir, token: str) -> bool:

@@ -17,8 +17,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
 SHIM_NAME = 'kill-at-start-shim'
 _LIMIT_NAMES = (  # in the order of the kernel's RLIMIT_* numbers on every architecture but alpha, mips and sparc
     'cpu time', 'file size', 'data size', 'stack size', 'core file size', 'resident set', 'processes', 'open files',
-    'locked memory', 'address space', 'file locks', 'pending signals', 'msgqueue size', 'nice priority', 'realtime priority',
-    'realtime timeout')
+    'locked memory', 'address space', 'file locks', 'pending signals', 'msgqueue size', 'nice priority',
+    'realtime priority', 'realtime timeout')
 _SHOWN = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'PWD', 'GOMEMLIMIT', 'GOGC',
           'GOMAXPROCS', 'GODEBUG', 'GOTRACEBACK')
 MASK = '********'
@@ -53,7 +53,7 @@ def parse_limits(text: str) -> t.Dict[str, t.List[int]]:
 
 
 def parse_cgroups(text: str) -> t.Dict[str, str]:
-    """Parse /proc/PID/cgroup into controllers (``''`` for the unified hierarchy, ``name=systemd``, ``memory``) -> path."""
+    """Parse /proc/PID/cgroup: controllers (``''`` for the unified hierarchy, ``name=systemd``, ``memory``) to path."""
     rows = [line.split(':', 2) for line in text.split('\n') if line.count(':') >= 2]
     return {row[1]: row[2] for row in rows}
 
@@ -83,7 +83,7 @@ def _label(proc: _procfs.ProcDir) -> t.Optional[str]:
 
 
 def regular_target(link: t.Optional[str]) -> t.Optional[str]:
-    """The path of a descriptor's link; None for a pipe, a socket, a terminal or /dev/null, which cannot be opened again."""
+    """The path of a descriptor's link; None for a pipe, socket, terminal or /dev/null, which is not opened again."""
     if not link or not link.startswith('/') or link.startswith('/dev/'):
         return None
     return link[:-len(' (deleted)')] if link.endswith(' (deleted)') else link

@@ -32,7 +32,8 @@ Run = t.Mapping[str, t.Any]
 def _is_the_old_one(context: Context, run: Run) -> bool:
     before = run.get('before') or {}
     candidate = context.candidate
-    return candidate is not None and (candidate.pid, candidate.start_ticks) == (before.get('pid'), before.get('start_ticks'))
+    known = (before.get('pid'), before.get('start_ticks'))
+    return candidate is not None and (candidate.pid, candidate.start_ticks) == known
 
 
 def _wait_for_parked(context: Context, run: Run) -> None:
@@ -64,7 +65,9 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     if ending:
         _stop_what_was_stopping(context)
     result = _start.start(context, _step_verified_start.defaults())
-    how = 'it ran' if not result['changed'] else 'its end was completed, then it was started' if ending else 'it was started'
+    how = 'it was started' if result['changed'] else 'it ran'
+    if ending:
+        how = 'its end was completed, then ' + how
     return dict(result, changed=result['changed'] or ending, recovered=how)
 
 
@@ -81,5 +84,5 @@ def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
         return make_it_run(context, run)
     except LifecycleError as exc:
         context.state.try_log('recovery_failed', durable=True, msg=exc.msg)
-        raise LifecycleError('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is mended.' % (
-            run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc
+        raise LifecycleError('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is '
+                             'mended.' % (run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc

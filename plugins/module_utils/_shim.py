@@ -5,8 +5,9 @@
 
 """Protect siblings from an instance that kills every process of its own name when it starts (3.2.2 to 3.4.5).
 
-Such a version asks ``pidof <its name>`` whom to kill. Started with a PATH whose first directory has a ``pidof`` that finds
-nobody, it kills nobody. The directory is ours, and only this start sees it: it never becomes part of a launch record.
+Such a version asks ``pidof <its name>`` whom to kill. Started with a PATH whose first directory has a ``pidof``
+that finds nobody, it kills nobody. The directory is ours, and only this start sees it: it never becomes part of a
+launch record.
 """
 
 import os
@@ -23,10 +24,10 @@ _TOOLS = ('pidof', 'pgrep')
 
 
 def may_kill_siblings(*versions: t.Optional[str]) -> bool:
-    """Whether a start may kill others, where the files and the process before tell different versions; unknown ones may.
+    """Whether a start may kill others. The files and the process before may tell different versions; unknown may.
 
-    From 3.4.7 on the question is asked by full path, and the answer is only understood when the starting process itself is
-    not in it: started by its absolute path, as here, it kills nobody.
+    From 3.4.7 on the question is asked by full path, and the answer is only understood when the starting process
+    itself is not in it: started by its absolute path, as here, it kills nobody.
     """
     known = [version for version in versions if _versions.parse(version)]
     return not known or any(_versions.behaviour(version).kills_at_start == 'pidof' for version in known)
@@ -67,14 +68,15 @@ def protect(state: StateDir, instance: Instance, record: LaunchRecord,
     state.make()
     closed = closed_to_others(directory) if record.uid != os.geteuid() else None
     if closed:
-        raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be reached by uid '
-                             '%d: %s is closed to others. Nothing was stopped or started. Give a state_dir that others '
-                             'may pass.' % (instance.id, directory, record.uid, closed))
+        raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be reached by '
+                             'uid %d: %s is closed to others. Nothing was stopped or started. Give a state_dir that '
+                             'others may pass.' % (instance.id, directory, record.uid, closed))
     try:
         _write_tools(directory)
     except OSError as exc:
-        raise LifecycleError('The protection of the siblings of %s in %s could not be written: %s. Nothing was stopped or '
-                             'started. Free space there, then try again.' % (instance.id, directory, exc.strerror)) from exc
+        raise LifecycleError('The protection of the siblings of %s in %s could not be written: %s. Nothing was stopped '
+                             'or started. Free space there, then try again.'
+                             % (instance.id, directory, exc.strerror)) from exc
     return dict(environment, PATH=':'.join([directory] + [part for part in [environment.get('PATH', '')] if part]))
 
 

@@ -5,8 +5,9 @@
 
 """Start the process of a launch record, as it was: prepared and parked before the stop, released by one byte.
 
-The parked child costs nothing during the downtime, and as a member of the old process's control group it keeps that group
-alive until the new process runs in it. It becomes the instance's user before it opens the log or executes anything.
+The parked child costs nothing during the downtime, and as a member of the old process's control group it keeps that
+group alive until the new process runs in it. It becomes the instance's user before it opens the log or executes
+anything.
 """
 
 import errno
@@ -114,7 +115,7 @@ def _chdir(instance: Instance, record: LaunchRecord) -> None:
 
 
 def open_log(instance: Instance, path: str, uid: int) -> int:
-    """The log for appending, made when it is missing inside the install directory. UnsafePath for links and the like."""
+    """The log for appending, made when it is missing in the install directory. UnsafePath for links and the like."""
     flags = os.O_WRONLY | os.O_APPEND
     with _files.InstallDir(instance.dir) as directory:
         try:
@@ -250,7 +251,7 @@ class Launcher:
             pass  # then the one that was opened before the stop has to do
 
     def _open_standard_files(self) -> None:
-        """Standard input from nothing, output appended to the log as before; without a log it is thrown away as before."""
+        """Standard input from nothing; output appended to the log as before, thrown away where there was none."""
         null = os.open(os.devnull, os.O_RDWR)
         self._reopen_log()
         log = null if self._log < 0 else self._log

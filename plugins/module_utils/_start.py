@@ -102,7 +102,8 @@ class Proof:
         if self.answer.version is None:
             notes.append('version/info is forbidden (an admin host is set): the version is that of the files')
         elif self.context.file_version and self.answer.version.lstrip('v') != self.context.file_version.lstrip('v'):
-            notes.append('it says that it is %s, CHANGELOG.md says %s' % (self.answer.version, self.context.file_version))
+            told = (self.answer.version, self.context.file_version)
+            notes.append('it says that it is %s, CHANGELOG.md says %s' % told)
         if self.owns is None:
             notes.append('whether the listener is its own could not be seen by this user')
         return notes

@@ -106,8 +106,8 @@ def _first_uid(context: Context, user: t.Optional[str]) -> int:
     uid = agreeing_owner(owners)
     if uid is None:
         listing = ', '.join('%s: uid %d' % item for item in sorted(owners.items()))
-        raise LifecycleError('%s was never seen running, and its files do not say as whom to start it (%s). Nothing was '
-                             'stopped or started. Give user.' % (context.instance.id, listing))
+        raise LifecycleError('%s was never seen running, and its files do not say as whom to start it (%s). Nothing '
+                             'was stopped or started. Give user.' % (context.instance.id, listing))
     return uid
 
 
@@ -169,8 +169,8 @@ def _refuse_config(context: Context) -> None:
 
 def _refuse_user(context: Context, record: _launch.LaunchRecord) -> None:
     if os.geteuid() not in (0, record.uid):
-        raise LifecycleError('%s runs as uid %d, and only root can start it as that user. Nothing was stopped or started. '
-                             'Run as root or as that user.' % (context.instance.id, record.uid))
+        raise LifecycleError('%s runs as uid %d, and only root can start it as that user. Nothing was stopped or '
+                             'started. Run as root or as that user.' % (context.instance.id, record.uid))
 
 
 def _refuse_log(context: Context, record: _launch.LaunchRecord) -> None:
@@ -183,8 +183,8 @@ def _refuse_log(context: Context, record: _launch.LaunchRecord) -> None:
     except FileNotFoundError:
         return
     except OSError as exc:
-        raise LifecycleError('The log %s of %s cannot be opened: %s. Nothing was stopped or started. Mend its permissions.'
-                             % (record.log, context.instance.id, exc.strerror)) from exc
+        raise LifecycleError('The log %s of %s cannot be opened: %s. Nothing was stopped or started. Mend its '
+                             'permissions.' % (record.log, context.instance.id, exc.strerror)) from exc
 
 
 def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
@@ -197,5 +197,5 @@ def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
         return  # by the process that will have been stopped by then
     found = _holders.holders(port)
     names = ', '.join('pid %s (%s, user %s)' % (h.get('pid'), h.get('exe'), h.get('user')) for h in found)
-    raise LifecycleError('Port %d of %s is held by %s. Nothing was stopped or started. End that process or change the port.'
-                         % (port, context.instance.id, names or 'a holder that is not visible'), holders=found)
+    raise LifecycleError('Port %d of %s is held by %s. Nothing was stopped or started. End that process or change the '
+                         'port.' % (port, context.instance.id, names or 'a holder that is not visible'), holders=found)

@@ -118,8 +118,8 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
         return dict(begin['recovers'])  # it had an earlier one to put right first, and has not
     before = (recovered or [begin])[-1].get('before')
     signalled = any(entry.get('event') == 'signal' for entry in run)
-    return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'), boot_id=begin.get('boot_id'),
-                step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
+    return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
+                boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
                 before=before, signalled=signalled, parked=parked[-1] if parked else None)
 
 
@@ -150,8 +150,8 @@ class StateDir:
     def _check(self) -> None:
         part = untrusted_part(self.path, os.geteuid())
         if part:
-            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root and uid %d can '
-                                 'write. Nothing was done. Mend its owner and mode, or give another state_dir.'
+            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root '
+                                 'and uid %d can write. Nothing was done. Mend its owner and mode, or give another state_dir.'
                                  % (self.path, part, os.geteuid()))
 
     def _file(self, name: str) -> str:
@@ -182,8 +182,8 @@ class StateDir:
         with os.fdopen(fd, 'rb') as stream:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
-                raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was done. '
-                                     'Remove it.' % (self._file(name), found.st_uid))
+                raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was '
+                                     'done. Remove it.' % (self._file(name), found.st_uid))
             return stream.read()
 
     def read_json(self, name: str) -> t.Optional[Entry]:

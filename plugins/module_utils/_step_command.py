@@ -24,7 +24,8 @@ SPEC = dict(
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 _SHOWN = 4096   # bytes of its output
 _DRAIN_S = 0.5  # for the rest of the output of a command that has ended
-_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'  # never the caller's: root's command is not looked up in it
+# Never the caller's: root's command is not looked up in it.
+_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 
 def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
@@ -50,7 +51,7 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 
 class _Output(threading.Thread):
-    """Reads what a command prints, keeps its end. A child that it leaves behind may hold the pipe: nobody waits for that."""
+    """Reads what a command prints, keeps its end. Nobody waits for a child that it leaves behind with the pipe."""
 
     def __init__(self, stream: t.IO[bytes]) -> None:
         threading.Thread.__init__(self, daemon=True)
@@ -70,7 +71,7 @@ class _Output(threading.Thread):
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    """Run it in a session of its own, so that a time-out ends all that it started. LifecycleError unless it exits with 0."""
+    """Run it in a session of its own: a time-out ends all that it started. LifecycleError unless it exits with 0."""
     argv = words(params)
     name = argv[0]
     try:
@@ -78,7 +79,8 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
             argv, cwd=params['chdir'] or '/', env=dict(os.environ, PATH=_PATH), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as exc:
-        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (name, exc.strerror)) from exc
+        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (
+            name, exc.strerror)) from exc
     assert process.stdout is not None
     output = _Output(process.stdout)
     try:

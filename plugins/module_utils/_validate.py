@@ -19,7 +19,8 @@ Validated = t.Tuple[str, t.Dict[str, t.Any]]
 def split_step(step: t.Mapping[str, t.Any]) -> t.Tuple[str, t.Dict[str, t.Any]]:
     """Name and options of one entry of ``steps``. ValueError says what is wrong with it."""
     if len(step) != 1:
-        raise ValueError('one key is expected, the name of the step, got %s' % (', '.join(sorted(map(str, step))) or 'none'))
+        names = ', '.join(sorted(map(str, step))) or 'none'
+        raise ValueError('one key is expected, the name of the step, got %s' % names)
     ((name, params),) = step.items()
     if name not in STEPS:
         raise ValueError('unknown step %s; known are %s' % (name, ', '.join(sorted(STEPS))))

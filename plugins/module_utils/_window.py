@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
 Result = t.Dict[str, t.Any]
+_WHY_NOT_HELD = 'holding connections is not part of this release'
 
 
 class Plan(t.NamedTuple):
@@ -122,7 +123,8 @@ class Window:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
         recovered = _recovery.recover(self.context, run)
         self.context.look()
-        self.context.state.try_log('recovered', durable=True, before=identity_of(self.context), how=recovered['recovered'])
+        before, how = identity_of(self.context), recovered['recovered']
+        self.context.state.try_log('recovered', durable=True, before=before, how=how)
         self.recovered = recovered
         foresee(self.context, self.plan)
 
@@ -140,7 +142,8 @@ class Window:
             raise
         finally:
             entry['ended_ms'] = milliseconds(self.begin)
-            self.context.state.try_log('step_end', index=index, name=name, ok='result' in entry and not entry.get('failed'))
+            ok = 'result' in entry and not entry.get('failed')
+            self.context.state.try_log('step_end', index=index, name=name, ok=ok)
 
     def _after_failure(self) -> None:
         """A restart has nothing to roll back: try the start once more, so that the site is not left down."""
@@ -168,7 +171,7 @@ class Window:
             verified_ms=milliseconds(ended) if ended and answered and not self.error else None,
             pid_before=self.before['pid'] if self.before else None, pid_after=after['pid'], state=after['state'],
             version=self.context.running_version or self.context.version,
-            held=dict(connections=0, longest_ms=0, why_not='holding connections is not part of this release'))  # type: Result
+            held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))  # type: Result
         if self.recovered and self.unfinished:
             result['recovered'] = 'unfinished run %s: %s' % (self.unfinished.get('run_id'), self.recovered['recovered'])
         if self.error:

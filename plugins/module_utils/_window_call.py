@@ -38,8 +38,8 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
     if not steps and params['recover'] != 'only':
         raise LifecycleError('steps is empty. Nothing was done. Give the steps of the window, or recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
-    return _window.Plan(steps, params['run_id'] or made_up, params['_token'] or 'direct-%s' % os.urandom(8).hex(), params['deadline'],
-                        params['on_failure'])
+    token = params['_token'] or 'direct-%s' % os.urandom(8).hex()
+    return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'])
 
 
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
@@ -55,8 +55,9 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     header = '%s (%s)' % (context.instance.id, context.instance.dir)
     diffs.insert(0, dict(before_header=header, after_header=header, before=before + '\n', after='\n'.join(todo) + '\n'))
     changed = bool(unfinished) or any(step['changed'] for step in steps)
-    return dict(changed=changed, outcome='planned', steps=steps, run_id=plan.run_id, downtime_ms=None, verified_ms=None, diff=diffs,
-                instance=_window.describe_instance(context), interrupted=unfinished, version=context.version,
+    return dict(changed=changed, outcome='planned', steps=steps, run_id=plan.run_id, downtime_ms=None, verified_ms=None,
+                diff=diffs, instance=_window.describe_instance(context), interrupted=unfinished,
+                version=context.version,
                 pid_before=context.candidate.pid if context.candidate else None)
 
 
@@ -87,7 +88,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     if module.params['_follow'] and not known:
         raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
             plan.run_id, context.state.path))
-    # the same call may come twice (ssh repeats it after a lost connection): the second one follows the first one's worker
+    # ssh repeats a call after a lost connection: the second one follows the first one's worker
     pipe = None if known else _worker.begin(context, plan)
     ended = _follow.wait_for_end(context.state, until, pipe)
     return _follow.report(context.state, plan.token, ended, plan.deadline)

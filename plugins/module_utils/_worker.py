@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The work of a window, detached: nothing of the caller's can take it down, and a guardian puts right what it leaves."""
+"""The work of a window, detached: nothing of the caller's takes it down, a guardian puts right what it leaves."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ _BEGIN_WAIT_S = 3.0    # a run that has just taken the lock writes its name with
 
 
 class Guardian:
-    """The parent of the worker: when the worker is killed or overstays its deadline, it puts the instance right at once."""
+    """The parent of the worker: when that is killed or overstays its deadline, it puts the instance right at once."""
 
     def __init__(self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry]) -> None:
         self.context, self.plan, self.unfinished = context, plan, unfinished

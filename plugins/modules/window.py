@@ -34,7 +34,8 @@ attributes:
   idempotent:
     support: partial
     details:
-      - A window that stops and starts restarts the instance each time it is run. Steps that find nothing to do change nothing.
+      - A window that stops and starts restarts the instance each time it is run. Steps that find nothing to do change
+        nothing.
 options:
   steps:
     description:
@@ -111,14 +112,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
+  description: >-
+    V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
   returned: always
   type: str
   sample: done
 downtime_ms:
   description: >-
-    Milliseconds from the end of the listener to the first correct version answer of the new process; V(null) when it was
-    not stopped and started.
+    Milliseconds from the end of the listener to the first correct version answer of the new process; V(null) when it
+    was not stopped and started.
   returned: always
   type: int
   sample: 112

@@ -57,7 +57,8 @@ def secret(place: Path) -> Path:
 def start_as_nobody(site: Instance, open_output: str) -> int:
     """Started by its own user, with what `open_output` (Python) opens as standard output."""
     code = (f"import os, sys\nos.setgroups([])\nos.setgid({NOBODY})\nos.setuid({NOBODY})\nos.setsid()\n"
-            f"os.dup2({open_output}, 1)\nos.chdir({str(site.dir)!r})\nos.execv({str(site.binary)!r}, [{str(site.binary)!r}])\n")
+            f"os.dup2({open_output}, 1)\nos.chdir({str(site.dir)!r})\n"
+            f"os.execv({str(site.binary)!r}, [{str(site.binary)!r}])\n")
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     site.wait_ready()
     return process.pid

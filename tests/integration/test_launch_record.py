@@ -42,7 +42,7 @@ def captured(pid: int) -> _launch.LaunchRecord:
         return _launch.capture(proc)
 
 
-def launch(site: Instance, prepare: Callable[[], None] = lambda: None, environment: dict[str, str] | None = None,
+def launch(site: Instance, prepare: Callable[[], object] = lambda: None, environment: dict[str, str] | None = None,
            log: str = "running.log", arguments: tuple[str, ...] = ()) -> int:
     """Start it with what `prepare` does in the child, wait until it answers; its pid."""
     pid = os.fork()
@@ -126,15 +126,19 @@ def test_no_descriptor_is_inherited(tmp_path: Path) -> None:
     try:
         site.start()
         time.sleep(0.3)
-        by_hand = sorted(_kind(site.pid, name) for name in os.listdir(f"/proc/{site.pid}/fd"))
+        by_hand = _kinds(site.pid)
         windows.run(site)
-        assert windows.within(5, lambda: by_hand == sorted(_kind(site.pid, n) for n in os.listdir(f"/proc/{site.pid}/fd")))
+        assert windows.within(5, lambda: by_hand == _kinds(site.pid))
     finally:
         for pair in pipes:
             os.close(pair[0])
             os.close(pair[1])
         os.close(inheritable)
         site.kill()
+
+
+def _kinds(pid: int) -> list[str]:
+    return sorted(_kind(pid, name) for name in os.listdir(f"/proc/{pid}/fd"))
 
 
 def _kind(pid: int, name: str) -> str:
@@ -152,13 +156,15 @@ def test_another_users_site(place: Path) -> None:
     state = place / "state"
 
     def become() -> None:
+        os.chown(site.log, NOBODY, NOBODY)
         os.setgroups([NOBODY, 12, 34])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
-    pid = launch(site, lambda: (os.fchown(os.open("running.log", os.O_RDONLY), NOBODY, NOBODY), become())[1])
+    pid = launch(site, become)
     before = captured(pid)
-    steps = [windows.RESTART[0], {"command": {"argv": ["/bin/mv", str(site.log), str(site.log) + ".1"]}}, windows.RESTART[2]]
+    rotate = {"command": {"argv": ["/bin/mv", str(site.log), f"{site.log}.1"]}}
+    steps = [windows.RESTART[0], rotate, windows.RESTART[2]]
     result = windows.run(site, steps, state)
     assert result["outcome"] == "done", result
     after = captured(site.pid)
@@ -167,7 +173,7 @@ def test_another_users_site(place: Path) -> None:
     status = Path(f"/proc/{site.pid}/status").read_text()
     assert f"Uid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}" in status
     assert f"Gid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}" in status
-    assert (site.log.stat().st_uid, site.log.stat().st_gid) == (NOBODY, NOBODY)  # a new one: the old one was rotated away
+    assert (site.log.stat().st_uid, site.log.stat().st_gid) == (NOBODY, NOBODY)  # a new one
     assert "Now listening on" in site.log.read_text()
 
 
@@ -202,7 +208,7 @@ def test_a_log_that_its_user_cannot_write_is_known_before_the_stop(place: Path) 
 @pytest.mark.root
 @pytest.mark.parametrize("controllers", ["pids", "memory", "name=systemd"])
 def test_control_group(tmp_path: Path, controllers: str) -> None:
-    mount = Path("/sys/fs/cgroup", controllers.split("=")[-1])
+    mount = Path("/sys/fs/cgroup", controllers.rsplit("=", maxsplit=1)[-1])
     own = _launch.parse_cgroups(Path("/proc/self/cgroup").read_text()).get(controllers)
     if own is None or not (mount / own.lstrip("/") / "cgroup.procs").exists():
         pytest.skip(f"no v1 hierarchy of {controllers} is mounted here")
@@ -210,14 +216,14 @@ def test_control_group(tmp_path: Path, controllers: str) -> None:
     group.mkdir()
     site = make_instance(tmp_path / "shop.example", "3.5.8")
     try:
-        launch(site, lambda: (group / "cgroup.procs").write_text("0") and None)
+        launch(site, lambda: (group / "cgroup.procs").write_text("0"))
         before = captured(site.pid)
         assert before.cgroups[controllers].endswith(group.name)
         result = windows.run(site)
         assert captured(site.pid).cgroups == before.cgroups
         assert result["steps"][2]["result"]["notes"] == []
         site.kill()
-        result = windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the record, from outside of the group
+        result = windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the record
         assert captured(site.pid).cgroups == before.cgroups
         assert str(site.pid) in (group / "cgroup.procs").read_text().split()
     finally:

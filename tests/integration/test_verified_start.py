@@ -192,7 +192,7 @@ class _Stranger(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_args: Any) -> None:
         pass
 
 
@@ -242,7 +242,8 @@ def test_install_mode_is_no_good_start(site: Callable[..., Instance]) -> None:
     """config.json goes away between the look at it and the start: it opens its port and answers, with the installer."""
     shop = site()
     context = windows.context_of(shop)
-    params: Result = dict(ready_timeout=1.5, stable_for=0.1, environment=None, arguments=["-port", str(shop.port)], user=ME)
+    arguments = ["-port", str(shop.port)]
+    params: Result = dict(ready_timeout=1.5, stable_for=0.1, environment=None, arguments=arguments, user=ME)
     _start_plan.plan(context, params)
     _start.prepare(context, params)
     (shop.dir / "config.json").unlink()

@@ -112,7 +112,8 @@ def test_the_arguments_may_change_the_port(site: Callable[..., Instance]) -> Non
 
 def test_a_failing_command_stops_the_steps_and_the_instance_runs_again(site: Callable[..., Instance]) -> None:
     shop = site()
-    steps = [{"graceful_stop": {}}, {"command": {"argv": ["/bin/sh", "-c", "echo why; exit 7"]}}, {"verified_start": {}}]
+    command = {"argv": ["/bin/sh", "-c", "echo why; exit 7"]}
+    steps = [{"graceful_stop": {}}, {"command": command}, {"verified_start": {}}]
     result = windows.run(shop, steps)
     assert (result["outcome"], result["failed"], result["state"]) == ("failed", True, "running")
     assert [step["name"] for step in result["steps"]] == ["graceful_stop", "command"]
@@ -265,13 +266,13 @@ def test_eight_at_once_one_wins(site: Callable[..., Instance]) -> None:
         children.append(pid)
     os.close(write_end)
     with os.fdopen(read_end) as stream:
-        said = stream.read().split("\n")[:-1]
+        told = stream.read().split("\n")[:-1]
     for pid in children:
         os.waitpid(pid, 0)
-    won = [line.split() for line in said if line.startswith("won")]
-    assert len(won) == 1, said
+    won = [line.split() for line in told if line.startswith("won")]
+    assert len(won) == 1, told
     assert won[0][2] == "done"
-    assert [line.split()[1] for line in said if not line.startswith("won")] == [won[0][1]] * 7, said
+    assert [line.split()[1] for line in told if not line.startswith("won")] == [won[0][1]] * 7, told
 
 
 def test_the_worker_survives_what_kills_a_session(site: Callable[..., Instance], tmp_path: Path) -> None:

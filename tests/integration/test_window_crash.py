@@ -139,7 +139,8 @@ def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], m
     assert len(shop.pids()) == 1
 
 
-def test_worker_killed_while_the_new_process_starts(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_killed_while_the_new_process_starts(site: Callable[..., Instance],
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     shop = site(start_delay_ms=1500)
     killer = Killer(lambda entry, number: False)
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
@@ -191,7 +192,7 @@ def test_recovery_alone(site: Callable[..., Instance], monkeypatch: pytest.Monke
 def test_a_recovery_that_fails_stays_to_be_done(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cause is mended, then it succeeds; the run keeps its first name until then."""
     shop = site()
-    context, result = begun(shop, Killer(at("step_end", index=0), both=True), monkeypatch)
+    context, _result = begun(shop, Killer(at("step_end", index=0), both=True), monkeypatch)
     config = (shop.dir / "config.json").read_text()
     (shop.dir / "config.json").write_text("{")
     failed = windows.run(shop, [], run_id="recovery-1")
@@ -207,7 +208,7 @@ def test_a_recovery_that_fails_stays_to_be_done(site: Callable[..., Instance], m
 
 def test_a_recovery_is_killed_too(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
     shop = site()
-    context, result = begun(shop, Killer(at("step_end", index=0), both=True), monkeypatch)
+    context, _result = begun(shop, Killer(at("step_end", index=0), both=True), monkeypatch)
     with monkeypatch.context() as patch:
         Killer(at("parked"), both=True).install(patch)
         windows.run(shop, run_id="run-2")
@@ -249,7 +250,8 @@ def test_a_killed_window_on_a_stopped_instance_changes_nothing(site: Callable[..
 
 def test_a_second_run_is_told_who_works(site: Callable[..., Instance]) -> None:
     shop = site()
-    context, plan = windows.context_of(shop), windows.plan_of([{"command": {"argv": ["sleep", "2"]}}], run_id="the-first")
+    context = windows.context_of(shop)
+    plan = windows.plan_of([{"command": {"argv": ["sleep", "2"]}}], run_id="the-first")
     pipe = windows.begin(context, plan)
     with pytest.raises(LifecycleError, match="worked on by run the-first"):
         windows.run(shop)

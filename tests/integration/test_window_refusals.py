@@ -31,7 +31,7 @@ def shop(tmp_path: Path) -> Iterator[Instance]:
     instance.kill()
 
 
-def refused(shop: Instance, steps: list[dict[str, Any]] | None = None, base: Path | None = None) -> str:
+def refused(shop: Instance, steps: Any = None, base: Path | None = None) -> str:
     """The message of a refusal, after which the same process serves, nothing is locked and no run is unfinished."""
     before = shop.pid
     with pytest.raises(LifecycleError) as caught:
@@ -50,9 +50,9 @@ WRONG_STEPS = [
     ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
     ([{"graceful_stop": {"force": "always"}}], "force"),
     ([{"graceful_stop": "now"}], "a dictionary of options is expected"),
-    ([{"graceful_stop": {}}, {"verified_start": {"user": "nobody-of-that-name"}}], "There is no user nobody-of-that-name"),
+    ([{"graceful_stop": {}}, {"verified_start": {"user": "no-such-user"}}], "There is no user no-such-user"),
     ([{"graceful_stop": {}}, {"verified_start": {"arguments": ["a\0b"]}}], "NUL byte"),
-    ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a name of an environment variable"),
+    ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a name of an environment"),
     ([{"graceful_stop": {}}, {"port_released": {"ports": [70000]}}], "70000 is not a port"),
     ([{"graceful_stop": {}}, {"command": {}}], "either cmd or argv"),
     ([{"graceful_stop": {}}, {"command": {"cmd": "no-such-program"}}], "not a program that can be executed"),
@@ -80,13 +80,37 @@ def test_secrets_in_steps_are_told_to_the_module() -> None:
     assert "s3cret" in secrets
 
 
-CONFIGS: list[tuple[str, Callable[[Path], object]]] = [
-    ("missing", lambda path: path.unlink()),
+Spoil = Callable[[Path], object]
+
+
+def instead(make: Spoil) -> Spoil:
+    """What `make` makes, in the place of the file."""
+
+    def spoil(path: Path) -> None:
+        path.rename(path.with_suffix(".real"))
+        make(path)
+
+    return spoil
+
+
+def _foreign(path: Path) -> None:
+    header = bytearray(path.with_suffix(".real").read_bytes()[:64])
+    header[18:20] = b"\xf3\x00"  # RISC-V
+    _program(path, bytes(header))
+
+
+def _program(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o755)
+
+
+CONFIGS: list[tuple[str, Spoil]] = [
+    ("missing", Path.unlink),
     ("invalid", lambda path: path.write_text("{")),
     ("invalid", lambda path: path.write_bytes(b"\xff\xfe")),
     ("port", lambda path: path.write_text('{"mysql": {"database": "a"}, "server": {"port": "eighty"}}')),
-    ("unsafe", lambda path: (path.unlink(), os.mkfifo(path))),
-    ("unsafe", lambda path: (path.rename(path.with_suffix(".real")), path.symlink_to(path.with_suffix(".real")))),
+    ("unsafe", instead(os.mkfifo)),
+    ("unsafe", instead(lambda path: os.symlink(path.with_suffix(".real"), path))),
 ]
 
 
@@ -99,23 +123,15 @@ def test_config_json(shop: Instance, word: str, spoil: Callable[[Path], object])
     assert "Nothing was stopped or started" in message
 
 
-BINARIES: list[tuple[str, Callable[[Path], object]]] = [
-    ("No such file", lambda path: path.unlink()),
-    ("not executable (mode 0644)", lambda path: path.chmod(0o644)),
-    ("not a Linux program", lambda path: (path.unlink(), path.write_bytes(b"MZ" + b"\0" * 64), path.chmod(0o755))),
-    ("another processor architecture", lambda path: _foreign(path)),
-    ("not a regular file", lambda path: (path.unlink(), os.mkfifo(path))),
-    ("not a regular file", lambda path: (path.unlink(), path.mkdir())),
-    ("not a regular file", lambda path: (path.unlink(), path.symlink_to("/dev/zero"))),
+BINARIES: list[tuple[str, Spoil]] = [
+    ("No such file", Path.unlink),
+    ("not executable (mode 0644)", lambda path: os.chmod(path, 0o644)),
+    ("not a Linux program", instead(lambda path: _program(path, b"MZ" + b"\0" * 64))),
+    ("another processor architecture", instead(_foreign)),
+    ("not a regular file", instead(os.mkfifo)),
+    ("not a regular file", instead(Path.mkdir)),
+    ("not a regular file", instead(lambda path: os.symlink("/dev/zero", path))),
 ]
-
-
-def _foreign(path: Path) -> None:
-    header = bytearray(path.read_bytes()[:64])
-    header[18:20] = b"\xf3\x00"  # RISC-V
-    path.unlink()
-    path.write_bytes(bytes(header))
-    path.chmod(0o755)
 
 
 @pytest.mark.parametrize("words,spoil", BINARIES)
@@ -199,15 +215,16 @@ class _Module:
         self.check_mode = check_mode
         self.no_log_values: set[str] = set()
         self.params: dict[str, Any] = dict(
-            dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"), steps=windows.RESTART,
-            run_id=None, deadline=60.0, on_failure="rollback", recover="auto", _token=None, _wait=0.0, _follow=False)
+            dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"),
+            steps=windows.RESTART, run_id=None, deadline=60.0, on_failure="rollback", recover="auto", _token=None,
+            _wait=0.0, _follow=False)
         self.params.update(params)
 
 
 def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
     before = windows.tree_of(shop.dir, shop.dir.parent)
     pid = shop.pid
-    planned = _window_call.run(_Module(shop, check_mode=True))  # type: ignore[arg-type]
+    planned = _window_call.run(_Module(shop, check_mode=True))
     assert (planned["outcome"], planned["changed"]) == ("planned", True)
     assert [step["name"] for step in planned["steps"]] == ["graceful_stop", "port_released", "verified_start"]
     assert f"SIGTERM to pid {pid}" in planned["steps"][0]["would"]
@@ -220,23 +237,23 @@ def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
 def test_check_mode_refuses_like_the_run(shop: Instance) -> None:
     (shop.dir / "config.json").unlink()
     with pytest.raises(LifecycleError, match=r"config\.json"):
-        _window_call.run(_Module(shop, check_mode=True))  # type: ignore[arg-type]
+        _window_call.run(_Module(shop, check_mode=True))
 
 
 def test_recover_only(shop: Instance) -> None:
     pid = shop.pid
-    result = _window_call.run(_Module(shop, steps=[], recover="only"))  # type: ignore[arg-type]
+    result = _window_call.run(_Module(shop, steps=[], recover="only"))
     assert (result["outcome"], result["changed"]) == ("unchanged", False)
     with pytest.raises(LifecycleError, match="takes no steps"):
-        _window_call.run(_Module(shop, recover="only"))  # type: ignore[arg-type]
+        _window_call.run(_Module(shop, recover="only"))
     with pytest.raises(LifecycleError, match="steps is empty"):
-        _window_call.run(_Module(shop, steps=[]))  # type: ignore[arg-type]
+        _window_call.run(_Module(shop, steps=[]))
     state = windows.context_of(shop).state
     state.make()
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
-    planned = _window_call.run(_Module(shop, steps=[], recover="only", check_mode=True))  # type: ignore[arg-type]
+    planned = _window_call.run(_Module(shop, steps=[], recover="only", check_mode=True))
     assert (planned["outcome"], planned["changed"], planned["interrupted"]["run_id"]) == ("planned", True, "cut")
-    result = _window_call.run(_Module(shop, steps=[], recover="only"))  # type: ignore[arg-type]
+    result = _window_call.run(_Module(shop, steps=[], recover="only"))
     assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
     assert result["recovered"] == "unfinished run cut: it ran"
     assert state.interrupted() is None
@@ -244,13 +261,13 @@ def test_recover_only(shop: Instance) -> None:
 
 def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
     """ssh may repeat a call after a lost connection: it carries the same token and must not restart twice."""
-    first = _window_call.run(_Module(shop, _token="abc"))  # type: ignore[arg-type]
+    first = _window_call.run(_Module(shop, _token="abc"))
     pid = shop.pid
-    again = _window_call.run(_Module(shop, _token="abc"))  # type: ignore[arg-type]
+    again = _window_call.run(_Module(shop, _token="abc"))
     assert again == json.loads(json.dumps(first))
     assert shop.pid == pid
     with pytest.raises(LifecycleError, match="its outcome is not known"):
-        _window_call.run(_Module(shop, _token="never-begun", _follow=True))  # type: ignore[arg-type]
+        _window_call.run(_Module(shop, _token="never-begun", _follow=True))
 
 
 def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
@@ -264,6 +281,6 @@ def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
 
 
 def test_start_to_park_needs_a_stop_before_it() -> None:
-    order = [{"verified_start": {}}, {"graceful_stop": {}}, {"verified_start": {"ready_timeout": 1}}]
+    order: list[Any] = [{"verified_start": {}}, {"graceful_stop": {}}, {"verified_start": {"ready_timeout": 1}}]
     assert _window.start_to_park(windows.plan_of(order)) is None
     assert _window.start_to_park(windows.plan_of(order[1:])) is not None

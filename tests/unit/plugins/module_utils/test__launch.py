@@ -71,7 +71,8 @@ def test_only_a_descriptor_that_writes_tells_the_log(text: str, expected: bool) 
     assert _launch.is_for_writing(text) is expected
 
 
-@pytest.mark.parametrize("flags,expected", [(os.O_WRONLY | os.O_APPEND, True), (os.O_RDONLY, False), (os.O_PATH, False)])
+@pytest.mark.parametrize("flags,expected", [
+    (os.O_WRONLY | os.O_APPEND, True), (os.O_RDONLY, False), (os.O_PATH, False)])
 def test_log_of_a_real_process(tmp_path: t.Any, flags: int, expected: bool) -> None:
     log = tmp_path / "running.log"
     log.write_text("")
@@ -108,7 +109,8 @@ def test_json_and_back() -> None:
 
 
 @pytest.mark.parametrize("field,value", [
-    ("argv", "anqicms"), ("argv", []), ("environment", []), ("uid", "0"), ("limits", None), ("groups", "0"), ("cgroups", [])])
+    ("argv", "anqicms"), ("argv", []), ("environment", []), ("uid", "0"), ("limits", None), ("groups", "0"),
+    ("cgroups", [])])
 def test_a_damaged_record_is_none(field: str, value: t.Any) -> None:
     assert _launch.from_json(dict(_launch.to_json(record()), **{field: value})) is None
 

@@ -11,7 +11,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _executable, _launch, _procfs, _shim, _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _cgroups,
+    _executable,
+    _launch,
+    _procfs,
+    _shim,
+    _spawn,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
 
@@ -79,7 +86,8 @@ def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
 
 def of_this_process(instance: Instance) -> _launch.LaunchRecord:
     with _procfs.ProcDir(os.getpid()) as proc:
-        return _launch.capture(proc)._replace(argv=["x", "-c", "import time; time.sleep(60)"], log=None, cwd=instance.dir)
+        record = _launch.capture(proc)
+    return record._replace(argv=["x", "-c", "import time; time.sleep(60)"], log=None, cwd=instance.dir)
 
 
 @pytest.fixture

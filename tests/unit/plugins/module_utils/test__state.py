@@ -89,7 +89,8 @@ def test_lock_excludes_and_ends_with_its_holder(instance: Instance) -> None:
 def test_lock_holders_of_a_given_text(instance: Instance) -> None:
     found = os.stat(instance.dir)
     where = "%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
-    text = "1: POSIX  ADVISORY  WRITE 11 %s 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 %s 0 EOF\n3: FLOCK  ADVISORY  READ 3 0:1:2 0 EOF\n"
+    text = ("1: POSIX  ADVISORY  WRITE 11 %s 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 %s 0 EOF\n"
+            "3: FLOCK  ADVISORY  READ 3 0:1:2 0 EOF\n")
     assert _state.lock_holders(instance, text % (where, where)) == [22]
 
 
