@@ -8,12 +8,15 @@
 import json
 import re
 import socket
+import time
 import typing as t
 
 VERSION_PATH = '/system/api/version/info'
-_USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64) anqicms-lifecycle'  # names with bot or spider are refused by the application
+# The application refuses names with bot or spider.
+_USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64) anqicms-lifecycle'
 _LIMIT = 65536
-_VERSION = re.compile(r'^v?\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32}$')
+_VERSION = re.compile(r'^v?\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32}\Z')
+_CHUNK_SIZE = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(;.*)?\Z')
 
 
 class Answer(t.NamedTuple):
@@ -36,7 +39,7 @@ def request(path: str, host: str) -> bytes:
 
 def parse_response(data: bytes) -> t.Tuple[t.Optional[int], bytes]:
     """Status and body of a whole HTTP/1.x response; status None when it is not one."""
-    head, dummy, body = data.partition(b'\r\n\r\n')
+    head, _empty, body = data.partition(b'\r\n\r\n')
     match = re.match(rb'HTTP/1\.[01] (\d{3})', head)
     if not match:
         return None, b''
@@ -48,11 +51,9 @@ def parse_response(data: bytes) -> t.Tuple[t.Optional[int], bytes]:
 def _dechunk(data: bytes) -> bytes:
     parts = []
     while data:
-        size, dummy, data = data.partition(b'\r\n')
-        try:
-            length = int(size.split(b';')[0], 16)
-        except ValueError:
-            break
+        size, _end, data = data.partition(b'\r\n')
+        match = _CHUNK_SIZE.match(size)
+        length = int(match.group(1), 16) if match else 0
         if not length:
             break
         parts.append(data[:length])
@@ -67,7 +68,7 @@ def parse_version(status: t.Optional[int], body: bytes) -> t.Optional[str]:
     try:
         data = json.loads(body.decode('utf-8'))
         version = data['data']['version']
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return version if isinstance(version, str) and _VERSION.match(version) else None
 
@@ -79,12 +80,16 @@ def _whole(data: bytes) -> bool:
 
 
 def exchange(address: str, port: int, message: bytes, timeout: float) -> bytes:
-    """Send one request, return the whole answer (at most 64 KiB). OSError when there is none in time."""
+    """Send one request, return the whole answer (at most 64 KiB). OSError when it is not there in time."""
+    end = time.monotonic() + timeout
     with socket.create_connection((address, port), timeout) as connection:
-        connection.settimeout(timeout)
         connection.sendall(message)
         data = b''
         while len(data) < _LIMIT and not _whole(data):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise socket.timeout('no whole answer in %g s' % timeout)
+            connection.settimeout(left)
             chunk = connection.recv(_LIMIT)
             if not chunk:
                 break
@@ -93,7 +98,7 @@ def exchange(address: str, port: int, message: bytes, timeout: float) -> bytes:
 
 
 def version_info(port: int, host: str = 'localhost', timeout: float = 1.0, address: str = '127.0.0.1') -> Answer:
-    """Ask the instance on ``port`` for its version; ``timeout`` in seconds for each of connect, send and receive."""
+    """Ask the instance on ``port`` for its version; ``timeout`` in seconds for the whole answer."""
     try:
         status, body = parse_response(exchange(address, port, request(VERSION_PATH, '%s:%d' % (host, port)), timeout))
     except OSError as exc:
