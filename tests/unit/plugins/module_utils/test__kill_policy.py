@@ -66,15 +66,15 @@ def test_migration(version: t.Optional[str], opened: bool, use: t.Optional[Datab
 
 
 @pytest.mark.parametrize("version,opened,looks", [
-    ("2.5.3", True, False), ("2.5.3", False, True), ("3.2.1", True, True), ("3.2.8", True, False), ("3.4.5", True, True),
-    (None, True, True), (None, False, True),
+    ("2.5.3", True, False), ("2.5.3", False, True), ("3.2.1", True, True), ("3.2.8", True, False),
+    ("3.4.5", True, True), (None, True, True), (None, False, True),
 ])  # fmt: skip
 def test_database_is_looked_at_only_where_it_matters(version: t.Optional[str], opened: bool, looks: bool) -> None:
     assert _kill_policy.needs_a_look_at_the_database(version, opened) is looks
 
 
 def allowed(force: str, closed: bool, in_use: int, verdict: str, idle: bool, expired: bool) -> t.Optional[str]:
-    """The rule, written once more: idle kills only what is proven idle, timeout whatever is left, a migration nothing."""
+    """The rule, written once more: idle kills what is proven idle, timeout what is left, a migration nothing."""
     if force == "never" or verdict == "running":
         return None
     if closed and in_use == 0 and verdict == "no" and idle:
