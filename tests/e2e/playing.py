@@ -55,6 +55,8 @@ class Player:
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp"),
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
         }
+        if not self.prefix:  # here the 'remote' directory is this machine's own, which others use too
+            self.env["ANSIBLE_REMOTE_TEMP"] = str(directory / "remote")
 
     def begin(self, playbook: str, inventory: Path, *arguments: str) -> "Playing":
         """Start a playbook, 'restart' for example, in a process group of its own."""
