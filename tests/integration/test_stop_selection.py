@@ -303,6 +303,7 @@ def test_b4_27_module_in_check_mode_and_for_real(site: Site, base: Path) -> None
     """Through Ansible, as it is shipped to a host."""
     instance, sibling = site(), site("sibling")
     pid, other = instance.start(), sibling.start()
+    remote = instance.dir.parent.parent / "remote"
 
     def run(*words: str) -> tuple[int, dict[str, object]]:
         bin_dir = Path(sys.executable).parent
@@ -310,8 +311,8 @@ def test_b4_27_module_in_check_mode_and_for_real(site: Site, base: Path) -> None
                 "-e", f"ansible_python_interpreter={sys.executable}", "-m", "anqicms.lifecycle.graceful_stop",
                 "-a", f"dir={instance.dir} state_dir={base}", *words]
         done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=60,
-                              env=paths.private_env([bin_dir]))  # fmt: skip
-        return done.returncode, dict(json.loads(done.stdout[done.stdout.index("{"):]))
+                              env={**paths.private_env([bin_dir]), "ANSIBLE_REMOTE_TMP": str(remote)})  # fmt: skip
+        return done.returncode, dict(json.loads(done.stdout[done.stdout.index("=> {") + 3 :]))
 
     status, planned = run("--check")
     assert (status, planned["changed"], planned["pid"]) == (0, True, pid)
