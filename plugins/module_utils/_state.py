@@ -150,9 +150,9 @@ class StateDir:
     def _check(self) -> None:
         part = untrusted_part(self.path, os.geteuid())
         if part:
-            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root '
-                                 'and uid %d can write. Nothing was done. Mend its owner and mode, or give another state_dir.'
-                                 % (self.path, part, os.geteuid()))
+            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root and '
+                                 'uid %d can write. Nothing was done. Mend its owner and mode, or give another '
+                                 'state_dir.' % (self.path, part, os.geteuid()))
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
