@@ -77,10 +77,10 @@ def become(record: LaunchRecord) -> t.List[str]:
         raise PermissionError(errno.EPERM, 'only root can start it as uid %d' % record.uid)
     if record.umask is not None:
         os.umask(record.umask)
-    own = (os.getegid(), sorted(os.getgroups()))
-    if own != (record.gid, sorted(record.groups)):
-        return ['group %d and groups %s: this user has %d and %s' % (record.gid, record.groups, own[0], own[1])]
-    return []
+    gid, groups = os.getegid(), os.getgroups()
+    if gid == record.gid and set(groups) | {gid} == set(record.groups) | {record.gid}:
+        return []
+    return ['group %d and groups %s: this user has %d and %s' % (record.gid, record.groups, gid, groups)]
 
 
 def _reset_signals(ignores_hup: bool) -> None:
