@@ -19,6 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _launch,
     _process,
     _selection,
+    _slots,
     _sockdiag,
     _spawn,
     _state,
@@ -54,6 +55,7 @@ class Context:
         self.listener_ended_at = None  # type: t.Optional[float]
         self.answered_at = None        # type: t.Optional[float]
         self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
+        self.slot = _slots.Slot()  # a place among the instances of this host that are down
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
 
     def look(self) -> t.Optional[_selection.Candidate]:
@@ -213,6 +215,7 @@ class Context:
             return None
 
     def close(self) -> None:
+        self.slot.release()
         if self.launcher is not None:
             self.launcher.abandon()
             self.launcher = None

@@ -127,6 +127,7 @@ class Start:
         if wrong is None:
             self.ready_at = time.monotonic()
             self.context.note_answer(self.ready_at)
+            self.context.slot.release()
             self.handle.wait_gone(self.stable_for)
         if self.handle.gone():
             raise self._ended()

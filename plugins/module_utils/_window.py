@@ -116,6 +116,7 @@ class Window:
         parked = start_to_park(self.plan)
         if self.before and parked is not None:  # the child that will become the instance, while the old one serves
             _start.prepare(self.context, parked)
+            self.context.slot.take()
         for index, (name, params) in enumerate(self.plan.steps):
             self._one_step(index, name, params)
 
