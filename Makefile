@@ -39,7 +39,7 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 bench: python ## measure downtime against the bare limit and a plain playbook, into .bench/results.json
 	@$(PYTHON) $(TOOLS)/prereqs.py demo
 	@$(PYTHON) $(TOOLS)/venvs.py demo
-	@$(VENV)/demo/bin/python tests/bench/run.py
+	@PYTHONPATH=tests/fleet $(VENV)/demo/bin/python tests/bench/run.py
 
 venvs: python ## only make the environments that development needs
 	@$(PYTHON) $(TOOLS)/venvs.py dev core-2.16 core-2.19 core-2.21 || test $$? -eq 3

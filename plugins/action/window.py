@@ -46,8 +46,7 @@ def without_private(result: Result) -> Result:
     """The result without the arguments that only this plugin passes."""
     arguments = result.get('invocation', {}).get('module_args')
     if isinstance(arguments, dict):
-        for name in ('_token', '_wait', '_follow'):
-            arguments.pop(name, None)
+        arguments.pop('internal', None)
     return result
 
 
@@ -76,14 +75,17 @@ class ActionModule(ActionBase):
         self._began = False
         self._give_up_at = time.monotonic() + self._deadline() + 60.0
         self._losses: list[str] = []
-        arguments = dict(self._task.args, _token=uuid.uuid4().hex)
-        answer = self._call(dict(arguments, _wait=_FIRST_WAIT_S))
+        token = uuid.uuid4().hex
+        answer = self._call(self._arguments(token=token, wait=_FIRST_WAIT_S))
         while answer.get('running'):
             self._began = True
             display.display(progress_line(self._host, str(self._task.args.get('dir')), answer['where']))
-            answer = self._call(dict(arguments, _wait=_NEXT_WAIT_S, _follow=True))
+            answer = self._call(self._arguments(token=token, wait=_NEXT_WAIT_S, follow=True))
         result.update(self._shaped(without_private(answer)))
         return result
+
+    def _arguments(self, **internal: t.Any) -> Result:
+        return dict(self._task.args, internal=internal)
 
     def _deadline(self) -> float:
         try:

@@ -84,8 +84,9 @@ def leave_login_session(name: str, pid: int) -> t.Optional[str]:
                'ssa(sv)a(sa(sv))', name + '.scope', 'fail', '2', 'PIDs', 'au', '1', str(pid),
                'Slice', 's', 'system.slice', '0']
     try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                       timeout=SCOPE_TIMEOUT)
+        subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
+            command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            timeout=SCOPE_TIMEOUT)
     except (OSError, subprocess.SubprocessError) as exc:
         return 'no systemd scope of its own (%s): it stays in the login session' % exc
     end = time.monotonic() + SCOPE_TIMEOUT

@@ -24,7 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _spawn,
     _state,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 DEFAULT_PORT = 8001  # what the application takes without a config.json
@@ -114,9 +114,8 @@ class Context:
         return self.port_option or _selection.argv_port(argv) or configured or DEFAULT_PORT
 
     def _own_ports(self) -> t.Set[int]:
-        assert self.handle is not None
         try:
-            inodes = _holders.socket_inodes(self.handle.proc)
+            inodes = _holders.socket_inodes(present(self.handle).proc)
         except OSError:
             return set()
         return {sock.local_port for sock in _sockdiag.listeners() if sock.inode in inodes}

@@ -15,3 +15,13 @@ class LifecycleError(Exception):
         Exception.__init__(self, msg)
         self.msg = msg
         self.result = result
+
+
+_T = t.TypeVar('_T')
+
+
+def present(value: t.Optional[_T]) -> _T:
+    """A value that an earlier step has set; that it is missing would be a defect of ours."""
+    if value is None:
+        raise AssertionError('a value is missing that an earlier step should have set')
+    return value

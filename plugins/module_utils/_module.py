@@ -9,6 +9,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload
+
+_payload.install()  # before the imports that it makes cheaper
+
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError

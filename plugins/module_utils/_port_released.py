@@ -34,7 +34,7 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
     instance = _instance.resolve(params['dir'], params['binary'])
     context = Context(instance, StateDir(instance, params['state_dir']))
     context.look()
-    return [context.port]
+    return [context.start_port]
 
 
 def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:

@@ -115,6 +115,17 @@ def _is_ours(instance: Instance, proc: _procfs.ProcDir) -> bool:
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
+def _uses_the_link(instance: Instance, cwd: t.Optional[str], argv: t.Sequence[str], uid: int) -> bool:
+    """Whether a process of a file that the instance's binary is a link to belongs to this instance.
+
+    Whoever owns the directory can point the link anywhere, at a shell for example, and other users' processes are not
+    theirs.
+    """
+    if os.stat(instance.dir).st_uid not in (0, uid):
+        return False
+    return cwd == instance.dir or bool(argv and argv[0] == instance.executable)
+
+
 def _candidate(instance: Instance, proc: _procfs.ProcDir, exe: str, how: str) -> t.Optional[Candidate]:
     stat, status, argv = proc.stat(), proc.status(), proc.argv()
     cwd = proc.optional_link('cwd')
@@ -122,7 +133,8 @@ def _candidate(instance: Instance, proc: _procfs.ProcDir, exe: str, how: str) ->
         return None
     if stat.state != 'Z' and proc.optional_link('exe') != exe:  # the pid was given to another process meanwhile
         return None
-    if how == 'shared' and cwd != instance.dir and not (argv and argv[0] == instance.executable):
+    uid = int(status['Uid'].split()[1])
+    if how == 'shared' and not _uses_the_link(instance, cwd, argv, uid):
         return None
     path, deleted = split_deleted(exe)
     return Candidate(
@@ -132,7 +144,7 @@ def _candidate(instance: Instance, proc: _procfs.ProcDir, exe: str, how: str) ->
         deleted,
         cwd,
         argv,
-        int(status['Uid'].split()[1]),
+        uid,
         stat.ppid,
         stat.state,
         stat.threads,

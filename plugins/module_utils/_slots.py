@@ -11,12 +11,14 @@ leaves nothing behind. Somebody who squats the names can delay a window by the l
 """
 
 import os
+import select
 import socket
 import time
 import typing as t
 
 _NAME = '\0anqicms.lifecycle/slot/%d'
-_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.5  # holders' ends are told by the kernel; this is for a name that was freed between two looks
+_BACKLOG = 512
 WAIT_S = 15.0
 
 
@@ -32,10 +34,11 @@ class Slot:
         count = places or len(os.sched_getaffinity(0))
         while self._held is None:
             self._held = next((held for held in map(_bind, range(count)) if held is not None), None)
+            left = end - time.monotonic()
+            if self._held is None and left <= 0:
+                return False
             if self._held is None:
-                if time.monotonic() >= end:
-                    return False
-                time.sleep(_PAUSE_S)
+                _wait_for_an_end(range(count), min(left, _LONGEST_PAUSE_S))
         return True
 
     def release(self) -> None:
@@ -45,10 +48,30 @@ class Slot:
 
 
 def _bind(number: int) -> t.Optional[socket.socket]:
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         held.bind(_NAME % number)
+        held.listen(_BACKLOG)
         return held
     except OSError:
         held.close()
         return None
+
+
+def _wait_for_an_end(numbers: t.Iterable[int], limit: float) -> None:
+    """Connect to all holders, who never accept: when one ends, the kernel hangs up on those who wait."""
+    poller, waiting = select.poll(), []
+    try:
+        for number in numbers:
+            waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            try:
+                waiting[-1].connect(_NAME % number)
+            except BlockingIOError:  # its queue is full: look again later
+                continue
+            except OSError:
+                return
+            poller.register(waiting[-1], select.POLLIN)
+        poller.poll(limit * 1000)
+    finally:
+        for connection in waiting:
+            connection.close()

@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _start_plan,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 
 Params = t.Mapping[str, t.Any]
 
@@ -169,17 +169,16 @@ def _exit_code(pid: int) -> t.Optional[int]:
 
 def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """It runs already: the same proof, nothing is started. LifecycleError when it does not answer in time."""
-    assert context.candidate is not None and context.handle is not None
-    begin = time.monotonic()
-    proof = Proof(context, context.handle, context.port, params['ready_timeout'])
+    pid, begin = present(context.candidate).pid, time.monotonic()
+    proof = Proof(context, present(context.handle), context.port, params['ready_timeout'])
     wrong = proof.wait()
     if wrong:
         raise LifecycleError('pid %d of %s runs, but %s. Nothing was started. Stop it first, or read its log.' % (
-            context.candidate.pid, context.instance.id, wrong), pid=context.candidate.pid)
+            pid, context.instance.id, wrong), pid=pid)
     context.running_version = proof.answer.version
     context.note_answer(time.monotonic())
     context.remember()
-    return dict(changed=False, pid=context.candidate.pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
+    return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
                 version=proof.answer.version or context.file_version, log_position=context.log_size(),
                 notes=['it ran already'] + proof.notes())
 
@@ -192,11 +191,11 @@ def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
         if context.candidate is not None:
             return verify_running(context, params)
         prepare(context, params)
-    assert context.launcher is not None
+    launcher = present(context.launcher)
     context.will_stop = False
-    _start_plan.refuse_port(context, context.launcher.record)
+    _start_plan.refuse_port(context, launcher.record)
     context.progress('starting it, waiting for its version')
-    work = Start(context, context.launcher, params['stable_for'])
+    work = Start(context, launcher, params['stable_for'])
     work.run(params['ready_timeout'])
     context.remember_started(work.handle, work.launcher.record, work.proof.answer.version)
     return work.result()

@@ -17,7 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _ports,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 
 Params = t.Mapping[str, t.Any]
 
@@ -129,10 +129,10 @@ def _record_from_owners(context: Context, user: t.Optional[str]) -> _launch.Laun
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the start would do. LifecycleError for everything that it cannot end well with."""
-    if not context.will_stop and context.look() is not None:
-        assert context.candidate is not None
-        _refuse_unfit_process(context)
-        pid = context.candidate.pid
+    found = None if context.will_stop else context.look()
+    if found is not None:
+        _refuse_unfit_process(context, found.pid)
+        pid = found.pid
         return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
     _refuse_config(context)
     problem = _executable.executable_problem(context.instance)
@@ -147,17 +147,15 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
 
 
-def _refuse_unfit_process(context: Context) -> None:
+def _refuse_unfit_process(context: Context, pid: int) -> None:
     if not context.listens() and (context.seen() or {}).get('version'):
-        assert context.candidate is not None
         raise LifecycleError('%s runs as pid %d with its port %d closed: it will not serve again. Nothing was started. '
                              'Stop it first (graceful_stop).'
-                             % (context.instance.id, context.candidate.pid, context.port))
+                             % (context.instance.id, pid, context.port))
 
 
 def _refuse_config(context: Context) -> None:
-    config = context.config
-    assert config is not None
+    config = present(context.config)
     if config.state == 'ok' and not config.port_error:
         return
     consequence = ('The application would start in install mode and let anybody set it up.'

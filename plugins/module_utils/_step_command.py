@@ -14,7 +14,7 @@ import threading
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 
 SPEC = dict(
     cmd=dict(type='str'),
@@ -75,14 +75,13 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     argv = words(params)
     name = argv[0]
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
             argv, cwd=params['chdir'] or '/', env=dict(os.environ, PATH=_PATH), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as exc:
         raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (
             name, exc.strerror)) from exc
-    assert process.stdout is not None
-    output = _Output(process.stdout)
+    output = _Output(present(process.stdout))
     try:
         process.wait(params['timeout'])
     except subprocess.TimeoutExpired as exc:

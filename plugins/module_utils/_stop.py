@@ -383,14 +383,14 @@ def stop(context: Context, params: Params, watch: bool = True) -> t.Dict[str, t.
     context.progress('waiting for requests in flight, then SIGTERM to pid %d' % work.handle.pid)
     work.run()
     result = work.result(True)
-    result['respawned'] = watch_for_respawn(
-        context, work.handle.pid, _RESPAWN_WATCH_S if watch and supervisors else 0.0
-    )
-    if result['respawned']:
+    guarded = watch and any(entry['restarts'] is not False for entry in supervisors)
+    respawned = watch_for_respawn(context, work.handle.pid, _RESPAWN_WATCH_S if guarded else 0.0)
+    result['respawned'] = respawned
+    if respawned is not None:
         raise LifecycleError(
             'pid %d of %s was stopped, but something started it again as pid %d. It was left running. Pause its guard '
             '(a cron line, a panel, a unit) and stop it again.'
-            % (work.handle.pid, context.instance.id, result['respawned']),
+            % (work.handle.pid, context.instance.id, respawned),
             **result,
         )
     return result

@@ -162,7 +162,7 @@ def _ancestors(pid: int) -> t.List[int]:
 
 def _show(unit: str) -> t.Dict[str, str]:
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
             ['systemctl', 'show', '-p', 'Restart,MainPID,FragmentPath', '--', unit],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

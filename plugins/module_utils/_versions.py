@@ -14,8 +14,8 @@ Version = t.Tuple[int, int, int]
 class Behaviour(t.NamedTuple):
     """How one version line behaves. ``unknown`` where the version is not known."""
 
-    on_sigterm: str      # exits: at once, cutting requests; drains: when the requests in flight have ended; stays: closes
-    #                      the port and lives for ever; unknown  (docs/application.md, Signals)
+    on_sigterm: str      # exits: at once, cutting requests; drains: when the requests in flight have ended; stays:
+    #                      closes the port and lives for ever; unknown  (docs/application.md, Signals)
     kills_at_start: str  # pidof: every other process of the same name; pgrep: nearly never; none  (Kill at start)
     migration: str       # before_port: the port opens when it is done; background: after the port  (Migrations)
 

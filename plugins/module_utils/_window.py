@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _start, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
 Result = t.Dict[str, t.Any]
@@ -148,15 +148,15 @@ class Window:
 
     def _after_failure(self) -> None:
         """A restart has nothing to roll back: try the start once more, so that the site is not left down."""
-        assert self.error is not None
+        error = present(self.error)
         self.context.close()
         if self.plan.on_failure == 'leave' or not self._should_run_again():
             return
         try:
             again = _recovery.make_it_run(self.context, dict(before=self.before))
-            self.error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
+            error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
         except Exception as exc:
-            self.error.result['second_try'] = 'A second try to start it failed too: %s' % exc
+            error.result['second_try'] = 'A second try to start it failed too: %s' % exc
 
     def _should_run_again(self) -> bool:
         return self.before is not None or any(entry['name'] == 'verified_start' for entry in self.done)
@@ -182,9 +182,9 @@ class Window:
         return result
 
     def _message(self, after: Result) -> str:
-        assert self.error is not None
+        error = present(self.error)
         where = 'step %s' % self.done[-1]['name'] if self.done else 'its preparation, before any step,'
-        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, self.error.msg)]
-        parts += [self.error.result['second_try']] if self.error.result.get('second_try') else []
+        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, error.msg)]
+        parts += [error.result['second_try']] if error.result.get('second_try') else []
         parts.append('Now it is %s%s.' % (after['state'], ' (pid %d)' % after['pid'] if after['pid'] else ''))
         return ' '.join(parts)

@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _follow,
     _module,
+    _one_at_a_time,
     _state,
     _validate,
     _window,
@@ -23,10 +24,16 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 PRIVATE = dict(  # for the action plugin: a name for this run that survives repeated calls, and how long to stay in one
-    _token=dict(type='str', no_log=False),
-    _wait=dict(type='float', default=0.0),
-    _follow=dict(type='bool', default=False),
+    internal=dict(type='dict', options=dict(
+        token=dict(type='str', no_log=False),
+        wait=dict(type='float', default=0.0),
+        follow=dict(type='bool', default=False),
+    )),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+
+def _internal(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return dict(dict(token=None, wait=0.0, follow=False), **(params['internal'] or {}))
 
 
 def _plan_of(module: AnsibleModule) -> _window.Plan:
@@ -38,7 +45,7 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
     if not steps and params['recover'] != 'only':
         raise LifecycleError('steps is empty. Nothing was done. Give the steps of the window, or recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
-    token = params['_token'] or 'direct-%s' % os.urandom(8).hex()
+    token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
     return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'])
 
 
@@ -46,7 +53,7 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
     unfinished = context.state.interrupted()
     if _state.is_locked(context.instance):
-        _worker.refuse_busy(context)
+        _one_at_a_time.refuse(context)
     steps = _window.foresee(context, plan)
     before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
     todo = ['put the unfinished run %s right' % unfinished.get('run_id')] if unfinished else []
@@ -69,7 +76,7 @@ def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) 
     if check_mode:
         return dict(known, changed=found is not None, outcome='planned')
     if _state.is_locked(context.instance):
-        _worker.refuse_busy(context)
+        _one_at_a_time.refuse(context)
     return None if found else dict(known, changed=False, outcome='unchanged', msg='no unfinished run')
 
 
@@ -84,8 +91,8 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
             return settled
     if module.check_mode:
         return _planned(context, plan)
-    until = time.monotonic() + (module.params['_wait'] or plan.deadline + 60.0)
-    if module.params['_follow'] and not known:
+    until = time.monotonic() + (_internal(module.params)['wait'] or plan.deadline + 60.0)
+    if _internal(module.params)['follow'] and not known:
         raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
             plan.run_id, context.state.path))
     # ssh repeats a call after a lost connection: the second one follows the first one's worker

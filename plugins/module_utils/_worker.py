@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _detach,
     _follow,
+    _one_at_a_time,
     _process,
     _procfs,
     _recovery,
@@ -24,7 +25,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 
 OVERSTAY_S = 30.0      # after the deadline the step that runs may end, then the worker is ended
 _KILL_WAIT_S = 10.0
-_BEGIN_WAIT_S = 3.0    # a run that has just taken the lock writes its name within that time
 
 
 class Guardian:
@@ -108,16 +108,6 @@ def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result, s
     state.tidy()
 
 
-def refuse_busy(context: Context) -> t.NoReturn:
-    """Somebody else holds the lock."""
-    run = context.state.wait_for_running_run(_BEGIN_WAIT_S)
-    pids = ', '.join(map(str, _state.lock_holders(context.instance))) or 'unknown'
-    who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
-        pids, context.state.path)
-    raise LifecycleError('%s is being worked on by %s. Nothing was done. Wait until that has ended, then try again.' % (
-        context.instance.id, who), holder=run)
-
-
 def begin(context: Context, plan: _window.Plan) -> int:
     """Lock, foresee, journal, detach. Returns a descriptor that ends with the work.
 
@@ -126,7 +116,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
     context.state.make()
     lock = _state.lock(context.instance)
     if lock is None:
-        refuse_busy(context)
+        _one_at_a_time.refuse(context)
     try:
         unfinished = _state.unfinished(_state.last_run(context.state.journal()))
         if unfinished is None:

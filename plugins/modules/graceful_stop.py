@@ -106,7 +106,7 @@ signals:
       returned: always
   sample: [{"signal": "SIGTERM", "at_ms": 3}]
 requests:
-  description: Requests at the first look (RV(requests.in_flight)), and how many ended without an answer (RV(requests.cut)).
+  description: Requests at the first look, and how many of them ended without an answer.
   returned: always
   type: dict
   contains:
@@ -130,7 +130,7 @@ last_log_line:
   type: str
   sample: 监听到退出信号
 survivors:
-  description: Children of the process that live on, with RV(survivors[].pid), executable and arguments. They are not signalled.
+  description: Children of the process that live on. They are not signalled.
   returned: always
   type: list
   elements: dict
@@ -150,7 +150,7 @@ survivors:
       elements: str
       returned: always
 respawned:
-  description: Pid of a process that something else started in its place, which makes the module fail; V(null) otherwise.
+  description: Pid of a process that something else started in its place, which makes the module fail.
   returned: always
   type: int
   sample: null
@@ -188,7 +188,13 @@ zombie_parent:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop, _stop
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _module,
+    _one_at_a_time,
+    _step_graceful_stop,
+    _stop,
+)
 
 
 def main() -> None:
@@ -199,7 +205,8 @@ def main() -> None:
         context = _module.context_of(module.params)
         if module.check_mode:
             return _stop.foresee(context, module.params)
-        return _stop.stop(context, module.params)
+        with _one_at_a_time.held(context):
+            return _stop.stop(context, module.params)
 
     _module.run(module, work)
 

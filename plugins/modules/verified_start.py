@@ -123,7 +123,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _start, _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _module,
+    _one_at_a_time,
+    _start,
+    _step_verified_start,
+)
 
 
 def main() -> None:
@@ -134,7 +139,8 @@ def main() -> None:
         context = _module.context_of(module.params)
         if module.check_mode:
             return _start.foresee(context, module.params)
-        return _start.start(context, module.params)
+        with _one_at_a_time.held(context):
+            return _start.start(context, module.params)
 
     _module.run(module, work)
 

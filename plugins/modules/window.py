@@ -72,6 +72,22 @@ options:
     type: str
     choices: [auto, only]
     default: auto
+  internal:
+    description:
+      - Set by the action plugin of this module, which follows a window in several calls. Not for playbooks.
+    type: dict
+    suboptions:
+      token:
+        description: Name of this window, the same in all calls that follow it.
+        type: str
+      wait:
+        description: Seconds to stay in this call at most.
+        type: float
+        default: 0
+      follow:
+        description: Only follow a window that an earlier call has begun.
+        type: bool
+        default: false
 seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.port_released

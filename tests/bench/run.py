@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ def ansible(*arguments: str) -> float:
     """Run one of Ansible's commands; its wall time in seconds. Raise RuntimeError with its output when it fails."""
     command = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
     begin = time.monotonic()
-    done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(command, check=False, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
@@ -95,7 +96,8 @@ def window_restart(fleet: Fleet, instance: Instance) -> float:
     arguments = {"dir": str(instance.dir), "port": instance.port, "state_dir": str(host.state_dir),
                  "steps": [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {}}]}
     with tempfile.TemporaryDirectory() as tree:
-        ansible("ansible", host.name, "-i", str(fleet.inventory), "-t", tree, "-m", "anqicms.lifecycle.window", "-a", json.dumps(arguments))
+        ansible("ansible", host.name, "-i", str(fleet.inventory), "-t", tree, "-m", "anqicms.lifecycle.window",
+                "-a", json.dumps(arguments))
         reap()
         return float(json.loads((Path(tree) / host.name).read_text())["downtime_ms"])
 
@@ -106,17 +108,19 @@ def downtime_rows(root: Path) -> list[Row]:
         instance = fleet.add_instance(fleet.add_host("one"), "shop.example", "3.5.8")
         fleet.start()
         bare, window = [], []
-        for _ in range(ROUNDS):
+        for _unused in range(ROUNDS):
             bare.append(bare_restart(instance))
             window.append(window_restart(fleet, instance))
         reap()
-    return [ratio_row("downtime of one instance, median", statistics.median(window), "ms", statistics.median(bare), 1.25, SLACK_MS)]
+    medians = statistics.median(window), statistics.median(bare)
+    return [ratio_row("downtime of one instance, median", medians[0], "ms", medians[1], 1.25, SLACK_MS)]
 
 
 def plain_inventory(fleet: Fleet) -> Path:
     rows = [f"{host.name} dir={host.instances[0].dir} port={host.instances[0].port}" for host in fleet.hosts]
     path = fleet.root / "plain.ini"
-    path.write_text("\n".join([*rows, "[all:vars]", "ansible_connection=local", f"ansible_python_interpreter={sys.executable}", ""]))
+    rows += ["[all:vars]", "ansible_connection=local", f"ansible_python_interpreter={sys.executable}", ""]
+    path.write_text("\n".join(rows))
     return path
 
 
@@ -138,8 +142,9 @@ def playbook_rows(root: Path, hosts: int, rounds: int) -> list[Row]:
             fleet.add_instance(fleet.add_host(f"host{number:02d}"), f"site{number:02d}.example", "3.5.8")
         fleet.start()
         ours, plain = [], []
-        restart = ("-i", str(fleet.inventory), str(ROOT / "playbooks" / "restart.yml"), "-e", '{"anqicms_serial": ["100%"]}')
-        for _ in range(rounds):
+        playbook, at_once = str(ROOT / "playbooks" / "restart.yml"), '{"anqicms_serial": ["100%"]}'
+        restart = ("-i", str(fleet.inventory), playbook, "-e", at_once)
+        for _unused in range(rounds):
             plain.append(roll(fleet, "-i", str(plain_inventory(fleet)), str(HERE / "plain_restart.yml")))
             ours.append(roll(fleet, *restart))
     wall = [statistics.median(run[0] for run in runs) for runs in (ours, plain)]
@@ -154,16 +159,20 @@ def playbook_rows(root: Path, hosts: int, rounds: int) -> list[Row]:
 def show(rows: list[Row]) -> None:
     print(f"\n{'what':60} {'value':>10} {'baseline':>10} {'ratio':>7}  {'goal':20} ok")
     for row in rows:
-        print(f"{row.name:60} {row.value:>7} {row.unit:2} {row.baseline:>7} {row.unit:2} {row.ratio:>7}  {row.goal:20} {'yes' if row.ok else 'NO'}")
+        figures = f"{row.value:>7} {row.unit:2} {row.baseline:>7} {row.unit:2} {row.ratio:>7}"
+        print(f"{row.name:60} {figures}  {row.goal:20} {'yes' if row.ok else 'NO'}")
 
 
 def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="anqicms-bench-") as directory:
         root = Path(directory)
-        for title, measure in (("(a) one window and the bare limit", lambda: downtime_rows(root)),
-                               ("(b) one host", lambda: playbook_rows(root, 1, 3)),
-                               (f"(b) {MANY} instances at once", lambda: playbook_rows(root, MANY, 1))):
+        measures: list[tuple[str, Callable[[], list[Row]]]] = [
+            ("(a) one window and the bare limit", lambda: downtime_rows(root)),
+            ("(b) one host", lambda: playbook_rows(root, 1, 3)),
+            (f"(b) {MANY} instances at once", lambda: playbook_rows(root, MANY, 1)),
+        ]
+        for title, measure in measures:
             print(f"measuring {title} ...", flush=True)
             rows += measure()
     RESULTS.parent.mkdir(exist_ok=True)

@@ -119,7 +119,7 @@ class Host:
             "--kill-child",
             "--propagation",
             "private",
-            str(INIT),
+            "/bin/bash", str(INIT),
             str(BASE),
             str(place),
             self.name,

@@ -140,13 +140,11 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 def descendants(pid: int, containing: str = "") -> list[int]:
     """Processes below one, the nearest first, whose command line contains a text."""
-    rows, below, wanted = list(processes()), [pid], []
-    for ancestor in below:
-        for child, parent, arguments in rows:
-            if parent == ancestor:
-                below.append(child)
-                if containing in arguments:
-                    wanted.append(child)
+    rows, generation, wanted = list(processes()), {pid}, []
+    while generation:
+        children = [(child, arguments) for child, parent, arguments in rows if parent in generation]
+        wanted += [child for child, arguments in children if containing in arguments]
+        generation = {child for child, _arguments in children}
     return wanted
 
 

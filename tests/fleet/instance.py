@@ -157,7 +157,7 @@ def executables() -> list[tuple[int, str]]:
 def end_below(directory: Path) -> None:
     """SIGKILL, by pid, to everything whose executable lies below a directory that we made."""
     prefix = os.path.realpath(directory).rstrip("/") + "/"
-    for _ in range(200):
+    for _unused in range(200):
         living = [pid for pid, exe in executables() if exe.startswith(prefix)]
         if not living:
             return

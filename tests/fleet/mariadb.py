@@ -157,7 +157,7 @@ def _runs(pid: int) -> bool:
 
 def free_port() -> int:
     """A port that nobody listens on; below the range that outgoing connections take where there is room."""
-    for _ in range(200):
+    for _unused in range(200):
         port = 10000 + int.from_bytes(os.urandom(2), "big") % 20000
         if _is_free(port):
             return port

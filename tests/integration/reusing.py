@@ -54,7 +54,7 @@ def same_tick(kernel: str) -> dict[str, Any]:
     elif kernel == "directory":
         del os.pidfd_open
         _process._SYS_PIDFD_OPEN = 100000
-    for _ in range(200):
+    for _unused in range(200):
         pid = sleeper()
         with _process.ProcessHandle(pid) as handle:
             end(pid)

@@ -121,7 +121,7 @@ def test_history_notes_who_was_seen_once(
     state = _state.StateDir(resolve(str(one.dir)), str(tmp_path / "state"))
     look(one)
     assert state.history() == [] and not Path(state.path).exists()
-    for _ in range(2):
+    for _unused in range(2):
         look(one, record=True)
     (entry,) = state.history()
     assert (entry["pid"], entry["uid"], entry["version"]) == (pid, os.geteuid(), "3.5.8")
@@ -398,7 +398,7 @@ def test_two_thousand_processes_cost_little(site: Callable[..., Instance], look:
 
     def best() -> float:
         times = []
-        for _ in range(5):
+        for _unused in range(5):
             begin = time.process_time()
             look(one, http=False)
             times.append(time.process_time() - begin)
@@ -407,7 +407,7 @@ def test_two_thousand_processes_cost_little(site: Callable[..., Instance], look:
     quiet = best()
     children: list[int] = []
     try:
-        for _ in range(2000):
+        for _unused in range(2000):
             pid = os.fork()
             if pid == 0:
                 signal.pause()

@@ -120,7 +120,7 @@ def test_options_change_only_what_they_name(tmp_path: Path) -> None:
 def test_no_descriptor_is_inherited(tmp_path: Path) -> None:
     """Compared with the same program started by hand, and from a caller that has many descriptors open."""
     site = make_instance(tmp_path / "shop.example", "3.5.8")
-    pipes = [os.pipe() for _ in range(20)]
+    pipes = [os.pipe() for _unused in range(20)]
     inheritable = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(inheritable, True)
     try:
@@ -268,7 +268,7 @@ def test_siblings_live_and_the_shim_stays_out_of_the_record(tmp_path: Path, monk
         victim, base = sites[0], tmp_path / "state"
         context = windows.context_of(victim, base)
         shim = str(base / _launch.SHIM_NAME)
-        for _ in range(3):
+        for _unused in range(3):
             result = windows.run(victim, [{"graceful_stop": {}}, {"verified_start": {
                 "stable_for": 0.5, "environment": {"PATH": "/usr/bin:/bin"}}}], base)
             assert result["outcome"] == "done"

@@ -294,7 +294,7 @@ def test_c5_19_stopped_listener_with_full_backlog(port: int, hold: Hold) -> None
     holder = hold("sock = server(port, listen=1)" + SLEEP, port)
     holder.process.send_signal(signal.SIGSTOP)
     with contextlib.ExitStack() as stack:
-        for _ in range(4):
+        for _unused in range(4):
             client = stack.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", port))

@@ -59,7 +59,7 @@ def start_crowd(sockets: int) -> t.List["subprocess.Popen[bytes]"]:
     processes = max(1, sockets // 15000)
     share = sockets // processes
     argv = [sys.executable, "-c", PRELUDE + CROWD + SLEEP, "0", str(share * 7 // 20), str(share * 3 // 10)]
-    started = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(processes)]
+    started = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _unused in range(processes)]
     for process in started:
         assert process.stdout is not None
         assert process.stdout.readline().split() == [b"ready"]
@@ -89,11 +89,11 @@ def bare_descriptor_walk(processes: t.Sequence["subprocess.Popen[bytes]"]) -> fl
 def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
     crowd = start_crowd(sockets)
     try:
-        free = [_ports.wait_released([port])["waited_ms"] for _ in range(5)]
+        free = [_ports.wait_released([port])["waited_ms"] for _unused in range(5)]
         hold(GO, port)
         bare = bare_descriptor_walk(crowd)
         times = []
-        for _ in range(3):
+        for _unused in range(3):
             begin = time.process_time()  # other work on the machine is not ours
             assert pids(refused([port]))
             times.append(time.process_time() - begin)
@@ -126,7 +126,7 @@ def released_after_kill(holder: Holder, port: int, handle: t.Optional[_process.P
 @pytest.mark.parametrize("known", [True, False])
 def test_c5_21_release_during_the_wait(port: int, hold: Hold, known: bool) -> None:
     late = []
-    for _ in range(5):
+    for _unused in range(5):
         holder = hold(GO, port)
         with contextlib.ExitStack() as stack:
             handle = stack.enter_context(_process.ProcessHandle(holder.pid)) if known else None

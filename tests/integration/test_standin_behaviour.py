@@ -450,7 +450,7 @@ def test_restart_in_the_application_with_a_long_request_swallows_signals(site: C
     _Request(instance, "/slow?ms=8000")
     instance.get("/system/api/anqi/restart", method="POST", headers={"admin": "token"})
     assert _within(3, lambda: not _listens(instance.port))
-    for _ in range(3):
+    for _unused in range(3):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
     assert process.poll() is None

@@ -50,7 +50,7 @@ def site(tmp_path: Path, db: MariaDB) -> Iterator[Site]:
         return instance
 
     www = tmp_path / "www"
-    for _ in directories(www):
+    for _unused in directories(www):
         yield make
 
 

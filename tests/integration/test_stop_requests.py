@@ -77,7 +77,7 @@ def test_request_that_outlasts_idle_timeout_is_still_answered(site: Site, base: 
 def test_request_that_outlasts_idle_timeout_is_cut_and_counted(site: Site, base: Path) -> None:
     instance = site(EXITS)
     pid = instance.start()
-    requests = [Request(instance, "/slow?ms=8000") for _ in range(2)]
+    requests = [Request(instance, "/slow?ms=8000") for _unused in range(2)]
     result = stop(instance.dir, base, idle_timeout=0.3)
     for request in requests:
         request.join(5)
@@ -90,7 +90,7 @@ def test_request_that_outlasts_idle_timeout_is_cut_and_counted(site: Site, base:
 def test_idle_connections_do_not_hinder(site: Site, base: Path, version: str) -> None:
     instance = site(version)
     pid = instance.start()
-    kept = [keep_alive(instance) for _ in range(5)]
+    kept = [keep_alive(instance) for _unused in range(5)]
     time.sleep(0.6)  # also where request and answer fell into one tick
     result = stop(instance.dir, base)
     assert result["stopped"] and gone(pid) and result["requests"] == {"in_flight": 0, "cut": 0}

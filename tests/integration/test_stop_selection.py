@@ -341,7 +341,7 @@ while True:
     try:
         assert within(60, (crowd.dir / "ready").exists), (crowd.dir / "running.log").read_text()
         took = []
-        for _ in range(3):
+        for _unused in range(3):
             begin = time.monotonic()
             found = _selection.find(resolve(str(actor.dir)))
             took.append((time.monotonic() - begin) * 1000)

@@ -66,7 +66,7 @@ class EndClock(threading.Thread):
 
 def test_b4_04_returns_soon_after_an_exit_in_5_ms(actor: Actor, base: Path) -> None:
     late = []
-    for _ in range(3):
+    for _unused in range(3):
         code = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.005), os._exit(0)))\nready()\ntime.sleep(600)"
         clock = EndClock(actor.start(code))
         result = stop(actor.dir, base)

@@ -131,12 +131,11 @@ def test_private_arguments_stay_private(shop: Instance) -> None:
     assert done.returncode == 0, done.stdout
     shown = done.stdout[done.stdout.index("=> {"):]
     assert '"invocation"' in shown
-    for name in ("_token", "_wait", "_follow"):
-        assert name not in shown
+    assert "internal" not in shown
     document = subprocess.run(
         [words[0] + "-doc", "-t", "module", "anqicms.lifecycle.window"], env=environment("auto"), text=True,
         stdout=subprocess.PIPE, check=True).stdout
-    assert "_token" not in document
+    assert "Not for playbooks" in document
 
 
 LOST: list[tuple[Result, bool]] = [
@@ -165,6 +164,6 @@ def test_progress_line_is_one_harmless_line() -> None:
 
 
 def test_without_private() -> None:
-    given = {"invocation": {"module_args": {"dir": "/a", "_token": "x", "_wait": 1, "_follow": False}}}
+    given = {"invocation": {"module_args": {"dir": "/a", "internal": {"token": "x", "wait": 1}}}}
     assert action.without_private(given) == {"invocation": {"module_args": {"dir": "/a"}}}
     assert action.without_private({"msg": "a"}) == {"msg": "a"}

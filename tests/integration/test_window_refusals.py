@@ -216,8 +216,8 @@ class _Module:
         self.no_log_values: set[str] = set()
         self.params: dict[str, Any] = dict(
             dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"),
-            steps=windows.RESTART, run_id=None, deadline=60.0, on_failure="rollback", recover="auto", _token=None,
-            _wait=0.0, _follow=False)
+            steps=windows.RESTART, run_id=None, deadline=60.0, on_failure="rollback", recover="auto",
+            internal=None)
         self.params.update(params)
 
 
@@ -261,13 +261,13 @@ def test_recover_only(shop: Instance) -> None:
 
 def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
     """ssh may repeat a call after a lost connection: it carries the same token and must not restart twice."""
-    first = _window_call.run(_Module(shop, _token="abc"))
+    first = _window_call.run(_Module(shop, internal={"token": "abc"}))
     pid = shop.pid
-    again = _window_call.run(_Module(shop, _token="abc"))
+    again = _window_call.run(_Module(shop, internal={"token": "abc"}))
     assert again == json.loads(json.dumps(first))
     assert shop.pid == pid
     with pytest.raises(LifecycleError, match="its outcome is not known"):
-        _window_call.run(_Module(shop, _token="never-begun", _follow=True))
+        _window_call.run(_Module(shop, internal={"token": "never-begun", "follow": True}))
 
 
 def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:

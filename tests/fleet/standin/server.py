@@ -94,7 +94,7 @@ class Server:
     def _accept(self) -> None:
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, _unused = self._listener.accept()
             except OSError:
                 if self._closing:
                     return
@@ -137,7 +137,7 @@ class Server:
             connection.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = _Body(stream, int(headers.get("content-length") or 0))
         response = self._handler(_request(words, headers, body))
-        for _ in body:
+        for _unused in body:
             pass
         keep = words[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close" and not self._closing
         _send(connection.sock, response, keep, words[0] == "HEAD")
@@ -180,14 +180,14 @@ def _read_headers(stream: BinaryIO) -> dict[str, str]:
         row = stream.readline(65536)
         if row in (b"\r\n", b"\n", b""):
             return headers
-        name, _, value = row.decode("latin-1").partition(":")
+        name, _unused, value = row.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
 
 
 def _request(words: list[str], headers: dict[str, str], body: Iterable[bytes]) -> Request:
-    path, _, text = words[1].partition("?")
+    path, _unused, text = words[1].partition("?")
     pairs = (part.partition("=") for part in text.split("&") if part)
-    query = {unquote(name): unquote(value) for name, _, value in pairs}
+    query = {unquote(name): unquote(value) for name, _unused, value in pairs}
     return Request(words[0], unquote(path), query, headers, body)
 
 

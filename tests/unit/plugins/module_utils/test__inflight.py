@@ -178,7 +178,7 @@ def ask(client: socket.socket, seconds: str = "0") -> None:
 
 
 def test_waits_for_the_slow_request_and_not_for_idle_keep_alives(server: Server) -> None:
-    idle = [server.client() for _ in range(3)]
+    idle = [server.client() for _unused in range(3)]
     for client in idle:
         ask(client)
     slow = server.client()
@@ -208,7 +208,7 @@ def test_first_request_in_the_same_tick_as_the_connection(server: Server) -> Non
 
 def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
     with server.client() as client:
-        for _ in range(30):
+        for _unused in range(30):
             ask(client)
         client.sendall(b"0.8")
         time.sleep(0.6)

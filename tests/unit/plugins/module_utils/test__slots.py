@@ -10,11 +10,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _slots
 
 
 @pytest.fixture(autouse=True)
-def names_of_this_test(monkeypatch):
+def names_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_slots, '_NAME', '\0anqicms.lifecycle/test-%d/%%d' % os.getpid())
 
 
-def test_only_so_many_places():
+def test_only_so_many_places() -> None:
     first, second, third = _slots.Slot(), _slots.Slot(), _slots.Slot()
     assert first.take(0, places=2) and second.take(0, places=2)
     assert not third.take(0.05, places=2)
@@ -24,7 +24,7 @@ def test_only_so_many_places():
     third.release()
 
 
-def test_taking_twice_keeps_one_place():
+def test_taking_twice_keeps_one_place() -> None:
     slot, other = _slots.Slot(), _slots.Slot()
     assert slot.take(0, places=2) and slot.take(0, places=2)
     assert other.take(0, places=2)
@@ -32,7 +32,7 @@ def test_taking_twice_keeps_one_place():
     other.release()
 
 
-def test_a_place_ends_with_its_holder():
+def test_a_place_ends_with_its_holder() -> None:
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:

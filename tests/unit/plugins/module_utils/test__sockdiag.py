@@ -166,7 +166,7 @@ def test_a_look_at_the_listeners_is_fast() -> None:
     with listener() as server:
         port = server.getsockname()[1]
         times = []
-        for _ in range(50):
+        for _unused in range(50):
             begin = time.monotonic()
             _sockdiag.listeners(port)
             times.append(time.monotonic() - begin)
@@ -256,7 +256,7 @@ def test_late_answer_is_seen_as_a_query_in_flight(queries: int) -> None:
         thread.start()
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.recv(4096)
-            for _ in range(queries):
+            for _unused in range(queries):
                 ask(client, b"query")
             client.sendall(b"slow")
             looks = []

@@ -18,7 +18,7 @@ class Prober:
 
     def __init__(self, instances: Sequence[Instance], interval: float = INTERVAL_S) -> None:
         self.instances, self.interval = list(instances), interval
-        self.downtimes = [0.0 for _ in self.instances]
+        self.downtimes = [0.0 for _unused in self.instances]
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._watch, args=(index,)) for index in range(len(self.instances))]
 
