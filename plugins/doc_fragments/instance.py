@@ -32,6 +32,7 @@ options:
       - Directory of the trusted state, such as launch records, process history and journals.
       - It and all directories above it must belong to the user who runs the module or to root, and nobody else may be
         able to write to them.
+      - Users of instances must be able to pass through it, for the protection of siblings at a start.
       - The default is C(/var/lib/anqicms-lifecycle) for root and C(~/.local/state/anqicms-lifecycle) for other users.
     type: path
 """

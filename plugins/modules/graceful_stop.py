@@ -15,7 +15,8 @@ description:
     nothing is signalled. Nothing is ever found or killed by its name.
   - What C(SIGTERM) does depends on the version. 2.1.2 to 3.2.1 close their port and never end; 3.2.2 to 3.5.1 end when
     their requests have ended; 3.5.2 and later end at once and cut the requests in flight.
-  - A running database migration is never killed, whatever O(force) says.
+  - A process whose database migration is seen running is never sent C(SIGKILL), whatever O(force) says. From 3.4.5 on,
+    where a migration runs in the background, C(SIGTERM) itself ends the process.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle

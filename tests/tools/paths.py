@@ -44,6 +44,7 @@ def private_env(first: t.Iterable[Path] = ()) -> t.Dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYENV_", "MAKE"))}
     env.update(
         HOME=str(home),
+        PYENV_ROOT=os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")),  # its interpreters stay findable
         PATH=clean_path(first),
         ANSIBLE_COLLECTIONS_PATH=str(link_tree()),
         ANSIBLE_INJECT_FACT_VARS="false",

@@ -57,3 +57,9 @@ def of_sanity(output: str, status: int) -> Counts:
     said = re.search(r"The (\d+) sanity test\(s\) listed below", output)
     failed = int(said.group(1)) if said else int(status != 0 or not names)
     return Counts(max(0, len(names) - failed), failed, 0)
+
+
+def of_line(output: str, name: str) -> Counts:
+    """The counts that the last summary in some output gives for a stage; one failure when it gives none."""
+    found = re.findall(r"^%s +(\d+) passed, (\d+) failed, (\d+) skipped$" % re.escape(name), output, re.MULTILINE)
+    return Counts(*map(int, found[-1])) if found else FAILED

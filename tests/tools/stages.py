@@ -7,6 +7,7 @@
 Usage: stages.py STAGE...    Exit status 1 when anything failed. Logs and reports stay in .cache/results.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -178,11 +179,44 @@ def run_stage(name: str) -> results.Counts:
     return counts
 
 
+class SideBySide:
+    """Stages of a process of their own, its output kept until its end: they only read, and leave a processor idle."""
+
+    def __init__(self, names: t.Sequence[str]) -> None:
+        self.names, self.log = names, paths.RESULTS / "beside.log"
+        print("== %s run beside the others; their output follows those" % " and ".join(names), flush=True)
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, *names], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def counts(self) -> t.Dict[str, results.Counts]:
+        """Wait, show their output, return their counts; a stage that left none has failed."""
+        self.process.wait()
+        said = self.log.read_text(errors="replace")
+        print(said.rpartition("\n\n")[0], flush=True)
+        return {name: results.of_line(said, name) for name in self.names}
+
+
+def run_all(names: t.Sequence[str]) -> t.Dict[str, results.Counts]:
+    """All stages; those that only read the sources run beside those that run the collection."""
+    reading = [name for name in names if name in ("lint", "sanity")]
+    if not reading or len(reading) == len(names) or (os.cpu_count() or 1) < 2:
+        return {name: run_stage(name) for name in names}
+    beside = SideBySide(reading)
+    try:
+        counts = {name: run_stage(name) for name in names if name not in reading}
+    except BaseException:
+        beside.process.terminate()
+        raise
+    return {**beside.counts(), **counts}
+
+
 def main(names: t.Sequence[str]) -> int:
     paths.RESULTS.mkdir(parents=True, exist_ok=True)
-    summary = paths.RESULTS / "summary"
+    summary = paths.RESULTS / ("summary" if len(names) > 2 else "summary-" + "-".join(names))
     summary.unlink(missing_ok=True)
-    counts = {name: run_stage(name) for name in names}
+    counts = run_all(names)
     everything = results.total(counts.values())
     print()
     for name, count in counts.items():

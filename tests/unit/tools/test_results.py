@@ -50,3 +50,9 @@ def test_of_sanity(output: str, status: int, expected: results.Counts) -> None:
 def test_the_line_sums_all_stages() -> None:
     counts = [results.Counts(1, 2, 3), results.PASSED, results.SKIPPED]
     assert results.total(counts).line() == "2 passed, 2 failed, 4 skipped"
+
+
+def test_the_last_summary_of_a_stage_counts() -> None:
+    output = "lint   1 passed, 0 failed, 0 skipped\nsanity       28 passed, 4 failed, 1 skipped\n"
+    assert results.of_line(output, "sanity") == results.Counts(28, 4, 1)
+    assert results.of_line(output, "unit") == results.FAILED
