@@ -5,14 +5,23 @@
 """Fixtures and hooks shared by all tests; read by Python 3.6 too."""
 
 import os
+import signal
 import typing as t
 
 import pytest
 
 
 def pytest_configure(config: t.Any) -> None:
+    heed_the_keyboard()
     config.addinivalue_line("markers", "root: needs root; skipped, by name, without it")
     config.addinivalue_line("markers", "soak: repeats for long; run by 'make soak' only")
+
+
+def heed_the_keyboard() -> None:
+    """A shell that starts us in the background leaves these ignored, and all that we start would ignore them too."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(config: t.Any, items: t.List[t.Any]) -> None:
