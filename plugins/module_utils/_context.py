@@ -95,7 +95,7 @@ class Context:
         with _files.InstallDir(self.instance.dir) as directory:
             owners = directory.owners(self.candidate.uid if self.candidate else None)
             self.config = _configfile.read_config(directory, owners)
-            self.file_version = _file_version(directory, owners)
+            self.file_version = _changelog.read_version(directory, owners)
 
     def _resolve_ports(self) -> t.Tuple[int, int]:
         if self.candidate is None:
@@ -221,13 +221,6 @@ class Context:
         if self.handle is not None:
             self.handle.close()
             self.handle = None
-
-
-def _file_version(directory: _files.InstallDir, owners: t.Collection[int]) -> t.Optional[str]:
-    try:
-        return _changelog.newest(directory.head('CHANGELOG.md', owners, 65536).decode('utf-8', 'replace'))
-    except (OSError, LifecycleError):
-        return None
 
 
 def name_of_signal(number: int) -> str:
