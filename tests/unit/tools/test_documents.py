@@ -1,0 +1,85 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documents say of this repository is there."""
+
+import ast
+import re
+from pathlib import Path
+
+import paths
+import pytest
+
+DOCUMENTS = sorted([*paths.ROOT.glob("*.md"), *paths.ROOT.glob("docs/*.md"), paths.ROOT / "tests" / "README.md"])
+NAMED_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors(document: Path) -> set[str]:
+    """What its headings can be linked by: lower case, no punctuation, dashes for blanks."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_tests_that_are_named_as_a_proof_exist() -> None:
+    named = NAMED_TEST.findall((paths.ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8"))
+    assert len(named) > 50
+    for file, name in named:
+        source = paths.ROOT / "tests" / file
+        assert source.is_file() and f"def {name}(" in source.read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(paths.ROOT)))
+def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
+    for path, anchor in LINK.findall(document.read_text(encoding="utf-8")):
+        if "://" in path:
+            continue
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+# --- troubleshooting.md quotes what the collection says
+
+GAP = "…"
+
+
+def texts_of(tree: ast.AST) -> list[str]:
+    """Every string of a program, adjacent literals joined; what is filled in at run time is a gap."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(re.sub(r"%(?:\.\d)?[sdgr]", GAP, node.value))
+        elif isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else GAP for part in node.values]
+            found.append("".join(str(part) for part in parts))
+    return found
+
+
+def said() -> list[str]:
+    """All that modules, plugins, roles and playbooks can say."""
+    found = [
+        text
+        for path in sorted((paths.ROOT / "plugins").rglob("*.py"))
+        for text in texts_of(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    files = [*paths.ROOT.glob("roles/*/tasks/*.yml"), *paths.ROOT.glob("playbooks/*.yml")]
+    found += [re.sub(r"\{\{.*?\}\}", GAP, path.read_text(encoding="utf-8")) for path in files]
+    return [" ".join(text.split()) for text in found]
+
+
+def test_messages_that_are_explained_are_said_by_the_collection() -> None:
+    document = (paths.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = [line.split(" | ")[0] for line in document.splitlines() if line.startswith("| `")]
+    messages = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+    known = said()
+    assert len(messages) > 50
+    unknown = [message for message in messages if not is_said(message, known)]
+    assert not unknown, unknown
+
+
+def is_said(message: str, known: list[str]) -> bool:
+    """Whether one text has all pieces of the message, in order."""
+    pattern = re.compile(".*?".join(re.escape(part.strip()) for part in message.split(GAP)))
+    return any(pattern.search(text) for text in known)
