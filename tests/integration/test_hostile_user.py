@@ -20,7 +20,7 @@ from typing import Any, Callable, Iterator
 
 import paths
 import pytest
-from instance import Instance, end_below, make_instance
+from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
@@ -32,16 +32,6 @@ NOBODY = 65534
 STRANGER = 65533
 SECRET = "another-tenant-s-password"
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that another user can reach; a test's own temporary directory is closed to others."""
-    directory = Path(tempfile.mkdtemp(prefix="anqicms-hostile-", dir="/var/tmp"))
-    directory.chmod(0o755)
-    yield directory
-    end_below(directory)
-    shutil.rmtree(directory)
 
 
 def own(path: Path, uid: int = NOBODY) -> None:

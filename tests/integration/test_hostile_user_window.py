@@ -7,18 +7,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import windows
-from instance import Instance, end_below, make_instance
+from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _start_plan, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -26,16 +23,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 pytestmark = pytest.mark.root
 NOBODY = 65534
 SECRET = "root-s-secret\n"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that another user can reach; a test's own temporary directory is closed to others."""
-    directory = Path(tempfile.mkdtemp(prefix="anqicms-hostile-", dir="/var/lib"))
-    directory.chmod(0o755)
-    yield directory
-    end_below(directory)
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -11,30 +11,19 @@ import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 import windows
-from instance import Instance, end_below, make_instance
+from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _shim, _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 NOBODY = 65534
 SECRET = "geheim-\udcff-中"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that another user can reach."""
-    directory = Path(tempfile.mkdtemp(prefix="anqicms-launch-", dir="/var/tmp"))
-    directory.chmod(0o755)
-    yield directory
-    end_below(directory)
-    shutil.rmtree(directory)
 
 
 def captured(pid: int) -> _launch.LaunchRecord:
