@@ -17,7 +17,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tools"), str(HERE.parent / "fleet")]
 
 import paths
-from instance import Instance, end_below
+from instance import end_below
 
 sys.path.insert(0, str(paths.link_tree()))
 
@@ -133,11 +132,11 @@ def within(seconds: float, condition: Callable[[], Any]) -> bool:
 
 def start_of(pid: int) -> int | None:
     """Its start time in ticks; None when it is gone or a zombie."""
-    proc = _procfs.open_proc(pid)
-    if proc is None:
+    try:
+        with _procfs.ProcDir(pid) as proc:
+            stat = proc.stat()
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    with proc:
-        stat = proc.stat()
     return None if stat is None or _procfs.is_dead(stat) else stat.start_ticks
 
 
@@ -147,23 +146,6 @@ def gone(pid: int) -> bool:
 
 def signals_of(result: Result) -> list[str]:
     return [entry["signal"] for entry in result["signals"]]
-
-
-class Request(threading.Thread):
-    """A request in the background; `outcome` is its status or the error's name."""
-
-    def __init__(self, instance: Instance, path: str) -> None:
-        super().__init__(daemon=True)
-        self.outcome: int | str = ""
-        self._instance, self._path = instance, path
-        self.start()
-        time.sleep(0.15)
-
-    def run(self) -> None:
-        try:
-            self.outcome = self._instance.get(self._path, timeout=20)[0]
-        except Exception as error:
-            self.outcome = type(error).__name__
 
 
 def directories(base: Path) -> Iterator[Path]:

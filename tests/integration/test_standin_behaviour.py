@@ -1,7 +1,7 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the stand-in does: signals, requests in flight, kill-at-start, install mode, migrations, health endpoints."""
+"""What the stand-in does: signals, requests in flight, install mode, migrations, health endpoints."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -19,8 +17,8 @@ from typing import Any, Callable, Iterator
 import pytest
 from instance import Instance, make_instance
 from mariadb import MariaDB
+from request import Request
 
-FLEET = Path(__file__).resolve().parent.parent / "fleet"
 OLD, DRAINING, ABRUPT = "2.5.3", "3.2.8", "3.5.8"
 MARKER = "退出 terminated\n"
 END_MARKER = "监听到退出信号\n"
@@ -71,25 +69,6 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.01)
     return condition()
-
-
-class _Request(threading.Thread):
-    """A request in the background; `outcome` is its status or the error's name."""
-
-    def __init__(self, instance: Instance, path: str) -> None:
-        super().__init__(daemon=True)
-        self.outcome: int | str = ""
-        self._instance, self._path = instance, path
-        self.start()
-        time.sleep(0.15)
-
-    def run(self) -> None:
-        try:
-            self.outcome = self._instance.get(self._path, timeout=20)[0]
-        except OSError as error:
-            self.outcome = type(error).__name__
-        except Exception as error:
-            self.outcome = type(error).__name__
 
 
 def ignored_signals(pid: str) -> int:
@@ -158,7 +137,7 @@ def test_old_dies_of_a_signal_before_its_port_is_open(site: Callable[..., Instan
 def test_old_lets_a_request_finish(site: Callable[..., Instance]) -> None:
     instance = site(OLD)
     process = _ready(instance)
-    request = _Request(instance, "/slow?ms=800")
+    request = Request(instance, "/slow?ms=800")
     process.send_signal(signal.SIGTERM)
     assert _within(0.4, lambda: not _listens(instance.port))
     request.join(5)
@@ -169,7 +148,7 @@ def test_old_lets_a_request_finish(site: Callable[..., Instance]) -> None:
 def test_draining_exits_when_the_request_has_ended(site: Callable[..., Instance]) -> None:
     instance = site(DRAINING)
     process = _ready(instance)
-    request = _Request(instance, "/slow?ms=1200")
+    request = Request(instance, "/slow?ms=1200")
     process.send_signal(signal.SIGTERM)
     assert _within(0.5, lambda: not _listens(instance.port))
     assert instance.log_text().endswith(MARKER + END_MARKER)
@@ -193,7 +172,7 @@ def test_draining_does_not_wait_for_idle_connections(site: Callable[..., Instanc
 def test_abrupt_cuts_the_request(site: Callable[..., Instance]) -> None:
     instance = site(ABRUPT)
     process = _ready(instance)
-    request = _Request(instance, "/slow?ms=3000")
+    request = Request(instance, "/slow?ms=3000")
     process.send_signal(signal.SIGTERM)
     assert process.wait(1) == 0
     request.join(5)
@@ -204,7 +183,7 @@ def test_abrupt_cuts_the_request(site: Callable[..., Instance]) -> None:
 def test_abrupt_cuts_a_stream_and_leaves_half_an_upload(site: Callable[..., Instance]) -> None:
     instance = site(ABRUPT)
     process = _ready(instance)
-    stream = _Request(instance, "/stream?ms=5000")
+    stream = Request(instance, "/stream?ms=5000")
     with socket.create_connection(("127.0.0.1", instance.port)) as upload:
         upload.sendall(b"POST /upload.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"a" * 100)
         path = instance.dir / "public" / "uploads" / "upload.bin"
@@ -455,7 +434,7 @@ def test_restart_in_the_application_keeps_the_pid(site: Callable[..., Instance])
 def test_restart_in_the_application_with_a_long_request_swallows_signals(site: Callable[..., Instance]) -> None:
     instance = site(ABRUPT)
     process = _ready(instance)
-    _Request(instance, "/slow?ms=8000")
+    Request(instance, "/slow?ms=8000")
     instance.get("/system/api/anqi/restart", method="POST", headers={"admin": "token"})
     assert _within(3, lambda: not _listens(instance.port))
     for _unused in range(3):
@@ -512,37 +491,3 @@ def _holds(pid: str, path: Path) -> bool:
         return any(os.readlink(entry.path) == str(path) for entry in os.scandir(f"/proc/{pid}/fd"))
     except OSError:
         return False
-
-
-_NAMESPACE_SCRIPT = """
-import json, sys, time
-from pathlib import Path
-sys.path.insert(0, {fleet!r})
-from instance import make_instance
-root = Path({root!r})
-near, far = (make_instance(root / place, "3.5.8", fleet_root=root / "fleet") for place in ("fleet/near", "far/far"))
-starter = make_instance(root / "fleet/starter", {version!r}, fleet_root=root / "fleet")
-for instance in (near, far):
-    instance.start()
-before = near.pids() + far.pids()
-starter.start()
-print(json.dumps([near.pids() == before[:1], far.pids() == before[1:], bool(starter.pids())]))
-"""
-
-
-@pytest.mark.parametrize(("version", "near_lives"), [("3.2.8", False), ("2.5.3", True), ("3.5.8", True)])
-def test_kill_at_start_ends_siblings_below_the_fleet_root_only(tmp_path: Path, version: str, near_lives: bool) -> None:
-    script = _NAMESPACE_SCRIPT.format(fleet=str(FLEET), root=str(tmp_path), version=version)
-    assert json.loads(_in_pid_namespace(script)) == [near_lives, True, True]
-
-
-def _in_pid_namespace(script: str) -> str:
-    """Run Python code as the first process of a PID namespace: with it everything that it started ends."""
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    unshare = ["unshare", *user, "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode != 0:
-        pytest.skip("a kernel feature: this user cannot make a PID namespace")
-    argv = [*unshare, sys.executable, "-c", script]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -15,7 +15,8 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from instance import Instance, make_instance
-from integration.stopping import Request, directories, gone, signals_of, stop, within
+from integration.stopping import directories, gone, signals_of, stop, within
+from request import Request
 
 Site = Callable[..., Instance]
 STAYS, DRAINS, EXITS = ["2.5.3", "3.2.1"], ["3.2.8", "3.5.1"], "3.5.8"
