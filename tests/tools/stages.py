@@ -129,7 +129,7 @@ def _core_made(core: str, found: t.Mapping[pythons.Version, pythons.Python]) -> 
 
 
 def build() -> results.Counts:
-    """The collection as an archive, installed from it and found by each ansible-core."""
+    """The collection as an archive, installed from it and found by each ansible-core, and taken by Galaxy."""
     found = pythons.discover()
     newest = venvs.ensure("core-" + venvs.newest_core(found), found)
     output = paths.CACHE / "build"
@@ -139,7 +139,7 @@ def build() -> results.Counts:
     if counts != results.PASSED or len(archives) != 1:
         return counts.plus(results.FAILED)
     made = [core for core in venvs.CORES if _core_made(core, found)]
-    return results.total([counts, *(_installed(core, archives[0], found) for core in made)])
+    return results.total([counts, *(_installed(core, archives[0], found) for core in made), _importable(found)])
 
 
 def _installed(core: str, archive: Path, found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
@@ -153,6 +153,12 @@ def _installed(core: str, archive: Path, found: t.Mapping[pythons.Version, pytho
         dump = ["ansible-doc", "--metadata-dump", "anqicms.lifecycle"]
         counts = counts.plus(run("documented-" + core, dump, env, paths.CACHE))
     return counts
+
+
+def _importable(found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
+    bin_dir = venvs.ensure("galaxy", found)
+    argv = [str(bin_dir / "python"), str(paths.ROOT / "tests" / "tools" / "galaxy.py")]
+    return run("galaxy-importer", argv, paths.private_env([bin_dir]))
 
 
 STAGES: t.Dict[str, Stage] = {
