@@ -83,3 +83,16 @@ def is_said(message: str, known: list[str]) -> bool:
     """Whether one text has all pieces of the message, in order."""
     pattern = re.compile(".*?".join(re.escape(part.strip()) for part in message.split(GAP)))
     return any(pattern.search(text) for text in known)
+
+
+# --- CONTRIBUTING.md shows code of the repository
+
+
+def test_code_that_is_shown_is_in_the_file_that_it_names() -> None:
+    document = (paths.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n# (\S+)\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 5
+    for file, block in blocks:
+        there = {line.strip() for line in (paths.ROOT / file).read_text(encoding="utf-8").splitlines()}
+        gone = [line for line in block.splitlines() if line.strip() not in there]
+        assert not gone, (file, gone)
