@@ -44,6 +44,10 @@ class Behaviour(NamedTuple):
     background_categories: bool = False  # 3.2.0 - 3.2.1
     mysql_environment: bool = False     # 3.4.2
     settings_in_file: bool = False      # up to 2.3.6
+    closing_status: int = 403           # of the page of a closed site; older: 200
+    admin_host_status: int = 200        # of /system/api by another host: 403 (3.5.8); older: 200 with code 1001
+    html_cache: bool = False            # 3.1.4
+    limiter: bool = False               # 3.4.7: 429 when memory is short
     transfers_settings: bool = False    # 2.5.x moves them from config.json to the table
     restart_by_exec: bool = True        # 3.0.4
     soft_delete: bool = True            # until 3.5.3
@@ -58,49 +62,53 @@ class Behaviour(NamedTuple):
 
 _TABLE = (
     Behaviour(
-        "2.3.6", settings_in_file=True, restart_by_exec=False, sqlstate=False, coloured_iris_error=True,
-        at_connect="dao/dao.go:34", at_admin="provider/admin.go:24",
+        "2.3.6", settings_in_file=True, closing_status=200, restart_by_exec=False, sqlstate=False,
+        coloured_iris_error=True, at_connect="dao/dao.go:34", at_admin="provider/admin.go:24",
     ),
     Behaviour(
-        "2.5.3", iris="12.2.0-beta5", schema="2.5.3", sqlstate=False, transfers_settings=True, restart_by_exec=False,
-        at_connect="dao/dao.go:32", at_admin="provider/admin.go:24",
+        "2.5.3", iris="12.2.0-beta5", schema="2.5.3", closing_status=200, sqlstate=False,
+        transfers_settings=True, restart_by_exec=False, at_connect="dao/dao.go:32", at_admin="provider/admin.go:24",
     ),
     Behaviour(
         "3.1.9", iris="12.2.0-beta7", schema="3.2.8", port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xbff179", 82, "+0x219", 102), at_connect="provider/dao.go:43",
+        html_cache=True, panic=Panic("0xbff179", 82, "+0x219", 102), at_connect="provider/dao.go:43",
     ),
     Behaviour(
         "3.2.1", iris="12.2.5", schema="3.2.8", port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xbb4c99", 82, "+0x219", 102), background_categories=True,
+        html_cache=True, panic=Panic("0xbb4c99", 82, "+0x219", 102), background_categories=True,
         at_connect="provider/dao.go:43", at_admin="provider/admin.go:24",
     ),
     Behaviour(
         "3.2.8", iris="12.2.5", schema="3.2.8", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xbb4c99", 82, "+0x219", 102), kill_at_start="pidof",
+        html_cache=True, panic=Panic("0xbb4c99", 82, "+0x219", 102), kill_at_start="pidof",
         at_connect="provider/dao.go:43", at_admin="provider/admin.go:24",
     ),
     Behaviour(
         "3.3.11", iris="12.2.7", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xbc0519", 82, "+0x1f9", 101), kill_at_start="pidof", needs_locales=True, records_version=True,
+        html_cache=True, panic=Panic("0xbc0519", 82, "+0x1f9", 101),
+        kill_at_start="pidof", needs_locales=True, records_version=True,
         at_connect="provider/dao.go:45", at_settings=("provider/dao.go:85",), at_archives="provider/dao.go:347",
         at_admin="provider/admin.go:23",
     ),
     Behaviour(
         "3.4.0", iris="12.2.7", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xbc0519", 82, "+0x1f9", 101), kill_at_start="pidof", needs_locales=True, records_version=True,
+        html_cache=True, panic=Panic("0xbc0519", 82, "+0x1f9", 101),
+        kill_at_start="pidof", needs_locales=True, records_version=True,
         at_connect="provider/dao.go:45", at_settings=("provider/dao.go:85",), at_archives="provider/dao.go:354",
         at_modules="provider/dao.go:253", at_admin="provider/admin.go:23",
     ),
     Behaviour(
         "3.5.1", iris="12.2.11", schema="3.3.11", on_signal=DRAINING, port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xc4ee39", 83, "+0x1f9", 102), kill_at_start="pgrep", records_version=True,
+        html_cache=True, limiter=True, panic=Panic("0xc4ee39", 83, "+0x1f9", 102),
+        kill_at_start="pgrep", records_version=True,
         background_migration=True, mysql_environment=True,
         at_connect="provider/dao.go:44", at_settings=("provider/website.go:347", "provider/dao.go:89"),
         at_archives="provider/dao.go:361", at_modules="provider/dao.go:260", at_admin="provider/admin.go:23",
     ),
     Behaviour(
         "3.5.8", iris="12.2.11", schema="3.5.8", on_signal=ABRUPT, port_scan=True, error_log=True, multi_site=True,
-        panic=Panic("0xc66319", 84, "+0x1b9", 103), kill_at_start="pgrep", records_version=True,
+        html_cache=True, limiter=True, admin_host_status=403, panic=Panic("0xc66319", 84, "+0x1b9", 103),
+        kill_at_start="pgrep", records_version=True,
         background_migration=True, mysql_environment=True, soft_delete=False,
         at_settings=("provider/website.go:361", "provider/dao.go:91"), at_archives="provider/dao.go:360",
         at_modules="provider/dao.go:259", at_module_update="provider/dao.go:267",

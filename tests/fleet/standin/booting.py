@@ -34,11 +34,12 @@ def boot_sites(program: "Program", restart: Callable[[], None]) -> Handler:
     behaviour, config = program.behaviour, program.config
     try:
         database = NoDatabase(config.mysql) if program.knobs.no_database else _ready_database(program)
-        sites = load_sites(behaviour, config, database)
+        sites = load_sites(behaviour, config, database, program.root)
     except DatabaseError as error:
         _fail(program, str(error))
     told = program.knobs.wrong_version or behaviour.version
-    return Handler(Sites(behaviour, program.root, sites, told, restart), sites[0].base_url)
+    handler = Sites(program, sites, told, restart)
+    return Handler(handler, sites[0].base_url)
 
 
 def _ready_database(program: "Program") -> Database:

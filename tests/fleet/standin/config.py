@@ -44,6 +44,9 @@ class Knobs(NamedTuple):
     exit_code: int = -1              # exits with it instead of opening the port
     no_database: bool = False        # serves one site from memory: for tests that need no MariaDB
     wrong_version: str = ""          # what version/info answers instead of the truth
+    limited: bool = False            # the memory limiter is at work: pages answer 429 (3.4.7)
+    panics_at: str = ""              # a handler that panics: this path answers 500
+    redirects: tuple[tuple[str, str], ...] = ()  # path and where it leads to with 301, as in the admin pages
 
 
 def _load(path: str) -> Any:

@@ -10,7 +10,8 @@ import time
 from typing import BinaryIO, Callable, Iterable, NamedTuple
 from urllib.parse import unquote
 
-_REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+_REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 403: "Forbidden",
+            404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
 _FRESH_SECONDS = 5  # Go calls a connection without a request idle only after this time
 
 

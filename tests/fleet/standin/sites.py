@@ -1,32 +1,23 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sites answer: health endpoints, pages, and slow requests for tests."""
+"""Which sites there are, and what they answer: health endpoints, pages, and slow requests for tests."""
 from __future__ import annotations
 
 import json
 import os
 import time
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 from urllib.parse import urlsplit
 
 from standin.behaviours import Behaviour
 from standin.config import Config, Mysql
 from standin.database import Database, DatabaseError
+from standin.pages import DISABLED, Pages, Site, page
 from standin.server import Request, Response
 
-
-class Site(NamedTuple):
-    number: int
-    name: str
-    status: int
-    database: Database
-    system: dict[str, Any]  # settings.system
-    home: bytes             # kept in memory: survives the loss of the database
-
-    @property
-    def base_url(self) -> str:
-        return str(self.system.get("base_url") or "")
+if TYPE_CHECKING:
+    from standin.main import Program
 
 
 def _hostname(url: str) -> str:
@@ -39,23 +30,19 @@ def _json(code: int, text: str, data: Any = None) -> Response:
                     content_type="application/json; charset=utf-8")
 
 
-def _page(title: str, text: str) -> bytes:
-    return f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{text}</body></html>\n".encode()
+def _settings(database: Database) -> dict[str, Any]:
+    rows = database.run("SELECT `key`, `value` FROM `settings` WHERE `key` IN ('system', 'html_cache')")
+    return {str(key): json.loads(value) for key, value in rows}
 
 
-def _system(database: Database) -> dict[str, Any]:
-    rows = database.run("SELECT `value` FROM `settings` WHERE `key` = 'system'")
-    return dict(json.loads(rows[0][0])) if rows else {}
-
-
-def load_sites(behaviour: Behaviour, config: Config, database: Database) -> list[Site]:
+def load_sites(behaviour: Behaviour, config: Config, database: Database, root: str) -> list[Site]:
     """Site 1 and the reachable ones of the table websites. A broken one is left out without a word."""
-    system = dict(config.raw.get("system") or {}) if behaviour.settings_in_file else _system(database)
-    sites = [_site(1, _site_name(behaviour, database), 1, database, system)]
+    settings = config.raw if behaviour.settings_in_file else _settings(database)
+    sites = [_site(1, _site_name(behaviour, database), 1, database, settings, root)]
     if not behaviour.multi_site:
         return sites
-    for number, name, status, text in database.run(
-        "SELECT `id`, `name`, `status`, `mysql` FROM `websites` ORDER BY `id`"
+    for number, name, status, text, directory in database.run(
+        "SELECT `id`, `name`, `status`, `mysql`, `root_path` FROM `websites` ORDER BY `id`"
     ):
         if number == 1:
             sites[0] = sites[0]._replace(status=status)
@@ -63,7 +50,7 @@ def load_sites(behaviour: Behaviour, config: Config, database: Database) -> list
         own = Database(_own_mysql(config.mysql, text))
         try:
             own.connect()
-            sites.append(_site(number, name, status, own, _system(own)))
+            sites.append(_site(number, name, status, own, _settings(own), directory))
         except DatabaseError:
             continue
     return sites
@@ -76,9 +63,9 @@ def _site_name(behaviour: Behaviour, database: Database) -> str:
     return str(rows[0][0]) if rows else "Default Website"
 
 
-def _site(number: int, name: str, status: int, database: Database, system: dict[str, Any]) -> Site:
-    title = str(system.get("site_name") or name)
-    return Site(number, name, status, database, system, _page(title, f"<h1>{title}</h1>"))
+def _site(number: int, name: str, status: int, database: Database, settings: dict[str, Any], root: str) -> Site:
+    title = str((settings.get("system") or {}).get("site_name") or name)
+    return Site(number, name, status, database, settings, page(title, f"<h1>{title}</h1>"), root)
 
 
 def _own_mysql(main: Mysql, text: str) -> Mysql:
@@ -92,10 +79,12 @@ def _own_mysql(main: Mysql, text: str) -> Mysql:
 class Sites:
     """The handler of an installed instance."""
 
-    def __init__(self, behaviour: Behaviour, root: str, sites: list[Site], told_version: str,
+    def __init__(self, program: "Program", sites: list[Site], told_version: str,
                  restart: Callable[[], None]) -> None:
-        self._behaviour = behaviour
-        self._root = root
+        self._behaviour = program.behaviour
+        self._knobs = program.knobs
+        self._root = program.root
+        self._pages = Pages(program.behaviour, program.knobs)
         self._sites = sites
         self._told_version = told_version
         self._restart = restart
@@ -110,7 +99,7 @@ class Sites:
             return slow
         if request.method == "POST":
             return self._upload(request)
-        return self._page_answer(request)
+        return self._pages.answer(self._site_of(request), request)
 
     def _site_of(self, request: Request) -> Site:
         host = _hostname("//" + request.host)
@@ -121,10 +110,12 @@ class Sites:
 
     def _system_answer(self, request: Request) -> Response:
         if self._admin_host and _hostname("//" + request.host) != self._admin_host:
-            return Response(403, b"Forbidden", "text/plain; charset=utf-8")
+            return self._wrong_entrance()
         site = self._site_of(request)
         if site.status == 0:
-            return Response(body=_page("网站已关闭", "网站已关闭"))
+            return Response(body=page(DISABLED, DISABLED))
+        if self._knobs.panics_at == request.path:
+            return Response(500, page("500", "(Unexpected) internal server error"))
         if request.path == "/system/api/version/info":
             return _json(0, "", {"version": self._told_version})
         if request.path == "/system/api/siteinfo" and self._behaviour.multi_site:
@@ -132,6 +123,11 @@ class Sites:
         if request.path == "/system/api/anqi/restart" and self._behaviour.restart_by_exec:
             return self._restart_answer(request)
         return _json(1001, "请先登录") if request.path.startswith("/system/api/") else Response(404, b"Not Found")
+
+    def _wrong_entrance(self) -> Response:
+        if self._behaviour.admin_host_status == 403:
+            return Response(403, b"Forbidden", "text/plain; charset=utf-8")
+        return _json(1001, "请使用正确的入口访问")
 
     def _siteinfo(self, site: Site) -> Response:
         try:
@@ -145,27 +141,6 @@ class Sites:
             return _json(1001, "请先登录")
         self._restart()
         return _json(0, "")
-
-    def _page_answer(self, request: Request) -> Response:
-        site = self._site_of(request)
-        if site.status == 0:
-            return Response(body=_page("网站已关闭", "网站已关闭"))
-        if site.system.get("site_close"):
-            return Response(403, _page("closed", str(site.system.get("site_close_tips") or "closed")))
-        if request.path == "/":
-            return Response(body=site.home)
-        return self._article(site, request.path)
-
-    def _article(self, site: Site, path: str) -> Response:
-        number = os.path.basename(path).removesuffix(".html")
-        if number.isdecimal():
-            try:
-                rows = site.database.run("SELECT `title` FROM `archives` WHERE `id` = %s", (int(number),))
-            except DatabaseError:
-                rows = ()
-            if rows:
-                return Response(body=_page(str(rows[0][0]), str(rows[0][0])))
-        return Response(404, _page("404", "404 Not Found"))
 
     def _upload(self, request: Request) -> Response:
         """Write what comes in as it comes, in place, as the application does."""
@@ -183,7 +158,7 @@ class Sites:
 def install_answer(request: Request) -> Response:
     """Install mode: everything leads to the installer."""
     if request.path == "/install":
-        return Response(body=_page("install", "install"))
+        return Response(body=page("install", "install"))
     return Response(302, location="/install")
 
 
