@@ -36,10 +36,10 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py soak
 
-bench: python ## measure downtime against the bare limit and a plain playbook, into .bench/results.json
+bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c)
 	@$(PYTHON) $(TOOLS)/prereqs.py demo
 	@$(PYTHON) $(TOOLS)/venvs.py demo
-	@PYTHONPATH=tests/fleet $(VENV)/demo/bin/python tests/bench/run.py
+	@PYTHONPATH=tests/fleet:tests/tools:tests $(VENV)/demo/bin/python tests/bench/run.py
 
 venvs: python ## only make the environments that development needs
 	@$(PYTHON) $(TOOLS)/venvs.py dev core-2.16 core-2.19 core-2.21 || test $$? -eq 3

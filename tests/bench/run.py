@@ -15,8 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
+from bench import modules
+from bench.rows import Row, ratio_row
 from fleet import Fleet
 from instance import Instance
 from prober import Prober
@@ -26,24 +27,8 @@ HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / ".bench" / "results.json"
 ROUNDS = int(os.environ.get("ROUNDS", "11"))
 MANY = int(os.environ.get("MANY", "20"))
+ONLY = os.environ.get("ONLY", "")
 SLACK_MS = 40.0
-
-
-class Row(NamedTuple):
-    name: str
-    value: float
-    unit: str
-    baseline: float
-    ratio: float
-    goal: str
-    ok: bool
-
-
-def ratio_row(name: str, value: float, unit: str, baseline: float, most: float, slack: float = 0.0) -> Row:
-    """`most`: the largest allowed ratio; `slack`: or so much more than the baseline, whichever allows more."""
-    goal = f"<= {most:g} x" + (f" or + {slack:g} {unit}" if slack else "")
-    limit = max(baseline * most, baseline + slack) if slack else baseline * most
-    return Row(name, round(value, 3), unit, round(baseline, 3), round(value / baseline, 3), goal, value <= limit)
 
 
 def environment() -> dict[str, str]:
@@ -167,13 +152,18 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="anqicms-bench-") as directory:
         root = Path(directory)
-        measures: list[tuple[str, Callable[[], list[Row]]]] = [
-            ("(a) one window and the bare limit", lambda: downtime_rows(root)),
-            ("(b) one host", lambda: playbook_rows(root, 1, 3)),
-            (f"(b) {MANY} instances at once", lambda: playbook_rows(root, MANY, 3)),
+        measures: list[tuple[str, str, Callable[[], list[Row]]]] = [
+            ("a", "one window and the bare limit", lambda: downtime_rows(root)),
+            ("b", "one host", lambda: playbook_rows(root, 1, 3)),
+            ("b", f"{MANY} instances at once", lambda: playbook_rows(root, MANY, 3)),
+            ("c", "graceful_stop", lambda: modules.stop_rows(root, ROUNDS)),
+            ("c", "port_released", lambda: modules.port_rows(root, ROUNDS)),
+            ("c", "instance_info", lambda: modules.instance_rows(root, ROUNDS)),
         ]
-        for title, measure in measures:
-            print(f"measuring {title} ...", flush=True)
+        for part, title, measure in measures:
+            if part not in (ONLY or part):
+                continue
+            print(f"measuring ({part}) {title} ...", flush=True)
             rows += measure()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""(c) The verdicts of single modules against what one would ask otherwise.
+
+Ours are measured inside a process that has imported them; commands from their start to their end.
+"""
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.rows import Row, ratio_or_limit_row, ratio_row
+
+MEASURE = Path(__file__).resolve().parent / "measure.py"
+SOCKETS, PROCESSES = 15000, 2000
+LOOPBACK_UP = 'ip link set lo up && exec "$@"'
+# What of ours, its key among the measures, the other command, its key, and the largest allowed ratio.
+PORT_ROWS = (
+    ("free: verdict", "verdict", "ss -ltnp", "ss", 1 / 20),
+    ("free: verdict", "verdict", "lsof -iTCP:PORT", "lsof", 1 / 20),
+    ("free: with connections", "free", "ss -ltnp", "ss", 1 / 10),
+    ("free: main()", "module", "that of wait_for", "wait_for", 1.0),
+    ("held: by whom", "held", "ss -ltnp", "ss", 1.0),
+)
+
+
+def medians(name: str, root: Path, rounds: int, number: int = 0, before: Sequence[str] = ()) -> dict[str, float]:
+    """The medians of one of the measures, in milliseconds. RuntimeError with its output when it fails."""
+    words = [*before, sys.executable, str(MEASURE), name, str(root / name), str(rounds), str(number)]
+    done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    times = json.loads(done.stdout.splitlines()[-1])
+    return {key: statistics.median(values) * 1000 for key, values in times.items()}
+
+
+def namespace(*options: str) -> list[str]:
+    """Root measures in a namespace of its own, where other people's processes or sockets do not count."""
+    return ["unshare", *options] if os.geteuid() == 0 else []
+
+
+def stop_rows(root: Path, rounds: int) -> list[Row]:
+    found = medians("end", root, rounds)
+    baseline = found["poll"]
+    return [ratio_or_limit_row(f"graceful_stop: exit to {what}; bare pidfd poll", found[what], "ms", baseline, 3, 10)
+            for what in ("verdict", "return")]
+
+
+def port_rows(root: Path, rounds: int) -> list[Row]:
+    found = medians("port", root, rounds, SOCKETS, namespace("--net", "sh", "-c", LOOPBACK_UP, "sh"))
+    rows = []
+    for what, key, command, other, most in PORT_ROWS:
+        if other in found:
+            rows.append(ratio_row(f"port {what}, {SOCKETS} sockets; {command}", found[key], "ms", found[other], most))
+        else:
+            print(f"left out: {command}, which is not installed here")
+    return rows
+
+
+def instance_rows(root: Path, rounds: int) -> list[Row]:
+    found = medians("instance", root, rounds, PROCESSES, namespace("--pid", "--fork", "--mount-proc", "--kill-child"))
+    name = f"instance_info of %s, {PROCESSES} processes; ps -eo pid,args"
+    return [ratio_row(name % what, found[what], "ms", found["ps"], 2) for what in ("one", "all")]
