@@ -31,6 +31,7 @@ _value:
   description: The sizes, each a number or a percentage.
   type: list
   elements: raw
+  sample: [1, '10%', '25%']
 """
 
 import re

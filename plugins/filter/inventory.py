@@ -22,6 +22,10 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Find the instances of the host
+  anqicms.lifecycle.instance_info:
+  register: found
+
 - name: Show what to write into the inventory
   ansible.builtin.debug:
     msg: "{{ found.instances | anqicms.lifecycle.inventory }}"
@@ -32,6 +36,7 @@ _value:
   description: A dict for each instance with C(dir), C(binary) and, if known, C(port).
   type: list
   elements: dict
+  sample: [{dir: /www/wwwroot/shop.example, binary: anqicms, port: 8001}]
 """
 
 import typing as t

@@ -36,19 +36,42 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Restart in one window
+  anqicms.lifecycle.window:
+    dir: "{{ anqicms_instance.dir }}"
+    steps: [graceful_stop: {}, port_released: {}, verified_start: {}]
+  register: window_result
+  ignore_errors: true
+
 - name: Show what became of it
   ansible.builtin.debug:
-    msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result) }}"
+    msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result, run_id=anqicms_run_id) }}"
 """
 
 RETURN = r"""
 _value:
   description:
     - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(downtime_ms), C(verified_ms) and C(reason).
+      C(pid_after), C(downtime_ms), C(verified_ms), C(findings), C(sites) and C(reason).
+    - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
     - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
       V(planned) in check mode.
   type: dict
+  sample:
+    run_id: 20261122T064502Z-bb32d1
+    id: 4b1d0a7e-shop.example
+    dir: /www/wwwroot/shop.example
+    version: 3.5.8
+    outcome: done
+    failed: false
+    changed: true
+    pid_before: 599
+    pid_after: 1506
+    downtime_ms: 277
+    verified_ms: 1288
+    findings:
+    sites:
+    reason: ''
 """
 
 import typing as t

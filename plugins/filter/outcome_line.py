@@ -38,6 +38,7 @@ RETURN = r"""
 _value:
   description: The line.
   type: str
+  sample: web1.example  4b1d0a7e-shop.example  3.5.8  done  pid 599 -> 1506  downtime 277 ms  verified 1288 ms
 """
 
 import typing as t

@@ -43,6 +43,10 @@ _value:
   description: The lines of the table. A line below an instance names a hazard; V(!) marks what blocks the verb.
   type: list
   elements: str
+  sample:
+    - 'host          instance                   state    version  port  pid   plan'
+    - 'web1.example  /www/wwwroot/shop.example  running  3.5.8    8001  5539  REFUSED'
+    - '  ! config_missing: there is no config.json: a start would open the installer on port 8001 to everybody'
 """
 
 import typing as t

@@ -8,7 +8,7 @@ module: graceful_stop
 short_description: Stop exactly one AnQiCMS instance and prove that it is gone
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - Waits until no request is in flight, asks the process of the instance to end, and returns when it is gone.
   - The process is found by its executable and held from its selection to the proof. Exactly one process matches, or
@@ -72,28 +72,32 @@ EXAMPLES = r"""
 - name: Make sure that no request was cut
   ansible.builtin.assert:
     that: stopped.requests.cut == 0
+
+- name: Make sure that no child of it and nobody else holds its files, before they are copied
+  ansible.builtin.assert:
+    that: (stopped.survivors + stopped.open_files) | length == 0
 """
 
 RETURN = r"""
 stopped:
   description: Whether the instance does not run now.
-  returned: always
+  returned: always, unless it was refused
   type: bool
   sample: true
 exit_kind:
   description:
-    - V(already_stopped), V(graceful), V(forced_idle) or V(forced_timeout); V(null) when it lives on.
-  returned: always
+    - V(already_stopped), V(graceful), V(forced_idle) or V(forced_timeout); V(null) when it lives on, and in check mode.
+  returned: always, unless it was refused
   type: str
   sample: graceful
 pid:
   description: The process that was stopped, V(null) when none ran.
-  returned: always
+  returned: always, unless it was refused
   type: int
   sample: 4711
 signals:
   description: What was sent, in order.
-  returned: always
+  returned: always, unless it was refused
   type: list
   elements: dict
   contains:
@@ -105,10 +109,10 @@ signals:
       description: Milliseconds since the begin of the stop.
       type: int
       returned: always
-  sample: [{"signal": "SIGTERM", "at_ms": 3}]
+  sample: [{"signal": "SIGTERM", "at_ms": 21}]
 requests:
   description: Requests at the first look, and how many of them ended without an answer.
-  returned: always
+  returned: always, unless it was refused
   type: dict
   contains:
     in_flight:
@@ -122,17 +126,17 @@ requests:
   sample: {"in_flight": 2, "cut": 0}
 waited_ms:
   description: Milliseconds from the first look to the verdict.
-  returned: always
+  returned: always, unless it was refused
   type: int
-  sample: 41
+  sample: 22
 last_log_line:
   description: The last line of its log, V(null) when it cannot be read.
-  returned: always
+  returned: always, unless it was refused
   type: str
   sample: 监听到退出信号
 survivors:
   description: Children of the process that live on. They are not signalled.
-  returned: always
+  returned: always, unless it was refused
   type: list
   elements: dict
   sample: []
@@ -152,12 +156,12 @@ survivors:
       returned: always
 respawned:
   description: Pid of a process that something else started in its place, which makes the module fail.
-  returned: always
+  returned: always, unless it was refused
   type: int
   sample: null
 open_files:
   description: Processes other than readers of logs that hold files below the install directory open.
-  returned: always
+  returned: always, unless it was refused
   type: list
   elements: dict
   sample: []
@@ -176,12 +180,17 @@ open_files:
       returned: always
 version:
   description: The running version, or that of the files.
-  returned: always
+  returned: always, unless it was refused
   type: str
   sample: 3.5.8
+would:
+  description: What would be done.
+  returned: in check mode
+  type: str
+  sample: wait at most 5 s for requests in flight, then send SIGTERM to pid 1506
 zombie_parent:
   description: Pid of the parent that has not collected the ended process, V(null) in the ordinary case.
-  returned: always
+  returned: always, unless it was refused
   type: int
   sample: null
 """

@@ -8,15 +8,14 @@ module: instance_info
 short_description: Describe one AnQiCMS instance, or find and describe all of a host
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - Tells of each instance what runs, which version, on which port, who else could start or stop it, and what is
     dangerous about it.
   - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
     executable lies in an install directory, by cron lines that name one, and in O(search).
   - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very
-    large
-    files are never opened; they are reported.
+    large files are never opened; they are reported.
   - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
@@ -38,8 +37,7 @@ options:
   dir:
     description:
       - Install directory of the instance. Its real path together with O(binary) is what identifies an instance;
-        the name
-        of a process never does.
+        the name of a process never does.
       - Without it all instances of the host are described.
     type: path
     required: false
@@ -147,7 +145,21 @@ instances:
       description: How it was started, or was last seen started, from the kernel's view of the process; values of the
         environment are hidden but for harmless ones. V(null) when it was never seen running or may not be read.
       type: dict
-      sample: {argv: [/www/wwwroot/shop.example/anqicms], uid: 1000, cwd: /www/wwwroot/shop.example}
+      sample:
+        argv: [/www/wwwroot/shop.example/anqicms]
+        environment: {HOME: /home/www, LANG: C.UTF-8, MYSQL_PASSWORD: '********', PATH: '/usr/local/bin:/usr/bin:/bin'}
+        uid: 1000
+        gid: 1000
+        groups: [1000]
+        umask: 18
+        limits: {'7': [65535, 65535]}
+        nice: 0
+        oom_score_adj: 0
+        cgroups: {'': /system.slice/anqicms.scope}
+        label:
+        cwd: /www/wwwroot/shop.example
+        log: /www/wwwroot/shop.example/running.log
+        ignores_hup: true
     logs:
       description: Its log files that exist.
       type: list
@@ -168,11 +180,15 @@ instances:
         reason:
           description: Why it is not opened, V(null) when it is.
           type: str
-      sample: [{path: /www/wwwroot/shop.example/running.log, kind: running, size: 4711, usable: true, reason: null}]
+      sample:
+        - path: /www/wwwroot/shop.example/running.log
+          kind: running
+          size: 1100
+          usable: true
+          reason:
     sites:
-      description: Host names that its configuration file names; V(null) when it names none, as from version 2.5
-        on, where
-        they are in the database.
+      description: Host names that its configuration file names; V(null) when it names none, as from version
+        2.5 on, where they are in the database.
       type: list
       elements: str
       sample: [shop.example]
@@ -182,9 +198,8 @@ instances:
       elements: dict
       contains:
         kind:
-          description: V(cron), V(systemd), V(baota), V(container), V(parent), V(unknown), or the name of a
-            supervisor such
-            as V(supervisord).
+          description: V(cron), V(systemd), V(baota), V(container), V(parent), V(unknown), or the name of a supervisor
+            such as V(supervisord).
           type: str
         where:
           description: The file, unit or process.
@@ -198,7 +213,16 @@ instances:
         detail:
           description: What it does, for people.
           type: str
-      sample: [{kind: cron, where: /etc/crontab, restarts: true, prompt: false, detail: starts it}]
+      sample:
+        - kind: cron
+          where: /etc/crontab
+          restarts: true
+          prompt: false
+          detail: starts it when it does not see it running
+          action: start
+          user: root
+          schedule: '* * * * *'
+          command: /www/wwwroot/shop.example/start.sh
     hazards:
       description: What is dangerous about it, what blocks first.
       type: list
@@ -221,11 +245,45 @@ instances:
         advice:
           description: What to do.
           type: str
-      sample: []
+      sample:
+        - code: config_missing
+          severity: block
+          blocks: [restart, start, configure, upgrade, rollback]
+          message: 'there is no config.json: a start would open the installer on port 8001 to everybody'
+          advice: Restore config.json from a backup.
     interrupted:
       description: The run that did not end, V(null) when there is none.
       type: dict
-      sample: null
+      contains:
+        run_id:
+          description: Its name.
+          type: str
+        began_at:
+          description: When it began, in seconds since 1970.
+          type: float
+        step:
+          description: The step that it was in, V(null) before the first one.
+          type: str
+        steps:
+          description: Names of all its steps.
+          type: list
+          elements: str
+        before:
+          description: The process before it, with C(pid) and C(start_ticks), V(null) when none ran.
+          type: dict
+        signalled:
+          description: Whether the process before had been asked to end.
+          type: bool
+      sample:
+        run_id: 20261122T064502Z-bb32d1
+        token: e45e937545fd4a04b1978bb328d15141
+        began_at: 1795329902.096
+        boot_id: 3a135189-7db9-4147-a67e-c52aa5a2b96e
+        step: graceful_stop
+        steps: [graceful_stop, port_released, verified_start]
+        before: {pid: 599, start_ticks: 1459565}
+        signalled: true
+        parked: {event: parked, pid: 1506, start_ticks: 1461400}
 """
 
 import typing as t

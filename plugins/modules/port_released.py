@@ -10,8 +10,8 @@ version_added: 0.1.0
 description:
   - Waits until the bind that a new instance will do succeeds, and names what holds the port while it does not.
   - The verdict is that bind itself (all addresses of both families on one socket, with C(SO_REUSEADDR)). The module
-    never listens on the port, so a
-    start at the same moment is not disturbed, and it opens no connection while something holds the port.
+    never listens on the port, so a start at the same moment is not disturbed, and it opens no connection while
+    something holds the port.
   - The end of the wait is seen within milliseconds, by events from the kernel.
   - Connections in C(TIME_WAIT) and accepted connections that outlive their listener do not hinder a start, and are
     only reported.

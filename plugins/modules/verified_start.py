@@ -8,7 +8,7 @@ module: verified_start
 short_description: Start one AnQiCMS instance as it was started before, and prove it
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - Starts the instance from its launch record, which is how it was last seen running, with its arguments, environment,
     user, groups, umask, limits, priority, control group, working directory and log file.
@@ -72,19 +72,25 @@ EXAMPLES = r"""
     dir: /www/wwwroot/shop.example
     environment:
       GOMEMLIMIT: 512MiB
+
+- name: Start an instance that was never seen running, give a large migration more time without progress
+  anqicms.lifecycle.verified_start:
+    dir: /www/wwwroot/shop.example
+    user: www
+    ready_timeout: 600
 """
 
 RETURN = r"""
 pid:
   description: The process that answers, V(null) when none runs.
-  returned: always
+  returned: always, unless it was refused
   type: int
   sample: 4712
 ready_ms:
   description: Milliseconds from the execution of the binary to the first correct answer.
   returned: success
   type: int
-  sample: 104
+  sample: 234
 version:
   description: The version that it answered, or that of the files when an admin host keeps it from answering.
   returned: success
@@ -106,17 +112,24 @@ exit_meaning:
   type: str
   sample: the database of config.json cannot be reached
 log_tail:
-  description: The last lines that a failed start wrote.
-  returned: always
+  description: The last lines that a failed start wrote, without colours. Empty when it went well.
+  returned: always, unless it was refused
   type: list
   elements: str
-  sample: []
+  sample:
+    - 2024/01/02 15:04:05 /www/wwwroot/shop.example/
+    - 2024/01/02 15:04:05 端口已经被占用，可能软件已经启动
 notes:
   description: What could not be restored as it was, and what could not be seen.
   returned: success
   type: list
   elements: str
-  sample: []
+  sample: [it ran already]
+would:
+  description: What would be done.
+  returned: in check mode
+  type: str
+  sample: start /www/wwwroot/shop.example/anqicms as uid 1000
 """
 
 import typing as t

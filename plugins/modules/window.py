@@ -8,7 +8,7 @@ module: window
 short_description: Run the steps of a maintenance window on one AnQiCMS instance in one call
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - Runs a list of steps on one instance. Between them there is no connection, no other host and no task, so that the
     instance is away only as long as it needs itself.
@@ -130,24 +130,24 @@ RETURN = r"""
 outcome:
   description: >-
     V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
-  returned: always
+  returned: always, unless it was refused
   type: str
   sample: done
 downtime_ms:
   description: >-
     Milliseconds from the end of the listener to the first correct version answer of the new process; V(null) when it
     was not stopped and started.
-  returned: always
+  returned: always, unless it was refused
   type: int
-  sample: 112
+  sample: 277
 verified_ms:
   description: Milliseconds from the end of the listener to the end of the last check, V(null) as above.
-  returned: always
+  returned: always, unless it was refused
   type: int
-  sample: 1114
+  sample: 1288
 steps:
   description: The steps that were begun, or planned in check mode.
-  returned: always
+  returned: always, unless it was refused
   type: list
   elements: dict
   contains:
@@ -156,11 +156,11 @@ steps:
       type: str
       returned: always
     started_ms:
-      description: Milliseconds since the begin of the window.
+      description: When it began, in milliseconds since the begin of the window.
       type: int
       returned: when run
     ended_ms:
-      description: Milliseconds since the begin of the window.
+      description: When it ended, in milliseconds since the begin of the window.
       type: int
       returned: when run
     changed:
@@ -177,20 +177,58 @@ steps:
       returned: when run
   sample:
     - name: graceful_stop
-      started_ms: 3
-      ended_ms: 15
+      started_ms: 82
+      ended_ms: 219
       changed: true
-      result: {exit_kind: graceful, stopped: true}
+      result:
+        changed: true
+        stopped: true
+        exit_kind: graceful
+        pid: 599
+        signals: [{signal: SIGTERM, at_ms: 34}]
+        requests: {in_flight: 0, cut: 0}
+        waited_ms: 46
+        last_log_line: 监听到退出信号
+        survivors: []
+        open_files: []
+        respawned:
+        version: 3.5.8
+        zombie_parent:
+    - name: port_released
+      started_ms: 219
+      ended_ms: 223
+      changed: false
+      result:
+        changed: false
+        released: true
+        waited_ms: 0
+        holders: []
+        connections: {TIME_WAIT: 8}
+        drained: true
+        note: 8 connection(s) in TIME_WAIT do not hinder a start.
+    - name: verified_start
+      started_ms: 223
+      ended_ms: 1482
+      changed: true
+      result:
+        changed: true
+        pid: 1506
+        ready_ms: 254
+        version: 3.5.8
+        log_position: 285
+        exit_code:
+        log_tail: []
+        notes: []
 pid_before:
   description: The process before, V(null) when none ran.
-  returned: when run
+  returned: when run, and in check mode
   type: int
-  sample: 4711
+  sample: 599
 pid_after:
   description: The process after, V(null) when none runs.
   returned: when run
   type: int
-  sample: 4712
+  sample: 1506
 state:
   description: V(running), V(stopped), V(undead) (alive with its port closed) or V(unknown).
   returned: when run
@@ -198,12 +236,12 @@ state:
   sample: running
 version:
   description: Version of the instance.
-  returned: when run
+  returned: when run, and in check mode
   type: str
   sample: 3.5.8
 instance:
   description: The instance.
-  returned: when run
+  returned: always, unless it was refused
   type: dict
   contains:
     id:
@@ -217,9 +255,28 @@ instance:
   sample: {"id": "1f3a0c52-shop.example", "dir": "/www/wwwroot/shop.example"}
 run_id:
   description: Name of the run.
-  returned: always
+  returned: always, unless it was refused
   type: str
-  sample: 20261122T030405Z-5f3a9c
+  sample: 20261122T064502Z-bb32d1
+interrupted:
+  description:
+    - The unfinished run that would be put right first, as in
+      RV(anqicms.lifecycle.instance_info#module:instances[].interrupted).
+    - V(null) when there is none.
+  returned: in check mode, and with O(recover=only) when there was nothing to do
+  type: dict
+  sample: null
+recovered:
+  description: How an unfinished run was put right before the first step.
+  returned: when there was one
+  type: str
+  sample: 'unfinished run 20261122T064502Z-bb32d1: its end was completed, then it was started'
+connection_losses:
+  description: Why the connection was made anew while the window went on, one text for each time.
+  returned: when the connection was lost
+  type: list
+  elements: str
+  sample: ['the module was killed (rc 137)']
 held:
   description: Connections that were held during the downtime, or why none were.
   returned: when run
