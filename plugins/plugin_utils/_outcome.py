@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_
 
 Data = t.Mapping[str, t.Any]
 BAD = ('failed', 'rolled_back', 'lost')
+_SHOWN_FINDINGS = 10
 
 
 def make_record(
@@ -39,10 +40,41 @@ def make_record(
                 'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
                 'downtime_ms': result.get('downtime_ms'),
                 'verified_ms': result.get('verified_ms', result.get('ready_ms')),
+                'findings': _findings(result),
+                'sites': _sites(result),
                 'reason': _reason(result, failure, outcome),
             }
         ),
     )
+
+
+def _step_results(result: Data, name: str) -> list[Data]:
+    steps = [step for step in result.get('steps') or [] if step.get('name') == name]
+    return [step['result'] for step in steps if step.get('result')]
+
+
+def _findings(result: Data) -> list[dict[str, t.Any]] | None:
+    """What the logs said, worst first as reported; None when nobody looked."""
+    looked = [answer['findings'] for answer in _step_results(result, 'log_check') if 'findings' in answer]
+    if not looked:
+        return None
+    return [
+        {key: shown(finding.get(key), 200) for key in ('severity', 'code', 'text')} | {'count': finding.get('count', 1)}
+        for findings in looked
+        for finding in findings[:_SHOWN_FINDINGS]
+    ]
+
+
+def _sites(result: Data) -> list[dict[str, t.Any]] | None:
+    """How each site answered; None when nobody asked."""
+    asked = [answer['sites'] for answer in _step_results(result, 'site_check') if 'sites' in answer]
+    if not asked:
+        return None
+    return [
+        {'host': shown(site.get('host')), 'ok': bool(site.get('ok')), 'reason': shown(site.get('reason') or '')}
+        for sites in asked
+        for site in sites
+    ]
 
 
 def _belongs(result: t.Any, instance: Data) -> bool:
@@ -87,9 +119,22 @@ def line(record: Data, host: str) -> str:
     for key, word in (('downtime_ms', 'downtime'), ('verified_ms', 'verified')):
         if record[key] is not None:
             parts.append(f'{word} {record[key]} ms')
-    if record['reason']:
-        parts.append(record['reason'])
+    parts += [_log_words(record.get('findings')), _site_words(record.get('sites')), record['reason']]
     return '  '.join(part for part in parts if part)
+
+
+def _log_words(findings: list[Data] | None) -> str:
+    if findings is None:
+        return ''
+    codes = list(dict.fromkeys(finding['code'] for finding in findings))
+    return 'log: ' + (', '.join(codes) or 'clean')
+
+
+def _site_words(sites: list[Data] | None) -> str:
+    if sites is None:
+        return ''
+    bad = [f'{site["host"]} {site["reason"]}' for site in sites if not site['ok']]
+    return 'sites: ' + (', '.join(bad) or f'{len(sites)} ok')
 
 
 def _pids(record: Data) -> str:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks after a start found is in the record and in the line for people."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
+
+SHOP = {"id": "0a-shop", "dir": "/www/shop", "pids": [7], "version": {"running": "3.5.8"}}
+SLOW = {"severity": "warning", "code": "slow_sql", "text": "SLOW SQL >= 200ms", "count": 3, "file": "running.log"}
+PANIC = {"severity": "error", "code": "panic", "text": "panic: {{ 7 * 7 }}\x1b[31m", "count": 1}
+GOOD = {"host": "shop.example", "ok": True, "reason": "ok", "status": 200}
+LOST = {"host": "blog.example", "ok": False, "reason": "database_gone", "status": 404}
+
+
+def record(*steps: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    done = [{"name": name, "result": answer} for name, answer in steps]
+    return _outcome.make_record(SHOP, {"outcome": "done", "changed": True, "steps": done}, {}, "run-1")
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([], ""),
+        ([("log_check", {"findings": []})], "log: clean"),
+        ([("log_check", {"findings": [PANIC, SLOW, SLOW]})], "log: panic, slow_sql"),
+        ([("site_check", {"sites": [GOOD, GOOD]})], "sites: 2 ok"),
+        ([("site_check", {"sites": [GOOD, LOST]})], "sites: blog.example database_gone"),
+        ([("log_check", {"findings": []}), ("site_check", {"sites": [GOOD]})], "log: clean  sites: 1 ok"),
+        ([("log_check", {"msg": "it could not be read"})], ""),
+    ],
+)
+def test_line(steps: list[tuple[str, dict[str, Any]]], words: str) -> None:
+    line = _outcome.line(record(*steps), "web1")
+    assert line.endswith(f"done  pid 7 -> -{'  ' if words else ''}{words}")
+
+
+def test_record_tells_unasked_from_clean() -> None:
+    assert (record()["findings"], record()["sites"]) == (None, None)
+    assert record(("log_check", {"findings": []}))["findings"] == []
+
+
+def test_what_logs_say_is_data() -> None:
+    (finding,) = record(("log_check", {"findings": [PANIC]}))["findings"]
+    assert "{{" not in finding["text"]
+    assert "\x1b" not in finding["text"]
+    assert (finding["severity"], finding["code"], finding["count"]) == ("error", "panic", 1)
