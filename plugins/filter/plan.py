@@ -34,10 +34,6 @@ options:
     description: Skip instances that run, and run the binary that is on disk.
     type: bool
     default: false
-  core:
-    description: Version of ansible-core, to explain a target whose Python is too old for it.
-    type: str
-    default: ""
 """
 
 EXAMPLES = r"""
@@ -59,11 +55,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
 
 
-def plan(
-    found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False, core: str = ""
-) -> dict[str, t.Any]:
+def plan(found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False) -> dict[str, t.Any]:
     """The plan of one host as plain values; see ``_plan.make_plan``."""
-    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), _plan.truth(only_if_needed), core))
+    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), _plan.truth(only_if_needed)))
 
 
 class FilterModule:

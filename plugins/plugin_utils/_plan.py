@@ -12,8 +12,6 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, is_hostile, shown
 
 Data = t.Mapping[str, t.Any]
-# What a target's Python must be, by ansible-core, for modules to start at all.
-TARGET_PYTHON = {'2.16': '3.6', '2.17': '3.7', '2.18': '3.8', '2.19': '3.8', '2.20': '3.9', '2.21': '3.9'}
 
 
 class Plan(t.NamedTuple):
@@ -42,9 +40,7 @@ def answers(found: t.Any) -> list[Data]:
     return list(found.get('results', [found]))
 
 
-def make_plan(
-    found: t.Any, verb: str, accept: t.Sequence[str] = (), only_if_needed: bool = False, core: str = ''
-) -> Plan:
+def make_plan(found: t.Any, verb: str, accept: t.Sequence[str] = (), only_if_needed: bool = False) -> Plan:
     """The plan for one host from its registered ``instance_info`` answers."""
     plan = Plan([], [], [], bool(found) and any(a.get('unreachable') for a in [found, *answers(found)]))
     if plan.unreachable:
@@ -52,16 +48,18 @@ def make_plan(
     if not found:
         plan.refusals.append('The host was not looked at. Nothing was done. Run the preflight first.')
     for answer in answers(found):
-        _add_answer(plan, answer, verb, accept, only_if_needed, core)
+        _add_answer(plan, answer, verb, accept, only_if_needed)
     _refuse_twice(plan)
     return plan
 
 
-def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool, core: str) -> None:
+def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool) -> None:
     listed = answer.get('anqicms__listed') or {}
-    where = shown(listed.get('dir', 'this host'))
+    # A Python that is missing is so for the whole host: one refusal for all its instances.
+    where = shown('this host' if answer.get('python_missing') else listed.get('dir', 'this host'))
     if 'instances' not in answer:
-        plan.refusals.append(f'{where}: {_why_no_answer(answer, core)}')
+        refusal = f'{where}: {_why_no_answer(answer)}'
+        plan.refusals.extend([] if refusal in plan.refusals else [refusal])
         return
     if not answer['instances']:
         plan.refusals.append(
@@ -79,16 +77,9 @@ def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], on
             plan.instances.append({**instance, 'given': dict(listed)})
 
 
-def _why_no_answer(answer: Data, core: str) -> str:
+def _why_no_answer(answer: Data) -> str:
     said = ' '.join(str(answer.get(key) or '') for key in ('msg', 'module_stderr', 'module_stdout'))
-    advice = ''
-    if 'SyntaxError' in said or 'from __future__' in said:
-        needed = TARGET_PYTHON.get('.'.join(core.split('.')[:2]), '3.6')
-        advice = (
-            f' The Python on the host is too old: ansible-core {core or "here"} needs Python {needed} or newer there.'
-            ' Set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6.'
-        )
-    return f'it could not be looked at: {shown(said.strip(), 600)}{advice} Nothing was done.'
+    return f'it could not be looked at: {shown(said.strip(), 1000)} Nothing was done.'
 
 
 def _refuse_twice(plan: Plan) -> None:

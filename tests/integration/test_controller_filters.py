@@ -90,12 +90,10 @@ def test_what_cannot_be_trusted_refuses(answer: Any, word: str) -> None:
     assert word in refusal
 
 
-def test_python_too_old_for_the_core_is_named() -> None:
-    said = "SyntaxError: future feature annotations is not defined"
-    answer = {"results": [{"anqicms__listed": {}, "msg": "MODULE FAILURE", "module_stderr": said}]}
-    (refusal,) = _plan.make_plan(answer, "restart", core="2.19.14").refusals
-    assert "ansible-core 2.19.14 needs Python 3.8 or newer" in refusal
-    assert "ansible_python_interpreter" in refusal
+def test_missing_python_refuses_once_for_all_instances_of_a_host() -> None:
+    rows = [{"anqicms__listed": {"dir": f"/www/{name}"}, "msg": "No Python", "python_missing": True} for name in "ab"]
+    (refusal,) = _plan.make_plan({"results": rows}, "restart").refusals
+    assert refusal.startswith("this host: ") and "No Python" in refusal
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module as any module is run; only where it could not start, asks the host which Pythons it has.
+
+This is done here and not in a task of its own because a task costs a process on the controller for every host, even
+when it is skipped.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action.normal import ActionModule as NormalActionModule
+from ansible.release import __version__ as core
+
+Result = dict[str, t.Any]
+# What a module leaves that broke down before it could answer; a traceback may hold all of its code.
+_LEFT = ('module_stdout', 'module_stderr', 'exception', 'rc')
+
+
+def _did_not_start(result: Result) -> bool:
+    """Whether it broke down before it could answer, or ansible-core's own code there found that it is too old."""
+    return 'module_stderr' in result or 'Current version: ' in str(result.get('msg'))
+
+
+class ActionModule(NormalActionModule):
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        why = self._why_it_did_not_start() if _did_not_start(result) else ''
+        if not why:
+            return result
+        return {**{key: value for key, value in result.items() if key not in _LEFT}, 'msg': why, 'python_missing': True}
+
+    def _why_it_did_not_start(self) -> str:
+        # Imported where it is needed only: every host of every run comes by here.
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _python
+
+        used = (self._used_interpreter or '').lstrip('#!').strip()
+        answer = self._low_level_execute_command(_python.command(used))
+        return _python.explain(answer.get('stdout', ''), core, used)

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: python_choice
+short_description: Decides which Python of a host modules can run with, or what to install
+version_added: 0.1.0
+author:
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
+description:
+  - Reads what a host printed for P(anqicms.lifecycle.python_probe#filter).
+  - An interpreter that is configured and fits stays. Else the distribution's own is taken where it fits, else the
+    newest.
+positional: core, configured, check_mode
+options:
+  _input:
+    description: The output of the script.
+    type: str
+    required: true
+  core:
+    description: Version of ansible-core, which decides which Pythons fit.
+    type: str
+    required: true
+  configured:
+    description: The interpreter that is configured for the host.
+    type: str
+    default: ""
+  check_mode:
+    description: Make a command that only says which package it would install.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Say which Python to use
+  ansible.builtin.debug:
+    msg: "{{ (asked.stdout | anqicms.lifecycle.python_choice(ansible_version.full)).message }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(action) is V(use), V(install) or V(none), C(interpreter) the one to use, C(packages) those to try with
+      C(manager), C(command) the script that installs the first of them that the host knows, C(message) a text for
+      people.
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _python, _python_shell
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
+
+
+def python_choice(told: str, core: str, configured: str = "", check_mode: bool = False) -> dict[str, t.Any]:
+    """The choice as plain values; see ``_python.choose``."""
+    choice = _python.choose(told, core, configured)
+    install = choice.action == "install"
+    command = _python_shell.install(choice.manager, choice.packages, check_mode) if install else ""
+    return t.cast("dict[str, t.Any]", as_data({**choice._asdict(), "command": command}))
+
+
+class FilterModule:
+    """Gives the filter to Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"python_choice": python_choice}
