@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The version question over HTTP: a small client without proxy, redirects or a robot's user agent."""
+"""A small HTTP client without proxies, redirects or a robot's user agent, and the version question."""
 
 import json
 import re
@@ -17,6 +17,29 @@ _USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64) anqicms-lifecycle'
 _LIMIT = 65536
 _VERSION = re.compile(r'^v?\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32}\Z')
 _CHUNK_SIZE = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(;.*)?\Z')
+Wrap = t.Callable[[socket.socket], socket.socket]
+
+
+class Target(t.NamedTuple):
+    """Where questions go. With https the certificate is only looked at when ``verify`` is set."""
+
+    address: str
+    port: int
+    scheme: str = 'http'
+    verify: bool = False
+
+
+class Reply(t.NamedTuple):
+    """``failure`` is None for a whole answer; else timeout, tls_error, not_http or no_answer, and ``error`` says more.
+
+    The names of ``headers`` are in lower case. A body that reached the limit is cut there, without a failure.
+    """
+
+    status: t.Optional[int] = None
+    headers: t.Mapping[str, str] = {}
+    body: bytes = b''
+    failure: t.Optional[str] = None
+    error: t.Optional[str] = None
 
 
 class Answer(t.NamedTuple):
@@ -32,9 +55,10 @@ class Answer(t.NamedTuple):
         return self.version is not None or self.status == 403
 
 
-def request(path: str, host: str) -> bytes:
-    return ('GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: application/json\r\nConnection: close\r\n\r\n'
-            % (path, host, _USER_AGENT)).encode('ascii')
+def request(path: str, host: str, accept: str = 'application/json', *headers: str) -> bytes:
+    lines = ('GET %s HTTP/1.1' % path, 'Host: %s' % host, 'User-Agent: %s' % _USER_AGENT, 'Accept: %s' % accept,
+             'Connection: close') + headers
+    return '\r\n'.join(lines + ('', '')).encode('ascii')
 
 
 def parse_response(data: bytes) -> t.Tuple[t.Optional[int], bytes]:
@@ -79,22 +103,82 @@ def _whole(data: bytes) -> bool:
     return bool(separator) and match is not None and len(body) >= int(match.group(1))
 
 
-def exchange(address: str, port: int, message: bytes, timeout: float) -> bytes:
-    """Send one request, return the whole answer (at most 64 KiB). OSError when it is not there in time."""
+def exchange(address: str, port: int, message: bytes, timeout: float, limit: int = _LIMIT,
+             wrap: t.Optional[Wrap] = None) -> bytes:
+    """Send one request, return the whole answer (at most ``limit``). OSError when it is not there in time."""
     end = time.monotonic() + timeout
-    with socket.create_connection((address, port), timeout) as connection:
+    with socket.create_connection((address, port), timeout) as plain, wrap(plain) if wrap else plain as connection:
         connection.sendall(message)
-        data = b''
-        while len(data) < _LIMIT and not _whole(data):
-            left = end - time.monotonic()
-            if left <= 0:
-                raise socket.timeout('no whole answer in %g s' % timeout)
-            connection.settimeout(left)
-            chunk = connection.recv(_LIMIT)
-            if not chunk:
-                break
-            data += chunk
-        return data
+        return _receive(connection, end, limit)
+
+
+def _receive(connection: socket.socket, end: float, limit: int) -> bytes:
+    data = b''
+    while len(data) < limit and not _whole(data):
+        left = end - time.monotonic()
+        if left <= 0:
+            raise socket.timeout('no whole answer in time')
+        connection.settimeout(left)
+        chunk = connection.recv(_LIMIT)
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+def get(target: Target, host: str, path: str, timeout: float, *headers: str, limit: int = 2 << 20) -> Reply:
+    """One GET request by the name ``host``; never raises. ``timeout`` in seconds for the whole answer."""
+    if timeout <= 0:
+        return Reply(failure='timeout', error='no time was left')
+    message = request(path, host, '*/*', *headers)
+    try:
+        wrap = _tls(target, host) if target.scheme == 'https' else None
+        data = exchange(target.address, target.port, message, timeout, limit, wrap)
+    except OSError as exc:
+        return Reply(failure=_failure(exc), error=str(exc) or type(exc).__name__)
+    return parse_reply(data, limit)
+
+
+def _tls(target: Target, host: str) -> Wrap:
+    import ssl  # costs more than all the rest of this file, and few ask by TLS
+
+    context = ssl.create_default_context()
+    if not target.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    name = host if host.startswith('[') else host.partition(':')[0]
+    return lambda plain: context.wrap_socket(plain, server_hostname=name.strip('[]'))
+
+
+def _failure(exc: OSError) -> str:
+    if isinstance(exc, socket.timeout):
+        return 'timeout'
+    # Errors of ssl are OSErrors; their module need not be imported to tell.
+    return 'tls_error' if type(exc).__module__ == 'ssl' else 'no_answer'
+
+
+def parse_reply(data: bytes, limit: int) -> Reply:
+    """A whole response as what it says, anything else as its failure. Pure."""
+    if not data:
+        return Reply(failure='no_answer', error='the connection was closed without an answer')
+    status, body = parse_response(data)
+    if status is None:
+        return Reply(failure='not_http', error='the answer is not HTTP')
+    if len(data) < limit and _torn(data):
+        return Reply(failure='no_answer', error='the answer broke off after %d bytes' % len(data))
+    return Reply(status, _headers(data.partition(b'\r\n\r\n')[0]), body)
+
+
+def _headers(head: bytes) -> t.Dict[str, str]:
+    pairs = (line.partition(':') for line in head.decode('latin-1').split('\r\n')[1:])
+    return {name.strip().lower(): value.strip() for name, _colon, value in pairs}
+
+
+def _torn(data: bytes) -> bool:
+    """Whether the end of an answer is missing, as far as its head tells how long it is."""
+    head, separator, _body = data.partition(b'\r\n\r\n')
+    if re.search(rb'(?im)^transfer-encoding:\s*chunked\s*$', head):
+        return not data.endswith(b'0\r\n\r\n')
+    return not separator or (b'\ncontent-length:' in head.lower() and not _whole(data))
 
 
 def version_info(port: int, host: str = 'localhost', timeout: float = 1.0, address: str = '127.0.0.1') -> Answer:

@@ -11,6 +11,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _step_command,
     _step_graceful_stop,
     _step_port_released,
+    _step_site_check,
     _step_verified_start,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
@@ -33,5 +34,6 @@ STEPS = {name: Step(kind.SPEC, kind.plan, kind.run) for name, kind in (
     ('graceful_stop', _step_graceful_stop),
     ('port_released', _step_port_released),
     ('verified_start', _step_verified_start),
+    ('site_check', _step_site_check),
     ('command', _step_command),
 )}

@@ -75,3 +75,8 @@ def embeds_admin_pages(version: t.Optional[str]) -> bool:
 def keeps_token_secret_in_config(version: t.Optional[str]) -> bool:
     """2.1.2 to 3.3.3 sign administrator tokens with config.json's token_secret, even an empty one."""
     return between(version, (2, 1, 2), (3, 3, 3))
+
+
+def has_siteinfo(version: t.Optional[str]) -> bool:
+    """From 3.0.5 each site tells its id and whether the database answers; an unknown version is taken for one."""
+    return at_least(version, (3, 0, 5)) is not False

@@ -39,6 +39,8 @@ PACKAGES = (
     Package("mariadb-server-core", ("mariadbd", "mariadb-install-db"), FLEET),
     Package("shellcheck", ("shellcheck",), frozenset(("test", "sanity"))),
     Package("util-linux", ("unshare", "nsenter"), TESTS),
+    Package("nginx-light", ("nginx",), TESTS),
+    Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
 )

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Sitemaps as the application writes them: XML or one address a line, and an index of further ones. Pure."""
+
+import html
+import re
+import typing as t
+from urllib.parse import quote, urlsplit
+
+PATHS = ('/sitemap.xml', '/sitemap.txt')
+# What may stand in a request line; the rest is percent-encoded, and what is encoded already stays.
+_SAFE = "/%:@!$&'()*+,;=-._~?"
+_LOC = re.compile(r'<loc>\s*(?:<!\[CDATA\[)?\s*([^<\]]{1,2000}?)\s*(?:\]\]>)?\s*</loc>', re.I)
+_LINE = re.compile(r'https?://\S{1,2000}\Z', re.I)
+
+
+class Sitemap(t.NamedTuple):
+    """Paths on the site's own host, in their order: pages, and further sitemaps."""
+
+    pages: t.Sequence[str]
+    sitemaps: t.Sequence[str]
+
+
+def encoded(path: str) -> str:
+    """A path and its query with only those characters that a request line may have."""
+    return quote(path, safe=_SAFE)
+
+
+def own_path(address: str, host: str) -> t.Optional[str]:
+    """The path of an address on ``host``, None for any other host and for what is no address."""
+    try:
+        parts = urlsplit(address)
+        if parts.scheme not in ('http', 'https') or (parts.hostname or '') != host.lower():
+            return None
+    except ValueError:
+        return None
+    path = encoded(parts.path or '/')
+    return path + '?' + encoded(parts.query) if parts.query else path
+
+
+def parse(body: bytes, host: str) -> Sitemap:
+    """What a sitemap names of ``host``; a file that was cut counts as far as it goes."""
+    text = body.decode('utf-8', 'replace')
+    if '<loc' in text.lower():
+        found = [html.unescape(match) for match in _LOC.findall(text)]
+        is_index = '<sitemapindex' in text.lower()
+    else:
+        found = [line.strip() for line in text.splitlines() if _LINE.match(line.strip())]
+        is_index = bool(found) and all(address.endswith('.txt') for address in found)
+    paths = list(dict.fromkeys(path for path in (own_path(address, host) for address in found) if path))
+    return Sitemap([], paths) if is_index else Sitemap(paths, [])

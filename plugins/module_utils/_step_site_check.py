@@ -1,0 +1,23 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Step ``site_check``: options and what it does in a window."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _site_check, _site_options
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+
+SPEC = _site_options.SPEC
+
+
+def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    _site_options.refuse_wrong(params)
+    hosts = ', '.join(site.host for site in _site_options.sites_of(context, params))
+    return dict(changed=False, would='ask %s, at most %g s each' % (hosts, params['timeout']))
+
+
+def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return _site_check.check(context, params)
