@@ -96,3 +96,29 @@ def test_code_that_is_shown_is_in_the_file_that_it_names() -> None:
         there = {line.strip() for line in (paths.ROOT / file).read_text(encoding="utf-8").splitlines()}
         gone = [line for line in block.splitlines() if line.strip() not in there]
         assert not gone, (file, gone)
+
+
+# --- README.zh-CN.md says what README.md says
+
+
+def commands(document: str) -> list[list[str]]:
+    """The code blocks, without the comments, which are translated."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    return [[re.sub(r"\s{2,}# .*", "", line).rstrip() for line in block.splitlines()] for block in blocks]
+
+
+def words(document: str) -> set[str]:
+    """What stands in backquotes outside of code blocks: options, commands, files."""
+    return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)))
+
+
+def test_the_chinese_readme_keeps_pace_with_the_english_one() -> None:
+    english, chinese = ((paths.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    assert commands(chinese) == commands(english)
+    assert words(chinese) == words(english)
+    levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in (english, chinese)]
+    assert levels[0] == levels[1]
+    tables = [re.findall(r"^\| `[^|]*`", text.replace("、", ", "), re.MULTILINE) for text in (english, chinese)]
+    assert tables[0] == tables[1]
+    links = [{path for path, _anchor in LINK.findall(text)} for text in (english, chinese)]
+    assert links[0] - {"README.zh-CN.md"} == links[1] - {"README.md"}
