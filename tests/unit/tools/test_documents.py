@@ -57,7 +57,7 @@ def texts_of(tree: ast.AST) -> list[str]:
     return found
 
 
-def said() -> list[str]:
+def said() -> set[str]:
     """All that modules, plugins, roles and playbooks can say."""
     found = [
         text
@@ -66,7 +66,7 @@ def said() -> list[str]:
     ]
     files = [*paths.ROOT.glob("roles/*/tasks/*.yml"), *paths.ROOT.glob("playbooks/*.yml")]
     found += [re.sub(r"\{\{.*?\}\}", GAP, path.read_text(encoding="utf-8")) for path in files]
-    return [" ".join(text.split()) for text in found]
+    return {" ".join(text.split()) for text in found}
 
 
 def test_messages_that_are_explained_are_said_by_the_collection() -> None:
@@ -79,10 +79,20 @@ def test_messages_that_are_explained_are_said_by_the_collection() -> None:
     assert not unknown, unknown
 
 
-def is_said(message: str, known: list[str]) -> bool:
+def is_said(message: str, known: set[str]) -> bool:
     """Whether one text has all pieces of the message, in order."""
-    pattern = re.compile(".*?".join(re.escape(part.strip()) for part in message.split(GAP)))
-    return any(pattern.search(text) for text in known)
+    pieces = [piece.strip() for piece in message.split(GAP)]
+    return any(has_in_order(text, pieces) for text in known)
+
+
+def has_in_order(text: str, pieces: list[str]) -> bool:
+    at = 0
+    for piece in pieces:
+        at = text.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 # --- CONTRIBUTING.md shows code of the repository
