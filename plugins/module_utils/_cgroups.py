@@ -11,6 +11,7 @@ import subprocess
 import time
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import parse_cgroups
 
 SCOPE_TIMEOUT = 5.0
@@ -50,19 +51,14 @@ def procs_file(controllers: str, path: str, mountinfo: str) -> t.Optional[str]:
     return os.path.join(point + os.path.normpath('/' + path.lstrip('/')), 'cgroup.procs')
 
 
-def _read(path: str) -> str:
-    with open(path) as stream:
-        return stream.read()
-
-
 def own() -> t.Dict[str, str]:
     """The control groups of this process."""
-    return parse_cgroups(_read('/proc/self/cgroup'))
+    return parse_cgroups(_procfs.read_text('/proc/self/cgroup'))
 
 
 def join(wanted: t.Mapping[str, str]) -> t.List[str]:
     """Move this process into the groups where it is not yet; returns what could not be done."""
-    mine, mountinfo, failed = own(), _read('/proc/self/mountinfo'), []
+    mine, mountinfo, failed = own(), _procfs.read_text('/proc/self/mountinfo'), []
     for controllers, path in wanted.items():
         if mine.get(controllers) == path:
             continue
@@ -91,7 +87,7 @@ def leave_login_session(name: str, pid: int) -> t.Optional[str]:
         return 'no systemd scope of its own (%s): it stays in the login session' % exc
     end = time.monotonic() + SCOPE_TIMEOUT
     while time.monotonic() < end:
-        if not in_login_session(parse_cgroups(_read('/proc/%d/cgroup' % pid))):
+        if not in_login_session(parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid))):
             return None
         time.sleep(0.005)
     return 'systemd did not move the process into its scope in %d s' % SCOPE_TIMEOUT

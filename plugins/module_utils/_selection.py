@@ -74,9 +74,8 @@ def _exe_of(pid: int) -> t.Tuple[t.Optional[str], bool]:
 def _exe_of_threads(pid: int) -> t.Optional[str]:
     """The leader of a process can be a zombie, which has no executable, while its threads live on."""
     try:
-        with open('/proc/%d/stat' % pid, 'rb') as stream:
-            if _procfs.parse_stat(stream.read()).state not in 'ZX':
-                return None  # a thread of the kernel
+        if _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).state not in 'ZX':
+            return None  # a thread of the kernel
         tasks = os.listdir('/proc/%d/task' % pid)
     except OSError as exc:
         if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):

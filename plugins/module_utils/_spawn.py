@@ -18,7 +18,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
@@ -47,7 +47,7 @@ def _set_priority(record: LaunchRecord) -> t.List[str]:
     except OSError as exc:
         failed.append('nice %d: %s' % (record.nice, exc.strerror))
     try:
-        if int(_read('/proc/self/oom_score_adj')) != record.oom_score_adj:
+        if int(_procfs.read_text('/proc/self/oom_score_adj')) != record.oom_score_adj:
             with open('/proc/self/oom_score_adj', 'w') as stream:
                 stream.write(str(record.oom_score_adj))
     except OSError as exc:
@@ -58,7 +58,7 @@ def _set_priority(record: LaunchRecord) -> t.List[str]:
 def _set_label(label: t.Optional[str]) -> t.List[str]:
     """SELinux and AppArmor: the label that the next exec gets. Only where it differs from our own."""
     try:
-        if not label or label == _read('/proc/self/attr/current').rstrip('\0\n'):
+        if not label or label == _procfs.read_text('/proc/self/attr/current').rstrip('\0\n'):
             return []
         with open('/proc/self/attr/exec', 'w') as stream:
             stream.write(label)
@@ -98,11 +98,6 @@ def _close_all_but(keep: t.Set[int]) -> None:
                 os.close(int(name))
             except OSError:
                 pass
-
-
-def _read(path: str) -> str:
-    with open(path) as stream:
-        return stream.read()
 
 
 def _chdir(instance: Instance, record: LaunchRecord) -> None:

@@ -21,8 +21,7 @@ def _pids(parent: _procfs.ProcDir) -> t.List[int]:
 
 def _parent_of(pid: int) -> t.Optional[int]:
     try:
-        with open('/proc/%d/stat' % pid, 'rb') as stream:
-            return _procfs.parse_stat(stream.read()).ppid
+        return _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).ppid
     except OSError:
         return None
 

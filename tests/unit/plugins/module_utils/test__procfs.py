@@ -95,7 +95,8 @@ def test_a_directory_outlives_its_process_and_says_so() -> None:
         with pytest.raises(OSError) as caught:
             proc.argv()
         assert caught.value.errno in (errno.ESRCH, errno.ENOENT)
-    assert _procfs.open_proc(child.pid) is None
+    with pytest.raises(FileNotFoundError):
+        _procfs.ProcDir(child.pid)
 
 
 def test_close_twice() -> None:
