@@ -13,9 +13,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload
 
 _payload.install()  # before the imports that it makes cheaper
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _one_at_a_time, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+Work = t.Callable[[Context, t.Mapping[str, t.Any]], t.Dict[str, t.Any]]
 
 
 def common_spec(**extra: t.Dict[str, t.Any]) -> t.Dict[str, t.Dict[str, t.Any]]:
@@ -54,3 +56,17 @@ def run(module: AnsibleModule, work: t.Callable[[], t.Dict[str, t.Any]]) -> None
     if result.get('failed'):
         module.fail_json(**result)
     module.exit_json(**result)
+
+
+def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.Sequence[str]) -> None:
+    """Run a task that changes one instance, or in check mode foresee it. ``times``: its options in seconds."""
+
+    def held() -> t.Dict[str, t.Any]:
+        refuse_negative(module.params, *times)
+        context = context_of(module.params)
+        if module.check_mode:
+            return foresee(context, module.params)
+        with _one_at_a_time.held(context):
+            return work(context, module.params)
+
+    run(module, held)

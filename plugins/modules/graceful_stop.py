@@ -195,30 +195,14 @@ zombie_parent:
   sample: null
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _module,
-    _one_at_a_time,
-    _step_graceful_stop,
-    _stop,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop, _stop
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_step_graceful_stop.SPEC), supports_check_mode=True)
-
-    def work() -> t.Dict[str, t.Any]:
-        _module.refuse_negative(module.params, 'timeout', 'idle_timeout')
-        context = _module.context_of(module.params)
-        if module.check_mode:
-            return _stop.foresee(context, module.params)
-        with _one_at_a_time.held(context):
-            return _stop.stop(context, module.params)
-
-    _module.run(module, work)
+    _module.run_on_instance(module, _stop.foresee, _stop.stop, ('timeout', 'idle_timeout'))
 
 
 if __name__ == '__main__':

@@ -97,10 +97,10 @@ version:
   type: str
   sample: 3.5.8
 log_position:
-  description: Size of the log in bytes before the start.
-  returned: success
-  type: int
-  sample: 18230
+  description: The end of the logs before the start, for O(anqicms.lifecycle.log_check#module:since).
+  returned: always
+  type: str
+  sample: "anqicms-log-1:eNqrVspLLEvMTFGyUorOTU0..."
 exit_code:
   description: Exit status of a start that failed, minus the signal's number when one killed it, V(null) when it lives.
   returned: when known
@@ -132,30 +132,14 @@ would:
   sample: start /www/wwwroot/shop.example/anqicms as uid 1000
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _module,
-    _one_at_a_time,
-    _start,
-    _step_verified_start,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _start, _step_verified_start
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
-
-    def work() -> t.Dict[str, t.Any]:
-        _module.refuse_negative(module.params, 'ready_timeout', 'stable_for')
-        context = _module.context_of(module.params)
-        if module.check_mode:
-            return _start.foresee(context, module.params)
-        with _one_at_a_time.held(context):
-            return _start.start(context, module.params)
-
-    _module.run(module, work)
+    _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'stable_for'))
 
 
 if __name__ == '__main__':
