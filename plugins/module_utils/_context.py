@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _holders,
     _http,
     _launch,
+    _log_position,
     _process,
     _selection,
     _slots,
@@ -56,6 +57,7 @@ class Context:
         self.answered_at = None        # type: t.Optional[float]
         self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
         self.slot = _slots.Slot()  # a place among the instances of this host that are down
+        self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
 
     def look(self) -> t.Optional[_selection.Candidate]:
@@ -151,20 +153,22 @@ class Context:
             return
         try:
             self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=record.uid,
-                                   cgroups=record.cgroups, version=self.running_version)
+                                   cgroups=record.cgroups, version=self.running_version,
+                                   log_position=(self.seen() or {}).get('log_position'))
             self.state.write_json('launch.json', _launch.to_json(record))
         except OSError as exc:
             raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then '
                                  'try again.' % (self.state.path, exc.strerror)) from exc
 
     def remember_started(self, handle: _process.ProcessHandle, record: _launch.LaunchRecord,
-                         version: t.Optional[str]) -> None:
+                         version: t.Optional[str], log_position: str) -> None:
         """Note who runs now: the record of the next start. What runs is not disturbed by a full disk."""
         try:
             self.state.make()
             self.state.write_json('launch.json', _launch.to_json(record))
             cgroups = _launch.parse_cgroups(handle.proc.read('cgroup').decode('utf-8', 'surrogateescape'))
-            self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version)
+            self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version,
+                                   log_position=log_position)
         except (OSError, LifecycleError):
             self.progress('the state in %s could not be written' % self.state.path)
 
@@ -183,6 +187,29 @@ class Context:
                 return current
         record = self.stored_record()
         return (record.log if record else None) or os.path.join(self.instance.dir, 'running.log')
+
+    def log_files(self) -> t.Dict[str, str]:
+        """The paths of all its logs, by kind."""
+        return dict(running=self.log_path(), error=os.path.join(self.instance.dir, 'error.log'),
+                    panics=os.path.join(self.instance.dir, 'cache/error.log'))
+
+    def log_position(self, serving: t.Optional[bool] = None) -> str:
+        """The end of all logs now, for ``since`` of log_check. ``serving``: whether it runs, as seen by default."""
+        uid = self.candidate.uid if self.candidate else None
+        with _files.InstallDir(self.instance.dir) as directory:
+            return _log_position.take(directory, self.log_files(), uid,
+                                      self.candidate is not None if serving is None else serving)
+
+    def why_log_is_hidden(self) -> t.Optional[str]:
+        """Why what the process prints is in no file that could be read; None when it is, or nothing runs."""
+        if self.handle is None or self.handle.gone():
+            return None
+        target = self.handle.proc.optional_link('fd/1')
+        if target is None:
+            return 'where its standard output goes could not be seen by this user'
+        if _launch.log_of(self.handle.proc) is None:
+            return 'its standard output goes to %s, which is no log file' % target
+        return 'it writes to %s, so what it prints is lost' % target if target.endswith(' (deleted)') else None
 
     def log_size(self) -> int:
         fd = self._open_log()

@@ -249,16 +249,14 @@ class InstallDir:
             handle = _walk(self.fd, _parts(relative) if relative else [], self.path, _anything)
         except FileNotFoundError:
             return []
-        try:
-            found = []
-            with os.scandir('/proc/self/fd/%d' % handle) as entries:
-                for entry in entries:
-                    found.append(entry.name)
-                    if len(found) >= most:
-                        break
-            return sorted(found)
-        finally:
-            os.close(handle)
+        return _names_in(handle, most)
+
+    def names_beside(self, path: str, most: int = 2000) -> t.List[str]:
+        """The names in the directory of a log that ``open_log`` may open; UnsafePath when it may not."""
+        relative = self.relative(path)
+        if relative is not None:
+            return self.names(os.path.dirname(relative), most)
+        return _names_in(_from_root(os.path.dirname(os.path.normpath(path)), _root_only), most)
 
     def open_log(self, path: str, uid: t.Optional[int], flags: int = os.O_RDONLY) -> int:
         """A log of the instance: a file below the directory, or, the one exception, a panel's log elsewhere.
@@ -281,6 +279,20 @@ class InstallDir:
         path = os.path.normpath(os.path.join(self.path, path))
         prefix = self.path.rstrip('/') + '/'
         return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def _names_in(handle: int, most: int) -> t.List[str]:
+    """Closes ``handle``."""
+    try:
+        found = []
+        with os.scandir('/proc/self/fd/%d' % handle) as entries:
+            for entry in entries:
+                found.append(entry.name)
+                if len(found) >= most:
+                    break
+        return sorted(found)
+    finally:
+        os.close(handle)
 
 
 def _root_only(handle: int, shown: str) -> None:

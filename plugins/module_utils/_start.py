@@ -114,7 +114,7 @@ class Start:
 
     def __init__(self, context: Context, launcher: _spawn.Launcher, stable_for: float) -> None:
         self.context, self.launcher, self.stable_for = context, launcher, stable_for
-        self.position = context.log_size()
+        self.position, self.log_position = context.log_size(), context.log_position(serving=False)
         self.begin = self.ready_at = time.monotonic()
 
     def run(self, ready_timeout: float) -> None:
@@ -150,11 +150,12 @@ class Start:
         advice = more.pop('advice', None) or 'Read its log, then start it again.'
         return LifecycleError(
             '%s was started and %s. Its log says: %s. %s %s' % (self.context.instance.id, what, said, state, advice),
-            changed=True, pid=self.handle.pid if alive else None, log_tail=log, log_position=self.position, **more)
+            changed=True, pid=self.handle.pid if alive else None, log_tail=log, log_position=self.log_position,
+            **more)
 
     def result(self) -> t.Dict[str, t.Any]:
         return dict(changed=True, pid=self.handle.pid, ready_ms=milliseconds(self.begin, self.ready_at),
-                    version=self.proof.answer.version or self.context.file_version, log_position=self.position,
+                    version=self.proof.answer.version or self.context.file_version, log_position=self.log_position,
                     exit_code=None, log_tail=[], notes=self.launcher.notes + self.proof.notes())
 
 
@@ -179,7 +180,7 @@ def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.note_answer(time.monotonic())
     context.remember()
     return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
-                version=proof.answer.version or context.file_version, log_position=context.log_size(),
+                version=proof.answer.version or context.file_version, log_position=context.log_position(),
                 notes=['it ran already'] + proof.notes())
 
 
@@ -197,7 +198,7 @@ def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.progress('starting it, waiting for its version')
     work = Start(context, launcher, params['stable_for'])
     work.run(params['ready_timeout'])
-    context.remember_started(work.handle, work.launcher.record, work.proof.answer.version)
+    context.remember_started(work.handle, work.launcher.record, work.proof.answer.version, work.log_position)
     return work.result()
 
 
@@ -205,4 +206,4 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """The result in check mode: nothing is started."""
     planned = _start_plan.plan(context, params)
     return dict(changed=planned['changed'], would=planned['would'], pid=planned.get('pid'), ready_ms=None,
-                version=context.version, log_position=context.log_size(), exit_code=None, log_tail=[], notes=[])
+                version=context.version, log_position=context.log_position(), exit_code=None, log_tail=[], notes=[])

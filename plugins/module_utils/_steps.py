@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _step_command,
     _step_graceful_stop,
+    _step_log_check,
     _step_port_released,
     _step_site_check,
     _step_verified_start,
@@ -35,5 +36,6 @@ STEPS = {name: Step(kind.SPEC, kind.plan, kind.run) for name, kind in (
     ('port_released', _step_port_released),
     ('verified_start', _step_verified_start),
     ('site_check', _step_site_check),
+    ('log_check', _step_log_check),
     ('command', _step_command),
 )}

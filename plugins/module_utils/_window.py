@@ -112,6 +112,7 @@ class Window:
             self._recover_first(self.unfinished)
         self.context.look()
         self.before = identity_of(self.context)
+        self.context.window_position = self.context.log_position()
         self.context.remember()
         parked = start_to_park(self.plan)
         if self.before and parked is not None:  # the child that will become the instance, while the old one serves

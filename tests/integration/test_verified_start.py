@@ -23,7 +23,7 @@ from instance import Instance, make_instance, write_config
 from mariadb import MariaDB
 from releases import release_of, unpack
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _start, _start_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_position, _start, _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -73,7 +73,9 @@ def test_started_and_proven(site: Callable[..., Instance], version: str) -> None
     shop.log.write_text("an old line\n")
     result = start(shop)
     assert (result["pid"], result["version"], result["changed"]) == (shop.pid, version, True)
-    assert result["log_position"] == len("an old line\n")
+    position = _log_position.decode(result["log_position"])
+    assert position.places["running"].offset == len("an old line\n")
+    assert not position.serving
     assert 0 < result["ready_ms"] < 20000
     assert os.getsid(shop.pid) == shop.pid
     again = start(shop)

@@ -1,0 +1,232 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The known lines of the logs: one table. Pure; evidence in docs/application.md (Logs).
+
+``first`` and ``last`` say which versions print a line. They do not filter: a log holds the lines of the version before
+an upgrade too. To add a line, add a row, its fact in docs/application.md and a case in the unit test of this file.
+"""
+
+import re
+import typing as t
+
+ERROR, WARNING, HARMLESS, MARKER = 'error', 'warning', 'harmless', 'marker'
+RUNNING, START_FAILURES, PANICS = 'running', 'error', 'panics'  # kinds of logs: running.log, error.log, cache/error.log
+
+_TIME = r'(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )'
+_DATABASE_FAILED = r'(?:Failed To Connect Database:|failed to initialize database, got error|连接数据库失败) +'
+_DATABASE_NEEDLES = ('Failed To Connect Database:', 'failed to initialize database', '连接数据库失败')
+_DENIED = r'Error (?:1044|1045|1142|1143|1227|1698)\b'
+
+
+class Line(t.NamedTuple):
+    """One known line. ``needles``: what a block is searched for; ``pattern``: what the line without colours is."""
+
+    code: str
+    severity: str
+    needles: t.Tuple[str, ...]
+    pattern: str
+    meaning: str
+    advice: str = ''
+    first: str = ''
+    last: str = ''
+
+
+_TABLE = (
+    # --- markers: what happened, in order
+    Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
+    Line('listening', MARKER, ('Now listening on:',), r'^Now listening on:', 'the bind of the port succeeded'),
+    Line('banner', MARKER, ('Application started.',), r'^Application started\.', 'the start banner is complete'),
+    Line('signal_arrived', MARKER, ('退出 ',), r'^退出 (?:terminated|interrupt|hangup|quit)$',
+         'a signal to end has arrived; no proof of the end', first='3.2.2'),
+    Line('exiting', MARKER, ('监听到退出信号',), r'^监听到退出信号', 'it ends now', first='3.2.2'),
+    Line('restart_requested', MARKER, ('监听到路由更改',), r'^监听到路由更改', 'it will execute itself again',
+         first='3.0.4'),
+    Line('in_app_restart', MARKER, ('进程结束，开始重启',), r'^%s?进程结束，开始重启' % _TIME,
+         'it executes itself again: same pid, same start time', first='3.0.4'),
+    Line('templates_reloaded', MARKER, ('重载模板',), r'^%s?重载模板' % _TIME, 'templates were read again',
+         first='3.0.5'),
+    Line('goroutine_dump', MARKER, ('SIGQUIT: quit',), r'^SIGQUIT: quit', 'SIGQUIT ended it, exit code 2',
+         last='3.2.1'),
+    Line('backup_finished', MARKER, ('dumping.all.done',), r'dumping\.all\.done',
+         'a backup from the admin pages is done', first='3.4.0'),
+    Line('restore_finished', MARKER, ('is restore finished',), r'is restore finished',
+         'a restore from the admin pages is done', first='3.4.0'),
+    Line('admin_created', MARKER, ('FROM `admins`',),
+         r'^\[[\d.]+ms\] \[rows:0\] SELECT \* FROM `admins`(?: WHERE `admins`\.`deleted_at` IS NULL)? LIMIT 1$',
+         'there was no administrator: one with the well-known password is made'),
+    Line('database_created', MARKER, ('failed to initialize database',),
+         r'failed to initialize database, got error Error 1049\b', 'the database did not exist: it makes an empty one'),
+    # --- a start that failed
+    Line('port_in_use', ERROR, ('端口已经被占用',), r'^%s?端口已经被占用' % _TIME, 'the port answered before the start',
+         'Free the port (port_released names its holder), then start again.', first='3.1.7'),
+    Line('bind_failed', ERROR, (': bind: ', '启动服务出错'), r'(?P<detail>listen tcp \S*: bind: .*)|启动服务出错',
+         'the bind of the port failed, exit code 0',
+         'Free the port (port_released names its holder), then start again.'),
+    Line('config_invalid', ERROR, ('Invalid Config',), r'^(?:\S+ \S+ )?Invalid Config:? +(?P<detail>.*)',
+         'config.json is not valid JSON; a panic after this line belongs to it and is no crash',
+         'Mend config.json, then start again.'),
+    Line('database_denied', ERROR, _DATABASE_NEEDLES, _DATABASE_FAILED + r'(?P<detail>%s.*)' % _DENIED,
+         'the database refuses the user, the password or a right',
+         'Mend mysql.user and mysql.password in config.json, or grant the user its rights.'),
+    Line('database_unreachable', ERROR, _DATABASE_NEEDLES, _DATABASE_FAILED + r'(?P<detail>.*)',
+         'the default database cannot be reached; the start ends with exit code 255',
+         'Start the database, or mend mysql.host and mysql.port in config.json.'),
+    Line('locales_missing', ERROR, ('languages err catalog', 'locales not found'),
+         r'languages err catalog|locales not found', 'no usable locales/, exit code 1',
+         'Put the locales/ directory of this release beside the binary.', first='3.3.9', last='3.4.99'),
+    Line('dictionary_missing', ERROR, ('无法载入字典文件',), r'无法载入字典文件',
+         'dictionary.txt is missing while the full-text search is open, exit code 1',
+         'Put dictionary.txt of this release beside the binary.', first='2.5.1'),
+    # --- the running process
+    Line('migration_failed', ERROR, ('migrate table error',), r'migrate table error',
+         'a migration failed; the process lives on with a database between two versions',
+         'Do not restart it again. Read the SQL error before this line, mend its cause, or bring the copy of the '
+         'database back.', first='3.3.0'),
+    Line('out_of_memory', ERROR, ('fatal error: ',), r'^fatal error: (?:runtime: )?(?:out of memory|cannot allocate)',
+         'the Go runtime could not get memory, exit code 2', 'Give the host or its memory limit more room.'),
+    Line('panic', ERROR, ('panic: ', 'fatal error: '), r'^(?P<detail>(?:panic|fatal error): .*)',
+         'the program crashed, exit code 2', 'Keep the log: it holds the stack. Go back to the version before, or '
+         'report it.'),
+    Line('handler_panic', ERROR, ('panic serving ',), r'http: panic serving \S+: (?P<detail>.*)',
+         'a request made its handler panic: it was answered with 500',
+         'Keep the block: it holds the stack. Ask that page again; report it.'),
+    Line('handler_panic', ERROR, ('Recovered from a route',), r"Recovered from a route's Handler\((?P<detail>.*)\)",
+         'a request made its handler panic: it was answered with 500',
+         'Keep the block: it holds the stack. Ask that page again; report it.'),
+    Line('write_failed', ERROR, ('写入文档正式表失败',), r'写入文档正式表失败',
+         'an article could not be stored: table damaged or disk full',
+         'Look at the free space of the database, and check its tables.', first='3.3.0'),
+    Line('memory_limited', WARNING, ('isLimiting ',), r'^%s?isLimiting ' % _TIME,
+         'the memory limiter answers requests with 429', 'Give the host more memory, or set the cache to files.',
+         first='3.4.7'),
+    Line('statistics_failed', WARNING, ('InitStatisticLog error',), r'InitStatisticLog error',
+         'visits are not counted', 'Let the user of the instance write data/statistic.', first='3.3.11'),
+    Line('cache_failed', WARNING, ('cache path create err',), r'cache path create err', 'no cache on the disk',
+         'Let the user of the instance write cache/.'),
+    Line('storage_failed', WARNING, ('静态服务器连接失败',), r'静态服务器连接失败',
+         'the remote storage of uploads cannot be reached', 'Look at the storage settings of the site.'),
+    Line('upgrade_incomplete', WARNING, ('fail to rename old executable', 'Upgrade error files'),
+         r'fail to rename old executable|Upgrade error files', 'an upgrade from the admin pages left files behind',
+         'Compare the files with those of the release.'),
+    Line('connection_dropped', WARNING, ('[mysql] ',),
+         r'^\[mysql\] %s?(?!.*closing bad idle connection)(?P<detail>.*)' % _TIME,
+         'a connection to the database broke; the driver takes another one', 'Look at the log of the database.'),
+    Line('web_server_error', WARNING, ('[ERRO]',), r'^\[ERRO\] (?:\S+ \S+ )?(?P<detail>.*)',
+         'the web framework reports an error', 'Read it.'),
+)  # type: t.Tuple[Line, ...]
+
+# Lines of gorm, the database layer: 'TIME SOURCE.go:LINE ERROR', then 'the statement'. The first that fits decides.
+SQL_ERRORS = (
+    Line('record_not_found', HARMLESS, (), r'^record not found$', 'a question without an answer'),
+    Line('interrupted', HARMLESS, (), r'context canceled', 'the asker has gone'),
+    Line('database_denied', ERROR, (), _DENIED, 'the database refuses the user, the password or a right',
+         'Mend mysql.user and mysql.password in config.json, or grant the user its rights.'),
+    Line('database_lost', ERROR, (),
+         r'dial tcp |invalid connection|bad connection|unexpected EOF|^EOF$|connection reset|broken pipe|i/o timeout|'
+         r'database is closed|Error (?:1040|1053|1152|1158|1159|1160|1161|1203|1927|2006|2013|4031)\b',
+         'the database cannot be reached while it runs; pages may still come from memory',
+         'Start the database; look at its log and its limits. The application connects again by itself.'),
+    Line('database_failing', ERROR, (), r'Error (?:1021|1030|1034|1035|1114|1194|1195|1290|1836)\b',
+         'the database cannot write: disk full, read-only, or a table is damaged',
+         'Look at the free space of the database, and check its tables.'),
+    Line('charset', WARNING, (), r'Error (?:1267|1300|1366)\b',
+         'a row with Chinese text was not stored: the database does not use utf8mb4',
+         'Convert the database and its tables to utf8mb4.'),
+    Line('schema_mismatch', ERROR, (), r'Error (?:1054|1146)\b',
+         'a table or column is missing after the start: a migration failed, was cut short, or never ran',
+         'Compare the version of the binary with settings.last_run_version; read the log of that start.'),
+    Line('sql_error', WARNING, (), r'.', 'a statement failed', 'Read it; look at the page or task that it belongs to.'),
+)  # type: t.Tuple[Line, ...]
+
+# Before the banner of a start these say that the tables are not there yet: it makes them next.
+_TABLES_TO_COME = re.compile(
+    r"^Error 1146\b.* Table '[^']*\.(?:settings|archives|websites|modules|admins)' doesn't exist")
+_COLUMNS_TO_COME = re.compile(r"^Error 1054\b.* Unknown column '(?:token_secret|name)' in '(?:SET|field list)'")
+_UPDATED_EARLY = re.compile(r'UPDATE `(?:websites|modules)` ')
+
+MIGRATION_BEGINS = Line('migration_begins', MARKER, (), '', 'tables or columns are missing: they are made now. No '
+                        'version prints a line at the end of a migration', first='3.3.0')
+PORT_REFUSED = Line('port_refused', MARKER, (), '', 'a start was refused because the port is in use')
+START_ERROR = Line('start_error', WARNING, (), r'.', 'an unknown line in error.log, where failed starts are noted',
+                   'Read it.', first='3.0.6')
+
+_GORM = re.compile(r'^%s(?P<source>\S+\.go:\d+) (?P<error>.+)$' % _TIME)
+_STAMP = re.compile(r'^(?:\[\w+\] )?(\d{4})[/-](\d\d)[/-](\d\d)[ T](\d\d:\d\d(?::\d\d)?)\b')
+_ANSI = re.compile(r'\x1b\[[0-9;?]*[ -/]*[@-~]')
+_ALL = _TABLE + SQL_ERRORS + (MIGRATION_BEGINS, PORT_REFUSED, START_ERROR)
+CODES = frozenset(line.code for line in _ALL if line.severity != HARMLESS)
+MEANING = {line.code: line.meaning for line in _ALL}
+ADVICE = {line.code: line.advice for line in _ALL if line.advice}
+
+_KINDS = {
+    RUNNING: list(_TABLE),
+    START_FAILURES: [line for line in _TABLE if line.code in (
+        'bind_failed', 'config_invalid', 'database_denied', 'database_unreachable')] + [START_ERROR],
+    PANICS: [line for line in _TABLE if line.code == 'handler_panic'],
+}
+_COMPILED = {line: re.compile(line.pattern) for line in _TABLE + SQL_ERRORS + (START_ERROR,)}
+
+
+class Found(t.NamedTuple):
+    """A known line. ``detail``: what makes two findings of one code the same."""
+
+    line: Line
+    detail: str
+
+
+def plain(raw: bytes) -> str:
+    """A line as text without colours, control characters written out. Any bytes are taken."""
+    text = _ANSI.sub('', raw.decode('utf-8', 'replace').rstrip('\r\n'))
+    return text if text.isprintable() else ''.join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else char.encode('unicode_escape').decode('ascii')
+
+
+def stamp(text: str) -> t.Optional[str]:
+    """The time that a line begins with, as ``YYYY-MM-DD HH:MM:SS``."""
+    found = _STAMP.match(text)
+    return None if found is None else '%s-%s-%s %s' % (found.groups())
+
+
+def needles(kind: str) -> t.List[bytes]:
+    """What a block of such a file is searched for; empty when every line counts."""
+    if kind == START_FAILURES:
+        return []
+    return sorted({needle.encode('utf-8') for line in _KINDS[kind] for needle in line.needles})
+
+
+def known(kind: str, text: str) -> t.Optional[Found]:
+    """The row of the table that a line is; lines of the database layer are told by ``sql``."""
+    for line in _KINDS[kind]:
+        match = _COMPILED[line].search(text)
+        if match:
+            return Found(line, _detail(match.groupdict().get('detail') or text))
+    return None
+
+
+def sql(text: str, coloured: bool) -> t.Optional[Found]:
+    """What a line of the database layer says, None when it is none. Without colours only known errors count."""
+    header = _GORM.match(text)
+    if header is None:
+        return None
+    for line in SQL_ERRORS:
+        if _COMPILED[line].search(header.group('error')):
+            is_known = coloured or line.code != 'sql_error'
+            return Found(line, _detail(header.group('error'))) if is_known else None
+    return None
+
+
+def _detail(text: str) -> str:
+    return re.sub(r'\d+', 'N', _STAMP.sub('', text).strip())[:200]
+
+
+def is_still_to_come(error_line: str, statement: str) -> bool:
+    """Whether a missing table or column is what a first start or a migration makes next (seen before the banner)."""
+    header = _GORM.match(error_line)
+    error = header.group('error') if header else ''
+    return bool(_TABLES_TO_COME.match(error) or (_COLUMNS_TO_COME.match(error) and _UPDATED_EARLY.search(statement)))
