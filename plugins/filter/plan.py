@@ -37,6 +37,10 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Find the instances of the host
+  anqicms.lifecycle.instance_info:
+  register: found
+
 - name: Show what stands in the way of a restart
   ansible.builtin.debug:
     msg: "{{ (found | anqicms.lifecycle.plan('restart')).refusals }}"
@@ -48,6 +52,13 @@ _value:
     - C(instances) to work on in order, C(skipped) with a C(reason) each, C(refusals) as texts, and whether the host was
       C(unreachable).
   type: dict
+  sample:
+    instances: []
+    skipped: []
+    refusals:
+      - '/www/wwwroot/shop.example: config_missing: there is no config.json: a start would open the installer on port
+        8001 to everybody Restore config.json from a backup.'
+    unreachable: false
 """
 
 import typing as t
