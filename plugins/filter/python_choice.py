@@ -47,6 +47,14 @@ _value:
       C(manager), C(command) the script that installs the first of them that the host knows, C(message) a text for
       people.
   type: dict
+  sample:
+    action: use
+    interpreter: /usr/bin/python3
+    packages: []
+    manager: apt-get
+    message: '/usr/bin/python3 (3.11.2) fits: ansible-core 2.16.19 needs Python 3.6 - 3.12 on the host. Set in the
+      inventory: ansible_python_interpreter: /usr/bin/python3'
+    command: ''
 """
 
 import typing as t

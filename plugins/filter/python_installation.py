@@ -34,6 +34,9 @@ RETURN = r"""
 _value:
   description: C(package) that is new, or in check mode would be, empty when there is none; C(message) for people.
   type: dict
+  sample:
+    package: python3.11
+    message: python3.11 was installed.
 """
 
 import typing as t

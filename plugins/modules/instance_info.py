@@ -62,6 +62,9 @@ options:
 seealso:
   - module: anqicms.lifecycle.window
   - module: anqicms.lifecycle.graceful_stop
+notes:
+  - Where the module cannot start for want of a Python, the action plugin of the same name asks the host which Pythons
+    it has, and the failure says which one to set in C(ansible_python_interpreter).
 """
 
 EXAMPLES = r"""
@@ -284,6 +287,11 @@ instances:
         before: {pid: 599, start_ticks: 1459565}
         signalled: true
         parked: {event: parked, pid: 1506, start_ticks: 1461400}
+python_missing:
+  description: Whether it failed because the host has no Python at that place that modules can run with.
+  returned: when that is so
+  type: bool
+  sample: true
 """
 
 import typing as t

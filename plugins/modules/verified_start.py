@@ -59,6 +59,7 @@ options:
     type: str
 seealso:
   - module: anqicms.lifecycle.graceful_stop
+  - module: anqicms.lifecycle.log_check
   - module: anqicms.lifecycle.window
 """
 

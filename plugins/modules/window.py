@@ -215,7 +215,7 @@ steps:
         pid: 1506
         ready_ms: 254
         version: 3.5.8
-        log_position: 285
+        log_position: anqicms-log-1:eNqrVspLLEvMTFGyUorOTU0...
         exit_code:
         log_tail: []
         notes: []
