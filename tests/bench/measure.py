@@ -1,9 +1,9 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes one of the measures of `modules.py` in a process of its own, and prints its times in seconds as JSON.
+"""Takes one of the measures of `modules.py` in a process of its own, and prints its values in milliseconds as JSON.
 
-Usage: measure.py NAME DIRECTORY ROUNDS NUMBER    NUMBER: how many sockets or processes there shall be.
+Usage: measure.py NAME DIRECTORY ROUNDS NUMBER    NUMBER: of sockets, processes or MiB.
 """
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ from typing import Any
 
 from ansible.module_utils import basic
 from ansible.modules import wait_for
+from bench import logs
 from instance import make_instance
 from integration.stopping import Actor, directories, stop
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _ports, _process, _stop
-from ansible_collections.anqicms.lifecycle.plugins.modules import instance_info, port_released
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _ports, _process, _stop
+from ansible_collections.anqicms.lifecycle.plugins.modules import instance_info, log_check, port_released
 
-Times = dict[str, list[float]]
+Times = dict[str, list[float]]  # milliseconds
 HOLDERS = 5  # processes that share the open sockets
+LOOPED_MIB = 32  # of the log that the slow loop is measured with
 
 # The last thing that it does is to note the time.
 NOTES_ITS_END = """
@@ -78,17 +80,17 @@ def helper(code: str, *arguments: object) -> Iterator[None]:
         yield
 
 
-def seconds(work: Callable[[], object]) -> float:
+def milliseconds(work: Callable[[], object]) -> float:
     begin = time.monotonic()
     work()
-    return time.monotonic() - begin
+    return (time.monotonic() - begin) * 1000
 
 
 def in_turns(rounds: int, works: dict[str, Callable[[], object]]) -> Times:
     times: Times = {name: [] for name in works}
     for _unused in range(rounds):
         for name, work in works.items():
-            times[name].append(seconds(work))
+            times[name].append(milliseconds(work))
     return times
 
 
@@ -97,18 +99,20 @@ def command(*words: str) -> Callable[[], object]:
                                   stderr=subprocess.DEVNULL)
 
 
-def module(main: Callable[[], None], **options: Any) -> Callable[[], object]:
-    """A module's main function in this process; RuntimeError when it fails."""
+def module(main: Callable[[], None], **options: Any) -> Callable[[], dict[str, Any]]:
+    """A module's main function in this process, to be called for its result; RuntimeError when it fails."""
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
 
-    def run() -> None:
+    def run() -> dict[str, Any]:
         basic._ANSIBLE_ARGS = arguments
         basic._ANSIBLE_PROFILE = "legacy"
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
             main()
-        if json.loads(output.getvalue()).get("failed"):
+        result: dict[str, Any] = json.loads(output.getvalue())
+        if result.get("failed"):
             raise RuntimeError(output.getvalue())
+        return result
 
     return run
 
@@ -130,7 +134,7 @@ def end_of_process(root: Path, rounds: int, _number: int) -> Times:
                 polled = int(stream.read())
             os.wait()
             for name, at in (("poll", polled), ("verdict", decided[-1]), ("return", returned)):
-                times[name].append((at - ended) / 1e9)
+                times[name].append((at - ended) / 1e6)
     return times
 
 
@@ -207,7 +211,30 @@ def look_at_instance(root: Path, rounds: int, number: int) -> Times:
         instance.kill()
 
 
-MEASURES = {"end": end_of_process, "port": verdict_of_port, "instance": look_at_instance}
+def look_at_log(root: Path, rounds: int, number: int) -> Times:
+    """A whole log of so many MiB, a position near its end, an empty log; the peak of memory after that, in MiB."""
+    big, empty, looped = (root / name / "running.log" for name in ("big", "empty", "looped"))
+    for log in (big, empty, looped):
+        log.parent.mkdir(parents=True)
+        log.touch()
+
+    def look(log: Path, since: str) -> Callable[[], dict[str, Any]]:
+        return module(log_check.main, dir=str(log.parent), since=since, fail_on="never", state_dir=str(root / "state"))
+
+    begin = look(big, "last_start")()["position"]
+    logs.write(big, big.parent, number * logs.MIB)
+    whole = milliseconds(look(big, begin))
+    near_end = look(big, "last_start")()["position"]
+    with big.open("a") as grown:
+        grown.write("2026/11/22 09:00:00 the last line\n")
+    times = in_turns(rounds, {"near_end": look(big, near_end), "empty": look(empty, "last_start")})
+    times["peak"] = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
+    logs.write(looped, looped.parent, LOOPED_MIB * logs.MIB)
+    loop = milliseconds(lambda: logs.loop_over_lines(looped, [line.pattern for line in _log_lines._TABLE]))
+    return {**times, "whole": [whole], "loop": [loop * big.stat().st_size / looped.stat().st_size]}
+
+
+MEASURES = {"end": end_of_process, "port": verdict_of_port, "instance": look_at_instance, "log": look_at_log}
 
 
 def main() -> None:

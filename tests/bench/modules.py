@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from bench.rows import Row, ratio_or_limit_row, ratio_row
 
 MEASURE = Path(__file__).resolve().parent / "measure.py"
-SOCKETS, PROCESSES = 15000, 2000
+SOCKETS, PROCESSES, LOG_MIB = 15000, 2000, 1024
 LOOPBACK_UP = 'ip link set lo up && exec "$@"'
 # What of ours, its key among the measures, the other command, its key, and the largest allowed ratio.
 PORT_ROWS = (
@@ -37,7 +38,7 @@ def medians(name: str, root: Path, rounds: int, number: int = 0, before: Sequenc
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-4000:]}")
     times = json.loads(done.stdout.splitlines()[-1])
-    return {key: statistics.median(values) * 1000 for key, values in times.items()}
+    return {key: statistics.median(values) for key, values in times.items()}
 
 
 def namespace(*options: str) -> list[str]:
@@ -47,9 +48,8 @@ def namespace(*options: str) -> list[str]:
 
 def stop_rows(root: Path, rounds: int) -> list[Row]:
     found = medians("end", root, rounds)
-    baseline = found["poll"]
-    return [ratio_or_limit_row(f"graceful_stop: exit to {what}; bare pidfd poll", found[what], "ms", baseline, 3, 10)
-            for what in ("verdict", "return")]
+    return [ratio_or_limit_row(f"graceful_stop: exit to {what}; bare pidfd poll", found[what], "ms", found["poll"], 3,
+                               limit) for what, limit in (("verdict", 10), ("return", 30))]
 
 
 def port_rows(root: Path, rounds: int) -> list[Row]:
@@ -67,3 +67,14 @@ def instance_rows(root: Path, rounds: int) -> list[Row]:
     found = medians("instance", root, rounds, PROCESSES, namespace("--pid", "--fork", "--mount-proc", "--kill-child"))
     name = f"instance_info of %s, {PROCESSES} processes; ps -eo pid,args"
     return [ratio_row(name % what, found[what], "ms", found["ps"], 2) for what in ("one", "all")]
+
+
+def log_rows(root: Path, rounds: int) -> list[Row]:
+    if shutil.disk_usage(root).free < 2 * LOG_MIB << 20:
+        print(f"left out: log_check, because {root} has less than {2 * LOG_MIB} MiB free")
+        return []
+    found = medians("log", root, rounds, LOG_MIB)
+    return [ratio_row(f"log_check of {LOG_MIB} MiB; loop over its lines", found["whole"] / 1000, "s", found["loop"] / 1000,
+                      1 / 3),
+            ratio_row("log_check near its end; an empty log", found["near_end"], "ms", found["empty"], 1, 50),
+            ratio_row(f"log_check of {LOG_MIB} MiB, peak of memory; its limit", found["peak"], "MiB", 64, 1)]

@@ -19,14 +19,15 @@ class Row(NamedTuple):
 
 def ratio_row(name: str, value: float, unit: str, baseline: float, most: float, slack: float = 0.0) -> Row:
     """`most`: the largest allowed ratio; `slack`: or so much more than the baseline, whichever allows more."""
-    goal = f"<= {most:g} x" + (f" or + {slack:g} {unit}" if slack else "")
+    goal = f"<= {most:.3g} x" + (f" or + {slack:g} {unit}" if slack else "")
     limit = max(baseline * most, baseline + slack) if slack else baseline * most
     return _row(name, value, unit, baseline, goal, value <= limit)
 
 
 def ratio_or_limit_row(name: str, value: float, unit: str, baseline: float, most: float, limit: float) -> Row:
     """`limit`: the value may be as large as this in any case."""
-    return _row(name, value, unit, baseline, f"<= {most:g} x or {limit:g} {unit}", value <= max(baseline * most, limit))
+    goal = f"<= {most:g} x or {limit:g} {unit}"
+    return _row(name, value, unit, baseline, goal, value <= max(baseline * most, limit))
 
 
 def _row(name: str, value: float, unit: str, baseline: float, goal: str, ok: bool) -> Row:

@@ -159,6 +159,7 @@ def main() -> int:
             ("c", "graceful_stop", lambda: modules.stop_rows(root, ROUNDS)),
             ("c", "port_released", lambda: modules.port_rows(root, ROUNDS)),
             ("c", "instance_info", lambda: modules.instance_rows(root, ROUNDS)),
+            ("c", "log_check", lambda: modules.log_rows(root, ROUNDS)),
         ]
         for part, title, measure in measures:
             if part not in (ONLY or part):
