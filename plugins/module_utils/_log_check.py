@@ -151,6 +151,7 @@ class Check:
         self.directory = directory
         self.reader = _log_read.Reader(directory, self.uid)
         self.started = self._process_start()
+        self.start_line = None  # type: t.Optional[str]  # local time of the line that begins the process
         self.unread, self.notes = [], []  # type: t.List[Result], t.List[str]
         self.places = {}    # type: t.Dict[str, _log_position.Place]
         self.findings, self.markers = [], []  # type: t.List[Result], t.List[Result]
@@ -232,12 +233,13 @@ class Check:
 
     def _begin_at_start(self, kind: str, path: str) -> Begin:
         """The start line of the process; by time where there is none; everything when nothing runs that could tell."""
-        limit = None if self.started is None else local_time(self.started + _START_SLACK_S)
-        segments, local = self.reader.start_of(self.context.log_files()[RUNNING], limit)
-        if kind == RUNNING and segments:
-            return Begin(segments, False)
-        if local is not None:
-            return self._begin_at_time(time.mktime(time.strptime(local, '%Y-%m-%d %H:%M:%S')), path)
+        if kind == RUNNING:
+            limit = None if self.started is None else local_time(self.started + _START_SLACK_S)
+            segments, self.start_line = self.reader.start_of(path, limit)
+            if segments:
+                return Begin(segments, False)
+        if self.start_line is not None:
+            return self._begin_at_time(time.mktime(time.strptime(self.start_line, '%Y-%m-%d %H:%M:%S')), path)
         if self.started is not None:
             return self._begin_at_time(self.started, path)
         return Begin(self._whole(path), False)

@@ -75,7 +75,10 @@ def decode(token: str) -> Position:
     """LifecycleError for what is no position of this collection."""
     try:
         packed = base64.urlsafe_b64decode(token[len(_PREFIX) :].encode('ascii'))
-        data = json.loads(zlib.decompressobj().decompress(packed, 65536).decode('utf-8'))
+        reader = zlib.decompressobj()
+        data = json.loads(reader.decompress(packed, 65536).decode('utf-8'))
+        if not reader.eof:
+            raise ValueError(token)
         places = {str(kind): Place(str(place[0]), int(place[1]), str(place[2]), str(place[3]))
                   for kind, place in data['places'].items()}
         return Position(float(data['taken']), bool(data['serving']), places)

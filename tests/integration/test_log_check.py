@@ -1,0 +1,452 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""log_check on real files, a real writer and real windows: positions, rotations, what is not opened, what fails."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import paths
+import pytest
+import windows
+from instance import Instance, make_instance
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _log_position
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+
+Result = dict[str, Any]
+PANIC = "panic: number %d\n\ngoroutine 1 [running]:\n"
+LOST = ("\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1mdial tcp 127.0.0.1:3306: "
+        "connect: connection refused\n\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m SELECT 1\n")
+VERSIONS = ("2.5.3", "3.2.8", "3.3.11", "3.5.8")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
+    """Make an instance, running if asked to; all end with the test. Knobs as keywords."""
+    made: list[Instance] = []
+
+    def make(version: str = "3.5.8", start: bool = False, **knobs: Any) -> Instance:
+        instance = make_instance(tmp_path / "shop.example", version)
+        instance.knobs(no_database=True, **knobs)
+        made.append(instance)
+        if start:
+            instance.start()
+        return instance
+
+    yield make
+    for instance in made:
+        instance.kill()
+
+
+@pytest.fixture
+def shop(site: Callable[..., Instance]) -> Instance:
+    """Not running, with a log of some size."""
+    instance = site()
+    write(instance.log, "".join(f"2026/01/31 12:00:00 line {number}\n" for number in range(200)))
+    return instance
+
+
+def write(path: Path, text: str) -> None:
+    """By a process of its own, as a redirection of the shell does it."""
+    path.parent.mkdir(exist_ok=True)
+    subprocess.run(["/bin/sh", "-c", f"cat >> {path}"], input=text.encode(), check=True)
+
+
+def check(shop: Instance, since: str | None = None, **options: Any) -> Result:
+    params: Result = dict(dict(since=since, ignore=[], fail_on="never"), **options)
+    context = windows.context_of(shop)
+    try:
+        context.look()
+        return _log_check.check(context, params, since or "last_start")
+    finally:
+        context.close()
+
+
+def position(shop: Instance) -> str:
+    """Where the logs end now; the checks of a rotation that follow must not fall into the same moment."""
+    token = str(check(shop)["position"])
+    time.sleep(0.02)
+    return token
+
+
+def texts(result: Result) -> list[str]:
+    return [finding["text"] for finding in result["findings"]]
+
+
+# --- positions
+
+
+def test_only_what_was_written_since_counts(shop: Instance) -> None:
+    write(shop.log, PANIC % 1)
+    token = position(shop)
+    assert texts(check(shop, token)) == []
+    write(shop.log, PANIC % 2)
+    result = check(shop, token)
+    assert texts(result) == ["panic: number 2"]
+    assert (result["findings"][0]["line"], result["findings"][0]["count"]) == (204, 1)
+    assert (result["verdict"], result["lost"]) == ("error", False)
+    assert texts(check(shop, result["position"])) == []
+
+
+def rename(log: Path) -> Path:
+    rotated = log.with_name(log.name + ".1")
+    log.rename(rotated)
+    return rotated
+
+
+def copy_and_truncate(log: Path) -> Path:
+    rotated = log.with_name(log.name + "-20260131")
+    shutil.copyfile(log, rotated)
+    os.truncate(log, 0)
+    return rotated
+
+
+def pack(path: Path) -> None:
+    """As gzip(1): a new file with the time of the old one, which goes."""
+    status = path.stat()
+    with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
+        shutil.copyfileobj(plain, packed)
+    os.utime(f"{path}.gz", ns=(status.st_atime_ns, status.st_mtime_ns))
+    path.unlink()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("rotate", [rename, copy_and_truncate])
+def test_a_position_survives_a_rotation(shop: Instance, rotate: Callable[[Path], Path], packed: bool) -> None:
+    write(shop.log, PANIC % 1)
+    token = position(shop)
+    write(shop.log, PANIC % 2)
+    rotated = rotate(shop.log)
+    if packed:
+        pack(rotated)
+    write(shop.log, PANIC % 3)
+    result = check(shop, token)
+    assert texts(result) == ["panic: number 2", "panic: number 3"]
+    assert result["lost"] is False
+    where = [Path(finding["file"]).name for finding in result["findings"]]
+    assert where == [rotated.name + (".gz" if packed else ""), "running.log"]
+    assert [finding["line"] for finding in result["findings"]] == [204, 1]
+
+
+def test_a_position_survives_two_rotations_and_grown_logs(shop: Instance) -> None:
+    """The new log is larger than the old one was: its size alone would not tell."""
+    token = position(shop)
+    write(shop.log, PANIC % 1)
+    pack(rename(shop.log).rename(shop.dir / "running.log.2"))
+    write(shop.log, "x\n" * 9000 + PANIC % 2)
+    rename(shop.log)
+    write(shop.log, "y\n" * 9000 + PANIC % 3)
+    result = check(shop, token)
+    assert texts(result) == ["panic: number 1", "panic: number 2", "panic: number 3"]
+    assert result["lost"] is False
+
+
+def test_a_position_in_an_empty_log_survives_a_rotation(site: Callable[..., Instance]) -> None:
+    shop = site()
+    shop.log.touch()
+    token = position(shop)
+    write(shop.log, PANIC % 1)
+    copy_and_truncate(shop.log)
+    write(shop.log, PANIC % 2)
+    assert texts(check(shop, token)) == ["panic: number 1", "panic: number 2"]
+
+
+def test_a_log_that_was_cut_without_a_copy_is_said_to_be_lost(shop: Instance) -> None:
+    token = position(shop)
+    os.truncate(shop.log, 0)
+    write(shop.log, "2026/01/31 13:00:00 all is well\n" * 300)
+    result = check(shop, token)
+    assert (result["verdict"], result["lost"], result["findings"]) == ("unknown", True, [])
+    assert "was cut or replaced since the position" in result["unread"][0]["why"]
+    write(shop.log, PANIC % 1)
+    assert check(shop, token)["verdict"] == "error"
+
+
+def test_a_broken_archive_is_said_to_be_lost(shop: Instance) -> None:
+    token = position(shop)
+    rotated = rename(shop.log)
+    pack(rotated)
+    whole = Path(f"{rotated}.gz").read_bytes()
+    Path(f"{rotated}.gz").write_bytes(whole[: len(whole) // 2])
+    write(shop.log, "2026/01/31 13:00:00 all is well\n")
+    assert (check(shop, token)["verdict"], check(shop, token)["lost"]) == ("unknown", True)
+
+
+def test_a_writer_is_rotated_again_and_again(shop: Instance) -> None:
+    """A process writes numbered panics while its log is copied and truncated: each one is found once, none is lost."""
+    code = (
+        "import sys, time\n"
+        "for number in range(60):\n"
+        "    sys.stdout.write('panic: writes %03d\\n' % number); sys.stdout.flush(); time.sleep(0.02)\n"
+    )
+    found: list[str] = []
+    token = position(shop)
+    with shop.log.open("ab") as log:
+        writer = subprocess.Popen([sys.executable, "-c", code], stdout=log)
+    try:
+        for turn in range(4):
+            time.sleep(0.2)
+            os.kill(writer.pid, 19)  # SIGSTOP: between copy and truncation nothing may be written
+            rotated = copy_and_truncate(shop.log)
+            rotated.rename(shop.dir / f"running.log.{9 - turn}")
+            os.kill(writer.pid, 18)
+            result = check(shop, token)
+            token = result["position"]
+            found.append(str(sum(finding["count"] for finding in result["findings"])))
+            assert result["lost"] is False
+        writer.wait(20)
+    finally:
+        writer.kill()
+        writer.wait()
+    last = check(shop, token)
+    assert sum(map(int, found)) + sum(finding["count"] for finding in last["findings"]) == 60, found
+
+
+# --- since a start, since a time
+
+
+def test_since_the_last_start_by_the_first_line_of_the_process(site: Callable[..., Instance]) -> None:
+    shop = site(start=True)
+    write(shop.log, PANIC % 2)
+    shop.kill()
+    shop.start()
+    token = check(shop)
+    assert (token["verdict"], [marker["code"] for marker in token["markers"]][:2]) == (
+        "ok", ["process_started", "listening"])
+    write(shop.log, LOST)
+    write(shop.dir / "error.log", "2020-01-01 00:00:00 连接数据库失败 old\n")
+    result = check(shop)
+    assert [finding["code"] for finding in result["findings"]] == ["database_lost"]
+
+
+def test_since_the_last_start_where_a_guard_tried_another_one(site: Callable[..., Instance]) -> None:
+    """What a refused second start prints begins with the same line; it is not the start of what runs."""
+    shop = site(start=True)
+    write(shop.log, LOST)
+    time.sleep(2.5)
+    assert shop.spawn().wait(20) == 255
+    result = check(shop)
+    assert [(finding["severity"], finding["code"]) for finding in result["findings"]] == [
+        ("error", "database_lost"), ("warning", "port_in_use")]
+
+
+def test_since_a_time(shop: Instance) -> None:
+    for hour in range(24):
+        write(shop.log, f"2026/02/01 {hour:02d}:00:00 hello\n" * 2000 + PANIC % hour)
+    write(shop.dir / "cache" / "error.log", "Recovered from a route's Handler('a')\nAt Request: x\nTrace: boom\n" * 3)
+    result = check(shop, "2026-02-01T21:30:00")
+    found = {finding["code"]: (finding["text"], finding["count"], finding["line"]) for finding in result["findings"]}
+    assert found == {"panic": ("panic: number 22", 2, 200 + 22 * 2003 + 2001),
+                     "handler_panic": ("Recovered from a route's Handler('a')", 1, 1)}
+    os.utime(shop.dir / "cache" / "error.log", (1, 1))
+    assert "handler_panic" not in [finding["code"] for finding in check(shop, "2026-02-01 21:30")["findings"]]
+
+
+# --- what cannot be read
+
+
+def test_no_log_is_unknown(site: Callable[..., Instance]) -> None:
+    shop = site()
+    result = check(shop)
+    assert (result["verdict"], result["unread"][0]["why"]) == ("unknown", "it does not exist")
+
+
+def test_output_that_goes_nowhere_is_unknown(site: Callable[..., Instance]) -> None:
+    shop = site()
+    write(shop.log, "2026/01/31 12:00:00 an old one\n")
+    process = subprocess.Popen([str(shop.binary)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        shop.wait_ready()
+        result = check(shop)
+    finally:
+        process.kill()
+        process.wait()
+    assert result["verdict"] == "unknown"
+    assert "/dev/null" in result["unread"][0]["why"]
+
+
+def plant_link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def plant_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def plant_hard_link(path: Path) -> None:
+    (path.parent / "other").write_text("panic: of another tenant\n")
+    os.link(path.parent / "other", path)
+
+
+@pytest.mark.parametrize("name", ["running.log", "error.log", "cache/error.log"])
+@pytest.mark.parametrize("plant", [plant_link, plant_fifo, plant_hard_link])
+def test_what_is_no_plain_file_is_not_opened(shop: Instance, plant: Callable[[Path], None], name: str) -> None:
+    path = shop.dir / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    plant(path)
+    result = check(shop)
+    assert (result["verdict"], result["findings"]) == ("unknown", [])
+    assert [entry["file"] for entry in result["unread"]] == [str(path)]
+    assert "is not opened" in result["unread"][0]["why"]
+
+
+@pytest.mark.root
+def test_a_device_is_not_opened(shop: Instance) -> None:
+    os.mknod(shop.dir / "error.log", 0o20644, os.makedev(1, 5))  # /dev/zero: it would never end
+    result = check(shop)
+    assert (result["verdict"], result["unread"][0]["why"].count("a device")) == ("unknown", 1)
+
+
+def test_a_rotated_file_that_is_a_link_is_not_followed(shop: Instance, tmp_path: Path) -> None:
+    token = position(shop)
+    write(shop.log, PANIC % 1)
+    rename(shop.log).rename(tmp_path / "elsewhere")
+    (shop.dir / "running.log.1").symlink_to(tmp_path / "elsewhere")
+    write(shop.log, "2026/01/31 13:00:00 all is well\n")
+    result = check(shop, token)
+    assert (result["verdict"], result["lost"], result["findings"]) == ("unknown", True, [])
+
+
+# --- options
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"ignore": ["(unclosed"]}, "is not a regular expression"),
+    ({"ignore": [""]}, "would fit every line"),
+    ({"ignore": ["handler_panics"]}, "is no code of a finding"),
+    ({"since": "yesterday"}, "neither last_start, nor a position, nor a time"),
+    ({"since": "2026-02-30"}, "neither last_start"),
+    ({"since": "anqicms-log-1:AAAA"}, "is not a position"),
+])
+def test_what_cannot_be_meant_is_refused(shop: Instance, options: Result, said: str) -> None:
+    with pytest.raises(LifecycleError, match=said):
+        _log_check.check_params(dict(dict(since=None, ignore=[], fail_on="error"), **options))
+
+
+def test_ignored_findings_are_counted(shop: Instance) -> None:
+    write(shop.log, LOST + PANIC % 1)
+    assert check(shop, ignore=["database_lost", "number \\d"], fail_on="warning")["ignored"] == 2
+    with pytest.raises(LifecycleError) as caught:
+        check(shop, ignore=["database_lost"], fail_on="error")
+    assert "panic: number 1" in caught.value.msg
+    assert caught.value.result["verdict"] == "error"
+
+
+def test_times_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        noon = _log_check.parse_since("2026-01-31T12:00:00").epoch
+        assert noon == _log_check.parse_since("2026-01-31 04:00Z").epoch == 1769832000.0
+        assert noon == _log_check.parse_since("2026-01-31T05:30:00.5+01:30").epoch
+        assert noon == _log_check.parse_since("1769832000").epoch
+        assert _log_check.local_time(1769832000.0) == "2026-01-31 12:00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_position_of_garbage_is_refused_whatever_it_is(shop: Instance) -> None:
+    token = position(shop)
+    for cut in range(14, len(token), 7):
+        with pytest.raises(LifecycleError, match="is not a position"):
+            _log_position.decode(token[:cut] + "!")
+
+
+# --- size
+
+
+def test_two_gigabytes_take_little_memory_and_a_place_near_the_end_little_time(shop: Instance) -> None:
+    """One line of 2 GiB without an end, then an error: in a process of its own, whose memory the kernel counts."""
+    with shop.log.open("r+b") as log:
+        log.truncate(2 << 30)
+        log.seek(0, os.SEEK_END)
+    token = position(shop)
+    write(shop.log, "\n" + PANIC % 1)
+    code = (
+        "import resource, sys, time\n"
+        f"sys.path.insert(0, {str(paths.link_tree())!r})\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_read\n"
+        "found = _log_read.scan_file(sys.argv[1])\n"
+        "print(len(found.findings), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(shop.log)], check=True, capture_output=True, text=True)
+    findings, kib = map(int, done.stdout.split())
+    assert findings == 1
+    assert kib < 64 * 1024
+    began = time.monotonic()
+    assert texts(check(shop, token)) == ["panic: number 1"]
+    assert time.monotonic() - began < 5
+
+
+# --- windows
+
+
+def last_step(result: Result) -> Result:
+    step: Result = result["steps"][-1]
+    assert step["name"] == "log_check"
+    return dict(step["result"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
+    shop = site(version, start=True)
+    write(shop.log, PANIC % 1)
+    result = windows.run(shop, [*windows.RESTART, {"log_check": {"fail_on": "warning"}}])
+    assert (result["outcome"], result["state"]) == ("done", "running"), result
+    said = last_step(result)
+    assert (said["verdict"], said["findings"], said["unread"]) == ("ok", [], [])
+    assert [marker["code"] for marker in said["markers"]][-3:] == ["process_started", "listening", "banner"]
+    assert ("exiting" in [marker["code"] for marker in said["markers"]]) == (version != "2.5.3")
+    started = result["steps"][2]["result"]["log_position"]
+    again = check(shop, started)
+    assert [marker["code"] for marker in again["markers"]] == ["process_started", "listening", "banner"]
+    write(shop.dir / "cache" / "error.log", "Recovered from a route's Handler('a')\nAt Request: x\nTrace: boom\n")
+    assert [finding["code"] for finding in check(shop)["findings"]] == ["handler_panic"]
+
+
+@pytest.mark.parametrize(("line", "code"), [
+    (LOST, "database_lost"), ("migrate table error  Error 1091 (42000): boom\n", "migration_failed")])
+def test_an_error_fails_the_window_and_leaves_the_instance_running(
+        site: Callable[..., Instance], tmp_path: Path, line: str, code: str) -> None:
+    shop = site(start=True)
+    (tmp_path / "line").write_text(line)
+    said = {"command": {"argv": ["/bin/sh", "-c", f"cat {tmp_path}/line >> {shop.log}"]}}
+    before = shop.pid
+    result = windows.run(shop, [*windows.RESTART, said, {"log_check": {}}])
+    assert (result["outcome"], result["state"], result["pid_after"]) == ("failed", "running", shop.pid)
+    assert shop.pid not in (0, before)
+    assert result["steps"][2]["result"]["pid"] == shop.pid
+    assert f"step log_check failed: The logs of {result['instance']['id']} hold 1 finding(s): {code}: " in result["msg"]
+    assert f"Now it is running (pid {shop.pid})" in result["msg"]
+    assert last_step(result)["findings"][0]["code"] == code
+
+
+def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., Instance]) -> None:
+    shop = site(start=True)
+    shop.knobs(no_database=True, crash_after_ms=1200)
+    result = windows.run(shop, [windows.RESTART[0], {"verified_start": {"stable_for": 0.1}},
+                                {"command": {"argv": ["/bin/sleep", "1.5"]}}, {"log_check": {}}])
+    assert result["outcome"] == "failed"
+    assert last_step(result)["findings"][0]["code"] == "panic"
+    assert "it was started" in result["msg"]
+
+
+def test_a_step_that_cannot_be_meant_stops_nothing(site: Callable[..., Instance]) -> None:
+    shop = site(start=True)
+    pid = shop.pid
+    with pytest.raises(LifecycleError, match=r"Step 4 \(log_check\) refuses: ignore"):
+        windows.run(shop, [*windows.RESTART, {"log_check": {"ignore": ["("]}}])
+    assert shop.pid == pid
