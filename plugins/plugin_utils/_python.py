@@ -200,7 +200,7 @@ def installation(text: str, check: bool) -> Installation:
     package = shown(dict(lines).get('would' if check else 'installed', ''), 80)
     if package:
         return Installation(package, f'{package} {"would be" if check else "was"} installed.')
-    said = shown(' '.join(value for key, value in lines if key == 'said'), 600) or 'the host knows none.'
-    update = ' Without check mode, apt-get would be told to update its lists first.' if check else ''
+    said = dict.fromkeys(value.strip() for key, value in lines if key == 'said')
+    why = shown(' '.join(said), 600) or 'the host knows none.'
     by_hand = 'Install one yourself and set ansible_python_interpreter to it.'
-    return Installation('', f'None of the packages can be installed: {said}{update} {by_hand}')
+    return Installation('', f'None of the packages can be installed: {why} {by_hand}')

@@ -47,22 +47,29 @@ done
 say end
 """
 
+# known: whether the package is there to be installed and is not yet; refresh: what may make it known.
 _MANAGERS = {
     # The whole name, for old versions of apt-get take a dot for any character and install all that matches.
     'apt-get': """
-known() { apt-cache pkgnames "$1" | grep -qxF "$1" && apt-get -s --no-install-recommends --no-remove install "$1"; }
+known() {
+  apt-cache pkgnames "$1" | grep -qxF "$1" || return 1
+  apt-get -s --no-install-recommends --no-remove install "$1" | grep -F "Inst $1 "
+}
 add() { apt-get -q -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 install "$1"; }
 refresh() { apt-get -q update; }
+hint() { echo 'anqicms-probe:said:Outside check mode, apt-get is told to update its lists first.'; }
 """,
     'dnf': """
-known() { dnf -q list "$1"; }
+known() { dnf -q list --available "$1"; }
 add() { dnf -y install "$1"; }
 refresh() { false; }
+hint() { :; }
 """,
     'yum': """
-known() { yum -q list "$1"; }
+known() { yum -q list available "$1"; }
 add() { yum -y install "$1"; }
 refresh() { false; }
+hint() { :; }
 """,
 }
 
@@ -72,19 +79,24 @@ refresh() { false; }
 _INSTALL = r"""
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 trap '' HUP
-mark() { sed -n 's/^ *\([^ ].*\)/anqicms-probe:said:\1/p' | tail -n 2; }
+tell() {
+  lines=$(printf '%%s\n' "$1" | grep -iE 'error|fail|not signed|^[ew]:|space' | tail -n 2)
+  [ -n "$lines" ] || lines=$(printf '%%s\n' "$1" | grep . | head -n 4)
+  [ -z "$lines" ] || printf '%%s\n' "$lines" | sed 's/^/anqicms-probe:said:/'
+}
 %(functions)s
 try() {
   for package in %(packages)s; do
-    said=$(known "$package" 2>&1 </dev/null) || { printf '%%s\n' "$said" | mark; continue; }
+    said=$(known "$package" 2>&1 </dev/null) || { tell "$said"; continue; }
     [ %(check)s = yes ] && { echo "anqicms-probe:would:$package"; exit 0; }
     said=$(add "$package" 2>&1 </dev/null) && { echo "anqicms-probe:installed:$package"; exit 0; }
-    printf '%%s\n' "$said" | mark
+    tell "$said"
   done
 }
 echo
 try
-[ %(check)s = no ] && said=$(refresh 2>&1 </dev/null) && { printf '%%s\n' "$said" | grep '^[EW]:' | mark; try; }
+[ %(check)s = yes ] && { hint; exit 1; }
+said=$(refresh 2>&1 </dev/null) && { tell "$said"; try; }
 exit 1
 """
 

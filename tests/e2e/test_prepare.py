@@ -110,6 +110,7 @@ def test_host_that_knows_none_of_the_packages(bed: Bed, remote: Player) -> None:
         run = remote.play("prepare", inventory, *options)
         assert run.status != 0 and changed(run, host.name).startswith("0 "), run.output
         assert "None of the packages can be installed" in run.output
+        assert ("apt-get is told to update its lists first" in run.output) == bool(options)
         assert "Install one yourself" in run.output
 
 
