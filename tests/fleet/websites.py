@@ -30,7 +30,7 @@ class Sites:
         self.db.run(f"CREATE DATABASE `{database}`")
         self.db.run("CREATE TABLE `settings` (`key` varchar(190) PRIMARY KEY, `value` longtext)", database)
         self.db.run("CREATE TABLE `archives` (`id` int PRIMARY KEY, `title` varchar(190))", database)
-        self.configure(number, base_url=f"http://{host}", site_name=f"Site {number}", **system)
+        self.configure(number, **{"base_url": f"http://{host}", "site_name": f"Site {number}", **system})
         mysql = json.dumps({"use_default": True, "database": database})
         self.db.run("INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
                     f"VALUES ({number},'{root}','Site {number}','{mysql}',1)", self.instance.database)

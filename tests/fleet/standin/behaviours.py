@@ -58,12 +58,14 @@ class Behaviour(NamedTuple):
     at_module_update: str = ""
     at_site_update: str = ""
     at_admin: str = ""
+    at_admin_save: str = ""  # looks for the first administrator again before it writes it
 
 
 _TABLE = (
     Behaviour(
         "2.3.6", settings_in_file=True, closing_status=200, restart_by_exec=False, sqlstate=False,
         coloured_iris_error=True, at_connect="dao/dao.go:34", at_admin="provider/admin.go:24",
+        at_admin_save="model/admin.go:104",
     ),
     Behaviour(
         "2.5.3", iris="12.2.0-beta5", schema="2.5.3", closing_status=200, sqlstate=False,

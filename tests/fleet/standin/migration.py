@@ -150,6 +150,9 @@ class Migration:
         location = self._behaviour.at_admin
         found = self._database.first(location, statement) if location else self._database.run(statement)
         if not found:
+            if self._behaviour.at_admin_save:
+                self._database.first(self._behaviour.at_admin_save, "SELECT * FROM `admins` WHERE `id` = 1 "
+                                     "AND `admins`.`deleted_at` IS NULL LIMIT 1")
             self._database.run("INSERT INTO `admins` (`id`,`user_name`,`status`) VALUES (1,'admin',1)")
 
     def _harmless_updates(self) -> None:
