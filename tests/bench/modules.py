@@ -74,7 +74,7 @@ def log_rows(root: Path, rounds: int) -> list[Row]:
         print(f"left out: log_check, because {root} has less than {2 * LOG_MIB} MiB free")
         return []
     found = medians("log", root, rounds, LOG_MIB)
-    return [ratio_row(f"log_check of {LOG_MIB} MiB; loop over its lines", found["whole"] / 1000, "s", found["loop"] / 1000,
-                      1 / 3),
+    whole, loop = found["whole"] / 1000, found["loop"] / 1000
+    return [ratio_row(f"log_check of {LOG_MIB} MiB; loop over its lines", whole, "s", loop, 1 / 3),
             ratio_row("log_check near its end; an empty log", found["near_end"], "ms", found["empty"], 1, 50),
             ratio_row(f"log_check of {LOG_MIB} MiB, peak of memory; its limit", found["peak"], "MiB", 64, 1)]
