@@ -40,8 +40,8 @@ options:
   steps:
     description:
       - The steps in order, each a dictionary with one key, the name of the step, and its options as value.
-      - C(graceful_stop), C(port_released) and C(verified_start) take the options of the module of that name, without
-        those that name the instance.
+      - C(graceful_stop), C(port_released), C(verified_start), C(log_check) and C(site_check) take the options of the
+        module of that name, without those that name the instance.
       - C(command) runs a command on the host without a shell. It takes C(cmd) (a string) or C(argv) (a list), C(chdir)
         (a path) and C(timeout) (seconds, 60 by default).
     type: list
@@ -92,6 +92,8 @@ seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.port_released
   - module: anqicms.lifecycle.verified_start
+  - module: anqicms.lifecycle.log_check
+  - module: anqicms.lifecycle.site_check
 notes:
   - The action plugin of the same name follows a long window in short calls, shows its progress, and connects again when
     the connection is lost. O(ignore:async) is not supported, and not needed.
@@ -119,6 +121,19 @@ EXAMPLES = r"""
       - graceful_stop: {}
       - command: {argv: [/usr/bin/rsync, -a, /www/wwwroot/shop.example/data/, /backup/shop.example/], timeout: 300}
       - verified_start: {}
+
+- name: Restart it, then look at what it logs and ask its sites
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    steps:
+      - graceful_stop: {}
+      - port_released: {}
+      - verified_start: {}
+      - log_check: {}
+      - site_check:
+          sites:
+            - {host: shop.example, id: 1}
+            - {host: outlet.example, id: 2, path: /archives/17.html}
 
 - name: Put an unfinished run right
   anqicms.lifecycle.window:
