@@ -126,6 +126,8 @@ def test_the_chinese_readme_keeps_pace_with_the_english_one() -> None:
     english, chinese = ((paths.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
     assert commands(chinese) == commands(english)
     assert words(chinese) == words(english)
+    numbers = [set(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in (english, chinese)]
+    assert numbers[0] == numbers[1]
     levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
     tables = [re.findall(r"^\| `[^|]*`", text.replace("、", ", "), re.MULTILINE) for text in (english, chinese)]
