@@ -35,7 +35,7 @@ _KILL_BASE_S, _KILL_S_PER_GIB = (
     5.0,
 )  # the kernel frees memory before it closes sockets: 0.07 s a GiB were measured
 _RESPAWN_WATCH_S = 2.0
-_DEAF_LOOKS, _DEAF_PAUSE = 5, 0.01  # a Go program blocks all signals for a moment whenever it starts a thread
+_DEAF_LOOKS, _DEAF_PAUSE = 20, 0.002  # a Go program blocks all signals for a moment whenever it starts a thread
 
 
 def refuse_supervised(context: Context) -> t.List[t.Dict[str, t.Any]]:
