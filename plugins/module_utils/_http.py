@@ -10,6 +10,7 @@ import re
 import socket
 import time
 import typing as t
+from urllib.parse import urlsplit
 
 VERSION_PATH = '/system/api/version/info'
 # The application refuses names with bot or spider.
@@ -53,6 +54,19 @@ class Answer(t.NamedTuple):
     def alive(self) -> bool:
         """A 403 is the application with an admin host set: it answers, but tells its version only to that host."""
         return self.version is not None or self.status == 403
+
+
+def ascii_host(name: str) -> str:
+    """A host name as it goes over the wire. ValueError when it cannot be one."""
+    return name if all(ord(char) < 128 for char in name) else name.encode('idna').decode('ascii')
+
+
+def host_of(address: str) -> str:
+    """The host name of an address, as it goes over the wire and in lower case; empty when it has none."""
+    try:
+        return ascii_host(urlsplit(address).hostname or '')
+    except ValueError:
+        return ''
 
 
 def request(path: str, host: str, accept: str = 'application/json', *headers: str) -> bytes:
@@ -145,8 +159,7 @@ def _tls(target: Target, host: str) -> Wrap:
     context = ssl.create_default_context()
     if not target.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    name = host if host.startswith('[') else host.partition(':')[0]
-    return lambda plain: context.wrap_socket(plain, server_hostname=name.strip('[]'))
+    return lambda plain: context.wrap_socket(plain, server_hostname=host_of('//' + host))
 
 
 def _failure(exc: OSError) -> str:

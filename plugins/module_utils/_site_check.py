@@ -7,7 +7,6 @@
 
 import time
 import typing as t
-from urllib.parse import urlsplit
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _holders,
@@ -80,12 +79,7 @@ def same_place(location: str, host: str, scheme: str) -> t.Optional[str]:
         return _sitemap.encoded(location.partition('#')[0])
     if not location.lower().startswith(scheme + '://'):
         return None
-    return _sitemap.own_path(location, name_of(host))
-
-
-def name_of(host: str) -> str:
-    """The host name without a port, in lower case."""
-    return urlsplit('//' + host).hostname or ''
+    return _sitemap.own_path(location, host)
 
 
 class WarmUp:
@@ -115,7 +109,7 @@ class WarmUp:
         while waiting and len(pages) < most and read < _SITEMAPS:
             reply, read = self._get(waiting.pop(0)), read + 1
             if reply.status == 200:
-                found = _sitemap.parse(reply.body, name_of(self.host))
+                found = _sitemap.parse(reply.body, self.host)
                 waiting = [path for path in waiting if path not in _sitemap.PATHS] + list(found.sitemaps)
                 pages = list(dict.fromkeys(pages + list(found.pages)))
         return pages[:most]

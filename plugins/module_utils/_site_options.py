@@ -98,16 +98,11 @@ def wrong_site(site: Options) -> t.List[str]:
 
 def _is_host(text: str, with_port: bool = True) -> bool:
     try:
-        name = ascii_host(text)
+        name = _http.ascii_host(text)
         port = urlsplit('//' + name).port
     except ValueError:
         return False
     return bool(_NAME.match(name)) and (port is None or (with_port and port > 0))
-
-
-def ascii_host(text: str) -> str:
-    """The name as it goes over the wire. ValueError when it cannot be one."""
-    return text if all(ord(char) < 128 for char in text) else text.encode('idna').decode('ascii')
 
 
 def proxy_of(params: Options) -> _http.Target:
@@ -129,14 +124,10 @@ def sites_of(context: Context, params: Options) -> t.List[Site]:
 
 def _site(given: Options) -> Site:
     admin_host = given['admin_host']
-    return Site(ascii_host(given['host']), given['id'], _sitemap.encoded(given['path']), given['status'],
-                given['contains'], ascii_host(admin_host) if admin_host else None)
+    return Site(_http.ascii_host(given['host']), given['id'], _sitemap.encoded(given['path']), given['status'],
+                given['contains'], _http.ascii_host(admin_host) if admin_host else None)
 
 
 def _known_host(context: Context) -> t.Optional[str]:
-    url = context.config.base_url if context.config else None
-    try:
-        host = urlsplit(url or '').hostname
-    except ValueError:
-        return None
-    return host if host and _is_host(host) else None
+    host = _http.host_of((context.config.base_url if context.config else None) or '')
+    return host if _is_host(host) else None

@@ -9,7 +9,7 @@ import json
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._http import Reply
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._http import Reply, host_of
 
 DEFAULT_ID = 1        # the site that answers for every host that no site claims
 _WRONG_ENTRANCE = 1001  # the older word for 403: not the admin host
@@ -151,7 +151,7 @@ def _broken(reply: Reply, what: str) -> t.Optional[Verdict]:
     if reply.failure:
         return Verdict(reply.failure, '%s: %s' % (what, shown(reply.error or 'no answer')))
     status, target = reply.status or 0, shown(reply.headers.get('location', ''))
-    if 300 <= status < 400 and urlsplit_path(target) == '/install':
+    if 300 <= status < 400 and _path_of(target) == '/install':
         return Verdict('installer', '%s redirects to /install' % what, status)
     if status == 429:
         return Verdict('limited', '%s answers 429' % what, status)
@@ -162,7 +162,7 @@ def _broken(reply: Reply, what: str) -> t.Optional[Verdict]:
     return None
 
 
-def urlsplit_path(address: str) -> str:
+def _path_of(address: str) -> str:
     try:
         return urlsplit(address).path
     except ValueError:
@@ -198,18 +198,11 @@ def _wrong_site(site: Site, info: SiteInfo, page: t.Optional[Reply]) -> t.Option
             return None
         reason = 'default_site' if info.id == DEFAULT_ID else 'wrong_id'
         return Verdict(reason, 'site %s answers, not site %d' % (info.id, site.id), _status(page), info.id)
-    home, name = _host_of(info.base_url), site.host.partition(':')[0]
-    if site.implied or info.id != DEFAULT_ID or not home or home == name.lower():
+    home = host_of(info.base_url)
+    if site.implied or info.id != DEFAULT_ID or home in ('', host_of('//' + site.host)):
         return None
     told = 'site %d of %s answers; if that is meant, give id: %d' % (DEFAULT_ID, shown(home), DEFAULT_ID)
     return Verdict('default_site', told, _status(page), info.id)
-
-
-def _host_of(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ''
-    except ValueError:
-        return ''
 
 
 def _by_admin_host(site: Site, seen: Seen) -> Verdict:

@@ -10,6 +10,8 @@ import re
 import typing as t
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._http import host_of
+
 PATHS = ('/sitemap.xml', '/sitemap.txt')
 # What may stand in a request line; the rest is percent-encoded, and what is encoded already stays.
 _SAFE = "/%:@!$&'()*+,;=-._~?"
@@ -31,11 +33,10 @@ def encoded(path: str) -> str:
 
 def own_path(address: str, host: str) -> t.Optional[str]:
     """The path of an address on ``host``, None for any other host and for what is no address."""
-    try:
-        parts = urlsplit(address)
-        if parts.scheme not in ('http', 'https') or (parts.hostname or '') != host.lower():
-            return None
-    except ValueError:
+    if host_of(address) != host_of('//' + host):
+        return None
+    parts = urlsplit(address)
+    if parts.scheme not in ('http', 'https'):
         return None
     path = encoded(parts.path or '/')
     return path + '?' + encoded(parts.query) if parts.query else path

@@ -41,6 +41,7 @@ CASES = [
     ("healthy by name with port", Site("FIRST.example:8001"), Seen(info(), page()), "ok", 200, 1),
     ("mobile host of a further site", NAMELESS, Seen(info(2, "http://www.second.example"), page()), "ok", 200, 2),
     ("no base url, no id", NAMELESS, Seen(info(1, ""), page()), "ok", 200, 1),
+    ("base url in chinese", Site("xn--fsqu00a.example"), Seen(info(1, "http://例子.example"), page()), "ok", 200, 1),
     ("base url that is none", NAMELESS, Seen(info(1, "http://["), page()), "ok", 200, 1),
     ("default in place, by id", SECOND, Seen(info(1), page()), "default_site", 200, 1),
     ("default in place, by name", NAMELESS, Seen(info(1), page()), "default_site", 200, 1),

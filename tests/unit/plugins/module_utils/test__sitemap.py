@@ -20,6 +20,7 @@ CASES = [
     ("blanks around", URLSET % b"<loc>\n  http://a.example/1\n </loc>", ["/1"], []),
     ("port", URLSET % b"<loc>http://a.example:8080/1</loc>", ["/1"], []),
     ("chinese", URLSET % "<loc>http://a.example/关于</loc>".encode(), ["/%E5%85%B3%E4%BA%8E"], []),
+    ("not ascii", URLSET % "<loc>http://例子.example/1</loc>".encode(), [], []),
     ("encoded already", URLSET % b"<loc>http://a.example/%E5%85%B3</loc>", ["/%E5%85%B3"], []),
     ("header injection", URLSET % b"<loc>http://a.example/&#13;&#10;X: 1</loc>", ["/X:%201"], []),
     ("other host", URLSET % b"<loc>http://b.example/1</loc><loc>//a.example/1</loc><loc>/1</loc>", [], []),
@@ -42,6 +43,11 @@ CASES = [
 def test_sitemaps(body: bytes, pages: t.List[str], sitemaps: t.List[str]) -> None:
     found = _sitemap.parse(body, "a.example")
     assert (list(found.pages), list(found.sitemaps)) == (pages, sitemaps)
+
+
+def test_host_may_be_written_in_either_way() -> None:
+    body = URLSET % "<loc>http://例子.example/1</loc><loc>http://xn--fsqu00a.example/2</loc>".encode()
+    assert _sitemap.parse(body, "xn--fsqu00a.example:8001").pages == ["/1", "/2"]
 
 
 def test_large_file_takes_no_long_time() -> None:
