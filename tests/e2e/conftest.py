@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 import pythons
@@ -48,7 +48,7 @@ def make_fleet(tmp_path: Path) -> Iterator[Maker]:
     """Make and start a fleet of so many hosts with one instance each; keywords are the stand-in's settings."""
     made: list[Fleet] = []
 
-    def make(hosts: int = 4, version: str = VERSION, **knobs: int) -> Fleet:
+    def make(hosts: int = 4, version: str = VERSION, **knobs: Any) -> Fleet:
         real = releases.real_releases() is not None
         fleet = Fleet(tmp_path / f"fleet{len(made)}", with_database=real)
         made.append(fleet)

@@ -45,6 +45,7 @@ class Knobs(NamedTuple):
     no_database: bool = False        # serves one site from memory: for tests that need no MariaDB
     wrong_version: str = ""          # what version/info answers instead of the truth
     limited: bool = False            # the memory limiter is at work: pages answer 429 (3.4.7)
+    says: str = ""                   # a line in its log at each start, e.g. of a failure that does not end it
     panics_at: str = ""              # a handler that panics: this path answers 500
     redirects: tuple[tuple[str, str], ...] = ()  # path and where it leads to with 301, as in the admin pages
 

@@ -129,6 +129,8 @@ class Application:
         """Database and migration; a signal that comes meanwhile waits for the end of this."""
         program = self.program
         time.sleep(program.knobs.start_delay_ms / 1000)
+        if program.knobs.says:
+            log.line(program.knobs.says)
         if program.knobs.exit_code >= 0:
             os._exit(program.knobs.exit_code)
         self._handler = self._install_or_sites()
