@@ -17,8 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import
 
 _BLOCK = 262144
 _LOOK_BACK = 4096
-_COUNTED = 8 << 20            # lines before the place are counted up to this size, for the numbers of lines
-_COUNTED_FOR_FINDINGS = 1 << 30
+_COUNTED = 8 << 20            # lines before the place are counted up to this size: some 15 ms
 _NEAR = 262144                # a search by time ends this close
 _DATED = re.compile(rb'(?:^|\n)(?:\[\w+\] )?(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d(?::\d\d)?)')
 
@@ -133,14 +132,10 @@ class Reader:
 
 def number_lines(fd: int, scanner: Scanner, segment: Segment) -> None:
     """Make the numbers of lines those of the file; None where counting what stands before would take too long."""
-    if segment.begin == 0:
+    entries = [entry for entry in list(scanner.findings.values()) + scanner.markers if entry['file'] == segment.path]
+    if segment.begin == 0 or not entries:
         return
-    findings = [entry for entry in scanner.findings.values() if entry['file'] == segment.path]
-    entries = findings + [entry for entry in scanner.markers if entry['file'] == segment.path]
-    countable = segment.begin <= (_COUNTED_FOR_FINDINGS if findings else _COUNTED)
-    if not entries:
-        return
-    before = count_lines(fd, segment.begin) if countable else None
+    before = count_lines(fd, segment.begin) if segment.begin <= _COUNTED else None
     for entry in entries:
         entry['line'] = None if before is None else entry['line'] + before
 

@@ -109,7 +109,7 @@ findings:
       description: The file in which the line stands.
       type: str
     line:
-      description: Number of the (first) line in the file, V(null) when it is too large to count.
+      description: Number of the (first) line in the file, V(null) when reading began after more than 8 MiB of it.
       type: int
     text:
       description: The line without colours, control characters written out, at most 500 characters.
@@ -169,7 +169,7 @@ position:
   description: The end of what was read, for O(since) of the next look.
   returned: always
   type: str
-  sample: "anqicms-log-1:eNqrVspLLEvMTFGyUorOTU0..."
+  sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGbO5dzF8j4JA-NKutCa6WM5LqqGCSKr9630OQ4E4Mw..."
 unread:
   description: What could not be read, each with C(file) and C(why). C(error.log) may be missing, that is not listed.
   returned: always

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -319,6 +321,33 @@ def test_a_rotated_file_that_is_a_link_is_not_followed(shop: Instance, tmp_path:
     assert (result["verdict"], result["lost"], result["findings"]) == ("unknown", True, [])
 
 
+@pytest.mark.root
+def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Instance]) -> None:
+    """In a directory of root's outside of the install directory: the process writes there."""
+    shop = site()
+    panel = Path(tempfile.mkdtemp(prefix="anqicms-panel-", dir="/run"))
+    log = panel / "shop.log"
+    try:
+        with log.open("ab") as output:
+            process = subprocess.Popen([str(shop.binary)], cwd=shop.dir, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=output)
+        try:
+            shop.wait_ready()
+            token = position(shop)
+            write(log, PANIC % 1)
+            copy_and_truncate(log)
+            write(log, PANIC % 2)
+            result = check(shop, token)
+        finally:
+            process.kill()
+            process.wait()
+        assert texts(result) == ["panic: number 1", "panic: number 2"]
+        assert [finding["file"] for finding in result["findings"]] == [f"{log}-20260131", str(log)]
+        assert (result["lost"], result["unread"]) == (False, [])
+    finally:
+        shutil.rmtree(panel)
+
+
 # --- options
 
 
@@ -389,6 +418,33 @@ def test_two_gigabytes_take_little_memory_and_a_place_near_the_end_little_time(s
     began = time.monotonic()
     assert texts(check(shop, token)) == ["panic: number 1"]
     assert time.monotonic() - began < 5
+
+
+# --- the module itself
+
+
+def run_module(shop: Instance, tmp_path: Path, *more: str, **arguments: Any) -> Result:
+    env = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()), ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"),
+               ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"), ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+    argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-i", "localhost,"]
+    argv += ["-e", "ansible_python_interpreter=" + sys.executable, "-m", "anqicms.lifecycle.log_check", *more]
+    argv += ["-a", json.dumps(dict(arguments, dir=str(shop.dir), state_dir=str(shop.dir.parent / "state")))]
+    output = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=False).stdout.decode()
+    return dict(json.loads(output[output.index("=> {") + 3:]))
+
+
+def test_module_fails_with_its_result_and_goes_on_from_its_position(site: Callable[..., Instance],
+                                                                    tmp_path: Path) -> None:
+    shop = site(start=True)
+    write(shop.log, LOST * 3)
+    failed = run_module(shop, tmp_path)
+    assert "database_lost: 2026/01/31 12:00:01" in failed["msg"]
+    assert "(3 times). Start the database" in failed["msg"]
+    assert (failed["changed"], failed["verdict"], failed["findings"][0]["count"]) == (False, "error", 3)
+    checked = run_module(shop, tmp_path, "--check", fail_on="never")
+    assert (checked["changed"], checked["findings"]) == (False, failed["findings"])
+    assert run_module(shop, tmp_path, since=failed["position"])["verdict"] == "ok"
+    assert "no code of a finding" in run_module(shop, tmp_path, ignore=["lost_database"])["msg"]
 
 
 # --- windows
