@@ -41,17 +41,32 @@ def _socket_links(proc: _procfs.ProcDir, name: str, wanted: t.Optional[t.Abstrac
 
 def _links(proc: _procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None) -> t.Set[str]:
     """The leader of a process may have ended while its threads live on: then only task/TID/fd shows its sockets."""
-    found = _socket_links(proc, 'fd', wanted)
-    stat = proc.stat() if not found else None
-    if stat is None or stat.state not in 'ZX':
-        return found
-    for task in proc.names('task'):
-        try:
-            found |= _socket_links(proc, 'task/%s/fd' % task, wanted)
-        except OSError as exc:
-            if exc.errno not in _procfs.GONE:
-                raise
+    try:
+        found = _socket_links(proc, 'fd', wanted)
+    except PermissionError:  # those of a leader that has ended are shown to root alone
+        if not _leader_has_ended(proc):
+            raise
+        found = set()
+    if not found and _leader_has_ended(proc):
+        for task in proc.names('task'):
+            found |= _thread_links(proc, task, wanted)
     return found
+
+
+def _leader_has_ended(proc: _procfs.ProcDir) -> bool:
+    stat = proc.stat()
+    return stat is not None and stat.state in 'ZX'
+
+
+def _thread_links(proc: _procfs.ProcDir, task: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
+    if task == str(proc.pid):
+        return set()
+    try:
+        return _socket_links(proc, 'task/%s/fd' % task, wanted)
+    except OSError as exc:
+        if exc.errno not in _procfs.GONE:
+            raise
+        return set()
 
 
 def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:

@@ -238,12 +238,11 @@ class StateDir:
             pass
 
     def tidy(self) -> None:
-        """Keep the newest results, history entries and runs: what is left behind has a bound."""
+        """Keep the newest results and runs: what is left behind has a bound."""
         results = self._file('results')
         by_age = sorted(os.listdir(results), key=lambda name: os.lstat(os.path.join(results, name)).st_mtime)
         for name in by_age[:-_KEEP_RESULTS]:
             os.unlink(os.path.join(results, name))
-        self._shorten('history.jsonl', self.history()[-_KEEP_HISTORY:], _KEEP_HISTORY * 1024)
         self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
 
     def _shorten(self, name: str, entries: t.Sequence[Entry], limit: int) -> None:
@@ -276,6 +275,7 @@ class StateDir:
         known = self.seen(pid, start_ticks)
         if known is None or any(known.get(key) != value for key, value in entry.items()):
             self.append('history.jsonl', entry)
+            self._shorten('history.jsonl', self.history()[-_KEEP_HISTORY:], _KEEP_HISTORY * 1024)
 
     def seen(self, pid: int, start_ticks: int) -> t.Optional[Entry]:
         """What was last noted of exactly this process (pid, start and boot), None when it was never seen."""

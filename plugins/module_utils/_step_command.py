@@ -88,8 +88,8 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise LifecycleError('%s was ended after %g s (timeout). The steps after it were not done. Its output: %s' % (
-            name, params['timeout'], output.text()), changed=True) from exc
+            name, params['timeout'], output.text() or '(none).'), changed=True) from exc
     if process.returncode:
         raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
-            name, process.returncode, output.text()), changed=True, exit_code=process.returncode)
+            name, process.returncode, output.text() or '(none).'), changed=True, exit_code=process.returncode)
     return dict(changed=True, exit_code=0, output=output.text())

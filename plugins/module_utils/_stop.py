@@ -133,7 +133,7 @@ class Stop:
         self.idle_since = None  # type: t.Optional[float]
         self.image = None  # type: t.Optional[t.Tuple[t.Optional[str], bytes]]
         self.children = _survivors.Children(handle.proc)
-        self.foreign_files = _open_files.holders(context.instance.dir, (handle.pid, os.getpid()))
+        self.foreign_files = _open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
         self.listened = self._listens()
         self.opened = self.listened or context.running_version is not None or self._has_served()
         self.database = _database_use.Watch(handle.proc, context.port)
@@ -352,6 +352,11 @@ def watch_for_respawn(context: Context, gone: int, seconds: float) -> t.Optional
         time.sleep(0.05)
 
 
+def _ours(context: Context) -> t.Tuple[int, ...]:
+    """This process, and the one that is parked to become the instance."""
+    return (os.getpid(),) + ((context.launcher.pid,) if context.launcher else ())
+
+
 def already_stopped(context: Context) -> t.Dict[str, t.Any]:
     return dict(
         stopped=True,
@@ -366,7 +371,7 @@ def already_stopped(context: Context) -> t.Dict[str, t.Any]:
         respawned=None,
         version=context.version,
         zombie_parent=None,
-        open_files=_open_files.still_there(_open_files.holders(context.instance.dir, (os.getpid(),))),
+        open_files=_open_files.still_there(_open_files.holders(context.instance.dir, _ours(context))),
     )
 
 

@@ -100,10 +100,14 @@ def refused(instance: Data, verb: str, accept: t.Sequence[str] = ()) -> list[str
         if is_hostile(instance.get(key)):
             return [f'{where}: its {key} holds control characters or template marks. Nothing was done. Rename it.']
     return [
-        f'{where}: {shown(hazard["code"])}: {shown(hazard["message"])} {shown(hazard.get("advice") or "")}'.rstrip()
+        f'{where}: {shown(hazard["code"])}: {_sentence(shown(hazard["message"]))} {shown(hazard.get("advice") or "")}'.rstrip()
         for hazard in blocking(instance, verb)
         if hazard['code'] not in accept
     ]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith('.') else text + '.'
 
 
 def blocking(instance: Data, verb: str) -> list[Data]:

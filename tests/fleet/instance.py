@@ -65,8 +65,15 @@ class Instance:
 
     @property
     def pid(self) -> int:
-        """Its one process; 0 when there is none. Raise RuntimeError when there are several."""
+        """Its one process; 0 when there is none. Raise RuntimeError when there are several.
+
+        For a moment: a child of it looks the same between its fork and its exec.
+        """
+        end = time.monotonic() + 1.0
         pids = self.pids()
+        while len(pids) > 1 and time.monotonic() < end:
+            time.sleep(0.01)
+            pids = self.pids()
         if len(pids) > 1:
             raise RuntimeError(f"{self.dir}: several processes {pids}")
         return pids[0] if pids else 0

@@ -68,7 +68,7 @@ def test_batches_refuses_what_is_no_size(given: Any) -> None:
 
 def test_hazard_blocks_its_verbs_only_and_can_be_accepted() -> None:
     answer = found(instance(hazards=[hazard("config_missing", "restart", "start")]))
-    assert "config_missing: it is so mend it" in _plan.make_plan(answer, "restart").refusals[0]
+    assert "config_missing: it is so. mend it" in _plan.make_plan(answer, "restart").refusals[0]
     assert _plan.make_plan(answer, "stop").refusals == []
     accepted = _plan.make_plan(answer, "restart", ["config_missing"])
     assert [entry["dir"] for entry in accepted.instances] == ["/www/a"]

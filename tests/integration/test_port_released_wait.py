@@ -7,6 +7,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import statistics
@@ -42,6 +43,9 @@ __all__ = ["hold", "port"]  # fixtures
 
 
 CROWD = """
+import resource
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 own = server(0, "127.0.0.1", listen=4096)
 pairs = []
 for number in range(int(sys.argv[2])):
@@ -56,7 +60,8 @@ for number in range(int(sys.argv[3])):
 
 def start_crowd(sockets: int) -> t.List["subprocess.Popen[bytes]"]:
     """Seven of ten sockets are open in processes, three are in TIME_WAIT."""
-    processes = max(1, sockets // 15000)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    processes = max(1, sockets // 15000, -(-sockets // (hard - 100)))
     share = sockets // processes
     argv = [sys.executable, "-c", PRELUDE + CROWD + SLEEP, "0", str(share * 7 // 20), str(share * 3 // 10)]
     started = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _unused in range(processes)]

@@ -128,9 +128,9 @@ class Application:
     def _boot(self) -> None:
         """Database and migration; a signal that comes meanwhile waits for the end of this."""
         program = self.program
-        time.sleep(program.knobs.start_delay_ms / 1000)
         if program.knobs.says:
             log.line(program.knobs.says)
+        time.sleep(program.knobs.start_delay_ms / 1000)
         if program.knobs.exit_code >= 0:
             os._exit(program.knobs.exit_code)
         self._handler = self._install_or_sites()
