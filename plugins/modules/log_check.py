@@ -169,7 +169,7 @@ position:
   description: The end of what was read, for O(since) of the next look.
   returned: always
   type: str
-  sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGbO5dzF8j4JA-NKutCa6WM5LqqGCSKr9630OQ4E4Mw..."
+  sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGb..."
 unread:
   description: What could not be read, each with C(file) and C(why). C(error.log) may be missing, that is not listed.
   returned: always

@@ -101,7 +101,7 @@ log_position:
   description: The end of the logs before the start, for O(anqicms.lifecycle.log_check#module:since).
   returned: always
   type: str
-  sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGbO5dzF8j4JA-NKutCa6WM5LqqGCSKr9630OQ4E4Mw..."
+  sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGb..."
 exit_code:
   description: Exit status of a start that failed, minus the signal's number when one killed it, V(null) when it lives.
   returned: when known

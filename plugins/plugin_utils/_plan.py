@@ -100,14 +100,16 @@ def refused(instance: Data, verb: str, accept: t.Sequence[str] = ()) -> list[str
         if is_hostile(instance.get(key)):
             return [f'{where}: its {key} holds control characters or template marks. Nothing was done. Rename it.']
     return [
-        f'{where}: {shown(hazard["code"])}: {_sentence(shown(hazard["message"]))} {shown(hazard.get("advice") or "")}'.rstrip()
+        f'{where}: {shown(hazard["code"])}: {_advice(hazard)}'
         for hazard in blocking(instance, verb)
         if hazard['code'] not in accept
     ]
 
 
-def _sentence(text: str) -> str:
-    return text if text.endswith('.') else text + '.'
+def _advice(hazard: Data) -> str:
+    """What was seen and what to do, each a sentence."""
+    message, advice = shown(hazard['message']), shown(hazard.get('advice') or '')
+    return f'{message}{"" if message.endswith(".") else "."} {advice}'.rstrip()
 
 
 def blocking(instance: Data, verb: str) -> list[Data]:

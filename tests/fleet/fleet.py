@@ -97,7 +97,8 @@ class Fleet:
         for host in self.hosts:
             rows += [f"    {host.name}:", f"      anqicms_state_dir: {host.state_dir}", "      anqicms_instances:"]
             for instance in host.instances:
-                rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}"]
+                rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}",
+                         f"          sites: [{{host: {instance.dir.name}}}]"]
         rows += ["  vars:", "    ansible_connection: local", f"    ansible_python_interpreter: {sys.executable}"]
         self.inventory.write_text("\n".join(rows) + "\n")
         return self.inventory
