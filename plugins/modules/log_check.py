@@ -8,7 +8,7 @@ module: log_check
 short_description: Say what the logs of one AnQiCMS instance hold since a point
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - Reads C(running.log) (or wherever the process writes, such as the log of a panel), C(error.log) and
     C(cache/error.log) of one instance, and tells errors from the red lines that a healthy first start or a healthy

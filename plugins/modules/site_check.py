@@ -8,7 +8,7 @@ module: site_check
 short_description: Ask each site of an AnQiCMS instance whether it answers as itself
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - One instance serves many sites, and a port that answers is no proof for any of them. When the database of a further
     site cannot be reached at a start, nothing is logged and its visitors get the pages of the default site with status
