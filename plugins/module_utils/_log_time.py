@@ -1,0 +1,202 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Times of logs as seconds since the epoch, with how far off they can be. Pure but for the zone of the process."""
+
+import calendar
+import re
+import time
+import typing as t
+import unicodedata
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
+
+_DAY = 86400.0
+_YEARS_BACK = 9              # from one 29 February to the next there are eight years at most
+_AHEAD = _DAY                # how far a stamp may be ahead of what was written after it: clocks are set back
+_CTIME_ERROR = 2.0           # dmesg adds whole seconds of the time of boot
+_PRINTK_ERROR = 0.1
+
+_ISO = re.compile(r'(?:\S+ )?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?'
+                  r' ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Za-z0-9+-]+)?$')
+_UNIX = re.compile(r'\d{9,10}\.\d{3,6}$')
+_CLOCK = re.compile(r'(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?')
+_WORD = re.compile(r'[^\s.,]+')
+_NUMBERED_MONTH = re.compile(r'(\d{1,2})[\u6708\uc6d4]$')   # as Chinese, Japanese and Korean write it
+_GLUED_DAY = re.compile(r'\b([^\W\d]{2,9})(\d{1,2})\b')  # dmesg --human: Jul12
+# Begins of the names of the months, without accents; the longest that fits decides.
+_MONTHS = {stem: number for number, stems in enumerate((
+    'jan ene gen ian sty led янв січ tam oca',
+    'feb fev lut uno фев лют hel sub',
+    'mar maer mrz mrt bre мар бер maa',
+    'apr avr abr kwi dub апр кві huh nis',
+    'mai may mag maj mei kve мая маи тра tou',
+    'jun juin giu cze cer июн чер kes haz',
+    'jul juil lug lip cec июл лип hei tem',
+    'aug aou ago sie srp авг сер elo agu',
+    'sep set wrz zar сен вер syy eyl',
+    'oct okt ott out paz rij окт жов lok eki',
+    'nov lis ноя лис marras kas',
+    'dec dez dic des gru pro дек гру jou ara'), 1) for stem in stems.split()}
+
+Date = t.Tuple[int, int, int]
+
+
+class Moment(t.NamedTuple):
+    """Seconds since the epoch; the true time is at most ``uncertainty`` seconds away."""
+
+    time: float
+    uncertainty: float
+
+
+class Clocks(t.NamedTuple):
+    """The clocks of this host, read at once: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME."""
+
+    real: float
+    monotonic: float
+    boottime: float
+
+
+def of_prefix(prefix: Prefix, not_after: float, clocks: t.Optional[Clocks] = None) -> t.Optional[Moment]:
+    """When a line was written. ``clocks`` only for lines of this boot: seconds since boot say nothing of others."""
+    if prefix.stamp is not None:
+        return of_stamp(prefix.stamp, not_after)
+    return of_printk(prefix.printk, clocks) if prefix.printk is not None and clocks is not None else None
+
+
+def of_printk(seconds: float, clocks: Clocks) -> Moment:
+    """The kernel's stamps stand still while the host sleeps: what was before the last sleep seems later than it was."""
+    slept = max(0.0, clocks.boottime - clocks.monotonic)
+    return Moment(clocks.real - (clocks.monotonic - seconds), _PRINTK_ERROR + slept)
+
+
+def walk_back(stamps: t.Sequence[bytes], not_after: float) -> t.List[t.Optional[Moment]]:
+    """The times of the stamps of a file, in order, last changed at ``not_after``: none is later than the next."""
+    moments = []  # type: t.List[t.Optional[Moment]]
+    for stamp in reversed(stamps):
+        moment = of_stamp(stamp, not_after)
+        not_after = min(not_after, moment.time) if moment else not_after
+        moments.append(moment)
+    return moments[::-1]
+
+
+def of_stamp(stamp: bytes, not_after: float) -> t.Optional[Moment]:
+    """The time of a stamp of any form. Without a year it is the last such time that is not after ``not_after``."""
+    text = _decoded(stamp).strip()
+    try:
+        match = _ISO.match(text)
+        if match:
+            return _of_iso(match)
+        if _UNIX.match(text):
+            return Moment(float(text), 0.001)
+        return _of_words(text, not_after)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def local(date: Date, seconds: float) -> Moment:
+    """A time of the local clock. One that comes twice, or never, for summer time: the middle of what it can be."""
+    wall = calendar.timegm(date + (0, 0, 0)) + seconds
+    offsets = {_offset(wall + days * _DAY) for days in (-1, 0, 1)}
+    possible = [wall - offset for offset in offsets if _offset(wall - offset) == offset]
+    times = possible or [wall - offset for offset in offsets]
+    return Moment((min(times) + max(times)) / 2, (max(times) - min(times)) / 2)
+
+
+def _offset(epoch: float) -> int:
+    return time.localtime(epoch).tm_gmtoff
+
+
+def _decoded(stamp: bytes) -> str:
+    try:
+        return stamp.decode('utf-8')
+    except UnicodeDecodeError:
+        return stamp.decode('latin-1')
+
+
+def _of_iso(match: t.Match[str]) -> t.Optional[Moment]:
+    year, month, day, hour, minute, second = (int(text) for text in match.groups()[:6])
+    if not _is_date((year, month, day)) or not _is_clock(hour, minute, second):
+        return None
+    fraction, zone = match.group(7), match.group(8)
+    seconds = hour * 3600 + minute * 60 + second + (float('0.' + fraction) if fraction else 0.0)
+    error = 0.001 if fraction else 1.0
+    offset = _zone_offset(zone)
+    if offset is None:
+        moment = local((year, month, day), seconds)
+        return Moment(moment.time, moment.uncertainty + error)
+    return Moment(calendar.timegm((year, month, day, 0, 0, 0)) + seconds - offset, error)
+
+
+def _zone_offset(zone: t.Optional[str]) -> t.Optional[int]:
+    """Seconds east of Greenwich; None for the local zone, and for a name that only the writer's host can explain."""
+    if zone in ('Z', 'UTC', 'GMT'):
+        return 0
+    match = re.match(r'([+-])(\d\d):?(\d\d)$', zone or '')
+    if match is None:
+        return None
+    east = int(match.group(2)) * 3600 + int(match.group(3)) * 60
+    return east if match.group(1) == '+' else -east
+
+
+def _of_words(text: str, not_after: float) -> t.Optional[Moment]:
+    """``Jul 12 16:09:14``, ``Sun Jul 12 16:09:14 2026``, and these in other languages and another order."""
+    clock = _CLOCK.search(text)
+    if clock is None:
+        return None
+    year, month, day = _date_words(text[: clock.start()] + ' ' + text[clock.end() :])
+    hour, minute, second = (int(part or 0) for part in clock.groups()[:3])
+    if day is None or not _is_clock(hour, minute, second):
+        return None
+    fraction = clock.group(4)
+    seconds = hour * 3600 + minute * 60 + second + (float('0.' + fraction) if fraction else 0.0)
+    error = _CTIME_ERROR if year else 0.001 if fraction else 1.0 if clock.group(3) else 60.0
+    found = _latest(year, month, day, seconds, not_after)
+    return Moment(found.time, found.uncertainty + error) if found else None
+
+
+def _date_words(text: str) -> t.Tuple[t.Optional[int], t.Optional[int], t.Optional[int]]:
+    """Year, month, day; None for each that is not there or not understood. The weekday comes before the month."""
+    year = month = day = None
+    for word in _WORD.findall(_GLUED_DAY.sub(r'\1 \2', text)):
+        numbered = _NUMBERED_MONTH.match(word)
+        if numbered:
+            month = int(numbered.group(1))
+        elif word.isdigit() and len(word) == 4:
+            year = int(word)
+        elif word.isdigit() and len(word) <= 2:
+            day = int(word)
+        else:
+            month = _month(word)
+    return year, month, day
+
+
+def _month(word: str) -> t.Optional[int]:
+    plain = ''.join(char for char in unicodedata.normalize('NFKD', word.casefold()) if not unicodedata.combining(char))
+    fitting = [stem for stem in _MONTHS if plain.startswith(stem)]
+    return _MONTHS[max(fitting, key=len)] if fitting else None
+
+
+def _latest(year: t.Optional[int], month: t.Optional[int], day: int, seconds: float,
+            not_after: float) -> t.Optional[Moment]:
+    """The last such time that is not after. A month that is not understood can be each of that year until then."""
+    last = time.localtime(not_after + _AHEAD).tm_year
+    for candidate in [year] if year else range(last, last - _YEARS_BACK, -1):
+        dates = [(candidate, number, day) for number in ([month] if month else range(12, 0, -1))]
+        found = [local(date, seconds) for date in dates if _is_date(date)]
+        # A year that is written is believed.
+        found = [moment for moment in found if moment.time <= not_after + _AHEAD] or (found[-1:] if year else [])
+        if found:
+            return Moment(found[0].time, found[0].uncertainty + found[0].time - found[-1].time)
+    return None
+
+
+def _is_date(date: Date) -> bool:
+    year, month, day = date
+    return 1970 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+
+
+def _is_clock(hour: int, minute: int, second: int) -> bool:
+    return hour < 24 and minute < 60 and second <= 60
