@@ -1,0 +1,53 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""From the local times that logs carry to seconds since the epoch, with what that leaves open. Pure."""
+
+import datetime
+import re
+import time
+import typing as t
+
+_NUMBER = re.compile(r'\d+')
+_LENGTHS = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
+
+Span = t.Tuple[float, float]  # the earliest and the latest moment
+
+
+def span(stamp: str) -> t.Optional[Span]:
+    """What a local time of one second's resolution may be: two hours apart in the night that clocks go back.
+
+    ``stamp``: year to second in this order, whatever stands between the numbers. None when there is no such time.
+    """
+    digits = ''.join(_NUMBER.findall(stamp))
+    try:
+        parts = tuple(int(digits[begin:end]) for begin, end in _LENGTHS)
+        datetime.datetime(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5])  # refuses 31 February
+        return _moments(parts)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moments(parts: t.Tuple[int, ...]) -> Span:
+    moments = [time.mktime(parts + (0, 0, is_summer)) for is_summer in (0, 1)]  # type: ignore[arg-type]
+    fitting = [moment for moment in moments if time.localtime(moment)[:6] == parts]
+    if not fitting:  # left out in the night that clocks go forward: written by a clock of another zone
+        fitting = moments
+    return min(fitting), max(fitting) + 1.0
+
+
+def around(low: t.Optional[Span], high: t.Optional[Span]) -> t.Tuple[t.Optional[float], float]:
+    """Time and uncertainty of what happened between two times; no time when one of them is not known."""
+    if low is None or high is None:
+        return None, 0.0
+    begin, end = min(low + high), max(low + high)
+    return (begin + end) / 2.0, (end - begin) / 2.0
+
+
+def overlaps(moment: t.Optional[float], uncertainty: float, since: t.Optional[float], until: t.Optional[float]) -> bool:
+    """Whether it may have happened in the window; what has no time may have."""
+    if moment is None:
+        return True
+    return (since is None or moment + uncertainty >= since) and (until is None or moment - uncertainty <= until)
