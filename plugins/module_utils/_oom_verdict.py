@@ -1,0 +1,368 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""From what all sources tell to a verdict: was it killed for memory? Pure; explained in docs/memory-kills.md.
+
+``no`` needs a source that would have shown a kill, for the whole window. What could not be looked at is ``unknown``.
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import MAYBE, OTHER, OURS, Subject
+
+CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
+_URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
+
+GLOBAL_OOM, CGROUP_OOM, USERSPACE_OOM = 'kernel_oom_global', 'kernel_oom_cgroup', 'userspace_oom'
+GO_RUNTIME_OOM, CRASH, ADMIN_STOP, ADMIN_KILL = 'go_runtime_oom', 'crash', 'admin_stop', 'admin_kill'
+HOST_REBOOT, HOST_PANIC, NOT_DEAD, UNEXPLAINED = 'host_reboot', 'host_panic', 'not_dead', 'unexplained'
+
+VERDICTS = {
+    GLOBAL_OOM: (CONFIRMED, LIKELY),
+    CGROUP_OOM: (CONFIRMED, LIKELY),
+    USERSPACE_OOM: (CONFIRMED, LIKELY),
+    GO_RUNTIME_OOM: (NO,),
+    CRASH: (NO,),
+    ADMIN_STOP: (NO,),
+    ADMIN_KILL: (NO,),
+    HOST_REBOOT: (NO,),
+    HOST_PANIC: (NO,),
+    NOT_DEAD: (NO,),
+    UNEXPLAINED: (NO, UNKNOWN),
+}  # type: t.Dict[str, t.Tuple[str, ...]]
+
+# What explains a death by itself, and as what; a kill for memory comes before these, and the first before the others.
+_EXPLAINS = {
+    types.KERNEL_PANIC_OOM: HOST_PANIC,
+    types.GO_OOM: GO_RUNTIME_OOM,
+    types.PANIC: CRASH,
+    types.KERNEL_SEGFAULT: CRASH,
+    types.GUARD_ADMIN_STOP: ADMIN_KILL,
+    types.CLEAN_STOP: ADMIN_STOP,
+    types.BOOT: HOST_REBOOT,
+}
+_TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not say why
+_SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
+_SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
+_GROUP_KILL_S = 5.0    # all of a group are killed within this
+_END_SLACK_S = 60.0    # between the last record of a source and now
+
+
+class Counters(t.NamedTuple):
+    """``host``: kills of the kernel since the boot; ``group``: those in the instance's own memory group."""
+
+    booted: t.Optional[float] = None
+    host: t.Optional[int] = None
+    group: t.Optional[int] = None
+    evidence: t.Tuple[Evidence, ...] = ()
+
+
+class Case(t.NamedTuple):
+    """Everything that a verdict is made from. ``killers``: killers in userspace that run on this host."""
+
+    since: float
+    until: float
+    subject: Subject
+    events: t.Tuple[Event, ...]
+    coverage: t.Tuple[Coverage, ...]
+    counters: Counters = Counters()
+    killers: t.Tuple[str, ...] = ()
+
+
+class Incident(t.NamedTuple):
+    """One death. ``event`` is what tells of it, ``traces`` what else was left of it; ``victims``: killed together."""
+
+    verdict: str
+    cause: str
+    event: Event
+    how: str
+    candidates: t.Tuple[str, ...] = ()
+    traces: t.Tuple[Event, ...] = ()
+    victims: t.Tuple[Event, ...] = ()
+
+
+class Decision(t.NamedTuple):
+    verdict: str
+    cause: str
+    incidents: t.Tuple[Incident, ...]
+    others: t.Tuple[Event, ...]  # kills of the window that were not this instance's
+    notes: t.Tuple[str, ...]
+
+
+def decide(case: Case) -> Decision:
+    """The verdict on the window."""
+    return _Judge(case).decide()
+
+
+# --- time
+
+
+def near(one: Event, other: Event, within: float = _SAME_DEATH_S) -> bool:
+    """Whether both can tell of the same moment."""
+    if one.time is None or other.time is None:
+        return one.time is None and other.time is None
+    return abs(one.time - other.time) <= one.uncertainty + other.uncertainty + within
+
+
+def covers(spans: t.Iterable[t.Tuple[float, float]], begin: float, end: float) -> bool:
+    """Whether the spans together leave no gap between begin and end."""
+    for first, last in sorted(spans):
+        if first > begin:
+            return False
+        begin = max(begin, last)
+    return begin >= end
+
+
+def _spans(coverage: t.Iterable[Coverage]) -> t.List[t.Tuple[float, float]]:
+    return [(entry.begin, entry.end + _END_SLACK_S) for entry in coverage
+            if entry.readable and entry.begin is not None and entry.end is not None]
+
+
+# --- the judge
+
+
+class _Judge:
+    def __init__(self, case: Case) -> None:
+        self.case, self.subject = case, case.subject
+        self.notes = []      # type: t.List[str]
+        self.incidents = []  # type: t.List[Incident]
+        self.others = []     # type: t.List[Event]
+        self.events = [event for event in case.events if self._in_window(event)]
+
+    def decide(self) -> Decision:
+        self._remark()
+        self._kills()
+        self._explained()
+        self._traces()
+        self._unseen_ends()
+        verdict, cause = self._overall()
+        self.incidents.sort(key=lambda incident: incident.event.time or 0.0)
+        return Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
+
+    def _in_window(self, event: Event) -> bool:
+        if event.time is None:
+            return True
+        return self.case.since - event.uncertainty <= event.time <= self.case.until + event.uncertainty
+
+    def _of_kind(self, *kinds: str) -> t.List[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+    def _remark(self) -> None:
+        """What is worth saying and decides nothing."""
+        for event in self._of_kind(types.SPOOFED):
+            self.notes.append('A line that looks like the kernel\'s was written by a program, and is not believed: %s'
+                              % _quote(event))
+        for event in self.case.events:
+            if event not in self.events and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
+                    and _oom_identity.match(event, self.subject).answer != OTHER:
+                self.notes.append('Outside of the window: %s' % _quote(event))
+        for event in self._of_kind(types.KERNEL_INTENT):
+            if _oom_identity.match(event, self.subject).answer == OURS:
+                self.notes.append('The kernel chose it, which is no kill: a child can have died for it: %s'
+                                  % _quote(event))
+
+    # --- kills for memory
+
+    def _kills(self) -> None:
+        kernel = [event for event in self._of_kind(types.KERNEL_KILL) if self._is_possible(event)]
+        for event in kernel:
+            self._kill(event, CGROUP_OOM if _is_of_group(event) else GLOBAL_OOM, kernel)
+        for event in self._of_kind(types.USERSPACE_KILL):
+            if not self._is_known(event):
+                self._kill(event, USERSPACE_OOM, ())
+
+    def _is_possible(self, event: Event) -> bool:
+        """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
+        counters = self.case.counters
+        if counters.host != 0 or counters.booted is None or event.time is None \
+                or event.time - event.uncertainty <= counters.booted:
+            return True
+        self.notes.append('The kernel has counted no kill since its boot, so this line is not believed: %s'
+                          % _quote(event))
+        return False
+
+    def _is_known(self, event: Event) -> bool:
+        """systemd tells of kills by the kernel too: then it is one death, and one more line for it."""
+        for index, incident in enumerate(self.incidents):
+            if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid):
+                self.incidents[index] = incident._replace(traces=incident.traces + (event,))
+                return True
+        return False
+
+    def _kill(self, event: Event, cause: str, together: t.Sequence[Event]) -> None:
+        found = _oom_identity.match(event, self.subject)
+        nameless = event.comm is None and event.pid is None and event.cgroup is None
+        if found.answer == MAYBE and nameless and not self._has_trace(event):
+            found = found._replace(answer=OTHER)
+        if found.answer == OTHER:
+            self.others.append(event)
+            return
+        sure = found.answer == OURS and event.trusted and event.time is not None
+        victims = tuple(other for other in together if _is_killed_with(event, other))
+        if any(incident.event in victims for incident in self.incidents):
+            return  # of the same group kill
+        how = found.how if event.trusted else found.how + '; who wrote the line is not known'
+        self.incidents.append(Incident(CONFIRMED if sure else LIKELY, cause, event, how, found.candidates,
+                                       victims=victims))
+
+    def _has_trace(self, event: Event) -> bool:
+        return any(near(event, trace) for trace in self._of_kind(types.CLEAN_STOP, *_TRACES))
+
+    # --- deaths with another explanation
+
+    def _explained(self) -> None:
+        for kind, cause in _EXPLAINS.items():
+            for event in self._of_kind(kind):
+                if self._may_be_of_us(event) and not self._belongs(event, cause):
+                    self.incidents.append(Incident(NO, cause, event, _EXPLANATION[cause]))
+
+    def _may_be_of_us(self, event: Event) -> bool:
+        if event.kind == types.KERNEL_SEGFAULT:
+            return _oom_identity.match(event, self.subject).answer == OURS
+        return not any(_oom_identity.alive_at(life, event) for life in self.subject.lives)
+
+    def _belongs(self, event: Event, cause: str) -> bool:
+        """Whether the event is part of a death that is listed: a killer's SIGTERM leaves the mark of a clean stop."""
+        for index, incident in enumerate(self.incidents):
+            same_kind = incident.cause == cause
+            if near(event, incident.event, _SAME_BOOT_S if incident.cause == HOST_PANIC else _SAME_DEATH_S) and (
+                    same_kind or (incident.cause, cause) in _LEAVES):
+                self.incidents[index] = incident._replace(traces=incident.traces + (event,))
+                return True
+        return False
+
+    # --- deaths without one
+
+    def _traces(self) -> None:
+        for event in self._of_kind(*_TRACES):
+            if any(_oom_identity.alive_at(life, event) for life in self.subject.lives):
+                continue
+            known = [index for index, incident in enumerate(self.incidents) if near(event, incident.event)]
+            if known:
+                index = min(known, key=lambda i: abs((self.incidents[i].event.time or 0.0) - (event.time or 0.0)))
+                self.incidents[index] = self.incidents[index]._replace(
+                    traces=self.incidents[index].traces + (event,))
+            else:
+                self._unexplained(event)
+
+    def _unseen_ends(self) -> None:
+        """Processes of the history that are gone without a line that says so."""
+        lives = self.subject.lives
+        for index, life in enumerate(lives):
+            end = lives[index + 1].begin if index + 1 < len(lives) else self.case.until
+            if life.running or end < self.case.since or life.last_seen > self.case.until:
+                continue
+            begin = min(max(life.last_seen, self.case.since), end)
+            middle, half = (begin + end) / 2, (end - begin) / 2
+            event = Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
+                          {}, ())
+            if not any(near(event, incident.event, 0.0) for incident in self.incidents):
+                self._unexplained(event)
+
+    def _unexplained(self, event: Event) -> None:
+        middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
+        begin = max(middle - event.uncertainty, self.case.since)
+        end = min(middle + event.uncertainty, self.case.until)
+        why = self._why_not_excluded(begin, end)
+        cause = self._counted_cause(begin, end) if event.evidence else None
+        if why is None:
+            verdict, cause, why = NO, UNEXPLAINED, 'it ended without a word, and nothing was killed for memory then'
+        elif cause is not None:
+            verdict, why = LIKELY, 'it ended without a word, and the kernel has counted a kill that no log shows'
+        else:
+            verdict, cause = UNKNOWN, UNEXPLAINED
+        self.incidents.append(Incident(verdict, cause, event, why))
+
+    def _counted_cause(self, begin: float, end: float) -> t.Optional[str]:
+        """What a counter says of a time for which the kernel's log is lost."""
+        if covers(self._kernel_spans(), begin, end):
+            return None
+        if self.case.counters.group:
+            return CGROUP_OOM
+        return GLOBAL_OOM if self._uncounted(end) else None
+
+    def _uncounted(self, end: float) -> bool:
+        """Whether the kernel has killed more since its boot than its log shows."""
+        counters = self.case.counters
+        if not counters.host or counters.booted is None or counters.booted > end:
+            return False
+        logged = [event for event in self.case.events
+                  if event.kind == types.KERNEL_KILL and (event.time or 0.0) >= counters.booted]
+        return counters.host > len(logged)
+
+    def _why_not_excluded(self, begin: float, end: float) -> t.Optional[str]:
+        """None where a kill for memory between begin and end would be known."""
+        if not covers(self._kernel_spans(), begin, end):
+            return 'no source that would show a kill by the kernel covers that time'
+        if self.case.killers and not covers(_spans(self._of_services()), begin, end):
+            return '%s runs here, and no log that could be read shows what it killed then' % self.case.killers[0]
+        return None
+
+    def _kernel_spans(self) -> t.List[t.Tuple[float, float]]:
+        logs = _spans(entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat')
+        counters = self.case.counters
+        if counters.host == 0 and counters.booted is not None:
+            logs.append((counters.booted, self.case.until))
+        return logs
+
+    def _of_services(self) -> t.List[Coverage]:
+        return [entry for entry in self.case.coverage if entry.source in SERVICE_LOGS]
+
+    # --- all together
+
+    def _overall(self) -> t.Tuple[str, str]:
+        known = [incident for incident in self.incidents if incident.verdict != NO]
+        if known:
+            worst = min((incident.verdict for incident in known), key=_URGENCY.index)
+            if worst == UNKNOWN:
+                return UNKNOWN, UNEXPLAINED
+            return worst, [incident.cause for incident in known if incident.verdict == worst][-1]
+        if any(life.running and life.begin < self.case.since - 2.0 for life in self.subject.lives):
+            self.notes.append('The process that runs now began before the window.')
+            return NO, NOT_DEAD
+        why = self._why_not_excluded(self.case.since, self.case.until)
+        if why is not None and not self._all_ends_are_told():
+            self.notes.append(why[0].upper() + why[1:] + '.')
+            return UNKNOWN, UNEXPLAINED
+        if self.incidents:
+            return NO, max(self.incidents, key=lambda incident: incident.event.time or 0.0).cause
+        return NO, NOT_DEAD if any(life.running for life in self.subject.lives) else UNEXPLAINED
+
+    def _all_ends_are_told(self) -> bool:
+        """Whether the application's own log spans the window and explains the end of every process in it."""
+        own = [entry for entry in self.case.coverage if entry.source == 'running.log']
+        starts = self._of_kind(types.STARTED)
+        return bool(self.incidents) and covers(_spans(own), self.case.since, self.case.until) \
+            and len(starts) <= len(self.incidents)
+
+
+SERVICE_LOGS = ('journal', 'syslog', 'messages')
+_LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),
+           (ADMIN_KILL, ADMIN_STOP), (HOST_REBOOT, ADMIN_STOP)}
+_EXPLANATION = {
+    HOST_PANIC: 'the kernel panicked for lack of memory instead of killing anything',
+    GO_RUNTIME_OOM: 'its own runtime could not get memory and ended it; nothing killed it',
+    CRASH: 'it crashed by itself',
+    ADMIN_KILL: 'a stop script killed it',
+    ADMIN_STOP: 'it was asked to end, and said so',
+    HOST_REBOOT: 'the host was started anew',
+}
+
+
+def _quote(event: Event) -> str:
+    return event.evidence[0].text if event.evidence else event.kind
+
+
+def _is_of_group(event: Event) -> bool:
+    return event.scope == types.CGROUP
+
+
+def _is_killed_with(event: Event, other: Event) -> bool:
+    """Whether both died in one kill of a whole control group."""
+    return (other is not event and bool(event.details.get('oom_group')) and bool(other.details.get('oom_group'))
+            and event.details.get('oom_memcg') == other.details.get('oom_memcg') and near(event, other, _GROUP_KILL_S))

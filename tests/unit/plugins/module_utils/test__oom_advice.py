@@ -1,0 +1,77 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Advice by cause, version and figures: what is said, and what is not."""
+
+import typing as t
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_advice import Figures, advise
+
+MIB = 1024
+
+
+def said(cause: str, verdict: str = 'confirmed', **figures: t.Any) -> str:
+    return '\n'.join(advise(Figures(verdict, cause, **figures)))
+
+
+def test_a_limit_is_told_with_its_figures() -> None:
+    text = said('kernel_oom_cgroup', limit=512 * MIB, rss=508 * MIB, version='3.5.8', host_memory=8192 * MIB)
+    assert 'limit of 512 MiB' in text
+    assert 'It had 508 MiB' in text
+    assert 'GOMEMLIMIT to about 409MiB' in text
+    assert 'reckon with the memory of the host' in text
+
+
+def test_a_limit_is_no_matter_of_the_host() -> None:
+    text = said('kernel_oom_cgroup', largest=('mysqld', 4096 * MIB), host_swap=0)
+    assert 'mysqld' not in text
+    assert 'swap' not in text
+
+
+@pytest.mark.parametrize('largest, is_told', [(4096, True), (100, False)])
+def test_the_database_is_named_when_it_is_the_real_hog(largest: int, is_told: bool) -> None:
+    text = said('kernel_oom_global', rss=500 * MIB, largest=('mysqld', largest * MIB))
+    assert ('innodb_buffer_pool_size' in text) is is_told
+
+
+@pytest.mark.parametrize('swap, is_told', [(0, True), (MIB, False), (None, False)])
+def test_swap(swap: t.Optional[int], is_told: bool) -> None:
+    assert ('no swap' in said('kernel_oom_global', host_swap=swap)) is is_told
+
+
+@pytest.mark.parametrize('version, words, others', [
+    ('2.3.6', ['3.5.5'], ['full-text', 'cache type', 'reckon']),
+    ('2.5.3', ['3.5.5', 'full-text'], ['cache type', 'reckon']),
+    ('3.3.2', ['10000 entries', '3.3.3'], ['no bound']),
+    ('3.5.4', ['3.5.5', 'no bound', 'reckon'], ['3.3.3']),
+    ('3.5.5', ['no bound'], ['3.5.5', '3.3.3']),
+    (None, ['full-text'], ['3.5.5', '3.3.3']),
+])
+def test_by_version(version: t.Optional[str], words: t.List[str], others: t.List[str]) -> None:
+    text = said('kernel_oom_cgroup', version=version)
+    assert [word for word in words if word not in text] == []
+    assert [word for word in others if word in text] == []
+
+
+def test_a_limit_of_the_runtime_that_is_set_is_not_asked_for() -> None:
+    assert 'GOMEMLIMIT' not in said('kernel_oom_global', gomemlimit='400MiB')
+
+
+def test_three_kills() -> None:
+    assert 'killed 3 times' in said('kernel_oom_global', kills=3)
+    assert 'times' not in said('kernel_oom_global', kills=2)
+
+
+def test_what_to_grant_is_told_when_nothing_is_known() -> None:
+    grant = ('kmsg: run it as root',)
+    assert 'run it as root' in said('unexplained', 'unknown', unreadable=grant)
+    assert 'run it as root' not in said('unexplained', 'no', unreadable=grant)
+
+
+@pytest.mark.parametrize('cause', sorted(set(_oom_verdict.VERDICTS) - {'not_dead'}))
+def test_there_is_advice_for_each_cause(cause: str) -> None:
+    assert said(cause, _oom_verdict.VERDICTS[cause][0])
