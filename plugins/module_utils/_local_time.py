@@ -7,8 +7,9 @@
 
 import datetime
 import re
-import time
 import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_time
 
 _NUMBER = re.compile(r'\d+')
 _LENGTHS = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
@@ -17,25 +18,18 @@ Span = t.Tuple[float, float]  # the earliest and the latest moment
 
 
 def span(stamp: str) -> t.Optional[Span]:
-    """What a local time of one second's resolution may be: two hours apart in the night that clocks go back.
+    """What a local time of one second's resolution may be: an hour and more in the night that clocks go back.
 
     ``stamp``: year to second in this order, whatever stands between the numbers. None when there is no such time.
     """
     digits = ''.join(_NUMBER.findall(stamp))
     try:
-        parts = tuple(int(digits[begin:end]) for begin, end in _LENGTHS)
-        datetime.datetime(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5])  # refuses 31 February
-        return _moments(parts)
-    except (ValueError, OverflowError):
+        year, month, day, hour, minute, second = (int(digits[begin:end]) for begin, end in _LENGTHS)
+        datetime.datetime(year, month, day, hour, minute, second)  # refuses 31 February
+        moment = _log_time.local((year, month, day), hour * 3600 + minute * 60 + second)
+    except (ValueError, OverflowError, OSError):
         return None
-
-
-def _moments(parts: t.Tuple[int, ...]) -> Span:
-    moments = [time.mktime(parts + (0, 0, is_summer)) for is_summer in (0, 1)]  # type: ignore[arg-type]
-    fitting = [moment for moment in moments if time.localtime(moment)[:6] == parts]
-    if not fitting:  # left out in the night that clocks go forward: written by a clock of another zone
-        fitting = moments
-    return min(fitting), max(fitting) + 1.0
+    return moment.time - moment.uncertainty, moment.time + moment.uncertainty + 1.0
 
 
 def around(low: t.Optional[Span], high: t.Optional[Span]) -> t.Tuple[t.Optional[float], float]:
