@@ -73,3 +73,143 @@ PREFIXES = {
     'delta': Before(b'[<    0.000012>] '),
     'time and delta': Before(b'[12345.678901 <    0.000012>] ', 12345.678901),
 }
+
+
+class Said(t.NamedTuple):
+    """What the lines of one occasion say, printed alone: one event of this kind with these."""
+
+    kind: str
+    pid: t.Optional[int]
+    comm: t.Optional[bytes]
+    lines: t.Tuple[bytes, ...]
+    scope: t.Optional[str] = None
+    uid: t.Optional[int] = None
+    cgroup: t.Optional[str] = None
+    details: t.Dict[str, t.Any] = {}  # noqa: RUF012  # never changed
+
+
+KILL, INTENT, NO_KILL = 'kernel_kill', 'kernel_intent', 'kernel_no_kill'
+_SIZES = b'total-vm:3kB, anon-rss:2kB, file-rss:1kB, shmem-rss:12kB'
+_CHOSEN = b'oom-kill:constraint=%s,task=comm,pid=88,uid=33'
+_GLOBAL = _CHOSEN % b'CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/'
+_MEMCG = _CHOSEN % b'CONSTRAINT_MEMCG,nodemask=(null),cpuset=X,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b'
+_NO_CPUSET = _CHOSEN % b'CONSTRAINT_NONE,nodemask=(null),global_oom,task_memcg=/'
+_MYSQLD = {'total_vm_kb': 33914892, 'anon_rss_kb': 20629004, 'file_rss_kb': 0}
+
+FORMS = {
+    '2.6.18': Said(KILL, 16498, b'java', (b'Out of Memory: Killed process 16498 (java).',), 'global'),
+    '2.6.19 intent': Said(INTENT, 16498, b'java', (
+        b'Out of Memory: Kill process 16498 (java) score 12345 and children.',), 'global', None, None,
+        {'score': 12345}),
+    '2.6.19': Said(KILL, 16498, b'java', (
+        b'Out of Memory: Kill process 16498 (java) score 12345 and children.',
+        b'Out of memory: Killed process 16498 (java).'), 'global', None, None, {'score': 12345}),
+    '2.6.19 policy': Said(KILL, 16498, b'java', (
+        b'No available memory (MPOL_BIND): Killed process 16498 (java).',), 'global', None, None,
+        {'constraint': 'CONSTRAINT_MEMORY_POLICY'}),
+    '2.6.19 cpuset': Said(KILL, 16498, b'java', (
+        b'No available memory in cpuset: Killed process 16498 (java).',), 'global', None, None,
+        {'constraint': 'CONSTRAINT_CPUSET'}),
+    '2.6.27 intent': Said(INTENT, 77, b'x', (b'Out of memory: kill process 77 (x) score 2 or a child',), 'global', None,
+                          None, {'score': 2}),
+    '2.6.27': Said(KILL, 77, b'x', (b'Out of memory: kill process 77 (x) score 2 or a child', b'Killed process 77 (x)'),
+                   'global', None, None, {'score': 2}),
+    '2.6.27 alone': Said(KILL, 77, b'x', (b'Killed process 77 (x)',)),
+    '2.6.27 memcg': Said(KILL, 77, b'x', (b'Memory cgroup out of memory: kill process 77 (x) score 2 or a child',
+                                          b'Killed process 77 (x)'), 'cgroup'),
+    '2.6.34': Said(KILL, 77, b'x', (b'Killed process 77 (x) vsz:5124kB, anon-rss:12kB, file-rss:4kB',), None,
+                   None, None, {'total_vm_kb': 5124, 'anon_rss_kb': 12, 'file_rss_kb': 4}),
+    'EL6': Said(KILL, 40738, b'mysqld', (
+        b'Out of memory: Kill process 40738 (mysqld) score 16 or sacrifice child',
+        b'Killed process 40738, UID 27, (mysqld) total-vm:6424316kB, anon-rss:13128kB, file-rss:4kB'), 'global', 27,
+        None, {'score': 16, 'total_vm_kb': 6424316, 'anon_rss_kb': 13128, 'file_rss_kb': 4}),
+    'EL6 alone': Said(KILL, 40738, b'mysqld', (
+        b'Killed process 40738, UID 27, (mysqld) total-vm:6424316kB, anon-rss:13128kB, file-rss:4kB',), None, 27),
+    'EL6 would have': Said(NO_KILL, 40738, b'mysqld', (
+        b'Would have killed process 40738 (mysqld). But continuing instead.',), None, None, None,
+        {'reason': 'would_have'}),
+    '2.6.36': Said(KILL, 6576, b'mysqld', (
+        b'Out of memory: Kill process 6576 (mysqld) score 651 or sacrifice child',
+        b'Killed process 6576 (mysqld) total-vm:33914892kB, anon-rss:20629004kB, file-rss:0kB'), 'global', None, None,
+        dict(_MYSQLD, score=651)),
+    '2.6.36 alone': Said(KILL, 6576, b'mysqld', (
+        b'Killed process 6576 (mysqld) total-vm:33914892kB, anon-rss:20629004kB, file-rss:0kB',), None, None, None,
+        _MYSQLD),
+    '2.6.36 intent': Said(INTENT, 6576, b'mysqld', (
+        b'Out of memory: Kill process 6576 (mysqld) score 651 or sacrifice child',), 'global', None, None,
+        {'score': 651}),
+    '4.5': Said(KILL, 6576, b'mysqld', (
+        b'Killed process 6576 (mysqld) total-vm:33914892kB, anon-rss:20629004kB, file-rss:0kB, shmem-rss:8kB',), None,
+        None, None, dict(_MYSQLD, shmem_rss_kb=8)),
+    'EL7': Said(KILL, 21945, b'tidb-server', (
+        b'Killed process 21945 (tidb-server), UID 1000, total-vm:33027492kB, anon-rss:31303276kB, shmem-rss:0kB',),
+        None, 1000, None, {'total_vm_kb': 33027492, 'shmem_rss_kb': 0}),
+    'EL7 memcg': Said(KILL, 900, b'anqicms', (
+        b'anqicms invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0',
+        b'Task in /docker/0123abcd killed as a result of limit of /docker/0123abcd',
+        b'Memory cgroup out of memory: Kill process 900 (anqicms) score 990 or sacrifice child',
+        b'Killed process 900 (anqicms), UID 0, total-vm:100kB, anon-rss:90kB, file-rss:0kB, shmem-rss:0kB'), 'cgroup',
+        0, '/docker/0123abcd', {'oom_memcg': '/docker/0123abcd', 'score': 990, 'anon_rss_kb': 90}),
+    '4.6 reaper': Said(KILL, 1381, b'gunpowder-memho', (
+        b'oom_reaper: reaped process 1381 (gunpowder-memho), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB',)),
+    '4.6 unable to reap': Said(KILL, 1381, b'gunpowder-memho', (
+        b'oom_reaper: unable to reap pid:1381 (gunpowder-memho)',)),
+    '4.6 pinned': Said(KILL, 1381, b'anqicms', (b'oom killer 1381 (anqicms) has mm pinned by 7 (other)',)),
+    '4.5 sharing': Said(KILL, 1382, b'anqicms', (b'Kill process 1382 (anqicms) sharing same memory',), None, None, None,
+                        {'sharing': True}),
+    '5.0 memcg': Said(KILL, 88, b'comm', (_MEMCG,), 'cgroup', 33, '/a/b', {
+        'oom_memcg': '/a', 'constraint': 'CONSTRAINT_MEMCG'}),
+    '5.0 global': Said(KILL, 88, b'comm', (_GLOBAL,), 'global', 33, '/', {'constraint': 'CONSTRAINT_NONE'}),
+    '5.0 without cpusets': Said(KILL, 88, b'comm', (_NO_CPUSET,), 'global', 33, '/'),
+    '5.0 two lines': Said(KILL, 88, b'comm', (
+        _GLOBAL, b'Out of memory: Kill process 88 (comm) score 900 or sacrifice child',
+        b'Killed process 88 (comm) ' + _SIZES), 'global', 33, '/', {'score': 900, 'shmem_rss_kb': 12}),
+    '5.1': Said(KILL, 955, b'gnome-shell', (
+        b'Out of memory: Killed process 955 (gnome-shell) ' + _SIZES,), 'global', None, None, {'shmem_rss_kb': 12}),
+    '5.1 memcg': Said(KILL, 955, b'anqicms', (
+        b'Memory cgroup out of memory: Killed process 955 (anqicms) ' + _SIZES,), 'cgroup'),
+    '5.4': Said(KILL, 955, b'anqicms', (
+        b'Out of memory: Killed process 955 (anqicms) ' + _SIZES + b', UID:1001 pgtables:128kB oom_score_adj:900',),
+        'global', 1001, None, {'pgtables_kb': 128, 'oom_score_adj': 900}),
+    'allocating task, old': Said(INTENT, 955, b'anqicms', (
+        b'Out of memory (oom_kill_allocating_task): Kill process 955 (anqicms) score 0 or sacrifice child',), 'global',
+        None, None, {'allocating_task': True}),
+    'allocating task': Said(KILL, 955, b'anqicms', (
+        b'Out of memory (oom_kill_allocating_task): Killed process 955 (anqicms) total-vm:3kB, anon-rss:2kB',),
+        'global', None, None, {'allocating_task': True, 'anon_rss_kb': 2}),
+    '4.19 group alone': Said(KILL, None, None, (
+        b'Tasks in /A1 are going to be killed due to memory.oom.group set',), 'cgroup', None, '/A1',
+        {'oom_group': '/A1'}),
+    '5.17 exits already': Said(NO_KILL, 3804877, b'stress', (
+        b'Memory cgroup out of memory: OOM victim 3804877 (stress) is already exiting. Skip killing the task',),
+        'cgroup', None, None, {'reason': 'already_exiting'}),
+    '4.20 memcg alone': Said(KILL, None, None, (b'Task in /lxc/A killed as a result of limit of /lxc/A',), 'cgroup',
+                             None, '/lxc/A', {'oom_memcg': '/lxc/A'}),
+    '4.20 of the host': Said(KILL, None, None, (b'Task in /lxc/A killed as a result of limit of host',), 'global',
+                             None, '/lxc/A'),
+    'nobody': Said(NO_KILL, None, None, (b'Out of memory and no killable processes...',), None, None, None,
+                   {'reason': 'nobody_killable'}),
+    'panic wanted': Said('kernel_panic_oom', None, None, (
+        b'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled',)),
+    'panic compulsory': Said('kernel_panic_oom', None, None, (
+        b'Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled',)),
+    'panic old': Said('kernel_panic_oom', None, None, (
+        b'Kernel panic - not syncing: out of memory. panic_on_oom is selected',)),
+    'panic deadlock': Said('kernel_panic_oom', None, None, (
+        b'Kernel panic - not syncing: System is deadlocked on memory',)),
+    'allocation failure': Said(NO_KILL, None, b'anqicms', (
+        b'anqicms: page allocation failure: order:4, mode:0x40c0(GFP_KERNEL|__GFP_COMP), nodemask=(null)',), None, None,
+        None, {'reason': 'allocation_failure'}),
+    'fault leaked': Said(NO_KILL, None, None, (
+        b'Huh VM_FAULT_OOM leaked out to the #PF handler. Retrying PF',), None, None, None, {'reason': 'fault_leaked'}),
+    'invoked': Said(NO_KILL, None, None, (
+        b'in:imjournal invoked oom-killer: gfp_mask=0x1201d2, order=0, oomkilladj=0',), None, None, None,
+        {'reason': 'invoked'}),
+    'Android': Said(NO_KILL, 5, b'app', (b"lowmemorykiller: Killing 'app' (5), adj 900,",), None, None, None,
+                    {'reason': 'low_memory_killer'}),
+    'segfault': Said('kernel_segfault', 12, b'anqicms', (
+        b'anqicms[12]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in anqicms[401000+1000]',)),
+    'trap': Said('kernel_segfault', 12, b'anqicms', (
+        b'traps: anqicms[12] general protection fault ip:401136 sp:7ffd error:0 in anqicms[401000+1000]',)),
+    'boot': Said('boot', None, None, (b'Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1',)),
+}  # type: t.Dict[str, Said]

@@ -37,6 +37,7 @@ _HOST = re.compile(rb'(?P<host>[^\s\[]*[^\s:\[]) +')
 _SINCE_BOOT = re.compile(rb'\[ *(?P<printk>\d{1,10}\.\d{1,9})(?: *<[^<>\]]{1,20}>)?\](?:\[ *[TC]\d{1,10}\])? ?')
 _SINCE_LAST = re.compile(rb'\[ *(?:\+\d{1,10}\.\d{1,9}|<[ \d.+]{1,20}>)\] ?')
 _CTIME = re.compile(rb'\[(?P<stamp>[^\[\]\n<]{0,60}\d\d:\d\d(?::\d\d)?[^\[\]\n<]{0,16}?)(?: *<[^<>\]]{1,20}>)?\] ?')
+_JOURNAL_TAG = re.compile(rb'(?P<tag>[^\[\]\n]{1,64})\[(?P<pid>[^\[\]\n]{0,16})\]: ')
 _KERNEL_OF_HOST = re.compile(rb'[^\s:\[(]{1,255} kernel: ?')
 
 
@@ -63,6 +64,12 @@ def split(line: bytes) -> Prefix:
     if prefix.stamp is None or prefix.tag in (None, b'kernel'):
         prefix = _of_printk(prefix)
     return prefix if prefix.facility is not None else prefix._replace(facility=facility)
+
+
+def split_tag(message: bytes) -> t.Tuple[t.Optional[bytes], bytes]:
+    """Tag and message of ``tag[pid]: message``. A segmentation fault looks the same: only for what has a tag."""
+    match = _JOURNAL_TAG.match(message)
+    return (match.group('tag'), message[match.end() :]) if match else (None, message)
 
 
 def _of_kmsg(match: t.Match[bytes]) -> Prefix:

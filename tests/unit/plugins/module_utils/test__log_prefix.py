@@ -6,7 +6,7 @@
 
 import kernel_lines
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix
@@ -61,6 +61,7 @@ def test_no_prefix_is_made_up(line: bytes) -> None:
     assert not _log_prefix.split(line).message.startswith(b'Out of memory')
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(kernel_lines.PREFIXES)), st.integers(0, 60))
 def test_any_bytes(noise: bytes, name: str, cut: int) -> None:
     _log_prefix.split(noise)

@@ -11,7 +11,7 @@ import typing as t
 
 import kernel_lines
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix, _log_time
@@ -150,12 +150,14 @@ def test_no_time_is_made_up(zone: Zone, stamp: bytes) -> None:
     assert _log_time.of_stamp(stamp, utc(2026, 8, 1)) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.floats(0, 4e9))
 def test_any_bytes(stamp: bytes, not_after: float) -> None:
     moment = _log_time.of_stamp(stamp, not_after)
     assert moment is None or moment.uncertainty >= 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4000000000), st.integers(0, 364 * 86400 - 1))
 def test_yearless_stamps_come_back(written: int, age: int) -> None:
     """Whatever zone: the stamp of a time less than a year ago is that time again."""

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What one message of the kernel says about memory, crashes and boots, in every wording since 2.6.18. Pure.
+
+Distributions carry newer wordings back to older kernels, so the version of a kernel says nothing about its wording:
+all of them are accepted (docs/memory-kills.md). ``_kernel_oom`` makes events out of these records.
+"""
+
+import re
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import CGROUP, GLOBAL, RawLine
+
+# Forms of a record. A victim is gone:
+KILLED, SHARING, REAPED, PINNED = 'killed', 'sharing', 'reaped', 'pinned'
+# Somebody was chosen, and what came of it stands elsewhere:
+CHOSEN, INTENT, TASK_IN, GROUP, INVOKED, SYSRQ, ROW = (
+    'chosen', 'intent', 'task_in', 'group', 'invoked', 'sysrq', 'row')
+# Nobody was killed:
+WOULD_HAVE, SKIPPED, NOBODY, NO_PAGES, LEAKED, ANDROID = (
+    'would_have', 'already_exiting', 'nobody_killable', 'allocation_failure', 'fault_leaked', 'low_memory_killer')
+# Others:
+SEGFAULT, PANIC, BOOT = 'segfault', 'panic', 'boot'
+
+_FROM_ESCAPE = re.compile(rb'\\x([0-9a-f]{2})|#(0[0-3][0-7]|177|[23][0-7][0-7])')
+_WHY = (rb'(?:(?P<why>Out of [Mm]emory|Memory cgroup out of memory|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
+        rb'(?P<current> \(oom_kill_allocating_task\))?: )?')
+_NAME = rb'\((?P<comm>.*)\)'
+_UID = rb'(?:, UID (?P<%s>\d{1,10}),)?'
+_PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
+    (KILLED, _WHY + rb'Killed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
+    (CHOSEN, rb'oom-kill:constraint=(?P<constraint>[A-Z_]+)(?P<rest>,.*)'),
+    (SHARING, rb'Kill process (?P<pid>\d{1,10}) ' + _NAME + rb' sharing same memory'),
+    (INTENT, _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:.*?' + _NAME + rb')?'
+     rb'(?:.* score (?P<score>\d{1,10})\b)?'),
+    (REAPED, rb'oom_reaper: (?:reaped process |unable to reap pid:)(?P<pid>\d{1,10}) ' + _NAME),
+    (PINNED, rb'oom killer (?P<pid>\d{1,10}) \((?P<comm>.*)\) has mm pinned by \d+ \('),
+    (GROUP, rb'Tasks in (?P<cgroup>/.*) are going to be killed due to memory\.oom\.group set'),
+    (TASK_IN, rb'Task in (?P<cgroup>/.*) killed as a result of limit of (?P<limit>.*)'),
+    (INVOKED, rb'(?P<comm>.{0,64}?) invoked oom-killer: (?P<rest>.*)'),
+    (SYSRQ, rb'Workqueue: \S+ moom_callback'),
+    (WOULD_HAVE, rb'Would have killed process (?P<pid>\d{1,10}) ' + _NAME),
+    (SKIPPED, _WHY + rb'OOM victim (?P<pid>\d{1,10}) ' + _NAME + rb' is already exiting'),
+    (NOBODY, rb'(?:Out of memory|Memory cgroup out of memory) and no killable processes'),
+    (NO_PAGES, rb'(?P<comm>.{0,64}?): page allocation failure[:.]'),
+    (LEAKED, rb'Huh VM_FAULT_OOM leaked'),
+    (ANDROID, rb"lowmemorykiller: Killing '(?P<comm>.*)' \((?P<pid>\d{1,10})\)"),
+    (PANIC, rb'Kernel panic - not syncing: (?:[Oo]ut of memory|System is deadlocked on memory)'),
+    (SEGFAULT, rb'(?:traps: )?(?P<comm>.{1,64})\[(?P<pid>\d{1,10})\]:? (?:segfault at|general prot|trap |unhandled )'),
+    (BOOT, rb'Linux version \d'),
+    (ROW, rb'\[ *(?P<pid>\d{1,10})\] +(?P<uid>\d{1,10}) +(?P<tgid>\d{1,10})(?: +-?\d{1,20}){4,12} (?P<comm>.{1,64})\Z'),
+))  # type: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...]
+# A name may hold whatever follows a name, so the last place that fits counts; the sizes hold no name.
+_VICTIM = tuple(re.compile(_UID % b'before' + rb',? ?' + _NAME + rest, re.DOTALL) for rest in (
+    _UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz):\d+.*)', rb'(?P<sizes>.*)'))
+_SIZE = re.compile(rb'(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d{1,20})kB')
+_SIZES = {b'total-vm': 'total_vm_kb', b'vsz': 'total_vm_kb', b'anon-rss': 'anon_rss_kb', b'file-rss': 'file_rss_kb',
+          b'shmem-rss': 'shmem_rss_kb', b'pgtables': 'pgtables_kb'}
+_UID_AFTER = re.compile(rb'\bUID:(\d{1,10})\b(?!\Z)')
+_SCORE_ADJ = re.compile(rb'\boom_score_adj:(-?\d{1,4})')
+_ORDER = re.compile(rb'\border=(-?\d{1,3})')
+_OOM_MEMCG = re.compile(rb',oom_memcg=(.*?),task_memcg=', re.DOTALL)
+_TASK_MEMCG = re.compile(rb',task_memcg=(.*?),task=', re.DOTALL)
+_TASK = re.compile(rb',task=(?P<comm>.*),pid=(?P<pid>\d{1,10}),uid=(?P<uid>\d{1,10})', re.DOTALL)
+
+
+class Record(t.NamedTuple):
+    """What one line says. ``scope``: global, cgroup, or None where the line does not tell."""
+
+    form: str
+    pid: t.Optional[int]
+    comm: t.Optional[bytes]
+    uid: t.Optional[int]
+    cgroup: t.Optional[str]
+    scope: t.Optional[str]
+    details: t.Dict[str, t.Any]
+
+
+def parse(message: bytes) -> t.Optional[Record]:
+    """What a message without its prefix says; None for all that does not concern a death."""
+    for form, pattern in _PATTERNS:
+        match = pattern.match(message)
+        if match:
+            return _READERS.get(form, _plain)(form, match)
+    return None
+
+
+def parse_line(line: RawLine) -> t.Tuple[t.Optional[Record], bool]:
+    """The record of a line, and whether the kernel wrote it as far as can be told.
+
+    A journal knows the transport, /dev/kmsg the facility. In a file the tag is all there is.
+    """
+    prefix = _log_prefix.split(line.text)
+    from_journal = line.evidence.cursor is not None and line.transport not in (None, 'kernel')
+    facility = line.facility if line.facility is not None else prefix.facility
+    message = _log_prefix.split_tag(prefix.message)[1] if from_journal else prefix.message
+    trusted = (not from_journal and facility in (None, _log_prefix.KERN) and prefix.tag in (None, b'kernel')
+               and prefix.tag_pid is None)
+    return parse(message), trusted
+
+
+def unescaped(comm: bytes) -> bytes:
+    r"""The bytes of a name: /dev/kmsg writes ``\xff``, rsyslog ``#012`` for what is no text."""
+    return _FROM_ESCAPE.sub(
+        lambda match: bytes([int(match.group(1), 16) if match.group(1) else int(match.group(2), 8)]), comm)
+
+
+def _plain(form: str, match: t.Match[bytes]) -> Record:
+    groups = match.groupdict()
+    return Record(form, _number(groups.get('pid')), _comm(groups.get('comm')), None, None, _scope(groups), {})
+
+
+def _killed(form: str, match: t.Match[bytes]) -> Record:
+    record = _plain(form, match)
+    details = {'allocating_task': True} if match.group('current') else {}  # type: t.Dict[str, t.Any]
+    details.update(_constraint(match.group('why')))
+    for victim in _VICTIM:
+        found = victim.match(match.group('rest'))
+        if found:
+            groups = found.groupdict()
+            details.update(_sizes(groups['sizes']))
+            uid = _UID_AFTER.search(groups['sizes'])
+            number = groups['before'] or groups.get('after') or (uid.group(1) if uid else None)
+            return record._replace(comm=_comm(groups['comm']), uid=_number(number), details=details)
+    return record._replace(details=details)
+
+
+def _sizes(text: bytes) -> t.Dict[str, t.Any]:
+    details = {_SIZES[name]: int(value) for name, value in _SIZE.findall(text)}
+    adjusted = _SCORE_ADJ.search(text)
+    return dict(details, oom_score_adj=int(adjusted.group(1))) if adjusted else details
+
+
+def _constraint(why: t.Optional[bytes]) -> t.Dict[str, str]:
+    if why is None or not why.startswith(b'No available'):
+        return {}
+    return {'constraint': 'CONSTRAINT_CPUSET' if b'cpuset' in why else 'CONSTRAINT_MEMORY_POLICY'}
+
+
+def _chosen(form: str, match: t.Match[bytes]) -> Record:
+    """A long path of a group can fill the line, so that its end is missing."""
+    rest, constraint = match.group('rest'), match.group('constraint').decode('ascii')
+    memcg, cgroup, task = _OOM_MEMCG.search(rest), _TASK_MEMCG.search(rest), _TASK.search(rest)
+    details = {'constraint': constraint}  # type: t.Dict[str, t.Any]
+    if memcg:
+        details['oom_memcg'] = _path(memcg.group(1))
+    record = Record(form, None, None, None, _path(cgroup.group(1)) if cgroup else None,
+                    CGROUP if constraint == 'CONSTRAINT_MEMCG' else GLOBAL, details)
+    if task is None:
+        return record
+    return record._replace(pid=int(task.group('pid')), comm=_comm(task.group('comm')), uid=int(task.group('uid')))
+
+
+def _intent(form: str, match: t.Match[bytes]) -> Record:
+    details = _constraint(match.group('why'))  # type: t.Dict[str, t.Any]
+    if match.group('current'):
+        details['allocating_task'] = True
+    if match.group('score'):
+        details['score'] = int(match.group('score'))
+    return _plain(form, match)._replace(details=details)
+
+
+def _of_group(form: str, match: t.Match[bytes]) -> Record:
+    path, limit = _path(match.group('cgroup')), match.groupdict().get('limit')
+    if form == GROUP:
+        return Record(form, None, None, None, path, CGROUP, {'oom_group': path})
+    if limit == b'host':
+        return Record(form, None, None, None, path, GLOBAL, {})
+    return Record(form, None, None, None, path, CGROUP, {'oom_memcg': _path(limit or b'')})
+
+
+def _invoked(form: str, match: t.Match[bytes]) -> Record:
+    order = _ORDER.search(match.group('rest'))
+    by_hand = {'sysrq': True} if order and order.group(1) == b'-1' else {}
+    return _plain(form, match)._replace(comm=None, details=by_hand)
+
+
+def _row(form: str, match: t.Match[bytes]) -> Record:
+    return _plain(form, match)._replace(comm=None, details={'tgid': int(match.group('tgid'))})
+
+
+_READERS = {KILLED: _killed, CHOSEN: _chosen, INTENT: _intent, GROUP: _of_group, TASK_IN: _of_group,
+            INVOKED: _invoked, ROW: _row}  # type: t.Dict[str, t.Callable[[str, t.Match[bytes]], Record]]
+
+
+def _scope(groups: t.Mapping[str, t.Optional[bytes]]) -> t.Optional[str]:
+    why = groups.get('why')
+    return None if why is None else CGROUP if why.startswith(b'Memory cgroup') else GLOBAL
+
+
+def _comm(name: t.Optional[bytes]) -> t.Optional[bytes]:
+    return unescaped(name) if name else None
+
+
+def _path(path: bytes) -> str:
+    return unescaped(path).decode('utf-8', 'surrogateescape')
+
+
+def _number(digits: t.Optional[bytes]) -> t.Optional[int]:
+    return int(digits) if digits else None
