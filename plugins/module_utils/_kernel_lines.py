@@ -97,7 +97,7 @@ def parse_line(line: RawLine) -> t.Tuple[t.Optional[Record], bool]:
     prefix = _log_prefix.split(line.text)
     from_journal = line.evidence.cursor is not None and line.transport not in (None, 'kernel')
     facility = line.facility if line.facility is not None else prefix.facility
-    message = _log_prefix.split_tag(prefix.message)[1] if from_journal else prefix.message
+    message = _log_prefix.split_tag(prefix).message if from_journal else prefix.message
     trusted = (not from_journal and facility in (None, _log_prefix.KERN) and prefix.tag in (None, b'kernel')
                and prefix.tag_pid is None)
     return parse(message), trusted

@@ -66,10 +66,14 @@ def split(line: bytes) -> Prefix:
     return prefix if prefix.facility is not None else prefix._replace(facility=facility)
 
 
-def split_tag(message: bytes) -> t.Tuple[t.Optional[bytes], bytes]:
-    """Tag and message of ``tag[pid]: message``. A segmentation fault looks the same: only for what has a tag."""
-    match = _JOURNAL_TAG.match(message)
-    return (match.group('tag'), message[match.end() :]) if match else (None, message)
+def split_tag(prefix: Prefix) -> Prefix:
+    """The same with the tag of a message ``tag[pid]: text``; not for the kernel, whose faults look like that."""
+    match = _JOURNAL_TAG.match(prefix.message) if prefix.tag is None else None
+    if match is None:
+        return prefix
+    pid = match.group('pid')
+    return prefix._replace(message=prefix.message[match.end() :], tag=match.group('tag'),
+                           tag_pid=int(pid) if pid.isdigit() else None)
 
 
 def _of_kmsg(match: t.Match[bytes]) -> Prefix:
