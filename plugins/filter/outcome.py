@@ -52,7 +52,7 @@ RETURN = r"""
 _value:
   description:
     - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(downtime_ms), C(verified_ms), C(findings), C(sites) and C(reason).
+      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites) and C(reason).
     - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
     - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
       V(planned) in check mode.
@@ -67,6 +67,7 @@ _value:
     changed: true
     pid_before: 599
     pid_after: 1506
+    state: running
     downtime_ms: 277
     verified_ms: 1288
     findings:

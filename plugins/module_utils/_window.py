@@ -155,7 +155,8 @@ class Window:
             return
         try:
             again = _recovery.make_it_run(self.context, dict(before=self.before))
-            error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
+            if again['changed']:
+                error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
         except Exception as exc:
             error.result['second_try'] = 'A second try to start it failed too: %s' % exc
 

@@ -38,6 +38,7 @@ def make_record(
                 'changed': bool(result.get('changed')),
                 'pid_before': result.get('pid_before', pids[0]),
                 'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
+                'state': _state(result),
                 'downtime_ms': result.get('downtime_ms'),
                 'verified_ms': result.get('verified_ms', result.get('ready_ms')),
                 'findings': _findings(result),
@@ -75,6 +76,12 @@ def _sites(result: Data) -> list[dict[str, t.Any]] | None:
         for sites in asked
         for site in sites
     ]
+
+
+def _state(result: Data) -> str:
+    """The state after the work; unknown when nothing told it, for example because the work was refused."""
+    told = 'stopped' if result.get('stopped') else 'running' if 'ready_ms' in result else 'unknown'
+    return shown(result.get('state') or told)
 
 
 def _belongs(result: t.Any, instance: Data) -> bool:
@@ -141,6 +148,6 @@ def _pids(record: Data) -> str:
     before, after = record['pid_before'], record['pid_after']
     if before is None and after is None:
         return ''
-    if after is None and record['outcome'] in ('unchanged', 'planned', 'lost'):
+    if after is None and record['state'] != 'stopped':
         return f'pid {before}'
     return f'pid {"-" if before is None else before} -> {"-" if after is None else after}'

@@ -4,9 +4,13 @@
 """What the checks after a start found is in the record and in the line for people."""
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+import paths
 import pytest
+
+sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
 
@@ -20,6 +24,13 @@ LOST = {"host": "blog.example", "ok": False, "reason": "database_gone", "status"
 def record(*steps: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     done = [{"name": name, "result": answer} for name, answer in steps]
     return _outcome.make_record(SHOP, {"outcome": "done", "changed": True, "steps": done}, {}, "run-1")
+
+
+def test_refused_work_does_not_look_like_an_end() -> None:
+    refused = _outcome.make_record(SHOP, {"failed": True, "msg": "Step 5 refuses"}, {}, "run-1")
+    assert "failed  pid 7  Step 5" in _outcome.line(refused, "web1")
+    gone = _outcome.make_record(SHOP, {"failed": True, "state": "stopped", "pid_after": None}, {}, "run-1")
+    assert "failed  pid 7 -> -" in _outcome.line(gone, "web1")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +47,7 @@ def record(*steps: tuple[str, dict[str, Any]]) -> dict[str, Any]:
 )
 def test_line(steps: list[tuple[str, dict[str, Any]]], words: str) -> None:
     line = _outcome.line(record(*steps), "web1")
-    assert line.endswith(f"done  pid 7 -> -{'  ' if words else ''}{words}")
+    assert line.endswith(f"done  pid 7{'  ' if words else ''}{words}")
 
 
 def test_record_tells_unasked_from_clean() -> None:

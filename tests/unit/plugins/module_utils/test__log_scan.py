@@ -232,13 +232,13 @@ def test_lines_before_a_time_do_not_count_and_still_tell_the_state() -> None:
 
 def test_time_and_line_of_a_finding() -> None:
     found = scan('x\n2026/01/31 12:00:05 hello\nworld\npanic: boom\n')
-    (entry,) = found.findings.values()
+    entry = next(iter(found.findings.values()))
     assert (entry['line'], entry['time'], entry['text']) == (4, '2026-01-31 12:00:05', 'panic: boom')
 
 
 def test_nothing_that_a_log_says_reaches_a_terminal() -> None:
     found = scan(b'panic: \x1b[2J\x1b]0;x\x07\xff\xfe\xe2\x80\xae{{ evil }}\tx\n')
-    (entry,) = found.findings.values()
+    entry = next(iter(found.findings.values()))
     assert entry['text'].isprintable()
     assert '\\u202e' in entry['text']
     assert '\\t' in entry['text']
