@@ -35,7 +35,7 @@ _PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
     (KILLED, _WHY + rb'Killed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
     (CHOSEN, rb'oom-kill:constraint=(?P<constraint>[A-Z_]+)(?P<rest>,.*)'),
     (SHARING, rb'Kill process (?P<pid>\d{1,10}) ' + _NAME + rb' sharing same memory'),
-    (INTENT, _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:.*?' + _NAME + rb')?'
+    (INTENT, _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:(?:, UID \d{1,10},)? ' + _NAME + rb')?'
      rb'(?:.* score (?P<score>\d{1,10})\b)?'),
     (REAPED, rb'oom_reaper: (?:reaped process |unable to reap pid:)(?P<pid>\d{1,10}) ' + _NAME),
     (PINNED, rb'oom killer (?P<pid>\d{1,10}) \((?P<comm>.*)\) has mm pinned by \d+ \('),

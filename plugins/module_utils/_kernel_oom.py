@@ -76,6 +76,10 @@ class _Draft:
     def pids(self) -> t.Set[t.Optional[int]]:
         return {self.pid} | ({self.tgid} if self.tgid is not None else set())
 
+    def is_thread(self) -> bool:
+        """Threads have names of their own."""
+        return self.tgid not in (None, self.pid)
+
     def moment(self) -> t.Tuple[t.Optional[float], float]:
         dated = [(line.uncertainty, line.time) for line in self.lines if line.time is not None]
         uncertainty, time = min(dated) if dated else (0.0, None)
@@ -149,7 +153,7 @@ class _Block:
             if record_before.pid in (None, record.pid, kill.tgid):
                 kill.add(record_before, line_before)
         chosen = self.said.get(_kernel_lines.CHOSEN)
-        if chosen is None or chosen[0].pid in (None, record.pid, kill.tgid):
+        if chosen is None or chosen[0].pid in (None, record.pid):
             return [kill]
         return self._of_thread(kill, *chosen)
 
@@ -165,7 +169,8 @@ class _Block:
     @staticmethod
     def _of_thread(kill: _Draft, record: Record, line: RawLine) -> t.List[_Draft]:
         """The leader was chosen, and a thread named as the victim, because the leader had ended before the others."""
-        if None not in (kill.uid, record.uid) and kill.uid != record.uid:
+        others = None not in (kill.uid, record.uid) and kill.uid != record.uid
+        if others or kill.tgid not in (None, record.pid):
             return [_Draft(KERNEL_KILL, record, line), kill]
         if kill.comm is not None:
             kill.details['thread_comm'] = kill.comm.decode('utf-8', 'backslashreplace')
@@ -324,7 +329,7 @@ def _is_same(one: _Draft, other: _Draft) -> bool:
     if one.pid is None and (one.cgroup != other.cgroup or one.details.get('reason') != other.details.get('reason')):
         return False
     return (one.comm is None or other.comm is None or one.comm == other.comm
-            or one.tgid is not None or other.tgid is not None)
+            or one.is_thread() or other.is_thread())
 
 
 def _together(one: _Draft, other: _Draft, most: float) -> bool:

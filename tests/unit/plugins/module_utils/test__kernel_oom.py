@@ -144,6 +144,15 @@ def test_a6_27_the_table_of_tasks_tells_the_leader() -> None:
     event = one('[  11021]    33 11020     5000      100    45056        0             0 worker-7',
                 'Out of memory (oom_kill_allocating_task): Killed process 11021 (worker-7)' + SIZES)
     assert (event.pid, event.tgid) == (11021, 11020)
+    event = one('[  11021]    33 11020     5000      100    45056        0             0 worker-7',
+                GROUP % ('anqicms', 11020), 'Memory cgroup out of memory: Killed process 11021 (worker-7)' + SIZES)
+    assert (event.pid, event.tgid, event.comm) == (11021, 11020, b'anqicms')
+
+
+def test_the_table_of_tasks_tells_two_processes() -> None:
+    found = of('[    956]    33   956     5000      100    45056        0             0 other',
+               GROUP % ('anqicms', 955), 'Memory cgroup out of memory: Killed process 956 (other)' + SIZES)
+    assert [(event.pid, event.tgid, event.comm) for event in found] == [(955, None, b'anqicms'), (956, 956, b'other')]
 
 
 def test_two_users_are_no_threads_of_each_other() -> None:
