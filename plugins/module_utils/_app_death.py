@@ -205,8 +205,8 @@ def _seconds(stamp: str) -> int:
 class _Life:
     """A process. ``mark``: the line that begins it, None when that was not seen."""
 
-    def __init__(self, mark: t.Optional[Entry]) -> None:
-        self.mark = mark
+    def __init__(self, mark: t.Optional[Entry], place: float = 0.0) -> None:
+        self.mark, self.place = mark, place
         self.is_serving = self.is_refused = False
         self.details = dict(listening=False, failed=None)  # type: t.Dict[str, t.Any]
         self.stop = self.crash = None  # type: t.Optional[t.Dict[str, t.Any]]  # details of their events
@@ -217,7 +217,8 @@ class _Story:
 
     def __init__(self, last_write: t.Optional[float]) -> None:
         self.last_write = last_write
-        self.events = []     # type: t.List[Event]
+        self.events = []     # type: t.List[t.Tuple[float, Event]]  # with the place in the log
+        self.place = 0.0     # of the mark that is looked at
         self.lives = []      # type: t.List[_Life]  # that began here
         self.open = []       # type: t.List[_Life]  # not known to be gone, oldest first
         self.asked = {}      # type: t.Dict[str, t.Any]
@@ -230,13 +231,16 @@ class _Story:
         self.on.update(dict.fromkeys(_CRASHES, self._crash))
 
     def tell(self, marks: t.Sequence[Entry]) -> t.List[Event]:
-        for mark in marks:
+        """The events in the order of the log."""
+        for place, mark in enumerate(marks):
+            self.place = float(place)
             self.on[mark['code']](mark)
         self._abrupt(is_proven=False)
         for life in self.lives:
             if life.mark is not None and not life.is_refused:
+                self.place = life.place
                 self._event(STARTED, life.mark, life.details)
-        return sorted(self.events, key=lambda event: event.time or 0.0)
+        return [event for dummy, event in sorted(self.events, key=lambda entry: entry[0])]
 
     def unfinished(self, low: str, now: float) -> t.Optional[Event]:
         if not self.open:
@@ -255,7 +259,7 @@ class _Story:
         self.open.append(_Life(None))
 
     def _begin(self, mark: Entry) -> None:
-        life = _Life(mark)
+        life = _Life(mark, self.place)
         self.lives.append(life)
         self.open.append(life)
         self.is_config_invalid, self.asked = False, {}
@@ -325,6 +329,7 @@ class _Story:
             mark, last = follower.mark or {}, self.open[-1].mark or {}
             low = mark.get('earlier') or mark.get('time') or ''
             lines = dict(mark, time=low, after=last.get('after'))
+            self.place = follower.place - 0.5
             self._event(ABRUPT_END, lines, dict(is_proven=is_proven))
         del self.open[:-1]
 
@@ -338,7 +343,7 @@ class _Story:
         if kind == ABRUPT_END and mark['line'] != 1:
             line = None if mark['line'] is None else mark['line'] - 1
             evidence.insert(0, Evidence(SOURCE, mark['file'], line, None, mark['above']))
-        self.events.append(_event(kind, moment, uncertainty, details, tuple(evidence)))
+        self.events.append((self.place, _event(kind, moment, uncertainty, details, tuple(evidence))))
         return details
 
 
