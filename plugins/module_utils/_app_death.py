@@ -242,13 +242,13 @@ class _Story:
                 self._event(STARTED, life.mark, life.details)
         return [event for dummy, event in sorted(self.events, key=lambda entry: entry[0])]
 
-    def unfinished(self, low: str, now: float) -> t.Optional[Event]:
+    def unfinished(self, low: str, now: float, last_line: Evidence) -> t.Optional[Event]:
         if not self.open:
             return None
         begin = _local_time.span(low) or (self.last_write and (self.last_write, self.last_write)) or None
         moment, uncertainty = _local_time.around(begin, (now, now))
         details = dict(is_proven=False, last_write=self.last_write, not_before=begin and begin[0], not_after=now)
-        return _event(ABRUPT_END, moment, uncertainty, details, ())
+        return _event(ABRUPT_END, moment, uncertainty, details, (last_line,))
 
     def _last(self) -> _Life:
         if not self.open:
@@ -412,4 +412,5 @@ def told(scanner: DeathScanner, last_write: t.Optional[float], now: float, since
     why_not = None if last else 'it holds no line with a time'
     end = max(last[1], last_write or 0.0) if last else None
     coverage = Coverage(SOURCE, first and first[0], end, True, why_not, False)
-    return Reading(events, story.unfinished(scanner.now, now), coverage, [])
+    last_line = Evidence(SOURCE, scanner.file, None, None, scanner.above)
+    return Reading(events, story.unfinished(scanner.now, now, last_line), coverage, [])

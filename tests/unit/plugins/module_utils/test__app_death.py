@@ -98,6 +98,7 @@ def test_log_that_stops_is_only_the_end_of_what_does_not_run() -> None:
     assert reading.unfinished.details['not_before'] == MIDNIGHT + 100
     assert reading.unfinished.details['not_after'] == NOW
     assert reading.unfinished.details['last_write'] == NOW - 60
+    assert [line.text for line in reading.unfinished.evidence] == [at(100, 'a')[:-1]]
 
 
 def test_a6_35_quiet_site() -> None:
