@@ -39,12 +39,9 @@ _SAMPLES = 64              # over a file: a year without a stamp is known from w
 _UNSET = 1e9               # a host without a clock of its own begins in 1970
 _COUNTED = 8 << 20         # lines before the place are counted up to this size
 
-# What every line has that tells of a kill, a crash or a boot. Others are not looked at.
-NEEDLES = (b'oom', b'OOM', b'ut of memory', b'ut of Memory', b'illed', b'ill process', b'illing process', b'SIGTERM',
-           b'SIGKILL', b'The victim', b'implement_corrective_action', b'Linux version ', b'segfault', b'Kernel panic',
-           b'general protection', b'traps: ', b'deadlocked on memory', b'No available memory',
-           b'page allocation failure', b'unhandled ', b'low memory', b'Low Memory', b'escalating to', b'exited after',
-           b'kill failed', b'due to memory')
+# What every line has that tells of a kill, a crash or a boot; others are not looked at. Each costs a pass over all.
+NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'trap ',
+           b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after')
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
@@ -212,21 +209,23 @@ class Plain:
         early = [number for number, mark in enumerate(self.marks) if mark[1] <= window.until + SLACK]
         if not late:
             return self.size, self.size, self.marks[-1][1]
-        first = max(0, late[0] - 1)
-        last = min(len(self.marks) - 1, early[-1] + 1) if early else first
-        low = self.marks[first][0] if late[0] else 0
-        begin = self._halve(low, self.marks[late[0]][0], window.since - SLACK, self.marks[late[0]][1])
-        return begin, max(begin, self.marks[last][0]), max(mark[1] for mark in self.marks[: last + 1])
+        if not early:
+            return 0, 0, self.marks[0][1]
+        until = min(len(self.marks) - 1, early[-1] + 1)
+        low = self.marks[late[0] - 1][0] if late[0] else 0
+        begin = self._halve(low, self.marks[late[0]][0], window.since - SLACK, self.marks[late[0]][1])[0]
+        end = self._halve(self.marks[early[-1]][0], self.marks[until][0], window.until + SLACK, self.marks[until][1])[1]
+        return begin, max(begin, end), max(mark[1] for mark in self.marks[: until + 1])
 
-    def _halve(self, low: int, high: int, wanted: float, not_after: float) -> int:
+    def _halve(self, low: int, high: int, wanted: float, not_after: float) -> t.Tuple[int, int]:
+        """Offsets close to each other, with a time before the first one and after the second one."""
         while high - low > _NEAR:
             middle = (low + high) // 2
             when = self._time_at(middle, not_after)
-            if when is not None and when < wanted:
-                low = middle
-            else:
-                high = middle
-        return low
+            if when is None:
+                break
+            low, high = (middle, high) if when < wanted else (low, middle)
+        return low, high
 
     def span(self) -> Span:
         begin = self.marks[0][1] if len(self.marks) > 1 else None

@@ -300,6 +300,41 @@ def test_a_log_that_may_not_be_read_says_what_to_grant(tmp_path: Path) -> None:
     assert 'may not be read' in said and 'group adm' in said
 
 
+@pytest.mark.parametrize('line', [
+    'Out of Memory: Killed process 16498 (java).',
+    'Out of Memory: Kill process 16498 (java) score 12345 and children.',
+    'No available memory in cpuset: kill process 1 (x) score 2 or a child',
+    'Would have killed process 1 (x). But continuing instead.',
+    'oom_reaper: reaped process 1381 (g), now anon-rss:0kB',
+    'oom-kill:constraint=CONSTRAINT_MEMCG',
+    'Tasks in /A1 are going to be killed due to memory.oom.group set',
+    'Memory cgroup out of memory: OOM victim 3804877 (stress) is already exiting. Skip killing the task',
+    'Task in /lxc/A killed as a result of limit of /lxc/A',
+    'oom killer 1 (x) has mm pinned by 2 (y)',
+    'Out of memory and no killable processes...',
+    'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled',
+    'Workqueue: events moom_callback',
+    'x invoked oom-killer: gfp_mask=0x1201d2',
+    'Killing process 9994 termshark',
+    'sending SIGTERM to process 9994',
+    'escalating to SIGKILL after 2.8 seconds',
+    'process exited after 2.8 seconds',
+    'Killed /path/x.service due to memory pressure',
+    'x.service: A process of this unit has been killed by the OOM killer.',
+    "Failed with result 'oom-kill'.",
+    'x.service: Main process exited, code=killed, status=9/KILL',
+    'oomd kill: 81.28',
+    '[ OK ] Sending SIGTERM',
+    'systemd-oomd killed 19 process(es) in this unit.',
+    'State.OOMKilled=true',
+    'a.out[1]: segfault at 0 ip',
+    'traps: x[1] trap divide error ip',
+    'traps: x[1] general protection fault ip'])
+def test_no_line_that_tells_of_a_death_is_passed_over(line: str) -> None:
+    data = b'noise\n' + line.encode() + b'\nmore noise\n'
+    assert _log_files.matching(data) == [(6, 6 + len(line))]
+
+
 @pytest.mark.parametrize('line,escaped', [
     (b'plain', 'plain'), (b'a\xff\xfeb', 'a\\xff\\xfeb'), ('内存'.encode(), '内存'),
     (b'a\x1b[31m\0', 'a\\x1b[31m\\x00')])
