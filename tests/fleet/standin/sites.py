@@ -19,6 +19,8 @@ from standin.server import Request, Response
 if TYPE_CHECKING:
     from standin.main import Program
 
+_EATEN: list[bytes] = []
+
 
 def _hostname(url: str) -> str:
     return urlsplit(url).hostname or ""
@@ -163,13 +165,17 @@ def install_answer(request: Request) -> Response:
 
 
 def slow_answer(request: Request) -> Response | None:
-    """/slow?ms=N answers after N ms, /stream?ms=N sends a part every 50 ms for N ms."""
+    """/slow?ms=N answers after N ms, /stream?ms=N sends a part every 50 ms for N ms, /eat?mb=N keeps memory."""
     milliseconds = int(request.query.get("ms") or 0)
     if request.path == "/slow":
         time.sleep(milliseconds / 1000)
         return Response(body=b"slow %d\n" % milliseconds, content_type="text/plain")
     if request.path == "/stream":
         return Response(content_type="text/plain", stream=_parts(milliseconds))
+    if request.path == "/eat":
+        for _ in range(int(request.query.get("mb") or 0)):
+            _EATEN.append(b"\1" * (1 << 20))
+        return Response(body=b"eaten\n", content_type="text/plain")
     return None
 
 
