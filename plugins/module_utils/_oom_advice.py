@@ -89,7 +89,7 @@ def _is_hog(figures: Figures) -> bool:
 
 
 def _of_go_limit(figures: Figures) -> str:
-    room = figures.limit or figures.host_memory
+    room = figures.limit or (None if figures.cause == CGROUP_OOM else figures.host_memory)
     value = ' to about %dMiB' % (room * 8 // 10 // 1024) if room else ' below the limit'
     return ('Set GOMEMLIMIT%s in its environment: the runtime then collects garbage earlier instead of growing. Builds '
             'with Go 1.19 and later know it.' % value)

@@ -36,6 +36,7 @@ class Other(t.NamedTuple):
     begin: t.Optional[float]  # of the process that runs now, None when none does
     uid: t.Optional[int]
     cgroup: t.Optional[str]
+    lives: t.Tuple[Life, ...] = ()  # of its process history
 
 
 class Subject(t.NamedTuple):
@@ -54,6 +55,7 @@ class Match(t.NamedTuple):
     answer: str
     how: str
     candidates: t.Tuple[str, ...] = ()
+    by_elimination: bool = False
 
 
 def bears_name(event: Event, subject: Subject) -> bool:
@@ -99,6 +101,9 @@ def _by_pid(event: Event, subject: Subject) -> t.Optional[Match]:
     for life in reversed(subject.lives):
         if life.pid in pids and _can_have_ended(life, event, subject.lives):
             return Match(OURS, 'pid %d is in the process history of this instance' % life.pid)
+    for other in subject.others:
+        if any(life.pid in pids and _can_have_ended(life, event, other.lives) for life in other.lives):
+            return Match(OTHER, 'it is in the process history of %s' % other.name)
     if subject.pid is None or not pids:
         return None
     is_thread = event.tgid not in (None, event.pid)  # threads have names of their own
@@ -135,7 +140,7 @@ def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
             names = tuple(other.name for other in left)
             return Match(OTHER if left else MAYBE, 'uid %d is not this instance\'s' % event.uid, names)
     if not left:
-        return Match(OURS, _nobody_else(event, subject))
+        return Match(OURS, _nobody_else(event, subject), by_elimination=True)
     return Match(MAYBE, 'another of the same name can have been it', tuple(other.name for other in left))
 
 

@@ -50,6 +50,7 @@ _TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not 
 _SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
 _GROUP_KILL_S = 5.0    # all of a group are killed within this
+_SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
 _END_SLACK_S = 60.0    # between the last record of a source and now
 
 
@@ -112,9 +113,8 @@ def near(one: Event, other: Event, within: float = _SAME_DEATH_S) -> bool:
 def covers(spans: t.Iterable[t.Tuple[float, float]], begin: float, end: float) -> bool:
     """Whether the spans together leave no gap between begin and end."""
     for first, last in sorted(spans):
-        if first > begin:
-            return False
-        begin = max(begin, last)
+        if first <= begin:
+            begin = max(begin, last)
     return begin >= end
 
 
@@ -202,13 +202,24 @@ class _Judge:
         if found.answer == OTHER:
             self.others.append(event)
             return
-        sure = found.answer == OURS and event.trusted and event.time is not None
+        goes_on = found.by_elimination and self._own_log_goes_on(event)
+        sure = found.answer == OURS and event.trusted and event.time is not None and not goes_on
         victims = tuple(other for other in together if _is_killed_with(event, other))
         if any(incident.event in victims for incident in self.incidents):
             return  # of the same group kill
-        how = found.how if event.trusted else found.how + '; who wrote the line is not known'
+        how = found.how + ('' if event.trusted else '; who wrote the line is not known') + (
+            '; but its own log shows no end of it then' if goes_on else '')
         self.incidents.append(Incident(CONFIRMED if sure else LIKELY, cause, event, how, found.candidates,
                                        victims=victims))
+
+    def _own_log_goes_on(self, event: Event) -> bool:
+        """Whether its log was written before and after, and shows neither an end nor a start near that time."""
+        own = [entry for entry in self.case.coverage if entry.source == 'running.log']
+        at = event.time or 0.0
+        spans = any(begin <= at - event.uncertainty and at + event.uncertainty <= end - _END_SLACK_S
+                    for begin, end in _spans(own))
+        return spans and not any(near(event, other) for other in self._of_kind(
+            types.ABRUPT_END, types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM))
 
     def _has_trace(self, event: Event) -> bool:
         return any(near(event, trace) for trace in self._of_kind(types.CLEAN_STOP, *_TRACES))
@@ -218,8 +229,14 @@ class _Judge:
     def _explained(self) -> None:
         for kind, cause in _EXPLAINS.items():
             for event in self._of_kind(kind):
-                if self._may_be_of_us(event) and not self._belongs(event, cause):
-                    self.incidents.append(Incident(NO, cause, event, _EXPLANATION[cause]))
+                if self._may_be_of_us(event) and self._is_end(event) and not self._belongs(event, cause):
+                    self.incidents.append(Incident(NO, cause, event, event.details.get('how', _EXPLANATION[cause])))
+
+    def _is_end(self, event: Event) -> bool:
+        """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
+        if all(event.details.get(name, True) for name in ('is_complete', 'has_dump', 'certain')):
+            return True
+        return any(near(event, trace) for trace in self._of_kind(*_TRACES))
 
     def _may_be_of_us(self, event: Event) -> bool:
         if event.kind == types.KERNEL_SEGFAULT:
@@ -242,12 +259,13 @@ class _Judge:
         for event in self._of_kind(*_TRACES):
             if any(_oom_identity.alive_at(life, event) for life in self.subject.lives):
                 continue
+            is_anybodys = event.kind == types.GUARD_DROP and self.subject.others  # the guard counts all of a host
             known = [index for index, incident in enumerate(self.incidents) if near(event, incident.event)]
             if known:
                 index = min(known, key=lambda i: abs((self.incidents[i].event.time or 0.0) - (event.time or 0.0)))
                 self.incidents[index] = self.incidents[index]._replace(
                     traces=self.incidents[index].traces + (event,))
-            else:
+            elif not is_anybodys:
                 self._unexplained(event)
 
     def _unseen_ends(self) -> None:
@@ -261,7 +279,7 @@ class _Judge:
             middle, half = (begin + end) / 2, (end - begin) / 2
             event = Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
                           {}, ())
-            if not any(near(event, incident.event, 0.0) for incident in self.incidents):
+            if not any(near(event, incident.event, _SAME_CLOCK_S) for incident in self.incidents):
                 self._unexplained(event)
 
     def _unexplained(self, event: Event) -> None:
@@ -335,10 +353,9 @@ class _Judge:
 
     def _all_ends_are_told(self) -> bool:
         """Whether the application's own log spans the window and explains the end of every process in it."""
-        own = [entry for entry in self.case.coverage if entry.source == 'running.log']
-        starts = self._of_kind(types.STARTED)
-        return bool(self.incidents) and covers(_spans(own), self.case.since, self.case.until) \
-            and len(starts) <= len(self.incidents)
+        spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
+                    if entry.source == 'running.log' and entry.readable)
+        return spans and 0 < len(self.incidents) >= len(self._of_kind(types.STARTED))
 
 
 SERVICE_LOGS = ('journal', 'syslog', 'messages')

@@ -333,7 +333,14 @@ def test_nothing_is_known() -> None:
     assert outcome(coverage=()) == ('unknown', 'unexplained')
 
 
+def test_by_elimination_and_its_own_log_goes_on() -> None:
+    assert outcome(kill(), coverage=(FULL, OWN_LOG))[0] == 'likely'
+    assert outcome(kill(), ABRUPT, coverage=(FULL, OWN_LOG))[0] == 'confirmed'
+    assert outcome(kill(), coverage=(FULL, OWN_LOG), pid=4711)[0] == 'confirmed'
+
+
 def test_spans_may_leave_no_gap() -> None:
     assert _oom_verdict.covers([(5, 10), (0, 5)], 0, 10)
     assert not _oom_verdict.covers([(0, 4), (5, 10)], 0, 10)
     assert not _oom_verdict.covers([], 0, 10)
+    assert _oom_verdict.covers([(0, 10), (90, 100)], 0, 10)

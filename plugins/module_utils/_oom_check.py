@@ -1,0 +1,321 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What the module oom_check does: it asks every source, has the answers judged, and says what came of it."""
+
+import datetime
+import os
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _app_death,
+    _check_log,
+    _death_sources,
+    _death_types,
+    _kernel_oom,
+    _launch,
+    _log_check,
+    _log_files,
+    _log_read,
+    _oom_advice,
+    _oom_counters,
+    _oom_subject,
+    _oom_verdict,
+    _procfs,
+    _selection,
+    _userspace_oom,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision, Incident
+
+SPEC = {
+    'since': {'type': 'str'},
+    'until': {'type': 'str'},
+    'pid': {'type': 'int'},
+    'check_log': {'type': 'path'},
+    'running_log': {'type': 'path'},
+    'kernel_logs': {'type': 'list', 'elements': 'path', 'default': []},
+    'journal': {'type': 'bool', 'default': True},
+    'counters': {'type': 'bool', 'default': True},
+}  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+_DAY = 86400.0
+_NOW_S = 60.0       # a window that ends this close to now
+_MOST_SHOWN = 20    # incidents, notes, and lines of one incident
+_SIGNALS = {'SIGTERM': _death_types.CLEAN_STOP, 'SIGKILL': _death_types.GUARD_ADMIN_STOP}
+
+Result = t.Dict[str, t.Any]
+Params = t.Mapping[str, t.Any]
+
+
+# --- options, pure
+
+
+def moment(name: str, text: str) -> float:
+    """Seconds since the epoch of ISO 8601 (local without a zone), or of a number of them."""
+    try:
+        epoch = _log_check.parse_since(text).epoch
+    except LifecycleError:
+        epoch = None
+    if epoch is None:
+        raise LifecycleError('%s: %r is no time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z. Nothing was read.'
+                             % (name, text[:80]))
+    return epoch
+
+
+def window(params: Params, now: float) -> t.Tuple[float, float]:
+    """The day before ``until``, by default up to now."""
+    until = now if params['until'] is None else min(moment('until', params['until']), now)
+    since = until - _DAY if params['since'] is None else moment('since', params['since'])
+    if since >= until:
+        raise LifecycleError('since (%s) is not before until (%s). Nothing was read. Swap them.'
+                             % (iso(since), iso(until)))
+    return since, until
+
+
+def iso(epoch: t.Optional[float]) -> t.Optional[str]:
+    """In the time zone of the host."""
+    if epoch is None:
+        return None
+    return datetime.datetime.fromtimestamp(round(epoch, 3), datetime.timezone.utc).astimezone().isoformat()
+
+
+# --- gathering
+
+
+class Look:
+    """One look at everything that can tell of the death of one instance."""
+
+    def __init__(self, context: Context, params: Params, now: float) -> None:
+        self.context, self.params, self.now = context, params, now
+        self.since, self.until = window(params, now)
+        self.events = []    # type: t.List[Event]
+        self.coverage = []  # type: t.List[Coverage]
+        self.notes = []     # type: t.List[str]
+        self.cgroups = {}   # type: t.Dict[str, str]
+        self.environment = None  # type: t.Optional[t.Mapping[str, str]]
+        self.counters = Counters()
+
+    def take(self) -> Case:
+        self._find()
+        self._kernel_and_services()
+        self._check_log()
+        self._running_log()
+        self._own_signals()
+        if self.params['counters']:
+            self._count()
+        return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
+                    self.tasks.killers)
+
+    def _find(self) -> None:
+        """Several processes, or ones that may not be looked at, keep nobody from reading logs."""
+        found = _selection.find(self.context.instance, self.context.port_option)
+        try:
+            self.context.look()
+        except (LifecycleError, OSError) as exc:
+            self.notes.append(getattr(exc, 'msg', None) or str(exc))
+        self.running = bool(found.candidates)
+        record = self._record()
+        self.tasks = _oom_subject.host_tasks()
+        self.subject = _oom_subject.subject(
+            self.context.instance, found.candidates, self.tasks, self.params['pid'], self.context.state.base,
+            record.uid if record else None)
+        if record is not None:
+            self.cgroups, self.environment = record.cgroups, record.environment
+        if found.candidates:
+            self.cgroups = _cgroups_of(found.candidates[0].pid) or self.cgroups
+
+    def _record(self) -> t.Any:
+        try:
+            return self.context.stored_record()
+        except (LifecycleError, OSError) as exc:
+            self.notes.append(getattr(exc, 'msg', None) or str(exc))
+            return None
+
+    def _kernel_and_services(self) -> None:
+        readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
+        lines = [line for reading in readings for line in reading.lines]
+        self.coverage += [reading.coverage for reading in readings]
+        self.events += _kernel_oom.events(lines)
+        self.events += _userspace_oom.events(lines)
+
+    def _check_log(self) -> None:
+        path = self.params['check_log'] or os.path.join(self.context.instance.dir, 'check.log')
+        fd = self._open(path, self.params['check_log'] is not None, _check_log.SOURCE)
+        if fd is None:
+            return
+        try:
+            reading = _check_log.read(fd, path, self.since, self.until)
+        finally:
+            os.close(fd)
+        self.events += reading.events
+        self.coverage.append(reading.coverage)
+        self.notes += reading.notes
+
+    def _open(self, path: str, given: bool, source: str) -> t.Optional[int]:
+        """A log of the instance by the private opener; one that the user names is the user's choice."""
+        try:
+            if given:
+                return _log_files.open_regular(path)
+            with InstallDir(self.context.instance.dir) as directory:
+                return directory.open_log(path, self._uid())
+        except OSError as exc:
+            why = '%s: %s' % (path, exc.strerror or exc)
+        except LifecycleError as exc:
+            why = exc.msg
+        self.coverage.append(Coverage(source, None, None, False, why, False))
+        return None
+
+    def _uid(self) -> t.Optional[int]:
+        return self.context.candidate.uid if self.context.candidate else None
+
+    def _running_log(self) -> None:
+        path = self.params['running_log'] or self.context.log_path()
+        hidden = self.context.why_log_is_hidden()
+        if hidden and self.params['running_log'] is None:
+            self.notes.append(hidden[0].upper() + hidden[1:] + '.')
+        with InstallDir(self.context.instance.dir) as directory:
+            reading = _app_death.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
+        self.events += reading.events
+        self.coverage.append(reading.coverage)
+        self.notes += reading.notes
+        if reading.unfinished is not None and not self.running and self.until > self.now - _NOW_S:
+            self.events += within(reading.unfinished, self.since, self.until)
+
+    def _own_signals(self) -> None:
+        """What this collection sent, as its journal tells."""
+        try:
+            entries = self.context.state.journal()
+        except (LifecycleError, OSError):
+            return
+        path = os.path.join(self.context.state.path, 'journal.jsonl')
+        for entry in entries:
+            kind, at = _SIGNALS.get(str(entry.get('signal'))), entry.get('at')
+            if entry.get('event') == 'signal' and kind and isinstance(at, float):
+                text = '%s to pid %s' % (entry['signal'], entry.get('pid'))
+                self.events.append(Event(
+                    kind, at, 1.0, entry.get('pid'), None, None, None, None, None, True,
+                    {'how': 'a window of this collection sent %s' % entry['signal']},
+                    (Evidence('journal.jsonl', path, None, None, text),)))
+
+    def _count(self) -> None:
+        host = _oom_counters.read_host()
+        self.coverage.append(_oom_counters.host_coverage(host))
+        groups = _oom_counters.read_groups(self.cgroups)
+        self.coverage += [_oom_counters.group_coverage(group, self.now) for group in groups]
+        own = [group for group in groups if group.oom_kills is not None and group.path != '/']
+        evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
+        self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence))
+        if host.booted is not None and self.since < host.booted < self.until:
+            self._note_boot(host.booted)
+
+    def _note_boot(self, booted: float) -> None:
+        seen = Event(_death_types.BOOT, booted, 1.0, None, None, None, None, None, None, True, {},
+                     (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),))
+        if not any(event.kind == _death_types.BOOT and _oom_verdict.near(event, seen) for event in self.events):
+            self.events.append(seen)
+
+    # --- figures for advice
+
+    def figures(self, decision: Decision) -> _oom_advice.Figures:
+        memory = _oom_subject.meminfo()
+        kills = [incident for incident in decision.incidents if incident.verdict == _oom_verdict.CONFIRMED]
+        environment = self.environment
+        return _oom_advice.Figures(
+            decision.verdict, decision.cause, len(kills), self.context.version,
+            resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
+            _oom_subject.limit_of(self.cgroups),
+            environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
+            tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
+                  if not entry.readable and entry.why_not and 'No such file' not in entry.why_not))
+
+
+def _cgroups_of(pid: int) -> t.Dict[str, str]:
+    try:
+        return _launch.parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid))
+    except OSError:
+        return {}
+
+
+# --- results, pure
+
+
+def within(event: Event, since: float, until: float) -> t.List[Event]:
+    """The part of its time that lies in the window, if any: a log may have ended long before somebody asks."""
+    if event.time is None:
+        return [event]
+    begin, end = max(event.time - event.uncertainty, since), min(event.time + event.uncertainty, until)
+    return [event._replace(time=(begin + end) / 2, uncertainty=(end - begin) / 2)] if begin <= end else []
+
+
+def resident(event: Event) -> t.Optional[int]:
+    """Memory of the victim in kB, from the figures of the kernel's line."""
+    sizes = [event.details.get(name) for name in ('anon_rss_kb', 'file_rss_kb', 'shmem_rss_kb')]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def _name(comm: t.Optional[bytes]) -> t.Optional[str]:
+    return None if comm is None else comm.decode('utf-8', 'backslashreplace')
+
+
+def evidence_row(evidence: Evidence) -> Result:
+    return dict(evidence._asdict())
+
+
+def incident_row(incident: Incident) -> Result:
+    event = incident.event
+    lines = [row for each in (event,) + incident.victims + incident.traces for row in each.evidence]
+    return dict(
+        verdict=incident.verdict, cause=incident.cause, time=iso(event.time), epoch=event.time,
+        uncertainty_ms=round(event.uncertainty * 1000), pid=event.tgid if event.tgid is not None else event.pid,
+        thread=event.pid if event.tgid not in (None, event.pid) else None, process=_name(event.comm), uid=event.uid,
+        scope=event.scope, cgroup=event.cgroup, identity=incident.how, candidates=list(incident.candidates),
+        details=_plain(event.details), victims=[victim_row(victim) for victim in incident.victims],
+        evidence=[evidence_row(row) for row in lines[:_MOST_SHOWN]])
+
+
+def victim_row(event: Event) -> Result:
+    return dict(pid=event.pid, process=_name(event.comm), time=iso(event.time), rss_kb=resident(event))
+
+
+def _plain(details: t.Mapping[str, t.Any]) -> Result:
+    """Without what JSON does not know."""
+    return {key: _name(value) if isinstance(value, bytes) else value for key, value in sorted(details.items())}
+
+
+def coverage_row(coverage: Coverage) -> Result:
+    return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
+            'readable': coverage.readable, 'complete': coverage.complete, 'why_not': coverage.why_not}
+
+
+def summary(decision: Decision) -> str:
+    """One line for people."""
+    known = [incident for incident in decision.incidents if incident.verdict == decision.verdict]
+    if not known:
+        return '%s (%s)' % (decision.verdict, decision.cause)
+    last = known[-1]
+    pid = ' pid %d' % last.event.pid if last.event.pid is not None else ''
+    return '%s (%s)%s at %s: %s' % (decision.verdict, decision.cause, pid, iso(last.event.time), last.how)
+
+
+def check(context: Context, params: Params) -> Result:
+    """The result."""
+    look = Look(context, params, time.time())
+    case = look.take()
+    decision = _oom_verdict.decide(case)
+    notes = look.notes + list(decision.notes)
+    return dict(
+        changed=False, verdict=decision.verdict, cause=decision.cause, summary=summary(decision),
+        since=iso(case.since), until=iso(case.until),
+        incidents=[incident_row(incident) for incident in decision.incidents[-_MOST_SHOWN:]],
+        other_kills=[victim_row(event) for event in decision.others[-_MOST_SHOWN:]],
+        coverage=[coverage_row(entry) for entry in case.coverage],
+        counters=[evidence_row(row) for row in case.counters.evidence],
+        advice=_oom_advice.advise(look.figures(decision)), notes=notes[:_MOST_SHOWN])
