@@ -1,0 +1,47 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The process history as lives, and which control group counts."""
+
+import os
+import typing as t
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_subject
+
+TICKS = os.sysconf('SC_CLK_TCK')
+
+
+def entry(pid: int, boot: str, started_after: float, seen_after: float, **more: t.Any) -> t.Dict[str, t.Any]:
+    """A sight of a process; times are seconds since a boot at 1000000."""
+    return dict(dict(pid=pid, start_ticks=int(started_after * TICKS), boot_id=boot, at=1e6 + seen_after,
+                     monotonic=seen_after, uid=1000, cgroups={'cpu,memory': '/web'}), **more)
+
+
+def test_lives_are_in_order_of_their_begin() -> None:
+    lives = _oom_subject.lives_of_history([entry(7, 'a', 500, 600), entry(5, 'a', 100, 200)])
+    assert [(life.pid, life.begin, life.last_seen, life.cgroup) for life in lives] == [
+        (5, 1000100.0, 1000200.0, '/web'), (7, 1000500.0, 1000600.0, '/web')]
+
+
+def test_a_process_that_was_seen_again_is_one_life() -> None:
+    lives = _oom_subject.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'a', 100, 900)])
+    assert [(life.begin, life.last_seen) for life in lives] == [(1000100.0, 1000900.0)]
+
+
+def test_a_pid_of_two_boots_is_two_lives() -> None:
+    assert len(_oom_subject.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'b', 100, 200)])) == 2
+
+
+@pytest.mark.parametrize('broken', [
+    {}, {'pid': 5}, dict(entry(5, 'a', 1, 2), at=None), dict(entry(5, 'a', 1, 2), pid='x')])
+def test_entries_that_cannot_be_read_are_left_out(broken: t.Dict[str, t.Any]) -> None:
+    assert _oom_subject.lives_of_history([broken]) == []
+
+
+@pytest.mark.parametrize('cgroups, path', [
+    ({'': '/a'}, '/a'), ({'': '/a', 'memory': '/b'}, '/b'), ({'cpu,memory': '/c', 'pids': '/d'}, '/c'), ({}, None)])
+def test_the_group_whose_limit_counts(cgroups: t.Dict[str, str], path: t.Optional[str]) -> None:
+    assert _oom_subject.memory_cgroup(cgroups) == path
