@@ -41,7 +41,8 @@ _COUNTED = 8 << 20         # lines before the place are counted up to this size
 
 # What every line has that tells of a kill, a crash or a boot; others are not looked at. Each costs a pass over all.
 NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'trap ',
-           b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after')
+           b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
+           b'badness')
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
 

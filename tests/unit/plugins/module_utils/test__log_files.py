@@ -356,3 +356,11 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
         found.append(taker.lines)
     assert found[0] == found[1]
     assert len(found[0]) == sum(_log_files.concerns(line) for line in data.split(b'\n'))
+
+
+@pytest.mark.parametrize('line', [
+    b'earlyoom[700]: dryrun, not actually sending any signal',  # without it the line before it reads like a kill
+    b'nohang[800]: The victim: PID 9994, Name anqicms, badness 712',
+])
+def test_lines_beside_a_kill_that_change_its_meaning_are_found(line: bytes) -> None:
+    assert _log_files.concerns(line)
