@@ -160,6 +160,7 @@ class Look:
 
     def _open(self, path: str, given: bool, source: str) -> t.Optional[int]:
         """A log of the instance by the private opener; one that the user names is the user's choice."""
+        why = None  # type: t.Optional[str]
         try:
             if given:
                 return _log_files.open_regular(path)

@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Iterator
 
+import paths
 import pytest
 from instance import end_below
+
+sys.path.insert(0, str(paths.link_tree()))  # the collection, for every test that imports from it
 
 
 @pytest.fixture

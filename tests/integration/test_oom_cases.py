@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import windows  # noqa: F401  # makes the collection importable
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check, _oom_subject, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context

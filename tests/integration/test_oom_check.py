@@ -215,7 +215,7 @@ def clean_stop(shop: Instance) -> None:
     (kill_9, "unexplained"), (stop_script, "admin_kill"), (panic, "crash"),
     (runtime_without_memory, "go_runtime_oom"), (clean_stop, "admin_stop")])
 def test_deaths_that_are_no_kills_for_memory(site: Callable[..., Instance], end: Callable[[Instance], None],
-                                            cause: str) -> None:
+                                             cause: str) -> None:
     shop = site()
     remember(shop)
     since = str(time.time() - 1)

@@ -173,7 +173,7 @@ def slow_answer(request: Request) -> Response | None:
     if request.path == "/stream":
         return Response(content_type="text/plain", stream=_parts(milliseconds))
     if request.path == "/eat":
-        for _ in range(int(request.query.get("mb") or 0)):
+        for _unused in range(int(request.query.get("mb") or 0)):
             _EATEN.append(b"\1" * (1 << 20))
         return Response(body=b"eaten\n", content_type="text/plain")
     return None

@@ -117,8 +117,8 @@ def test_a6_42_lines_of_the_window_of_this_and_earlier_boots(tmp_path: Path) -> 
     assert ' -b' not in asked and ' -k' not in asked
 
 
-def test_the_journal_of_this_boot_reaches_to_now_while_its_daemon_runs(tmp_path: Path,
-                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_of_this_boot_reaches_to_now_while_its_daemon_runs(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = uuid.UUID(_procfs.boot_id()).hex
     path = journal(tmp_path, record(), record(when=NOW - 60, _BOOT_ID=mine), [])
     for runs in (True, False):

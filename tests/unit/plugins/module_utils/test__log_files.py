@@ -209,12 +209,16 @@ def test_packed_parts_that_follow_each_other(tmp_path: Path, ending: str) -> Non
         assert b''.join(_unpack.blocks(stream.fileno(), str(path))) == b''.join(parts)
 
 
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
 @pytest.mark.parametrize('make,why', [
     (lambda path: None, 'does not exist|No such file'),
-    (lambda path: path.mkdir(), 'is a directory'),
-    (lambda path: os.mkfifo(str(path)), 'is a FIFO'),
+    (Path.mkdir, 'is a directory'),
+    (os.mkfifo, 'is a FIFO'),
     (lambda path: path.symlink_to('/dev/zero'), 'is a device'),
-    (lambda path: path.symlink_to(path), 'symbolic links'),
+    (link_to_itself, 'symbolic links'),
 ])
 def test_what_is_no_file_is_named(tmp_path: Path, make: t.Callable[[Path], object], why: str) -> None:
     make(tmp_path / 'kern.log')
