@@ -8,7 +8,6 @@
 The lines of an end carry no time: it lies between the last time before them and the first one after.
 """
 
-import calendar
 import errno
 import os
 import re
@@ -159,7 +158,7 @@ class DeathScanner(_log_scan.Scanner):
         self.undated = []
         earlier, self.now = self.now, stamp
         self.first = self.first or stamp
-        passed = _seconds(stamp) - _seconds(earlier) if earlier else 0
+        passed = _local_time.seconds(stamp) - _local_time.seconds(earlier) if earlier else 0
         if passed >= _JUMP_S or passed <= -_BACK_S:
             text = _line_before(data, data.find(b'\n', at) + 1)
             self._keep('jump', data, at, text, own=stamp, earlier=earlier, passed=passed)
@@ -191,12 +190,6 @@ def _text(stamp: bytes) -> str:
 
 def _line_before(data: bytes, begin: int) -> str:
     return _log_lines.plain(data[data.rfind(b'\n', 0, begin - 1) + 1 : begin - 1])[:_SHOWN]
-
-
-def _seconds(stamp: str) -> int:
-    """Of the local clock: for distances."""
-    return calendar.timegm((int(stamp[:4]), int(stamp[5:7]), int(stamp[8:10]), int(stamp[11:13]), int(stamp[14:16]),
-                            int(stamp[17:19])))
 
 
 # --- what they mean, pure

@@ -9,7 +9,6 @@ start.sh writes how many lines of ``ps`` hold the word, stop.sh writes PIDs with
 only a fall below what the count usually is tells something, and a number that is no count is a stop by hand.
 """
 
-import calendar
 import collections
 import os
 import re
@@ -220,12 +219,7 @@ def _parse(line: bytes, number: int) -> t.Optional[_Entry]:
     if found is None:
         return None
     stamp, digits = found.group(1).decode('ascii'), found.group(2).decode('ascii')
-    return _Entry(stamp, _seconds(stamp), digits, number, line[:_SHOWN].decode('utf-8', 'replace'))
-
-
-def _seconds(stamp: str) -> int:
-    return calendar.timegm((int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8]), int(stamp[9:11]), int(stamp[12:14]),
-                            int(stamp[15:17])))
+    return _Entry(stamp, _local_time.seconds(stamp), digits, number, line[:_SHOWN].decode('utf-8', 'replace'))
 
 
 def _middle(stamp: str) -> t.Optional[float]:
@@ -287,16 +281,13 @@ def _take_all(watch: Watch, data: bytes, is_cut: bool) -> bool:
 
 
 def _begin_of_time(fd: int, size: int, local: bytes) -> int:
-    """An offset before the first line of a time, by halving; early rather than late."""
-    low, high = 0, size
-    while high - low > _NEAR:
-        middle = (low + high) // 2
-        found = _DATED.search(os.pread(fd, min(_NEAR, high - middle), middle))
-        if found is not None and found.group(1) < local:
-            low = middle
-        else:
-            high = middle
-    return low
+    """An offset before the first line of a time; early rather than late."""
+
+    def is_before(block: bytes) -> bool:
+        found = _DATED.search(block)
+        return found is not None and found.group(1) < local
+
+    return _log_read.halve(fd, size, is_before, _NEAR)
 
 
 def _coverage(watch: Watch) -> Coverage:

@@ -33,6 +33,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import MOST_LINES, Reading, concerns, shown
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks, Moment
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
 KMSG = '/dev/kmsg'
 PSTORES = ('/sys/fs/pstore', '/var/lib/systemd/pstore')
@@ -43,9 +44,8 @@ _RECORD = 8192            # the kernel refuses to read a record into less than i
 _CRASH_NOTED = 60.0       # seconds from the last words of a kernel to the file that keeps them
 _DRIFT = 5e-5             # how far the clock of the kernel's log may run from the host's, per second since
 # Who may say that a userspace killer acted: fields with a leading underscore are written by the journal itself.
-_KILLERS = ('earlyoom', 'systemd-oomd', 'nohang', 'nohang-desktop', 'oomd')
 _MATCHES = ('_TRANSPORT=kernel', '+', '_PID=1') + tuple(
-    part for name in _KILLERS for part in ('+', '_SYSTEMD_UNIT=%s.service' % name))
+    part for name in SERVICES for part in ('+', '_SYSTEMD_UNIT=%s.service' % name))
 _GRANT_JOURNAL = 'run it as root or add the user to the group systemd-journal'
 _GRANT_RING = 'run it as root or grant CAP_SYSLOG'
 _NOT_ALL = re.compile('not seeing messages from other users|insufficient permissions|Permission denied', re.I)

@@ -5,6 +5,7 @@
 
 """From the local times that logs carry to seconds since the epoch, with what that leaves open. Pure."""
 
+import calendar
 import datetime
 import re
 import typing as t
@@ -22,14 +23,23 @@ def span(stamp: str) -> t.Optional[Span]:
 
     ``stamp``: year to second in this order, whatever stands between the numbers. None when there is no such time.
     """
-    digits = ''.join(_NUMBER.findall(stamp))
     try:
-        year, month, day, hour, minute, second = (int(digits[begin:end]) for begin, end in _LENGTHS)
+        year, month, day, hour, minute, second = _numbers(stamp)
         datetime.datetime(year, month, day, hour, minute, second)  # refuses 31 February
         moment = _log_time.local((year, month, day), hour * 3600 + minute * 60 + second)
     except (ValueError, OverflowError, OSError):
         return None
     return moment.time - moment.uncertainty, moment.time + moment.uncertainty + 1.0
+
+
+def seconds(stamp: str) -> int:
+    """A local time as a number, for distances on the same clock."""
+    return calendar.timegm(_numbers(stamp))
+
+
+def _numbers(stamp: str) -> t.Tuple[int, ...]:
+    digits = ''.join(_NUMBER.findall(stamp))
+    return tuple(int(digits[begin:end]) for begin, end in _LENGTHS)
 
 
 def around(low: t.Optional[Span], high: t.Optional[Span]) -> t.Tuple[t.Optional[float], float]:

@@ -11,7 +11,12 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _log_position, _log_read
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _log_lines,
+    _log_position,
+    _log_read,
+    _procfs,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
@@ -180,9 +185,7 @@ class Check:
         """Seconds since the epoch, from the kernel's count since boot; None when nothing runs."""
         if self.context.candidate is None:
             return None
-        with open('/proc/uptime', encoding='ascii') as file:
-            boot = time.time() - float(file.read().split()[0])
-        return boot + self.context.candidate.start_ticks / float(os.sysconf('SC_CLK_TCK'))
+        return _procfs.booted_at() + _procfs.seconds_of(self.context.candidate.start_ticks)
 
     def _one(self, kind: str, path: str) -> None:
         begin = self._begin(kind, path)

@@ -9,6 +9,7 @@ Only files that overlap the window are read. In a plain file the place is found 
 not matter; a packed one is unpacked as a stream.
 """
 
+import functools
 import os
 import re
 import time
@@ -23,7 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _unpack,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Evidence, RawLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter, lines_with
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
 MOST_LINES = 5000          # of one source
@@ -70,14 +71,7 @@ def shown(line: bytes) -> str:
 
 def matching(data: bytes) -> t.List[t.Tuple[int, int]]:
     """Begin and end of each line that has a needle, in order. ``data``: whole lines. Pure."""
-    found = {}  # type: t.Dict[int, int]
-    for needle in NEEDLES:
-        at = data.find(needle)
-        while at >= 0:
-            begin, end = data.rfind(b'\n', 0, at) + 1, data.find(b'\n', at)
-            found[begin] = end
-            at = data.find(needle, end + 1)
-    return sorted(found.items())
+    return lines_with(data, (functools.partial(data.find, needle) for needle in NEEDLES))
 
 
 def moment_of(line: bytes, not_after: float) -> t.Optional[_log_time.Moment]:

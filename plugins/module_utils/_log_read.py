@@ -173,13 +173,21 @@ def last_start(fd: int, root: str, not_after: t.Optional[str]) -> t.Optional[t.T
 
 
 def begin_of_time(fd: int, size: int, local: str) -> int:
-    """An offset before the first line of a time, by halving; early rather than late."""
+    """An offset before the first line of a time; early rather than late."""
+
+    def is_before(block: bytes) -> bool:
+        found = _DATED.search(block)
+        return found is not None and found.group(1).decode('ascii').replace('/', '-').replace('T', ' ') < local
+
+    return halve(fd, size, is_before, _NEAR)
+
+
+def halve(fd: int, size: int, is_before: t.Callable[[bytes], bool], near: int) -> int:
+    """An offset at most ``near`` bytes before the first place whose bytes are not before what is looked for."""
     low, high = 0, size
-    while high - low > _NEAR:
+    while high - low > near:
         middle = (low + high) // 2
-        found = _DATED.search(os.pread(fd, min(_NEAR, high - middle), middle))
-        time = found.group(1).decode('ascii').replace('/', '-').replace('T', ' ') if found else None
-        if time is not None and time < local:
+        if is_before(os.pread(fd, min(near, high - middle), middle)):
             low = middle
         else:
             high = middle

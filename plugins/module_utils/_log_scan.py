@@ -137,14 +137,7 @@ class Scanner:
 
     def _hits(self, data: bytes) -> t.List[t.Tuple[int, int]]:
         """Begin and end of each line that could be a known one, in order."""
-        hits = {}  # type: t.Dict[int, int]
-        for find in self._searches(data):
-            at = find(0)
-            while at >= 0:
-                begin, end = data.rfind(b'\n', 0, at) + 1, data.find(b'\n', at)
-                hits[begin] = end
-                at = find(end + 1)
-        return sorted(hits.items())
+        return lines_with(data, self._searches(data))
 
     def _searches(self, data: bytes) -> t.Iterator[t.Callable[[int], int]]:
         if self.kind == _log_lines.START_FAILURES:
@@ -269,6 +262,18 @@ class Scanner:
     def worst(self) -> t.Optional[str]:
         severities = {entry['severity'] for entry in self.findings.values()}
         return ERROR if ERROR in severities else WARNING if severities else None
+
+
+def lines_with(data: bytes, searches: t.Iterable[t.Callable[[int], int]]) -> t.List[t.Tuple[int, int]]:
+    """Begin and end of each line that has a hit, in order. ``data``: whole lines. ``searches`` are like bytes.find."""
+    hits = {}  # type: t.Dict[int, int]
+    for find in searches:
+        at = find(0)
+        while at >= 0:
+            begin, end = data.rfind(b'\n', 0, at) + 1, data.find(b'\n', at)
+            hits[begin] = end
+            at = find(end + 1)
+    return sorted(hits.items())
 
 
 def _search(pattern: t.Pattern[bytes], data: bytes, begin: int) -> int:

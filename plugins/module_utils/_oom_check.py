@@ -16,7 +16,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _death_sources,
     _death_types,
     _kernel_oom,
-    _launch,
     _log_check,
     _log_files,
     _log_read,
@@ -24,7 +23,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _oom_counters,
     _oom_subject,
     _oom_verdict,
-    _procfs,
     _selection,
     _userspace_oom,
 )
@@ -129,7 +127,7 @@ class Look:
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
         if found.candidates:
-            self.cgroups = _cgroups_of(found.candidates[0].pid) or self.cgroups
+            self.cgroups = _oom_subject.cgroups_of(found.candidates[0].pid) or self.cgroups
 
     def _record(self) -> t.Any:
         try:
@@ -235,13 +233,6 @@ class Look:
             environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
             tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
                   if not entry.readable and entry.why_not and 'No such file' not in entry.why_not))
-
-
-def _cgroups_of(pid: int) -> t.Dict[str, str]:
-    try:
-        return _launch.parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid))
-    except OSError:
-        return {}
 
 
 # --- results, pure

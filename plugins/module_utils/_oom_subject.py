@@ -21,8 +21,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Life, Other, Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
-_KILLERS = ('earlyoom', 'nohang', 'nohang-desktop', 'systemd-oomd', 'oomd')
 _PAGE_KB = os.sysconf('SC_PAGE_SIZE') // 1024
 
 
@@ -46,15 +46,6 @@ class HostTasks(t.NamedTuple):
         return task.comm, task.rss
 
 
-def booted() -> float:
-    """When this boot began. Start times of /proc count from here."""
-    return time.time() - float(_procfs.read_text('/proc/uptime').split()[0])
-
-
-def _seconds(ticks: int) -> float:
-    return ticks / float(os.sysconf('SC_CLK_TCK'))
-
-
 def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
     """The group whose limit counts: of the memory controller, or of version 2."""
     for controllers, path in cgroups.items():
@@ -69,7 +60,7 @@ def lives_of_history(entries: t.Iterable[_state.Entry]) -> t.List[Life]:
     for entry in entries:
         try:
             key = (entry['pid'], entry['start_ticks'], entry['boot_id'])
-            begin = entry['at'] - entry['monotonic'] + _seconds(entry['start_ticks'])
+            begin = entry['at'] - entry['monotonic'] + _procfs.seconds_of(entry['start_ticks'])
             life = Life(int(entry['pid']), begin, float(entry['at']), False, entry.get('uid'),
                         memory_cgroup(entry.get('cgroups') or {}))
         except (KeyError, TypeError, ValueError):
@@ -86,16 +77,21 @@ def history(instance: Instance, base: t.Optional[str]) -> t.List[_state.Entry]:
         return []
 
 
-def cgroup_of(pid: int) -> t.Optional[str]:
+def cgroups_of(pid: int) -> t.Dict[str, str]:
+    """Paths by controllers; empty when it is gone or may not be looked at."""
     try:
-        return memory_cgroup(_launch.parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid)))
+        return _launch.parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid))
     except OSError:
-        return None
+        return {}
+
+
+def cgroup_of(pid: int) -> t.Optional[str]:
+    return memory_cgroup(cgroups_of(pid))
 
 
 def running_lives(candidates: t.Iterable[_selection.Candidate]) -> t.List[Life]:
-    now, boot = time.time(), booted()
-    return [Life(found.pid, boot + _seconds(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
+    now, boot = time.time(), _procfs.booted_at()
+    return [Life(found.pid, boot + _procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
             for found in candidates]
 
 
@@ -112,16 +108,16 @@ def lives(candidates: t.Sequence[_selection.Candidate], entries: t.Iterable[_sta
 
 def host_tasks() -> HostTasks:
     tasks = []
-    boot = booted()
+    boot = _procfs.booted_at()
     for pid in _procfs.list_pids():
         try:
             stat = _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid))
             pages = int(_procfs.read('/proc/%d/statm' % pid).split()[1])
         except (OSError, ValueError, IndexError):
             continue
-        tasks.append(Task(pid, stat.comm, boot + _seconds(stat.start_ticks), pages * _PAGE_KB))
+        tasks.append(Task(pid, stat.comm, boot + _procfs.seconds_of(stat.start_ticks), pages * _PAGE_KB))
     names = {task.comm for task in tasks}
-    return HostTasks(tuple(tasks), tuple(name for name in _KILLERS if name[:COMM_BYTES] in names))
+    return HostTasks(tuple(tasks), tuple(name for name in SERVICES if name[:COMM_BYTES] in names))
 
 
 def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.Optional[str]) -> t.Tuple[Other, ...]:

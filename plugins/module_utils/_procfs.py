@@ -7,6 +7,7 @@
 
 import errno
 import os
+import time
 import typing as t
 
 GONE = (errno.ENOENT, errno.ESRCH)
@@ -142,6 +143,16 @@ def list_pids() -> t.List[int]:
 
 def boot_id() -> str:
     return read_text('/proc/sys/kernel/random/boot_id').strip()
+
+
+def booted_at() -> float:
+    """When this boot began, in seconds since the epoch. Start times of /proc count from here."""
+    return time.time() - float(read_text('/proc/uptime').split()[0])
+
+
+def seconds_of(ticks: int) -> float:
+    """Start times of /proc are counted in ticks of the clock."""
+    return ticks / float(os.sysconf('SC_CLK_TCK'))
 
 
 def hides_processes(mounts: str) -> bool:

@@ -27,6 +27,7 @@ EARLYOOM, SYSTEMD_OOMD, SYSTEMD, NOHANG, OOMD, DOCKER = (
 NEEDLES = (b'low memory', b'Low Memory', b'sending SIG', b'Sending SIG', b'illing process', b'escalating to',
            b'exited after', b'kill failed', b'dryrun', b'badness', b'due to memory', b'oomd kill', b'OOM', b'oom-kill',
            b'container oom', b'code=killed')
+SERVICES = ('earlyoom', 'systemd-oomd', 'nohang', 'nohang-desktop', 'oomd')  # units, and names of processes
 _ONE_KILL = 60.0  # seconds from the first line about a kill to the last one, and between logs
 _KILL, _BEFORE, _AFTER, _DRY, _FAILED = 'kill', 'before', 'after', 'dry', 'failed'
 
