@@ -10,11 +10,12 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
 import paths
 import pytest
-from instance import end_below
+from instance import Instance, end_below, make_instance
+from mariadb import MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))  # the collection, for every test that imports from it
 
@@ -27,3 +28,34 @@ def place() -> Iterator[Path]:
     yield directory
     end_below(directory)
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
+    """Make an instance without a database, running unless `start=False`; all end with the test. Knobs as keywords."""
+    made: list[Instance] = []
+
+    def make(version: str = "3.5.8", name: str = "shop.example", start: bool = True, **knobs: Any) -> Instance:
+        instance = make_instance(tmp_path / name, version)
+        instance.knobs(no_database=True, **knobs)
+        made.append(instance)
+        if start:
+            instance.start()
+        return instance
+
+    yield make
+    for instance in made:
+        instance.kill()
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """A database of the test file's own."""
+    with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
+        yield server
+
+
+@pytest.fixture
+def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the stand-in itself."""
+    monkeypatch.delenv("RELEASES", raising=False)

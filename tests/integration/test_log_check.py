@@ -15,12 +15,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import paths
 import pytest
 import windows
-from instance import Instance, make_instance
+from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -33,27 +33,9 @@ VERSIONS = ("2.5.3", "3.2.8", "3.3.11", "3.5.8")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
-    """Make an instance, running if asked to; all end with the test. Knobs as keywords."""
-    made: list[Instance] = []
-
-    def make(version: str = "3.5.8", start: bool = False, **knobs: Any) -> Instance:
-        instance = make_instance(tmp_path / "shop.example", version)
-        instance.knobs(no_database=True, **knobs)
-        made.append(instance)
-        if start:
-            instance.start()
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
-
-
-@pytest.fixture
 def shop(site: Callable[..., Instance]) -> Instance:
     """Not running, with a log of some size."""
-    instance = site()
+    instance = site(start=False)
     write(instance.log, "".join(f"2026/01/31 12:00:00 line {number}\n" for number in range(200)))
     return instance
 
@@ -154,7 +136,7 @@ def test_a_position_survives_two_rotations_and_grown_logs(shop: Instance) -> Non
 
 
 def test_a_position_in_an_empty_log_survives_a_rotation(site: Callable[..., Instance]) -> None:
-    shop = site()
+    shop = site(start=False)
     shop.log.touch()
     token = position(shop)
     write(shop.log, PANIC % 1)
@@ -218,7 +200,7 @@ def test_a_writer_is_rotated_again_and_again(shop: Instance) -> None:
 
 
 def test_since_the_last_start_by_the_first_line_of_the_process(site: Callable[..., Instance]) -> None:
-    shop = site(start=True)
+    shop = site()
     write(shop.log, PANIC % 2)
     shop.kill()
     shop.start()
@@ -233,7 +215,7 @@ def test_since_the_last_start_by_the_first_line_of_the_process(site: Callable[..
 
 def test_since_the_last_start_where_a_guard_tried_another_one(site: Callable[..., Instance]) -> None:
     """What a refused second start prints begins with the same line; it is not the start of what runs."""
-    shop = site(start=True)
+    shop = site()
     write(shop.log, LOST)
     time.sleep(2.5)
     assert shop.spawn().wait(20) == 255
@@ -258,13 +240,13 @@ def test_since_a_time(shop: Instance) -> None:
 
 
 def test_no_log_is_unknown(site: Callable[..., Instance]) -> None:
-    shop = site()
+    shop = site(start=False)
     result = check(shop)
     assert (result["verdict"], result["unread"][0]["why"]) == ("unknown", "it does not exist")
 
 
 def test_output_that_goes_nowhere_is_unknown(site: Callable[..., Instance]) -> None:
-    shop = site()
+    shop = site(start=False)
     write(shop.log, "2026/01/31 12:00:00 an old one\n")
     process = subprocess.Popen([str(shop.binary)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
@@ -324,7 +306,7 @@ def test_a_rotated_file_that_is_a_link_is_not_followed(shop: Instance, tmp_path:
 @pytest.mark.root
 def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Instance]) -> None:
     """In a directory of root's outside of the install directory: the process writes there."""
-    shop = site()
+    shop = site(start=False)
     panel = Path(tempfile.mkdtemp(prefix="anqicms-panel-", dir="/run"))
     log = panel / "shop.log"
     try:
@@ -438,7 +420,7 @@ def run_module(shop: Instance, tmp_path: Path, *more: str, **arguments: Any) -> 
 
 def test_module_fails_with_its_result_and_goes_on_from_its_position(site: Callable[..., Instance],
                                                                     tmp_path: Path) -> None:
-    shop = site(start=True)
+    shop = site()
     write(shop.log, LOST * 3)
     failed = run_module(shop, tmp_path)
     assert "database_lost: 2026/01/31 12:00:01" in failed["msg"]
@@ -461,7 +443,7 @@ def last_step(result: Result) -> Result:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
-    shop = site(version, start=True)
+    shop = site(version)
     write(shop.log, PANIC % 1)
     result = windows.run(shop, [*windows.RESTART, {"log_check": {"fail_on": "warning"}}])
     assert (result["outcome"], result["state"]) == ("done", "running"), result
@@ -480,7 +462,7 @@ def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
     (LOST, "database_lost"), ("migrate table error  Error 1091 (42000): boom\n", "migration_failed")])
 def test_an_error_fails_the_window_and_leaves_the_instance_running(
         site: Callable[..., Instance], tmp_path: Path, line: str, code: str) -> None:
-    shop = site(start=True)
+    shop = site()
     (tmp_path / "line").write_text(line)
     said = {"command": {"argv": ["/bin/sh", "-c", f"cat {tmp_path}/line >> {shop.log}"]}}
     before = shop.pid
@@ -494,7 +476,7 @@ def test_an_error_fails_the_window_and_leaves_the_instance_running(
 
 
 def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., Instance]) -> None:
-    shop = site(start=True)
+    shop = site()
     shop.knobs(no_database=True, crash_after_ms=1200)
     result = windows.run(shop, [windows.RESTART[0], {"verified_start": {"stable_for": 0.1}},
                                 {"command": {"argv": ["/bin/sleep", "1.5"]}}, {"log_check": {}}])
@@ -504,7 +486,7 @@ def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., 
 
 
 def test_a_step_that_cannot_be_meant_stops_nothing(site: Callable[..., Instance]) -> None:
-    shop = site(start=True)
+    shop = site()
     pid = shop.pid
     with pytest.raises(LifecycleError, match=r"Step 4 \(log_check\) refuses: ignore"):
         windows.run(shop, [*windows.RESTART, {"log_check": {"ignore": ["("]}}])

@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator
 import paths
 import pytest
 import windows
-from instance import Instance, make_instance
+from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check, _selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -57,23 +57,6 @@ def group() -> Iterator[Path]:
         with suppress(OSError):
             path.rmdir()
         time.sleep(0.02)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
-    """Running instances; all end with the test."""
-    made: list[Instance] = []
-
-    def make(name: str = "shop.example") -> Instance:
-        instance = make_instance(tmp_path / name, "3.5.8")
-        instance.knobs(no_database=True)
-        made.append(instance)
-        instance.start()
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
 
 
 def check(shop: Instance, **options: Any) -> Result:
@@ -151,7 +134,7 @@ def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance
 @kernel
 @limited
 def test_only_the_killed_one_of_two_instances(site: Callable[..., Instance], group: Path) -> None:
-    shop, blog = site(), site("blog.example")
+    shop, blog = site(), site(name="blog.example")
     since = str(time.time())
     time.sleep(1)
     remember(shop)

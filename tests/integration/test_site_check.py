@@ -22,16 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 
 Ask = Callable[..., list[Row]]
 
-
-@pytest.fixture(autouse=True)
-def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RELEASES", raising=False)
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("never_a_real_release")
 
 
 @pytest.fixture(scope="module")

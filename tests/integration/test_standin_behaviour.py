@@ -23,16 +23,7 @@ OLD, DRAINING, ABRUPT = "2.5.3", "3.2.8", "3.5.8"
 MARKER = "退出 terminated\n"
 END_MARKER = "监听到退出信号\n"
 
-
-@pytest.fixture(autouse=True)
-def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RELEASES", raising=False)
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("never_a_real_release")
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Callable
 
 import pytest
 import windows
-from instance import Instance, make_instance
+from instance import Instance
 from watching import Prober
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _state, _worker
@@ -24,24 +24,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 VERSIONS = ("2.5.3", "3.2.1", "3.2.8", "3.3.11", "3.5.8")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
-    """Make an instance, running unless `start=False`; all end with the test. Knobs as keywords."""
-    made: list[Instance] = []
-
-    def make(version: str = "3.5.8", name: str = "shop.example", start: bool = True, **knobs: Any) -> Instance:
-        instance = make_instance(tmp_path / name, version)
-        instance.knobs(no_database=True, **knobs)
-        made.append(instance)
-        if start:
-            instance.start()
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -11,11 +11,11 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 import windows
-from instance import Instance, make_instance
+from instance import Instance
 from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _spawn, _start, _state
@@ -33,22 +33,6 @@ CLASSES = {
     "started": Killer(at("step_end", index=2)),
     "ended": Killer(at("end")),
 }
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
-    made: list[Instance] = []
-
-    def make(version: str = "3.5.8", **knobs: Any) -> Instance:
-        instance = make_instance(tmp_path / "shop.example", version)
-        instance.knobs(no_database=True, **knobs)
-        made.append(instance)
-        instance.start()
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
 
 
 def begun(site: Instance, killer: Killer | None, monkeypatch: pytest.MonkeyPatch) -> Any:
