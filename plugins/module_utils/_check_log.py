@@ -227,11 +227,6 @@ def _middle(stamp: str) -> t.Optional[float]:
     return _local_time.around(span, span)[0]
 
 
-def may_hold(digits: str, pid: int) -> bool:
-    """Whether the PIDs of a stop by hand, glued to each other, can hold this one."""
-    return str(pid) in digits
-
-
 # --- reading
 
 

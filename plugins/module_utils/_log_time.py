@@ -72,16 +72,6 @@ def of_printk(seconds: float, clocks: Clocks) -> Moment:
     return Moment(clocks.real - (clocks.monotonic - seconds), _PRINTK_ERROR + slept)
 
 
-def walk_back(stamps: t.Sequence[bytes], not_after: float) -> t.List[t.Optional[Moment]]:
-    """The times of the stamps of a file, in order, last changed at ``not_after``: none is later than the next."""
-    moments = []  # type: t.List[t.Optional[Moment]]
-    for stamp in reversed(stamps):
-        moment = of_stamp(stamp, not_after)
-        not_after = min(not_after, moment.time) if moment else not_after
-        moments.append(moment)
-    return moments[::-1]
-
-
 def of_stamp(stamp: bytes, not_after: float) -> t.Optional[Moment]:
     """The time of a stamp of any form. Without a year it is the last such time that is not after ``not_after``."""
     text = _decoded(stamp).strip()

@@ -131,12 +131,6 @@ def read_groups(cgroups: t.Mapping[str, str]) -> t.List[GroupCounters]:
     return readable or found[:1]
 
 
-def read_unit(unit: str) -> t.List[GroupCounters]:
-    """Of a systemd service: its group where units are by default, in both versions."""
-    path = '/system.slice/' + unit
-    return read_groups({'': path, 'memory': path})
-
-
 def _unread(path: str, file: t.Optional[str], why_not: str) -> GroupCounters:
     return GroupCounters(path, file, None, None, None, None, why_not)
 

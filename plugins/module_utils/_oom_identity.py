@@ -12,6 +12,7 @@ control group and user, then whether anybody else of that name can have died.
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SYSTEMD
 
 OURS, MAYBE, OTHER = 'ours', 'maybe', 'other'
 COMM_BYTES = 15   # what the kernel keeps of a name
@@ -47,15 +48,19 @@ class Subject(t.NamedTuple):
     uids: t.FrozenSet[int]
     lives: t.Tuple[Life, ...]
     others: t.Tuple[Other, ...]
+    is_contained: bool = False  # asked in a container: the kernel's pids are the host's, and its other processes unseen
 
 
 class Match(t.NamedTuple):
-    """``answer``: ours, maybe or other; ``how``: in words; ``candidates``: who else it can have been."""
+    """``answer``: ours, maybe or other; ``how``: in words; ``candidates``: who else it can have been.
+
+    ``needs_sign``: it is only sure where something else says that this instance died then.
+    """
 
     answer: str
     how: str
     candidates: t.Tuple[str, ...] = ()
-    by_elimination: bool = False
+    needs_sign: bool = False
 
 
 def bears_name(event: Event, subject: Subject) -> bool:
@@ -77,7 +82,7 @@ def alive_at(life: Life, event: Event) -> bool:
     return life.begin < event.time - slack and (life.running or life.last_seen > event.time + slack)
 
 
-def _can_have_ended(life: Life, event: Event, lives: t.Sequence[Life]) -> bool:
+def can_have_ended(life: Life, event: Event, lives: t.Sequence[Life]) -> bool:
     """Whether the end of this process can be the event: begun before it, not seen after it, no successor before it."""
     if event.time is None:
         return not life.running
@@ -99,10 +104,10 @@ def _pids(event: Event) -> t.Set[int]:
 def _by_pid(event: Event, subject: Subject) -> t.Optional[Match]:
     pids = _pids(event)
     for life in reversed(subject.lives):
-        if life.pid in pids and _can_have_ended(life, event, subject.lives):
+        if life.pid in pids and can_have_ended(life, event, subject.lives):
             return Match(OURS, 'pid %d is in the process history of this instance' % life.pid)
     for other in subject.others:
-        if any(life.pid in pids and _can_have_ended(life, event, other.lives) for life in other.lives):
+        if any(life.pid in pids and can_have_ended(life, event, other.lives) for life in other.lives):
             return Match(OTHER, 'it is in the process history of %s' % other.name)
     if subject.pid is None or not pids:
         return None
@@ -133,14 +138,18 @@ def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
     """By control group, by user, or because nobody else can have died."""
     left = [other for other in subject.others if not _lived_through(other, event)]
     if grouped and not any(in_cgroup(event.cgroup, other.cgroup) for other in subject.others):
-        return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup)
+        is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
+        return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup,
+                     needs_sign=is_any_of_unit or subject.is_contained)
     if event.uid is not None and subject.uids:
         left = [other for other in left if other.uid is None or other.uid == event.uid]
         if event.uid not in subject.uids:
             names = tuple(other.name for other in left)
             return Match(OTHER if left else MAYBE, 'uid %d is not this instance\'s' % event.uid, names)
+    if not left and subject.is_contained:
+        return Match(MAYBE, 'another of the same name can have been it', ('a process outside of this container',))
     if not left:
-        return Match(OURS, _nobody_else(event, subject), by_elimination=True)
+        return Match(OURS, _nobody_else(event, subject), needs_sign=True)
     return Match(MAYBE, 'another of the same name can have been it', tuple(other.name for other in left))
 
 

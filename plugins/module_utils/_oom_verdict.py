@@ -13,7 +13,15 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_identity
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import MAYBE, OTHER, OURS, Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import (
+    MAYBE,
+    OTHER,
+    OURS,
+    Life,
+    Match,
+    Subject,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import DOCKER, SYSTEMD
 
 CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
 _URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
@@ -47,6 +55,10 @@ _EXPLAINS = {
     types.BOOT: HOST_REBOOT,
 }
 _TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not say why
+# What says that it died about then, or was started again after that.
+_SIGNS = (types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM) + _TRACES
+_OF_KERNEL = (types.KERNEL_KILL, types.KERNEL_INTENT, types.KERNEL_NO_KILL, types.KERNEL_SEGFAULT)
+_KNOW_WRITER = ('journal', 'kmsg', 'dmesg')  # sources that tell who wrote a line
 _SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
 _GROUP_KILL_S = 5.0    # all of a group are killed within this
@@ -132,7 +144,7 @@ class _Judge:
         self.notes = []      # type: t.List[str]
         self.incidents = []  # type: t.List[Incident]
         self.others = []     # type: t.List[Event]
-        self.events = [event for event in case.events if self._in_window(event)]
+        self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
 
     def decide(self) -> Decision:
         self._remark()
@@ -143,6 +155,12 @@ class _Judge:
         verdict, cause = self._overall()
         self.incidents.sort(key=lambda incident: incident.event.time or 0.0)
         return Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
+
+    def _with_own_pids(self, event: Event) -> Event:
+        """What the kernel tells in a container are pids of the host."""
+        if not self.subject.is_contained or event.kind not in _OF_KERNEL or event.pid is None:
+            return event
+        return event._replace(pid=None, tgid=None, details=dict(event.details, kernel_pid=event.pid))
 
     def _in_window(self, event: Event) -> bool:
         if event.time is None:
@@ -158,7 +176,7 @@ class _Judge:
             self.notes.append('A line that looks like the kernel\'s was written by a program, and is not believed: %s'
                               % _quote(event))
         for event in self.case.events:
-            if event not in self.events and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
+            if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
                     and _oom_identity.match(event, self.subject).answer != OTHER:
                 self.notes.append('Outside of the window: %s' % _quote(event))
         for event in self._of_kind(types.KERNEL_INTENT):
@@ -174,7 +192,8 @@ class _Judge:
             self._kill(event, CGROUP_OOM if _is_of_group(event) else GLOBAL_OOM, kernel)
         for event in self._of_kind(types.USERSPACE_KILL):
             if not self._is_known(event):
-                self._kill(event, USERSPACE_OOM, ())
+                is_told = event.details.get('killer') in (SYSTEMD, DOCKER)  # of a kill by the kernel
+                self._kill(event, CGROUP_OOM if is_told else USERSPACE_OOM, ())
 
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
@@ -202,15 +221,52 @@ class _Judge:
         if found.answer == OTHER:
             self.others.append(event)
             return
-        goes_on = found.by_elimination and self._own_log_goes_on(event)
-        sure = found.answer == OURS and event.trusted and event.time is not None and not goes_on
+        doubts = self._doubts(event, found)
+        sure = found.answer == OURS and event.time is not None and not doubts
         victims = tuple(other for other in together if _is_killed_with(event, other))
         if any(incident.event in victims for incident in self.incidents):
             return  # of the same group kill
-        how = found.how + ('' if event.trusted else '; who wrote the line is not known') + (
-            '; but its own log shows no end of it then' if goes_on else '')
-        self.incidents.append(Incident(CONFIRMED if sure else LIKELY, cause, event, how, found.candidates,
-                                       victims=victims))
+        if event.details.get('killer') == SYSTEMD:
+            doubts.append('systemd does not tell whether its limit or the host had no memory left')
+        self.incidents.append(Incident(
+            CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
+            '; '.join([found.how] + doubts), found.candidates, victims=victims))
+
+    def _doubts(self, event: Event, found: Match) -> t.List[str]:
+        """Why a line that names this instance is not enough."""
+        doubts = [] if event.trusted else ['who wrote the line is not known']
+        silent = self._silent_source(event)
+        if silent is not None:
+            doubts.append('but the %s covers that time and has no such line' % silent)
+        if found.needs_sign and self._own_log_goes_on(event):
+            doubts.append('but its own log shows no end of it then')
+        elif found.needs_sign and not self._died_then(event):
+            doubts.append('but nothing else says that it died then')
+        return doubts
+
+    def _silent_source(self, event: Event) -> t.Optional[str]:
+        """A source that knows who writes, and does not have what a log file tells: any program can write that."""
+        if event.time is None or any(row.source in _KNOW_WRITER + ('pstore',) for row in event.evidence):
+            return None
+        begin, end = event.time - event.uncertainty, event.time + event.uncertainty
+        return next((entry.source for entry in self.case.coverage if entry.source in _KNOW_WRITER and entry.complete
+                     and covers(_spans([entry]), begin, end)), None)
+
+    def _died_then(self, event: Event) -> bool:
+        if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):
+            return True
+        return bool(self._ended(event)) or any(
+            event.time is not None and abs(life.begin - event.time) <= event.uncertainty + _SAME_DEATH_S
+            for life in self.subject.lives)
+
+    def _ended(self, event: Event) -> t.List[Life]:
+        lives = self.subject.lives
+        return [life for life in lives if _oom_identity.can_have_ended(life, event, lives)]
+
+    def _with_pid(self, event: Event) -> Event:
+        """With the pid of the process that ended then, where the line names none and there is only one."""
+        ended = self._ended(event) if event.pid is None else []
+        return event._replace(pid=ended[0].pid) if len(ended) == 1 else event
 
     def _own_log_goes_on(self, event: Event) -> bool:
         """Whether its log was written before and after, and shows neither an end nor a start near that time."""

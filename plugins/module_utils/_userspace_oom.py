@@ -135,14 +135,18 @@ def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
         record = parse(prefix)
         if record is not None:
             log = logs.setdefault((record.killer, line.evidence.source, line.boot_id), _Log(drafts))
-            log.take(record, line, _is_trusted(prefix))
+            log.take(record, line, _is_trusted(prefix, line))
     found = [draft.event() for draft in drafts]
     return sorted(found, key=lambda event: (event.time is None, event.time or 0.0))
 
 
-def _is_trusted(prefix: Prefix) -> bool:
-    """A user's own systemd speaks like the one of the host."""
-    return prefix.tag != b'systemd' or prefix.tag_pid in (None, 1)
+def _is_trusted(prefix: Prefix, line: RawLine) -> bool:
+    """Only the journal and the kernel's ring know who wrote a line: in a log file anybody can have used logger.
+
+    A user's own systemd speaks like the one of the host.
+    """
+    return line.transport in ('journal', 'stdout', 'kernel') and (
+        prefix.tag != b'systemd' or prefix.tag_pid in (None, 1))
 
 
 class _Log:

@@ -150,14 +150,12 @@ def test_a6_40_start_that_never_stays_is_one_start_with_its_attempts(tmp_path: t
 # --- stops by hand
 
 
-@pytest.mark.parametrize(('digits', 'pids'), [
-    ('4567', [4567]), ('1234567', [123, 4567]), ('2982729828', [29827, 29828]), ('201', [201])])
-def test_a6_7_a6_11_pids_are_a_stop_by_hand(tmp_path: t.Any, digits: str, pids: t.List[int]) -> None:
+@pytest.mark.parametrize('digits', ['4567', '1234567', '2982729828', '201'])
+def test_a6_7_a6_11_pids_are_a_stop_by_hand(tmp_path: t.Any, digits: str) -> None:
     lines = minutes(*[1] * 10 + [0, 1])
     reading = read(tmp_path, lines[:10] + [line(572, digits)] + lines[10:])
     stop = one(reading, 'guard_admin_stop')
     assert stop.details['digits'] == digits and stop.details['certain'] and stop.time == MIDNIGHT + 572.5
-    assert all(_check_log.may_hold(digits, pid) for pid in pids) and not _check_log.may_hold(digits, 99)
     drop = one(reading, 'guard_drop')
     assert drop.details['stopped_by_hand'] and drop.details['not_before'] == MIDNIGHT + 572
     assert reading.baseline == 1

@@ -71,15 +71,6 @@ def test_a6_21_a_year_that_is_not_written(zone: Zone, stamp: str, not_after: t.T
     assert of(stamp, utc(*not_after)).time == utc(*expected)
 
 
-def test_a6_21_walking_back_over_years(zone: Zone) -> None:
-    stamps = [b'Mar  3 10:00:00', b'Feb 29 10:00:00', b'nonsense', b'Dec 31 23:59:00', b'Jan  1 00:00:01',
-              b'Jan  1 00:00:00', b'Dec 30 10:00:00', b'Jan  2 10:00:00']
-    moments = _log_time.walk_back(stamps, utc(2026, 1, 2, 12))
-    times = [moment.time if moment else None for moment in moments]
-    assert times == [utc(2023, 3, 3, 10), utc(2024, 2, 29, 10), None, utc(2024, 12, 31, 23, 59),
-                     utc(2025, 1, 1, 0, 0, 1), utc(2025, 1, 1), utc(2025, 12, 30, 10), utc(2026, 1, 2, 10)]
-
-
 def test_a6_22_an_hour_that_comes_twice(zone: Zone) -> None:
     zone('Europe/Berlin')
     twice = of('Oct 25 02:30:00', utc(2026, 11, 1))

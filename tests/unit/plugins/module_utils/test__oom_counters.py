@@ -91,7 +91,6 @@ def test_counters_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     monkeypatch.setattr(_procfs, 'read_text', lambda dummy: mount_text(tmp_path, kind))
     found = _oom_counters.read_groups({controllers: '/system.slice/anq.service', 'pids': '/elsewhere'})
     assert [(one.oom, one.oom_kills, one.oom_group_kills, one.why_not) for one in found] == [(2, 1, 0, None)]
-    assert found == _oom_counters.read_unit('anq.service')
     assert _oom_counters.group_evidence(found[0]).file == str(group / name)
     coverage = _oom_counters.group_coverage(found[0], time.time() + 1)
     assert coverage.readable and not coverage.complete

@@ -31,7 +31,7 @@ def event(kind: str, time: t.Optional[float] = NOON, **fields: t.Any) -> Event:
     return Event(**values)
 
 
-def kill(pid: int = 4711, time: float = NOON, **fields: t.Any) -> Event:
+def kill(pid: t.Optional[int] = 4711, time: float = NOON, **fields: t.Any) -> Event:
     values = dict(pid=pid, comm=b'anqicms', scope='global')  # type: t.Dict[str, t.Any]
     values.update(fields)
     return event(types.KERNEL_KILL, time, **values)
@@ -43,8 +43,9 @@ def life(pid: int, begin: float, last_seen: t.Optional[float] = None, running: b
 
 
 def decide(*events: Event, **fields: t.Any) -> Decision:
-    """``lives``, ``others``, ``pid``, ``uids``, ``comm`` go to the subject, the rest to the case."""
-    parts = {name: fields.pop(name) for name in ('lives', 'others', 'pid', 'uids', 'comm') if name in fields}
+    """What a subject has goes to the subject, the rest to the case."""
+    names = ('lives', 'others', 'pid', 'uids', 'comm', 'is_contained')
+    parts = {name: fields.pop(name) for name in names if name in fields}
     values = dict(since=SINCE, until=UNTIL, subject=SUBJECT._replace(**parts), events=events,
                   coverage=(FULL,))  # type: t.Dict[str, t.Any]
     values.update(fields)
@@ -72,7 +73,7 @@ def test_a6_1_a_kill_of_the_whole_host() -> None:
 
 
 def test_a6_2_a_kill_in_a_control_group() -> None:
-    assert outcome(kill(scope='cgroup', cgroup='/web/shop')) == ('confirmed', 'kernel_oom_cgroup')
+    assert outcome(kill(scope='cgroup', cgroup='/web/shop'), ABRUPT) == ('confirmed', 'kernel_oom_cgroup')
 
 
 def test_a6_6_the_kernel_chose_it_and_killed_its_child() -> None:
@@ -105,9 +106,34 @@ def test_a6_8_one_of_two_and_nothing_tells_which() -> None:
     ((Other('blog', None, 1001, None),), {'uids': frozenset([1000])}),
 ])
 def test_a6_8_nobody_else_can_have_died(others: t.Tuple[Other, ...], fields: t.Dict[str, t.Any]) -> None:
-    decision = decide(kill(200, uid=1000), others=others, **fields)
+    decision = decide(kill(200, uid=1000), ABRUPT, others=others, **fields)
     assert decision.verdict == 'confirmed'
     assert 'elimination' in decision.incidents[0].how
+
+
+def test_a6_8_nobody_else_is_left_and_nothing_says_that_it_died() -> None:
+    """An instance that was deleted since can have had the name, and nothing is known of it."""
+    decision = decide(kill())
+    assert decision.verdict == 'likely'
+    assert 'nothing else says that it died then' in decision.incidents[0].how
+
+
+@pytest.mark.parametrize('sign', [ABRUPT, DROP, START, event(types.CLEAN_STOP)])
+def test_a6_8_nobody_else_is_left_and_something_says_that_it_died(sign: Event) -> None:
+    assert outcome(kill(), sign)[0] == 'confirmed'
+    assert outcome(kill(), sign._replace(time=NOON - 3 * HOUR))[0] == 'likely'
+
+
+def test_a6_8_nobody_else_is_left_and_its_own_process_is_gone_or_new() -> None:
+    nameless = kill(None)
+    assert outcome(nameless, lives=(life(200, SINCE - HOUR, NOON - HOUR),))[0] == 'confirmed'
+    assert outcome(nameless, lives=(life(200, NOON + 30, running=True),))[0] == 'confirmed'
+    assert outcome(nameless, lives=(life(200, NOON + HOUR, running=True),))[0] == 'likely'
+
+
+def test_a6_8_the_process_that_ended_then_gives_its_pid() -> None:
+    decision = decide(kill(None), lives=(life(200, SINCE - HOUR, NOON - HOUR), life(300, NOON + 30, running=True)))
+    assert [incident.event.pid for incident in decision.incidents] == [200]
 
 
 def test_a6_8_the_control_group_tells_them_apart() -> None:
@@ -219,7 +245,7 @@ def test_a6_24_the_log_lags() -> None:
 
 def test_a6_25_a_long_name_is_cut() -> None:
     comm = b'anqicms-production-site-7'
-    assert outcome(kill(comm=b'anqicms-product'), comm=comm)[0] == 'confirmed'
+    assert outcome(kill(comm=b'anqicms-product'), ABRUPT, comm=comm)[0] == 'confirmed'
     assert outcome(kill(comm=b'anqicms'), comm=comm)[0] == 'no'
 
 
@@ -259,14 +285,14 @@ def test_a6_30_a_whole_group_was_killed() -> None:
     details = {'oom_group': True, 'oom_memcg': '/web'}
     kills = [kill(pid, NOON + pid / 10000.0, scope='cgroup', details=details, comm=comm)
              for pid, comm in ((4711, b'anqicms'), (4712, b'cwebp'), (4713, b'cwebp'))]
-    decision = decide(*kills)
+    decision = decide(ABRUPT, *kills)
     assert len(decision.incidents) == 1
     assert {victim.pid for victim in decision.incidents[0].victims} == {4712, 4713}
 
 
 def test_a6_32_without_a_log_of_the_guard() -> None:
     absent = Coverage('check.log', None, None, False, 'it does not exist', False)
-    assert outcome(kill(), coverage=(FULL, absent))[0] == 'confirmed'
+    assert outcome(kill(), ABRUPT, coverage=(FULL, absent))[0] == 'confirmed'
 
 
 @pytest.mark.parametrize('noise', [types.LOG_JUMP, types.IN_APP_RESTART])
@@ -279,6 +305,31 @@ def test_a6_37_a_container_seen_from_the_host() -> None:
     assert in_cgroup('/docker/0a1b', '/docker/0a1b') and in_cgroup('/docker/0a1b/app', '/docker/0a1b')
     assert in_cgroup('/docker/0a1b/app', '/app') and not in_cgroup('/docker/0a1bc', '/docker/0a1b')
     assert not in_cgroup('/docker/0a1b', '/')
+
+
+INSIDE = dict(is_contained=True, lives=(life(7, SINCE - HOUR, NOON - HOUR, cgroup='/system.slice/shop.service'),))
+
+
+def test_a6_37_in_a_container_the_end_of_the_path_is_its_own_and_pids_are_not() -> None:
+    killed = kill(31337, scope='cgroup', cgroup='/outside/system.slice/shop.service')
+    decision = decide(killed, **INSIDE)
+    assert decision[:2] == ('confirmed', 'kernel_oom_cgroup')
+    assert [incident.event.pid for incident in decision.incidents] == [7]
+    assert decision.incidents[0].event.details['kernel_pid'] == 31337
+    assert 'in the process history' not in decision.incidents[0].how
+
+
+def test_a6_37_in_a_container_the_same_unit_of_another_one_is_not_this_one() -> None:
+    alive = life(7, SINCE - HOUR, running=True, cgroup='/system.slice/shop.service')
+    killed = kill(31337, scope='cgroup', cgroup='/another/system.slice/shop.service')
+    assert outcome(killed, is_contained=True, lives=(alive,)) == ('no', 'not_dead')
+    assert outcome(killed, is_contained=True, lives=(alive._replace(begin=NOON + HOUR),))[0] == 'likely'
+
+
+def test_a6_37_in_a_container_a_pid_of_the_kernel_is_no_pid_of_here() -> None:
+    decision = decide(kill(7, cgroup='/another'), **INSIDE)
+    assert decision.verdict == 'likely'
+    assert decision.incidents[0].candidates == ('a process outside of this container',)
 
 
 @pytest.mark.parametrize('group, verdict', [(None, 'unknown'), (1, 'likely')])
@@ -324,9 +375,38 @@ def test_a_killer_runs_and_its_log_cannot_be_read() -> None:
 
 def test_systemd_tells_of_a_kill_by_the_kernel_too() -> None:
     told = event(types.USERSPACE_KILL, NOON + 1, cgroup='/system.slice/shop.service', details={'killer': 'systemd'})
-    decision = decide(kill(scope='cgroup', cgroup='/system.slice/shop.service'), told)
+    decision = decide(kill(scope='cgroup', cgroup='/system.slice/shop.service'), ABRUPT, told)
     assert decision[:2] == ('confirmed', 'kernel_oom_cgroup')
     assert len(decision.incidents) == 1
+
+
+@pytest.mark.parametrize('killer, cause', [
+    ('systemd', 'kernel_oom_cgroup'), ('docker', 'kernel_oom_cgroup'), ('systemd-oomd', 'userspace_oom')])
+def test_systemd_and_docker_tell_of_a_kill_by_the_kernel_whose_log_is_lost(killer: str, cause: str) -> None:
+    told = event(types.USERSPACE_KILL, cgroup='shop.service', details={'killer': killer})
+    lives = (life(4711, SINCE - HOUR, cgroup='/system.slice/shop.service'),)
+    decision = decide(told, lives=lives, coverage=(UNREADABLE,))
+    assert decision[:2] == ('confirmed', cause)
+    assert ('whether its limit or the host' in decision.incidents[0].how) == (killer == 'systemd')
+    assert decision.incidents[0].event.pid == 4711
+
+
+def test_systemd_tells_of_any_process_of_the_unit() -> None:
+    told = event(types.USERSPACE_KILL, NOON + 1, cgroup='shop.service', details={'killer': 'systemd'})
+    child = kill(99, comm=b'cwebp', scope='cgroup', cgroup='/system.slice/shop.service')
+    own = life(4711, SINCE - HOUR, running=True, cgroup='/system.slice/shop.service')
+    assert outcome(child, told, lives=(own,)) == ('no', 'not_dead')
+    assert outcome(child, told, lives=(own._replace(begin=NOON + HOUR),))[0] == 'likely'
+
+
+def test_a_line_of_a_text_log_that_the_journal_does_not_have() -> None:
+    """Whoever may use logger can write it, and a source that knows who writes would have it."""
+    lives = (life(4711, SINCE - HOUR),)
+    written = kill(evidence=(Evidence('syslog', '/var/log/syslog', 7, None, 'Killed process 4711 (anqicms)'),))
+    decision = decide(written, lives=lives)
+    assert decision.verdict == 'likely'
+    assert 'the journal covers that time and has no such line' in decision.incidents[0].how
+    assert outcome(written, lives=lives, coverage=(FULL._replace(source='kern.log'),))[0] == 'confirmed'
 
 
 def test_nothing_is_known() -> None:
@@ -334,7 +414,8 @@ def test_nothing_is_known() -> None:
 
 
 def test_by_elimination_and_its_own_log_goes_on() -> None:
-    assert outcome(kill(), coverage=(FULL, OWN_LOG))[0] == 'likely'
+    decision = decide(kill(), coverage=(FULL, OWN_LOG))
+    assert (decision.verdict, 'its own log shows no end' in decision.incidents[0].how) == ('likely', True)
     assert outcome(kill(), ABRUPT, coverage=(FULL, OWN_LOG))[0] == 'confirmed'
     assert outcome(kill(), coverage=(FULL, OWN_LOG), pid=4711)[0] == 'confirmed'
 

@@ -72,7 +72,7 @@ def test_every_killer(name: str) -> None:
         assert len(found) == 1, written
         event = found[0]
         assert (event.kind, event.pid, event.comm, event.uid, event.cgroup, event.trusted) == (
-            'userspace_kill', pid, comm and comm.encode(), uid, cgroup, True)
+            'userspace_kill', pid, comm and comm.encode(), uid, cgroup, source != 'syslog')
         assert event.details['killer'] == killer
         assert {key: event.details.get(key) for key in details} == details
     if tag != 'kernel':
@@ -124,9 +124,19 @@ def test_systemd_tells_how_the_unit_ended() -> None:
         ('x.service', True, 2)]
 
 
-def test_a_users_own_systemd_is_not_the_hosts() -> None:
-    found = of(STAMP + "systemd[900]: x.service: Failed with result 'oom-kill'.")
-    assert [event.trusted for event in found] == [False]
+@pytest.mark.parametrize('pid, trusted', [(900, False), (1, True)])
+def test_a_users_own_systemd_is_not_the_hosts(pid: int, trusted: bool) -> None:
+    found = _userspace_oom.events([line("systemd[%d]: x.service: Failed with result 'oom-kill'." % pid,
+                                        source='journal')])
+    assert [event.trusted for event in found] == [trusted]
+
+
+def test_a_tag_in_a_log_file_can_be_anybodys() -> None:
+    """Any user may call logger -t earlyoom; the journal knows the unit that spoke."""
+    text = 'sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
+    written, noted = line(STAMP + 'earlyoom: ' + text), line('earlyoom[700]: ' + text, source='journal')
+    assert [event.trusted for event in _userspace_oom.events([written])] == [False]
+    assert [event.trusted for event in _userspace_oom.events([written, noted])] == [True]
 
 
 def test_nohang_names_its_victim_before() -> None:
