@@ -19,6 +19,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _http,
     _judge,
     _launch,
+    _lives,
+    _memory,
     _ports,
     _procfs,
     _selection,
@@ -210,11 +212,22 @@ class Look:
             listening=self.listening if self.pids else False,
             version=version,
             launch=_launch.masked(self.record) if self.record else None,
+            memory=self._memory_used(),
+            restarts=self._restarts(),
             logs=tree.logs(self.record.log if self.record else None, self.uid),
             sites=_judge.site_hosts(self.config.base_url),
             supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
         )
+
+    def _memory_used(self) -> Row:
+        pid = self.candidate.pid if self.candidate is not None else None
+        record = self.record
+        return _memory.report(pid, record.cgroups if record else {}, record.environment if record else None)
+
+    def _restarts(self) -> t.List[Row]:
+        known = self.state.history() if self.state is not None and self.state_problem is None else []
+        return _lives.starts(_lives.lives(self.found.candidates, known))
 
     def _facts(self, tree: _evidence.Tree) -> Facts:
         running_as_root = self.uid == 0 if self.uid is not None else None
@@ -342,6 +355,8 @@ def _undescribed(instance: Instance, problem: str) -> Row:
         listening=None,
         version=dict(running=None, files=None, database=None),
         launch=None,
+        memory=_memory.report(None, {}, None),
+        restarts=[],
         logs=[],
         sites=None,
         supervisors=[],

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""From the local times that logs carry to seconds since the epoch, with what that leaves open. Pure."""
+"""From the local times that logs carry to seconds since the epoch, with what that leaves open, and back. Pure."""
 
 import calendar
 import datetime
@@ -30,6 +30,13 @@ def span(stamp: str) -> t.Optional[Span]:
     except (ValueError, OverflowError, OSError):
         return None
     return moment.time - moment.uncertainty, moment.time + moment.uncertainty + 1.0
+
+
+def iso(epoch: t.Optional[float]) -> t.Optional[str]:
+    """In the time zone of the host, for results."""
+    if epoch is None:
+        return None
+    return datetime.datetime.fromtimestamp(round(epoch, 3), datetime.timezone.utc).astimezone().isoformat()
 
 
 def seconds(stamp: str) -> int:

@@ -5,7 +5,6 @@
 
 """What the module oom_check does: it asks every source, has the answers judged, and says what came of it."""
 
-import datetime
 import os
 import time
 import typing as t
@@ -16,9 +15,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _death_sources,
     _death_types,
     _kernel_oom,
+    _lives,
     _log_check,
     _log_files,
     _log_read,
+    _memory,
     _oom_advice,
     _oom_counters,
     _oom_subject,
@@ -30,6 +31,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import iso
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision, Incident
 
 SPEC = {
@@ -77,13 +79,6 @@ def window(params: Params, now: float) -> t.Tuple[float, float]:
     return since, until
 
 
-def iso(epoch: t.Optional[float]) -> t.Optional[str]:
-    """In the time zone of the host."""
-    if epoch is None:
-        return None
-    return datetime.datetime.fromtimestamp(round(epoch, 3), datetime.timezone.utc).astimezone().isoformat()
-
-
 # --- gathering
 
 
@@ -127,7 +122,7 @@ class Look:
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
         if found.candidates:
-            self.cgroups = _oom_subject.cgroups_of(found.candidates[0].pid) or self.cgroups
+            self.cgroups = _lives.cgroups_of(found.candidates[0].pid) or self.cgroups
 
     def _record(self) -> t.Any:
         try:
@@ -223,13 +218,13 @@ class Look:
     # --- figures for advice
 
     def figures(self, decision: Decision) -> _oom_advice.Figures:
-        memory = _oom_subject.meminfo()
+        memory = _memory.meminfo()
         kills = [incident for incident in decision.incidents if incident.verdict == _oom_verdict.CONFIRMED]
         environment = self.environment
         return _oom_advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,
             resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
-            _oom_subject.limit_of(self.cgroups),
+            _memory.limit_of(self.cgroups),
             environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
             tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
                   if not entry.readable and entry.why_not and 'No such file' not in entry.why_not))

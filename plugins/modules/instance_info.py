@@ -163,6 +163,75 @@ instances:
         cwd: /www/wwwroot/shop.example
         log: /www/wwwroot/shop.example/running.log
         ignores_hup: true
+    memory:
+      description: Sizes in KiB, each V(null) when it is not known.
+      type: dict
+      contains:
+        rss_kb:
+          description: What its process holds in memory.
+          type: int
+        peak_kb:
+          description: The most that it held.
+          type: int
+        swap_kb:
+          description: What of it is in the swap.
+          type: int
+        limit_kb:
+          description: What its control group, and those above it, may take; V(null) also when there is no limit. Of a
+            stopped instance the group that it was last seen in, if that is still there.
+          type: int
+        gomemlimit:
+          description: C(GOMEMLIMIT) of its environment, empty when it is not set.
+          type: str
+        host_total_kb:
+          description: Memory of the host.
+          type: int
+        host_available_kb:
+          description: What of it can be had without swapping.
+          type: int
+        host_swap_total_kb:
+          description: Swap of the host.
+          type: int
+        host_swap_free_kb:
+          description: What of it is free.
+          type: int
+      sample:
+        rss_kb: 141312
+        peak_kb: 180224
+        swap_kb: 0
+        limit_kb: 524288
+        gomemlimit: 400MiB
+        host_total_kb: 2014648
+        host_available_kb: 1205416
+        host_swap_total_kb: 0
+        host_swap_free_kb: 0
+    restarts:
+      description: When its processes began, as far as any module of this collection met them; the newest last, at
+        most 20.
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: The process.
+          type: int
+        time:
+          description: When it began, in ISO 8601 in the time zone of the host.
+          type: str
+        epoch:
+          description: The same in seconds since the epoch.
+          type: float
+        last_seen:
+          description: When it was last known to live.
+          type: str
+        running:
+          description: Whether it runs now.
+          type: bool
+      sample:
+        - pid: 4711
+          time: "2026-01-31T03:12:11.020000+01:00"
+          epoch: 1769825531.02
+          last_seen: "2026-01-31T12:00:00+01:00"
+          running: true
     logs:
       description: Its log files that exist.
       type: list

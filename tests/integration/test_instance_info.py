@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -75,6 +76,66 @@ def change(instance: Instance, text: str) -> None:
 # --- what it tells
 
 
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A memory control group with a limit, and one below it without."""
+    memory = Path("/sys/fs/cgroup/memory")
+    if os.geteuid() != 0 or not os.access(memory, os.W_OK):
+        pytest.skip("needs root and a memory control group (version 1) to write to")
+    outer = memory / f"anqicms-test-{os.getpid()}-{time.monotonic_ns()}"
+    inner = outer / "inner"
+    inner.mkdir(parents=True)
+    (outer / "memory.limit_in_bytes").write_text(str(300 << 20))
+    yield inner
+    end = time.monotonic() + 10
+    while outer.exists() and time.monotonic() < end:
+        for pid in (inner / "cgroup.procs").read_text().split() if inner.exists() else []:
+            os.kill(int(pid), signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            inner.rmdir()
+        with contextlib.suppress(OSError):
+            outer.rmdir()
+        time.sleep(0.02)
+
+
+def test_memory_of_process_and_host(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
+    one = site()
+    one.start(environment=dict(os.environ, GOMEMLIMIT="400MiB"))
+    memory = look(one)["memory"]
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{one.pid}/status").read_text().splitlines())
+    assert abs(memory["rss_kb"] - int(status["VmRSS"].split()[0])) < 8192
+    assert memory["peak_kb"] >= memory["rss_kb"]
+    assert memory["gomemlimit"] == "400MiB"
+    total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+    assert memory["host_total_kb"] == int(total.split()[1])
+    assert 0 < memory["host_available_kb"] <= memory["host_total_kb"]
+    assert memory["host_swap_total_kb"] >= memory["host_swap_free_kb"]
+
+
+def test_limit_of_a_group_above_counts(site: Callable[..., Instance], look: Callable[..., Row], group: Path) -> None:
+    one = site()
+    one.start()
+    (group / "cgroup.procs").write_text(str(one.pid))
+    assert look(one, record=True)["memory"]["limit_kb"] == 300 << 10
+    one.kill()
+    memory = look(one)["memory"]
+    assert (memory["rss_kb"], memory["limit_kb"], memory["gomemlimit"]) == (None, 300 << 10, "")
+
+
+def test_restarts_are_those_that_were_met(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
+    one = site()
+    assert look(one)["restarts"] == []
+    began = time.time()
+    first = one.start()
+    look(one, record=True)
+    one.kill()
+    (gone,) = look(one)["restarts"]
+    assert (gone["pid"], gone["running"]) == (first, False)
+    assert abs(gone["epoch"] - began) < 5
+    second = one.start()
+    assert [(start["pid"], start["running"]) for start in look(one)["restarts"]] == [(first, False), (second, True)]
+
+
 def test_running_instance(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
     one = site()
     pid = one.start()
@@ -92,7 +153,7 @@ def test_running_instance(site: Callable[..., Instance], look: Callable[..., Row
 
 def test_result_has_exactly_the_documented_keys(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
     keys = {"id", "dir", "binary", "user", "state", "pids", "port", "listening", "version", "launch", "logs", "sites"}
-    assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted"}
+    assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted", "memory", "restarts"}
 
 
 def test_environment_is_masked(site: Callable[..., Instance], look: Callable[..., Row]) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _lives
 
 TICKS = os.sysconf('SC_CLK_TCK')
 
@@ -21,27 +21,27 @@ def entry(pid: int, boot: str, started_after: float, seen_after: float, **more: 
 
 
 def test_lives_are_in_order_of_their_begin() -> None:
-    lives = _oom_subject.lives_of_history([entry(7, 'a', 500, 600), entry(5, 'a', 100, 200)])
+    lives = _lives.lives_of_history([entry(7, 'a', 500, 600), entry(5, 'a', 100, 200)])
     assert [(life.pid, life.begin, life.last_seen, life.cgroup) for life in lives] == [
         (5, 1000100.0, 1000200.0, '/web'), (7, 1000500.0, 1000600.0, '/web')]
 
 
 def test_a_process_that_was_seen_again_is_one_life() -> None:
-    lives = _oom_subject.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'a', 100, 900)])
+    lives = _lives.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'a', 100, 900)])
     assert [(life.begin, life.last_seen) for life in lives] == [(1000100.0, 1000900.0)]
 
 
 def test_a_pid_of_two_boots_is_two_lives() -> None:
-    assert len(_oom_subject.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'b', 100, 200)])) == 2
+    assert len(_lives.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'b', 100, 200)])) == 2
 
 
 @pytest.mark.parametrize('broken', [
     {}, {'pid': 5}, dict(entry(5, 'a', 1, 2), at=None), dict(entry(5, 'a', 1, 2), pid='x')])
 def test_entries_that_cannot_be_read_are_left_out(broken: t.Dict[str, t.Any]) -> None:
-    assert _oom_subject.lives_of_history([broken]) == []
+    assert _lives.lives_of_history([broken]) == []
 
 
 @pytest.mark.parametrize('cgroups, path', [
     ({'': '/a'}, '/a'), ({'': '/a', 'memory': '/b'}, '/b'), ({'cpu,memory': '/c', 'pids': '/d'}, '/c'), ({}, None)])
 def test_the_group_whose_limit_counts(cgroups: t.Dict[str, str], path: t.Optional[str]) -> None:
-    assert _oom_subject.memory_cgroup(cgroups) == path
+    assert _lives.memory_cgroup(cgroups) == path

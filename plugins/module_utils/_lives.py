@@ -1,0 +1,86 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Which processes an instance had: from the process history, and from /proc."""
+
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _launch,
+    _local_time,
+    _procfs,
+    _selection,
+    _state,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life
+
+_MOST_STARTS = 20
+
+
+def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
+    """The group whose limit counts: of the memory controller, or of version 2."""
+    for controllers, path in cgroups.items():
+        if 'memory' in controllers.split(','):
+            return path
+    return cgroups.get('')
+
+
+def lives_of_history(entries: t.Iterable[_state.Entry]) -> t.List[Life]:
+    """The processes that were seen, oldest first. An entry tells both clocks, so its boot need not be known. Pure."""
+    found = {}  # type: t.Dict[t.Tuple[t.Any, ...], Life]
+    for entry in entries:
+        try:
+            key = (entry['pid'], entry['start_ticks'], entry['boot_id'])
+            begin = entry['at'] - entry['monotonic'] + _procfs.seconds_of(entry['start_ticks'])
+            life = Life(int(entry['pid']), begin, float(entry['at']), False, entry.get('uid'),
+                        memory_cgroup(entry.get('cgroups') or {}))
+        except (KeyError, TypeError, ValueError):
+            continue
+        found[key] = life._replace(begin=found[key].begin) if key in found else life
+    return sorted(found.values(), key=lambda life: life.begin)
+
+
+def history(instance: Instance, base: t.Optional[str]) -> t.List[_state.Entry]:
+    """The process history; empty where it may not be read or is not believed."""
+    try:
+        return _state.StateDir(instance, base).history()
+    except (OSError, LifecycleError):
+        return []
+
+
+def cgroups_of(pid: int) -> t.Dict[str, str]:
+    """Paths by controllers; empty when it is gone or may not be looked at."""
+    try:
+        return _launch.parse_cgroups(_procfs.read_text('/proc/%d/cgroup' % pid))
+    except OSError:
+        return {}
+
+
+def cgroup_of(pid: int) -> t.Optional[str]:
+    return memory_cgroup(cgroups_of(pid))
+
+
+def running_lives(candidates: t.Iterable[_selection.Candidate]) -> t.List[Life]:
+    now, boot = time.time(), _procfs.booted_at()
+    return [Life(found.pid, boot + _procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
+            for found in candidates]
+
+
+def lives(candidates: t.Sequence[_selection.Candidate], entries: t.Iterable[_state.Entry]) -> t.Tuple[Life, ...]:
+    """History and present together; what runs now is known better from /proc."""
+    running = running_lives(candidates)
+    past = [life for life in lives_of_history(entries)
+            if not any(now.pid == life.pid and abs(now.begin - life.begin) < 2.0 for now in running)]
+    return tuple(sorted(past + running, key=lambda life: life.begin))
+
+
+def starts(known: t.Iterable[Life]) -> t.List[t.Dict[str, t.Any]]:
+    """For results: when its processes began, the newest last."""
+    return [dict(pid=life.pid, time=_local_time.iso(life.begin), epoch=round(life.begin, 3),
+                 last_seen=_local_time.iso(life.last_seen), running=life.running)
+            for life in known][-_MOST_STARTS:]
