@@ -44,6 +44,9 @@ _COUNTED = 8 << 20         # lines before the place are counted up to this size
 NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'trap ',
            b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
            b'badness')
+# Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is: under this head.
+_TABLE = b'tgid total_vm'
+_THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
@@ -60,7 +63,7 @@ class Window(t.NamedTuple):
 
 
 def concerns(text: bytes) -> bool:
-    return any(needle in text for needle in NEEDLES)
+    return any(needle in text for needle in NEEDLES) or _THREAD.search(text) is not None
 
 
 def shown(line: bytes) -> str:
@@ -69,9 +72,15 @@ def shown(line: bytes) -> str:
     return _CONTROL.sub(lambda match: '\\x%02x' % ord(match.group(0)), text)
 
 
-def matching(data: bytes) -> t.List[t.Tuple[int, int]]:
+def matching(data: bytes, has_table: bool = False) -> t.List[t.Tuple[int, int]]:
     """Begin and end of each line that has a needle, in order. ``data``: whole lines. Pure."""
-    return lines_with(data, (functools.partial(data.find, needle) for needle in NEEDLES))
+    searches = [functools.partial(data.find, needle) for needle in NEEDLES]  # type: t.List[t.Callable[[int], int]]
+    return lines_with(data, searches + ([functools.partial(_find_thread, data)] if has_table else []))
+
+
+def _find_thread(data: bytes, begin: int) -> int:
+    found = _THREAD.search(data, begin)
+    return found.start() if found else -1
 
 
 def moment_of(line: bytes, not_after: float) -> t.Optional[_log_time.Moment]:
@@ -106,7 +115,7 @@ class Taker:
         self.kernel = False
         self.number = 1  # type: t.Optional[int]
         self.cutter = LineCutter()
-        self.full = False
+        self.full = self.has_table = False
 
     def feed(self, block: bytes) -> None:
         self._take(self.cutter.feed(without_nuls(block)))
@@ -121,8 +130,8 @@ class Taker:
         if self.first is None:
             self.first = first_time(data, self.not_after)
         self.last = last_time(data, self.not_after) or self.last
-        counted = 0
-        for begin, end in matching(data):
+        counted, had_table, self.has_table = 0, self.has_table, _TABLE in data
+        for begin, end in matching(data, had_table or self.has_table):
             if self.number is not None:
                 self.number += data.count(b'\n', counted, begin)
                 counted = begin

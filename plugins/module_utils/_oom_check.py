@@ -174,13 +174,27 @@ class Look:
         hidden = self.context.why_log_is_hidden()
         if hidden and self.params['running_log'] is None:
             self.notes.append(hidden[0].upper() + hidden[1:] + '.')
-        with InstallDir(self.context.instance.dir) as directory:
-            reading = _app_death.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
+        reading = self._read_running_log(path)
+        if reading is None:
+            return
         self.events += reading.events
         self.coverage.append(reading.coverage)
         self.notes += reading.notes
         if reading.unfinished is not None and not self.running and self.until > self.now - _NOW_S:
             self.events += within(reading.unfinished, self.since, self.until)
+
+    def _read_running_log(self, path: str) -> t.Optional[_app_death.Reading]:
+        """One that the user names elsewhere may be a copy; what it was rotated to is not looked for there."""
+        with InstallDir(self.context.instance.dir) as directory:
+            if self.params['running_log'] is None or directory.relative(path) is not None:
+                return _app_death.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
+        fd = self._open(path, True, _app_death.SOURCE)
+        if fd is None:
+            return None
+        try:
+            return _app_death.read_one(fd, path, self.context.instance.dir, self.since, self.until)
+        finally:
+            os.close(fd)
 
     def _own_signals(self) -> None:
         """What this collection sent, as its journal tells."""
@@ -203,7 +217,9 @@ class Look:
         self.coverage.append(_oom_counters.host_coverage(host))
         groups = _oom_counters.read_groups(self.cgroups)
         self.coverage += [_oom_counters.group_coverage(group, self.now) for group in groups]
-        own = [group for group in groups if group.oom_kills is not None and group.path != '/']
+        # the root of a container is its own group, that of a host is everybody's
+        own = [group for group in groups
+               if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
         evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
         self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence))
         if host.booted is not None and self.since < host.booted < self.until:

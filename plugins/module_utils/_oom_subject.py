@@ -19,6 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
 _PAGE_KB = os.sysconf('SC_PAGE_SIZE') // 1024
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # its inode, the same on all kernels
 
 
 class Task(t.NamedTuple):
@@ -101,4 +102,12 @@ def subject(instance: Instance, candidates: t.Sequence[_selection.Candidate], ta
     own = {found.pid for found in candidates}
     comm = os.fsencode(instance.binary)
     return Subject(comm, pid, frozenset(uid for uid in uids if uid is not None), known,
-                   others(instance, own, tasks, base))
+                   others(instance, own, tasks, base), is_contained())
+
+
+def is_contained() -> bool:
+    """Whether we are in a PID namespace below the host's."""
+    try:
+        return os.stat('/proc/self/ns/pid').st_ino != _FIRST_PID_NAMESPACE
+    except OSError:
+        return False

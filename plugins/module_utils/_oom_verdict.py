@@ -157,10 +157,10 @@ class _Judge:
         return Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
 
     def _with_own_pids(self, event: Event) -> Event:
-        """What the kernel tells in a container are pids of the host."""
+        """What the kernel tells in a container are pids and users of the host."""
         if not self.subject.is_contained or event.kind not in _OF_KERNEL or event.pid is None:
             return event
-        return event._replace(pid=None, tgid=None, details=dict(event.details, kernel_pid=event.pid))
+        return event._replace(pid=None, tgid=None, uid=None, details=dict(event.details, kernel_pid=event.pid))
 
     def _in_window(self, event: Event) -> bool:
         if event.time is None:
