@@ -44,7 +44,7 @@ _RECORD = 8192            # the kernel refuses to read a record into less than i
 _CRASH_NOTED = 60.0       # seconds from the last words of a kernel to the file that keeps them
 _DRIFT = 5e-5             # how far the clock of the kernel's log may run from the host's, per second since
 # Who may say that a userspace killer acted: fields with a leading underscore are written by the journal itself.
-_MATCHES = ('_TRANSPORT=kernel', '+', '_PID=1') + tuple(
+MATCHES = ('_TRANSPORT=kernel', '+', '_PID=1') + tuple(
     part for name in SERVICES for part in ('+', '_SYSTEMD_UNIT=%s.service' % name))
 _GRANT_JOURNAL = 'run it as root or add the user to the group systemd-journal'
 _GRANT_RING = 'run it as root or grant CAP_SYSLOG'
@@ -222,7 +222,7 @@ def read_journal(since: float, until: float, program: str = 'journalctl') -> Rea
     try:
         whole = first.records(['_TRANSPORT=kernel'], lambda dummy: True)
         last.records(['-n', '1', '_TRANSPORT=kernel'], lambda dummy: True)
-        ended = found.records(span + list(_MATCHES), _may_concern)
+        ended = found.records(span + list(MATCHES), _may_concern)
     except FileNotFoundError:
         return unread('journal', '%s is not installed' % program)
     except (OSError, subprocess.SubprocessError) as exc:

@@ -70,6 +70,7 @@ def _types(env: t.Mapping[str, str]) -> results.Counts:
     checks: t.Dict[str, t.List[str]] = {"3.9": [], "3.10": []}
     for name in plugins:
         checks["3.9" if name in HOST_SIDE else "3.10"].append(str(paths.COLLECTION / "plugins" / name))
+    checks["3.10"].append(str(paths.COLLECTION / "extensions"))
     mypy = ["mypy", "--config-file=%s" % (paths.ROOT / "pyproject.toml")]
     typed = dict(env, MYPYPATH=str(tree))
     counts = [

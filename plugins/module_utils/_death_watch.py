@@ -1,0 +1,363 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The host's half of the event source: watches instances, and writes a line of JSON for each that dies.
+
+It is sent to the host by the other half, begins with a line of settings on standard input, and ends when that is
+closed. It changes nothing but the process history. How it decides is explained in docs/event-source.md.
+"""
+
+import json
+import os
+import select
+import sys
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _death_news,
+    _death_sources,
+    _discovery,
+    _instance,
+    _kernel_oom,
+    _lives,
+    _oom_check,
+    _oom_verdict,
+    _process,
+    _procfs,
+    _selection,
+    _state,
+    _userspace_oom,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
+
+SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late
+_TICK = 1.0         # seconds between looks for a new process of an instance that has none
+_BEAT = 20.0        # seconds between signs of life
+_FIND = 60.0        # seconds between looks for new instances, where none are listed
+_OVERLAP = 60.0     # seconds that a look reaches back before the one before it
+_LONGEST = 86400.0  # seconds that a look reaches back at most
+
+Row = t.Dict[str, t.Any]
+Write = t.Callable[[Row], None]
+
+
+class Death(t.NamedTuple):
+    """The end of a process. ``life.last_seen``: it ran then; ``until``: not any more; ``by_us``: in a window."""
+
+    life: Life
+    until: float
+    by_us: bool
+
+
+class _Look(_oom_check.Look):
+    """As oom_check looks, but at logs alone that say who wrote a line: others can be written by anybody."""
+
+    def __init__(self, context: Context, params: Row, now: float, readings: t.Sequence[Reading]) -> None:
+        super().__init__(context, params, now)
+        self.readings = readings
+
+    def _kernel_and_services(self) -> None:
+        lines = [line for reading in self.readings for line in reading.lines]
+        self.coverage += [reading.coverage for reading in self.readings]
+        self.events += _kernel_oom.events(lines) + _userspace_oom.events(lines)
+
+
+def trusted_readings(since: float, until: float) -> t.List[Reading]:
+    """The journal, the kernel's ring, and what firmware kept of a kernel that crashed."""
+    ring = _death_sources.read_kmsg(since, until)
+    if not ring.coverage.readable:
+        by_program = _death_sources.read_dmesg(since, until)
+        ring = by_program if by_program.coverage.readable else ring
+    return [_death_sources.read_journal(since, until), ring, _death_sources.read_pstore()]
+
+
+class Watched:
+    """One instance, the process that it has now, and the ends that were not told yet."""
+
+    def __init__(self, instance: Instance, port: t.Optional[int], state_dir: t.Optional[str], known: Row) -> None:
+        self.instance, self.port, self.state_dir = instance, port, state_dir
+        self.told = _death_news.told_of(known.get('told') or [])
+        self.checked = float(known.get('checked') or time.time())
+        self.handle = None  # type: t.Optional[_process.ProcessHandle]
+        self.life = None    # type: t.Optional[Life]
+        self.boot_id = None  # type: t.Optional[str]
+        self.deaths = []    # type: t.List[Death]
+        self.due = time.monotonic() if known.get('checked') else None  # type: t.Optional[float]
+        self._resume(known.get('seen'))
+
+    # --- its process
+
+    def _resume(self, seen: t.Optional[Row]) -> None:
+        """Go on with the process that was seen by an earlier watch; where it is gone, that is a death."""
+        self.find()
+        if not seen:
+            return
+        life = Life(int(seen['pid']), float(seen['begin']), float(seen['at']), False, seen.get('uid'),
+                    seen.get('cgroup'))
+        same = self.life is not None and self.life.pid == life.pid and abs(self.life.begin - life.begin) < 2.0 \
+            and seen.get('boot_id') == self.boot_id
+        if not same:
+            until = time.time() if self.life is None else max(life.last_seen, self.life.begin)
+            self._died(Death(life, until, False))
+
+    def find(self) -> bool:
+        """Whether a process was found that is not held yet. Several, or hidden ones, are none."""
+        if self.handle is not None:
+            return False
+        candidates = _selection.find(self.instance, self.port).candidates
+        handle = _process.open_process(candidates[0].pid) if len(candidates) == 1 else None
+        if handle is None:
+            return False
+        if handle.start_ticks != candidates[0].start_ticks:
+            handle.close()
+            return False
+        self.handle, self.life = handle, _lives.running_lives(candidates)[0]
+        self.boot_id = _procfs.boot_id()
+        self._remember()
+        return True
+
+    def _remember(self) -> None:
+        """Note it in the process history, as everything of this collection that meets a process does."""
+        try:
+            context = self._context()
+            try:
+                context.look()
+                context.remember()
+            finally:
+                context.close()
+        except (LifecycleError, OSError):
+            pass  # without rights to that the identity of a kill is less certain, and oom_check says so
+
+    def look(self) -> None:
+        """Whether its process has ended."""
+        if self.handle is None or self.life is None or not self.handle.gone():
+            return
+        by_us = _is_locked(self.instance)
+        now = time.time()
+        self._died(Death(self.life._replace(running=False, last_seen=now), now, by_us))
+        self.handle.close()
+        self.handle = self.life = None
+
+    def _died(self, death: Death) -> None:
+        self.deaths.append(death)
+        self.wake()
+
+    def wake(self) -> None:
+        """A look is due soon."""
+        if self.due is None:
+            self.due = time.monotonic() + SETTLE
+
+    def state(self) -> Row:
+        """What a later watch needs to go on."""
+        seen = None  # type: t.Optional[Row]
+        if self.life is not None:
+            seen = dict(pid=self.life.pid, begin=self.life.begin, at=time.time(), uid=self.life.uid,
+                        cgroup=self.life.cgroup, boot_id=self.boot_id)
+        return dict(dir=self.instance.dir, binary=self.instance.binary, checked=self.checked, seen=seen)
+
+    def close(self) -> None:
+        if self.handle is not None:
+            self.handle.close()
+
+    # --- what became of it
+
+    def _context(self) -> Context:
+        return Context(self.instance, _state.StateDir(self.instance, self.state_dir), self.port)
+
+    def since(self, now: float) -> float:
+        """From when on there is something to look at."""
+        begins = [self.checked] + [death.life.last_seen for death in self.deaths]
+        return max(now - _LONGEST, min(begins) - _OVERLAP)
+
+    def news(self, readings: t.Sequence[Reading], now: float) -> t.List[Incident]:
+        """What is to be told, each death once. It is taken as told from here on."""
+        deaths, self.deaths, self.due = self.deaths, [], None
+        lives = [death.life for death in deaths]
+        try:
+            case = self._case(readings, now, lives)
+            decision = _oom_verdict.decide(case)
+            known = case.subject.lives
+        except (LifecycleError, OSError) as exc:
+            decision, known = _nothing(getattr(exc, 'msg', None) or str(exc)), tuple(lives)
+        found = []  # type: t.List[Incident]
+        for death in deaths:
+            if not death.by_us and not _is_known(death.life, self.told):
+                self._tell(_death_news.of_death(decision, death.life, death.until, self.told), found)
+        for incident in _death_news.kills(decision, known, self.told):
+            self._tell(incident, found)
+        self.checked, self.told = now, _death_news.kept(self.told, now)
+        return found
+
+    def _tell(self, incident: Incident, found: t.List[Incident]) -> None:
+        found.append(incident)
+        self.told.append(_death_news.as_told(incident))
+
+    def _case(self, readings: t.Sequence[Reading], now: float, lives: t.Sequence[Life]) -> Case:
+        params = dict(since=repr(self.since(now)), until=None, pid=None, check_log=None, running_log=None,
+                      kernel_logs=[], journal=True, counters=True)  # type: Row
+        context = self._context()
+        try:
+            case = _Look(context, params, now, readings).take()
+        finally:
+            context.close()
+        return case._replace(subject=_death_news.with_lives(case.subject, lives))
+
+
+def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
+    """Whether the end of this process was told before it was seen."""
+    return any(entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin
+               for entry in told)
+
+
+def _nothing(why: str) -> Decision:
+    return Decision(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, (), (), (why,))
+
+
+def _is_locked(instance: Instance) -> bool:
+    try:
+        return _state.is_locked(instance)
+    except OSError:
+        return False
+
+
+# --- the host
+
+
+class Watch:
+    """All watched instances of this host."""
+
+    def __init__(self, settings: Row, write: Write) -> None:
+        self.settings, self.write = settings, write
+        self.watched = {}  # type: t.Dict[str, Watched]
+        self.find_at = self.beat_at = self.tick_at = 0.0
+        self.follower = Follower(self._names, self.note)
+
+    def note(self, text: str) -> None:
+        self.write(dict(what='note', text=text))
+
+    def _names(self) -> t.Set[bytes]:
+        return {os.fsencode(entry.instance.binary)[:COMM_BYTES] for entry in self.watched.values()}
+
+    def run(self, stdin: int) -> None:
+        """Until standard input is closed."""
+        self.follower = follower(self._names, self.note)
+        try:
+            while True:
+                self.work()
+                if stdin in self._wait(stdin):
+                    return
+        finally:
+            self.follower.close()
+            for entry in self.watched.values():
+                entry.close()
+
+    def _wait(self, stdin: int) -> t.List[int]:
+        poller = select.poll()
+        for fd in [stdin, self.follower.fd] + [entry.handle.pidfd for entry in self.watched.values() if entry.handle]:
+            if fd is not None:
+                poller.register(fd, select.POLLIN)
+        dues = [entry.due for entry in self.watched.values() if entry.due is not None]
+        left = min([self.tick_at] + dues) - time.monotonic()
+        return [fd for fd, dummy in poller.poll(max(0, int(left * 1000 + 0.999)))]
+
+    def work(self) -> None:
+        """One round. What is to be told is written before the state that takes it as told."""
+        now = time.monotonic()
+        if now >= self.find_at:
+            self._find_instances(now)
+        for entry in self.watched.values():
+            entry.look()
+        if self.follower.woken():
+            for entry in self.watched.values():
+                entry.wake()
+        changed = self._tick(now) if now >= self.tick_at else False
+        due = [entry for entry in self.watched.values() if entry.due is not None and entry.due <= now]
+        if due:
+            self._judge(due)
+        if changed or due or now >= self.beat_at:
+            self._beat(now)
+
+    def _tick(self, now: float) -> bool:
+        self.tick_at = now + _TICK
+        self.follower.tick()
+        found = [entry.find() for entry in self.watched.values()]
+        return any(found)
+
+    def _beat(self, now: float) -> None:
+        self.beat_at = now + _BEAT
+        for entry in self.watched.values():
+            if entry.due is None:
+                entry.checked = max(entry.checked, time.time() - SETTLE)
+        self.write(dict(what='state', instances={id_: entry.state() for id_, entry in self.watched.items()}))
+
+    # --- which instances
+
+    def _find_instances(self, now: float) -> None:
+        self.find_at = now + _FIND
+        before = set(self.watched)
+        for entry in self._listed():
+            try:
+                instance = _instance.resolve(str(entry['dir']), str(entry.get('binary') or 'anqicms'))
+            except LifecycleError as exc:
+                self.note(exc.msg)
+                continue
+            self._add(instance, entry.get('port'))
+        if not before or set(self.watched) != before:
+            self._tell_watched()
+
+    def _listed(self) -> t.List[Row]:
+        """What is asked for; else what an earlier watch knew, as what is down is not found, and what is found now."""
+        listed = self.settings.get('instances')
+        if listed:
+            return list(listed) if not self.watched else []
+        known = [dict(dir=row['dir'], binary=row['binary']) for row in self._known().values()
+                 if os.path.isdir(str(row.get('dir')))] if not self.watched else []
+        return known + [dict(dir=found.dir, binary=found.binary) for found in _discovery.discover([])]
+
+    def _known(self) -> Row:
+        return self.settings.get('known') or {}
+
+    def _add(self, instance: Instance, port: t.Optional[int]) -> None:
+        if instance.id not in self.watched:
+            self.watched[instance.id] = Watched(instance, port, self.settings.get('state_dir'),
+                                                self._known().get(instance.id) or {})
+
+    def _tell_watched(self) -> None:
+        self.write(dict(what='watching', instances=[
+            dict(id=id_, dir=entry.instance.dir, pid=entry.life.pid if entry.life else None)
+            for id_, entry in self.watched.items()]))
+
+    # --- what became of them
+
+    def _judge(self, due: t.Sequence[Watched]) -> None:
+        now = time.time()
+        readings = trusted_readings(min(entry.since(now) for entry in due), now)
+        for entry in due:
+            for incident in entry.news(readings, now):
+                told = _death_news.as_told(incident)
+                self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
+                                told=list(told), incident=_oom_check.incident_row(incident)))
+
+
+def write_line(row: Row) -> None:
+    sys.stdout.write(json.dumps(row) + '\n')
+    sys.stdout.flush()
+
+
+def main(settings: Row) -> None:
+    """Called with the line of settings that was read from standard input."""
+    try:
+        Watch(settings, write_line).run(sys.stdin.fileno())
+    except BrokenPipeError:
+        os._exit(0)  # nobody listens any more; a flush of what is left would fail again
+    except LifecycleError as exc:
+        write_line(dict(what='refused', text=exc.msg))
