@@ -363,7 +363,7 @@ class _Judge:
     def _uncounted(self, end: float) -> bool:
         """Whether the kernel has killed more since its boot than its log shows."""
         counters = self.case.counters
-        if not counters.host or counters.booted is None or counters.booted > end:
+        if self.subject.is_contained or not counters.host or counters.booted is None or counters.booted > end:
             return False
         logged = [event for event in self.case.events
                   if event.kind == types.KERNEL_KILL and (event.time or 0.0) >= counters.booted]
