@@ -34,6 +34,11 @@ options:
     description: Skip instances that run, and run the binary that is on disk.
     type: bool
     default: false
+  only:
+    description: Ids of the instances to work on; all if it is empty.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -66,9 +71,12 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
 
 
-def plan(found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False) -> dict[str, t.Any]:
+def plan(
+    found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False, only: t.Any = ()
+) -> dict[str, t.Any]:
     """The plan of one host as plain values; see ``_plan.make_plan``."""
-    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), _plan.truth(only_if_needed)))
+    needed = _plan.truth(only_if_needed)
+    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), needed, _plan.words(only)))
 
 
 class FilterModule:

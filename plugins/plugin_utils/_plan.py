@@ -40,14 +40,41 @@ def answers(found: t.Any) -> list[Data]:
     return list(found.get('results', [found]))
 
 
-def make_plan(found: t.Any, verb: str, accept: t.Sequence[str] = (), only_if_needed: bool = False) -> Plan:
+def chosen(found: t.Any, only: t.Sequence[str]) -> list[Data]:
+    """The answers without the instances that are not among ``only``, which are ids; all where there are none."""
+    if not only:
+        return answers(found)
+    kept: list[Data] = []
+    for answer in answers(found):
+        instances = [one for one in answer.get('instances') or [] if one.get('id') in only]
+        if instances:
+            kept.append({**answer, 'instances': instances})
+        elif 'instances' not in answer:
+            kept.append(answer)
+    return kept
+
+
+def make_plan(
+    found: t.Any,
+    verb: str,
+    accept: t.Sequence[str] = (),
+    only_if_needed: bool = False,
+    only: t.Sequence[str] = (),
+) -> Plan:
     """The plan for one host from its registered ``instance_info`` answers."""
     plan = Plan([], [], [], bool(found) and any(a.get('unreachable') for a in [found, *answers(found)]))
     if plan.unreachable:
         return plan
     if not found:
         plan.refusals.append('The host was not looked at. Nothing was done. Run the preflight first.')
-    for answer in answers(found):
+    left = chosen(found, only)
+    if found and not left:
+        plan.refusals.append(
+            f'None of its instances has the id {shown(", ".join(only))}. Nothing was done. Leave the host out with '
+            '--limit, or correct anqicms_only. An instance that does not run is only found where anqicms_instances '
+            'lists it.'
+        )
+    for answer in left:
         _add_answer(plan, answer, verb, accept, only_if_needed)
     _refuse_twice(plan)
     return plan

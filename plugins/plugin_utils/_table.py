@@ -62,9 +62,10 @@ def what_happens(instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, a
 def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
     found, accept = facts.get('anqicms__found'), _plan.words(facts.get('anqicms_accept_hazards'))
-    plan = _plan.make_plan(found, verb, accept, _plan.truth(facts.get('anqicms_only_if_needed')))
+    only = _plan.words(facts.get('anqicms_only'))
+    plan = _plan.make_plan(found, verb, accept, _plan.truth(facts.get('anqicms_only_if_needed')), only)
     rows = []
-    for answer in _plan.answers(found):
+    for answer in _plan.chosen(found, only):
         for instance in answer.get('instances') or []:
             rows.append(
                 (cells(host, instance, what_happens(instance, plan, verb, accept)), notes(instance, verb, accept))

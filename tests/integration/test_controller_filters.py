@@ -46,6 +46,29 @@ def found(*instances: dict[str, Any], **listed: Any) -> dict[str, Any]:
     return {"results": [{"anqicms__listed": listed, "instances": list(instances)}]}
 
 
+def test_only_the_instances_that_are_asked_for() -> None:
+    """A sibling that would be refused does not stand in the way, and is not shown."""
+    bad = instance("/www/b", id="5678abcd-b", hazards=[hazard("config_missing", "restart")])
+    both = found(instance(), bad)
+    assert _plan.make_plan(both, "restart").refusals
+    plan = _plan.make_plan(both, "restart", only=["1234abcd-a"])
+    assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
+    rows = _table.host_rows("h1", {"anqicms__found": both, "anqicms_only": "1234abcd-a"}, "restart")
+    assert [row[0][1] for row in rows] == ["/www/a"]
+
+
+def test_an_id_that_the_host_does_not_have() -> None:
+    plan = _plan.make_plan(found(instance()), "restart", only=["9999abcd-x"])
+    assert plan.instances == []
+    assert "9999abcd-x" in plan.refusals[0]
+
+
+def test_what_could_not_be_looked_at_refuses_though_others_are_asked_for() -> None:
+    both = {"results": [{"msg": "no such directory"}, found(instance())["results"][0]]}
+    plan = _plan.make_plan(both, "restart", only=["1234abcd-a"])
+    assert "no such directory" in plan.refusals[0]
+
+
 @pytest.mark.parametrize(
     "given, expected",
     [
