@@ -12,6 +12,8 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, is_hostile, shown
 
 Data = t.Mapping[str, t.Any]
+# What tasks and hooks get to know of an instance. No more than that: it is templated anew wherever a task names it.
+KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites')
 
 
 class Plan(t.NamedTuple):
@@ -101,7 +103,7 @@ def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], on
         elif reason:
             plan.skipped.append({'dir': instance['dir'], 'reason': reason})
         else:
-            plan.instances.append({**instance, 'given': dict(listed)})
+            plan.instances.append({**{key: instance.get(key) for key in KEPT}, 'given': dict(listed)})
 
 
 def _why_no_answer(answer: Data) -> str:
