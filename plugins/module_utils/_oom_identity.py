@@ -137,7 +137,10 @@ def _by_name(event: Event, subject: Subject) -> Match:
 def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
     """By control group, by user, or because nobody else can have died."""
     left = [other for other in subject.others if not _lived_through(other, event)]
-    if grouped and not any(in_cgroup(event.cgroup, other.cgroup) for other in subject.others):
+    theirs = [other.name for other in subject.others if in_cgroup(event.cgroup, other.cgroup)]
+    if theirs and not grouped and any(life.cgroup not in (None, '/') for life in subject.lives):
+        return Match(OTHER, 'control group %s is that of %s' % (event.cgroup, theirs[0]))
+    if grouped and not theirs:
         is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
         return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup,
                      needs_sign=is_any_of_unit or subject.is_contained)

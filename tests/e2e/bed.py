@@ -16,19 +16,20 @@ import shutil
 import signal
 import subprocess
 import time
+import zlib
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
 import paths
 
 CACHE = paths.CACHE / "bed"
-BASE = CACHE / "base"
 INIT = Path(__file__).with_name("bed_init.sh")
 PACKAGES = (
     "openssh-server,python3,cron,procps,iproute2,sudo,lsof,"
-    "systemd,systemd-sysv,dbus,libpam-systemd"
+    "systemd,systemd-sysv,dbus,libpam-systemd,earlyoom"
 )
 SUITE = "bookworm"
+BASE = CACHE / f"base-{zlib.crc32(f'{SUITE}:{PACKAGES}'.encode()):08x}"  # another list makes another tree
 CGROUPS = Path("/sys/fs/cgroup")
 TOOLS = ("debootstrap", "ip", "nsenter", "ssh", "ssh-keygen", "unshare")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -93,7 +94,7 @@ class Host:
 
     def __init__(self, bed: "Bed", number: int, kind: str) -> None:
         self.bed, self.kind = bed, kind
-        self.name = f"{'s' if kind == 'systemd' else 'h'}{number}"
+        self.name = f"{'s' if kind.startswith('systemd') else 'h'}{number}"
         self.address = f"10.77.1.{number}"
         self.namespace = f"{bed.prefix}{self.name}"
         self.www = bed.root / self.name / "www"
@@ -284,7 +285,10 @@ class Bed:
         subprocess.run(["ip", "netns", "del", self.namespace], stderr=subprocess.DEVNULL, check=False)
 
     def add(self, kind: str = "plain") -> Host:
-        """Start one more host: 'plain', or 'systemd' for one with systemd as its first process."""
+        """Start one more host: 'plain', or 'systemd' for one with systemd as its first process.
+
+        'systemd-kmsg' has the log of the machine's kernel too, and root of that host may write to it.
+        """
         host = Host(self, len(self.hosts) + 1, kind)
         self.hosts.append(host)
         host.start()

@@ -5,7 +5,7 @@
 # The first process of a host of the test bed, in its own network, pid, mount, uts, ipc and cgroup namespaces.
 # init.sh BASE PLACE NAME WWW PUBLIC_KEY KIND CGROUPS
 #   BASE     a Debian tree, read only here      PLACE  an empty directory to build the host in
-#   WWW      a directory that becomes /www      KIND   plain or systemd
+#   WWW      a directory that becomes /www      KIND   plain, systemd, or systemd-kmsg with the kernel's log
 #   CGROUPS  names of version 1 hierarchies, separated by commas, or 'unified'
 # Nothing of the machine can be changed from here: /proc/sys and /sys are read only, /dev and cgroups are the host's own.
 set -eu
@@ -41,7 +41,9 @@ else
 fi
 
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for node in null zero full random urandom tty; do
+nodes="null zero full random urandom tty"
+[ "$kind" != systemd-kmsg ] || nodes="$nodes kmsg"
+for node in $nodes; do
   cp -a "/dev/$node" "$root/dev/"
 done
 mkdir "$root/dev/pts" "$root/dev/shm"
@@ -71,9 +73,11 @@ chown -R 1002:1002 "$root/home/ops"
 printf 'UseDNS no\nPermitRootLogin yes\nMaxStartups 200\nPasswordAuthentication no\nClientAliveInterval 0\n' \
   > "$root/etc/ssh/sshd_config.d/bed.conf"
 
+rm -f "$root/etc/systemd/system/multi-user.target.wants/earlyoom.service" # it kills when it is told to
+
 cd "$root"
 pivot_root . mnt
-if [ "$kind" = systemd ]; then
+if [ "$kind" != plain ]; then
   rm -f etc/machine-id
   tr -d - < proc/sys/kernel/random/uuid > etc/machine-id
   exec chroot . /bin/bash -c 'umount -l /mnt

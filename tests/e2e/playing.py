@@ -86,6 +86,15 @@ class Player:
         """Run a playbook to its end."""
         return self.begin(playbook, inventory, *arguments).wait(timeout)
 
+    def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = 120.0) -> Run:
+        """One module of the collection, its result in one line after `=>`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        argv = [*self.prefix, str(self.bin / "ansible"), pattern, "-i", str(inventory), "--one-line", "-m",
+                f"anqicms.lifecycle.{module}", "-a", arguments]
+        done = subprocess.run(argv, env=self.env, cwd=self.directory, stdin=subprocess.DEVNULL, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        return Run(done.returncode, done.stdout.decode(errors="replace"))
+
 
 class Playing:
     """A playbook run that goes on. Use as a context manager to be sure that it ends with the test."""

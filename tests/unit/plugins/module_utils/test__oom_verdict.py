@@ -140,7 +140,9 @@ def test_a6_8_the_control_group_tells_them_apart() -> None:
     ours = life(100, SINCE - 9 * HOUR, cgroup='/web/shop')
     others = (Other('blog', None, None, '/web/blog'),)
     assert outcome(kill(200, cgroup='/web/shop'), lives=(ours,), others=others)[0] == 'confirmed'
-    assert outcome(kill(200, cgroup='/web/blog'), lives=(ours,), others=others)[0] == 'likely'
+    assert outcome(kill(200, cgroup='/web/blog'), lives=(ours,), others=others)[0] == 'no'
+    assert outcome(kill(200, cgroup='/web/blog'), others=others)[0] == 'likely', 'nothing is known of this one'
+    assert outcome(kill(200, cgroup='/web/x'), lives=(ours,), others=others)[0] == 'likely', 'nobody is known there'
 
 
 def test_a6_8_the_user_is_anothers() -> None:
