@@ -24,7 +24,7 @@ options:
     description: What the run does to the instances.
     type: str
     required: true
-    choices: [restart, stop, start, recover]
+    choices: [restart, stop, start, recover, diagnose]
   accept:
     description: Codes of hazards that do not refuse.
     type: list

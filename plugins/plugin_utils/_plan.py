@@ -108,7 +108,8 @@ def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], on
 
 def _why_no_answer(answer: Data) -> str:
     said = ' '.join(str(answer.get(key) or '') for key in ('msg', 'module_stderr', 'module_stdout'))
-    return f'it could not be looked at: {shown(said.strip(), 1000)} Nothing was done.'
+    end = '' if 'Nothing was ' in said else ' Nothing was done.'
+    return f'it could not be looked at: {shown(said.strip(), 1000)}{end}'
 
 
 def _refuse_twice(plan: Plan) -> None:

@@ -76,10 +76,12 @@ def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[
     return [((host, '-', '-', '-', '-', '-', word), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
 
 
-def table(rows: t.Sequence[tuple[tuple[str, ...], list[str]]]) -> list[str]:
+def table(
+    rows: t.Sequence[tuple[tuple[str, ...], list[str]]], headings: tuple[str, ...] = HEADINGS
+) -> list[str]:
     """Aligned lines with a heading."""
-    widths = [max(len(row[n]) for row in [HEADINGS, *(cells for cells, _notes in rows)]) for n in range(len(HEADINGS))]
-    lines = [_line(HEADINGS, widths)]
+    widths = [max(len(row[n]) for row in [headings, *(cells for cells, _notes in rows)]) for n in range(len(headings))]
+    lines = [_line(headings, widths)]
     for row, below in rows:
         lines += [_line(row, widths), *below]
     return lines

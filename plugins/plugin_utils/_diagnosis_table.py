@@ -1,0 +1,142 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""The diagnosis of a fleet for people: one table, with lines below a row that say what happened and what to do.
+
+``!`` what happened, ``>`` what to do, ``-`` what else is wrong, ``.`` for information.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._diagnosis import URGENCY, serious
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._table import table
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+
+Data = t.Mapping[str, t.Any]
+HEADINGS = ('urgency', 'host', 'instance', 'state', 'version', 'cause', 'died', 'starts', 'memory')
+_MOST = 3         # lines of one kind below a row
+_MOST_HOSTS = 5   # named in one line
+
+
+def lines(records: t.Sequence[Data]) -> list[str]:
+    """The table, what could not be seen, and a line that sums up."""
+    rows = [(cells(record), below(record)) for record in records]
+    return [*table(rows, HEADINGS), *not_seen(records), summary(records)]
+
+
+def cells(record: Data) -> tuple[str, ...]:
+    values = (
+        record['urgency'],
+        record['host'],
+        record['dir'] or '-',
+        record['state'],
+        record['version'],
+        record['cause'] or '-',
+        _when(record['time']),
+        record['starts'],
+        _memory(record),
+    )
+    return tuple(shown(value, 120) for value in values)
+
+
+def _when(time: t.Any) -> str:
+    return str(time)[:19].replace('T', ' ') if time else '-'
+
+
+def _memory(record: Data) -> str:
+    """What the process holds, of what it may, or of what the host has; else what it held when it was killed."""
+    memory = record['memory'] or {}
+    rss, room = memory.get('rss_kb'), memory.get('limit_kb') or memory.get('host_total_kb')
+    if rss is not None:
+        return f'{_mib(rss)} of {_mib(room)} MiB' if room else f'{_mib(rss)} MiB'
+    return f'{_mib(record["last_rss_kb"])} MiB at its end' if record['last_rss_kb'] else '-'
+
+
+def _mib(kilobytes: int) -> int:
+    return round(kilobytes / 1024)
+
+
+# --- below a row
+
+
+def below(record: Data) -> list[str]:
+    """Nothing where all is fine."""
+    if record['urgency'] == 'fine':
+        return []
+    noted = [_line('!', text) for text in _happened(record)]
+    if record['verdict'] != 'unknown':  # what to grant then stands below the table, once
+        noted += _some([_line('>', text) for text in record['advice']])
+    noted += _some([_line('-', text) for text in _wrong(record)], 2 * _MOST)
+    noted += [_line('.', text) for text in _known(record)]
+    return noted
+
+
+def _line(mark: str, text: str) -> str:
+    return f'  {mark} {shown(text, 600)}'
+
+
+def _some(found: list[str], most: int = _MOST) -> list[str]:
+    more = len(found) - most
+    return found if more <= 0 else [*found[:most], f'    {more} more in the report (-e anqicms_report=FILE)']
+
+
+def _happened(record: Data) -> t.Iterator[str]:
+    yield from record['problems']
+    if not record['problems'] and record['cause'] != 'not_dead':
+        yield str(record['summary'])
+    deaths = record['incidents']
+    if len(deaths) > 1:
+        last = ', '.join(f'{_when(entry.get("time"))} {entry.get("cause")}' for entry in deaths[-_MOST:])
+        yield f'{len(deaths)} incidents in this time, the last: {last}'
+
+
+def _wrong(record: Data) -> t.Iterator[str]:
+    for entry in record['log']['findings']:
+        times = f' ({entry["count"]} times)' if entry.get('count', 1) > 1 else ''
+        yield f'log: {entry.get("code")}{times}: {shown(entry.get("text"), 200)}'
+    for entry in record['log']['unread']:
+        yield f'log not read: {entry.get("file") or "running.log"}: {entry.get("why")}'
+    for hazard in serious(record):
+        yield f'{hazard.get("code")}: {hazard.get("message")}'
+    if record['bundle_problem']:
+        yield record['bundle_problem']
+
+
+def _known(record: Data) -> t.Iterator[str]:
+    for entry in record['supervisors']:
+        line = ' '.join(str(entry[key]) for key in ('schedule', 'command') if entry.get(key))
+        detail = f'{entry.get("detail")}: {line}' if line else entry.get('detail')
+        yield f'{entry.get("kind")} {entry.get("where")}: {detail}'
+    if record['bundle']:
+        yield f'evidence: {record["bundle"]}'
+
+
+# --- below the table
+
+
+def not_seen(records: t.Sequence[Data]) -> list[str]:
+    """What could not be read and what to grant, once for all hosts where it is so."""
+    hosts: dict[str, dict[str, None]] = {}
+    for record in records:
+        for entry in record['coverage']:
+            why = str(entry.get('why_not') or '')
+            if why and not entry.get('readable') and 'No such file' not in why and 'does not exist' not in why:
+                hosts.setdefault(f'{entry.get("source")}: {why}', {})[record['host']] = None
+    return [f'not seen on {_names(list(where))}: {shown(why, 400)}' for why, where in hosts.items()]
+
+
+def _names(hosts: list[str]) -> str:
+    more = len(hosts) - _MOST_HOSTS
+    return ', '.join(shown(host) for host in hosts[:_MOST_HOSTS]) + (f' and {more} more' if more > 0 else '')
+
+
+def summary(records: t.Sequence[Data]) -> str:
+    counts = [(name, sum(record['urgency'] == name for record in records)) for name, _fits in URGENCY]
+    said = ', '.join(f'{count} {name}' for name, count in counts if count) or 'nothing to look at'
+    window = next((record for record in records if record['since']), None)
+    when = f', from {_when(window["since"])} to {_when(window["until"])}' if window else ''
+    return f'{len(records)} looked at{when}: {said}.'
