@@ -28,6 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Other
 
@@ -149,7 +150,7 @@ class Noon:
         if first:
             del records[0]
 
-        def read_kmsg(since: float, until: float) -> _death_sources.Reading:
+        def read_kmsg(since: float, until: float) -> Reading:
             left = list(records)
 
             def read() -> bytes:
