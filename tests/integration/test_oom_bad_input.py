@@ -117,7 +117,8 @@ def test_nuls_of_a_power_cut_in_all_logs(noon: Noon) -> None:
 
 @pytest.mark.parametrize("zone, since, until, verdict", [
     ("Asia/Shanghai", "12:00:00", "22:00:00", "confirmed"), ("Asia/Shanghai", "04:00:00Z", "14:00:00Z", "confirmed"),
-    ("Asia/Shanghai", "12:00:00Z", "14:00:00Z", "no"), ("America/New_York", "17:00:00+00:00", "22:00:00Z", "confirmed")])
+    ("Asia/Shanghai", "12:00:00Z", "14:00:00Z", "no"),
+    ("America/New_York", "17:00:00+00:00", "22:00:00Z", "confirmed")])
 def test_times_without_a_zone_are_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, since: str,
                                         until: str, verdict: str) -> None:
     with monkeypatch.context() as patch:
