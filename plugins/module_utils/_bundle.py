@@ -201,7 +201,8 @@ def _environment_secrets(context: Context) -> t.Set[str]:
         record = _launch.capture(context.handle.proc) if context.handle is not None else context.stored_record()
     except (LifecycleError, OSError, ValueError, KeyError):
         return set()
-    return {value for name, value in record.environment.items() if _secrets.is_secret(name)} if record else set()
+    environment = record.environment if record else {}
+    return {value for name, value in environment.items() if _secrets.is_secret_variable(name)}
 
 
 def parts_of(context: Context, params: t.Mapping[str, t.Any]) -> t.List[Part]:

@@ -21,12 +21,18 @@ _PATTERNS = (  # each with a bound: whoever writes a log must not be able to mak
     (re.compile(rb'((?:pass|passwd|password|pwd|secret|token)["\']?\s?[=:]\s?["\']?)[^\s"\'&,;)}\]]+', re.IGNORECASE),
      rb'\1********'),
 )
+# Of variables fewer names are taken, for PWD, SSH_AUTH_SOCK, XDG_SESSION_ID and the like hold what stands in every log.
+_VARIABLE = re.compile(r'pass(?!ive)|secret|token|credential|_pwd|_dsn|(?:api|app|access|private)_?key', re.IGNORECASE)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
 def is_secret(name: str) -> bool:
     """Whether a key of this name holds a secret, as far as names tell."""
     return _NAME.search(name) is not None
+
+
+def is_secret_variable(name: str) -> bool:
+    return _VARIABLE.search(name) is not None
 
 
 def masked(value: t.Any) -> t.Any:

@@ -52,8 +52,13 @@ def serious(record: Data) -> list[Data]:
 def records(hostvars: t.Any, hosts: t.Sequence[str]) -> list[Record]:
     """A record for every instance, and for every host or instance that could not be looked at; most urgent first."""
     found = [record for host in hosts for record in host_records(host, hostvars[host])]
-    found.sort(key=lambda record: (_ORDER[record['urgency']], record['state'] == 'running', -round(record['epoch'] or 0)))
+    found.sort(key=_rank)
     return t.cast('list[Record]', as_data(found))
+
+
+def _rank(record: Data) -> tuple[int, bool, int]:
+    """Among equals what does not run stands first, then the latest death."""
+    return _ORDER[record['urgency']], record['state'] == 'running', -round(record['epoch'] or 0)
 
 
 def host_records(host: str, facts: Data) -> list[Record]:

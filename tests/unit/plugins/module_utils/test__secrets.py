@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._secrets import 
     MASK,
     Mask,
     is_secret,
+    is_secret_variable,
     masked,
     values_in_text,
     values_of,
@@ -39,6 +40,16 @@ def test_secret_names(name: str) -> None:
     'user', 'host', 'port', 'database', 'keywords', 'author', 'monkey', 'env', 'base_url'])
 def test_other_names(name: str) -> None:
     assert not is_secret(name)
+
+
+@pytest.mark.parametrize('name', ['MYSQL_PASSWORD', 'API_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'DB_PWD'])
+def test_secret_variables(name: str) -> None:
+    assert is_secret_variable(name)
+
+
+@pytest.mark.parametrize('name', ['PWD', 'OLDPWD', 'SSH_AUTH_SOCK', 'XDG_SESSION_ID', 'DBUS_SESSION_BUS_ADDRESS'])
+def test_other_variables(name: str) -> None:
+    assert not is_secret_variable(name)
 
 
 def test_config_is_masked_by_its_keys() -> None:
