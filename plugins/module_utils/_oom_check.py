@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _app_death,
     _check_log,
+    _containers,
     _death_sources,
     _death_types,
     _kernel_oom,
@@ -101,6 +102,7 @@ class Look:
         self._check_log()
         self._running_log()
         self._own_signals()
+        self._containers()
         if self.params['counters']:
             self._count()
         return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
@@ -211,6 +213,14 @@ class Look:
                     kind, at, 1.0, entry.get('pid'), None, None, None, None, None, True,
                     {'how': 'a window of this collection sent %s' % entry['signal']},
                     (Evidence('journal.jsonl', path, None, None, text),)))
+
+    def _containers(self) -> None:
+        """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
+        known = _containers.ids_in([life.cgroup for life in self.subject.lives])
+        reading = _containers.read(self.context.instance, known)
+        self.subject = self.subject._replace(containers=reading.ids)
+        self.events += reading.events
+        self.coverage += [reading.coverage] if reading.coverage is not None else []
 
     def _count(self) -> None:
         host = _oom_counters.read_host()

@@ -49,6 +49,7 @@ class Subject(t.NamedTuple):
     lives: t.Tuple[Life, ...]
     others: t.Tuple[Other, ...]
     is_contained: bool = False  # asked in a container: the kernel's pids are the host's, and its other processes unseen
+    containers: t.FrozenSet[str] = frozenset()  # ids of those that it runs in
 
 
 class Match(t.NamedTuple):
@@ -125,7 +126,8 @@ def _by_life(event: Event, subject: Subject) -> t.Optional[Match]:
 
 
 def _by_name(event: Event, subject: Subject) -> Match:
-    grouped = any(in_cgroup(event.cgroup, life.cgroup) for life in subject.lives)
+    grouped = any(in_cgroup(event.cgroup, life.cgroup) for life in subject.lives) or any(
+        name in (event.cgroup or '') for name in subject.containers)
     if event.comm is not None and not bears_name(event, subject):
         how = 'another program of the same control group' if grouped else 'another program'
         return Match(OTHER, how)

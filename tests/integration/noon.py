@@ -19,6 +19,7 @@ from typing import Any, Sequence
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _containers,
     _death_sources,
     _lives,
     _oom_check,
@@ -85,7 +86,8 @@ class Noon:
             kernel_logs=[str(root / "kern.log")], journal=False, counters=False)
         self.others()
         self.no_ring("not asked here")
-        monkeypatch.setattr(_death_sources, "PSTORES", ())
+        docker = functools.partial(_containers.read, program=str(root / "bin" / "docker"))
+        monkeypatch.setattr(_containers, "read", docker)
         monkeypatch.setattr(_death_sources, "read_pstore", functools.partial(_death_sources.read_pstore, ()))
 
     def tell(self, kernel: str | bytes | None = None, guards: str | bytes | None = None,
@@ -162,6 +164,13 @@ class Noon:
 
         self.patch.setattr(_death_sources, "read_kmsg", read_kmsg)
 
+    # --- a container engine
+
+    def docker(self, *containers: Result) -> None:
+        (self.root / "containers").write_text("".join(json.dumps(each) + "\n" for each in containers))
+        (self.root / "ids").write_text("".join(each["Id"] + "\n" for each in containers))
+        self._program("docker", f'cd {self.root}; case "$1" in ps) cat ids;; *) cat containers;; esac')
+
     # --- the journal
 
     def journal(self, *rows: tuple[str, Any, dict[str, str]], span: Sequence[str] = ("00:00:10", "23:00:00")) -> None:
@@ -173,12 +182,16 @@ class Noon:
         self.journalctl(f'cd {self.root}; case "$*" in *--since*) cat found;; *"-n 1"*) cat last;; *) cat first;; esac')
 
     def journalctl(self, script: str) -> None:
-        program = self.root / "bin" / "journalctl"
+        program = self._program("journalctl", script)
+        self.patch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        self.options["journal"] = True
+
+    def _program(self, name: str, script: str) -> Path:
+        program = self.root / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text("#!/bin/sh\n" + script + "\n")
         program.chmod(0o755)
-        self.patch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        self.options["journal"] = True
+        return program
 
 
 def _record(clock: str, message: Any, fields: dict[str, str]) -> Result:

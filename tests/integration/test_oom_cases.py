@@ -14,7 +14,6 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Iterator
 
 import kernel_lines
 import pytest
@@ -40,15 +39,6 @@ DUMP = ["", "goroutine 7 [running]:", "main.main()", AGAIN]
 @pytest.fixture
 def noon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noon:
     return Noon(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 CASES = [

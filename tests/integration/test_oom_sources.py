@@ -242,6 +242,35 @@ def test_a6_37_the_path_of_its_container_tells_it(noon: Noon) -> None:
     assert f"control group {CONTAINER}" in found["incidents"][0]["identity"]
 
 
+def inspected(noon: Noon, **state: Any) -> dict[str, Any]:
+    """As docker writes it: it has the install directory, and its process is of another PID namespace."""
+    told = dict(Running=False, OOMKilled=True, ExitCode=137, FinishedAt="2026-01-31T12:00:20.38246629Z")
+    return dict(Id=CONTAINER[-64:], Path="/app/anqicms", Args=[], State={**told, **state},
+                Mounts=[dict(Type="bind", Source=str(noon.dir), Destination="/app")])
+
+
+def test_a6_37_docker_says_whose_container_the_path_names(noon: Noon) -> None:
+    """Nothing else is known of it: no history, and other instances of the name could have died."""
+    noon.others(Other("1a2b3c4d-blog.example", None, None, None))
+    noon.tell(kern(("12:00:20", IN_CONTAINER)))
+    assert noon.check()["verdict"] == "likely"
+    noon.docker(inspected(noon, OOMKilled=False))
+    found = noon.check()
+    assert judged(found) == ("confirmed", "kernel_oom_cgroup")
+    noon.docker(dict(inspected(noon, OOMKilled=False), Mounts=[]))
+    assert noon.check()["verdict"] == "likely"
+
+
+def test_docker_says_that_it_was_killed_and_the_kernels_log_is_lost(noon: Noon, utc: None) -> None:
+    noon.tell(None, guard(FELL), running(noon.dir, AGAIN))
+    noon.docker(inspected(noon))
+    found = noon.check()
+    assert judged(found) == ("confirmed", "kernel_oom_cgroup")
+    assert {"docker", "check.log", "running.log"} == {row["source"] for row in found["incidents"][0]["evidence"]}
+    noon.docker(inspected(noon, OOMKilled=False))
+    assert noon.check()["verdict"] == "unknown"
+
+
 @pytest.mark.parametrize("kills, verdict", [(None, "unknown"), (0, "unknown"), (1, "likely")])
 def test_a6_37_inside_of_a_container_without_logs(noon: Noon, monkeypatch: pytest.MonkeyPatch, kills: int | None,
                                                   verdict: str) -> None:

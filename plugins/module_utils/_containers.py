@@ -1,0 +1,111 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Which containers of this host an instance runs in, and what their engine says of their end.
+
+An engine kills nothing for memory: it only notes that the kernel did (docs/memory-kills.md).
+"""
+
+import json
+import os
+import re
+import subprocess
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_sources, _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
+    CGROUP,
+    USERSPACE_KILL,
+    Coverage,
+    Event,
+    Evidence,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import DOCKER
+
+PROGRAM = 'docker'
+_ID = re.compile(r'[0-9a-f]{64}')
+_MOST = 500        # containers that are asked about
+_TIMEOUT = 10.0
+_ERROR_S = 2.0     # from the death of a process to what the engine notes
+
+Inspected = t.Mapping[str, t.Any]
+
+
+class Reading(t.NamedTuple):
+    """``ids``: of the containers that are this instance's. ``coverage`` is None where there is no engine to ask."""
+
+    ids: t.FrozenSet[str]
+    events: t.List[Event]
+    coverage: t.Optional[Coverage]
+
+
+def ids_in(paths: t.Iterable[t.Optional[str]]) -> t.FrozenSet[str]:
+    """The containers that paths of control groups name. Pure."""
+    return frozenset(found for path in paths for found in _ID.findall(path or ''))
+
+
+def is_of(instance: Instance, inspected: Inspected) -> bool:
+    """Whether a container has the install directory, or one above it and runs a program of that name. Pure."""
+    sources = [str(mount.get('Source') or '') for mount in _list(inspected.get('Mounts')) if isinstance(mount, dict)]
+    if instance.dir in sources:
+        return True
+    words = [inspected.get('Path')] + _list(inspected.get('Args'))
+    runs_it = any(isinstance(word, str) and os.path.basename(word) == instance.binary for word in words)
+    return runs_it and any(instance.dir.startswith(source.rstrip('/') + '/') for source in sources if source)
+
+
+def end_of(inspected: Inspected) -> t.Optional[Event]:
+    """The kill that an engine has noted of a container that has ended. Pure."""
+    state, name = inspected.get('State'), str(inspected.get('Id'))
+    if not isinstance(state, dict) or state.get('OOMKilled') is not True or state.get('Running'):
+        return None
+    moment = _log_time.of_stamp(str(state.get('FinishedAt')).encode('utf-8', 'replace'), 0.0)
+    text = 'State of %s: OOMKilled true, ExitCode %s, FinishedAt %s' % (
+        name[:12], state.get('ExitCode'), state.get('FinishedAt'))
+    return Event(USERSPACE_KILL, moment.time if moment else None, _ERROR_S, None, None, None, None, name, CGROUP, True,
+                 {'killer': DOCKER, 'container': name}, (Evidence('docker', None, None, name, text),))
+
+
+def _list(value: t.Any) -> t.List[t.Any]:
+    return value if isinstance(value, list) else []
+
+
+def read(instance: Instance, known: t.FrozenSet[str], program: str = PROGRAM) -> Reading:
+    """``known``: the containers that the instance's control groups name."""
+    try:
+        found, why_not = _inspected(program)
+    except (OSError, subprocess.SubprocessError) as exc:
+        found, why_not = [], None if isinstance(exc, FileNotFoundError) else '%s cannot be run: %s' % (program, exc)
+    mine = [each for each in found if each.get('Id') in known or is_of(instance, each)]
+    ids = known | frozenset(str(each['Id']) for each in mine if _ID.match(str(each.get('Id'))))
+    events = [event for event in map(end_of, mine) if event is not None]
+    is_missed = why_not is not None and bool(known)  # an engine that is down matters where it ran this instance
+    coverage = Coverage('docker', None, None, not is_missed, why_not, False) if is_missed or mine else None
+    return Reading(ids, events, coverage)
+
+
+def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
+    lines = []  # type: t.List[bytes]
+
+    def take(block: bytes) -> bool:
+        lines.extend(line for line in block.split(b'\n') if line)
+        return len(lines) <= _MOST
+
+    ended = _death_sources.run([program, 'ps', '-aq', '--no-trunc'], take, _TIMEOUT)
+    names = [line.decode('ascii', 'replace') for line in lines if _ID.match(line.decode('ascii', 'replace'))][:_MOST]
+    if ended.status or not names:
+        return [], '%s: %s' % (program, ended.errors[:200]) if ended.status else None
+    del lines[:]
+    _death_sources.run([program, 'inspect', '--format', '{{json .}}'] + names, take, _TIMEOUT)
+    return [each for each in map(_parsed, lines) if each is not None], None
+
+
+def _parsed(line: bytes) -> t.Optional[Inspected]:
+    try:
+        found = json.loads(line.decode('utf-8', 'replace'))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
