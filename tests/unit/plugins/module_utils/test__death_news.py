@@ -1,0 +1,134 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import time
+
+import pytest
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_news as news
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_oom, _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence, RawLine
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Incident
+
+T = 1000000.0
+
+
+def life(pid=7, begin=T - 500, last_seen=T, running=False):
+    return Life(pid, begin, last_seen, running, 1000, None)
+
+
+def event(kind=types.KERNEL_KILL, time=T, pid=7, uncertainty=0.1, text="a line", trusted=True, tgid=None):
+    return Event(kind, time, uncertainty, pid, tgid, b"anqicms", 1000, None, types.GLOBAL, trusted, {},
+                 (Evidence("kmsg", "/dev/kmsg", None, None, text),))
+
+
+def incident(cause=_oom_verdict.GLOBAL_OOM, verdict=_oom_verdict.CONFIRMED, **values):
+    return Incident(verdict, cause, event(**values), "so")
+
+
+def decision(*incidents):
+    return _oom_verdict.Decision("confirmed", "x", incidents, (), ())
+
+
+def clean_stop(time=T, text="bye"):
+    return incident(_oom_verdict.ADMIN_STOP, _oom_verdict.NO, kind=types.CLEAN_STOP, pid=None, time=time, text=text)
+
+
+UNEXPLAINED = incident(_oom_verdict.UNEXPLAINED, _oom_verdict.NO, kind=types.ABRUPT_END, text="")
+
+
+@pytest.mark.parametrize("incidents, cause", [
+    ((UNEXPLAINED, incident()), _oom_verdict.GLOBAL_OOM),
+    ((UNEXPLAINED, clean_stop()), _oom_verdict.ADMIN_STOP),
+    ((clean_stop(), incident()), _oom_verdict.GLOBAL_OOM),
+    ((UNEXPLAINED, incident(pid=8)), _oom_verdict.UNEXPLAINED),
+    ((UNEXPLAINED, incident(pid=9, tgid=7)), _oom_verdict.GLOBAL_OOM),
+    ((UNEXPLAINED, clean_stop(T - 60)), _oom_verdict.UNEXPLAINED),
+    ((clean_stop(T - 8, "first"), clean_stop(T, "second")), _oom_verdict.ADMIN_STOP),
+    ((), _oom_verdict.UNEXPLAINED),
+])
+def test_what_is_told_of_an_end(incidents, cause):
+    found = news.of_death(decision(*incidents), life(), T + 1, [])
+    assert found.cause == cause
+    assert 7 in news.pids_of(found.event)
+
+
+def test_the_closest_explanation_counts():
+    found = news.of_death(decision(clean_stop(T - 8, "first"), clean_stop(T, "second")), life(), T + 0.5, [])
+    assert found.event.evidence[0].text == "second"
+
+
+def test_one_line_explains_one_end():
+    first = news.of_death(decision(clean_stop(), UNEXPLAINED), life(), T + 1, [])
+    later = UNEXPLAINED._replace(event=UNEXPLAINED.event._replace(pid=8, time=T + 5))
+    moved = clean_stop(T + 3)  # the next look may place the same line elsewhere
+    second = news.of_death(decision(moved, later), life(8, T + 1, T + 5), T + 6, [news.as_told(first)])
+    assert (first.cause, second.cause) == (_oom_verdict.ADMIN_STOP, _oom_verdict.UNEXPLAINED)
+
+
+def test_an_end_without_any_word_is_told_all_the_same():
+    found = news.of_death(decision(), life(), T + 10, [])
+    assert (found.verdict, found.cause, found.event.pid) == ("unknown", "unexplained", 7)
+    assert abs(found.event.time - (T + 5)) < 0.1
+    assert found.event.uncertainty == 5
+
+
+@pytest.mark.parametrize("one, known", [
+    (incident(), True),
+    (incident(pid=8), False),
+    (incident(trusted=False), False),
+    (incident(verdict=_oom_verdict.LIKELY), False),
+    (clean_stop(), False),
+    (UNEXPLAINED, False),
+])
+def test_kills_that_nobody_saw_are_told_only_of_known_pids(one, known):
+    assert bool(news.kills(decision(one), [life()], [])) == known
+
+
+def test_nothing_is_told_twice():
+    told = [news.as_told(incident())]
+    assert news.kills(decision(incident(time=T + 30)), [life()], told) == []
+    assert news.kills(decision(incident(time=T + 3000)), [life()], told), "a pid that was used again"
+    assert len(news.kills(decision(incident(), incident(time=T + 1)), [life()], [])) == 1
+
+
+def test_what_is_kept_has_a_bound():
+    told = [news.Told(pid, T + pid, "crash", "m") for pid in range(5000)]
+    assert len(news.kept(told, T)) == news.KEPT
+    assert news.kept(told, T + 5000 + news.KEPT_S) == []
+
+
+@pytest.mark.parametrize("rows, count", [
+    ([[7, T, "crash", "m"]], 1), ([[None, 5, "crash", "m"]], 1), (["x", 7, None, [1], ["7", T, "c", "m"]], 0)])
+def test_stored_rows(rows, count):
+    assert len(news.told_of(rows)) == count
+
+
+def test_what_was_watched_is_known_better_than_the_history_says():
+    subject = Subject(b"anqicms", None, frozenset(), (life(last_seen=T - 400), life(9, T - 900, T - 600)), ())
+    lives = news.with_lives(subject, [life()]).lives
+    assert [(one.pid, one.last_seen) for one in lives] == [(9, T - 600), (7, T)]
+
+
+def test_a_storm_of_kills_tells_each_once_and_ends():
+    count = 1000
+    lines, lives = [], []
+    for pid in range(1, count + 1):
+        at = T + pid * 0.01
+        text = "Out of memory: Killed process %d (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB" % pid
+        lines.append(RawLine(text.encode(), at, 0.1, Evidence("kmsg", "/dev/kmsg", None, "seq=%d" % pid, text),
+                             "kernel", 0, None))
+        lives.append(life(pid, at - 0.01, at))
+    subject = Subject(b"anqicms", None, frozenset([1000]), tuple(lives), ())
+    case = Case(T - 60, T + 60, subject, tuple(_kernel_oom.events(lines)),
+                (Coverage("kmsg", T - 900, T + 60, True, None, True),))
+    begin = time.time()
+    verdict = _oom_verdict.decide(case)
+    found = news.kills(verdict, lives, [])
+    assert sorted(one.event.pid for one in found) == list(range(1, count + 1))
+    told = [news.as_told(one) for one in found]
+    assert news.kills(_oom_verdict.decide(case), lives, told) == []
+    assert time.time() - begin < 60
