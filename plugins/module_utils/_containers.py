@@ -28,6 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom i
 PROGRAM = 'docker'
 _ID = re.compile(r'[0-9a-f]{64}')
 _MOST = 500        # containers that are asked about
+_MOST_BYTES = 16 << 20
 _TIMEOUT = 10.0
 _ERROR_S = 2.0     # from the death of a process to what the engine notes
 
@@ -40,11 +41,6 @@ class Reading(t.NamedTuple):
     ids: t.FrozenSet[str]
     events: t.List[Event]
     coverage: t.Optional[Coverage]
-
-
-def ids_in(paths: t.Iterable[t.Optional[str]]) -> t.FrozenSet[str]:
-    """The containers that paths of control groups name. Pure."""
-    return frozenset(found for path in paths for found in _ID.findall(path or ''))
 
 
 def is_of(instance: Instance, inspected: Inspected) -> bool:
@@ -88,24 +84,26 @@ def read(instance: Instance, known: t.FrozenSet[str], program: str = PROGRAM) ->
 
 
 def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
-    lines = []  # type: t.List[bytes]
+    told, why_not = _told([program, 'ps', '-aq', '--no-trunc'])
+    names = _ID.findall(told.decode('ascii', 'replace'))[:_MOST]
+    if not names:
+        return [], why_not
+    told, why_not = _told([program, 'inspect'] + names)
+    try:
+        found = _list(json.loads(told.decode('utf-8', 'replace')))
+    except ValueError:
+        return [], why_not or 'what %s inspect says could not be read' % program
+    return [each for each in found if isinstance(each, dict)], None
+
+
+def _told(argv: t.List[str]) -> t.Tuple[bytes, t.Optional[str]]:
+    """What a program says, and why it may not be all."""
+    blocks = []  # type: t.List[bytes]
 
     def take(block: bytes) -> bool:
-        lines.extend(line for line in block.split(b'\n') if line)
-        return len(lines) <= _MOST
+        blocks.append(block)
+        return sum(map(len, blocks)) <= _MOST_BYTES
 
-    ended = _death_sources.run([program, 'ps', '-aq', '--no-trunc'], take, _TIMEOUT)
-    names = [line.decode('ascii', 'replace') for line in lines if _ID.match(line.decode('ascii', 'replace'))][:_MOST]
-    if ended.status or not names:
-        return [], '%s: %s' % (program, ended.errors[:200]) if ended.status else None
-    del lines[:]
-    _death_sources.run([program, 'inspect', '--format', '{{json .}}'] + names, take, _TIMEOUT)
-    return [each for each in map(_parsed, lines) if each is not None], None
-
-
-def _parsed(line: bytes) -> t.Optional[Inspected]:
-    try:
-        found = json.loads(line.decode('utf-8', 'replace'))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+    ended = _death_sources.run(argv, take, _TIMEOUT)
+    why_not = ended.errors[:200] if ended.status else None
+    return b''.join(blocks), why_not and '%s: %s' % (argv[0], why_not)

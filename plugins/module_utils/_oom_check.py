@@ -23,6 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _memory,
     _oom_advice,
     _oom_counters,
+    _oom_identity,
     _oom_subject,
     _oom_verdict,
     _selection,
@@ -216,7 +217,7 @@ class Look:
 
     def _containers(self) -> None:
         """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
-        known = _containers.ids_in([life.cgroup for life in self.subject.lives])
+        known = _oom_identity.containers_in(*[life.cgroup for life in self.subject.lives])
         reading = _containers.read(self.context.instance, known)
         self.subject = self.subject._replace(containers=reading.ids)
         self.events += reading.events

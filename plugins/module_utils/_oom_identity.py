@@ -9,12 +9,14 @@ A name is no identity: instances of one host share it, and pids are used again. 
 control group and user, then whether anybody else of that name can have died.
 """
 
+import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SYSTEMD
 
 OURS, MAYBE, OTHER = 'ours', 'maybe', 'other'
+_CONTAINER = re.compile(r'[0-9a-f]{64}')
 COMM_BYTES = 15   # what the kernel keeps of a name
 _SLACK_S = 2.0    # between the clocks of /proc, of the log and of the process history
 
@@ -75,6 +77,11 @@ def in_cgroup(path: t.Optional[str], own: t.Optional[str]) -> bool:
     return path == own or path.startswith(own + '/') or path.endswith(own) or own.endswith('/' + path)
 
 
+def containers_in(*paths: t.Optional[str]) -> t.FrozenSet[str]:
+    """Ids of the containers that paths of control groups name."""
+    return frozenset(found for path in paths for found in _CONTAINER.findall(path or ''))
+
+
 def alive_at(life: Life, event: Event) -> bool:
     """Whether this process certainly lived before and after the event."""
     if event.time is None:
@@ -126,8 +133,11 @@ def _by_life(event: Event, subject: Subject) -> t.Optional[Match]:
 
 
 def _by_name(event: Event, subject: Subject) -> Match:
-    grouped = any(in_cgroup(event.cgroup, life.cgroup) for life in subject.lives) or any(
-        name in (event.cgroup or '') for name in subject.containers)
+    container = containers_in(event.cgroup)
+    if container and subject.containers and not container & subject.containers:
+        return Match(OTHER, 'it was in another container')
+    grouped = bool(container & subject.containers) or any(
+        in_cgroup(event.cgroup, life.cgroup) for life in subject.lives)
     if event.comm is not None and not bears_name(event, subject):
         how = 'another program of the same control group' if grouped else 'another program'
         return Match(OTHER, how)

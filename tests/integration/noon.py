@@ -167,7 +167,7 @@ class Noon:
     # --- a container engine
 
     def docker(self, *containers: Result) -> None:
-        (self.root / "containers").write_text("".join(json.dumps(each) + "\n" for each in containers))
+        (self.root / "containers").write_text(json.dumps(containers))
         (self.root / "ids").write_text("".join(each["Id"] + "\n" for each in containers))
         self._program("docker", f'cd {self.root}; case "$1" in ps) cat ids;; *) cat containers;; esac')
 

@@ -259,6 +259,8 @@ def test_a6_37_docker_says_whose_container_the_path_names(noon: Noon) -> None:
     assert judged(found) == ("confirmed", "kernel_oom_cgroup")
     noon.docker(dict(inspected(noon, OOMKilled=False), Mounts=[]))
     assert noon.check()["verdict"] == "likely"
+    noon.docker(dict(inspected(noon, OOMKilled=False), Id="f" * 64))
+    assert noon.check()["verdict"] == "no", "it was in another container"
 
 
 def test_docker_says_that_it_was_killed_and_the_kernels_log_is_lost(noon: Noon, utc: None) -> None:

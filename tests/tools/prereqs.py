@@ -43,6 +43,8 @@ PACKAGES = (
     Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
+    Package("podman", ("podman",), TESTS, root_only=True),
+    Package("runc", ("runc",), TESTS, root_only=True),
 )
 
 

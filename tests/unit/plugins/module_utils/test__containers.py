@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _containers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _containers, _oom_identity
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 SHOP, BLOG = 'ab' * 32, 'cd' * 32
@@ -27,7 +27,7 @@ def inspected(name: str = SHOP, source: str = '/www/shop', path: str = '/app/sta
 
 
 def docker(tmp_path: Path, *containers: t.Any, script: t.Optional[str] = None) -> str:
-    (tmp_path / 'all').write_text(''.join(json.dumps(each) + '\n' for each in containers))
+    (tmp_path / 'all').write_text(json.dumps(containers, indent=4))
     (tmp_path / 'ids').write_text(''.join(each['Id'] + '\n' for each in containers))
     program = tmp_path / 'docker'
     program.write_text('#!/bin/sh\ncd %s\n%s\n' % (tmp_path, script or 'case $1 in ps) cat ids;; *) cat all;; esac'))
@@ -88,4 +88,4 @@ def test_any_answer(tmp_path: Path, script: str) -> None:
 
 def test_ids_of_control_groups() -> None:
     paths = ['/docker/' + SHOP, '/libpod_parent/libpod-%s' % BLOG, '/system.slice/docker-%s.scope' % SHOP, None, '/']
-    assert _containers.ids_in(paths) == {SHOP, BLOG}
+    assert _oom_identity.containers_in(*paths) == {SHOP, BLOG}
