@@ -38,15 +38,18 @@ _NEAR = 262144             # a search by time ends this close
 _SAMPLE = 8192             # where a time is looked for
 _SAMPLES = 64              # over a file: a year without a stamp is known from what follows
 _UNSET = 1e9               # a host without a clock of its own begins in 1970
-_COUNTED = 8 << 20         # lines before the place are counted up to this size
+_COUNTED = 8 << 20         # lines are counted up to this size, of what is before the place and of what is read
 
-# What every line has that tells of a kill, a crash or a boot; others are not looked at. Each costs a pass over all.
-NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'trap ',
+# What every line has that tells of a kill, a crash or a boot; others are not looked at.
+NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
            b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
-           b'badness')
+           b', badness')
 # Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is: under this head.
 _TABLE = b'tgid total_vm'
 _THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
+# A log has few of these bytes. What a needle has of them is seldom found by chance.
+_RARE = b'kKGilmogupdvybxt],'
+_COMMON = bytes(bytearray(set(range(256)) - set(_RARE)))
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
@@ -72,10 +75,27 @@ def shown(line: bytes) -> str:
     return _CONTROL.sub(lambda match: '\\x%02x' % ord(match.group(0)), text)
 
 
-def matching(data: bytes, has_table: bool = False) -> t.List[t.Tuple[int, int]]:
-    """Begin and end of each line that has a needle, in order. ``data``: whole lines. Pure."""
-    searches = [functools.partial(data.find, needle) for needle in NEEDLES]  # type: t.List[t.Callable[[int], int]]
-    return lines_with(data, searches + ([functools.partial(_find_thread, data)] if has_table else []))
+def rare_bytes(data: bytes) -> bytes:
+    """What is left of a log without the bytes that it is full of, a tenth or so. Where a needle is, its rest is."""
+    return data.translate(None, _COMMON)
+
+
+_RESTS = tuple((needle, rare_bytes(needle)) for needle in NEEDLES)
+_REST_OF_TABLE = rare_bytes(_TABLE)
+
+
+def has_table(data: bytes, rest: bytes) -> bool:
+    return _REST_OF_TABLE in rest and _TABLE in data
+
+
+def matching(data: bytes, rest: bytes, after_table: bool = False) -> t.List[t.Tuple[int, int]]:
+    """Begin and end of each line that has a needle, in order. ``data``: whole lines; ``rest``: its rare bytes. Pure.
+
+    Each needle costs a pass over all of the data, so only those are looked for there whose rest is in its rest.
+    """
+    searches = [functools.partial(data.find, needle) for needle, part in _RESTS
+                if part in rest]  # type: t.List[t.Callable[[int], int]]
+    return lines_with(data, searches + ([functools.partial(_find_thread, data)] if after_table else []))
 
 
 def _find_thread(data: bytes, begin: int) -> int:
@@ -113,7 +133,9 @@ class Taker:
         self.lines = []  # type: t.List[RawLine]
         self.first = self.last = None  # type: t.Optional[float]
         self.kernel = False
+        self.tail = b''
         self.number = 1  # type: t.Optional[int]
+        self.passed = 0
         self.cutter = LineCutter()
         self.full = self.has_table = False
 
@@ -122,6 +144,7 @@ class Taker:
 
     def finish(self) -> None:
         self._take(self.cutter.finish())
+        self.last = last_time(self.tail, self.not_after)
 
     def _take(self, data: bytes) -> None:
         if not data:
@@ -129,15 +152,17 @@ class Taker:
         self.kernel = self.kernel or speaks_kernel(data)
         if self.first is None:
             self.first = first_time(data, self.not_after)
-        self.last = last_time(data, self.not_after) or self.last
-        counted, had_table, self.has_table = 0, self.has_table, _TABLE in data
-        for begin, end in matching(data, had_table or self.has_table):
+        self.tail = data if len(data) >= _SAMPLE else self.tail[-_SAMPLE:] + data
+        rest = rare_bytes(data)
+        counted, had_table, self.has_table = 0, self.has_table, has_table(data, rest)
+        for begin, end in matching(data, rest, had_table or self.has_table):
             if self.number is not None:
                 self.number += data.count(b'\n', counted, begin)
                 counted = begin
             self._note(data[begin:end].rstrip(b'\r'))
+        self.passed += len(data)
         if self.number is not None:
-            self.number += data.count(b'\n', counted)
+            self.number = self.number + data.count(b'\n', counted) if self.passed <= _COUNTED else None
 
     def _note(self, line: bytes) -> None:
         prefix = _log_prefix.split(line)

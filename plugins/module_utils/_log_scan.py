@@ -49,12 +49,12 @@ class LineCutter:
             if end < 0:
                 return b''
             data, self.skipping = data[end:], False
-        data = self.rest + data
         end = data.rfind(b'\n') + 1
-        self.rest = data[end:]
+        whole = b''.join((self.rest, memoryview(data)[:end])) if end else b''
+        self.rest = data[end:] if end else self.rest + data
         if len(self.rest) > MAX_LINE:
             self.rest, self.skipping = self.rest[:MAX_LINE], True
-        return _cut_long_lines(data[:end])
+        return _cut_long_lines(whole)
 
     def finish(self) -> bytes:
         """The last line, when it has no end."""
