@@ -12,7 +12,8 @@ author:
 description:
   - Reads what the kernel says (journal, C(/dev/kmsg) or C(dmesg), and the system's log files with what they were
     rotated to), what killers for memory in userspace say (earlyoom, systemd-oomd, nohang and others), the log of the
-    vendor's watchdog, the instance's own log, and the counters of the kernel, and judges all of it together.
+    vendor's watchdog, the instance's own log, docker where its program is installed, and the counters of the kernel,
+    and judges all of it together.
   - Tells the instance from others of the same name by the process history that this collection keeps, by control
     group and user, or because nobody else can have died.
   - Says V(no) only where a source that would have shown a kill covers the window. What could not be looked at makes it
@@ -94,8 +95,8 @@ RETURN = r"""
 verdict:
   description:
     - V(confirmed) when a trusted source names this instance's process as killed for memory.
-    - V(likely) when it may have been another process of that name, when nobody knows who wrote the line, or when only a
-      counter tells of a kill.
+    - V(likely) when it may have been another process of that name, when nothing else says that this instance died then,
+      when nobody knows who wrote the line, or when only a counter tells of a kill.
     - V(no) when no such kill is known and one would be known.
     - V(unknown) otherwise.
   returned: always
@@ -174,7 +175,9 @@ incidents:
       type: list
       elements: str
     details:
-      description: Figures of the line, such as C(anon_rss_kb), C(score) and C(oom_memcg).
+      description:
+        - Figures of the line, such as C(anon_rss_kb), C(score) and C(oom_memcg).
+        - C(kernel_pid) is the pid on the host, where this was asked in a container.
       type: dict
     victims:
       description: Who was killed together with it, each with C(pid), C(process), C(time) and C(rss_kb).

@@ -40,6 +40,7 @@ PACKAGES = (
     Package("shellcheck", ("shellcheck",), frozenset(("test", "sanity"))),
     Package("util-linux", ("unshare", "nsenter"), TESTS),
     Package("nginx-light", ("nginx",), TESTS),
+    Package("zstd", ("zstd",), TESTS | {"unit"}),
     Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
