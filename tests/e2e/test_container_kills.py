@@ -53,7 +53,7 @@ class Podman:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.program, *arguments], capture_output=True, text=True, check=False, timeout=60,
-                              env=dict(os.environ, PATH=paths.clean_path()))
+                              cwd=self.root, env=dict(os.environ, PATH=paths.clean_path()))
 
     def run(self, instance: Instance, *options: str) -> str:
         """Run an instance in a container, with its directory under another name; returns the container's id."""

@@ -15,9 +15,14 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import kernel_lines
 import paths
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from integration.noon import DAY, KILLED, Noon, guard, kern, local, running, write
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
 
 NOBODY = 65534
 FELL = ("12:01:01", "0")
@@ -128,6 +133,37 @@ def test_times_without_a_zone_are_local(tmp_path: Path, monkeypatch: pytest.Monk
         noon.tell(kern(("12:00:20", KILLED)), guard(FELL), running(noon.dir, AGAIN))
         assert noon.check(since=f"{DAY}T{since}", until=f"{DAY}T{until}")["verdict"] == verdict
     time.tzset()
+
+
+# --- anything in all three logs
+
+KERNEL = [line for said in kernel_lines.FORMS.values() for line in said.lines]
+OWN = [line.encode() for line in (
+    "panic: x", "goroutine 7 [running]:", "fatal error: runtime: out of memory", "退出 terminated", "监听到退出信号",
+    "监听到路由更改", "2026/01/31 12:00:10 a line", "2026/01/31 12:0", "Now listening on: x",
+    "端口已经被占用，可能软件已经启动")]
+GUARD = [b"20260131 12:00:01 anqicms PID check: 1", b"20260131 12:01:01 anqicms PID check: 0",
+         b"20260131 12:00:30 anqicms PID check: 47114712", b"20260131 12:01:", b"anqicms NOT running"]
+PIECES = st.one_of(st.binary(max_size=40), st.sampled_from([*KERNEL, *OWN, *GUARD, b"\0" * 100, b"\r"]),
+                   st.sampled_from(KERNEL).map(lambda line: b"Jan 31 12:00:20 web1 kernel: " + line[: len(line) // 2]))
+
+
+def seldom_broken(pieces: list[bytes]) -> bytes:
+    """Pieces with a line break after most of them: lines that are cut, and lines that run into each other."""
+    return b"".join(piece + (b"" if len(piece) % 7 == 0 else b"\n") for piece in pieces)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, max_size=12), st.lists(PIECES, max_size=12), st.lists(PIECES, max_size=12))
+def test_anything_in_all_logs(noon: Noon, kernel: list[bytes], guards: list[bytes], own: list[bytes]) -> None:
+    """No line names an anqicms as killed, so nothing is confirmed; and no answer that the table of verdicts has not."""
+    noon.tell(*(seldom_broken(pieces) for pieces in (kernel, guards, own)))
+    found = noon.check()
+    assert found["verdict"] in _oom_verdict.VERDICTS[found["cause"]]
+    named = any(b"anqicms" in piece and b"il" in piece for piece in kernel)
+    assert found["verdict"] != "confirmed" or named, found
+    if found["verdict"] == "no" and not any(row["verdict"] == "no" for row in found["incidents"]):
+        assert any(row["complete"] for row in found["coverage"]), "said for want of evidence"
 
 
 # --- an ordinary user

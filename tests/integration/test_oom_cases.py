@@ -343,5 +343,3 @@ def test_a6_41_zst_without_its_program_is_said_to_be_skipped(noon: Noon, monkeyp
     found = noon.check()
     assert found["verdict"] == "unknown"
     assert any("zstd is not installed" in (row["why_not"] or "") for row in found["coverage"])
-
-
