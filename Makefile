@@ -11,7 +11,7 @@ STAGES := lint sanity unit integration e2e build
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
+.PHONY: help demo demo-oom test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -21,6 +21,12 @@ demo: python ## restart a small mixed fleet before your eyes (KEEP=1 leaves it r
 	@$(PYTHON) $(TOOLS)/prereqs.py demo
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@$(VENV)/demo/bin/python tests/fleet/demo.py $(if $(KEEP),--keep)
+
+demo-oom: python ## kill an instance for memory, for real, and see the diagnosis; needs root, hits nothing else
+	@$(PYTHON) tests/fleet/memory_group.py
+	@$(PYTHON) $(TOOLS)/prereqs.py demo
+	@$(PYTHON) $(TOOLS)/venvs.py demo
+	@$(VENV)/demo/bin/python tests/fleet/demo_oom.py
 
 test: python ## all tests and checks; as root on Debian or Ubuntu installs missing packages
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
@@ -36,7 +42,7 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py soak
 
-bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c)
+bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d)
 	@$(PYTHON) $(TOOLS)/prereqs.py demo
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@PYTHONPATH=tests/fleet:tests/tools:tests $(VENV)/demo/bin/python tests/bench/run.py

@@ -89,12 +89,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--keep", action="store_true", help="leave the fleet running")
     parser.add_argument("--down", action="store_true", help="end a fleet that was left running")
-    parser.add_argument("--root", type=_own_directory, default=FLEET_ROOT, help="the fleet's directory")
+    parser.add_argument("--root", type=own_directory, default=FLEET_ROOT, help="the fleet's directory")
     parser.add_argument("command", nargs="*", help="run this instead of ansible-playbook")
     return parser.parse_args()
 
 
-def _own_directory(text: str) -> Path:
+def own_directory(text: str) -> Path:
     """One that is not there, is empty, or was made by a demo: it will be removed."""
     root = Path(text).resolve()
     if root.exists() and any(root.iterdir()) and not (root / "inventory.yml").exists():
@@ -122,10 +122,10 @@ def _restart_and_report(fleet: Fleet, command: list[str]) -> int:
     watch = ProcessWatch(fleet.instances)
     for thread in (watch, *probers):
         thread.start()
-    argv = [word.replace("INVENTORY", str(fleet.inventory)) for word in command] or _playbook(fleet, "restart")
+    argv = [word.replace("INVENTORY", str(fleet.inventory)) for word in command] or playbook(fleet, "restart")
     print("$ " + " ".join(argv), flush=True)
     begin = time.monotonic()
-    status = subprocess.run(argv, cwd=ROOT, env=_environment(), check=False).returncode
+    status = subprocess.run(argv, cwd=ROOT, env=environment(), check=False).returncode
     print(f"\nended with status {status} after {time.monotonic() - begin:.1f} s\n")
     for prober in probers:
         prober.finish()
@@ -135,12 +135,12 @@ def _restart_and_report(fleet: Fleet, command: list[str]) -> int:
     return 1 if status or any(row.wrong for row in rows) else 0
 
 
-def _playbook(fleet: Fleet, verb: str) -> list[str]:
+def playbook(fleet: Fleet, verb: str) -> list[str]:
     ansible = Path(sys.executable).parent / "ansible-playbook"
     return [str(ansible), "-i", str(fleet.inventory), f"playbooks/{verb}.yml"]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()), "ANSIBLE_FORCE_COLOR": "1"
             if sys.stdout.isatty() else "0", "ANSIBLE_LOCALHOST_WARNING": "0"}
 
