@@ -87,6 +87,14 @@ def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told
     return best._replace(event=best.event._replace(pid=life.pid)) if not pids_of(best.event) else best
 
 
+def meant(incident: Incident) -> Incident:
+    """The same, told as a stop, of a process that ended while this collection was at work on it."""
+    if incident.cause != _oom_verdict.UNEXPLAINED:
+        return incident
+    return incident._replace(verdict=_oom_verdict.NO, cause=_oom_verdict.ADMIN_STOP,
+                             how='it ended while a task or window of this collection was at work on it')
+
+
 def _can_be(incident: Incident, end: Event) -> bool:
     pids = pids_of(incident.event)
     return (not pids or end.pid in pids) and _oom_verdict.near(incident.event, end, _EXPLAINED_S)

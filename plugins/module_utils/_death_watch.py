@@ -9,6 +9,7 @@ It is sent to the host by the other half, begins with a line of settings on stan
 closed. It changes nothing but the process history. How it decides is explained in docs/event-source.md.
 """
 
+import collections
 import json
 import os
 import select
@@ -24,6 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _kernel_oom,
     _lives,
     _oom_check,
+    _oom_counters,
     _oom_verdict,
     _process,
     _procfs,
@@ -46,12 +48,25 @@ _FIND = 60.0        # seconds between looks for new instances, where none are li
 _OVERLAP = 60.0     # seconds that a look reaches back before the one before it
 _LONGEST = 86400.0  # seconds that a look reaches back at most
 
+_COUNTED_S = 1.0    # seconds that a count must be older than an end
+_COUNTS = 120       # counts that are kept, one a tick
+
 Row = t.Dict[str, t.Any]
 Write = t.Callable[[Row], None]
 
 
+class Count(t.NamedTuple):
+    """How many kills for memory the kernel had counted."""
+
+    time: float
+    kills: int
+
+
 class Death(t.NamedTuple):
-    """The end of a process. ``life.last_seen``: it ran then; ``until``: not any more; ``by_us``: in a window."""
+    """The end of a process. ``life.last_seen``: it ran then; ``until``: not any more.
+
+    ``by_us``: while a task or window of this collection was at work on it.
+    """
 
     life: Life
     until: float
@@ -189,20 +204,21 @@ class Watched:
         begins = [self.checked] + [death.life.last_seen for death in self.deaths]
         return max(now - _LONGEST, min(begins) - _OVERLAP)
 
-    def news(self, readings: t.Sequence[Reading], now: float) -> t.List[Incident]:
+    def news(self, readings: t.Sequence[Reading], now: float, counts: t.Sequence[Count]) -> t.List[Incident]:
         """What is to be told, each death once. It is taken as told from here on."""
         deaths, self.deaths, self.due = self.deaths, [], None
         lives = [death.life for death in deaths]
         try:
-            case = self._case(readings, now, lives)
+            case = counted(self._case(readings, now, lives), lives, counts)
             decision = _oom_verdict.decide(case)
             known = case.subject.lives
         except (LifecycleError, OSError) as exc:
             decision, known = _nothing(getattr(exc, 'msg', None) or str(exc)), tuple(lives)
         found = []  # type: t.List[Incident]
         for death in deaths:
-            if not death.by_us and not _is_known(death.life, self.told):
-                self._tell(_death_news.of_death(decision, death.life, death.until, self.told), found)
+            if not _is_known(death.life, self.told):
+                incident = _death_news.of_death(decision, death.life, death.until, self.told)
+                self._tell(_death_news.meant(incident) if death.by_us else incident, found)
         for incident in _death_news.kills(decision, known, self.told):
             self._tell(incident, found)
         self.checked, self.told = now, _death_news.kept(self.told, now)
@@ -221,6 +237,15 @@ class Watched:
         finally:
             context.close()
         return case._replace(subject=_death_news.with_lives(case.subject, lives))
+
+
+def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> Case:
+    """The kernel's count of kills from shortly before the ends on: that it has not grown excludes one."""
+    before = [count for count in counts if lives and count.time < min(life.last_seen for life in lives) - _COUNTED_S]
+    if not before or case.counters.host is None:
+        return case
+    return case._replace(counters=case.counters._replace(booted=before[-1].time,
+                                                         host=case.counters.host - before[-1].kills))
 
 
 def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
@@ -250,6 +275,7 @@ class Watch:
         self.settings, self.write = settings, write
         self.watched = {}  # type: t.Dict[str, Watched]
         self.find_at = self.beat_at = self.tick_at = 0.0
+        self.counts = collections.deque(maxlen=_COUNTS)  # type: t.Deque[Count]
         self.follower = Follower(self._names, self.note)
 
     def note(self, text: str) -> None:
@@ -300,8 +326,14 @@ class Watch:
     def _tick(self, now: float) -> bool:
         self.tick_at = now + _TICK
         self.follower.tick()
+        self._count()
         found = [entry.find() for entry in self.watched.values()]
         return any(found)
+
+    def _count(self) -> None:
+        host = _oom_counters.read_host()
+        if host.oom_kills is not None:
+            self.counts.append(Count(host.now, host.oom_kills))
 
     def _beat(self, now: float) -> None:
         self.beat_at = now + _BEAT
@@ -353,7 +385,7 @@ class Watch:
         now = time.time()
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
-            for incident in entry.news(readings, now):
+            for incident in entry.news(readings, now, list(self.counts)):
                 told = _death_news.as_told(incident)
                 self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
                                 told=list(told), incident=_oom_check.incident_row(incident)))

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import fcntl
 import json
 import logging
 import os
 import re
 import shlex
+import signal
 import sys
 import typing as t
 import zlib
@@ -30,7 +32,7 @@ description:
     judges the death as M(anqicms.lifecycle.oom_check) does, and emits one event.
   - Only what was seen to run can die, and only the kernel and services of root's can tell of a kill. No line that a
     user writes to a log makes an event.
-  - What a task, window, or playbook of this collection stops is no event.
+  - What a task, window, or playbook of this collection stops is told as V(admin_stop) or V(admin_kill).
   - It remembers in O(state_file) what it has told, so that its restart repeats nothing and loses nothing.
 options:
   host:
@@ -87,6 +89,7 @@ OPTIONS = {"host", "shell", "python", "instances", "state_dir", "state_file"}
 HOUR = 3600.0
 SILENCE = 90.0         # seconds without a word of the watcher, which says something every 20
 LONGEST_PAUSE = 60.0
+GRACE = 3.0            # seconds for a watcher to end by itself
 MOST_LINE = 1 << 20    # bytes; an event has 20 lines of evidence, cut to 500 characters each
 KEPT = 2000            # deaths of one instance that are remembered
 KEPT_S = 2 * 86400.0
@@ -330,14 +333,15 @@ class Source:
             why = await self._converse(process)
         finally:
             await _end(process)
-            said = await errors
-        return f"{why}{': ' if said else ''}{harmless(said)}"
+        said = ""
+        with contextlib.suppress(asyncio.TimeoutError):
+            said = harmless(await asyncio.wait_for(errors, GRACE))
+        return f"{why}: {said}" if said else why
 
     async def _converse(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdin is not None and process.stdout is not None  # both are pipes
+        sending = asyncio.create_task(self._send(process.stdin))  # whoever does not listen may speak all the same
         try:
-            process.stdin.write(payload({**self.options.settings, "known": self.memory.known()}))
-            await process.stdin.drain()
             while True:
                 line = await asyncio.wait_for(process.stdout.readline(), SILENCE)
                 if not line:
@@ -347,6 +351,13 @@ class Source:
             return f"the watcher was silent for {SILENCE:.0f} s"
         except (ValueError, ConnectionError) as error:
             return f"what the watcher sent cannot be read ({error})"
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _send(self, stdin: asyncio.StreamWriter) -> None:
+        stdin.write(payload({**self.options.settings, "known": self.memory.known()}))
+        await stdin.drain()
 
     async def _take(self, line: bytes) -> None:
         """One line of the watcher; one that is none of its own (a greeting of a login shell) is left out."""
@@ -378,23 +389,24 @@ class Source:
 async def _tail(stream: t.Optional[asyncio.StreamReader]) -> str:
     """The last line of what a program says, in bounded memory."""
     last = b""
-    while stream is not None:
-        block = await stream.read(4096)
-        if not block:
-            break
+    block = await stream.read(4096) if stream else b""
+    while stream and block:
         last = (last + block)[-1000:]
+        block = await stream.read(4096)
     return ([line.strip() for line in last.decode("utf-8", "replace").splitlines() if line.strip()] or [""])[-1]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Close its input, which ends it; if that does not help, kill it."""
+    """Close its input, which ends it; then kill what is left of it and of what it has begun."""
     if process.stdin is not None:
         process.stdin.close()
-    try:
-        await asyncio.wait_for(process.wait(), 3.0)
-    except asyncio.TimeoutError:
-        process.kill()
-        await process.wait()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # a session of its own
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_tail(process.stdout), GRACE)  # it only counts as ended when all is read
+        await asyncio.wait_for(process.wait(), GRACE)
 
 
 async def main(queue: Queue, args: dict[str, t.Any]) -> None:
