@@ -220,7 +220,9 @@ def read_journal(since: float, until: float, program: str = 'journalctl') -> Rea
     span = ['--since=@%d' % max(0, int(since)), '--until=@%d' % (max(0, int(until)) + 1)]
     found, first, last = _Journal(program, MOST_LINES), _Journal(program, 1), _Journal(program, 1)
     try:
-        whole = first.records(['_TRANSPORT=kernel'], lambda dummy: True)
+        errors = first.records(['_TRANSPORT=kernel'], lambda dummy: True).errors
+        if not first.lines:  # with -o json it does not say that there is more
+            errors += run([program, '--no-pager', '-n', '1', '_TRANSPORT=kernel'], lambda dummy: True).errors
         last.records(['-n', '1', '_TRANSPORT=kernel'], lambda dummy: True)
         ended = found.records(span + list(MATCHES), _may_concern)
     except FileNotFoundError:
@@ -228,7 +230,7 @@ def read_journal(since: float, until: float, program: str = 'journalctl') -> Rea
     except (OSError, subprocess.SubprocessError) as exc:
         return unread('journal', '%s cannot be run: %s' % (program, exc))
     lines = [line for line in found.lines if concerns(line.text)]
-    return Reading(lines, _journal_coverage(first.lines, last.lines, ended, whole.errors, found.broken))
+    return Reading(lines, _journal_coverage(first.lines, last.lines, ended, errors, found.broken))
 
 
 def _journal_coverage(first: t.List[RawLine], last: t.List[RawLine], ended: Ended, errors: str,

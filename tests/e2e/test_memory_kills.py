@@ -86,8 +86,10 @@ class Asker:
     def __init__(self, bed: Bed, player: Player) -> None:
         self.bed, self.player = bed, player
 
-    def ask(self, module: str, unit: Unit, **options: Any) -> Result:
-        inventory = write_inventory(self.bed, [unit], self.player.directory / "hosts.json")
+    def ask(self, module: str, unit: Unit, user: str = "root", **options: Any) -> Result:
+        """A user other than root does not become root."""
+        inventory = write_inventory(self.bed, [unit], self.player.directory / "hosts.json", user)
+        inventory.write_text(inventory.read_text().replace('"ansible_become": true', '"ansible_become": false'))
         arguments = json.dumps(dict(dir=unit.dir, **options))
         done = self.player.ad_hoc(unit.host.name, module, arguments, inventory)
         assert done.status == 0, done.output
@@ -155,6 +157,20 @@ def test_earlyoom_asks_it_to_end(units: list[Unit], asker: Asker) -> None:
     (incident,) = found["incidents"]
     assert (incident["pid"], incident["details"]["killer"]) == (pid, "earlyoom"), incident
     assert any(row["source"] == "journal" and f"to process {pid}" in row["text"] for row in incident["evidence"])
+
+
+def test_an_ordinary_user_is_told_what_to_grant(units: list[Unit], asker: Asker) -> None:
+    """The journal of a real daemon, and the ring: nothing that may be read would have shown a kill."""
+    shop = units[0]
+    shop.serve()
+    since = str(time.time() - 1)
+    kill_9(shop)
+    until(shop.has_ended, "the end of the unit", 20)
+    found = asker.ask("oom_check", shop, user="ops", since=since)
+    assert (found["verdict"], found["cause"]) == ("unknown", "unexplained"), found
+    told = {row["source"]: row["why_not"] for row in found["coverage"] if not row["readable"]}
+    assert "systemd-journal" in told["journal"]
+    assert "CAP_SYSLOG" in told["kmsg"]
 
 
 def kill_9(unit: Unit) -> None:

@@ -137,6 +137,8 @@ def test_a6_42_without_journalctl(tmp_path: Path) -> None:
     ('echo "No journal files were opened due to insufficient permissions." >&2', False, 'systemd-journal'),
     ('echo "Hint: You are currently not seeing messages from other users and the system." >&2; cat first', False,
      'systemd-journal'),
+    ('case "$*" in *json*) ;; *) echo "Hint: You are currently not seeing messages from other users" >&2;; esac', False,
+     'systemd-journal'),
     ('echo "No journal files were found." >&2', True, 'no messages of the kernel'),
     ('echo "journalctl: unrecognized option" >&2; exit 1', False, 'unrecognized option'),
     ('kill -9 $$', False, 'failed'),
