@@ -5,6 +5,8 @@
 import os
 import select
 import time
+import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -17,20 +19,23 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow im
 KILL = r'{"MESSAGE":"Out of memory: Killed process 7 (anqicms) total-vm:1kB","_TRANSPORT":"kernel"}'
 
 
-def names():
+Made = t.Callable[[str], t.Tuple[JournalFollower, t.List[str]]]
+
+
+def names() -> t.Set[bytes]:
     return {b"anqicms"}
 
 
 @pytest.fixture
-def journal(tmp_path):
+def journal(tmp_path: Path) -> t.Iterator[Made]:
     """A program in the place of journalctl; whoever it is ends with the test."""
-    made = []
+    made = []  # type: t.List[JournalFollower]
 
-    def make(script):
+    def make(script: str) -> t.Tuple[JournalFollower, t.List[str]]:
         program = tmp_path / "journalctl"
         program.write_text("#!/bin/sh\n" + script)
         program.chmod(0o755)
-        notes = []
+        notes = []  # type: t.List[str]
         follower = JournalFollower(names, notes.append, str(program))
         made.append(follower)
         return follower, notes
@@ -40,7 +45,7 @@ def journal(tmp_path):
         follower.close()
 
 
-def wait(follower, seconds=10.0):
+def wait(follower: Follower, seconds: float = 10.0) -> t.Tuple[bool, int]:
     """Whether it was woken by something that is worth a look, and how many reads that took."""
     end, reads = time.time() + seconds, 0
     while time.time() < end:
@@ -55,7 +60,7 @@ def wait(follower, seconds=10.0):
     return False, reads
 
 
-def test_a_kill_of_that_name_wakes(journal):
+def test_a_kill_of_that_name_wakes(journal: Made) -> None:
     follower, notes = journal("echo '%s'\nexec sleep 100\n" % KILL)
     assert wait(follower)[0]
     assert notes == []
@@ -63,19 +68,19 @@ def test_a_kill_of_that_name_wakes(journal):
 
 @pytest.mark.parametrize("line", [
     KILL.replace("anqicms", "mysqld"), '{"MESSAGE":"usb 1-1: new device of anqicms"}', "no json", ""])
-def test_other_lines_do_not(journal, line):
+def test_other_lines_do_not(journal: Made, line: str) -> None:
     follower, _notes = journal("echo '%s'\nexec sleep 100\n" % line)
     assert not wait(follower, 0.7)[0]
 
 
-def test_a_flood_of_lines_is_read_and_what_comes_after_it_is_seen(journal):
+def test_a_flood_of_lines_is_read_and_what_comes_after_it_is_seen(journal: Made) -> None:
     follower, _notes = journal("yes '%s' | head -n 200000\necho '%s'\nexec sleep 100\n" % ("x" * 60, KILL))
     woken, reads = wait(follower, 60)
     assert woken
     assert reads > 40
 
 
-def test_one_that_ends_is_begun_anew_later_and_later(journal, tmp_path):
+def test_one_that_ends_is_begun_anew_later_and_later(journal: Made, tmp_path: Path) -> None:
     count = tmp_path / "count"
     follower, notes = journal("echo x >> %s\nexit 1\n" % count)
     begin = time.time()
@@ -88,33 +93,34 @@ def test_one_that_ends_is_begun_anew_later_and_later(journal, tmp_path):
     assert time.time() - begin >= 1
 
 
-def test_its_end_is_worth_a_look(journal):
+def test_its_end_is_worth_a_look(journal: Made) -> None:
     follower, _notes = journal("exit 0\n")
     assert wait(follower)[0]
 
 
-def test_a_program_that_is_not_there_is_noted(tmp_path):
-    notes = []
+def test_a_program_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    notes = []  # type: t.List[str]
     follower = JournalFollower(names, notes.append, str(tmp_path / "none"))
     assert follower.fd is None
     assert "cannot be run" in notes[0]
 
 
-def test_following_ends_its_program(journal):
+def test_following_ends_its_program(journal: Made) -> None:
     follower, _notes = journal("exec sleep 100\n")
+    assert follower.process is not None
     pid = follower.process.pid
     follower.close()
     assert not os.path.exists("/proc/%d" % pid)
 
 
-def test_without_anything_to_follow():
+def test_without_anything_to_follow() -> None:
     follower = Follower(names, print)
     follower.tick()
     assert not follower.woken()
     follower.close()
 
 
-def readable_kmsg():
+def readable_kmsg() -> bool:
     try:
         os.close(os.open("/dev/kmsg", os.O_RDWR | os.O_NONBLOCK))
     except OSError:
@@ -123,11 +129,12 @@ def readable_kmsg():
 
 
 @pytest.mark.skipif(not readable_kmsg(), reason="/dev/kmsg may not be read or written here")
-def test_what_a_program_writes_to_the_kernels_log_does_not_wake():
+def test_what_a_program_writes_to_the_kernels_log_does_not_wake() -> None:
     follower = KmsgFollower(names, print)
     try:
         with open("/dev/kmsg", "w") as kmsg:
             kmsg.write("<6>Out of memory: Killed process 7 (anqicms) total-vm:1kB\n")  # the kernel makes it 'user'
+        assert follower.fd is not None
         assert select.select([follower.fd], [], [], 5)[0]
         assert not follower.woken()
     finally:

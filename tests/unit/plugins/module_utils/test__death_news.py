@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import time
+import typing as t
 
 import pytest
 
@@ -16,24 +17,25 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict imp
 T = 1000000.0
 
 
-def life(pid=7, begin=T - 500, last_seen=T, running=False):
+def life(pid: int = 7, begin: float = T - 500, last_seen: float = T, running: bool = False) -> Life:
     return Life(pid, begin, last_seen, running, 1000, None)
 
 
-def event(kind=types.KERNEL_KILL, time=T, pid=7, uncertainty=0.1, text="a line", trusted=True, tgid=None):
+def event(kind: str = types.KERNEL_KILL, time: float = T, pid: t.Optional[int] = 7, uncertainty: float = 0.1,
+          text: str = "a line", trusted: bool = True, tgid: t.Optional[int] = None) -> Event:
     return Event(kind, time, uncertainty, pid, tgid, b"anqicms", 1000, None, types.GLOBAL, trusted, {},
                  (Evidence("kmsg", "/dev/kmsg", None, None, text),))
 
 
-def incident(cause=_oom_verdict.GLOBAL_OOM, verdict=_oom_verdict.CONFIRMED, **values):
+def incident(cause: str = _oom_verdict.GLOBAL_OOM, verdict: str = _oom_verdict.CONFIRMED, **values: t.Any) -> Incident:
     return Incident(verdict, cause, event(**values), "so")
 
 
-def decision(*incidents):
+def decision(*incidents: Incident) -> _oom_verdict.Decision:
     return _oom_verdict.Decision("confirmed", "x", incidents, (), ())
 
 
-def clean_stop(time=T, text="bye"):
+def clean_stop(time: float = T, text: str = "bye") -> Incident:
     return incident(_oom_verdict.ADMIN_STOP, _oom_verdict.NO, kind=types.CLEAN_STOP, pid=None, time=time, text=text)
 
 
@@ -50,18 +52,18 @@ UNEXPLAINED = incident(_oom_verdict.UNEXPLAINED, _oom_verdict.NO, kind=types.ABR
     ((clean_stop(T - 8, "first"), clean_stop(T, "second")), _oom_verdict.ADMIN_STOP),
     ((), _oom_verdict.UNEXPLAINED),
 ])
-def test_what_is_told_of_an_end(incidents, cause):
+def test_what_is_told_of_an_end(incidents: t.Sequence[Incident], cause: str) -> None:
     found = news.of_death(decision(*incidents), life(), T + 1, [])
     assert found.cause == cause
     assert 7 in news.pids_of(found.event)
 
 
-def test_the_closest_explanation_counts():
+def test_the_closest_explanation_counts() -> None:
     found = news.of_death(decision(clean_stop(T - 8, "first"), clean_stop(T, "second")), life(), T + 0.5, [])
     assert found.event.evidence[0].text == "second"
 
 
-def test_one_line_explains_one_end():
+def test_one_line_explains_one_end() -> None:
     first = news.of_death(decision(clean_stop(), UNEXPLAINED), life(), T + 1, [])
     later = UNEXPLAINED._replace(event=UNEXPLAINED.event._replace(pid=8, time=T + 5))
     moved = clean_stop(T + 3)  # the next look may place the same line elsewhere
@@ -69,10 +71,10 @@ def test_one_line_explains_one_end():
     assert (first.cause, second.cause) == (_oom_verdict.ADMIN_STOP, _oom_verdict.UNEXPLAINED)
 
 
-def test_an_end_without_any_word_is_told_all_the_same():
+def test_an_end_without_any_word_is_told_all_the_same() -> None:
     found = news.of_death(decision(), life(), T + 10, [])
     assert (found.verdict, found.cause, found.event.pid) == ("unknown", "unexplained", 7)
-    assert abs(found.event.time - (T + 5)) < 0.1
+    assert abs((found.event.time or 0.0) - (T + 5)) < 0.1
     assert found.event.uncertainty == 5
 
 
@@ -84,18 +86,18 @@ def test_an_end_without_any_word_is_told_all_the_same():
     (clean_stop(), False),
     (UNEXPLAINED, False),
 ])
-def test_kills_that_nobody_saw_are_told_only_of_known_pids(one, known):
+def test_kills_that_nobody_saw_are_told_only_of_known_pids(one: Incident, known: bool) -> None:
     assert bool(news.kills(decision(one), [life()], [])) == known
 
 
-def test_nothing_is_told_twice():
+def test_nothing_is_told_twice() -> None:
     told = [news.as_told(incident())]
     assert news.kills(decision(incident(time=T + 30)), [life()], told) == []
     assert news.kills(decision(incident(time=T + 3000)), [life()], told), "a pid that was used again"
     assert len(news.kills(decision(incident(), incident(time=T + 1)), [life()], [])) == 1
 
 
-def test_what_is_kept_has_a_bound():
+def test_what_is_kept_has_a_bound() -> None:
     told = [news.Told(pid, T + pid, "crash", "m") for pid in range(5000)]
     assert len(news.kept(told, T)) == news.KEPT
     assert news.kept(told, T + 5000 + news.KEPT_S) == []
@@ -103,19 +105,19 @@ def test_what_is_kept_has_a_bound():
 
 @pytest.mark.parametrize("rows, count", [
     ([[7, T, "crash", "m"]], 1), ([[None, 5, "crash", "m"]], 1), (["x", 7, None, [1], ["7", T, "c", "m"]], 0)])
-def test_stored_rows(rows, count):
+def test_stored_rows(rows: t.Any, count: int) -> None:
     assert len(news.told_of(rows)) == count
 
 
-def test_what_was_watched_is_known_better_than_the_history_says():
+def test_what_was_watched_is_known_better_than_the_history_says() -> None:
     subject = Subject(b"anqicms", None, frozenset(), (life(last_seen=T - 400), life(9, T - 900, T - 600)), ())
     lives = news.with_lives(subject, [life()]).lives
     assert [(one.pid, one.last_seen) for one in lives] == [(9, T - 600), (7, T)]
 
 
-def test_a_storm_of_kills_tells_each_once_and_ends():
+def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
     count = 1000
-    lines, lives = [], []
+    lines, lives = [], []  # type: t.List[RawLine], t.List[Life]
     for pid in range(1, count + 1):
         at = T + pid * 0.01
         text = "Out of memory: Killed process %d (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB" % pid
@@ -128,7 +130,7 @@ def test_a_storm_of_kills_tells_each_once_and_ends():
     begin = time.time()
     verdict = _oom_verdict.decide(case)
     found = news.kills(verdict, lives, [])
-    assert sorted(one.event.pid for one in found) == list(range(1, count + 1))
+    assert sorted(one.event.pid or 0 for one in found) == list(range(1, count + 1))
     told = [news.as_told(one) for one in found]
     assert news.kills(_oom_verdict.decide(case), lives, told) == []
     assert time.time() - begin < 60
