@@ -14,7 +14,7 @@ description:
   - Joins the answers of M(anqicms.lifecycle.instance_info), M(anqicms.lifecycle.oom_check) and
     M(anqicms.lifecycle.log_check) that the role P(anqicms.lifecycle.diagnose#role) registered on every host.
   - A host, or an instance, that could not be looked at is a record of its own.
-positional: hosts
+positional: hosts, only
 options:
   _input:
     description: The variable C(hostvars).
@@ -25,6 +25,11 @@ options:
     type: list
     elements: str
     required: true
+  only:
+    description: Ids of instances; all where there are none. A host's variable C(anqicms_only) goes first.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -59,9 +64,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _diagnosis
 
 
-def diagnosis(hostvars: t.Any, hosts: t.Sequence[str]) -> list[dict[str, t.Any]]:
+def diagnosis(hostvars: t.Any, hosts: t.Sequence[str], only: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
     """The records of all hosts; see ``_diagnosis.records``."""
-    return _diagnosis.records(hostvars, hosts)
+    return _diagnosis.records(hostvars, hosts, only)
 
 
 class FilterModule:

@@ -49,9 +49,16 @@ def serious(record: Data) -> list[Data]:
     return [hazard for hazard in record['hazards'] if hazard.get('severity') in ('block', 'warn')]
 
 
-def records(hostvars: t.Any, hosts: t.Sequence[str]) -> list[Record]:
-    """A record for every instance, and for every host or instance that could not be looked at; most urgent first."""
-    found = [record for host in hosts for record in host_records(host, hostvars[host])]
+def records(hostvars: t.Any, hosts: t.Sequence[str], only: t.Sequence[str] = ()) -> list[Record]:
+    """A record for every instance, and for every host or instance that could not be looked at; most urgent first.
+
+    ``only``: ids, where a host does not say it itself.
+    """
+    found = [
+        record
+        for host in hosts
+        for record in host_records(host, hostvars[host], _plan.words(hostvars[host].get('anqicms_only') or only))
+    ]
     found.sort(key=_rank)
     return t.cast('list[Record]', as_data(found))
 
@@ -61,9 +68,9 @@ def _rank(record: Data) -> tuple[int, bool, int]:
     return _ORDER[record['urgency']], record['state'] == 'running', -round(record['epoch'] or 0)
 
 
-def host_records(host: str, facts: Data) -> list[Record]:
+def host_records(host: str, facts: Data, only: t.Sequence[str] = ()) -> list[Record]:
     found = facts.get('anqicms__found')
-    plan = _plan.make_plan(found, VERB)
+    plan = _plan.make_plan(found, VERB, only=only)
     if plan.unreachable:
         return [_unseen(host, None, f'unreachable: {shown(_message(found), 600)}')]
     deaths, logs, bundles = (_by_index(facts.get(f'anqicms__{name}')) for name in ('deaths', 'logs', 'bundles'))
@@ -72,13 +79,13 @@ def host_records(host: str, facts: Data) -> list[Record]:
         _seen(host, described[instance['id']], deaths.get(index, {}), logs.get(index, {}), bundles.get(index, {}))
         for index, instance in enumerate(plan.instances)
     ]
-    return seen + _refused(host, found, plan)
+    return seen + _refused(host, _plan.chosen(found, only), plan)
 
 
-def _refused(host: str, found: t.Any, plan: _plan.Plan) -> list[Record]:
+def _refused(host: str, answers: t.Iterable[Data], plan: _plan.Plan) -> list[Record]:
     """What could not be looked at: by instance where it is one, else the host."""
     rows: dict[str, Record] = {}
-    for answer in _plan.answers(found):
+    for answer in answers:
         directory = (answer.get('anqicms__listed') or {}).get('dir')
         for refusal in _plan.make_plan({'results': [answer]}, VERB).refusals:
             rows.setdefault(refusal, _unseen(host, directory, refusal))
@@ -126,7 +133,8 @@ def _seen(host: str, instance: Data, death: Data, log: Data, bundle: Data) -> Re
 
 def _telling(death: Data) -> Data:
     """The last incident that decided."""
-    known = [entry for entry in death.get('incidents') or [] if entry.get('cause') == death.get('cause')]
+    wanted = (death.get('verdict'), death.get('cause'))
+    known = [entry for entry in death.get('incidents') or [] if (entry.get('verdict'), entry.get('cause')) == wanted]
     return known[-1] if known else {}
 
 

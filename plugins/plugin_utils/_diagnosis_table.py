@@ -123,10 +123,17 @@ def not_seen(records: t.Sequence[Data]) -> list[str]:
     hosts: dict[str, dict[str, None]] = {}
     for record in records:
         for entry in record['coverage']:
-            why = str(entry.get('why_not') or '')
-            if why and not entry.get('readable') and 'No such file' not in why and 'does not exist' not in why:
-                hosts.setdefault(f'{entry.get("source")}: {why}', {})[record['host']] = None
+            if _is_missed(entry, record):
+                hosts.setdefault(f'{entry.get("source")}: {entry.get("why_not")}', {})[record['host']] = None
     return [f'not seen on {_names(list(where))}: {shown(why, 400)}' for why, where in hosts.items()]
+
+
+def _is_missed(entry: Data, record: Data) -> bool:
+    """Files that do not exist are worth a word only where nobody knows; hardly a host has a check.log."""
+    why = str(entry.get('why_not') or '')
+    is_absent = 'No such file' in why or 'does not exist' in why
+    wanted = record['verdict'] == 'unknown' and entry.get('source') != 'check.log'
+    return bool(why) and not entry.get('readable') and (wanted or not is_absent)
 
 
 def _names(hosts: list[str]) -> str:

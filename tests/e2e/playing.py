@@ -30,11 +30,15 @@ class Run(NamedTuple):
     output: str
 
     @property
-    def results(self) -> dict[str, list[dict[str, Any]]]:
-        """What it handed over by set_stats: the records of each host."""
+    def stats(self) -> dict[str, Any]:
+        """What it handed over by set_stats."""
         found = _STATS.search(self.output)
-        stats = json.loads(found.group(1)) if found else {}
-        return {host: list(records.values()) for host, records in stats.get("anqicms_results", {}).items()}
+        return dict(json.loads(found.group(1))) if found else {}
+
+    @property
+    def results(self) -> dict[str, list[dict[str, Any]]]:
+        """The records of each host."""
+        return {host: list(records.values()) for host, records in self.stats.get("anqicms_results", {}).items()}
 
     @property
     def outcomes(self) -> dict[str, list[str]]:

@@ -145,6 +145,18 @@ def test_every_host_is_a_row_whatever_became_of_it() -> None:
     assert all(any(host in line for line in table) for host in hostvars)
 
 
+def test_only_some_instances() -> None:
+    rows = [(instance("first"), death(), log()), (instance("second"), death("no", "crash"), log())]
+    for hostvars, only in (({}, ["1234abcd-second"]), ({"anqicms_only": ["1234abcd-second"]}, [])):
+        told = facts(*rows)
+        told["anqicms__deaths"]["results"] = [{"anqicms__index": 0, **death("no", "crash")}]
+        told["anqicms__logs"]["results"] = [{"anqicms__index": 0, **log()}]
+        (record,) = diagnosis({"web1": {**told, **hostvars}}, ["web1"], only)
+        assert (record["dir"], record["urgency"]) == ("/www/second", "crashed")
+    (missing,) = diagnosis({"web1": facts(*rows)}, ["web1"], ["none"])
+    assert (missing["urgency"], missing["dir"]) == ("unknown", None)
+
+
 def test_a_row_of_the_table() -> None:
     advice = [f"advice {number}" for number in range(5)]
     memory = {"limit_kb": 524288, "host_total_kb": 2048000}
@@ -176,6 +188,12 @@ def test_a_row_of_the_table() -> None:
     ]
 
 
+def test_the_incident_that_decided_is_told() -> None:
+    told = [incident("crash"), incident("crash", pid=8, verdict="no"), incident("userspace_oom", pid=9, verdict="no")]
+    assert only(instance(), death("no", "crash", incidents=told))["pid"] == 8
+    assert only(instance(), death("no", "not_dead", incidents=told))["pid"] is None
+
+
 def test_nothing_stands_below_what_is_fine() -> None:
     table = diagnosis_table([only(instance(supervisors=[{"kind": "cron", "where": "x", "detail": "y"}]))])
     assert [line.split()[0] for line in table] == ["urgency", "fine", "1"]
@@ -185,13 +203,21 @@ def test_nothing_stands_below_what_is_fine() -> None:
 def test_what_is_not_seen_stands_there_once_for_all_hosts() -> None:
     missing = {"source": "kmsg", "readable": False, "why_not": "/dev/kmsg may not be read: run it as root"}
     absent = {"source": "syslog", "readable": False, "why_not": "/var/log/syslog: No such file or directory"}
-    row = death("unknown", "unexplained", coverage=[missing, absent], advice=["To know more: a long text"])
+    no_guard = {**absent, "source": "check.log"}
+    row = death("unknown", "unexplained", coverage=[missing, absent, no_guard], advice=["To know more: a long text"])
     hosts = [f"web{number}" for number in range(7)]
     table = diagnosis_table(diagnosis({host: facts((instance(), row, log())) for host in hosts}, hosts))
     assert [line for line in table if "kmsg" in line] == [
         "not seen on web0, web1, web2, web3, web4 and 2 more: kmsg: /dev/kmsg may not be read: run it as root"
     ]
-    assert not any("syslog" in line or "To know more" in line for line in table)
+    assert sum("syslog" in line for line in table) == 1, "where nobody knows, it is said that there is none"
+    assert not any("check.log" in line or "To know more" in line for line in table)
+
+
+def test_files_that_do_not_exist_are_not_missed_where_it_is_known() -> None:
+    absent = {"source": "syslog", "readable": False, "why_not": "/var/log/syslog: No such file or directory"}
+    table = diagnosis_table([only(instance(), death(coverage=[absent]))])
+    assert not any("syslog" in line for line in table)
 
 
 def test_findings_of_after_the_window_do_not_count() -> None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import memory_groups
 import paths
 import pytest
 from instance import Instance, make_instance
@@ -76,28 +76,6 @@ def change(instance: Instance, text: str) -> None:
 # --- what it tells
 
 
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A memory control group with a limit, and one below it without."""
-    memory = Path("/sys/fs/cgroup/memory")
-    if os.geteuid() != 0 or not os.access(memory, os.W_OK):
-        pytest.skip("needs root and a memory control group (version 1) to write to")
-    outer = memory / f"anqicms-test-{os.getpid()}-{time.monotonic_ns()}"
-    inner = outer / "inner"
-    inner.mkdir(parents=True)
-    (outer / "memory.limit_in_bytes").write_text(str(300 << 20))
-    yield inner
-    end = time.monotonic() + 10
-    while outer.exists() and time.monotonic() < end:
-        for pid in (inner / "cgroup.procs").read_text().split() if inner.exists() else []:
-            os.kill(int(pid), signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            inner.rmdir()
-        with contextlib.suppress(OSError):
-            outer.rmdir()
-        time.sleep(0.02)
-
-
 def test_memory_of_process_and_host(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
     one = site()
     one.start(environment=dict(os.environ, GOMEMLIMIT="400MiB"))
@@ -112,14 +90,17 @@ def test_memory_of_process_and_host(site: Callable[..., Instance], look: Callabl
     assert memory["host_swap_total_kb"] >= memory["host_swap_free_kb"]
 
 
-def test_limit_of_a_group_above_counts(site: Callable[..., Instance], look: Callable[..., Row], group: Path) -> None:
+@memory_groups.needed
+def test_limit_of_a_group_above_counts(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
     one = site()
     one.start()
-    (group / "cgroup.procs").write_text(str(one.pid))
-    assert look(one, record=True)["memory"]["limit_kb"] == 300 << 10
-    one.kill()
-    memory = look(one)["memory"]
-    assert (memory["rss_kb"], memory["limit_kb"], memory["gomemlimit"]) == (None, 300 << 10, "")
+    with memory_groups.limited(300 << 20) as group:
+        (group / "inner").mkdir()
+        (group / "inner" / "cgroup.procs").write_text(str(one.pid))
+        assert look(one, record=True)["memory"]["limit_kb"] == 300 << 10
+        one.kill()
+        memory = look(one)["memory"]
+        assert (memory["rss_kb"], memory["limit_kb"], memory["gomemlimit"]) == (None, 300 << 10, "")
 
 
 def test_restarts_are_those_that_were_met(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
