@@ -24,7 +24,7 @@ from typing import Any
 
 from ansible.module_utils import basic
 from ansible.modules import wait_for
-from bench import logs
+from bench import logs, measure_oom
 from instance import make_instance
 from integration.stopping import Actor, directories, stop
 from mariadb import free_port
@@ -244,8 +244,12 @@ MEASURES = {"end": end_of_process, "port": verdict_of_port, "instance": look_at_
 
 
 def main() -> None:
-    name, root, rounds, number = sys.argv[1:]
-    print(json.dumps(MEASURES[name](Path(root), int(rounds), int(number))))
+    name, directory, rounds, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    if name in measure_oom.MEASURES:
+        taken = measure_oom.take(name, directory, rounds, number, milliseconds, module, _peak_mib)
+    else:
+        taken = MEASURES[name](directory, rounds, number)
+    print(json.dumps(taken))
 
 
 if __name__ == "__main__":

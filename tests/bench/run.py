@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import modules
+from bench import deaths, modules
 from bench.rows import Row, ratio_row
 from fleet import Fleet
 from instance import Instance
@@ -101,6 +101,22 @@ def downtime_rows(root: Path) -> list[Row]:
     return [ratio_row("downtime of one instance, median", medians[0], "ms", medians[1], 1.25, SLACK_MS)]
 
 
+def host_rows(root: Path) -> list[Row]:
+    """(d) The whole of oom_check with its defaults, against a ping, in turns."""
+    with Fleet(root / "host", with_database=False) as fleet:
+        host = fleet.add_host("host")
+        instance = fleet.add_instance(host, "shop.example", "3.5.8")
+        fleet.start()
+        arguments = json.dumps({"dir": str(instance.dir), "state_dir": str(host.state_dir)})
+        command = ("ansible", host.name, "-i", str(fleet.inventory), "-m")
+        ours, ping = [], []
+        for _unused in range(ROUNDS):
+            ping.append(ansible(*command, "ansible.builtin.ping"))
+            ours.append(ansible(*command, "anqicms.lifecycle.oom_check", "-a", arguments))
+    medians = statistics.median(ours), statistics.median(ping)
+    return [ratio_row("ansible -m oom_check; ansible -m ping", medians[0], "s", medians[1], 1, 1.0)]
+
+
 def plain_inventory(fleet: Fleet) -> Path:
     rows = [f"{host.name} dir={host.instances[0].dir} port={host.instances[0].port}" for host in fleet.hosts]
     path = fleet.root / "plain.ini"
@@ -160,6 +176,8 @@ def main() -> int:
             ("c", "port_released", lambda: modules.port_rows(root, ROUNDS)),
             ("c", "instance_info", lambda: modules.instance_rows(root, ROUNDS)),
             ("c", "log_check", lambda: modules.log_rows(root, ROUNDS)),
+            ("d", "oom_check on logs", lambda: deaths.rows(root, ROUNDS)),
+            ("d", "oom_check on this host", lambda: host_rows(root)),
         ]
         for part, title, measure in measures:
             if part not in (ONLY or part):
