@@ -152,6 +152,8 @@ def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
     theirs = [other.name for other in subject.others if in_cgroup(event.cgroup, other.cgroup)]
     if theirs and not grouped and any(life.cgroup not in (None, '/') for life in subject.lives):
         return Match(OTHER, 'control group %s is that of %s' % (event.cgroup, theirs[0]))
+    if subject.is_contained and event.cgroup and not grouped and _was_elsewhere(event, subject):
+        return Match(OTHER, 'this instance was in another control group')
     if grouped and not theirs:
         is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
         return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup,
@@ -166,6 +168,11 @@ def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
     if not left:
         return Match(OURS, _nobody_else(event, subject), needs_sign=True)
     return Match(MAYBE, 'another of the same name can have been it', tuple(other.name for other in left))
+
+
+def _was_elsewhere(event: Event, subject: Subject) -> bool:
+    """Whether the process that this instance had then was in a group that the line does not name."""
+    return any(life.cgroup not in (None, '/') and can_have_ended(life, event, subject.lives) for life in subject.lives)
 
 
 def _lived_through(other: Other, event: Event) -> bool:

@@ -10,6 +10,7 @@ The log of the kernel is that of the whole machine, with its pids: the host is a
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any, Iterator
@@ -72,7 +73,7 @@ def host(bed: Bed) -> Host:
 @pytest.fixture
 def units(host: Host) -> Iterator[list[Unit]]:
     """Two instances of one host."""
-    made = [Unit(host, name, VERSION) for name in ("shop", "blog")]
+    made = [Unit(host, f"{name}{os.urandom(3).hex()}", VERSION) for name in ("shop", "blog")]
     for unit in made:
         unit.knobs()
     yield made
@@ -118,9 +119,10 @@ def test_a_unit_reaches_its_limit(units: list[Unit], asker: Asker) -> None:
     until(shop.has_ended, "the end of the unit", 20)
     found = asker.ask("oom_check", shop, since=since)
     assert (found["verdict"], found["cause"]) == ("confirmed", "kernel_oom_cgroup"), (found, journal_of(shop.host))
+    assert len(found["incidents"]) == 1, json.dumps(found["incidents"])
     (incident,) = found["incidents"]
     assert (incident["pid"], incident["scope"]) == (pid, "cgroup"), incident
-    assert incident["cgroup"].endswith("/system.slice/shop.service")
+    assert incident["cgroup"].endswith(f"/system.slice/{shop.name}.service")
     assert incident["details"]["kernel_pid"] != pid
     assert incident["details"]["anon_rss_kb"] > 100_000
     assert {"journal", "kmsg"} <= {row["source"] for row in incident["evidence"]}
@@ -151,9 +153,10 @@ def test_earlyoom_asks_it_to_end(units: list[Unit], asker: Asker) -> None:
         until(shop.has_ended, "the end that earlyoom asked for", 20, 0.02)
     finally:
         host.run("/bin/systemctl", "stop", "earlyoom")
-        host.run("/bin/systemctl", "stop", "decoys")
+        host.run("/bin/systemctl", "kill", "-s", "KILL", "decoys")
     found = asker.ask("oom_check", shop, since=since)
     assert (found["verdict"], found["cause"]) == ("confirmed", "userspace_oom"), (found, journal_of(host))
+    assert len(found["incidents"]) == 1, json.dumps(found["incidents"])
     (incident,) = found["incidents"]
     assert (incident["pid"], incident["details"]["killer"]) == (pid, "earlyoom"), incident
     assert any(row["source"] == "journal" and f"to process {pid}" in row["text"] for row in incident["evidence"])

@@ -329,7 +329,8 @@ def test_a6_37_in_a_container_the_same_unit_of_another_one_is_not_this_one() -> 
 
 
 def test_a6_37_in_a_container_a_pid_of_the_kernel_is_no_pid_of_here() -> None:
-    decision = decide(kill(7, cgroup='/another'), **INSIDE)
+    assert outcome(kill(7, cgroup='/another'), **INSIDE)[0] == 'no', 'its process then was in another group'
+    decision = decide(kill(7, cgroup='/another'), is_contained=True)
     assert decision.verdict == 'likely'
     assert decision.incidents[0].candidates == ('a process outside of this container',)
 
