@@ -96,8 +96,10 @@ def meant(incident: Incident) -> Incident:
 
 
 def _can_be(incident: Incident, end: Event) -> bool:
+    """In a container the kernel's log has other pids: a kill that is known to be of this instance needs none."""
     pids = pids_of(incident.event)
-    return (not pids or end.pid in pids) and _oom_verdict.near(incident.event, end, _EXPLAINED_S)
+    is_ours = not pids or end.pid in pids or (incident.cause in _KILLS and incident.verdict == _oom_verdict.CONFIRMED)
+    return is_ours and _oom_verdict.near(incident.event, end, _EXPLAINED_S)
 
 
 def _rank(incident: Incident) -> int:

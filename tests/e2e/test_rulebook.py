@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Iterator
@@ -18,8 +19,10 @@ import paths
 import pytest
 import releases
 import venvs
+from e2e.bed import Bed
 from e2e.conftest import VERSION, Maker
 from e2e.playing import until
+from e2e.sites import Site
 from fleet import Fleet
 from instance import Instance
 
@@ -152,3 +155,54 @@ def _seen(directory: Path) -> list[int]:
     except FileNotFoundError:
         return []
     return [row["seen"]["pid"] for row in rows if row.get("seen")]
+
+
+# --- a host that is reached over ssh
+
+
+@pytest.fixture
+def remote_source(bed: Bed, site: Site, tmp_path: Path) -> Iterator["RemoteSource"]:
+    """The source alone, on the controller; the site is on a host of the bed."""
+    made = RemoteSource(bed, site, tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait(10)
+
+
+class RemoteSource:
+    def __init__(self, bed: Bed, site: Site, directory: Path) -> None:
+        ssh = ["ssh", *bed.ssh_options(), "-o", "ConnectTimeout=2", "-o", "ServerAliveInterval=1",
+               f"root@{site.host.address}"]
+        arguments = {"host": site.host.name, "shell": bed.on_controller(*ssh), "instances": [{"dir": site.dir}],
+                     "state_file": str(directory / "memory.json")}
+        self.memory, self.out, self.log = directory / "memory.json", directory / "events", directory / "log"
+        source = paths.ROOT / "extensions" / "eda" / "plugins" / "event_source" / "process_death.py"
+        with self.out.open("wb") as out, self.log.open("wb") as log:
+            self.process = subprocess.Popen([sys.executable, str(source), json.dumps(arguments)],
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+
+    def causes(self) -> list[str]:
+        return [json.loads(line)["cause"] for line in self.out.read_text().splitlines()]
+
+    def has_seen(self, pid: int) -> bool:
+        return self.memory.exists() and f'"pid": {pid},' in self.memory.read_text()
+
+
+@pytest.mark.root
+def test_a_host_over_ssh_and_a_connection_that_is_lost(site: Site, remote_source: RemoteSource) -> None:
+    site.knobs()
+    for number, lost in ((signal.SIGKILL, False), (signal.SIGTERM, False), (signal.SIGKILL, True)):
+        count = len(remote_source.causes())
+        pid = site.start()
+        until(lambda pid=pid: remote_source.has_seen(pid), "it is seen", 40)  # type: ignore[misc]
+        if lost:
+            site.host.unplug()
+        site.host.kill([pid], number)
+        until(lambda: not site.pid, "its end")
+        if lost:
+            until(lambda: "the watcher has ended" in remote_source.log.read_text(), "the loss", 40)
+            site.host.plug()
+        until(lambda count=count: len(remote_source.causes()) > count, "the event", 60)  # type: ignore[misc]
+    assert remote_source.causes() == ["unexplained", "admin_stop", "unexplained"]
+    watchers = site.host.pids_of("base64,json,sys,zlib")
+    assert len(watchers) <= 3, "one, with its shells: that of the lost connection has ended"
