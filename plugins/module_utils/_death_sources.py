@@ -334,6 +334,8 @@ def ring_of(read: t.Callable[[], bytes], since: float, until: float, at: Clocks)
             continue
         if not record:
             return ring.reading('kmsg', at.real)
+        if ring.begin is not None and not concerns(record):
+            continue
         parsed = parse_kmsg(record, at)
         if parsed is not None:
             ring.take(parsed[1], _moment(0.0, at).time if parsed[0] == 0 else None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs of a kernel over some days, with a kill for memory at each hundredth of their time, and the usual loop over one.
+"""Logs of a kernel over some days, with kills for memory at equal distances, and the usual loop over one.
 
 What the host says all day are dropped packets, containers that come and go, and audit records.
 """
@@ -18,7 +18,7 @@ MIB = 1 << 20
 DAY = 86400.0
 DAYS = 7.0  # of one log
 # Where the log of each measure is.
-PLACES = {"oom_window": "kern.log", "oom_rotated": "rotated/kern.log", "oom_whole": "part/kern.log"}
+PLACES = {"oom_window": "kern.log", "oom_whole": "kern.log", "oom_rotated": "rotated/kern.log"}
 _MESSAGES = {
     "[UFW BLOCK] IN=eth0 OUT= MAC=52:54:00:{hex}:fe:ee:0b:ca:e5:69:08:00 SRC=203.0.113.{byte} DST=10.0.4.15 LEN=40 "
     "TOS=0x00 PREC=0x00 TTL=241 ID={word} PROTO=TCP SPT={word} DPT={word} WINDOW=1024 RES=0x00 SYN URGP=0 ": 50,
@@ -59,11 +59,11 @@ def _ordinary(chance: random.Random) -> bytes:
                                word=chance.randrange(1 << 16)) for kind in kinds])
 
 
-def content(size: int, begin: float, end: float) -> list[bytes]:
+def content(size: int, begin: float, end: float, kills: int) -> list[bytes]:
     """Blocks of about so many bytes in all, with the times of their lines from begin to end."""
     ordinary, kill = _ordinary(random.Random(1)), _lines(_KILL.splitlines())
-    count = max(100, size // len(ordinary.replace(b"@@", b"Nov 22 10:00:00")))
-    return [_at(ordinary + (kill if number % (count // 100) == 0 else b""), begin + (end - begin) * number / count)
+    count = max(kills, size // len(ordinary.replace(b"@@", b"Nov 22 10:00:00")))
+    return [_at(ordinary + (kill if number % (count // kills) == 0 else b""), begin + (end - begin) * number / count)
             for number in range(count)]
 
 
@@ -71,21 +71,21 @@ def _at(lines: bytes, when: float) -> bytes:
     return lines.replace(b"@@", time.strftime("%b %e %H:%M:%S", time.localtime(when)).encode())
 
 
-def write(path: Path, size: int, days: float, end: float) -> None:
+def write(path: Path, size: int, days: float, end: float, kills: int = 100) -> None:
     """One plain log that was written until `end`."""
     with path.open("wb") as log:
-        for block in content(size, end - days * DAY, end):
+        for block in content(size, end - days * DAY, end, kills):
             log.write(block)
     os.utime(path, (end, end))
 
 
 def write_rotated(path: Path, count: int, size: int, end: float) -> None:
     """A log of today, and so many packed ones of a day each before it."""
-    write(path, MIB, 1.0, end)
+    write(path, MIB, 1.0, end, 4)
     for number in range(1, count + 1):
         until = end - number * DAY
         packed = path.with_name(f"{path.name}.{number}.gz")
-        packed.write_bytes(gzip.compress(b"".join(content(size, until - DAY, until)), 1))
+        packed.write_bytes(gzip.compress(b"".join(content(size, until - DAY, until, 4)), 1))
         os.utime(packed, (until, until))
 
 
