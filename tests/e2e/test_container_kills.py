@@ -70,6 +70,10 @@ class Podman:
             if line.split()[4].startswith(f"{self.root}/"):
                 subprocess.run(["umount", "-l", line.split()[4]], check=True)
         shutil.rmtree(self.root)
+        for parent in bed.CGROUPS.glob("*/libpod_parent"):
+            for directory, _names, _files in os.walk(parent, topdown=False):
+                with suppress(OSError):  # another podman's
+                    os.rmdir(directory)
 
     def has_ended(self, name: str) -> bool:
         return self("inspect", "--format", "{{.State.Running}}", name).stdout.strip() == "false"
