@@ -43,8 +43,8 @@ RETURN = r"""
 _value:
   description:
     - A record each, with C(urgency), C(host), C(id), C(dir), C(state), C(version), C(verdict), C(cause), C(time),
-      C(pid), C(summary), C(advice), C(incidents), C(coverage), C(log), C(restarts), C(starts), C(memory),
-      C(supervisors), C(hazards), C(problems) and C(bundle).
+      C(uncertainty_ms), C(pid), C(summary), C(advice), C(incidents), C(coverage), C(log), C(restarts), C(starts),
+      C(memory), C(supervisors), C(hazards), C(problems) and C(bundle).
     - C(urgency) is V(killed), V(likely killed), V(crashed), V(unknown), V(died), V(down), V(attention), V(restarted) or
       V(fine), in this order.
   type: list

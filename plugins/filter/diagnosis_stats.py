@@ -31,7 +31,7 @@ RETURN = r"""
 _value:
   description:
     - By host and instance id, each with C(urgency), C(dir), C(state), C(version), C(verdict), C(cause), C(time),
-      C(pid), C(summary), C(advice), C(starts), C(problems) and C(bundle).
+      C(uncertainty_ms), C(pid), C(summary), C(advice), C(starts), C(problems) and C(bundle).
     - What could not be looked at stands under its directory, or, when it is the whole host, under V(-).
   type: dict
   sample:

@@ -35,8 +35,8 @@ _ORDER = {name: number for number, (name, _fits) in enumerate(URGENCY)}
 _LISTS_OF_DEATH = ('incidents', 'other_kills', 'coverage', 'counters', 'advice', 'notes')
 # What is handed over by set_stats; the report has all of a record.
 SHORT = (
-    *('urgency', 'dir', 'state', 'version', 'verdict', 'cause', 'time', 'pid', 'summary', 'advice', 'starts'),
-    *('problems', 'bundle'),
+    *('urgency', 'dir', 'state', 'version', 'verdict', 'cause', 'time', 'uncertainty_ms', 'pid', 'summary', 'advice'),
+    *('starts', 'problems', 'bundle'),
 )
 
 
@@ -117,7 +117,7 @@ def _seen(host: str, instance: Data, death: Data, log: Data, bundle: Data) -> Re
         'version': version_of(instance),
         'verdict': death.get('verdict', 'unknown'),
         'cause': death.get('cause'),
-        **{key: told.get(key) for key in ('time', 'epoch', 'pid')},
+        **{key: told.get(key) for key in ('time', 'epoch', 'uncertainty_ms', 'pid')},
         'last_rss_kb': _resident(told.get('details') or {}),
         **{key: death.get(key) for key in ('summary', 'since', 'until')},
         **{key: death.get(key) or [] for key in _LISTS_OF_DEATH},

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._diagnosis import URGENCY, serious
@@ -36,7 +37,7 @@ def cells(record: Data) -> tuple[str, ...]:
         record['state'],
         record['version'],
         record['cause'] or '-',
-        _when(record['time']),
+        _when(record['time']) + _give_or_take(record['uncertainty_ms']),
         record['starts'],
         _memory(record),
     )
@@ -45,6 +46,15 @@ def cells(record: Data) -> tuple[str, ...]:
 
 def _when(time: t.Any) -> str:
     return str(time)[:19].replace('T', ' ') if time else '-'
+
+
+def _give_or_take(uncertainty: int | None) -> str:
+    """How far the real moment may lie to either side, where that is more than a moment."""
+    seconds = (uncertainty or 0) / 1000
+    if seconds < 2:
+        return ''
+    unit, size = next((unit, size) for unit, size in (('h', 3600), ('min', 60), ('s', 1)) if seconds >= 2 * size)
+    return f' ±{math.ceil(seconds / size)} {unit}'
 
 
 def _memory(record: Data) -> str:
@@ -84,6 +94,24 @@ def _some(found: list[str], most: int = _MOST) -> list[str]:
     return found if more <= 0 else [*found[:most], f'    {more} more in the report (-e anqicms_report=FILE)']
 
 
+def _room(memory: Data) -> str:
+    """What else there is to know of memory; what is not known is left out."""
+    said = []
+    if memory.get('limit_kb'):
+        said.append(f'limit {_mib(memory["limit_kb"])} MiB')
+    if memory.get('gomemlimit') is not None:
+        said.append(f'GOMEMLIMIT {memory["gomemlimit"] or "not set"}')
+    for name, least, most, word in (
+        ('host', 'host_available_kb', 'host_total_kb', 'available'),
+        ('swap', 'host_swap_free_kb', 'host_swap_total_kb', 'free'),
+    ):
+        if memory.get(most):
+            said.append(f'{name} {_mib(memory.get(least) or 0)} of {_mib(memory[most])} MiB {word}')
+        elif memory.get(most) == 0:
+            said.append(f'no {name}')
+    return 'memory: ' + ', '.join(said or ['not known'])
+
+
 def _happened(record: Data) -> t.Iterator[str]:
     yield from record['problems']
     if not record['problems'] and record['cause'] != 'not_dead':
@@ -111,6 +139,11 @@ def _known(record: Data) -> t.Iterator[str]:
         line = ' '.join(str(entry[key]) for key in ('schedule', 'command') if entry.get(key))
         detail = f'{entry.get("detail")}: {line}' if line else entry.get('detail')
         yield f'{entry.get("kind")} {entry.get("where")}: {detail}'
+    if record['memory']:
+        yield _room(record['memory'])
+    met = [f'{_when(start.get("time"))} (pid {start.get("pid")})' for start in record['restarts']]
+    if met:
+        yield f'starts that were met: {", ".join(met[-_MOST:])}'
     if record['bundle']:
         yield f'evidence: {record["bundle"]}'
 
@@ -145,5 +178,5 @@ def summary(records: t.Sequence[Data]) -> str:
     counts = [(name, sum(record['urgency'] == name for record in records)) for name, _fits in URGENCY]
     said = ', '.join(f'{count} {name}' for name, count in counts if count) or 'nothing to look at'
     window = next((record for record in records if record['since']), None)
-    when = f', from {_when(window["since"])} to {_when(window["until"])}' if window else ''
-    return f'{len(records)} looked at{when}: {said}.'
+    when = f'from {_when(window["since"])} to {_when(window["until"])}: ' if window else ''
+    return f'{when}{said}.'

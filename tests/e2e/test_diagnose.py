@@ -124,7 +124,7 @@ def test_fleet_with_deaths(player: Player, fleet: Fleet, tmp_path: Path) -> None
     assert "unreachable" in found["web9"]["problems"][0]
     assert ordered(run) == ["killed", "crashed", "unknown", "died", "down", "fine"]
     assert named(fleet, "well").pid == alive and not evil.exists()
-    assert "\x1b[31m" not in run.output and "1 killed, 1 crashed, 1 unknown, 1 died, 1 down, 1 fine." in run.output
+    assert "\x1b[31m" not in run.output and ": 1 killed, 1 crashed, 1 unknown, 1 died, 1 down, 1 fine." in run.output
 
     told = json.loads(report.read_text())
     assert report.stat().st_mode & 0o777 == 0o600

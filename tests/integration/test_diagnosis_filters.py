@@ -141,7 +141,7 @@ def test_every_host_is_a_row_whatever_became_of_it() -> None:
     assert "/www/gone does not exist" in said["broken"]
     assert "template marks" in said["hostile"]
     table = diagnosis_table(found)
-    assert table[-1].endswith(": 5 unknown, 1 fine.")
+    assert table[-1] == "from 2026-01-30 12:00:00 to 2026-01-31 12:00:00: 5 unknown, 1 fine."
     assert all(any(host in line for line in table) for host in hostvars)
 
 
@@ -159,12 +159,14 @@ def test_only_some_instances() -> None:
 
 def test_a_row_of_the_table() -> None:
     advice = [f"advice {number}" for number in range(5)]
-    memory = {"limit_kb": 524288, "host_total_kb": 2048000}
+    memory = {"limit_kb": 524288, "gomemlimit": "", "host_total_kb": 2048000, "host_available_kb": 1024000,
+              "host_swap_total_kb": 0, "host_swap_free_kb": 0}
     guard = {"kind": "cron", "where": "/etc/crontab", "detail": "starts it", "schedule": "@daily", "command": "s.sh"}
     finding = {"severity": "error", "code": "panic", "text": "panic: oh", "count": 3, "time": "2026-01-31 03:00:00"}
     killed = incident("kernel_oom_cgroup", details={"anon_rss_kb": 512000, "file_rss_kb": 2048})
     record = only(
-        instance(state="stopped", memory=memory, supervisors=[guard], hazards=[HAZARD]),
+        instance(state="stopped", memory=memory, supervisors=[guard], hazards=[HAZARD], restarts=[
+            {"pid": 4711, "time": "2026-01-29T08:00:00+01:00"}]),
         death("confirmed", "kernel_oom_cgroup", incidents=[incident("crash"), killed], advice=advice),
         log(finding, markers=[{"code": "process_started", "time": "2026-01-31 03:00:00"}] * 2),
     )
@@ -184,7 +186,9 @@ def test_a_row_of_the_table() -> None:
         "  - log: panic (3 times): panic: oh",
         "  - config_world_readable: everybody can read it",
         "  . cron /etc/crontab: starts it: @daily s.sh",
-        "1 looked at, from 2026-01-30 12:00:00 to 2026-01-31 12:00:00: 1 killed.",
+        "  . memory: limit 512 MiB, GOMEMLIMIT not set, host 1000 of 2000 MiB available, no swap",
+        "  . starts that were met: 2026-01-29 08:00:00 (pid 4711)",
+        "from 2026-01-30 12:00:00 to 2026-01-31 12:00:00: 1 killed.",
     ]
 
 
@@ -194,9 +198,18 @@ def test_the_incident_that_decided_is_told() -> None:
     assert only(instance(), death("no", "not_dead", incidents=told))["pid"] is None
 
 
+@pytest.mark.parametrize("uncertainty, said", [
+    (None, ""), (100, ""), (1999, ""), (2000, " ±2 s"), (119_000, " ±119 s"), (150_000, " ±3 min"),
+    (7_200_000, " ±2 h"), (27_000_000, " ±8 h")])
+def test_time_that_is_not_certain(uncertainty: int | None, said: str) -> None:
+    died = incident("unexplained", uncertainty_ms=uncertainty, verdict="no")
+    record = only(instance(state="stopped"), death("no", "unexplained", incidents=[died]))
+    assert f"2026-01-31 03:12:09{said}  " in diagnosis_table([record])[1]
+
+
 def test_nothing_stands_below_what_is_fine() -> None:
     table = diagnosis_table([only(instance(supervisors=[{"kind": "cron", "where": "x", "detail": "y"}]))])
-    assert [line.split()[0] for line in table] == ["urgency", "fine", "1"]
+    assert [line.split()[0] for line in table] == ["urgency", "fine", "from"]
     assert table[1].endswith("100 of 512 MiB")
 
 
