@@ -65,18 +65,17 @@ def _group(root: Path) -> memory_group.MemoryGroup:
 
 
 def _show(fleet: Fleet, group: memory_group.MemoryGroup) -> int:
-    began = time.time()
     victim, sibling = _start(fleet)
     before = {instance: instance.pid for instance in (victim, sibling)}
     _say("While all is well, the diagnosis notes which process is whose:")
-    since = ("-e", f"anqicms_since={began:.3f}")
-    status = _play(fleet, "diagnose", *since)
+    status = _play(fleet, "diagnose", "-e", f"anqicms_since={time.time():.3f}")
     _say(f"Now {victim.dir.name} takes more than {LIMIT_MIB} MiB in a control group that allows no more:")
+    began = time.time()  # what died before both were noted is no matter of theirs
     _starve(victim, group)
     print(f"  pid {before[victim]} of {victim.dir.name} is gone", flush=True)
     _say("Why did it die?")
     report = fleet.root / "report.json"
-    status |= _play(fleet, "diagnose", *since, "-e", f"anqicms_report={report}")
+    status |= _play(fleet, "diagnose", "-e", f"anqicms_since={began:.3f}", "-e", f"anqicms_report={report}")
     told = {row["dir"]: row for row in json.loads(report.read_text())["instances"]} if report.exists() else {}
     wrong = _judge_kill(told, victim, before[victim]) + _judge_sibling(told, sibling, before[sibling])
     group.remove()
