@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,43 +14,30 @@ from typing import Iterator
 
 import pytest
 from instance import Instance
-
-MEMORY = Path("/sys/fs/cgroup/memory")
+from memory_group import MemoryGroup, parent
 
 needed = pytest.mark.skipif(
-    os.geteuid() != 0 or not (MEMORY / "memory.limit_in_bytes").exists() or not os.access(MEMORY, os.W_OK),
-    reason="needs root and a memory control group (version 1) to write to",
+    os.geteuid() != 0 or parent() is None, reason="needs root and a place for memory control groups"
 )
 
 
 @contextmanager
 def limited(limit: int) -> Iterator[Path]:
-    """A group that may take so many bytes. What is left in it and in groups below it ends with the context."""
-    path = MEMORY / f"anqicms-test-{os.getpid()}-{time.monotonic_ns()}"
-    path.mkdir()
+    """A group that may take so many bytes. What is left in it, and directly below it, ends with the context."""
+    path = (parent() or Path("/")) / f"anqicms-test-{os.getpid()}-{time.monotonic_ns()}"
+    MemoryGroup(path).make(limit)
     try:
-        (path / "memory.limit_in_bytes").write_text(str(limit))
         yield path
     finally:
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    end = time.monotonic() + 10
-    while path.exists() and time.monotonic() < end:
-        for group in sorted([path, *path.glob("*/")], reverse=True):
-            with suppress(OSError):
-                for pid in (group / "cgroup.procs").read_text().split():
-                    os.kill(int(pid), signal.SIGKILL)
-                group.rmdir()
-        time.sleep(0.02)
+        for group in [*path.glob("*/"), path]:
+            MemoryGroup(group).remove()
 
 
 def starve(instance: Instance, limit: int = 192 << 20) -> int:
     """Let it take more than a group of its own may: the kernel kills it. Returns the pid that it had."""
     pid = instance.pid
     with limited(limit) as group:
-        (group / "cgroup.procs").write_text(str(pid))
+        MemoryGroup(group).add(pid)
         with suppress(OSError):
             instance.get(f"/eat?mb={(limit >> 20) + 64}", timeout=30)
         end = time.monotonic() + 10
