@@ -80,7 +80,9 @@ def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told
     """What is to be told of the end of a process that was last seen at ``last_seen`` and not any more at ``until``."""
     middle, half = (life.last_seen + until) / 2, (until - life.last_seen) / 2
     end = Event(ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True, {}, ())
-    fitting = [incident for incident in decision.incidents if _can_be(incident, end) and not is_told(incident, told)]
+    fitting = [incident for incident in decision.incidents
+               if _can_be(incident, end) and _is_after(incident.event, life.begin)
+               and not is_told(incident, told)]
     if not fitting:
         return Incident(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, end, 'it ended, and no source tells why')
     best = min(fitting, key=lambda incident: (_rank(incident), abs((incident.event.time or 0.0) - middle)))
@@ -96,10 +98,13 @@ def meant(incident: Incident) -> Incident:
 
 
 def _can_be(incident: Incident, end: Event) -> bool:
-    """In a container the kernel's log has other pids: a kill that is known to be of this instance needs none."""
+    """A kill of another pid is another's, however alike both are."""
     pids = pids_of(incident.event)
-    is_ours = not pids or end.pid in pids or (incident.cause in _KILLS and incident.verdict == _oom_verdict.CONFIRMED)
-    return is_ours and _oom_verdict.near(incident.event, end, _EXPLAINED_S)
+    return (not pids or end.pid in pids) and _oom_verdict.near(incident.event, end, _EXPLAINED_S)
+
+
+def _is_after(event: Event, begin: float) -> bool:
+    return event.time is None or event.time + event.uncertainty >= begin
 
 
 def _rank(incident: Incident) -> int:

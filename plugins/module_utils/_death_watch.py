@@ -101,7 +101,8 @@ class Watched:
     def __init__(self, instance: Instance, port: t.Optional[int], state_dir: t.Optional[str], known: Row) -> None:
         self.instance, self.port, self.state_dir = instance, port, state_dir
         self.told = _death_news.told_of(known.get('told') or [])
-        self.checked = float(known.get('checked') or time.time())
+        self.began = float(known.get('began') or time.time())  # of the first watch: what was before is past
+        self.checked = float(known.get('checked') or self.began)
         self.handle = None  # type: t.Optional[_process.ProcessHandle]
         self.life = None    # type: t.Optional[Life]
         self.boot_id = None  # type: t.Optional[str]
@@ -188,7 +189,8 @@ class Watched:
         if self.life is not None:
             seen = dict(pid=self.life.pid, begin=self.life.begin, at=time.time(), uid=self.life.uid,
                         cgroup=self.life.cgroup, boot_id=self.boot_id)
-        return dict(dir=self.instance.dir, binary=self.instance.binary, checked=self.checked, seen=seen)
+        return dict(dir=self.instance.dir, binary=self.instance.binary, began=self.began, checked=self.checked,
+                    seen=seen)
 
     def close(self) -> None:
         if self.handle is not None:
@@ -220,7 +222,8 @@ class Watched:
                 incident = _death_news.of_death(decision, death.life, death.until, self.told)
                 self._tell(_death_news.meant(incident) if death.by_us else incident, found)
         for incident in _death_news.kills(decision, known, self.told):
-            self._tell(incident, found)
+            if (incident.event.time or 0.0) >= self.began:
+                self._tell(incident, found)
         self.checked, self.told = now, _death_news.kept(self.told, now)
         return found
 

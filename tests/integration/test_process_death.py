@@ -362,18 +362,25 @@ def test_the_watcher_ends_with_its_source(site: Site, watch: Watch) -> None:
     assert windows.within(10, lambda: not Path(f"/proc/{watcher}").exists())
 
 
-def test_the_first_start_tells_nothing_of_the_past(site: Site, watch: Watch) -> None:
+@limited
+def test_the_first_start_tells_nothing_of_the_past(site: Site, watch: Watch, group: Path) -> None:
     shop = site()
     context = windows.context_of(shop)
     context.look()
     context.remember()
     context.close()
-    kill(shop)
+    starve(shop, group)
     source = watch(shop)
     shop.start()
-    source.wait_until_seen(shop)
+    for count in range(1, 3):
+        source.wait_until_seen(shop)
+        pid = kill(shop)  # which makes it look back
+        shop.start()
+        assert source.wait_for(count)[-1]["pid"] == pid
+        source.end()
+        source.begin()
     time.sleep(QUIET)
-    assert source.events == []
+    assert source.causes == ["unexplained"] * 2
 
 
 def test_through_a_shell(site: Site, watch: Watch) -> None:

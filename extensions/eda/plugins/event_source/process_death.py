@@ -230,7 +230,7 @@ class Memory:
         """Take over what the watcher says of its instances."""
         for id_, row in instances.items():
             if INSTANCE.fullmatch(id_) and isinstance(row, dict):
-                kept = {key: row.get(key) for key in ("dir", "binary", "checked", "seen")}
+                kept = {key: row.get(key) for key in ("dir", "binary", "began", "checked", "seen")}
                 self.instances[id_] = {**self.instances.get(id_, {}), **kept}
 
     def save(self) -> None:
