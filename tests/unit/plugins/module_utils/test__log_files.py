@@ -339,6 +339,10 @@ def test_no_line_that_tells_of_a_death_is_passed_over(line: str) -> None:
     assert _log_files.matching(data, _log_files.rare_bytes(data)) == [(6, 6 + len(line))]
 
 
+def test_what_needles_have_of_rare_bytes_is_enough_to_be_rare() -> None:
+    assert not [needle for needle in _log_files.NEEDLES if len(_log_files.rare_bytes(needle)) < 3]
+
+
 @pytest.mark.parametrize('line,escaped', [
     (b'plain', 'plain'), (b'a\xff\xfeb', 'a\\xff\\xfeb'), ('内存'.encode(), '内存'),
     (b'a\x1b[31m\0', 'a\\x1b[31m\\x00')])
