@@ -107,7 +107,7 @@ class Look:
         if self.params['counters']:
             self._count()
         return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
-                    self.tasks.killers)
+                    self.tasks.killers, tuple(self.params['kernel_logs']))
 
     def _find(self) -> None:
         """Several processes, or ones that may not be looked at, keep nobody from reading logs."""

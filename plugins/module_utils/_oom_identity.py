@@ -57,13 +57,15 @@ class Subject(t.NamedTuple):
 class Match(t.NamedTuple):
     """``answer``: ours, maybe or other; ``how``: in words; ``candidates``: who else it can have been.
 
-    ``needs_sign``: it is only sure where something else says that this instance died then.
+    ``needs_sign``: it is only sure where something else says that this instance died then. ``by_elimination``: it is
+    sure unless the instance's own log goes on without an end.
     """
 
     answer: str
     how: str
     candidates: t.Tuple[str, ...] = ()
     needs_sign: bool = False
+    by_elimination: bool = False
 
 
 def bears_name(event: Event, subject: Subject) -> bool:
@@ -166,7 +168,7 @@ def _among_others(event: Event, subject: Subject, grouped: bool) -> Match:
     if not left and subject.is_contained:
         return Match(MAYBE, 'another of the same name can have been it', ('a process outside of this container',))
     if not left:
-        return Match(OURS, _nobody_else(event, subject), needs_sign=True)
+        return Match(OURS, _nobody_else(event, subject), by_elimination=True)
     return Match(MAYBE, 'another of the same name can have been it', tuple(other.name for other in left))
 
 

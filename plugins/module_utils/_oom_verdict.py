@@ -76,7 +76,10 @@ class Counters(t.NamedTuple):
 
 
 class Case(t.NamedTuple):
-    """Everything that a verdict is made from. ``killers``: killers in userspace that run on this host."""
+    """Everything that a verdict is made from.
+
+    ``killers``: killers in userspace that run on this host. ``given``: the log files that were asked for by name.
+    """
 
     since: float
     until: float
@@ -85,6 +88,7 @@ class Case(t.NamedTuple):
     coverage: t.Tuple[Coverage, ...]
     counters: Counters = Counters()
     killers: t.Tuple[str, ...] = ()
+    given: t.Tuple[str, ...] = ()
 
 
 class Incident(t.NamedTuple):
@@ -238,19 +242,28 @@ class _Judge:
         silent = self._silent_source(event)
         if silent is not None:
             doubts.append('but the %s covers that time and has no such line' % silent)
-        if found.needs_sign and self._own_log_goes_on(event):
+        if (found.needs_sign or found.by_elimination) and self._own_log_goes_on(event):
             doubts.append('but its own log shows no end of it then')
         elif found.needs_sign and not self._died_then(event):
             doubts.append('but nothing else says that it died then')
         return doubts
 
     def _silent_source(self, event: Event) -> t.Optional[str]:
-        """A source that knows who writes, and does not have what a log file tells: any program can write that."""
-        if event.time is None or any(row.source in _KNOW_WRITER + ('pstore',) for row in event.evidence):
+        """A source that knows who writes, and does not have what a log file tells: any program can write that.
+
+        A file that was asked for by name can be of another host, and is believed.
+        """
+        if event.time is None or any(row.source in _KNOW_WRITER + ('pstore',) or self._is_given(row)
+                                     for row in event.evidence):
             return None
+        sources = ('journal',) if event.kind == types.USERSPACE_KILL else _KNOW_WRITER
         begin, end = event.time - event.uncertainty, event.time + event.uncertainty
-        return next((entry.source for entry in self.case.coverage if entry.source in _KNOW_WRITER and entry.complete
+        return next((entry.source for entry in self.case.coverage if entry.source in sources and entry.complete
                      and covers(_spans([entry]), begin, end)), None)
+
+    def _is_given(self, row: Evidence) -> bool:
+        """With what it was rotated to."""
+        return row.file is not None and row.file.startswith(self.case.given)
 
     def _died_then(self, event: Event) -> bool:
         if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Other
 
@@ -223,11 +223,14 @@ def test_a6_28_the_journal_has_no_such_line(noon: Noon) -> None:
     """logger -t kernel writes it into syslog as the kernel would."""
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.tell(kern(("12:00:20", KILLED)))
-    assert noon.check()["verdict"] == "confirmed"
+    usual = [str(noon.root / "kern.log")]
+    noon.patch.setattr(_log_files, "USUAL", tuple(usual))
+    assert noon.check(kernel_logs=[])["verdict"] == "confirmed"
     noon.journal()
-    found = noon.check()
+    found = noon.check(kernel_logs=[])
     assert found["verdict"] == "likely"
     assert "the journal covers that time and has no such line" in found["summary"]
+    assert noon.check(kernel_logs=usual)["verdict"] == "confirmed", "asked for by name"
 
 
 # --- containers

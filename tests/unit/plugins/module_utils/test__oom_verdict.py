@@ -111,24 +111,10 @@ def test_a6_8_nobody_else_can_have_died(others: t.Tuple[Other, ...], fields: t.D
     assert 'elimination' in decision.incidents[0].how
 
 
-def test_a6_8_nobody_else_is_left_and_nothing_says_that_it_died() -> None:
-    """An instance that was deleted since can have had the name, and nothing is known of it."""
+def test_a6_3_the_line_of_the_kernel_is_all_there_is() -> None:
     decision = decide(kill())
-    assert decision.verdict == 'likely'
-    assert 'nothing else says that it died then' in decision.incidents[0].how
-
-
-@pytest.mark.parametrize('sign', [ABRUPT, DROP, START, event(types.CLEAN_STOP)])
-def test_a6_8_nobody_else_is_left_and_something_says_that_it_died(sign: Event) -> None:
-    assert outcome(kill(), sign)[0] == 'confirmed'
-    assert outcome(kill(), sign._replace(time=NOON - 3 * HOUR))[0] == 'likely'
-
-
-def test_a6_8_nobody_else_is_left_and_its_own_process_is_gone_or_new() -> None:
-    nameless = kill(None)
-    assert outcome(nameless, lives=(life(200, SINCE - HOUR, NOON - HOUR),))[0] == 'confirmed'
-    assert outcome(nameless, lives=(life(200, NOON + 30, running=True),))[0] == 'confirmed'
-    assert outcome(nameless, lives=(life(200, NOON + HOUR, running=True),))[0] == 'likely'
+    assert decision.verdict == 'confirmed'
+    assert 'by elimination' in decision.incidents[0].how
 
 
 def test_a6_8_the_process_that_ended_then_gives_its_pid() -> None:
@@ -410,6 +396,23 @@ def test_a_line_of_a_text_log_that_the_journal_does_not_have() -> None:
     assert decision.verdict == 'likely'
     assert 'the journal covers that time and has no such line' in decision.incidents[0].how
     assert outcome(written, lives=lives, coverage=(FULL._replace(source='kern.log'),))[0] == 'confirmed'
+
+
+@pytest.mark.parametrize('given, verdict', [
+    ('/mnt/old/syslog', 'confirmed'),
+    ('/mnt/old/messages', 'likely'),
+])
+def test_a_log_that_was_asked_for_can_be_of_another_host(given: str, verdict: str) -> None:
+    row = Evidence('syslog', '/mnt/old/syslog.1', 7, None, 'Killed process 4711 (anqicms)')
+    assert outcome(kill(evidence=(row,)), lives=(life(4711, SINCE - HOUR),), given=(given,))[0] == verdict
+
+
+def test_the_ring_of_the_kernel_never_has_what_earlyoom_writes() -> None:
+    row = Evidence('syslog', '/var/log/syslog', 7, None, 'sending SIGTERM to process 4711 uid 0 "anqicms"')
+    killed = event(types.USERSPACE_KILL, pid=4711, comm=b'anqicms', details={'killer': 'earlyoom'}, evidence=(row,))
+    lives = (life(4711, SINCE - HOUR),)
+    assert outcome(killed, lives=lives, coverage=(FULL._replace(source='kmsg'),))[0] == 'confirmed'
+    assert outcome(killed, lives=lives)[0] == 'likely', 'the journal would have it'
 
 
 def test_nothing_is_known() -> None:
