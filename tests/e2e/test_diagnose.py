@@ -191,6 +191,15 @@ def test_time_that_is_none_is_unknown_and_said(default_player: Player, fleet: Fl
     assert "'yesterday' is no time such as" in run.output
 
 
+def test_nobody_is_reachable_and_the_report_cannot_be_written(default_player: Player, tmp_path: Path) -> None:
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    (tmp_path / "hosts.json").write_text(json.dumps({"anqicms": {"hosts": {"web1": away, "web2": away}}}))
+    report = f"anqicms_report={tmp_path}/missing/report.json"
+    run = default_player.play("diagnose", tmp_path / "hosts.json", "-e", report)
+    assert run.status == 2 and "missing does not exist" in run.output, run.output
+    assert run.output.count("! unreachable: ") == 2 and '"2 unknown."' in run.output
+
+
 def test_user_without_rights_is_told_what_it_does_not_see(bed: Bed, remote: Player, site: Site) -> None:
     site.knobs()
     site.start()
