@@ -170,17 +170,16 @@ def test_anything_in_all_logs(noon: Noon, kernel: list[bytes], guards: list[byte
 
 
 # All is imported before the rights are dropped: the user may not be allowed to read this Python.
-AS_USER = ("import os, sys; from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check\n"
-           "from ansible.module_utils import basic; basic._ANSIBLE_PROFILE = 'legacy'\n"
-           "user = int(sys.argv[1])\n"
+AS_USER = ("import os; from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check\n"
+           "user = int(os.environ['ASK_AS'])\n"
            "if user >= 0: os.setgroups([]); os.setgid(user); os.setuid(user)\n"
            "oom_check.main()")
 
 
 def ask(user: int | None, **options: Any) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run([sys.executable, "-c", AS_USER, str(-1 if user is None else user)], check=False, cwd="/",
-                          input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), text=True, capture_output=True,
-                          env=dict(os.environ, PYTHONPATH=str(paths.link_tree())))
+    env = dict(os.environ, PYTHONPATH=str(paths.link_tree()), ASK_AS=str(-1 if user is None else user))
+    done = subprocess.run([sys.executable, "-c", AS_USER], input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), env=env,
+                          text=True, capture_output=True, check=False, cwd="/")
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, dict(json.loads(done.stdout))
 
