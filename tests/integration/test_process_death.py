@@ -20,6 +20,7 @@ from typing import Any, Callable, Iterator
 import paths
 import pytest
 import windows
+import yaml
 from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
@@ -449,6 +450,22 @@ def test_a_second_source_with_the_same_memory(site: Site, watch: Watch, tmp_path
     assert "is used by another" in refused(tmp_path, host="h", state_file=str(source.memory))
 
 
+def test_memory_that_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "Give a state_file" in refused(tmp_path, host="h", state_file=str(tmp_path / "file" / "memory.json"))
+
+
+def test_memory_that_cannot_be_written_does_not_end_the_watch(site: Site, watch: Watch) -> None:
+    shop = site()
+    source = watch(shop)
+    source.wait_until_seen(shop)
+    Path(f"{source.memory}.tmp").mkdir()
+    kill(shop)
+    source.wait_for(1)
+    assert windows.within(10, lambda: "cannot be written: Is a directory" in source.log)
+    assert source.process.poll() is None
+
+
 def test_memory_that_cannot_be_understood(site: Site, watch: Watch, tmp_path: Path) -> None:
     shop = site()
     file = tmp_path / "broken.json"
@@ -510,3 +527,16 @@ def test_a_host_that_cannot_be_reached_is_tried_again(watch: Watch) -> None:
     assert windows.within(20, lambda: "It is tried again in 2 s." in source.log)
     assert "no route to host. It is tried again in 1 s." in source.log
     assert source.process.poll() is None
+
+
+def test_the_sample_rulebook_hands_on_two_names_alone() -> None:
+    """A playbook gets the whole event of the rule that runs it, so that event must hold nothing else."""
+    rulebook = SOURCE.parents[2] / "rulebooks" / "process_death.yml"
+    deaths, restarts = yaml.safe_load(rulebook.read_text(encoding="utf-8"))
+    assert all("run_playbook" not in rule["action"] for rule in deaths["rules"])
+    posted = deaths["rules"][0]["action"]["post_event"]
+    assert posted == {"ruleset": restarts["name"],
+                      "event": {"instance": "{{ event.instance }}", "meta": {"hosts": "{{ event.host }}"}}}
+    (rule,) = restarts["rules"]
+    assert rule["action"]["run_playbook"]["extra_vars"] == {"anqicms_only": ["{{ event.instance }}"]}
+    assert restarts["sources"] == []

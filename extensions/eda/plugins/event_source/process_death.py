@@ -195,8 +195,13 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.instances: dict[str, Row] = {}
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise RuntimeError(
+                f"What is told cannot be kept in {path}: {error.strerror}. Give a state_file that this user can write."
+            ) from None
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -234,6 +239,13 @@ class Memory:
                 self.instances[id_] = {**self.instances.get(id_, {}), **kept}
 
     def save(self) -> None:
+        """A full disk does not end the watch; what was told may be told again after a restart."""
+        try:
+            self._write()
+        except OSError as error:
+            LOGGER.warning("%s cannot be written: %s. Free space there.", self.path, error.strerror)
+
+    def _write(self) -> None:
         temporary = Path(f"{self.path}.tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as stream:
