@@ -17,13 +17,13 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_sources, _log_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     CGROUP,
+    DOCKER,
     USERSPACE_KILL,
     Coverage,
     Event,
     Evidence,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import DOCKER
 
 PROGRAM = 'docker'
 _ID = re.compile(r'[0-9a-f]{64}')

@@ -13,8 +13,8 @@ import hashlib
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import ABRUPT_END, Event
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import ABRUPT_END, Event, Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 
 KEPT = 2000                # told deaths of one instance
@@ -36,7 +36,7 @@ class Told(t.NamedTuple):
 
 def told_of(rows: t.Any) -> t.List[Told]:
     """As they were stored; what has not their form is left out."""
-    kinds = ((int, type(None)), (int, float), (str,), (str,))
+    kinds = ((int, type(None)), (int, float), (str,), (str,))  # type: t.Tuple[t.Tuple[type, ...], ...]
     return [Told(*row) for row in rows if isinstance(row, list) and len(row) == len(kinds)
             and all(isinstance(value, kind) for value, kind in zip(row, kinds))]
 

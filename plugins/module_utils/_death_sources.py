@@ -30,9 +30,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import Moment
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import MOST_LINES, Reading, concerns, shown
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks, Moment
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
 KMSG = '/dev/kmsg'

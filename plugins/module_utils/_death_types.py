@@ -17,6 +17,7 @@ KERNEL_KILL, KERNEL_INTENT, KERNEL_NO_KILL = 'kernel_kill', 'kernel_intent', 'ke
 KERNEL_SEGFAULT, KERNEL_PANIC_OOM, BOOT, SPOOFED = 'kernel_segfault', 'kernel_panic_oom', 'boot', 'spoofed'
 # of the logs of services
 USERSPACE_KILL = 'userspace_kill'
+SYSTEMD, DOCKER = 'systemd', 'docker'  # who tells of a kill by the kernel
 # of check.log
 GUARD_DROP, GUARD_ADMIN_STOP = 'guard_drop', 'guard_admin_stop'
 GUARD_CRASH_LOOP, GUARD_START = 'guard_crash_loop', 'guard_start'
@@ -73,3 +74,14 @@ class RawLine(t.NamedTuple):
     transport: t.Optional[str]  # 'kernel', 'syslog', 'journal', 'stdout'
     facility: t.Optional[int]
     boot_id: t.Optional[str]
+
+
+class Life(t.NamedTuple):
+    """One process of the instance, from the process history or as it runs now."""
+
+    pid: int
+    begin: float
+    last_seen: float  # it lived at this time
+    running: bool
+    uid: t.Optional[int]
+    cgroup: t.Optional[str]  # of its memory controller

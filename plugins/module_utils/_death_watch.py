@@ -35,10 +35,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
 
 SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late

@@ -15,9 +15,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _selection,
     _state,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life
 
 _MOST_STARTS = 20
 

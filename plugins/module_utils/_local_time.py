@@ -8,14 +8,36 @@
 import calendar
 import datetime
 import re
+import time
 import typing as t
-
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_time
 
 _NUMBER = re.compile(r'\d+')
 _LENGTHS = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
 
+_DAY = 86400.0
+
+Date = t.Tuple[int, int, int]
 Span = t.Tuple[float, float]  # the earliest and the latest moment
+
+
+class Moment(t.NamedTuple):
+    """Seconds since the epoch; the true time is at most ``uncertainty`` seconds away."""
+
+    time: float
+    uncertainty: float
+
+
+def local(date: Date, seconds: float) -> Moment:
+    """A time of the local clock. One that comes twice, or never, for summer time: the middle of what it can be."""
+    wall = calendar.timegm(date + (0, 0, 0)) + seconds
+    offsets = {_offset(wall + days * _DAY) for days in (-1, 0, 1)}
+    possible = [wall - offset for offset in offsets if _offset(wall - offset) == offset]
+    times = possible or [wall - offset for offset in offsets]
+    return Moment((min(times) + max(times)) / 2, (max(times) - min(times)) / 2)
+
+
+def _offset(epoch: float) -> int:
+    return time.localtime(epoch).tm_gmtoff
 
 
 def span(stamp: str) -> t.Optional[Span]:
@@ -26,7 +48,7 @@ def span(stamp: str) -> t.Optional[Span]:
     try:
         year, month, day, hour, minute, second = _numbers(stamp)
         datetime.datetime(year, month, day, hour, minute, second)  # refuses 31 February
-        moment = _log_time.local((year, month, day), hour * 3600 + minute * 60 + second)
+        moment = local((year, month, day), hour * 3600 + minute * 60 + second)
     except (ValueError, OverflowError, OSError):
         return None
     return moment.time - moment.uncertainty, moment.time + moment.uncertainty + 1.0

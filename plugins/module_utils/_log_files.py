@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _files,
+    _local_time,
     _log_position,
     _log_prefix,
     _log_read,
@@ -103,7 +104,7 @@ def _find_thread(data: bytes, begin: int) -> int:
     return found.start() if found else -1
 
 
-def moment_of(line: bytes, not_after: float) -> t.Optional[_log_time.Moment]:
+def moment_of(line: bytes, not_after: float) -> t.Optional[_local_time.Moment]:
     """The wall clock time that a line begins with; None for that of a clock that was not yet set."""
     moment = _log_time.of_prefix(_log_prefix.split(line), not_after)
     return moment if moment is not None and moment.time > _UNSET else None

@@ -11,6 +11,7 @@ import time
 import typing as t
 import unicodedata
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import Date, Moment, local
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
 
 _DAY = 86400.0
@@ -40,16 +41,6 @@ _MONTHS = {stem: number for number, stems in enumerate((
     'oct okt ott out paz rij окт жов lok eki',
     'nov lis ноя лис marras kas',
     'dec dez dic des gru pro дек гру jou ara'), 1) for stem in stems.split()}
-
-Date = t.Tuple[int, int, int]
-
-
-class Moment(t.NamedTuple):
-    """Seconds since the epoch; the true time is at most ``uncertainty`` seconds away."""
-
-    time: float
-    uncertainty: float
-
 
 class Clocks(t.NamedTuple):
     """The clocks of this host, read at once: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME."""
@@ -84,19 +75,6 @@ def of_stamp(stamp: bytes, not_after: float) -> t.Optional[Moment]:
         return _of_words(text, not_after)
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def local(date: Date, seconds: float) -> Moment:
-    """A time of the local clock. One that comes twice, or never, for summer time: the middle of what it can be."""
-    wall = calendar.timegm(date + (0, 0, 0)) + seconds
-    offsets = {_offset(wall + days * _DAY) for days in (-1, 0, 1)}
-    possible = [wall - offset for offset in offsets if _offset(wall - offset) == offset]
-    times = possible or [wall - offset for offset in offsets]
-    return Moment((min(times) + max(times)) / 2, (max(times) - min(times)) / 2)
-
-
-def _offset(epoch: float) -> int:
-    return time.localtime(epoch).tm_gmtoff
 
 
 def _decoded(stamp: bytes) -> str:

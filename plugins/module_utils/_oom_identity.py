@@ -12,24 +12,12 @@ control group and user, then whether anybody else of that name can have died.
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SYSTEMD
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import SYSTEMD, Event, Life
 
 OURS, MAYBE, OTHER = 'ours', 'maybe', 'other'
 _CONTAINER = re.compile(r'[0-9a-f]{64}')
 COMM_BYTES = 15   # what the kernel keeps of a name
 _SLACK_S = 2.0    # between the clocks of /proc, of the log and of the process history
-
-
-class Life(t.NamedTuple):
-    """One process of the instance, from the process history or as it runs now."""
-
-    pid: int
-    begin: float
-    last_seen: float  # it lived at this time
-    running: bool
-    uid: t.Optional[int]
-    cgroup: t.Optional[str]  # of its memory controller
 
 
 class Other(t.NamedTuple):

@@ -12,16 +12,21 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_identity
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
+    DOCKER,
+    SYSTEMD,
+    Coverage,
+    Event,
+    Evidence,
+    Life,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import (
     MAYBE,
     OTHER,
     OURS,
-    Life,
     Match,
     Subject,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import DOCKER, SYSTEMD
 
 CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
 _URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)

@@ -15,14 +15,15 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     CGROUP,
+    DOCKER,
+    SYSTEMD,
     USERSPACE_KILL,
     Event,
     RawLine,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
 
-EARLYOOM, SYSTEMD_OOMD, SYSTEMD, NOHANG, OOMD, DOCKER = (
-    'earlyoom', 'systemd-oomd', 'systemd', 'nohang', 'oomd', 'docker')
+EARLYOOM, SYSTEMD_OOMD, NOHANG, OOMD = 'earlyoom', 'systemd-oomd', 'nohang', 'oomd'
 # What a block of a log is searched for before its lines are looked at.
 NEEDLES = (b'low memory', b'Low Memory', b'sending SIG', b'Sending SIG', b'illing process', b'escalating to',
            b'exited after', b'kill failed', b'dryrun', b'badness', b'due to memory', b'oomd kill', b'OOM', b'oom-kill',

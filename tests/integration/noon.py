@@ -28,10 +28,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _state,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
 
 Result = dict[str, Any]
 DAY = "2026-01-31"

@@ -18,7 +18,8 @@ from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, w
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
 
 FELL = ("12:01:01", "0")
 AGAIN = "12:01:02"

@@ -10,8 +10,14 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_news as news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_oom, _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence, RawLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
+    Coverage,
+    Event,
+    Evidence,
+    Life,
+    RawLine,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Incident
 
 T = 1000000.0

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix, _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _local_time, _log_prefix, _log_time
 
 Zone = t.Callable[[str], None]
 
@@ -40,7 +40,7 @@ def utc(*parts: int) -> float:
     return float(calendar.timegm(parts + (0,) * (6 - len(parts))))
 
 
-def of(stamp: str, not_after: float) -> _log_time.Moment:
+def of(stamp: str, not_after: float) -> _local_time.Moment:
     moment = _log_time.of_stamp(stamp.encode(), not_after)
     assert moment is not None
     return moment
@@ -76,8 +76,8 @@ def test_a6_22_an_hour_that_comes_twice(zone: Zone) -> None:
     twice = of('Oct 25 02:30:00', utc(2026, 11, 1))
     for true in (utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 1, 30)):
         assert abs(twice.time - true) <= twice.uncertainty <= 1801
-    assert of('Oct 25 03:30:00', utc(2026, 11, 1)) == _log_time.Moment(utc(2026, 10, 25, 2, 30), 1.0)
-    assert of('Oct 25 01:30:00', utc(2026, 11, 1)) == _log_time.Moment(utc(2026, 10, 24, 23, 30), 1.0)
+    assert of('Oct 25 03:30:00', utc(2026, 11, 1)) == _local_time.Moment(utc(2026, 10, 25, 2, 30), 1.0)
+    assert of('Oct 25 01:30:00', utc(2026, 11, 1)) == _local_time.Moment(utc(2026, 10, 24, 23, 30), 1.0)
 
 
 def test_a6_22_an_hour_that_never_comes(zone: Zone) -> None:

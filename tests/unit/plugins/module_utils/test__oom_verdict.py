@@ -10,8 +10,8 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Life, Other, Subject, in_cgroup
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence, Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other, Subject, in_cgroup
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision
 
 NOON = 1769860800.0
