@@ -52,7 +52,7 @@ class _Row(t.NamedTuple):
 
 
 def mib(kilobytes: int) -> str:
-    return '%d MiB' % (kilobytes // 1024)
+    return '%d MiB' % round(kilobytes / 1024.0)
 
 
 def _is_memory(figures: Figures) -> bool:

@@ -5,6 +5,7 @@
 
 """What the module oom_check does: it asks every source, has the answers judged, and says what came of it."""
 
+import math
 import os
 import time
 import typing as t
@@ -316,7 +317,15 @@ def summary(decision: Decision) -> str:
         return '%s (%s)' % (decision.verdict, decision.cause)
     last = known[-1]
     pid = ' pid %d' % last.event.pid if last.event.pid is not None else ''
-    return '%s (%s)%s at %s: %s' % (decision.verdict, decision.cause, pid, iso(last.event.time), last.how)
+    return '%s (%s)%s %s: %s' % (decision.verdict, decision.cause, pid, when(last.event), last.how)
+
+
+def when(event: Event) -> str:
+    """For people: how far off it can be is only said where it is a second or more."""
+    if event.time is None:
+        return 'at an unknown time'
+    give_or_take = ' (give or take %d s)' % math.ceil(event.uncertainty) if event.uncertainty >= 1 else ''
+    return 'at %s%s' % (iso(event.time), give_or_take)
 
 
 def check(context: Context, params: Params) -> Result:

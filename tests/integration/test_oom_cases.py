@@ -19,6 +19,8 @@ import kernel_lines
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
 
 IN_GROUP = f"Memory cgroup out of memory: Killed process 4711 (anqicms) {SIZES}"
@@ -343,3 +345,10 @@ def test_a6_41_zst_without_its_program_is_said_to_be_skipped(noon: Noon, monkeyp
     found = noon.check()
     assert found["verdict"] == "unknown"
     assert any("zstd is not installed" in (row["why_not"] or "") for row in found["coverage"])
+
+
+@pytest.mark.parametrize("uncertainty, said", [(0.1, "at 2026-01-31T12:00:20"), (30.5, " (give or take 31 s)")])
+def test_the_summary_says_how_far_off_the_time_can_be(uncertainty: float, said: str) -> None:
+    event = Event("kernel_kill", local("12:00:20"), uncertainty, 4711, None, b"anqicms", 0, None, "global", True, {}, ())
+    assert said in _oom_check.when(event)
+    assert ("give or take" in _oom_check.when(event)) == (uncertainty > 1)
