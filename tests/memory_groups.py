@@ -41,6 +41,7 @@ def starve(instance: Instance, limit: int = 192 << 20) -> int:
         with suppress(OSError):
             instance.get(f"/eat?mb={(limit >> 20) + 64}", timeout=30)
         end = time.monotonic() + 10
-        while instance.pids() and time.monotonic() < end:
+        while instance.pids():
+            assert time.monotonic() < end, "the kernel did not kill it"
             time.sleep(0.01)
     return pid

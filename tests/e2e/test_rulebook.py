@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Iterator
 
+import memory_groups
 import paths
 import pytest
 import releases
@@ -24,10 +25,7 @@ from e2e.conftest import VERSION, Maker
 from e2e.playing import until
 from e2e.sites import Site
 from fleet import Fleet
-from instance import Instance
 
-MEMORY = Path("/sys/fs/cgroup/memory")
-LIMIT_MB = 192
 RESTART = "TASK [anqicms.lifecycle.restart : Restart in one window]"
 ENDED = "PLAY RECAP"
 
@@ -70,35 +68,6 @@ def _rulebook_bin() -> Path:
         pytest.skip(f"ansible-rulebook cannot be installed here: {error}")
 
 
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A memory control group with a limit; what is left in it ends with the test."""
-    if os.geteuid() != 0 or not (MEMORY / "memory.limit_in_bytes").exists() or not os.access(MEMORY, os.W_OK):
-        pytest.skip("needs root and a memory control group (version 1) to write to")
-    path = MEMORY / f"anqicms-rulebook-{os.getpid()}"
-    path.mkdir()
-    (path / "memory.limit_in_bytes").write_text(str(LIMIT_MB << 20))
-    yield path
-    for pid in (path / "cgroup.procs").read_text().split():
-        with suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
-    until(lambda: _removed(path), "an empty control group")
-
-
-def _removed(path: Path) -> bool:
-    with suppress(OSError):
-        path.rmdir()
-    return not path.exists()
-
-
-def starve(instance: Instance, group: Path) -> None:
-    """Put it into the group, if it is not there, and let it take more memory than that has."""
-    (group / "cgroup.procs").write_text(str(instance.pid))
-    with suppress(Exception):
-        instance.get(f"/eat?mb={LIMIT_MB + 64}", timeout=30)
-    until(lambda: not instance.pids(), "its end")
-
-
 def started(fleet: Fleet, directory: Path) -> Rulebook:
     directory.mkdir(parents=True, exist_ok=True)
     variables = {"anqicms_host": "h1", "anqicms_state_dir": str(fleet.hosts[0].state_dir),
@@ -122,14 +91,15 @@ def fleet(make_fleet: Maker) -> Fleet:
     return made
 
 
-def test_a_kill_for_memory_is_diagnosed_and_restarted_once_an_hour(fleet: Fleet, tmp_path: Path, group: Path) -> None:
+@memory_groups.needed
+def test_a_kill_for_memory_is_diagnosed_and_restarted_once_an_hour(fleet: Fleet, tmp_path: Path) -> None:
     shop, sibling = fleet.hosts[0].instances
     other = fleet.hosts[1].instances[0]
     pids = [sibling.pid, other.pid]
     directory = tmp_path / "rulebook"
     with started(fleet, directory) as rulebook:
         until(lambda: set(_seen(directory)) == {shop.pid, sibling.pid}, "both are watched", 60)
-        starve(shop, group)
+        memory_groups.starve(shop)
         until(lambda: ENDED in rulebook.said, "the restart", 90)
         until(lambda: shop.pid in _seen(directory), "the new process is watched")
         said = rulebook.said
@@ -140,7 +110,7 @@ def test_a_kill_for_memory_is_diagnosed_and_restarted_once_an_hour(fleet: Fleet,
 
     with started(fleet, directory) as rulebook:  # which has forgotten what it did; the source has not
         until(lambda: "** " in rulebook.said, "it runs", 60)
-        starve(shop, group)
+        memory_groups.starve(shop)
         until(lambda: "died 2 times within an hour" in rulebook.said, "the second death", 60)
         said = rulebook.said
     assert said.count("'cause': 'kernel_oom_cgroup'") == 1, "the first death is not told again"

@@ -14,8 +14,9 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
+import memory_groups
 import paths
 import pytest
 import windows
@@ -26,12 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 
 Result = dict[str, Any]
-MEMORY = Path("/sys/fs/cgroup/memory")
 LIMIT = 192 << 20
-
-
-def can_limit() -> bool:
-    return os.geteuid() == 0 and (MEMORY / "memory.limit_in_bytes").exists() and os.access(MEMORY, os.W_OK)
 
 
 def can_read_kernel() -> bool:
@@ -39,24 +35,6 @@ def can_read_kernel() -> bool:
 
 
 kernel = pytest.mark.skipif(not can_read_kernel(), reason="the log of the kernel may not be read")
-limited = pytest.mark.skipif(not can_limit(), reason="needs root and a memory control group (version 1) to write to")
-
-
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A control group with a limit; what is left in it ends with the test."""
-    path = MEMORY / f"anqicms-test-{os.getpid()}-{time.monotonic_ns()}"
-    path.mkdir()
-    (path / "memory.limit_in_bytes").write_text(str(LIMIT))
-    yield path
-    end = time.monotonic() + 10
-    while path.exists() and time.monotonic() < end:
-        for pid in (path / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        with suppress(OSError):
-            path.rmdir()
-        time.sleep(0.02)
 
 
 def check(shop: Instance, **options: Any) -> Result:
@@ -92,21 +70,17 @@ def ended(shop: Instance) -> None:
         time.sleep(0.01)
 
 
-def starve(shop: Instance, group: Path) -> None:
-    """Put it into the group and let it take more than the limit."""
-    (group / "cgroup.procs").write_text(str(shop.pid))
-    with suppress(Exception):
-        shop.get(f"/eat?mb={(LIMIT >> 20) + 64}", timeout=30)
-    ended(shop)
-
-
 @kernel
-@limited
-def test_a_real_kill(site: Callable[..., Instance], group: Path) -> None:
+@memory_groups.needed
+def test_a_real_kill(site: Callable[..., Instance]) -> None:
     shop = site()
     pid = remember(shop)
-    starve(shop, group)
-    found = check(shop)
+    with memory_groups.limited(LIMIT) as group:
+        (group / "cgroup.procs").write_text(str(pid))
+        with suppress(OSError):
+            shop.get(f"/eat?mb={(LIMIT >> 20) + 64}", timeout=30)
+        ended(shop)
+        found = check(shop)
     assert (found["verdict"], found["cause"]) == ("confirmed", "kernel_oom_cgroup"), found
     (incident,) = found["incidents"]
     assert incident["pid"] == pid
@@ -120,11 +94,11 @@ def test_a_real_kill(site: Callable[..., Instance], group: Path) -> None:
 
 
 @kernel
-@limited
-def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance], group: Path) -> None:
+@memory_groups.needed
+def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance]) -> None:
     shop = site()
-    pid = shop.pid
-    starve(shop, group)
+    pid = memory_groups.starve(shop)
+    ended(shop)
     assert check(shop, pid=pid)["verdict"] == "confirmed"
     found = check(shop)
     assert found["verdict"] in ("confirmed", "likely"), found
@@ -132,14 +106,15 @@ def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance
 
 
 @kernel
-@limited
-def test_only_the_killed_one_of_two_instances(site: Callable[..., Instance], group: Path) -> None:
+@memory_groups.needed
+def test_only_the_killed_one_of_two_instances(site: Callable[..., Instance]) -> None:
     shop, blog = site(), site(name="blog.example")
     since = str(time.time())
     time.sleep(1)
     remember(shop)
     remember(blog)
-    starve(shop, group)
+    memory_groups.starve(shop)
+    ended(shop)
     assert check(shop, since=since)["verdict"] == "confirmed"
     blogs = check(blog, since=since)
     assert (blogs["verdict"], blogs["cause"]) == ("no", "not_dead"), blogs
@@ -150,14 +125,15 @@ def test_only_the_killed_one_of_two_instances(site: Callable[..., Instance], gro
 
 
 @kernel
-@limited
-def test_a_child_that_was_killed_is_not_the_instance(site: Callable[..., Instance], group: Path) -> None:
+@memory_groups.needed
+def test_a_child_that_was_killed_is_not_the_instance(site: Callable[..., Instance]) -> None:
     shop = site()
     time.sleep(3)  # begun before the window for certain
     since = str(time.time())
     eat = "b = []\nwhile True: b.append(b'1' * (1 << 20))"
-    command = ["/bin/sh", "-c", f"echo $$ > {group}/cgroup.procs; exec {sys.executable} -c \"{eat}\""]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    with memory_groups.limited(LIMIT) as group:
+        command = ["/bin/sh", "-c", f"echo $$ > {group}/cgroup.procs; exec {sys.executable} -c \"{eat}\""]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     found = check(shop, since=since)
     assert (found["verdict"], found["cause"]) == ("no", "not_dead"), found
     assert found["other_kills"]
