@@ -42,6 +42,7 @@ _MONTHS = {stem: number for number, stems in enumerate((
     'nov lis ноя лис marras kas',
     'dec dez dic des gru pro дек гру jou ara'), 1) for stem in stems.split()}
 
+
 class Clocks(t.NamedTuple):
     """The clocks of this host, read at once: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME."""
 
