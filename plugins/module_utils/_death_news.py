@@ -15,12 +15,13 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import ABRUPT_END, Event, Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
 
 KEPT = 2000                # told deaths of one instance
 KEPT_S = 2 * 86400.0
 _SAME_S = 90.0             # between the times that two looks give one death
 _EXPLAINED_S = 10.0        # between the end of a process and the line that explains it
+_COUNTED_S = 1.0           # that a count must be older than an end
 _SAME_LIFE_S = 2.0         # between the times that two looks give one start
 _KILLS = (_oom_verdict.GLOBAL_OOM, _oom_verdict.CGROUP_OOM, _oom_verdict.USERSPACE_OOM)
 
@@ -32,6 +33,13 @@ class Told(t.NamedTuple):
     epoch: float
     cause: str
     mark: str
+
+
+class Count(t.NamedTuple):
+    """How many kills for memory the kernel had counted."""
+
+    time: float
+    kills: int
 
 
 def told_of(rows: t.Any) -> t.List[Told]:
@@ -74,6 +82,20 @@ def with_lives(subject: Subject, lives: t.Iterable[Life]) -> Subject:
 
 def _is_same_life(one: Life, other: Life) -> bool:
     return one.pid == other.pid and abs(one.begin - other.begin) < _SAME_LIFE_S
+
+
+def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> Case:
+    """The kernel's count of kills from shortly before the ends on: that it has not grown excludes one.
+
+    The count since the boot is left out unless it is 0: kills of other days tell nothing of these ends.
+    """
+    if case.counters.host is None:
+        return case
+    before = [count for count in counts if lives and count.time < min(life.last_seen for life in lives) - _COUNTED_S]
+    if before:
+        counters = case.counters._replace(booted=before[-1].time, host=case.counters.host - before[-1].kills)
+        return case._replace(counters=counters)
+    return case._replace(counters=case.counters._replace(host=None)) if case.counters.host else case
 
 
 def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told]) -> Incident:

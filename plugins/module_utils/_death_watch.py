@@ -49,18 +49,10 @@ _FIND = 60.0        # seconds between looks for new instances, where none are li
 _OVERLAP = 60.0     # seconds that a look reaches back before the one before it
 _LONGEST = 86400.0  # seconds that a look reaches back at most
 
-_COUNTED_S = 1.0    # seconds that a count must be older than an end
 _COUNTS = 120       # counts that are kept, one a tick
 
 Row = t.Dict[str, t.Any]
 Write = t.Callable[[Row], None]
-
-
-class Count(t.NamedTuple):
-    """How many kills for memory the kernel had counted."""
-
-    time: float
-    kills: int
 
 
 class Death(t.NamedTuple):
@@ -207,12 +199,13 @@ class Watched:
         begins = [self.checked] + [death.life.last_seen for death in self.deaths]
         return max(now - _LONGEST, min(begins) - _OVERLAP)
 
-    def news(self, readings: t.Sequence[Reading], now: float, counts: t.Sequence[Count]) -> t.List[Incident]:
+    def news(self, readings: t.Sequence[Reading], now: float,
+             counts: t.Sequence[_death_news.Count]) -> t.List[Incident]:
         """What is to be told, each death once. It is taken as told from here on."""
         deaths, self.deaths, self.due = self.deaths, [], None
         lives = [death.life for death in deaths]
         try:
-            case = counted(self._case(readings, now, lives), lives, counts)
+            case = _death_news.counted(self._case(readings, now, lives), lives, counts)
             decision = _oom_verdict.decide(case)
             known = case.subject.lives
         except (LifecycleError, OSError) as exc:
@@ -243,15 +236,6 @@ class Watched:
         return case._replace(subject=_death_news.with_lives(case.subject, lives))
 
 
-def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> Case:
-    """The kernel's count of kills from shortly before the ends on: that it has not grown excludes one."""
-    before = [count for count in counts if lives and count.time < min(life.last_seen for life in lives) - _COUNTED_S]
-    if not before or case.counters.host is None:
-        return case
-    return case._replace(counters=case.counters._replace(booted=before[-1].time,
-                                                         host=case.counters.host - before[-1].kills))
-
-
 def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
     """Whether the end of this process was told before it was seen."""
     return any(entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin
@@ -279,7 +263,7 @@ class Watch:
         self.settings, self.write = settings, write
         self.watched = {}  # type: t.Dict[str, Watched]
         self.find_at = self.beat_at = self.tick_at = 0.0
-        self.counts = collections.deque(maxlen=_COUNTS)  # type: t.Deque[Count]
+        self.counts = collections.deque(maxlen=_COUNTS)  # type: t.Deque[_death_news.Count]
         self.follower = Follower(self._names, self.note)
 
     def note(self, text: str) -> None:
@@ -337,7 +321,7 @@ class Watch:
     def _count(self) -> None:
         host = _oom_counters.read_host()
         if host.oom_kills is not None:
-            self.counts.append(Count(host.now, host.oom_kills))
+            self.counts.append(_death_news.Count(host.now, host.oom_kills))
 
     def _beat(self, now: float) -> None:
         self.beat_at = now + _BEAT

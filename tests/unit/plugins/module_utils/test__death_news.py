@@ -18,7 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
     RawLine,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Incident
 
 T = 1000000.0
 
@@ -126,6 +126,23 @@ def test_what_was_watched_is_known_better_than_the_history_says() -> None:
     subject = Subject(b"anqicms", None, frozenset(), (life(last_seen=T - 400), life(9, T - 900, T - 600)), ())
     lives = news.with_lives(subject, [life()]).lives
     assert [(one.pid, one.last_seen) for one in lives] == [(9, T - 600), (7, T)]
+
+
+@pytest.mark.parametrize("counts, since_boot, expected", [
+    ([(T - 600, 205), (T - 2, 205)], 205, (T - 2, 0)),
+    ([(T - 2, 205)], 206, (T - 2, 1)),
+    ([(T - 0.5, 205)], 205, (T - 9000, None)),
+    ([], 205, (T - 9000, None)),
+    ([], 0, (T - 9000, 0)),
+    ([(T - 2, 0)], None, (T - 9000, None)),
+])
+def test_kills_are_counted_from_shortly_before_the_end(
+        counts: t.List[t.Tuple[float, int]], since_boot: t.Optional[int],
+        expected: t.Tuple[float, t.Optional[int]]) -> None:
+    subject = Subject(b"anqicms", None, frozenset(), (), ())
+    case = Case(T - 60, T + 60, subject, (), (), Counters(T - 9000, since_boot))
+    found = news.counted(case, [life()], [news.Count(*count) for count in counts]).counters
+    assert (found.booted, found.host) == expected
 
 
 def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
