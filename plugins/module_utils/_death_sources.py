@@ -67,14 +67,19 @@ def unread(source: str, why_not: str) -> Reading:
     return Reading([], Coverage(source, None, None, False, why_not, False))
 
 
-def read_all(since: float, until: float, kernel_logs: t.Sequence[str] = (), journal: bool = True) -> t.List[Reading]:
-    """Every source of this host, and the given files; without any the usual files of the system's log."""
-    readings = [read_journal(since, until)] if journal else []
+def read_ring(since: float, until: float) -> Reading:
+    """The kernel's ring, by dmesg where /dev/kmsg may not be read."""
     ring = read_kmsg(since, until)
     if not ring.coverage.readable:
         by_program = read_dmesg(since, until)
         ring = by_program if by_program.coverage.readable else ring
-    return readings + [ring] + _log_files.read_files(since, until, kernel_logs) + [read_pstore()]
+    return ring
+
+
+def read_all(since: float, until: float, kernel_logs: t.Sequence[str] = (), journal: bool = True) -> t.List[Reading]:
+    """Every source of this host, and the given files; without any the usual files of the system's log."""
+    readings = [read_journal(since, until)] if journal else []
+    return readings + [read_ring(since, until)] + _log_files.read_files(since, until, kernel_logs) + [read_pstore()]
 
 
 # --- programs

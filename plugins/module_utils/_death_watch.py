@@ -81,11 +81,8 @@ class _Look(_oom_check.Look):
 
 def trusted_readings(since: float, until: float) -> t.List[Reading]:
     """The journal, the kernel's ring, and what firmware kept of a kernel that crashed."""
-    ring = _death_sources.read_kmsg(since, until)
-    if not ring.coverage.readable:
-        by_program = _death_sources.read_dmesg(since, until)
-        ring = by_program if by_program.coverage.readable else ring
-    return [_death_sources.read_journal(since, until), ring, _death_sources.read_pstore()]
+    return [_death_sources.read_journal(since, until), _death_sources.read_ring(since, until),
+            _death_sources.read_pstore()]
 
 
 class Watched:
