@@ -13,7 +13,12 @@ import hashlib
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import ABRUPT_END, Event, Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
+    ABRUPT_END,
+    Event,
+    Life,
+    is_same_life,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
 
@@ -22,7 +27,6 @@ KEPT_S = 2 * 86400.0
 _SAME_S = 90.0             # between the times that two looks give one death
 _EXPLAINED_S = 10.0        # between the end of a process and the line that explains it
 _COUNTED_S = 1.0           # that a count must be older than an end
-_SAME_LIFE_S = 2.0         # between the times that two looks give one start
 _KILLS = (_oom_verdict.GLOBAL_OOM, _oom_verdict.CGROUP_OOM, _oom_verdict.USERSPACE_OOM)
 
 
@@ -75,13 +79,9 @@ def pids_of(event: Event) -> t.Set[int]:
 def with_lives(subject: Subject, lives: t.Iterable[Life]) -> Subject:
     """The subject with processes that were watched: their end is known better than from its history."""
     watched = tuple(lives)
-    past = tuple(life for life in subject.lives if not any(_is_same_life(life, ours) for ours in watched))
+    past = tuple(life for life in subject.lives if not any(is_same_life(life, ours) for ours in watched))
     return subject._replace(lives=tuple(sorted(past + watched, key=lambda life: life.begin)),
                             uids=subject.uids | {life.uid for life in watched if life.uid is not None})
-
-
-def _is_same_life(one: Life, other: Life) -> bool:
-    return one.pid == other.pid and abs(one.begin - other.begin) < _SAME_LIFE_S
 
 
 def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> Case:

@@ -25,6 +25,8 @@ GUARD_CRASH_LOOP, GUARD_START = 'guard_crash_loop', 'guard_start'
 CLEAN_STOP, PANIC, GO_OOM, IN_APP_RESTART = 'clean_stop', 'panic', 'go_oom', 'in_app_restart'
 STARTED, ABRUPT_END, LOG_JUMP = 'started', 'abrupt_end', 'log_jump'
 
+_SAME_LIFE_S = 2.0
+
 
 class Evidence(t.NamedTuple):
     """One line, and where it stands."""
@@ -85,3 +87,8 @@ class Life(t.NamedTuple):
     running: bool
     uid: t.Optional[int]
     cgroup: t.Optional[str]  # of its memory controller
+
+
+def is_same_life(one: Life, other: Life) -> bool:
+    """Two looks give times that differ a little for one start."""
+    return one.pid == other.pid and abs(one.begin - other.begin) < _SAME_LIFE_S

@@ -35,7 +35,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life, is_same_life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
@@ -109,7 +109,7 @@ class Watched:
             return
         life = Life(int(seen['pid']), float(seen['begin']), float(seen['at']), False, seen.get('uid'),
                     seen.get('cgroup'))
-        same = self.life is not None and self.life.pid == life.pid and abs(self.life.begin - life.begin) < 2.0 \
+        same = self.life is not None and is_same_life(self.life, life) \
             and seen.get('boot_id') == self.boot_id
         if not same:
             until = time.time() if self.life is None else max(life.last_seen, self.life.begin)

@@ -15,7 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _selection,
     _state,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life, is_same_life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
@@ -75,7 +75,7 @@ def lives(candidates: t.Sequence[_selection.Candidate], entries: t.Iterable[_sta
     """History and present together; what runs now is known better from /proc."""
     running = running_lives(candidates)
     past = [life for life in lives_of_history(entries)
-            if not any(now.pid == life.pid and abs(now.begin - life.begin) < 2.0 for now in running)]
+            if not any(is_same_life(now, life) for now in running)]
     return tuple(sorted(past + running, key=lambda life: life.begin))
 
 
