@@ -7,6 +7,7 @@
 Usage: stages.py STAGE...    Exit status 1 when anything failed. Logs and reports stay in .cache/results.
 """
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -39,13 +40,15 @@ def run(name: str, argv: t.Sequence[str], env: t.Mapping[str, str], cwd: Path = 
     return results.FAILED if failed else results.PASSED
 
 
-def pytest(name: str, bin_dir: Path, arguments: t.Sequence[str], env: t.Mapping[str, str]) -> results.Counts:
-    """One pytest run, its output shown as it comes."""
+def pytest(
+    name: str, bin_dir: Path, arguments: t.Sequence[str], env: t.Mapping[str, str], output: t.Optional[t.IO[bytes]] = None
+) -> results.Counts:
+    """One pytest run, its output shown as it comes, or in that file."""
     report = paths.RESULTS / (name + ".xml")
     report.unlink(missing_ok=True)
     argv = [str(bin_dir / "python"), "-m", "pytest", "-q", "--junitxml=%s" % report, *arguments]
-    status = subprocess.run(argv, env=dict(env), cwd=paths.ROOT, check=False).returncode
-    return results.of_junit(report, status)
+    done = subprocess.run(argv, env=dict(env), cwd=paths.ROOT, stdout=output, stderr=output, check=False)
+    return results.of_junit(report, done.returncode)
 
 
 def lint() -> results.Counts:
@@ -84,18 +87,23 @@ def _types(env: t.Mapping[str, str]) -> results.Counts:
 def unit() -> results.Counts:
     """The unit tests on each Python from 3.6 to 3.13; host-side code has no Ansible there."""
     found = pythons.discover()
-    return results.total(_unit_on(version, found) for version in pythons.TARGETS)
+    # Half of their time is waiting: as many Pythons at once as there are processors.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return results.total(pool.map(lambda version: _unit_on(version, found), pythons.TARGETS))
 
 
 def _unit_on(version: pythons.Version, found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
     name = "unit-%d.%d" % version
-    print("  Python %d.%d" % version, flush=True)
     try:
         bin_dir = venvs.ensure(name, found)
     except venvs.Missing as error:
         print("  SKIPPED: unit tests on Python %d.%d: %s" % (*version, error), flush=True)
         return results.SKIPPED
-    return pytest(name, bin_dir, ["tests/unit"], paths.private_env([bin_dir]))
+    log = paths.RESULTS / (name + ".log")
+    with log.open("wb") as output:
+        counts = pytest(name, bin_dir, ["tests/unit"], paths.private_env([bin_dir]), output)
+    print("  Python %d.%d\n%s" % (*version, log.read_text(errors="replace")), flush=True)
+    return counts
 
 
 def integration() -> results.Counts:
