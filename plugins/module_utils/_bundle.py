@@ -38,7 +38,6 @@ SPEC = {
 
 MOST = 2 << 20         # bytes of one log
 _NEAR = 2 * 262144     # a search by time ends this far before the place
-_NOW_S = 60.0          # a window that ends this close to now
 _BLOCK = 262144
 
 Result = t.Dict[str, t.Any]
@@ -115,7 +114,8 @@ class Logs:
     def __init__(self, context: Context, directory: InstallDir, window: Window) -> None:
         uid = context.candidate.uid if context.candidate else None
         self.reader, self.since = _log_read.Reader(directory, uid), window.since
-        self.until = _log_check.local_time(window.until + 1.0) if window.until < time.time() - _NOW_S else None
+        is_over = window.until < time.time() - _oom_check.NOW_S
+        self.until = _log_check.local_time(window.until + 1.0) if is_over else None
 
     def part(self, name: str, path: str) -> Part:
         tail = Tail(MOST)

@@ -58,6 +58,19 @@ def run(module: AnsibleModule, work: t.Callable[[], t.Dict[str, t.Any]]) -> None
     module.exit_json(**result)
 
 
+def look_at_instance(module: AnsibleModule, look: Work) -> None:
+    """Run a task that only looks at one instance, in check mode too."""
+
+    def looked() -> t.Dict[str, t.Any]:
+        context = context_of(module.params)
+        try:
+            return look(context, module.params)
+        finally:
+            context.close()
+
+    run(module, looked)
+
+
 def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.Sequence[str]) -> None:
     """Run a task that changes one instance, or in check mode foresee it. ``times``: its options in seconds."""
 

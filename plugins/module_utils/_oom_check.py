@@ -49,7 +49,7 @@ SPEC = {
 }  # type: t.Dict[str, t.Dict[str, t.Any]]
 
 _DAY = 86400.0
-_NOW_S = 60.0       # a window that ends this close to now
+NOW_S = 60.0        # a window that ends this close to now
 _MOST_SHOWN = 20    # incidents, notes, and lines of one incident
 _SIGNALS = {'SIGTERM': _death_types.CLEAN_STOP, 'SIGKILL': _death_types.GUARD_ADMIN_STOP}
 
@@ -184,7 +184,7 @@ class Look:
         self.events += reading.events
         self.coverage.append(reading.coverage)
         self.notes += reading.notes
-        if reading.unfinished is not None and not self.running and self.until > self.now - _NOW_S:
+        if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
             self.events += within(reading.unfinished, self.since, self.until)
 
     def _read_running_log(self, path: str) -> t.Optional[_app_death.Reading]:

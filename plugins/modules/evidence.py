@@ -97,8 +97,6 @@ files:
       why_not: null
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _bundle, _module
@@ -106,15 +104,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _bundle, 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_bundle.SPEC), supports_check_mode=True)
-
-    def work() -> t.Dict[str, t.Any]:
-        context = _module.context_of(module.params)
-        try:
-            return _bundle.collect(context, module.params)
-        finally:
-            context.close()
-
-    _module.run(module, work)
+    _module.look_at_instance(module, _bundle.collect)
 
 
 if __name__ == '__main__':

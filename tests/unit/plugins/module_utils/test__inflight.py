@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import select
 import socket
 import threading
 import time
@@ -186,20 +187,19 @@ def test_waits_for_the_slow_request_and_not_for_idle_keep_alives(server: Server)
     time.sleep(0.7)  # the answers above are old news, also where all fell into one tick
     slow.sendall(b"0.4")
     begin = time.monotonic()
-    seen = _inflight.wait_idle(server.port, 5.0)
+    seen = _inflight.wait_idle(server.port, 60.0)
     took = time.monotonic() - begin
     answer = slow.recv(100)
     for client in [*idle, slow]:
         client.close()
     assert (seen.in_flight, seen.left) == (1, 0)
     assert answer == b"answer"
-    assert 0.35 < took < 1.5
-    assert abs(seen.waited_ms - took * 1000) < 100
+    assert 350 < seen.waited_ms <= took * 1000 < 30000
 
 
 def test_first_request_in_the_same_tick_as_the_connection(server: Server) -> None:
     with server.client() as client:
-        client.sendall(b"0.8")
+        client.sendall(b"1.5")
         time.sleep(0.4)
         seen = _inflight.wait_idle(server.port, 0)
         client.recv(100)
@@ -210,7 +210,7 @@ def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
     with server.client() as client:
         for _unused in range(30):
             ask(client)
-        client.sendall(b"0.8")
+        client.sendall(b"1.5")
         time.sleep(0.6)
         seen = _inflight.wait_idle(server.port, 0)
         client.recv(100)
@@ -219,29 +219,27 @@ def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
 
 def test_limit_zero_is_one_look(server: Server) -> None:
     with server.client() as client:
-        client.sendall(b"0.3")
-        begin = time.monotonic()
+        client.sendall(b"1.5")
         seen = _inflight.wait_idle(server.port, 0)
-        took = time.monotonic() - begin
+        assert not select.select([client], [], [], 0)[0]  # the request goes on
         client.recv(100)
     assert seen.left == 1
-    assert took < 0.25
 
 
 def test_limit_ends_the_wait_with_what_is_left(server: Server) -> None:
     with server.client() as client:
-        client.sendall(b"0.9")
+        client.sendall(b"1.5")
         time.sleep(0.02)
         seen = _inflight.wait_idle(server.port, 0.2)
         client.recv(100)
     assert seen.left == 1
-    assert 200 <= seen.waited_ms < 700
+    assert 200 <= seen.waited_ms < 1500
 
 
 def test_nobody_connected_is_idle_at_once(server: Server) -> None:
-    seen = _inflight.wait_idle(server.port, 5.0)
+    seen = _inflight.wait_idle(server.port, 60.0)
     assert (seen.in_flight, seen.left) == (0, 0)
-    assert seen.waited_ms < 500
+    assert seen.waited_ms < 30000
 
 
 def test_connection_that_nobody_accepts_is_busy() -> None:

@@ -58,7 +58,7 @@ def test_wait_has_an_end(child: "subprocess.Popen[bytes]", kernel: str) -> None:
     with _process.ProcessHandle(child.pid) as handle:
         begin = time.monotonic()
         assert not handle.wait_gone(0.1)
-        assert 0.09 < time.monotonic() - begin < 1.0
+        assert 0.09 < time.monotonic() - begin < 30.0
         assert not handle.wait_gone(0.0)
 
 
@@ -67,8 +67,8 @@ def test_wait_returns_with_the_end(child: "subprocess.Popen[bytes]", kernel: str
         timer = threading.Timer(0.15, child.kill)
         timer.start()
         begin = time.monotonic()
-        assert handle.wait_gone(10.0)
-        assert time.monotonic() - begin < 1.0
+        assert handle.wait_gone(60.0)
+        assert time.monotonic() - begin < 30.0
         timer.join()
 
 
@@ -78,8 +78,8 @@ def test_wait_is_woken(child: "subprocess.Popen[bytes]", kernel: str) -> None:
         os.write(theirs, b"x")
         with _process.ProcessHandle(child.pid) as handle:
             begin = time.monotonic()
-            assert not handle.wait_gone(5.0, [ours])
-            assert time.monotonic() - begin < 1.0
+            assert not handle.wait_gone(60.0, [ours])
+            assert time.monotonic() - begin < 30.0
     finally:
         os.close(ours)
         os.close(theirs)
