@@ -41,7 +41,11 @@ def run(name: str, argv: t.Sequence[str], env: t.Mapping[str, str], cwd: Path = 
 
 
 def pytest(
-    name: str, bin_dir: Path, arguments: t.Sequence[str], env: t.Mapping[str, str], output: t.Optional[t.IO[bytes]] = None
+    name: str,
+    bin_dir: Path,
+    arguments: t.Sequence[str],
+    env: t.Mapping[str, str],
+    output: t.Optional[t.IO[bytes]] = None,
 ) -> results.Counts:
     """One pytest run, its output shown as it comes, or in that file."""
     report = paths.RESULTS / (name + ".xml")
