@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _configfile,
+    _discovery,
     _evidence,
     _executable,
     _files,
@@ -407,7 +408,10 @@ def describe_all(
     http: bool = True,
     base: t.Optional[str] = None,
     record: bool = False,
+    recorded: bool = False,
 ) -> t.List[Row]:
-    """Every instance that can be found on the host, sorted by directory."""
-    host = Host(binary, search)
+    """Every instance that can be found on the host, sorted by directory. ``recorded``: all that our records know."""
+    problems = []  # type: t.List[str]
+    host = Host(binary, search, _discovery.by_records(base, recorded, problems))
+    host.problems += problems
     return [describe_on(host, instance, None, http, base, record) for instance in host.instances]

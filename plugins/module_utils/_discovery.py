@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""Which instances a host has: by its processes, by its cron lines, and below directories that somebody names."""
+"""Which instances a host has: by its processes, its cron lines and our records, and below named directories."""
 
 import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import split_deleted
@@ -105,19 +105,36 @@ def by_search(search: t.Iterable[str], binary: str, problems: ProblemList) -> t.
     return found
 
 
+def by_records(base: t.Optional[str], every: bool, problems: ProblemList) -> t.List[t.Tuple[str, str]]:
+    """Installs that the state directory has as seen running: every one, or those whose last run did not end."""
+    why = []  # type: ProblemList
+    try:
+        seen = _state.recorded(base, why)
+    except OSError as exc:
+        seen, why = [], [str(exc)]
+    problems += ['which instances were seen before cannot be told: %s' % reason for reason in why]
+    return [(one.dir, one.binary) for one in seen if (every or one.interrupted) and _is_still_there(one)]
+
+
+def _is_still_there(one: _state.Recorded) -> bool:
+    """A link that took the place of the directory leads to another one."""
+    return os.path.realpath(one.dir) == one.dir and _is_install(one.dir, one.binary, one.binary)
+
+
 def discover_all(
     search: t.Iterable[str],
     binary: str = 'anqicms',
     cron: t.Optional[_cron.Cron] = None,
     table: t.Optional[t.List[Process]] = None,
+    seen: t.Iterable[t.Tuple[str, str]] = (),
 ) -> t.Tuple[t.List[Instance], ProblemList]:
-    """Every instance that can be found, sorted by directory, and what could not be looked at."""
+    """Every instance that can be found, sorted by directory, and what could not be looked at. ``seen``: those too."""
     cron = _cron.read_all() if cron is None else cron
     table = processes() if table is None else table
     problems = []  # type: ProblemList
     found = {}  # type: t.Dict[t.Tuple[str, str], Instance]
     for directory, name in (
-        by_processes(table, binary) + by_cron(cron.lines, binary) + by_search(search, binary, problems)
+        by_processes(table, binary) + by_cron(cron.lines, binary) + by_search(search, binary, problems) + list(seen)
     ):
         try:
             instance = resolve(directory, name)

@@ -21,10 +21,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 class Host:
     """What all instances of a host share, read once: cron lines, processes, listening sockets, other instances."""
 
-    def __init__(self, binary: str = 'anqicms', search: t.Iterable[str] = ()) -> None:
+    def __init__(
+        self, binary: str = 'anqicms', search: t.Iterable[str] = (), seen: t.Iterable[t.Tuple[str, str]] = ()
+    ) -> None:
         self.cron = _cron.read_all()
         self.table = _discovery.processes()
-        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table)
+        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table, seen)
         self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
 
     def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:

@@ -5,9 +5,9 @@
 
 """What is kept on the host about one instance, in a directory that its own user cannot write.
 
-``launch.json`` how it was last seen running, ``history.jsonl`` who was seen, ``journal.jsonl`` the runs,
-``results/TOKEN.json`` what came of them. The lock is a flock on the install directory itself: every user excludes every
-other, and it ends with its holder.
+``instance.json`` which one it is, ``launch.json`` how it was last seen running, ``history.jsonl`` who was seen,
+``journal.jsonl`` the runs, ``results/TOKEN.json`` what came of them. The lock is a flock on the install directory
+itself: every user excludes every other, and it ends with its holder.
 """
 
 import errno
@@ -20,13 +20,14 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, instance_id
 
 SYSTEM_DIR = '/var/lib/anqicms-lifecycle'
 _KEEP_RESULTS = 20
 _KEEP_HISTORY = 200
 _KEEP_JOURNAL_BYTES = 262144
 _RESERVE_BYTES = 1 << 20
+_NAMED = 'instance.json'
 
 Entry = t.Dict[str, t.Any]
 
@@ -138,6 +139,66 @@ def _make_private(path: str) -> None:
     os.chmod(path, 0o700)  # whatever the umask
 
 
+def read_trusted(path: str) -> bytes:
+    """A file of ours, empty when it does not exist. LifecycleError for another user's, or a link."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return b''
+    except OSError as exc:
+        raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
+                             % (path, exc.strerror)) from exc
+    with os.fdopen(fd, 'rb') as stream:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+            raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was '
+                                 'done. Remove it.' % (path, found.st_uid))
+        return stream.read()
+
+
+def parse_entry(data: bytes) -> t.Optional[Entry]:
+    """A JSON object, None for anything else."""
+    try:
+        entry = json.loads(data.decode('utf-8')) if data else None
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+class Recorded(t.NamedTuple):
+    """An instance that was seen running once. ``interrupted``: its last run did not end, or is still at work."""
+
+    dir: str
+    binary: str
+    interrupted: bool
+
+
+def recorded(base: t.Optional[str], problems: t.List[str]) -> t.List[Recorded]:
+    """Every instance that was ever seen running. What cannot be told is added to ``problems``."""
+    base = base or default_base()
+    part = untrusted_part(base, os.geteuid())
+    if part:
+        problems.append('%s is not a directory that only root and uid %d can write' % (part, os.geteuid()))
+        return []
+    found = []
+    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        try:
+            one = _recorded_as(os.path.join(base, name))
+        except LifecycleError as exc:
+            problems.append(exc.msg)
+            continue
+        found += [one] if one and instance_id(one.dir, one.binary) == name else []
+    return found
+
+
+def _recorded_as(path: str) -> t.Optional[Recorded]:
+    entry = parse_entry(read_trusted(os.path.join(path, _NAMED)))
+    if entry is None:
+        return None
+    run = last_run(parse_lines(read_trusted(os.path.join(path, 'journal.jsonl'))))
+    return Recorded(str(entry.get('dir')), str(entry.get('binary')), unfinished(run) is not None)
+
+
 class StateDir:
     """The trusted state of one instance. Raises LifecycleError when the place cannot be trusted or made."""
 
@@ -172,27 +233,10 @@ class StateDir:
 
     def read(self, name: str) -> bytes:
         """A file of ours, empty when it does not exist. A file that another user owns is refused."""
-        try:
-            fd = os.open(self._file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            return b''
-        except OSError as exc:
-            raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
-                                 % (self._file(name), exc.strerror)) from exc
-        with os.fdopen(fd, 'rb') as stream:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
-                raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was '
-                                     'done. Remove it.' % (self._file(name), found.st_uid))
-            return stream.read()
+        return read_trusted(self._file(name))
 
     def read_json(self, name: str) -> t.Optional[Entry]:
-        data = self.read(name)
-        try:
-            entry = json.loads(data.decode('utf-8')) if data else None
-        except ValueError:
-            return None
-        return entry if isinstance(entry, dict) else None
+        return parse_entry(self.read(name))
 
     def write_json(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
         write_atomic(self._file(name), json.dumps(entry).encode('utf-8'))
@@ -276,6 +320,8 @@ class StateDir:
         if known is None or any(known.get(key) != value for key, value in entry.items()):
             self.append('history.jsonl', entry)
             self._shorten('history.jsonl', self.history()[-_KEEP_HISTORY:], _KEEP_HISTORY * 1024)
+        if not self.read(_NAMED):
+            self.write_json(_NAMED, dict(dir=self.instance.dir, binary=self.instance.binary))
 
     def seen(self, pid: int, start_ticks: int) -> t.Optional[Entry]:
         """What was last noted of exactly this process (pid, start and boot), None when it was never seen."""

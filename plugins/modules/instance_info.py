@@ -13,7 +13,8 @@ description:
   - Tells of each instance what runs, which version, on which port, who else could start or stop it, and what is
     dangerous about it.
   - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
-    executable lies in an install directory, by cron lines that name one, and in O(search).
+    executable lies in an install directory, by cron lines that name one, in O(search), and by the records of
+    earlier runs in O(state_dir): those whose last run did not end, and with O(recorded) all.
   - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very
     large files are never opened; they are reported.
   - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
@@ -54,6 +55,14 @@ options:
     type: list
     elements: path
     default: []
+  recorded:
+    description:
+      - Whether to find also the instances that earlier runs of this collection have seen running and that are still
+        installed. So one that has died is found. Only used without O(dir).
+      - One whose last run did not end, because it was killed in the middle, is always found.
+    type: bool
+    default: false
+    version_added: 0.1.0
   http:
     description:
       - Whether to ask running instances for their version. Only a listener that belongs to the process itself is asked.
@@ -377,6 +386,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
     return _module.common_spec(
         dir=dict(type='path'),
         search=dict(type='list', elements='path', default=[]),
+        recorded=dict(type='bool', default=False),
         http=dict(type='bool', default=True),
     )
 
@@ -386,7 +396,8 @@ def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
     if port is not None and not 0 < port < 65536:
         raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at.' % port)
     if params['dir'] is None:
-        return dict(changed=False, instances=describe_all(params['search'], params['binary'], http, base, record))
+        found = describe_all(params['search'], params['binary'], http, base, record, params['recorded'])
+        return dict(changed=False, instances=found)
     instance = resolve(params['dir'], params['binary'])
     return dict(changed=False, instances=[describe(instance, port, http, base, record)])
 

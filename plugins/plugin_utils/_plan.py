@@ -73,8 +73,8 @@ def make_plan(
     if found and not left:
         plan.refusals.append(
             f'None of its instances has the id {shown(", ".join(only))}. Nothing was done. Leave the host out with '
-            '--limit, or correct anqicms_only. An instance that does not run is only found where anqicms_instances '
-            'lists it.'
+            '--limit, or correct anqicms_only. An instance that never ran while this collection looked is only found '
+            'where anqicms_instances lists it.'
         )
     for answer in left:
         _add_answer(plan, answer, verb, accept, only_if_needed)

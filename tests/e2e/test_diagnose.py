@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -160,6 +161,32 @@ def is_whole_and_masked(bundle: Path, fleet: Fleet) -> None:
     assert "Killed process" in (starved / "kernel.log").read_text()
     (panicked,) = (path for path in directories if path.name.endswith("panicked"))
     assert "goroutine 1 [running]" in (panicked / "running.log").read_text()
+
+
+def test_dead_one_that_nobody_has_listed_is_found_by_its_record(
+    default_player: Player, fleet: Fleet, tmp_path: Path
+) -> None:
+    """The host is searched, as it is without anqicms_instances; what else runs there is only looked at."""
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable,
+                 "anqicms_state_dir": str(fleet.hosts[0].state_dir)}
+    inventory = tmp_path / "searched.json"
+    inventory.write_text(json.dumps({"anqicms": {"hosts": {"web1": variables}}}))
+    mine = {str(one.dir): one for one in fleet.hosts[0].instances}
+    before = default_player.play("diagnose", inventory).stats["anqicms_diagnosis"]["web1"]
+    assert set(mine) <= {record["dir"] for record in before.values()}
+    since, pids = time.time(), {name: one.pid for name, one in mine.items()}
+    dead = named(fleet, "killed9")
+    kill_9(dead)
+    time.sleep(1)
+    run = default_player.play("diagnose", inventory, *window(since))
+    told = {record["dir"]: (identity, record) for identity, record in run.stats["anqicms_diagnosis"]["web1"].items()}
+    identity, record = told[str(dead.dir)]
+    assert (record["urgency"], record["state"]) == ("died", "stopped"), run.output
+
+    run = default_player.play("restart", inventory, "-e", json.dumps({"anqicms_only": [identity]}))
+    assert run.status == 0, run.output
+    after = {name: one.pid for name, one in mine.items()}
+    assert {name for name in mine if after[name] != pids[name]} == {str(dead.dir)} and after[str(dead.dir)]
 
 
 def break_config(instance: Instance) -> None:
