@@ -14,7 +14,7 @@ description:
     dangerous about it.
   - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
     executable lies in an install directory, by cron lines that name one, in O(search), and by the records of
-    earlier runs in O(state_dir): those whose last run did not end, and with O(recorded) all.
+    earlier runs in O(state_dir), which tell of those whose last run did not end, and with O(recorded) of all.
   - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very
     large files are never opened; they are reported.
   - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
