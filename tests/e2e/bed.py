@@ -11,6 +11,7 @@ runs in a network namespace of its own too, so the machine's network, sysctls an
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -51,18 +52,21 @@ def make_base() -> Path:
     missing = [tool for tool in TOOLS if not shutil.which(tool, path=paths.clean_path())]
     if missing:
         raise BedError("the test bed needs " + ", ".join(missing))
-    if not BASE.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        partial = CACHE / f"base.{os.getpid()}"
-        argv = ["debootstrap", "--variant=minbase", "--include=" + PACKAGES, SUITE, str(partial)]
-        with open(CACHE / "debootstrap.log", "wb") as log:
-            done = subprocess.run(
-                argv, stdout=log, stderr=log, env={**os.environ, "PATH": paths.clean_path()}, check=False
-            )
-        if done.returncode:
-            raise BedError(f"debootstrap failed, see {CACHE / 'debootstrap.log'}")
-        partial.rename(BASE)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not BASE.is_dir():
+            _debootstrap(CACHE / f"base.{os.getpid()}")
     return BASE
+
+
+def _debootstrap(partial: Path) -> None:
+    argv = ["debootstrap", "--variant=minbase", "--include=" + PACKAGES, SUITE, str(partial)]
+    with open(CACHE / "debootstrap.log", "wb") as log:
+        done = subprocess.run(argv, stdout=log, stderr=log, env={**os.environ, "PATH": paths.clean_path()}, check=False)
+    if done.returncode:
+        raise BedError(f"debootstrap failed, see {CACHE / 'debootstrap.log'}")
+    partial.rename(BASE)
 
 
 def cgroup_hierarchies() -> list[str]:

@@ -98,8 +98,6 @@ def ended(instance: Instance) -> None:
 
 @memory_groups.needed
 def test_fleet_with_deaths(player: Player, fleet: Fleet, tmp_path: Path) -> None:
-    before = player.play("diagnose", fleet.inventory, *window(time.time()))
-    assert urgencies(before) == {**{one.dir.name: "fine" for one in fleet.instances}, "web9": "unknown"}, before.output
     evil, since = tmp_path / "evil", time.time()
     pid = memory_groups.starve(named(fleet, "starved"))
     kill_9(named(fleet, "killed9"))
@@ -132,8 +130,19 @@ def test_fleet_with_deaths(player: Player, fleet: Fleet, tmp_path: Path) -> None
     assert [record["urgency"] for record in told["instances"]] == ordered(run)
     assert told["run_id"] == "night" and f"Killed process {pid} (anqicms)" in str(told["instances"][0]["incidents"])
     is_whole_and_masked(player.directory / "anqicms-diagnose" / "night", fleet)
+    assert "changed=0" in run.output and "changed=1" not in run.output
 
-    again = player.play("diagnose", fleet.inventory, "--check", *night, *collect)
+
+def test_well_fleet_is_fine_and_check_mode_says_the_same(default_player: Player, fleet: Fleet) -> None:
+    play, since = default_player.play, time.time()
+    before = play("diagnose", fleet.inventory, *window(since))
+    assert urgencies(before) == {**{one.dir.name: "fine" for one in fleet.instances}, "web9": "unknown"}, before.output
+    panic(named(fleet, "panicked"))
+    time.sleep(1)
+    options = (*window(since, time.time()), "-e", "anqicms_collect=true")
+    run = play("diagnose", fleet.inventory, *options)
+    again = play("diagnose", fleet.inventory, "--check", *options)
+    assert urgencies(run)["panicked"] == "crashed", run.output
     assert urgencies(again) == urgencies(run) and ordered(again) == ordered(run)
     assert "changed=0" in again.output and "changed=1" not in run.output + again.output
 

@@ -23,6 +23,8 @@ import sanity
 import venvs
 
 Stage = t.Callable[[], results.Counts]
+# These only read the sources, or make what later stages need: they run beside those that run the collection.
+BESIDE = ("lint", "sanity", "build", "environments")
 # The directories of plugins that run on the hosts.
 HOST_SIDE = ("modules", "module_utils")
 
@@ -174,6 +176,19 @@ def _importable(found: t.Mapping[pythons.Version, pythons.Python]) -> results.Co
     return run("galaxy-importer", argv, paths.private_env([bin_dir]))
 
 
+def environments() -> results.Counts:
+    """What the end-to-end tests need and takes long to make. It counts for nothing: they make what is missing then."""
+    try:
+        venvs.ensure("rulebook", pythons.discover())
+    except venvs.Missing as error:
+        print("  not made: %s" % error, flush=True)
+    if os.geteuid() == 0:
+        code = "from e2e import bed; bed.make_base()"
+        search = os.pathsep.join(str(paths.ROOT / "tests" / name) for name in ("", "tools"))
+        subprocess.run([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=search), check=False)
+    return results.Counts()
+
+
 STAGES: t.Dict[str, Stage] = {
     "lint": lint,
     "sanity": sanity.sanity,
@@ -182,6 +197,7 @@ STAGES: t.Dict[str, Stage] = {
     "e2e": e2e,
     "build": build,
     "soak": soak,
+    "environments": environments,
 }
 
 
@@ -199,11 +215,11 @@ def run_stage(name: str) -> results.Counts:
 
 
 class SideBySide:
-    """Stages of a process of their own, its output kept until its end: they only read, and leave a processor idle."""
+    """Stages of a process of their own, its output kept until its end."""
 
     def __init__(self, names: t.Sequence[str]) -> None:
         self.names, self.log = names, paths.RESULTS / "beside.log"
-        print("== %s run beside the others; their output follows those" % " and ".join(names), flush=True)
+        print("== %s run beside the others; their output follows those" % ", ".join(names), flush=True)
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, *names], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -218,13 +234,13 @@ class SideBySide:
 
 
 def run_all(names: t.Sequence[str]) -> t.Dict[str, results.Counts]:
-    """All stages; those that only read the sources run beside those that run the collection."""
-    reading = [name for name in names if name in ("lint", "sanity")]
-    if not reading or len(reading) == len(names) or (os.cpu_count() or 1) < 2:
+    """All stages; those of BESIDE in a process beside the others where there are two processors."""
+    aside = [name for name in BESIDE if name in names or (name == "environments" and "e2e" in names)]
+    if not set(names) & set(BESIDE) or set(names) <= set(BESIDE) or (os.cpu_count() or 1) < 2:
         return {name: run_stage(name) for name in names}
-    beside = SideBySide(reading)
+    beside = SideBySide(aside)
     try:
-        counts = {name: run_stage(name) for name in names if name not in reading}
+        counts = {name: run_stage(name) for name in names if name not in aside}
     except BaseException:
         beside.process.terminate()
         raise
@@ -233,7 +249,7 @@ def run_all(names: t.Sequence[str]) -> t.Dict[str, results.Counts]:
 
 def main(names: t.Sequence[str]) -> int:
     paths.RESULTS.mkdir(parents=True, exist_ok=True)
-    summary = paths.RESULTS / ("summary" if len(names) > 2 else "summary-" + "-".join(names))
+    summary = paths.RESULTS / ("summary" if len(names) > len(BESIDE) else "summary-" + "-".join(names))
     summary.unlink(missing_ok=True)
     counts = run_all(names)
     everything = results.total(counts.values())
