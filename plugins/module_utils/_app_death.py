@@ -41,6 +41,7 @@ _MOST_MARKS = 5000
 _JUMP_S = 600             # a pause so long is noted
 _BACK_S = 60              # and a clock that goes back so far: lines of goroutines can change places
 _SHOWN = 500
+_TICK_S = 0.01            # a file's time is that of the kernel's last tick, so up to this much too early
 _NEEDLES = tuple(text.encode('utf-8') for text in (
     '/\n', 'Now listening on:', '退出', '监听到', '进程结束，开始重启', 'panic: ', 'fatal error: ', 'SIG', 'goroutine ',
     'runtime: out of memory', 'Invalid Config', 'Failed To Connect Database:', '端口已经被占用', ': bind: ',
@@ -329,7 +330,8 @@ class _Story:
     def _event(self, kind: str, mark: Entry, details: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         """Returns the details, which may grow."""
         low = _local_time.span(mark['time'])
-        high = _local_time.span(mark['after']) if mark['after'] else self.last_write and (self.last_write,) * 2
+        written = self.last_write and (self.last_write + _TICK_S,) * 2
+        high = _local_time.span(mark['after']) if mark['after'] else written
         moment, uncertainty = _local_time.around(low, high or None)
         details.update(not_before=low and low[0], not_after=high[1] if high else None)
         evidence = [Evidence(SOURCE, mark['file'], mark['line'], None, mark['text'])]
