@@ -131,12 +131,13 @@ def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
             for entry in run if entry.get('event') == 'step']
 
 
-def _make_private(path: str) -> None:
+def _make_dir(path: str, mode: int) -> None:
+    """One that is there, or that another process makes now, stays as it is."""
     try:
-        os.mkdir(path, 0o700)
+        os.mkdir(path, mode)
     except FileExistsError:
         return
-    os.chmod(path, 0o700)  # whatever the umask
+    os.chmod(path, mode)  # whatever the umask
 
 
 def read_trusted(path: str) -> bytes:
@@ -221,11 +222,10 @@ class StateDir:
     def make(self) -> None:
         """Make the directories (0700). Raises LifecycleError when there is no room or no permission."""
         try:
-            if not os.path.isdir(self.base):
-                os.makedirs(self.base)
-                os.chmod(self.base, 0o755 if os.geteuid() == 0 else 0o700)  # whatever the umask
+            os.makedirs(os.path.dirname(os.path.abspath(self.base)), exist_ok=True)
+            _make_dir(self.base, 0o755 if os.geteuid() == 0 else 0o700)
             for path in (self.path, self._file('results')):
-                _make_private(path)
+                _make_dir(path, 0o700)
         except OSError as exc:
             raise LifecycleError('The state directory %s could not be made: %s. Nothing was done. Free space, mend its '
                                  'permissions, or give another state_dir.' % (self.path, exc.strerror)) from exc

@@ -113,6 +113,24 @@ def test_whatever_the_umask(instance: Instance, tmp_path: t.Any) -> None:
     assert os.stat(os.path.join(made.path, "results")).st_mode & 0o777 == 0o700
 
 
+def test_made_by_another_process_meanwhile(
+    instance: Instance, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two runs on a host begin at once: one finds the directory in the middle of its own making it."""
+    base = tmp_path / "a" / "state"
+    mkdir, isdir = os.mkdir, os.path.isdir
+
+    def late(path: t.Any, mode: int = 0o777) -> None:
+        if not isdir(path):
+            mkdir(path, mode)
+        mkdir(path, mode)
+
+    made = _state.StateDir(instance, str(base))
+    monkeypatch.setattr(os, "mkdir", late)
+    made.make()
+    assert os.path.isdir(os.path.join(made.path, "results"))
+
+
 @pytest.mark.parametrize("name", ["journal.jsonl", "launch.json"])
 def test_links_in_the_state_are_not_followed(state: _state.StateDir, tmp_path: t.Any, name: str) -> None:
     (tmp_path / "elsewhere").write_text("{}")
