@@ -20,6 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 _MOST_STARTS = 20
+_SAME_CLOCK_S = 2.0
 
 
 def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
@@ -43,6 +44,25 @@ def lives_of_history(entries: t.Iterable[_state.Entry]) -> t.List[Life]:
             continue
         found[key] = life._replace(begin=found[key].begin) if key in found else life
     return sorted(found.values(), key=lambda life: life.begin)
+
+
+def noted_counts(
+    entries: t.Iterable[_state.Entry], boot_id: t.Optional[str], started: float
+) -> t.Tuple[t.Tuple[float, int], ...]:
+    """When what number of kills for memory was noted in this boot, oldest first. Pure.
+
+    ``started``: the time at which the monotonic clock was 0, by the clock of now. What was noted by a clock that has
+    been set since, or before the host slept, is left out.
+    """
+    found = []
+    for entry in entries:
+        try:
+            at, monotonic, kills = float(entry['at']), float(entry['monotonic']), int(entry['oom_kills'])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if entry.get('boot_id') == boot_id and abs(at - monotonic - started) < _SAME_CLOCK_S:
+            found.append((at, kills))
+    return tuple(sorted(found))
 
 
 def history(instance: Instance, base: t.Optional[str]) -> t.List[_state.Entry]:

@@ -233,7 +233,10 @@ class Look:
         own = [group for group in groups
                if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
         evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
-        self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence))
+        noted = _lives.noted_counts(_lives.history(self.context.instance, self.context.state.base), host.boot_id,
+                                    time.time() - time.monotonic())
+        self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence),
+                                 tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until))
         if host.booted is not None and self.since < host.booted < self.until:
             self._note_boot(host.booted)
 

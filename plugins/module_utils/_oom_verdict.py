@@ -72,12 +72,16 @@ _END_SLACK_S = 60.0    # between the last record of a source and now
 
 
 class Counters(t.NamedTuple):
-    """``host``: kills of the kernel since the boot; ``group``: those in the instance's own memory group."""
+    """``host``: kills of the kernel since the boot; ``group``: those in the instance's own memory group.
+
+    ``noted``: times since the boot with what ``host`` was then, oldest first.
+    """
 
     booted: t.Optional[float] = None
     host: t.Optional[int] = None
     group: t.Optional[int] = None
     evidence: t.Tuple[Evidence, ...] = ()
+    noted: t.Tuple[t.Tuple[float, int], ...] = ()
 
 
 class Case(t.NamedTuple):
@@ -376,16 +380,25 @@ class _Judge:
             return None
         if self.case.counters.group:
             return CGROUP_OOM
-        return GLOBAL_OOM if self._uncounted(end) else None
+        return GLOBAL_OOM if self._uncounted(begin, end) else None
 
-    def _uncounted(self, end: float) -> bool:
-        """Whether the kernel has killed more since its boot than its log shows."""
-        counters = self.case.counters
-        if self.subject.is_contained or not counters.host or counters.booted is None or counters.booted > end:
+    def _uncounted(self, begin: float, end: float) -> bool:
+        """Whether the kernel has counted more kills from before ``begin`` until after ``end`` than its log shows."""
+        counts = self._counts()
+        if self.subject.is_contained or not counts or counts[0][0] > end:
             return False
+        first = [count for count in counts if count[0] <= begin][-1:] or counts[:1]
+        last = [count for count in counts if count[0] >= end][:1] or counts[-1:]
         logged = [event for event in self.case.events
-                  if event.kind == types.KERNEL_KILL and (event.time or 0.0) >= counters.booted]
-        return counters.host > len(logged)
+                  if event.kind == types.KERNEL_KILL and first[0][0] <= (event.time or 0.0) <= last[0][0]]
+        return last[0][1] - first[0][1] > len(logged)
+
+    def _counts(self) -> t.List[t.Tuple[float, int]]:
+        """What the kernel had counted at which times, from its boot on; none where it is not known."""
+        counters = self.case.counters
+        if counters.host is None or counters.booted is None:
+            return []
+        return [(counters.booted, 0)] + list(counters.noted) + [(max(self.case.until, counters.booted), counters.host)]
 
     def _why_not_excluded(self, begin: float, end: float) -> t.Optional[str]:
         """None where a kill for memory between begin and end would be known."""
@@ -397,9 +410,8 @@ class _Judge:
 
     def _kernel_spans(self) -> t.List[t.Tuple[float, float]]:
         logs = _spans(entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat')
-        counters = self.case.counters
-        if counters.host == 0 and counters.booted is not None:
-            logs.append((counters.booted, self.case.until))
+        counts = self._counts()
+        logs += [(before[0], after[0]) for before, after in zip(counts, counts[1:]) if before[1] == after[1]]
         return logs
 
     def _of_services(self) -> t.List[Coverage]:

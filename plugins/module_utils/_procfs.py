@@ -54,6 +54,14 @@ def signal_in_mask(mask: str, signum: int) -> bool:
     return bool(int(mask, 16) >> (signum - 1) & 1)
 
 
+def parse_oom_kills(data: bytes) -> t.Optional[int]:
+    """Kills for memory since the boot, from /proc/vmstat; None where the kernel does not count them (before 4.13)."""
+    for line in data.split(b'\n'):
+        if line.startswith(b'oom_kill '):
+            return int(line[len(b'oom_kill ') :])
+    return None
+
+
 def is_dead(stat: t.Optional[Stat]) -> bool:
     """A zombie counts as dead only without other threads: a zombie leader's threads still hold its sockets."""
     return stat is None or (stat.state in 'ZX' and stat.threads <= 1)
@@ -143,6 +151,14 @@ def list_pids() -> t.List[int]:
 
 def boot_id() -> str:
     return read_text('/proc/sys/kernel/random/boot_id').strip()
+
+
+def oom_kills() -> t.Optional[int]:
+    """How many kills for memory the kernel has counted since the boot; None where that cannot be told."""
+    try:
+        return parse_oom_kills(read('/proc/vmstat'))
+    except OSError:
+        return None
 
 
 def booted_at() -> float:

@@ -314,8 +314,11 @@ class StateDir:
         return parse_lines(self.read('history.jsonl'))
 
     def history_add(self, pid: int, start_ticks: int, **fields: t.Any) -> None:
-        """Note that this process was seen as the instance's; the same sight is not written twice."""
-        entry = dict(fields, pid=pid, start_ticks=start_ticks, boot_id=_procfs.boot_id())
+        """Note that this process was seen as the instance's; the same sight is not written twice.
+
+        With what the kernel had counted then: that it counts no more at the process's end excludes a kill for memory.
+        """
+        entry = dict(fields, pid=pid, start_ticks=start_ticks, boot_id=_procfs.boot_id(), oom_kills=_procfs.oom_kills())
         known = self.seen(pid, start_ticks)
         if known is None or any(known.get(key) != value for key, value in entry.items()):
             self.append('history.jsonl', entry)

@@ -35,6 +35,13 @@ def test_a_pid_of_two_boots_is_two_lives() -> None:
     assert len(_lives.lives_of_history([entry(5, 'a', 100, 200), entry(5, 'b', 100, 200)])) == 2
 
 
+def test_counts_of_this_boot_and_of_one_clock() -> None:
+    entries = [entry(5, 'a', 100, 300, oom_kills=2), entry(5, 'a', 100, 200, oom_kills=1), entry(5, 'a', 100, 250),
+               entry(5, 'b', 100, 400, oom_kills=9), dict(entry(5, 'a', 100, 500, oom_kills=3), at=1e6 + 503.0),
+               entry(5, 'a', 100, 600, oom_kills=None), dict(entry(5, 'a', 100, 700, oom_kills=4), at=None), {}]
+    assert _lives.noted_counts(entries, 'a', 1e6) == ((1000200.0, 1), (1000300.0, 2))
+
+
 @pytest.mark.parametrize('broken', [
     {}, {'pid': 5}, dict(entry(5, 'a', 1, 2), at=None), dict(entry(5, 'a', 1, 2), pid='x')])
 def test_entries_that_cannot_be_read_are_left_out(broken: t.Dict[str, t.Any]) -> None:

@@ -220,6 +220,22 @@ def test_a6_20_the_log_is_lost_and_the_kernel_has_counted_a_kill(counted: Counte
     assert outcome(ABRUPT, DROP, coverage=(UNREADABLE,), counters=counted) == ('likely', cause)
 
 
+@pytest.mark.parametrize('noted, expected', [
+    (((SINCE - 9, 2),), ('no', 'unexplained')),  # not one more until now
+    (((SINCE - 9, 1),), ('likely', 'kernel_oom_global')),
+    (((NOON - 900, 2),), ('unknown', 'unexplained')),  # not this end, but who knows of the hours before
+    (((SINCE - 9, 1), (NOON + 900, 1)), ('unknown', 'unexplained')),  # the one more came later
+    (((SINCE - 9, 1), (NOON + 900, 2)), ('likely', 'kernel_oom_global')),
+    (((NOON + 900, 1), (NOON + 1200, 2)), ('likely', 'kernel_oom_global')),
+    (((NOON + 900, 0), (UNTIL, 2)), ('unknown', 'unexplained')),
+])
+def test_a6_20_what_was_noted_earlier_tells_when_it_rose(
+    noted: t.Tuple[t.Tuple[float, int], ...], expected: t.Tuple[str, str]
+) -> None:
+    counted = Counters(SINCE - HOUR, 2, noted=noted)
+    assert outcome(ABRUPT, coverage=(UNREADABLE,), counters=counted) == expected
+
+
 def test_a6_20_every_kill_that_was_counted_is_in_the_log() -> None:
     earlier = Coverage('kern.log', SINCE - HOUR, NOON - HOUR, True, None, True)
     counted = Counters(SINCE - HOUR, 1)

@@ -108,3 +108,10 @@ def test_close_twice() -> None:
 def test_pids_and_boot_id() -> None:
     assert os.getpid() in _procfs.list_pids()
     assert len(_procfs.boot_id()) == 36
+
+
+@pytest.mark.parametrize("data,expected", [
+    (b"pgfault 7\noom_kill 3\nballoon 1\n", 3), (b"oom_kill 0\n", 0), (b"pgfault 7\n", None), (b"", None),
+    (b"drop_oom_kill 5\n", None)])
+def test_kills_that_the_kernel_has_counted(data: bytes, expected: t.Optional[int]) -> None:
+    assert _procfs.parse_oom_kills(data) == expected
