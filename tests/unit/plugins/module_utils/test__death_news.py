@@ -145,6 +145,16 @@ def test_kills_are_counted_from_shortly_before_the_end(
     assert (found.booted, found.host) == expected
 
 
+def test_counts_of_the_history_do_not_mix_with_those_of_the_watch() -> None:
+    """The history has them since the boot, the watch since shortly before the end."""
+    subject = Subject(b"anqicms", None, frozenset(), (), ())
+    end = event(types.ABRUPT_END, uncertainty=1.0)
+    for noted in ((), ((T - 500, 205),), ((T - 1, 205),)):
+        case = Case(T - 1.5, T + 60, subject, (end,), (), Counters(T - 9000, 205, noted=noted))
+        found = _oom_verdict.decide(news.counted(case, [life()], [news.Count(T - 2, 205)]))
+        assert (found.verdict, found.cause) == ("no", "unexplained"), noted
+
+
 def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
     count = 1000
     lines, lives = [], []  # type: t.List[RawLine], t.List[Life]
