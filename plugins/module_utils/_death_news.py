@@ -94,7 +94,7 @@ def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> C
     before = [count for count in counts if lives and count.time < min(life.last_seen for life in lives) - _COUNTED_S]
     if before:
         since_then = case.counters.host - before[-1].kills
-        counters = case.counters._replace(booted=before[-1].time, host=since_then, noted=())  # those count since the boot
+        counters = case.counters._replace(booted=before[-1].time, host=since_then, noted=())  # of the boot
         return case._replace(counters=counters)
     return case._replace(counters=case.counters._replace(host=None)) if case.counters.host else case
 
