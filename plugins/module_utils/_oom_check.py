@@ -97,6 +97,7 @@ class Look:
         self.cgroups = {}   # type: t.Dict[str, str]
         self.environment = None  # type: t.Optional[t.Mapping[str, str]]
         self.counters = Counters()
+        self.history = []   # type: t.List[t.Dict[str, t.Any]]
 
     def take(self) -> Case:
         self._find()
@@ -120,9 +121,10 @@ class Look:
         self.running = bool(found.candidates)
         record = self._record()
         self.tasks = _oom_subject.host_tasks()
+        self.history = _lives.history(self.context.instance, self.context.state.base)
         self.subject = _oom_subject.subject(
             self.context.instance, found.candidates, self.tasks, self.params['pid'], self.context.state.base,
-            record.uid if record else None)
+            record.uid if record else None, self.history)
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
         if found.candidates:
@@ -233,8 +235,7 @@ class Look:
         own = [group for group in groups
                if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
         evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
-        noted = _lives.noted_counts(_lives.history(self.context.instance, self.context.state.base), host.boot_id,
-                                    time.time() - time.monotonic())
+        noted = _lives.noted_counts(self.history, host.boot_id, time.time() - time.monotonic())
         self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence),
                                  tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until))
         if host.booted is not None and self.since < host.booted < self.until:

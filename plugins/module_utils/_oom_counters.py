@@ -46,7 +46,7 @@ class GroupCounters(t.NamedTuple):
 
 
 def parse_counts(data: bytes) -> t.Dict[str, int]:
-    """Lines of a word and a number: /proc/vmstat, memory.events, memory.oom_control; anything else is left out."""
+    """Lines of a word and a number: /proc/stat, memory.events, memory.oom_control; anything else is left out."""
     counts = {}
     for line in data.split(b'\n'):
         fields = line.split()
@@ -89,7 +89,7 @@ def group_evidence(group: GroupCounters) -> Evidence:
 def read_host(proc: str = '/proc') -> HostCounters:
     now = time.time()
     try:
-        kills = parse_counts(_procfs.read(os.path.join(proc, 'vmstat'))).get('oom_kill')
+        kills = _procfs.parse_oom_kills(_procfs.read(os.path.join(proc, 'vmstat')))
         why_not = None if kills is not None else 'this kernel does not count kills for memory (older than 4.13)'
     except OSError as exc:
         kills, why_not = None, '%s cannot be read: %s' % (os.path.join(proc, 'vmstat'), exc.strerror)

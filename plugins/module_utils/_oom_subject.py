@@ -13,6 +13,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _lives,
     _procfs,
     _selection,
+    _state,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Other, Subject
@@ -96,8 +97,9 @@ def _uid_of(pid: int) -> t.Optional[int]:
 
 
 def subject(instance: Instance, candidates: t.Sequence[_selection.Candidate], tasks: HostTasks,
-            pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int]) -> Subject:
-    known = _lives.lives(candidates, _lives.history(instance, base))
+            pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int],
+            history: t.Iterable[_state.Entry]) -> Subject:
+    known = _lives.lives(candidates, history)
     uids = {life.uid for life in known} | {launch_uid}
     own = {found.pid for found in candidates}
     comm = os.fsencode(instance.binary)

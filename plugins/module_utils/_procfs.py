@@ -57,8 +57,9 @@ def signal_in_mask(mask: str, signum: int) -> bool:
 def parse_oom_kills(data: bytes) -> t.Optional[int]:
     """Kills for memory since the boot, from /proc/vmstat; None where the kernel does not count them (before 4.13)."""
     for line in data.split(b'\n'):
-        if line.startswith(b'oom_kill '):
-            return int(line[len(b'oom_kill ') :])
+        name, _blank, count = line.partition(b' ')
+        if name == b'oom_kill' and count.isdigit():
+            return int(count)
     return None
 
 
