@@ -22,11 +22,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _selection,
     _slots,
     _sockdiag,
-    _spawn,
     _state,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
 DEFAULT_PORT = 8001  # what the application takes without a config.json
 

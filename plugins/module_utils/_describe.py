@@ -31,7 +31,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import Host
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 Row = t.Dict[str, t.Any]

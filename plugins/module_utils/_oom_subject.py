@@ -8,13 +8,8 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _host,
-    _lives,
-    _procfs,
-    _selection,
-    _state,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _lives, _procfs, _selection, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Other, Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES

@@ -43,15 +43,19 @@ class PayloadFinder(importlib.abc.MetaPathFinder):
         path: t.Optional[t.Sequence[t.Union[bytes, str]]],
         target: t.Optional[types.ModuleType] = None,
     ) -> t.Optional[importlib.machinery.ModuleSpec]:
-        name = fullname[len(_PREFIX):]
-        if not fullname.startswith(_PREFIX) or '.' in name:
+        if not fullname.startswith(_PREFIX):
             return None
-        file = '%s/%s.py' % (self.directory, name)
+        place = '%s/%s' % (self.directory, fullname[len(_PREFIX) :].replace('.', '/'))
+        return self._spec(fullname, place + '.py', False) or self._spec(fullname, place + '/__init__.py', True)
+
+    def _spec(self, fullname: str, file: str, is_package: bool) -> t.Optional[importlib.machinery.ModuleSpec]:
+        """The file as a module or a package; None where the payload does not have it."""
         try:
             data = self.get_data(file)
         except OSError:
             return None
-        spec = importlib.machinery.ModuleSpec(fullname, PayloadLoader(file, data), origin=file)
+        spec = importlib.machinery.ModuleSpec(
+            fullname, PayloadLoader(file, data), origin=file, is_package=is_package)
         spec.has_location = True
         return spec
 

@@ -14,13 +14,13 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _process,
-    _start,
     _step_graceful_stop,
     _step_verified_start,
-    _stop,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 _SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
 _STOP_TIMEOUT_S = 120.0

@@ -7,8 +7,8 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 SPEC = dict(
     timeout=dict(type='float', default=30.0),

@@ -7,8 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _start, _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 SPEC = dict(
     ready_timeout=dict(type='float', default=120.0),

@@ -9,9 +9,10 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _start, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
 Result = t.Dict[str, t.Any]

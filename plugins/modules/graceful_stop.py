@@ -197,7 +197,8 @@ zombie_parent:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop, _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 
 def main() -> None:

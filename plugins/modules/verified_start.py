@@ -135,7 +135,8 @@ would:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _start, _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ from instance import make_instance
 from integration.stopping import Actor, directories, stop
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _ports, _process, _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _ports, _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 from ansible_collections.anqicms.lifecycle.plugins.modules import instance_info, log_check, port_released
 
 Times = dict[str, list[float]]  # milliseconds

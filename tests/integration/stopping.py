@@ -29,10 +29,11 @@ from instance import end_below
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs, _state, _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 Result = dict[str, Any]
 DEFAULTS: Result = {"timeout": 30.0, "idle_timeout": 5.0, "force": "idle"}

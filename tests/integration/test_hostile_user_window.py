@@ -17,8 +17,9 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _start_plan, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
 pytestmark = pytest.mark.root
 NOBODY = 65534

@@ -23,15 +23,9 @@ from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _cron,
-    _describe,
-    _evidence,
-    _files,
-    _host,
-    _state,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _describe, _evidence, _files, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 
 Row = dict[str, Any]

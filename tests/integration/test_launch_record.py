@@ -19,8 +19,10 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _shim, _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 NOBODY = 65534
 SECRET = "geheim-\udcff-中"

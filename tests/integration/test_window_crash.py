@@ -18,8 +18,10 @@ import windows
 from instance import Instance
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _spawn, _start, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 VERSIONS = ("2.5.3", "3.2.1", "3.2.8", "3.3.11", "3.5.8")
 SECONDS = 15.0  # for the guardian; it needs less than two on an idle machine

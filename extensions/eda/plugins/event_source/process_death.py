@@ -302,7 +302,10 @@ def is_death(row: t.Mapping[str, t.Any]) -> bool:
 def payload(settings: Row) -> bytes:
     """The line that the host's Python is sent. RuntimeError where the collection is not around this file."""
     directory = Path(__file__).resolve().parents[4] / "plugins" / "module_utils"
-    files = {f"module_utils/{path.name}": path.read_text(encoding="utf-8") for path in directory.glob("_*.py")}
+    files = {
+        f"module_utils/{path.relative_to(directory).as_posix()}": path.read_text(encoding="utf-8")
+        for path in directory.rglob("*.py")
+    }
     if "module_utils/_death_watch.py" not in files:
         raise RuntimeError(
             f"{directory} does not hold the collection anqicms.lifecycle. Install the collection as a whole and use "

@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _inflight, _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 
 # between requests for a second: answered, acknowledged, silent
 INFO = _sockdiag.TcpInfo(0, 1000, 1005, 960, 4000, 300, 3, 3)

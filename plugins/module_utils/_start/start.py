@@ -14,13 +14,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _holders,
     _http,
     _process,
-    _shim,
     _sockdiag,
-    _spawn,
-    _start_plan,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
 Params = t.Mapping[str, t.Any]
 

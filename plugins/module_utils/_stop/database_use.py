@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _holders, _procfs, _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._kill_policy import DatabaseUse
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
 
 
 def silence(socks: t.Iterable[_sockdiag.Sock]) -> t.Optional[float]:

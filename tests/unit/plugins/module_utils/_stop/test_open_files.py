@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
 
 
 @pytest.mark.parametrize("path,flags,reader", [

@@ -11,21 +11,21 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _database_use,
     _holders,
-    _inflight,
-    _kill_policy,
-    _open_files,
     _process,
     _procfs,
     _selection,
     _sockdiag,
     _supervisors,
-    _survivors,
     _versions,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds, name_of_signal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import survivors as _survivors
 
 Params = t.Mapping[str, t.Any]
 

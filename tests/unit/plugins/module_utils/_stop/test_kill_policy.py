@@ -7,8 +7,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kill_policy
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._kill_policy import DatabaseUse, Migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse, Migration
 
 NEVER = float("inf")
 QUIET, LATELY, NOW = DatabaseUse(False, 60.0), DatabaseUse(False, 2.0), DatabaseUse(False, 0.2)

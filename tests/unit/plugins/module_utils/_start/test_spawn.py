@@ -11,16 +11,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _cgroups,
-    _executable,
-    _launch,
-    _procfs,
-    _shim,
-    _spawn,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _executable, _launch, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
 MOUNTINFO = """\
 30 22 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
