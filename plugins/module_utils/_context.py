@@ -59,6 +59,9 @@ class Context:
         self.slot = _slots.Slot()  # a place among the instances of this host that are down
         self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
+        self.until: t.Optional[float] = None  # monotonic: the end of the window or recovery; None: no common limit
+        self.touched = False  # a process of the instance was signalled or started by this run
+        self.hosts: t.Sequence[str] = ()  # names by which the version is asked for where localhost gets none
 
     def look(self) -> t.Optional[_selection.Candidate]:
         """Find the process, open it, read configuration and version. LifecycleError when that is ambiguous."""
@@ -132,6 +135,10 @@ class Context:
     def version(self) -> t.Optional[str]:
         """The running version; that of the files where the process does not tell."""
         return self.running_version or self.file_version
+
+    def time_left(self, wanted: float) -> float:
+        """``wanted`` seconds, but not more than is left until the end of the window or recovery; never negative."""
+        return wanted if self.until is None else max(0.0, min(wanted, self.until - time.monotonic()))
 
     def note_answer(self, at: float) -> None:
         """The first correct answer after the stop ends the downtime."""

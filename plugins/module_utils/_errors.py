@@ -17,6 +17,10 @@ class LifecycleError(Exception):
         self.result = result
 
 
+class NotYet(LifecycleError):
+    """What stands in the way of a start can pass by itself: a database that is down, a held port, a busy file."""
+
+
 _T = t.TypeVar('_T')
 
 

@@ -64,15 +64,33 @@ def idle_grace(version: t.Optional[str]) -> float:
     return 0.03 if _versions.behaviour(version).on_sigterm == 'stays' else 2.0
 
 
-def may_kill(
-    force: str, port_closed_by_us: bool, in_use: int, migration: Migration, idle_for: float, grace: float, expired: bool
-) -> t.Optional[str]:
+class Look(t.NamedTuple):
+    """One look at a process that was asked to end. Times in seconds.
+
+    ``closed``: its port is closed, and was open. ``in_use``: connections with a request. ``idle_for``: since the port is
+    closed and no connection is in use. ``expired``: the time of the stop is over. ``at_deadline``: that of the whole
+    window is, so that the site would stay down.
+    """
+
+    closed: bool
+    in_use: int
+    migration: Migration
+    idle_for: float
+    grace: float
+    expired: bool
+    at_deadline: bool = False
+
+
+def may_kill(force: str, look: Look) -> t.Optional[str]:
     """``forced_idle`` or ``forced_timeout`` when SIGKILL is allowed now. A migration overrides every force."""
-    if force == 'never' or migration.verdict == 'running':
+    if force == 'never' or look.migration.verdict == 'running':
         return None
-    if port_closed_by_us and not in_use and migration.verdict == 'no' and idle_for >= grace:
+    if look.closed and not look.in_use and look.migration.verdict == 'no' and look.idle_for >= look.grace:
         return 'forced_idle'
-    return 'forced_timeout' if force == 'timeout' and expired else None
+    if force == 'timeout' and look.expired:
+        return 'forced_timeout'
+    # Nothing but requests holds it, and waiting longer would leave the site down.
+    return 'forced_timeout' if look.at_deadline and look.closed and look.migration.verdict == 'no' else None
 
 
 def cut_requests(on_sigterm: str, exit_kind: str, busy_at_signal: int, busy_at_kill: int) -> int:

@@ -117,6 +117,10 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     )
 
 
+class StillAlive(LifecycleError):
+    """It was asked to end and has not ended yet."""
+
+
 class Stop:
     """One stop of one process."""
 
@@ -135,6 +139,7 @@ class Stop:
         self.children = _survivors.Children(handle.proc)
         self.foreign_files = _open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
         self.listened = self._listens()
+        self.is_closed = False  # after our signal
         self.opened = self.listened or context.running_version is not None or self._has_served()
         self.database = _database_use.Watch(handle.proc, context.port)
 
@@ -143,7 +148,7 @@ class Stop:
         self._wait_until_started()
         if self.listened:
             limit = 0.0 if self._is_halted() else self.params['idle_timeout']
-            waited = _inflight.wait_idle(self.context.port, limit, self.tracker)
+            waited = _inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
             self.in_flight, self.busy_at_signal = waited.in_flight, waited.left
         self.children.look()
         self.image = self._image()
@@ -160,7 +165,7 @@ class Stop:
         while not self._listens():
             if self.handle.gone():
                 return
-            if time.monotonic() > self.begin + self.params['timeout']:
+            if time.monotonic() > self.begin + self.params['timeout'] or self._at_deadline():
                 raise LifecycleError(
                     'pid %d of %s has not opened port %d yet: it may be migrating its database. Nothing was '
                     'signalled. Wait until it answers, then stop it.'
@@ -200,6 +205,7 @@ class Stop:
             return None
 
     def _send(self, number: int) -> None:
+        self.context.touched = True
         self.context.note('signal', signal=name_of_signal(number), pid=self.handle.pid)
         if self.handle.signal(number):
             self.signals.append(dict(signal=name_of_signal(number), at_ms=milliseconds(self.begin)))
@@ -211,9 +217,16 @@ class Stop:
             if kind:
                 self._kill(kind)
                 return
-            if expired:
+            if expired and not self._may_wait_on():
                 raise self._lives_on()
         self._note_listener_end()
+
+    def _may_wait_on(self) -> bool:
+        """In a window, a site whose port our signal has closed is waited for until the deadline: it is down anyway."""
+        return self.context.until is not None and self.is_closed and not self._at_deadline()
+
+    def _at_deadline(self) -> bool:
+        return self.context.until is not None and time.monotonic() >= self.context.until
 
     def _note_listener_end(self) -> None:
         if self.listened and self.context.listener_ended_at is None:
@@ -221,7 +234,7 @@ class Stop:
 
     def _decide(self, expired: bool) -> t.Optional[str]:
         """Look once; the kind of kill that is allowed now, None to go on waiting."""
-        closed = not self._listens()
+        closed = self.is_closed = not self._listens()
         if closed:
             self._note_listener_end()
             self.children.look()
@@ -233,15 +246,16 @@ class Stop:
             self.idle_since = None
         elif self.idle_since is None:
             self.idle_since = now
-        return _kill_policy.may_kill(
-            self.force,
+        look = _kill_policy.Look(
             closed and self.opened,
             self.busy_at_kill,
             self._migration(),
             now - self.idle_since if self.idle_since is not None else 0.0,
             _kill_policy.idle_grace(self.context.version),
             expired,
+            self._at_deadline(),
         )
+        return _kill_policy.may_kill(self.force, look)
 
     def _ask_again_after_exec(self) -> None:
         """An application that restarts itself in place stays the same process, but that program got no SIGTERM."""
@@ -280,7 +294,7 @@ class Stop:
         migration = self._migration()
         if migration.verdict != 'no':
             why.append('a migration is %s: %s' % (migration.verdict, migration.why))
-        return LifecycleError(
+        return StillAlive(
             'pid %d of %s is still alive %d ms after %s (%s). Nothing more was sent. Wait and try again; with '
             'force: timeout it is killed, unless a migration runs.'
             % (

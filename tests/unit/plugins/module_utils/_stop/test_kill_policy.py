@@ -73,23 +73,30 @@ def test_database_is_looked_at_only_where_it_matters(version: t.Optional[str], o
     assert _kill_policy.needs_a_look_at_the_database(version, opened) is looks
 
 
-def allowed(force: str, closed: bool, in_use: int, verdict: str, idle: bool, expired: bool) -> t.Optional[str]:
-    """The rule, written once more: idle kills what is proven idle, timeout what is left, a migration nothing."""
+def allowed(
+    force: str, closed: bool, in_use: int, verdict: str, idle: bool, expired: bool, at_deadline: bool
+) -> t.Optional[str]:
+    """The rule, written once more: idle kills what is proven idle, timeout and the deadline what is left, a migration
+    nothing; what is only possible stands against the deadline too."""
     if force == "never" or verdict == "running":
         return None
     if closed and in_use == 0 and verdict == "no" and idle:
         return "forced_idle"
-    return "forced_timeout" if (force, expired) == ("timeout", True) else None
+    if (force, expired) == ("timeout", True):
+        return "forced_timeout"
+    return "forced_timeout" if at_deadline and closed and verdict == "no" else None
 
 
 def test_every_kill() -> None:
     verdicts, either = ("no", "possible", "running"), (True, False)
-    rows = list(itertools.product(("never", "idle", "timeout"), either, (0, 1), verdicts, either, either))
-    for force, closed, in_use, verdict, idle, expired in rows:
-        migration, idle_for = Migration(verdict, ""), 2.0 if idle else 1.9
-        kind = _kill_policy.may_kill(force, closed, in_use, migration, idle_for, 2.0, expired)
-        assert kind == allowed(force, closed, in_use, verdict, idle, expired), (force, closed, verdict, idle, expired)
-    assert len(rows) == 144
+    rows = list(itertools.product(("never", "idle", "timeout"), either, (0, 1), verdicts, either, either, either))
+    for row in rows:
+        force, closed, in_use, verdict, idle, expired, at_deadline = row
+        look = _kill_policy.Look(
+            closed, in_use, Migration(verdict, ""), 2.0 if idle else 1.9, 2.0, expired, at_deadline
+        )
+        assert _kill_policy.may_kill(force, look) == allowed(*row), row
+    assert len(rows) == 288
 
 
 @pytest.mark.parametrize("version,seconds", [
