@@ -72,6 +72,12 @@ def journal(context: Context) -> list[Result]:
     return [dict(entry) for entry in context.state.journal()]
 
 
+def at_event(context: Context, event: str, **fields: Any) -> Result:
+    """The first entry of this event with these fields; empty when there is none yet."""
+    found = [entry for entry in journal(context) if at(event, **fields)(entry, 0)]
+    return found[0] if found else {}
+
+
 def worker_log(context: Context) -> str:
     """What went wrong in the worker outside of what it reports; empty when nothing did."""
     return Path(context.state.path, "worker.log").read_text(errors="replace")

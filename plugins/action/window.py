@@ -26,6 +26,7 @@ _RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
 _UNSTARTED_RETRY_S = 30.0  # nothing is known to have begun: give up sooner
 _LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was killed under us
 _DEFAULT_DEADLINE_S = 900.0
+_LONGER_S = 160.0  # than twice the deadline no worker and guardian are at work, see _worker.longest
 
 Result = dict[str, t.Any]
 
@@ -58,7 +59,7 @@ def progress_line(host: str, directory: str, where: Result) -> str:
     text = ' (%s)' % where['text'] if where.get('text') else ''
     line = 'window [%s %s]: %s%s, %.1f s so far' % (host, directory, step, text, where.get('elapsed_ms', 0) / 1000.0)
     if where.get('left_ms') is not None:
-        line += ', at most %d s left' % (where['left_ms'] / 1000)
+        line += ', %d s until its deadline' % (where['left_ms'] / 1000)
     return ''.join(char if char.isprintable() else '?' for char in line)
 
 
@@ -73,16 +74,25 @@ class ActionModule(ActionBase):
         self._vars: Result = task_vars or {}
         self._host = str(self._vars.get('inventory_hostname', '?'))
         self._began = False
-        self._give_up_at = time.monotonic() + self._deadline() + 60.0
+        self._give_up_at = time.monotonic() + 2 * self._deadline() + _LONGER_S
         self._losses: list[str] = []
         token = uuid.uuid4().hex
         answer = self._call(self._arguments(token=token, wait=_FIRST_WAIT_S))
         while answer.get('running'):
             self._began = True
             display.display(progress_line(self._host, str(self._task.args.get('dir')), answer['where']))
+            if time.monotonic() > self._give_up_at:
+                answer = self._not_ended(answer)
+                break
             answer = self._call(self._arguments(token=token, wait=_NEXT_WAIT_S, follow=True))
         result.update(self._shaped(without_private(answer)))
         return result
+
+    def _not_ended(self, answer: Result) -> Result:
+        msg = ('the window on %s has not ended %g s after its begin, longer than worker and guardian may take together. '
+               'Its state is not known. Look with instance_info for what is at work there.' % (
+                   self._host, 2 * self._deadline() + _LONGER_S))
+        return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer['where'], msg=msg)
 
     def _arguments(self, **internal: t.Any) -> Result:
         return dict(self._task.args, internal=internal)

@@ -35,6 +35,16 @@ def _standard_files(log_path: str, keep: t.Set[int]) -> None:
                 pass
 
 
+def close_all_files() -> None:
+    """All but the standard files, for a process that stays behind what others wait for."""
+    for name in os.listdir('/proc/self/fd'):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass
+
+
 def _leave_login_session(name: str) -> None:
     """On systemd: out of the ssh session's scope, which may be ended at logout."""
     if os.geteuid() != 0 or not _cgroups.runs_systemd():

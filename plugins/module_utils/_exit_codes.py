@@ -41,6 +41,11 @@ class Explanation(t.NamedTuple):
     meaning: str
     advice: str
     line: t.Optional[str]
+    passes: bool = False  # the same start can succeed later, without a change to the instance
+
+
+_PASSING = ('the port is in use by another process', 'the port was taken while it started',
+            'the database of config.json cannot be reached')
 
 
 def plain_lines(log: str) -> t.List[str]:
@@ -54,7 +59,7 @@ def from_log(log: str) -> t.Optional[Explanation]:
     for pattern, meaning, advice in _CAUSES:
         for line in lines:
             if re.search(pattern, line):
-                return Explanation(meaning, advice, line)
+                return Explanation(meaning, advice, line, meaning in _PASSING)
     return None
 
 

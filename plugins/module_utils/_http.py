@@ -197,8 +197,9 @@ def _torn(data: bytes) -> bool:
 def version_info(port: int, host: str = 'localhost', timeout: float = 1.0, address: str = '127.0.0.1') -> Answer:
     """Ask the instance on ``port`` for its version; ``timeout`` in seconds for the whole answer."""
     try:
-        status, body = parse_response(exchange(address, port, request(VERSION_PATH, '%s:%d' % (host, port)), timeout))
-    except OSError as exc:
+        asked = request(VERSION_PATH, '%s:%d' % (ascii_host(host), port))
+        status, body = parse_response(exchange(address, port, asked, timeout))
+    except (OSError, UnicodeError) as exc:
         return Answer(None, None, str(exc) or type(exc).__name__)
     version = parse_version(status, body)
     if version:

@@ -13,17 +13,22 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _http,
     _process,
     _step_graceful_stop,
     _step_verified_start,
+    _versions,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 _SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
 _STOP_TIMEOUT_S = 120.0
+_LOOK_S = 1.0         # for one question to a process that may still be starting
 _EXEC_WAIT_S = 5.0    # a child that was released has executed the binary by then
 
 Run = t.Mapping[str, t.Any]
@@ -50,9 +55,37 @@ def _wait_for_parked(context: Context, run: Run) -> None:
             time.sleep(0.005)
 
 
-def _stop_what_was_stopping(context: Context) -> None:
+def _never_ends_by_itself(context: Context) -> bool:
+    return _versions.behaviour(context.version).on_sigterm == 'stays'
+
+
+def _stop_what_was_stopping(context: Context, run: Run) -> None:
+    """As the run was to stop it. A version that SIGTERM never ends is ended when it is idle, even with never."""
     params = {name: option.get('default') for name, option in _step_graceful_stop.SPEC.items()}
-    _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S), watch=False)
+    never = run.get('force') == 'never'
+    force = 'never' if never and not _never_ends_by_itself(context) else 'idle'
+    _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, force=force, cut=not never), watch=False)
+
+
+def is_ready(context: Context, run: Run) -> bool:
+    """Whether a try to put it right can succeed now. Only looks; the lock is not needed."""
+    try:
+        context.will_stop = False
+        context.look()
+        if context.candidate is None and wanted_state(run.get('steps') or []) != 'stopped':
+            _start_plan.plan(context, _step_verified_start.defaults())
+        if context.candidate is None:
+            return True
+        if _is_the_old_one(context, run) and run.get('signalled'):
+            return _never_ends_by_itself(context) and not context.listens() and not _inflight.look(context.port)
+        hosts = ['localhost'] + list(run.get('hosts') or [])
+        return any(_http.version_info(context.port, host, _LOOK_S).alive for host in hosts)
+    except NotYet:
+        return False
+    except LifecycleError:
+        return True  # the try says what is wrong
+    finally:
+        context.close()
 
 
 def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
@@ -60,15 +93,33 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     _wait_for_parked(context, run)
     time.sleep(_SETTLE_S)
     context.will_stop = False
+    context.hosts = run.get('hosts') or context.hosts
     context.look()
     ending = _is_the_old_one(context, run) and (bool(run.get('signalled')) or not context.listens())
     if ending:
-        _stop_what_was_stopping(context)
+        _stop_what_was_stopping(context, run)
     result = _start.start(context, _step_verified_start.defaults())
     how = 'it was started' if result['changed'] else 'it ran'
     if ending:
         how = 'its end was completed, then ' + how
     return dict(result, changed=result['changed'] or ending, recovered=how)
+
+
+def finish(context: Context, run: Run) -> t.Optional[int]:
+    """Reach what the run was to reach; returns the pid that runs. LifecycleError when that is not possible yet."""
+    if wanted_state(run.get('steps') or []) != 'stopped':
+        return make_it_run(context, run)['pid']  # type: ignore[no-any-return]
+    context.look()
+    if _is_the_old_one(context, run):
+        _stop_what_was_stopping(context, run)
+    return None
+
+
+def wanted_state(names: t.Iterable[str]) -> t.Optional[str]:
+    """``running`` or ``stopped`` after the last of these steps that decides it; None where no step does."""
+    decide = dict(graceful_stop='stopped', verified_start='running')
+    states = [decide[name] for name in names if name in decide]
+    return states[-1] if states else None
 
 
 def should_run(run: Run) -> bool:
@@ -80,9 +131,10 @@ def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Put an unfinished run right. The lock must be held. LifecycleError when the instance does not run after it."""
     if not should_run(run):
         return dict(changed=False, pid=None, recovered='nothing was to be done, it did not run before')
+    context.touched = True  # what can pass is waited for, as far as the limit of this recovery allows
     try:
         return make_it_run(context, run)
     except LifecycleError as exc:
         context.state.try_log('recovery_failed', durable=True, msg=exc.msg)
-        raise LifecycleError('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is '
+        raise type(exc)('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is '
                              'mended.' % (run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc

@@ -149,14 +149,14 @@ def _refuse_strangers(context: Context) -> None:
 
 def _one(context: Context, params: t.Mapping[str, t.Any], target: _http.Target, site: Site) -> Row:
     begin = time.monotonic()
-    asker = Asker(target, site, params['timeout'], params['through'] == 'direct')
+    asker = Asker(target, site, context.time_left(params['timeout']), params['through'] == 'direct')
     verdict = _site_verdict.decide(site, asker.ask(_versions.has_siteinfo(context.version)))
     where = '%s://%s:%d' % (target.scheme, target.address, target.port)
     row = dict(host=site.host, ok=verdict.ok, status=verdict.status, id=verdict.id, ms=milliseconds(begin),
                reason=verdict.reason, message=_site_verdict.message(site, verdict, where), warm_up=None)  # type: Row
     if verdict.ok and params['warm_up']:
         context.progress('warming up %s' % site.host)
-        row['warm_up'] = WarmUp(target, site, params['warm_up_timeout']).run(params['warm_up'])
+        row['warm_up'] = WarmUp(target, site, context.time_left(params['warm_up_timeout'])).run(params['warm_up'])
     return row
 
 

@@ -119,7 +119,9 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
         return dict(begin['recovers'])  # it had an earlier one to put right first, and has not
     before = (recovered or [begin])[-1].get('before')
     signalled = any(entry.get('event') == 'signal' for entry in run)
+    stays = [entry for entry in run if entry.get('event') in ('guardian_stays', 'guardian_left')]
     return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
+                force=begin.get('force'), hosts=begin.get('hosts'), waits_for=stays[-1].get('waits_for') if stays else None,
                 boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
                 before=before, signalled=signalled, parked=parked[-1] if parked else None)
 
@@ -362,6 +364,12 @@ def lock(instance: Instance) -> t.Optional[int]:
             return fd
         time.sleep(0.005)  # is_locked() of another process holds it for a moment
     return None
+
+
+def unlock(fd: int) -> None:
+    """Give the lock up, also for those who have inherited its descriptor."""
+    if fd >= 0:
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def is_locked(instance: Instance) -> bool:

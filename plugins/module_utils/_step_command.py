@@ -23,6 +23,7 @@ SPEC = dict(
     timeout=dict(type='float', default=60.0),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 _SHOWN = 4096   # bytes of its output
+_KILL_WAIT_S = 5.0
 _DRAIN_S = 0.5  # for the rest of the output of a command that has ended
 # Never the caller's: root's command is not looked up in it.
 _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -70,6 +71,15 @@ class _Output(threading.Thread):
         return self.end.decode('utf-8', 'replace').strip()
 
 
+def _end(process: 't.Any') -> None:
+    """SIGKILL to all of its session's first group; what waits in the kernel is left behind."""
+    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_KILL_WAIT_S)
+    except subprocess.TimeoutExpired:
+        pass
+
+
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """Run it in a session of its own: a time-out ends all that it started. LifecycleError unless it exits with 0."""
     argv = words(params)
@@ -82,13 +92,13 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (
             name, exc.strerror)) from exc
     output = _Output(present(process.stdout))
+    limit = context.time_left(params['timeout'])
     try:
-        process.wait(params['timeout'])
+        process.wait(limit)
     except subprocess.TimeoutExpired as exc:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise LifecycleError('%s was ended after %g s (timeout). The steps after it were not done. Its output: %s' % (
-            name, params['timeout'], output.text() or '(none).'), changed=True) from exc
+        _end(process)
+        raise LifecycleError('%s was ended after %.3g s (%s). The steps after it were not done. Its output: %s' % (
+            name, limit, 'timeout' if limit == params['timeout'] else 'the deadline of the window', output.text() or '(none).'), changed=True) from exc
     if process.returncode:
         raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
             name, process.returncode, output.text() or '(none).'), changed=True, exit_code=process.returncode)

@@ -28,5 +28,5 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     ports = params['ports'] or [context.start_port]
-    waited = _ports.wait_released(ports, params['address'], params['timeout'], on_progress=context.progress)
+    waited = _ports.wait_released(ports, params['address'], context.time_left(params['timeout']), on_progress=context.progress)
     return dict(waited, changed=False)

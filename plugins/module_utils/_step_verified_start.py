@@ -13,10 +13,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import st
 
 SPEC = dict(
     ready_timeout=dict(type='float', default=120.0),
+    ready_limit=dict(type='float', default=900.0),
     stable_for=dict(type='float', default=1.0),
     environment=dict(type='dict', no_log=True),
     arguments=dict(type='list', elements='str'),
     user=dict(type='str'),
+    hosts=dict(type='list', elements='str'),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 
 

@@ -38,7 +38,7 @@ def _internal(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def _plan_of(module: AnsibleModule) -> _window.Plan:
     params = module.params
-    _module.refuse_negative(params, 'deadline')
+    _module.refuse_negative(params, 'deadline', 'guardian_limit')
     steps = _validate.validate(params['steps'], module.no_log_values)
     if params['recover'] == 'only' and steps:
         raise LifecycleError('recover: only takes no steps. Nothing was done.')
@@ -46,7 +46,8 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
         raise LifecycleError('steps is empty. Nothing was done. Give the steps of the window, or recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
-    return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'])
+    return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
+                        params['guardian_limit'])
 
 
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
@@ -91,7 +92,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
             return settled
     if module.check_mode:
         return _planned(context, plan)
-    until = time.monotonic() + (_internal(module.params)['wait'] or plan.deadline + 60.0)
+    until = time.monotonic() + (_internal(module.params)['wait'] or _worker.longest(plan))
     if _internal(module.params)['follow'] and not known:
         raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
             plan.run_id, context.state.path))

@@ -7,6 +7,7 @@
 
 import os
 import signal
+import time
 import traceback
 import typing as t
 
@@ -23,15 +24,24 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
-OVERSTAY_S = 30.0      # after the deadline the step that runs may end, then the worker is ended
+OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
 _KILL_WAIT_S = 10.0
+_LEAST_RECOVERY_S = 60.0
+_REPORT_S = 30.0
+# A guardian that stays: its pauses, and the longest single try. It holds the lock for no longer than that.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TRY_S = 0.25, 5.0, 60.0
 
 
 class Guardian:
-    """The parent of the worker: when that is killed or overstays its deadline, it puts the instance right at once."""
+    """The parent of the worker: when that is killed or overstays its deadline, it puts the instance right at once.
 
-    def __init__(self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry]) -> None:
-        self.context, self.plan, self.unfinished = context, plan, unfinished
+    Where the run stays unfinished and only time can help, it stays behind without the lock, see ``_Vigil``.
+    """
+
+    def __init__(
+        self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: int = -1
+    ) -> None:
+        self.context, self.plan, self.unfinished, self.lock = context, plan, unfinished, lock
         self.overstayed = False
 
     def run(self) -> None:
@@ -44,41 +54,46 @@ class Guardian:
             self._work()
         state.try_log('worker', pid=worker)
         status = self._wait_for(worker)
-        if state.result(self.plan.token) is None:
-            self._recover(worker, status)
+        result = state.result(self.plan.token)
+        if result is None:
+            result = self._recover(worker, status)
         os.close(alive)
+        if result.get('waits_for'):
+            _Vigil(self.context, self.plan, result).keep(self.lock)
 
     def _work(self) -> None:
         """The worker. Never returns."""
         code = 1
         try:
-            window = _window.Window(self.context, self.plan, self.unfinished)
-            result = window.run()
-            finish(self.context.state, self.plan, result, window.is_settled)
+            result = _window.Window(self.context, self.plan, self.unfinished).run()
+            finish(self.context.state, self.plan, result)
+            _state.unlock(self.lock)  # also of a guardian that cannot run: the work is over
             code = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode('utf-8', 'replace'))
         finally:
             os._exit(code)
 
-    def _wait_for(self, worker: int) -> int:
+    def _wait_for(self, worker: int) -> t.Optional[int]:
+        """Its exit status; None where even SIGKILL did not end it in time."""
         with _process.ProcessHandle(worker) as handle:
             if not handle.wait_gone(self.plan.deadline + OVERSTAY_S):
                 self.overstayed = True
                 handle.signal(signal.SIGKILL)
-                handle.wait_gone(_KILL_WAIT_S)
+                if not handle.wait_gone(_KILL_WAIT_S):
+                    return None
         return os.waitpid(worker, 0)[1]
 
-    def _how_it_ended(self, worker: int, status: int) -> str:
+    def _how_it_ended(self, worker: int, status: t.Optional[int]) -> str:
         if self.overstayed:
-            return 'the worker (pid %d) had not ended %g s after the deadline of %g s and was ended' % (
-                worker, OVERSTAY_S, self.plan.deadline)
-        if os.WIFSIGNALED(status):
+            return 'the worker (pid %d) had not ended %g s after the deadline of %g s and was %s' % (
+                worker, OVERSTAY_S, self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
+        if status is not None and os.WIFSIGNALED(status):
             return 'the worker (pid %d) was killed by signal %d' % (worker, os.WTERMSIG(status))
         return 'the worker (pid %d) ended without a result; see %s' % (
             worker, os.path.join(self.context.state.path, 'worker.log'))
 
-    def _recover(self, worker: int, status: int) -> None:
+    def _recover(self, worker: int, status: t.Optional[int]) -> _window.Result:
         state = self.context.state
         run = _state.last_run(state.journal())
         todo = _state.unfinished(run) or dict(steps=self.plan.names)
@@ -89,20 +104,109 @@ class Guardian:
         what = '%s: %s in step %s.' % (
             self.context.instance.id, self._how_it_ended(worker, status), todo.get('step') or 'prepare')
         try:
+            self.context.until = time.monotonic() + recovery_limit(self.plan)
             found = _recovery.recover(self.context, todo)
             state.try_log('end', durable=True, outcome='recovered', pid=found['pid'])
             result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
+        except LifecycleError as exc:
+            result.update(unfinished=True, waits_for=_window.waits_for(exc), msg='%s %s' % (what, exc))
         except Exception as exc:
-            result['msg'] = '%s %s' % (what, exc)
+            result.update(unfinished=True, waits_for=None, msg='%s %s' % (what, exc))
         after = _window.state_after(self.context)
         result.update(pid_after=after['pid'], state=after['state'])
         result['msg'] += ' Now it is %s%s.' % (after['state'], ' (pid %d)' % after['pid'] if after['pid'] else '')
+        result['msg'] += _window.said_of_guardian(result, self.plan)
         state.write_result(self.plan.token, result)
+        return result
 
 
-def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result, settled: bool) -> None:
+class _Vigil:
+    """A guardian that stays behind an unfinished run, without the lock: whoever comes next goes first.
+
+    It finishes the run as soon as that can be done, and leaves when somebody else has taken the run over, or at its
+    limit.
+    """
+
+    def __init__(self, context: Context, plan: _window.Plan, result: _window.Result) -> None:
+        self.context, self.plan, self.waits_for = context, plan, result['waits_for']
+        self.end = time.monotonic() + plan.guardian_limit
+        self.pid: t.Optional[int] = result.get('pid_after')
+
+    def keep(self, lock: int) -> None:
+        state = self.context.state
+        state.try_log('guardian_stays', pid=os.getpid(), waits_for=self.waits_for, limit_s=self.plan.guardian_limit)
+        self.context.close()
+        _state.unlock(lock)
+        _detach.close_all_files()  # followers wait for the ends of some
+        handle = _process.open_process(self.pid) if self.pid else None
+        pause = _FIRST_PAUSE_S
+        while time.monotonic() < self.end:
+            if self._try():
+                return
+            self._wait(handle, min(pause, max(0.0, self.end - time.monotonic())))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        state.try_log('guardian_left', durable=True, why='its limit of %g s is over' % self.plan.guardian_limit)
+
+    def _wait(self, handle: t.Optional[_process.ProcessHandle], seconds: float) -> None:
+        """Until the process ends, at most so long; what may look for something else is asked less often."""
+        if handle is not None and not handle.gone():
+            handle.wait_gone(seconds)
+        else:
+            time.sleep(seconds)
+
+    def _is_ours(self) -> bool:
+        run = _state.last_run(self.context.state.journal())
+        return bool(run) and run[0].get('token') == self.plan.token and _state.unfinished(run) is not None
+
+    def _try(self) -> bool:
+        """Whether nothing is left to do for this guardian."""
+        try:
+            if not self._is_ours():
+                return True
+            if not _recovery.is_ready(self.context, self._unfinished()):
+                return False
+            lock = _state.lock(self.context.instance)
+            if lock is None:
+                return False
+            try:
+                return not self._is_ours() or self._finish()
+            finally:
+                self.context.close()
+                os.close(lock)
+        except OSError:  # no descriptor or process left: later, maybe
+            return False
+
+    def _unfinished(self) -> _state.Entry:
+        return _state.unfinished(_state.last_run(self.context.state.journal())) or {}
+
+    def _finish(self) -> bool:
+        """Try once to put the instance right. The lock is held."""
+        self.context.until = time.monotonic() + _TRY_S
+        state = self.context.state
+        try:
+            pid = _recovery.finish(self.context, self._unfinished())
+        except LifecycleError as exc:
+            if _window.waits_for(exc) is None:
+                state.try_log('guardian_left', durable=True, why=exc.msg)
+                return True
+            return False
+        state.try_log('end', durable=True, outcome='recovered', pid=pid)
+        return True
+
+
+def recovery_limit(plan: _window.Plan) -> float:
+    """Seconds that a guardian has, from the end of its worker, to put the instance right with the lock held."""
+    return max(plan.deadline, _LEAST_RECOVERY_S)
+
+
+def longest(plan: _window.Plan) -> float:
+    """Seconds after which worker and guardian have certainly reported."""
+    return plan.deadline + OVERSTAY_S + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S
+
+
+def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result) -> None:
     """The end in the journal comes first: a run with a result is over, whoever is killed now."""
-    if settled:
+    if not result.get('unfinished'):
         state.try_log('end', durable=True, outcome=result['outcome'])
     state.write_result(plan.token, result)
     state.tidy()
@@ -123,7 +227,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
             _window.foresee(context, plan)
         _write_begin(context, plan, unfinished)
         context.close()
-        work = Guardian(_context_of_worker(context), plan, unfinished).run
+        work = Guardian(_context_of_worker(context), plan, unfinished, lock).run
         name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
         return _detach.detach(work, {lock}, os.path.join(context.state.path, 'worker.log'), name)
     finally:
@@ -141,7 +245,8 @@ def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_s
     try:
         context.state.reserve()
         context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,
-                          before=_window.identity_of(context), boot_id=_procfs.boot_id(), recovers=unfinished)
+                          before=_window.identity_of(context), boot_id=_procfs.boot_id(), recovers=unfinished,
+                          force=plan.force, hosts=plan.hosts)
     except OSError as exc:
         context.state.release_reserve()
         raise LifecycleError('The journal in %s could not be written: %s. Nothing was done. Free space there, then try '

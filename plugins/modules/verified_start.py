@@ -36,8 +36,21 @@ options:
     description:
       - Seconds without progress after which the start has failed. A migration that advances is progress, seen by its
         log and by the traffic with its database.
+      - A statement of the database that may still wait for its answer is progress only until the port is open.
     type: float
     default: 120
+  ready_limit:
+    description:
+      - Seconds after which the start has failed whatever moves. In a window it ends with the deadline of the window.
+      - The process is not ended then, because it may be migrating its database.
+    type: float
+    default: 900
+  hosts:
+    description:
+      - Host names of its sites. The version is also asked for by them where C(localhost) gets a page instead, as it does
+        when the first site is disabled. In a window the sites of a C(site_check) step are used as well.
+    type: list
+    elements: str
   stable_for:
     description:
       - Seconds that the process must live on after its first correct answer.
@@ -141,7 +154,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import st
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'stable_for'))
+    _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
 
 
 if __name__ == '__main__':

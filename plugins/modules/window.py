@@ -53,15 +53,31 @@ options:
     type: str
   deadline:
     description:
-      - Seconds that the whole window may take. No step begins after it; a worker that overstays it by 30 seconds is
-        ended, and the guardian puts the instance right.
+      - Seconds that the whole window may take. No step begins after it, and no step waits longer.
+      - Requests that still hold a process whose port has closed after C(SIGTERM) are waited for until then, and then
+        cut and counted, unless O(steps) say C(force=never), or the process migrates its database, writes or restores a
+        backup, or that cannot be ruled out. Then a guardian stays, see O(guardian_limit).
+      - What starts the instance again after such a wait may take 20 seconds more. A worker that overstays the deadline
+        by 60 seconds is ended, and the guardian puts the instance right within the time of the deadline, at least 60
+        seconds.
     type: float
     default: 900
+  guardian_limit:
+    description:
+      - Seconds that a guardian stays on the host after a window that could not be finished, because a process that was
+        asked to end has not ended, the new process has not answered, or the database, the port or the binary is not
+        available. It starts the instance as soon as that is possible, ends an idle process of a version up to 3.2.1
+        that no C(SIGTERM) ends, and leaves when another run, stop, start or recovery takes over.
+      - At its limit the run stays unfinished. M(anqicms.lifecycle.instance_info) shows it as C(interrupted), and
+        the C(recover) playbook finishes it.
+    type: float
+    default: 3600
   on_failure:
     description:
       - V(rollback) undoes what was changed and makes the instance run again. A plain restart has nothing to undo, its
         start is tried once more.
-      - V(leave) leaves everything as it is.
+      - V(leave) leaves everything as it is. An instance that does not run then has an unfinished run, which the
+        C(recover) playbook or the next window finds.
     type: str
     choices: [rollback, leave]
     default: rollback
@@ -292,6 +308,20 @@ connection_losses:
   type: list
   elements: str
   sample: ['the module was killed (rc 137)']
+unfinished:
+  description:
+    - Whether the run has not reached what it was to reach, although a process was signalled or started, so that
+      something is left to do. The guardian, the next window or the C(recover) playbook does it.
+  returned: when that is so
+  type: bool
+  sample: true
+waits_for:
+  description:
+    - What a guardian on the host waits for, which is V(end_of_process), V(answer) (of a process that was started) or
+      V(condition) (its database, its port or its binary). V(null) when no guardian stays.
+  returned: with RV(unfinished)
+  type: str
+  sample: end_of_process
 held:
   description: Connections that were held during the downtime, or why none were.
   returned: when run
@@ -310,6 +340,7 @@ def main() -> None:
             steps=dict(type='list', elements='dict', default=[]),
             run_id=dict(type='str'),
             deadline=dict(type='float', default=900.0),
+            guardian_limit=dict(type='float', default=3600.0),
             on_failure=dict(type='str', default='rollback', choices=['rollback', 'leave']),
             recover=dict(type='str', default='auto', choices=['auto', 'only']),
             **_window_call.PRIVATE

@@ -55,7 +55,7 @@ def site(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
 
 
 def start(shop: Instance, **options: Any) -> Result:
-    params = dict(ready_timeout=20.0, stable_for=0.1, environment=None, arguments=None, user=ME)
+    params = dict(ready_timeout=20.0, ready_limit=60.0, stable_for=0.1, environment=None, arguments=None, user=ME)
     context = windows.context_of(shop)
     try:
         return _start.start(context, dict(params, **options))
@@ -247,7 +247,7 @@ def test_install_mode_is_no_good_start(site: Callable[..., Instance]) -> None:
     shop = site()
     context = windows.context_of(shop)
     arguments = ["-port", str(shop.port)]
-    params: Result = dict(ready_timeout=1.5, stable_for=0.1, environment=None, arguments=arguments, user=ME)
+    params: Result = dict(ready_timeout=1.5, ready_limit=60.0, stable_for=0.1, environment=None, arguments=arguments, user=ME)
     _start_plan.plan(context, params)
     _start.prepare(context, params)
     (shop.dir / "config.json").unlink()
@@ -290,7 +290,7 @@ def test_check_mode_of_the_start(site: Callable[..., Instance]) -> None:
     shop = site()
     before = windows.tree_of(shop.dir.parent)
     planned = _start.foresee(windows.context_of(shop), dict(
-        ready_timeout=20.0, stable_for=0.1, environment=None, arguments=None, user=ME))
+        ready_timeout=20.0, ready_limit=60.0, stable_for=0.1, environment=None, arguments=None, user=ME))
     assert planned["changed"] is True
     assert planned["would"].startswith(f"start {shop.binary} as uid ")
     assert windows.tree_of(shop.dir.parent) == before

@@ -112,7 +112,10 @@ def test_on_failure_leave(site: Callable[..., Instance]) -> None:
     result = windows.run(shop, steps, on_failure="leave")
     assert (result["outcome"], result["state"], result["pid_after"]) == ("failed", "stopped", None)
     assert shop.pids() == []
-    assert windows.context_of(shop).state.interrupted() is None
+    assert (result["unfinished"], result["waits_for"]) == (True, None)
+    assert "The run is unfinished" in result["msg"]
+    assert windows.context_of(shop).state.interrupted()["run_id"] == "run-1"  # so that recover finds it
+    assert not _state.is_locked(windows.context_of(shop).instance)
 
 
 def test_what_was_stopped_before_is_not_started_by_a_failure(site: Callable[..., Instance]) -> None:
@@ -192,21 +195,34 @@ def test_a_command_gets_no_descriptor_and_no_callers_path(site: Callable[..., In
 
 
 def test_the_deadline_ends_a_window_between_steps(site: Callable[..., Instance]) -> None:
-    shop = site()
-    steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "1"]}}, {"verified_start": {"stable_for": 0}}]
-    result = windows.run(shop, steps, deadline=0.5)
-    assert "the deadline of 0.5 s has passed before step verified_start" in result["msg"]
+    shop = site(exit_delay_ms=1500)
+    result = windows.run(shop, [{"graceful_stop": {}}, {"verified_start": {"stable_for": 0}}], deadline=1.0)
+    assert "the deadline of 1 s has passed before step verified_start" in result["msg"]
     assert result["state"] == "running"
+    assert windows.context_of(shop).state.interrupted() is None
 
 
 def test_a_worker_that_overstays_is_ended(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was frozen while the instance was down."""
     monkeypatch.setattr(_worker, "OVERSTAY_S", 0.5)
     shop = site()
-    steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "8"]}}, {"verified_start": {}}]
-    result = windows.run(shop, steps, deadline=0.5)
+    steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "0.4"]}}, {"verified_start": {}}]
+    context, plan = windows.context_of(shop), windows.plan_of(steps, deadline=2.0)
+    pipe = windows.begin(context, plan)
+    assert windows.within(20, lambda: windows.at_event(context, "step", name="command"))
+    os.kill(windows.at_event(context, "worker")["pid"], signal.SIGSTOP)
+    result = windows.wait(context, plan, pipe)
     assert result["outcome"] == "failed"
-    assert "had not ended 0.5 s after the deadline of 0.5 s" in result["msg"]
+    assert "had not ended 0.5 s after the deadline of 2 s" in result["msg"]
     assert "The guardian put it right" in result["msg"]
+    assert (result["state"], result["pid_after"]) == ("running", shop.pid)
+
+
+def test_a_command_ends_with_the_window(site: Callable[..., Instance]) -> None:
+    shop = site()
+    steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "60"]}}, {"verified_start": {}}]
+    result = windows.run(shop, steps, deadline=1.0)
+    assert "(the deadline of the window)" in result["msg"]
     assert (result["state"], result["pid_after"]) == ("running", shop.pid)
 
 

@@ -159,7 +159,7 @@ def test_lost(answer: Result, expected: bool) -> None:
 def test_progress_line_is_one_harmless_line() -> None:
     line = action.progress_line("web1", "/www/a\nb", {
         "step": "verified_start", "index": 3, "of": 3, "text": "\x1b[2Jred", "elapsed_ms": 1500, "left_ms": 61000})
-    assert line == "window [web1 /www/a?b]: step 3/3 verified_start (?[2Jred), 1.5 s so far, at most 61 s left"
+    assert line == "window [web1 /www/a?b]: step 3/3 verified_start (?[2Jred), 1.5 s so far, 61 s until its deadline"
     assert action.progress_line("h", "/d", {}) == "window [h /d]: beginning, 0.0 s so far"
 
 

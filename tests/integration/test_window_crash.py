@@ -223,7 +223,8 @@ def test_a_killed_window_on_a_stopped_instance_changes_nothing(site: Callable[..
     pipe = windows.begin(context, plan)
     assert windows.within(10, lambda: any(entry["event"] == "step" for entry in windows.journal(context)))
     worker = next(entry["pid"] for entry in windows.journal(context) if entry["event"] == "worker")
-    sleeper = int(Path(f"/proc/{worker}/task/{worker}/children").read_text().split()[0])
+    children = Path(f"/proc/{worker}/task/{worker}/children")
+    sleeper = int(windows.within(10, lambda: children.read_text().split())[0])
     try:
         os.kill(worker, signal.SIGKILL)
         result = windows.wait(context, plan, pipe)

@@ -17,7 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _ports,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 
 Params = t.Mapping[str, t.Any]
 
@@ -195,5 +195,5 @@ def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
         return  # by the process that will have been stopped by then
     found = _holders.holders(port)
     names = ', '.join('pid %s (%s, user %s)' % (h.get('pid'), h.get('exe'), h.get('user')) for h in found)
-    raise LifecycleError('Port %d of %s is held by %s. Nothing was stopped or started. End that process or change the '
+    raise NotYet('Port %d of %s is held by %s. Nothing was stopped or started. End that process or change the '
                          'port.' % (port, context.instance.id, names or 'a holder that is not visible'), holders=found)

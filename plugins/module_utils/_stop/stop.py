@@ -253,7 +253,7 @@ class Stop:
             now - self.idle_since if self.idle_since is not None else 0.0,
             _kill_policy.idle_grace(self.context.version),
             expired,
-            self._at_deadline(),
+            self._at_deadline() and self.params.get('cut', True),
         )
         return _kill_policy.may_kill(self.force, look)
 
