@@ -8,6 +8,9 @@
 import typing as t
 
 
+NOTHING_DONE = 'Nothing was stopped or started.'  # in messages of all that is refused before a start
+
+
 class LifecycleError(Exception):
     """What was seen, what was not done, what to do next; ``result`` goes into the module's result as it is."""
 

@@ -28,11 +28,17 @@ def refuse(context: Context) -> t.NoReturn:
 
 @contextlib.contextmanager
 def held(context: Context) -> t.Iterator[None]:
-    """Hold the instance's lock meanwhile. LifecycleError when somebody else does."""
+    """Hold the instance's lock meanwhile. LifecycleError when somebody else does.
+
+    What ends well here takes over from a guardian that stayed behind an unfinished run.
+    """
     lock = _state.lock(context.instance)
     if lock is None:
         refuse(context)
     try:
         yield
+        run = _state.unfinished(_state.last_run(context.state.journal()))
+        if run and run.get('guardian'):
+            context.state.try_log('end', durable=True, outcome='superseded')
     finally:
         os.close(lock)

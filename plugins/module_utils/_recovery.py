@@ -88,14 +88,19 @@ def is_ready(context: Context, run: Run) -> bool:
         context.close()
 
 
+def is_ending(context: Context, run: Run) -> bool:
+    """Whether the process of before the run still lives, on its way to its end."""
+    _wait_for_parked(context, run)
+    context.look()
+    return _is_the_old_one(context, run) and (bool(run.get('signalled')) or not context.listens())
+
+
 def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Make the instance run as before the run; returns what was found and done. LifecycleError when it cannot be."""
-    _wait_for_parked(context, run)
     time.sleep(_SETTLE_S)
     context.will_stop = False
     context.hosts = run.get('hosts') or context.hosts
-    context.look()
-    ending = _is_the_old_one(context, run) and (bool(run.get('signalled')) or not context.listens())
+    ending = is_ending(context, run)
     if ending:
         _stop_what_was_stopping(context, run)
     result = _start.start(context, _step_verified_start.defaults())

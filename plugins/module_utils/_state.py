@@ -122,8 +122,16 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     stays = [entry for entry in run if entry.get('event') in ('guardian_stays', 'guardian_left')]
     return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
                 force=begin.get('force'), hosts=begin.get('hosts'), waits_for=stays[-1].get('waits_for') if stays else None,
+                guardian=_guardian_of(stays),
                 boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
                 before=before, signalled=signalled, parked=parked[-1] if parked else None)
+
+
+def _guardian_of(entries: t.Sequence[Entry]) -> t.Optional[Entry]:
+    """The guardian that stayed behind: its pid, when it stayed and for how long; None once it has left."""
+    if not entries or entries[-1].get('event') != 'guardian_stays':
+        return None
+    return {key: entries[-1].get(key) for key in ('pid', 'at', 'limit_s')}
 
 
 def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:

@@ -11,7 +11,12 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _slots, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
+    NOTHING_DONE,
+    LifecycleError,
+    NotYet,
+    present,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
@@ -191,13 +196,17 @@ class Window:
     def _recover_first(self, run: _state.Entry) -> None:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
         self.context.until = time.monotonic() + self.plan.deadline / 2  # the rest is for the steps
+        takes_over = start_to_park(self.plan) is not None
         try:
-            recovered = _recovery.recover(self.context, run)
-            self.proven = bool(recovered['pid'])
+            if takes_over and _recovery.is_ending(self.context, run):
+                recovered = self._take_over(run, 'its process is still ending')
+            else:
+                recovered = _recovery.recover(self.context, run)
+                self.proven = bool(recovered['pid'])
         except LifecycleError as exc:
-            if start_to_park(self.plan) is None:
+            if not takes_over:
                 raise
-            recovered = self._take_over(run, exc)
+            recovered = self._take_over(run, exc.msg)
         self.context.until = self.begin + self.plan.deadline
         self.context.look()
         before, how = identity_of(self.context) or self.before, recovered['recovered']
@@ -205,11 +214,11 @@ class Window:
         self.recovered = recovered
         foresee(self.context, self.plan)
 
-    def _take_over(self, run: _state.Entry, error: LifecycleError) -> Result:
+    def _take_over(self, run: _state.Entry, why: str) -> Result:
         """This run stops and starts the instance itself, which is all that the earlier one had left to do."""
         self.context.touched = True  # so that this run is not settled before it runs again
         self.before = run.get('before')
-        return dict(changed=False, pid=None, recovered='this run takes it over (%s)' % error.msg)
+        return dict(changed=False, pid=None, recovered='this run stops and starts it (%s)' % why)
 
     def _one_step(self, index: int, name: str, params: t.Dict[str, t.Any]) -> None:
         if time.monotonic() > present(self.context.until):
@@ -288,8 +297,11 @@ class Window:
 
     def _message(self, after: Result) -> str:
         error = present(self.error)
+        said = error.msg
+        if self.context.touched:  # true of the step, but not of the run
+            said = said.replace(NOTHING_DONE, 'It was stopped before by this run, and nothing was started.')
         where = 'step %s' % self.done[-1]['name'] if self.done else 'its preparation, before any step,'
-        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, error.msg)]
+        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, said)]
         parts += [error.result['second_try']] if error.result.get('second_try') else []
         parts.append('Now it is %s%s.' % (after['state'], ' (pid %d)' % after['pid'] if after['pid'] else ''))
         return ' '.join(parts)

@@ -217,7 +217,7 @@ class Stop:
             if kind:
                 self._kill(kind)
                 return
-            if expired and not self._may_wait_on():
+            if (expired or self._at_deadline()) and not self._may_wait_on():
                 raise self._lives_on()
         self._note_listener_end()
 
