@@ -28,5 +28,6 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     ports = params['ports'] or [context.start_port]
-    waited = _ports.wait_released(ports, params['address'], context.time_left(params['timeout']), on_progress=context.progress)
+    limit = context.time_left(params['timeout'])
+    waited = _ports.wait_released(ports, params['address'], limit, on_progress=context.progress)
     return dict(waited, changed=False)

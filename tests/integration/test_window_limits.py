@@ -18,8 +18,9 @@ from typing import Any, Callable, Iterator
 
 import pytest
 import windows
-from instance import Instance
+from instance import Instance, make_instance
 from integration.stopping import DEFAULTS as STOP
+from mariadb import MariaDB
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _one_at_a_time, _state, _worker
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
@@ -309,3 +310,50 @@ def test_a_killed_worker_and_a_start_that_never_answers(
     assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
     assert not _state.is_locked(context.instance)
     assert interrupted(context)["run_id"] == "run-1"
+
+
+def test_a_page_instead_of_a_version_fails_at_once(site: Callable[..., Instance], guarded: list[Any]) -> None:
+    """The first site was disabled while it ran: after the restart every path answers with a page."""
+    shop = site()
+    context = windows.context_of(shop)
+    guarded.append(context)
+    shop.knobs(no_database=True, disabled=True)
+    began = time.monotonic()
+    result = windows.run(shop, restart(), deadline=120.0)
+    assert time.monotonic() - began < 60
+    assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
+    assert "but without a version (HTTP status 200 without a version)" in result["msg"]
+    shop.knobs(no_database=True)
+    again = windows.run(shop, restart(), run_id="run-2")  # it takes over, and does not wait for the old one to answer
+    assert (again["outcome"], again["state"]) == ("done", "running"), again
+
+
+def test_another_site_tells_the_version(site: Callable[..., Instance]) -> None:
+    shop = site()
+    shop.knobs(no_database=True, disabled=True, second_site="second.example")
+    steps: list[dict[str, Any]] = [
+        {"graceful_stop": {}},
+        {"verified_start": {"stable_for": 0.2, "hosts": ["other.example", "second.example"]}},
+    ]
+    result = windows.run(shop, steps, deadline=60.0)
+    assert (result["outcome"], result["version"]) == ("done", "3.5.8"), result
+    assert any("second.example" in note for note in result["steps"][1]["result"]["notes"])
+
+
+def test_an_idle_connection_of_gos_driver_is_no_progress(
+    site: Callable[..., Instance], db: MariaDB, guarded: list[Any], tmp_path: Path
+) -> None:
+    """It accepts connections and answers nothing; its connections to the database are idle."""
+    shop = make_instance(tmp_path / "idle.example", "3.5.8", db=db)
+    try:
+        shop.start()
+        context = windows.context_of(shop)
+        guarded.append(context)
+        shop.knobs(hangs="silent")
+        steps = [{"graceful_stop": {}}, {"verified_start": {"stable_for": 0.2, "ready_timeout": 3.0}}]
+        result = windows.run(shop, steps, deadline=120.0)
+        assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
+        assert "nothing has moved for 3 s" in result["msg"]
+    finally:
+        end_guardian(context)
+        shop.kill()
