@@ -44,13 +44,14 @@ options:
     default: 5
   quiet_timeout:
     description:
-      - Seconds to wait before C(SIGTERM) until the application neither backs up nor restores its database. V(0) looks once and
-        does not wait. In a window the wait ends at its deadline at the latest.
-      - The process holds a file C(data/backup/*.sql) of its own or of a further site open for as long as that lasts. A file
-        that is written is a backup, or its upload; one that is read is a restore, or a visitor's download of it, which looks
-        the same.
+      - Seconds to wait before C(SIGTERM) until the application neither backs up nor restores its database. V(0) looks
+        once and does not wait. In a window the wait ends at its deadline at the latest.
+      - The process holds a file C(data/backup/*.sql) of its own or of a further site open for as long as that lasts. A
+        file that is written is a backup, or its upload; one that is read is a restore, or a visitor's download of it,
+        which looks the same.
       - When it has not ended by then, the module fails and nothing is signalled, whatever O(force) says.
-      - Where the descriptors of the process cannot be read, that is not known and does not hinder the stop; see RV(quiet).
+      - Where the descriptors of the process cannot be read, that is not known and does not hinder the stop; see
+        RV(quiet).
     type: float
     default: 120
   force:

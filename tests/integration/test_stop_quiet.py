@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+import windows
 from integration.stopping import Actor, directories, gone, signals_of, stop, within
 from mariadb import free_port
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 VERSIONS = ["2.5.3", "3.3.11", "3.5.8"]
 
@@ -137,8 +143,6 @@ def test_refused_when_it_does_not_end(holder: Holder, base: Path, force: str, se
 
 
 def test_refused_at_the_deadline_of_the_window(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-
     monkeypatch.setattr(Context, "until", time.monotonic() + 0.5, raising=False)
     pid = holder.hold(holder.backup(), 60, os.O_RDWR)
     begin = time.monotonic()
@@ -210,6 +214,56 @@ def test_directories_behind_links(holder: Holder, base: Path, tmp_path: Path) ->
     assert result["quiet"]["files"] == [{"path": str(dumps / "x.sql"), "kind": "restore"}]
 
 
+def test_instance_info_names_it(holder: Holder, base: Path) -> None:
+    def backups() -> list[str]:
+        row = _describe.describe(resolve(str(holder.dir)), base=str(base))
+        assert all(hazard["blocks"] == [] for hazard in row["hazards"] if hazard["code"] == "backup_running")
+        return [hazard["message"] for hazard in row["hazards"] if hazard["code"] == "backup_running"]
+
+    path = holder.backup()
+    holder.hold(path, 3)
+    assert [f"{path} (restore)" in message for message in backups()] == [True]
+    assert within(10, lambda: "closed" in holder.events()) and within(5, lambda: not backups())
+
+
+# --- in a window: the options are the steps', the progress goes to whoever follows
+
+
+def in_window(holder: Holder, base: Path, **options: Any) -> tuple[dict[str, Any], list[str]]:
+    """The result of a window with one stop, and its progress."""
+    instance = resolve(str(holder.dir))
+    context = Context(instance, _state.StateDir(instance, str(base)), None)
+    try:
+        result = windows.wait(context, *begun(context, [{"graceful_stop": options}]))
+        return result, [entry["text"] for entry in windows.journal(context) if entry["event"] == "progress"]
+    finally:
+        context.close()
+
+
+def begun(context: Context, steps: list[dict[str, Any]]) -> tuple[Any, int]:
+    plan = windows.plan_of(steps)
+    return plan, windows.begin(context, plan)
+
+
+def test_window_waits_and_shows_it(holder: Holder, base: Path) -> None:
+    path = holder.backup()
+    pid = holder.hold(path, 2.5)
+    result, texts = in_window(holder, base)
+    events = holder.events()
+    assert result["outcome"] == "done" and gone(pid) and events["closed"] < events["SIGTERM"], result
+    assert result["steps"][0]["result"]["quiet"]["files"] == [{"path": str(path), "kind": "restore"}]
+    assert any(f"waiting for the end of the restore from {path}: " in text for text in texts), texts
+
+
+def test_window_refuses_and_leaves_it_running(holder: Holder, base: Path) -> None:
+    path = holder.backup()
+    pid = holder.hold(path, 60)
+    result, _unused = in_window(holder, base, quiet_timeout=0.3, force="timeout")
+    assert result["failed"] and result["pid_after"] == pid and not gone(pid) and "SIGTERM" not in holder.events()
+    assert "Nothing was signalled" in result["msg"] and str(path) in result["msg"]
+    assert result["steps"][0]["changed"] is False and not result["changed"]
+
+
 def test_deleted_meanwhile(holder: Holder, base: Path) -> None:
     path = holder.backup()
     pid = holder.hold(path, 60)
@@ -262,8 +316,6 @@ def test_check_mode(holder: Holder, base: Path) -> None:
 
 def test_descriptors_that_may_not_be_read(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A security module can do that. Not known is neither a refusal nor 'nothing runs'."""
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
-
     def refused(*_unused: Any) -> Iterator[Any]:
         raise PermissionError(13, "Permission denied")
 
