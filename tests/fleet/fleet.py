@@ -47,10 +47,14 @@ class Fleet:
         self.hosts.append(host)
         return host
 
-    def add_instance(self, host: Host, site: str, version: str, port: int = 0) -> Instance:
-        """Lay out an instance of `site`; a free port is chosen unless one is given."""
+    def add_instance(self, host: Host, site: str, version: str, port: int = 0, **options: bool) -> Instance:
+        """Lay out an instance of `site`; a free port is chosen unless one is given.
+
+        Options are those of `make_instance`: `by_script` and `changelog_behind`.
+        """
         database = "".join(char if char.isalnum() else "_" for char in f"{host.name}_{site}")
-        instance = make_instance(host.directory / "www" / "wwwroot" / site, version, port, self.db, database, self.root)
+        instance = make_instance(host.directory / "www" / "wwwroot" / site, version, port, self.db, database,
+                                 self.root, **options)
         host.instances.append(instance)
         return instance
 

@@ -114,6 +114,8 @@ def _lay_out(bundle: Path, target: Path, version: str, stamp: str) -> None:
     (target / "source").mkdir()
     shutil.copy2(shutil.which("sleep") or "/bin/sleep", target / "source" / "cwebp_linux_amd64")
     numbers = tuple(int(part) for part in version.split("."))
+    if numbers >= (2, 3, 5):
+        (target / "dictionary.txt").write_text("安企 100 n\n内容 100 n\n")
     language = target / ("locales" if numbers >= (3, 3, 9) else "language") / "en"
     language.mkdir(parents=True)
     (language / "default.yml").write_text("Hello: Hello\n")

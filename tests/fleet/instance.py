@@ -19,6 +19,12 @@ import releases
 from freeze import BINARY
 from mariadb import MariaDB, free_port
 
+# First heading of CHANGELOG.md in the releases where it is behind the version.
+CHANGELOG_BEHIND = {"2.3.6": "2.2.5", "3.1.9": "3.1.6", "3.5.1": "3.5.0"}
+_START_SCRIPT = """#!/bin/bash
+cd {place} && nohup {binary} >> {log} 2>&1 &
+"""
+
 
 class Instance:
     """Made by `make_instance`. Nothing is started before `start`."""
@@ -30,15 +36,22 @@ class Instance:
         self.database = database
         self.binary = directory / BINARY
         self.log = directory / "running.log"
+        self.by_script = False
 
     def start(self, wait: float = 20.0, environment: Mapping[str, str] | None = None) -> int:
-        """Start it as the vendor's script does, wait until it answers with its version, and return its pid.
+        """Start it with the line of the vendor's script, wait until it answers with its version, and return its pid.
 
-        `wait` is in seconds; 0 does not wait and returns 0. Raise TimeoutError with the log's end.
+        `wait` is in seconds; 0 does not wait and returns 0. Raise TimeoutError with the log's end. With `by_script`
+        start.sh in its directory does it: that is bash, which stays as the parent until the instance ends.
         """
         place, binary, log = (shlex.quote(str(path)) for path in (self.dir, self.binary, self.log))
-        command = f"cd {place} && nohup {binary} >> {log} 2>&1 &"
-        subprocess.run(["/bin/sh", "-c", command], check=True, stdin=subprocess.DEVNULL,
+        words = ["/bin/sh", "-c", f"cd {place} && nohup {binary} >> {log} 2>&1 &"]
+        if self.by_script:
+            script = self.dir / "start.sh"
+            script.write_text(_START_SCRIPT.format(place=place, binary=binary, log=log))
+            script.chmod(0o755)
+            words = [str(script)]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL,
                        env=dict(environment) if environment is not None else None)
         return self.wait_ready(wait) if wait else 0
 
@@ -97,6 +110,12 @@ class Instance:
         finally:
             connection.close()
 
+    def backup(self, action: str = "dump", name: str = "", host: str = "") -> tuple[int, bytes]:
+        """`dump`, or `restore` of a file below data/backup, as the admin pages of the site with this host do it."""
+        headers = {"admin": "token", **({"Host": host} if host else {})}
+        body = json.dumps({"name": name}).encode()
+        return self.get(f"/system/api/plugin/backup/{action}", 60.0, headers, "POST", body)
+
     def log_text(self) -> str:
         try:
             return self.log.read_text(encoding="utf-8", errors="replace")
@@ -118,17 +137,21 @@ class Instance:
 
 
 def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | None = None, database: str = "",
-                  fleet_root: Path | None = None) -> Instance:
+                  fleet_root: Path | None = None, by_script: bool = False, changelog_behind: bool = False) -> Instance:
     """Lay out an install directory of this version.
 
     Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below
-    which its kill-at-start may find victims (default: the parent of `directory`).
+    which its kill-at-start may find victims (default: the parent of `directory`). With `by_script` it is started by a
+    start.sh; with `changelog_behind` CHANGELOG.md names an older version where that of the vendor does.
     """
     directory = Path(os.path.realpath(directory))
     releases.unpack(releases.release_of(version) if db else freeze.release(version), directory)
     database = database or "anq_" + "".join(char if char.isalnum() else "_" for char in directory.name)
     instance = Instance(directory, version, port or free_port(), database)
+    instance.by_script = by_script
     instance.limit_kills_to(fleet_root or directory.parent)
+    if changelog_behind and version in CHANGELOG_BEHIND:
+        (directory / "CHANGELOG.md").write_text(f"# CHANGELOG\n\n## v{CHANGELOG_BEHIND[version]}\n\n- stand-in\n")
     if db is None:
         instance.knobs(no_database=True)
     write_config(instance, db)

@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Callable
 
-from standin import log
-from standin.config import write
+from standin import fulltext, log
+from standin.config import ASKING, write
 from standin.database import UNKNOWN_DATABASE, Database, DatabaseError, NoDatabase
-from standin.migration import Migration, transfer_settings
+from standin.migration import Migration, lacks_deleted_at, transfer_settings
+from standin.pages import Site
 from standin.server import Request, Response
-from standin.sites import Sites, load_sites
+from standin.sites import Sites, closed_site, load_sites, memory_sites
 
 if TYPE_CHECKING:
     from standin.main import Program
+
+
+_ASKING_SECONDS = 0.01
 
 
 class Handler:
@@ -25,32 +30,51 @@ class Handler:
         self._sites = sites
         self.url = url
 
+    def port_is_open(self) -> None:
+        self._sites.port_is_open()
+
     def __call__(self, request: Request) -> Response:
         return self._sites.answer(request)
 
 
 def boot_sites(program: "Program", restart: Callable[[], None]) -> Handler:
     """Ends the process with 255 when the database cannot be had."""
-    behaviour, config = program.behaviour, program.config
     try:
-        database = NoDatabase(config.mysql) if program.knobs.no_database else _ready_database(program)
-        sites = load_sites(behaviour, config, database, program.root)
+        database, sites = _loaded(program)
     except DatabaseError as error:
         _fail(program, str(error))
-    told = program.knobs.wrong_version or behaviour.version
+    while program.knobs.hangs == ASKING:
+        _ask(database)
+    fulltext.start(program, sites)
+    told = program.knobs.wrong_version or program.behaviour.version
     handler = Sites(program, sites, told, restart)
     return Handler(handler, sites[0].base_url)
 
 
-def _ready_database(program: "Program") -> Database:
-    database = Database(program.config.mysql, program.behaviour.sqlstate)
+def _ask(database: Database) -> None:
+    try:
+        database.run("SELECT `id` FROM `modules` WHERE `id` = %s", (1,))
+    except DatabaseError:
+        pass
+    time.sleep(_ASKING_SECONDS)
+
+
+def _loaded(program: "Program") -> tuple[Database, list[Site]]:
+    """The database, migrated, and the sites that could be loaded."""
+    behaviour, config, root = program.behaviour, program.config, program.root
+    if program.knobs.no_database:
+        nothing = NoDatabase(config.mysql)
+        return nothing, memory_sites(behaviour, config, nothing, program.knobs, root)
+    database = Database(config.mysql, behaviour.sqlstate, behaviour.connections)
     _connect(program, database)
-    Migration(program.behaviour, program.knobs, database, program.root).start()
-    if program.behaviour.transfers_settings:
-        kept = transfer_settings(database, program.config.raw)
+    if behaviour.at_websites and lacks_deleted_at(database):
+        return database, [closed_site(behaviour, database, root)]
+    Migration(behaviour, program.knobs, database, root).start()
+    if behaviour.transfers_settings:
+        kept = transfer_settings(database, config.raw)
         if kept:
-            write(program.root, kept)
-    return database
+            write(root, kept)
+    return database, load_sites(behaviour, config, database, root)
 
 
 def _connect(program: "Program", database: Database) -> None:

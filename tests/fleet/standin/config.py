@@ -30,6 +30,16 @@ class Config(NamedTuple):
     raw: dict[str, Any]
 
 
+# How it hangs. The port of the first four is open, that of the others never.
+NOT_ACCEPTED = "not_accepted"  # nobody takes the connections
+SILENT = "silent"              # takes them, reads nothing and sends nothing
+HELD = "held"                  # reads every request and never answers
+DRIPPING = "dripping"          # answers byte by byte; the headers never end
+NO_PORT = "no_port"            # its connections to the database stay open and idle
+ASKING = "asking"              # asks the database without end
+HANGS = ("", NOT_ACCEPTED, SILENT, HELD, DRIPPING, NO_PORT, ASKING)
+
+
 class Knobs(NamedTuple):
     """Test-only: read from standin.json beside the binary. Times in milliseconds; 0 or empty: off."""
 
@@ -48,6 +58,16 @@ class Knobs(NamedTuple):
     says: str = ""                   # a line in its log at each start, e.g. of a failure that does not end it
     panics_at: str = ""              # a handler that panics: this path answers 500
     redirects: tuple[tuple[str, str], ...] = ()  # path and where it leads to with 301, as in the admin pages
+    hangs: str = ""                  # one of HANGS
+    disabled: bool = False           # site 1 is disabled: every path answers 200 with a page, version/info too
+    second_site: str = ""            # host of a further site that is served from memory
+    backup_ms: int = 0               # least time that a backup takes
+    restore_ms: int = 0              # least time that a restore takes
+    dump_lingers_ms: int = 0         # how long the file of a backup stays open after its end (until 3.4.2)
+    fulltext: bool = False           # the full-text search is open, without a database; with one it is a setting
+    fulltext_ms: int = 0             # time that its dictionary takes
+    log_before_port_ms: int = 0      # a line in its log each time, while the port is closed
+    log_after_port_ms: int = 0       # the same from the open port on
 
 
 def _load(path: str) -> Any:
@@ -60,7 +80,10 @@ def read_knobs(root: str) -> Knobs:
         found = _load(os.path.join(root, "standin.json"))
     except FileNotFoundError:
         return Knobs()
-    return Knobs(**found)
+    knobs = Knobs(**found)
+    if knobs.hangs not in HANGS:
+        raise ValueError(f"standin.json: hangs is {knobs.hangs!r}, not one of {HANGS}")
+    return knobs
 
 
 def read(root: str) -> Config:

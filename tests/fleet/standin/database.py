@@ -1,10 +1,10 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One MariaDB connection, with errors worded as Go's driver words them and gorm's log lines."""
+"""MariaDB connections that look like those of Go's driver, its wording of errors and gorm's log lines."""
 from __future__ import annotations
 
-import threading
+import socket
 import time
 from typing import Any
 
@@ -15,6 +15,8 @@ from standin.address import dial_error
 from standin.config import Mysql
 
 UNKNOWN_DATABASE = 1049
+_COM_STMT_PREPARE, _COM_STMT_CLOSE = 0x16, 0x19
+_KEEP_ALIVE_SECONDS = 15  # of Go's dialer
 _STATES = {1045: "28000", 1049: "42000", 1044: "42000", 1146: "42S02", 1054: "42S22", 1062: "23000", 1366: "22007"}
 
 
@@ -26,44 +28,101 @@ class DatabaseError(Exception):
         self.code = code
 
 
-class Database:
-    """Connects again after a lost connection. Safe to share between threads."""
+class _Connection:
+    """One connection with the packets of Go's driver: prepare, execute, close. The close has no answer."""
 
-    def __init__(self, settings: Mysql, sqlstate: bool = True) -> None:
+    def __init__(self, settings: Mysql, name: str) -> None:
+        self._link = pymysql.connect(host=settings.host, port=settings.port, user=settings.user,
+                                     password=settings.password, database=name or None, charset="utf8mb4",
+                                     autocommit=True)
+        sock = self._link._sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            sock.setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE_SECONDS)
+
+    def exchange(self, statement: str, values: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], ...]:
+        """The statement goes as text, between prepare and close of an empty one: the same picture on the wire."""
+        prepared = self._prepare()
+        try:
+            with self._link.cursor() as cursor:
+                cursor.execute(statement, values)
+                return tuple(cursor.fetchall())
+        finally:
+            self._close_statement(prepared)
+
+    def close(self) -> None:
+        self._link._force_close()
+
+    def _prepare(self) -> bytes:
+        self._link._execute_command(_COM_STMT_PREPARE, "DO 0")
+        return bytes(self._link._read_packet().get_all_data()[1:5])
+
+    def _close_statement(self, prepared: bytes) -> None:
+        try:
+            self._link._execute_command(_COM_STMT_CLOSE, prepared)
+        except pymysql.MySQLError:
+            pass  # lost meanwhile: the next exchange shows it
+
+
+class Database:
+    """A pool like that of Go's database/sql: idle connections stay open, more are opened when all are in use.
+
+    Safe to share between threads. `least` connections are open from the first one on.
+    """
+
+    def __init__(self, settings: Mysql, sqlstate: bool = True, least: int = 1) -> None:
         self.settings = settings
         self._sqlstate = sqlstate
-        self._lock = threading.Lock()
-        self._connection: Any = None
+        self._least = least
+        self._idle: list[_Connection] = []
 
-    def connect(self, database: str | None = None) -> None:
-        """Raise DatabaseError if it cannot be reached. An empty `database` connects to the server only."""
-        name = self.settings.database if database is None else database
-        try:
-            self._connection = pymysql.connect(
-                host=self.settings.host, port=self.settings.port, user=self.settings.user,
-                password=self.settings.password, database=name or None, charset="utf8mb4", autocommit=True,
-            )
-        except pymysql.MySQLError as error:
-            raise self._worded(error) from None
+    def connect(self) -> None:
+        """Raise DatabaseError if it cannot be reached."""
+        self._idle += [self._opened(self.settings.database) for _unused in range(self._least)]
 
     def create(self) -> None:
         """Make the database that is named in the settings, and connect to it."""
-        self.connect("")
-        self.run(f"CREATE DATABASE IF NOT EXISTS `{self.settings.database}` DEFAULT CHARACTER SET utf8mb4")
+        connection = self._opened("")
+        try:
+            connection.exchange(f"CREATE DATABASE IF NOT EXISTS `{self.settings.database}` "
+                                "DEFAULT CHARACTER SET utf8mb4")
+        except pymysql.MySQLError as error:
+            raise self._worded(error) from None
+        finally:
+            connection.close()
         self.connect()
 
     def run(self, statement: str, values: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], ...]:
-        """Run one statement and return all rows. Raise DatabaseError."""
-        with self._lock:
+        """Run one statement and return all rows. A connection that was lost is replaced. Raise DatabaseError."""
+        while True:
+            reused = self._taken()
+            connection = reused or self._opened(self.settings.database)
             try:
-                return self._execute(statement, values)
+                rows = connection.exchange(statement, values)
             except pymysql.MySQLError as error:
-                if isinstance(error, pymysql.OperationalError) and error.args[0] not in (2006, 2013):
-                    raise self._worded(error) from None
-                if not isinstance(error, (pymysql.OperationalError, pymysql.InterfaceError)):
-                    raise self._worded(error) from None
-            self.connect()
-            return self._execute(statement, values)
+                if _lost(error):
+                    connection.close()
+                    if reused:
+                        continue
+                else:
+                    self._idle.append(connection)
+                raise self._worded(error) from None
+            self._idle.append(connection)
+            return rows
+
+    def _taken(self) -> _Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _opened(self, name: str) -> _Connection:
+        try:
+            connection = _Connection(self.settings, name)
+            connection.exchange("SELECT VERSION()")
+            return connection
+        except pymysql.MySQLError as error:
+            raise self._worded(error) from None
 
     def logged(self, location: str, statement: str, rows: str = "0") -> tuple[tuple[Any, ...], ...] | None:
         """Run a statement; a failure, or no row when `rows` is 0, is a log line and None, as with gorm."""
@@ -84,11 +143,6 @@ class Database:
         log.statement_error(location, "record not found", time.monotonic() - begin, "0", statement)
         return None
 
-    def _execute(self, statement: str, values: tuple[Any, ...] | None) -> tuple[tuple[Any, ...], ...]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return tuple(cursor.fetchall())
-
     def _worded(self, error: pymysql.MySQLError) -> DatabaseError:
         code, text = (tuple(error.args) + (0, ""))[:2]
         original = getattr(error, "original_exception", None)
@@ -98,6 +152,12 @@ class Database:
             return DatabaseError("driver: bad connection")
         state = f" ({_STATES.get(code, 'HY000')})" if self._sqlstate else ""
         return DatabaseError(f"Error {code}{state}: {text}", code)
+
+
+def _lost(error: pymysql.MySQLError) -> bool:
+    if isinstance(error, pymysql.InterfaceError):
+        return True
+    return isinstance(error, pymysql.OperationalError) and error.args[0] in (2006, 2013)
 
 
 class NoDatabase(Database):

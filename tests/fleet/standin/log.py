@@ -66,6 +66,15 @@ def statement_error(location: str, error: str, took: float, rows: str, statement
     )
 
 
+def slow_statement(location: str, took: float, rows: int, statement: str) -> None:
+    """gorm: a statement took 200 ms or more. `took` is in seconds."""
+    _write(
+        1,
+        f"\n{stamp()} \x1b[32m{_SOURCE}{location} \x1b[33mSLOW SQL >= 200ms\n"
+        f"\x1b[0m\x1b[31;1m[{took * 1000:.3f}ms] \x1b[33m[rows:{rows}]\x1b[35m {statement}\x1b[0m\n",
+    )
+
+
 def config_panic(panic: Panic) -> None:
     source = f"{_SOURCE}config"
     _write(

@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple
 from standin import log
 from standin.address import ListenError, answers, listen
 from standin.behaviours import ABRUPT, BEHAVIOURS, OLD, Behaviour
-from standin.config import Config, InvalidConfig, Knobs, Mysql, read, read_knobs, write
+from standin.config import ASKING, NO_PORT, Config, InvalidConfig, Knobs, Mysql, read, read_knobs, write
 from standin.killing import kill_others
 from standin.server import Handler, Server
 
@@ -44,6 +44,7 @@ class Application:
         self._server: Server | None = None
         self._booted = False
         self._handler: Handler | None = None
+        self._opened = threading.Event()  # the port
         self._leaving = False  # an exit or a restart is under way: nobody reads further signals
 
     def run(self) -> None:
@@ -130,10 +131,14 @@ class Application:
         program = self.program
         if program.knobs.says:
             log.line(program.knobs.says)
+        if program.knobs.log_before_port_ms or program.knobs.log_after_port_ms:
+            threading.Thread(target=self._chatter, daemon=True).start()
         time.sleep(program.knobs.start_delay_ms / 1000)
         if program.knobs.exit_code >= 0:
             os._exit(program.knobs.exit_code)
         self._handler = self._install_or_sites()
+        if program.knobs.hangs in (NO_PORT, ASKING):
+            threading.Event().wait()
         os.write(self._wake, bytes([_BOOTED]))
 
     def _install_or_sites(self) -> Handler:
@@ -143,6 +148,16 @@ class Application:
             return install_answer
         from standin.booting import boot_sites
         return boot_sites(program, self.ask_restart)
+
+    def _chatter(self) -> None:
+        """Lines in its log without end."""
+        before, after = self.program.knobs.log_before_port_ms, self.program.knobs.log_after_port_ms
+        while before and not self._opened.wait(before / 1000):
+            log.stamped("still at it")
+        self._opened.wait()
+        while after:
+            time.sleep(after / 1000)
+            log.stamped("still at it")
 
     def _serve(self) -> None:
         program = self.program
@@ -154,11 +169,15 @@ class Application:
         except ListenError as error:
             self._bind_lost(str(error))
         assert self._handler is not None
-        self._server = Server(listener, self._handler)
+        ready = getattr(self._handler, "port_is_open", None)
+        if ready:
+            ready()
+        self._server = Server(listener, self._handler, program.knobs.hangs)
         log.banner(program.behaviour, program.port)
         if program.behaviour.on_signal == OLD:
             _catch(signal.SIGTERM, signal.SIGINT)
         self._server.start()
+        self._opened.set()
         self._afterwards()
 
     def _afterwards(self) -> None:
@@ -226,15 +245,20 @@ def _flag_port(arguments: list[str]) -> int:
 
 
 def _environment_config(behaviour: Behaviour, root: str, config: Config, port: int) -> Config:
-    """3.4.2: MYSQL_* in the environment replace the mysql block, and config.json is written at every start."""
+    """3.4.2: MYSQL_* in the environment replace the mysql block.
+
+    config.json is written at every start, without keys that it does not know.
+    """
     get = os.environ.get
     password = get("MYSQL_ROOT_PASSWORD") or get("MYSQL_PASSWORD")
     if not (behaviour.mysql_environment and get("MYSQL_DATABASE") and get("MYSQL_HOST") and password):
         return config
     mysql = Mysql(get("MYSQL_DATABASE", ""), get("MYSQL_USER", "root"), password, get("MYSQL_HOST", ""),
                   int(get("MYSQL_PORT") or 3306))
-    raw = {**config.raw, "mysql": mysql._asdict()}
-    raw["server"] = {**raw.get("server", {}), "port": port or config.port}
+    server = config.raw.get("server") or {}
+    raw = {"mysql": {**mysql._asdict(), "use_default": False},
+           "server": {"env": server.get("env", "production"), "port": port or config.port,
+                      "log_level": server.get("log_level", "error")}, "sparks": None}
     write(root, raw)
     return Config(True, port or config.port, mysql, raw)
 

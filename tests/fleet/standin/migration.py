@@ -188,6 +188,14 @@ def _definition(name: str, kind: str, key: str) -> str:
     return kind if nullable else f"{kind} NOT NULL DEFAULT {0 if 'int' in kind else repr('')}"
 
 
+def lacks_deleted_at(database: Database) -> bool:
+    """Whether a version from 3.5.3 on has made or changed the list of sites."""
+    columns = [row[0] for row in database.run(
+        "SELECT `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = DATABASE() "
+        "AND `table_name` = 'websites'")]
+    return bool(columns) and "deleted_at" not in columns
+
+
 def transfer_settings(database: Database, raw: dict[str, Any]) -> dict[str, Any] | None:
     """2.5.x: move the settings of config.json to the table if that is empty; return what stays in the file."""
     import json

@@ -4,15 +4,19 @@
 """A small threaded HTTP/1.1 server that stops like Go's net/http."""
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
-from typing import BinaryIO, Callable, Iterable, NamedTuple
+from typing import Any, BinaryIO, Callable, Iterable, NamedTuple
 from urllib.parse import unquote
+
+from standin.config import DRIPPING, HELD, NOT_ACCEPTED, SILENT
 
 _REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 403: "Forbidden",
             404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
 _FRESH_SECONDS = 5  # Go calls a connection without a request idle only after this time
+_DRIP_SECONDS = 0.05
 
 
 class Request(NamedTuple):
@@ -37,6 +41,15 @@ class Response(NamedTuple):
     stream: Iterable[bytes] | None = None
 
 
+def json_response(code: int, text: str, data: Any = None) -> Response:
+    """The application's envelope: without data where there is none, but for a plain success."""
+    body: dict[str, Any] = {"code": code, "msg": text}
+    if code == 0 and (data is not None or not text):
+        body["data"] = data
+    return Response(body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+                    content_type="application/json; charset=utf-8")
+
+
 Handler = Callable[[Request], Response]
 
 
@@ -51,17 +64,19 @@ class _Connection:
 
 
 class Server:
-    """`listener` is bound already. Starts no thread before `start`."""
+    """`listener` is bound already. Starts no thread before `start`. `hangs` is one of config.HANGS."""
 
-    def __init__(self, listener: socket.socket, handler: Handler) -> None:
+    def __init__(self, listener: socket.socket, handler: Handler, hangs: str = "") -> None:
         self._listener = listener
         self._handler = handler
+        self._hangs = hangs
         self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         self._closing = False
 
     def start(self) -> None:
-        threading.Thread(target=self._accept, daemon=True).start()
+        if self._hangs != NOT_ACCEPTED:
+            threading.Thread(target=self._accept, daemon=True).start()
 
     def close_port(self) -> None:
         """Close the listener and the idle connections; requests in flight go on."""
@@ -122,6 +137,9 @@ class Server:
 
     def _one_request(self, connection: _Connection, stream: BinaryIO) -> bool:
         """Serve one request; false when the connection is to be closed."""
+        if self._hangs == SILENT:
+            connection.state = "active"
+            _wait_for_ever()
         start = stream.readline(65536)
         if not start.endswith(b"\n"):
             return False
@@ -130,6 +148,7 @@ class Server:
                 return False
             connection.state = "active"
         headers = _read_headers(stream)
+        self._hang(connection.sock)
         words = start.decode("latin-1").split()
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
             connection.sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request")
@@ -145,6 +164,20 @@ class Server:
         with self._lock:
             connection.state = "idle"
         return keep and not self._closing
+
+
+    def _hang(self, sock: socket.socket) -> None:
+        if self._hangs == HELD:
+            _wait_for_ever()
+        if self._hangs == DRIPPING:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while True:
+                time.sleep(_DRIP_SECONDS)
+                sock.sendall(b"x")
+
+
+def _wait_for_ever() -> None:
+    threading.Event().wait()
 
 
 class _Body:

@@ -10,30 +10,26 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 from urllib.parse import urlsplit
 
+from standin.backup import PREFIX, Backups
 from standin.behaviours import Behaviour
-from standin.config import Config, Mysql
+from standin.config import Config, Knobs, Mysql
 from standin.database import Database, DatabaseError
 from standin.pages import DISABLED, Pages, Site, page
-from standin.server import Request, Response
+from standin.server import Request, Response, json_response
 
 if TYPE_CHECKING:
     from standin.main import Program
 
 _EATEN: list[bytes] = []
+_LATE_VIEWS_SECONDS = 1.0
 
 
 def _hostname(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _json(code: int, text: str, data: Any = None) -> Response:
-    body = {"code": code, "msg": text, "data": data} if code == 0 else {"code": code, "msg": text}
-    return Response(body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-                    content_type="application/json; charset=utf-8")
-
-
 def _settings(database: Database) -> dict[str, Any]:
-    rows = database.run("SELECT `key`, `value` FROM `settings` WHERE `key` IN ('system', 'html_cache')")
+    rows = database.run("SELECT `key`, `value` FROM `settings` WHERE `key` IN ('system', 'html_cache', 'fulltext')")
     return {str(key): json.loads(value) for key, value in rows}
 
 
@@ -56,6 +52,25 @@ def load_sites(behaviour: Behaviour, config: Config, database: Database, root: s
         except DatabaseError:
             continue
     return sites
+
+
+def memory_sites(behaviour: Behaviour, config: Config, database: Database, knobs: Knobs, root: str) -> list[Site]:
+    """Without a database: one site, and a second one where the knobs name its host."""
+    settings = config.raw if behaviour.settings_in_file else {}
+    first = _site(1, "Default Website", 0 if knobs.disabled else 1, database, settings, root)
+    if not knobs.second_site:
+        return [first]
+    system = {"base_url": f"http://{knobs.second_site}", "site_name": "Site 2"}
+    return [first, _site(2, "Site 2", 1, database, {"system": system}, f"{root.rstrip('/')}-2/")]
+
+
+def closed_site(behaviour: Behaviour, database: Database, root: str) -> Site:
+    """The database has no `websites.deleted_at` any more: no site is found, and every path tells that it is closed."""
+    for location, end in zip(behaviour.at_websites, ("`id` = 1 AND {} ORDER BY `websites`.`id` LIMIT 1",
+                                                     "{} ORDER BY `id` asc")):
+        where = end.format("`websites`.`deleted_at` IS NULL")
+        database.logged(location, f"SELECT * FROM `websites` WHERE {where}")
+    return _site(1, "", 0, database, {}, root)
 
 
 def _site_name(behaviour: Behaviour, database: Database) -> str:
@@ -87,11 +102,18 @@ class Sites:
         self._knobs = program.knobs
         self._root = program.root
         self._pages = Pages(program.behaviour, program.knobs)
+        self._backups = Backups(program)
+        self._views_at = 0.0
         self._sites = sites
         self._told_version = told_version
         self._restart = restart
         admin = str(sites[0].system.get("admin_url") or "")
         self._admin_host = _hostname(admin) if admin.startswith("http") else ""
+
+    def port_is_open(self) -> None:
+        """The views come a second later where they are late."""
+        if self._behaviour.late_views:
+            self._views_at = time.monotonic() + _LATE_VIEWS_SECONDS
 
     def answer(self, request: Request) -> Response:
         if request.path.startswith("/system/"):
@@ -101,6 +123,8 @@ class Sites:
             return slow
         if request.method == "POST":
             return self._upload(request)
+        if time.monotonic() < self._views_at:
+            return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
         return self._pages.answer(self._site_of(request), request)
 
     def _site_of(self, request: Request) -> Site:
@@ -119,30 +143,34 @@ class Sites:
         if self._knobs.panics_at == request.path:
             return Response(500, page("500", "(Unexpected) internal server error"))
         if request.path == "/system/api/version/info":
-            return _json(0, "", {"version": self._told_version})
+            return json_response(0, "", {"version": self._told_version})
         if request.path == "/system/api/siteinfo" and self._behaviour.multi_site:
             return self._siteinfo(site)
+        if request.path.startswith(PREFIX) and self._behaviour.backup:
+            return self._backups.answer(site, request)
         if request.path == "/system/api/anqi/restart" and self._behaviour.restart_by_exec:
             return self._restart_answer(request)
-        return _json(1001, "请先登录") if request.path.startswith("/system/api/") else Response(404, b"Not Found")
+        if request.path.startswith("/system/api/"):
+            return json_response(1001, "请先登录")
+        return Response(404, b"Not Found")
 
     def _wrong_entrance(self) -> Response:
         if self._behaviour.admin_host_status == 403:
             return Response(403, b"Forbidden", "text/plain; charset=utf-8")
-        return _json(1001, "请使用正确的入口访问")
+        return json_response(1001, "请使用正确的入口访问")
 
     def _siteinfo(self, site: Site) -> Response:
         try:
             self._sites[0].database.run("SELECT `id` FROM `websites` WHERE `id` = %s", (site.number,))
         except DatabaseError as error:
-            return _json(-1, str(error))
-        return _json(0, "", {"id": site.number, "base_url": site.base_url, "name": site.name})
+            return json_response(-1, str(error))
+        return json_response(0, "", {"id": site.number, "base_url": site.base_url, "name": site.name})
 
     def _restart_answer(self, request: Request) -> Response:
         if request.method != "POST" or not request.headers.get("admin"):
-            return _json(1001, "请先登录")
+            return json_response(1001, "请先登录")
         self._restart()
-        return _json(0, "")
+        return json_response(0, "")
 
     def _upload(self, request: Request) -> Response:
         """Write what comes in as it comes, in place, as the application does."""
@@ -154,7 +182,7 @@ class Sites:
             for part in request.body:
                 file.write(part)
                 size += len(part)
-        return _json(0, "", {"size": size})
+        return json_response(0, "", {"size": size})
 
 
 def install_answer(request: Request) -> Response:
