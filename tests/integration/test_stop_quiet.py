@@ -12,12 +12,13 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 import windows
+from instance import Instance, make_instance
 from integration.stopping import Actor, directories, gone, signals_of, stop, within
-from mariadb import free_port
+from mariadb import MariaDB, free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
@@ -325,3 +326,116 @@ def test_descriptors_that_may_not_be_read(holder: Holder, base: Path, monkeypatc
     result = stop(holder.dir, base)
     assert planned["quiet"] == {"waited_ms": 0, "files": [], "known": False}
     assert result["stopped"] and gone(pid) and result["quiet"] == planned["quiet"]
+
+
+# --- the stand-in: its own backups, restores and downloads
+
+
+ARTICLES = 2000
+
+
+@pytest.fixture
+def shop(www: Path, db: MariaDB) -> Callable[..., Instance]:
+    """A running instance with articles on a real database. Knobs as keywords."""
+
+    def make(version: str, **knobs: Any) -> Instance:
+        instance = make_instance(www / "shop.example", version, db=db, database=f"q_{os.urandom(4).hex()}")
+        instance.knobs(**knobs)
+        instance.start()
+        rows = ",".join(f"({number},'a{number}')" for number in range(1, ARTICLES + 1))
+        db.run(f"INSERT INTO `archives` (`id`,`title`) VALUES {rows}", instance.database)
+        return instance
+
+    return make
+
+
+def articles(db: MariaDB, instance: Instance) -> int:
+    try:
+        return int(db.run("SELECT COUNT(*) FROM `archives`", instance.database)[0][0])
+    except Exception:  # a restore drops the table first
+        return 0
+
+
+def in_background(instance: Instance, action: str, name: str = "", host: str = "") -> threading.Thread:
+    """Up to 3.3.11 the answer comes at the end."""
+    thread = threading.Thread(target=instance.backup, args=(action, name, host), daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("never_a_real_release")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_restart_in_the_middle_of_a_restore_loses_nothing(
+    shop: Callable[..., Instance], db: MariaDB, base: Path, version: str
+) -> None:
+    instance = shop(version, restore_ms=4000)
+    pid = instance.pid
+    instance.backup()
+    (path,) = (instance.dir / "data" / "backup").iterdir()
+    assert within(10, lambda: "dumping.all.done" in instance.log_text())
+    asking = in_background(instance, "restore", path.name)
+    assert within(10, lambda: 0 < articles(db, instance) < ARTICLES)
+    steps = [{"graceful_stop": {"idle_timeout": 0.3}}, *windows.RESTART[1:]]  # it is a request up to 3.3.11
+    result = windows.run(instance, steps, base)
+    asking.join(10)
+    assert result["outcome"] == "done" and gone(pid) and instance.pid != pid, result
+    assert articles(db, instance) == ARTICLES
+    assert result["steps"][0]["result"]["quiet"]["files"] == [{"path": str(path), "kind": "restore"}]
+
+
+@pytest.mark.parametrize("version", ["2.5.3", "3.5.8"])
+def test_stop_in_the_middle_of_a_backup_leaves_it_whole(www: Path, base: Path, version: str) -> None:
+    instance = make_instance(www / "shop.example", version)
+    instance.knobs(no_database=True, backup_ms=2500)
+    pid = instance.start()
+    in_background(instance, "dump")
+    folder = instance.dir / "data" / "backup"
+    assert within(5, lambda: folder.is_dir() and any(folder.iterdir()))
+    result = stop(instance.dir, base, idle_timeout=0.5)
+    assert result["stopped"] and gone(pid) and result["quiet"]["waited_ms"] > 0
+    assert "dumping.all.done" in instance.log_text()
+
+
+def test_backup_that_is_over_does_not_hold_up_a_stop(www: Path, base: Path) -> None:
+    instance = make_instance(www / "shop.example", "3.4.0")
+    instance.knobs(no_database=True, dump_lingers_ms=60000)
+    pid = instance.start()
+    instance.backup()
+    assert within(5, lambda: "dumping.all.done" in instance.log_text())
+    result = stop(instance.dir, base, quiet_timeout=0)
+    assert result.get("stopped") and gone(pid) and result["quiet"]["files"] == [], result
+
+
+def test_slow_visitor_who_downloads_a_backup(www: Path, base: Path) -> None:
+    """It looks like a restore, which the message says; with its connection it ends."""
+    instance = make_instance(www / "shop.example", "3.5.8")
+    pid = instance.start()
+    path = instance.dir / "data" / "backup" / "big.sql"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"-" * (32 << 20))
+    body = b'{"name":"big.sql"}'
+    with socket.create_connection(("127.0.0.1", instance.port)) as client:
+        client.sendall(
+            b"POST /system/api/plugin/backup/export HTTP/1.1\r\nHost: x\r\nadmin: token\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        client.recv(1000)
+        result = stop(instance.dir, base, idle_timeout=0.2, quiet_timeout=0.5)
+        assert result["failed"] and not gone(pid) and instance.pid == pid
+        assert f"{path} open for reading (32.0 MiB)" in result["msg"] and "downloading it" in result["msg"]
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid)
+
+
+def test_backup_of_a_further_site(www: Path, base: Path) -> None:
+    instance = make_instance(www / "shop.example", "3.5.8")
+    instance.knobs(no_database=True, backup_ms=2000, second_site="second.example")
+    pid = instance.start()
+    instance.backup(host="second.example")
+    root = www / "shop.example-2"
+    assert within(5, (root / "data" / "backup").is_dir)
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid)
+    assert [row["kind"] for row in result["quiet"]["files"]] == ["backup"]
+    assert result["quiet"]["files"][0]["path"].startswith(f"{root}/data/backup/")
+    assert "dumping.all.done" in instance.log_text()
