@@ -33,6 +33,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 Row = t.Dict[str, t.Any]
 _LISTENED = re.compile(rb'Now listening on: ')
@@ -179,18 +180,36 @@ class Look:
 
     def _log_says_listened(self, directory: _files.InstallDir) -> bool:
         """Whether the banner stands after the first line of the newest start, which names the directory."""
+        tail = self._log_tail(directory)
+        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
+        return starts >= 0 and bool(_LISTENED.search(tail, starts))
+
+    def _log_tail(self, directory: _files.InstallDir) -> bytes:
+        """Empty when it cannot be read."""
         log = self.record.log if self.record and self.record.log else 'running.log'
         try:
             fd = directory.open_log(os.path.join(self.instance.dir, log), self.uid)
         except (OSError, LifecycleError):
-            return False
+            return b''
         try:
             os.lseek(fd, max(0, os.fstat(fd).st_size - 262144), os.SEEK_SET)
-            tail = _files.read_fd(fd, 262144)
+            return _files.read_fd(fd, 262144)
         finally:
             os.close(fd)
-        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
-        return starts >= 0 and bool(_LISTENED.search(tail, starts))
+
+    def _log_text(self, directory: _files.InstallDir) -> str:
+        return self._log_tail(directory).decode('utf-8', 'replace')
+
+    def _backups(self, directory: _files.InstallDir) -> t.List[str]:
+        """The files of backups and restores under way; empty also where descriptors may not be read."""
+        seen: t.Set[_quiet.File] = set()
+        for pid in self.pids:
+            try:
+                with _procfs.ProcDir(pid) as proc:
+                    seen.update(_quiet.look(proc, self.instance.dir, lambda: self._log_text(directory)).files)
+            except OSError:
+                continue
+        return ['%s (%s)' % (entry.path, entry.kind) for entry in sorted(seen)]
 
     # --- results
 
@@ -267,6 +286,7 @@ class Look:
             cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],
             fragile=_evidence.fragile_scripts(tree, self.host.cron.lines),
             cut=tree.cut_files(bool(self.pids)),
+            backups=self._backups(tree.directory),
             interrupted=self.interrupted,
             running_run=self.running_run,
             state_problem=self.state_problem,

@@ -45,6 +45,7 @@ class Facts(t.NamedTuple):
     cron_writable: t.Sequence[str] = ()  # scripts that root's cron runs and others can change
     fragile: t.Sequence[str] = ()  # vendor scripts in cron
     cut: t.Sequence[str] = ()  # files that end in the middle
+    backups: t.Sequence[str] = ()  # what the application backs up or restores now
     interrupted: t.Optional[Row] = None
     running_run: t.Optional[Row] = None
     state_problem: t.Optional[str] = None

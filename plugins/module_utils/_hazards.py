@@ -393,6 +393,17 @@ HAZARDS = (
         ),
         'Build or restore them anew, and find out what killed it.',
     ),
+    Hazard(
+        'backup_running',
+        'warn',
+        (),
+        lambda f: _when(
+            f.backups,
+            'a backup or restore of the application, or a download or upload of its file, is under way: %s',
+            _listing(f.backups),
+        ),
+        'Wait for its end: restart and stop wait too, and refuse when it does not end in time.',
+    ),
     Hazard('low_disk', 'warn', (), _low_disk, 'Free space before an upgrade or a dump.'),
     Hazard(
         'template_marks',

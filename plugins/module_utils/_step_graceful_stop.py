@@ -13,6 +13,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import sto
 SPEC = dict(
     timeout=dict(type='float', default=30.0),
     idle_timeout=dict(type='float', default=5.0),
+    quiet_timeout=dict(type='float', default=120.0),
     force=dict(type='str', default='idle', choices=['never', 'idle', 'timeout']),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 

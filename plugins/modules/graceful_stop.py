@@ -42,6 +42,18 @@ options:
       - Requests that are still in flight then are counted in RV(requests); the version decides whether they are cut.
     type: float
     default: 5
+  quiet_timeout:
+    description:
+      - Seconds to wait before C(SIGTERM) until the application neither backs up nor restores its database. V(0) looks
+        once and does not wait. In a window the wait ends at its deadline at the latest.
+      - The process holds a file C(data/backup/*.sql) of its own or of a further site open for as long as that lasts. A
+        file that is written is a backup, or its upload; one that is read is a restore, or a visitor's download of it,
+        which looks the same.
+      - When it has not ended by then, the module fails and nothing is signalled, whatever O(force) says.
+      - Where the descriptors of the process cannot be read, that is not known and does not hinder the stop; see
+        RV(quiet).
+    type: float
+    default: 120
   force:
     description:
       - V(never) only asks. A process that does not end in O(timeout) is left alive, and the module fails.
@@ -124,6 +136,39 @@ requests:
       type: int
       returned: always
   sample: {"in_flight": 2, "cut": 0}
+quiet:
+  description: Backups and restores of the application itself that were seen before the signal, and waited for.
+  returned: always, unless it was refused for another reason
+  type: dict
+  contains:
+    waited_ms:
+      description: Milliseconds that they were waited for.
+      type: int
+      returned: always
+    files:
+      description: The files that the process held open.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        path:
+          description: The file.
+          type: str
+          returned: always
+        kind:
+          description: V(backup) when it was written, V(restore) when it was read.
+          type: str
+          returned: always
+    known:
+      description: Whether the descriptors of the process could be read; if not, nothing is ruled out.
+      type: bool
+      returned: always
+  sample:
+    waited_ms: 8120
+    files:
+      - path: /www/shop/data/backup/20261126120000.sql
+        kind: restore
+    known: true
 waited_ms:
   description: Milliseconds from the first look to the verdict.
   returned: always, unless it was refused
@@ -203,7 +248,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import sto
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_module.common_spec(**_step_graceful_stop.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, _stop.foresee, _stop.stop, ('timeout', 'idle_timeout'))
+    _module.run_on_instance(module, _stop.foresee, _stop.stop, ('timeout', 'idle_timeout', 'quiet_timeout'))
 
 
 if __name__ == '__main__':

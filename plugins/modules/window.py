@@ -14,6 +14,9 @@ description:
     instance is away only as long as it needs itself.
   - The options of every step are validated, and every step is asked for what it would do, before anything is stopped.
     A step that refuses, refuses for the whole window.
+  - A backup or restore of the application itself that is under way is waited for before C(graceful_stop) signals; see
+    its option O(anqicms.lifecycle.graceful_stop#module:quiet_timeout). When it does not end, the instance is left as it
+    is.
   - The steps are run by a worker that is detached from the connection. Once begun, the host ends it, even when the
     connection, this module, C(sudo) or the controller is gone. A guardian watches the worker and, if it is killed, puts
     the instance right at once. If both are killed, the next run or the C(recover) playbook does.

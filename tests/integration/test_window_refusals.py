@@ -45,7 +45,7 @@ WRONG_STEPS = [
     ([{"gracefull_stop": {}}], "unknown step gracefull_stop; known are command, graceful_stop"),
     ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
     ([{}], "one key is expected"),
-    ([{"graceful_stop": {"time_out": 1}}], "unknown option time_out; known are force, idle_timeout, timeout"),
+    ([{"graceful_stop": {"time_out": 1}}], "unknown option time_out; known are force, idle_timeout, quiet_timeout,"),
     ([{"graceful_stop": {"timeout": "soon"}}], "timeout"),
     ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
     ([{"graceful_stop": {"force": "always"}}], "force"),

@@ -59,6 +59,17 @@ def judge_migration(version: t.Optional[str], answered: bool, use: t.Optional[Da
     return Migration('no', 'its database connections have been silent for %.1f s' % use.silent_s)
 
 
+def with_backups(migration: Migration, files: t.Sequence[str], known: bool) -> Migration:
+    """The same verdict where the application also writes or restores a backup, or that cannot be seen."""
+    if migration.verdict == 'running':
+        return migration
+    if files:
+        return Migration('running', '%s is open, so a backup or a restore is running' % files[0])
+    if not known and migration.verdict == 'no':
+        return Migration('possible', 'its descriptors may not be read, so a backup or a restore cannot be ruled out')
+    return migration
+
+
 def idle_grace(version: t.Optional[str]) -> float:
     """Seconds to leave an idle process after its port has closed: none is needed where SIGTERM never ends it."""
     return 0.03 if _versions.behaviour(version).on_sigterm == 'stays' else 2.0

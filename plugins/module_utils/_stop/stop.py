@@ -25,6 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import dat
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import survivors as _survivors
 
 Params = t.Mapping[str, t.Any]
@@ -107,13 +108,15 @@ def _refuse_deaf(context: Context, handle: _process.ProcessHandle, params: Param
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the stop would do. LifecycleError for everything that makes it impossible."""
     _prepare(context, params)
-    if context.candidate is None:
+    if context.candidate is None or context.handle is None:
         return dict(changed=False, would='nothing: it does not run')
-    pid = context.candidate.pid
+    pid, seen = context.candidate.pid, _quiet.look_at(context, context.handle)
     return dict(
         changed=True,
         pid=pid,
-        would='wait at most %g s for requests in flight, then send SIGTERM to pid %d' % (params['idle_timeout'], pid),
+        quiet=dict(_quiet.nothing(), files=_quiet.rows(seen.files), known=seen.known),
+        would='%swait at most %g s for requests in flight, then send SIGTERM to pid %d'
+        % (_quiet.would_wait(seen, params['quiet_timeout']), params['idle_timeout'], pid),
     )
 
 
@@ -142,16 +145,15 @@ class Stop:
         self.is_closed = False  # after our signal
         self.opened = self.listened or context.running_version is not None or self._has_served()
         self.database = _database_use.Watch(handle.proc, context.port)
+        self.quiet = _quiet.Wait(context, handle, params['quiet_timeout'])
 
     def run(self) -> None:
         """Wait until idle, signal, wait for the end. LifecycleError when the process lives on."""
         self._wait_until_started()
-        if self.listened:
-            limit = 0.0 if self._is_halted() else self.params['idle_timeout']
-            waited = _inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
-            self.in_flight, self.busy_at_signal = waited.in_flight, waited.left
-        self.children.look()
-        self.image = self._image()
+        self.in_flight = self._wait_until_idle()
+        while not self.quiet.is_quiet():  # the last look before the signal: a restore may have begun meanwhile
+            self.quiet.until_quiet()
+            self._wait_until_idle()
         self._send(signal.SIGTERM)
         self.term_at = time.monotonic()
         if self._is_halted() and self.force != 'never':
@@ -174,6 +176,17 @@ class Stop:
                 )
             self.handle.wait_gone(_SLOW_POLL)
         self.listened = self.opened = True
+
+    def _wait_until_idle(self) -> int:
+        """How many requests were in flight at the first look."""
+        first = 0
+        if self.listened:
+            limit = 0.0 if self._is_halted() else self.params['idle_timeout']
+            waited = _inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
+            first, self.busy_at_signal = waited.in_flight, waited.left
+        self.children.look()
+        self.image = self._image()
+        return first
 
     def _listens(self) -> bool:
         """Whether this process listens on the port; any listener where its descriptors may not be read."""
@@ -266,7 +279,10 @@ class Stop:
 
     def _migration(self) -> _kill_policy.Migration:
         looks = _kill_policy.needs_a_look_at_the_database(self.context.version, self.opened)
-        return _kill_policy.judge_migration(self.context.version, self.opened, self.database.look() if looks else None)
+        use = self.database.look() if looks else None
+        judged = _kill_policy.judge_migration(self.context.version, self.opened, use)
+        seen = _quiet.look_at(self.context, self.handle)
+        return _kill_policy.with_backups(judged, [entry.path for entry in seen.files], seen.known)
 
     def _kill(self, kind: str) -> None:
         self.exit_kind = kind
@@ -332,6 +348,7 @@ class Stop:
             pid=self.handle.pid,
             signals=self.signals,
             requests=dict(in_flight=self.in_flight, cut=cut),
+            quiet=self.quiet.result(),
             waited_ms=milliseconds(self.begin),
             last_log_line=lines[-1] if lines else None,
             survivors=self.children.alive() if stopped else [],
@@ -379,6 +396,7 @@ def already_stopped(context: Context) -> t.Dict[str, t.Any]:
         pid=None,
         signals=[],
         requests=dict(in_flight=0, cut=0),
+        quiet=_quiet.nothing(),
         waited_ms=0,
         last_log_line=None,
         survivors=[],
@@ -423,6 +441,7 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
         stopped=not planned['changed'],
         changed=planned['changed'],
         would=planned['would'],
+        quiet=planned.get('quiet', _quiet.nothing()),
         exit_kind=None if planned['changed'] else 'already_stopped',
         pid=planned.get('pid'),
     )

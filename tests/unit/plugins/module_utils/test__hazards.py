@@ -86,6 +86,7 @@ CASES = {
     ),
     "unit_left": (dict(supervisors=[dict(SYSTEMD, restarts=False)]), dict(supervisors=[SYSTEMD])),
     "cut_writes": (dict(cut=["/www/a/public/sitemap.xml"]), dict(cut=[])),
+    "backup_running": (dict(backups=["/www/a/data/backup/1.sql (restore)"]), dict(cut=["/www/a/data/backup/1.sql"])),
     "low_disk": (dict(disks=[("/", 50 << 20, None)]), dict(disks=[("/", 200 << 20, None)])),
     "template_marks": (dict(marks=["dir"]), dict(marks=[])),
     "admin_host": (dict(http_status=403, running_version=None), dict(http_status=200)),

@@ -65,6 +65,16 @@ def test_migration(version: t.Optional[str], opened: bool, use: t.Optional[Datab
     assert judged.verdict == verdict and judged.why
 
 
+@pytest.mark.parametrize("verdict,files,known,combined", [
+    ("no", [], True, "no"), ("no", ["/w/data/backup/1.sql"], True, "running"), ("no", [], False, "possible"),
+    ("possible", [], True, "possible"), ("possible", ["/w/data/backup/1.sql"], True, "running"),
+    ("possible", [], False, "possible"), ("running", [], True, "running"), ("running", [], False, "running"),
+])  # fmt: skip
+def test_a_backup_counts_like_a_migration(verdict: str, files: t.List[str], known: bool, combined: str) -> None:
+    judged = _kill_policy.with_backups(Migration(verdict, "why"), files, known)
+    assert judged.verdict == combined and judged.why
+
+
 @pytest.mark.parametrize("version,opened,looks", [
     ("2.5.3", True, False), ("2.5.3", False, True), ("3.2.1", True, True), ("3.2.8", True, False),
     ("3.4.5", True, True), (None, True, True), (None, False, True),

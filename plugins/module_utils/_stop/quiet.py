@@ -1,0 +1,277 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Backups and restores of the application itself, during which it holds ``<root>/data/backup/<name>.sql`` open.
+
+A SIGTERM in its middle leaves half of the rows, or a file that looks whole. Needs no login.
+"""
+
+import os
+import re
+import stat
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _local_time, _process, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
+
+BACKUP, RESTORE = 'backup', 'restore'
+LOG_BYTES = 1 << 18  # how much of the log's end is searched for the end of a backup
+_PLACE = '/data/backup/'
+_DELETED = ' (deleted)'
+_POLL_S, _PROGRESS_S = 0.05, 1.0
+_NAME = re.compile(r'\d{14}\.sql')
+_DONE = re.compile(
+    r'^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) dumping\.all\.done\.cost'
+    r'\[(?:(\d+)h)?(?:(\d+)m)?(\d+(?:\.\d+)?)(s|ms|\xb5s|ns)\]',
+    re.M,
+)
+_UNITS = {'s': 1.0, 'ms': 1e-3, '\xb5s': 1e-6, 'ns': 1e-9}
+_CLOSE_S = 2.0  # file name and log count whole seconds
+_ZONES_S = 900.0  # time zones are multiples of a quarter of an hour
+_WHAT = {BACKUP: 'the backup to', RESTORE: 'the restore from'}
+_WHY = {
+    BACKUP: 'open for writing (%s): a backup to it, or its upload, is running',
+    RESTORE: 'open for reading (%s): a restore from it is running, or a visitor is downloading it (both look the same)',
+}
+
+
+class File(t.NamedTuple):
+    """One file in use. ``kind``: written is a backup, read is a restore (or a download of it)."""
+
+    path: str
+    kind: str
+
+
+class Descriptor(t.NamedTuple):
+    """A descriptor of the process; ``flags`` is None where they could not be read."""
+
+    path: str
+    flags: t.Optional[int]
+    size: int = 0
+    changed_at: float = 0.0
+
+
+class Seen(t.NamedTuple):
+    """One look. ``known`` is False where descriptors could not be read: then nothing can be ruled out."""
+
+    known: bool
+    sizes: t.Dict[File, int]
+
+    @property
+    def files(self) -> t.List[File]:
+        return sorted(self.sizes)
+
+
+def is_backup_path(path: str, place: str = '') -> bool:
+    """Whether it is a file of the backup page: of any site, wherever its root is, or in ``place``."""
+    folder, _slash, name = path.rpartition('/')
+    return name.endswith('.sql') and ((folder + '/').endswith(_PLACE) or folder == place != '')
+
+
+def kind_of(flags: t.Optional[int]) -> str:
+    """What is not known counts as a restore: to cut that does the greater harm."""
+    return RESTORE if flags is None or flags & os.O_ACCMODE == os.O_RDONLY else BACKUP
+
+
+def is_over(path: str, changed_at: float, log: str) -> bool:
+    """Whether the log says that this backup has ended. Up to 3.4.2 its descriptor stays open for minutes more.
+
+    The line's time less what the backup took is the time in the file's name, and the last write was at its end.
+    """
+    name = os.path.basename(path)
+    if not _NAME.fullmatch(name):
+        return False
+    for stamp, hours, minutes, number, unit in _DONE.findall(log):
+        cost = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(number) * _UNITS[unit]
+        try:
+            end, begin = _local_time.seconds(stamp), _local_time.seconds(name)
+        except ValueError:
+            continue
+        apart = (changed_at - end + _CLOSE_S) % _ZONES_S
+        if abs(end - cost - begin) <= _CLOSE_S and apart <= 2 * _CLOSE_S:
+            return True
+    return False
+
+
+def judge(descriptors: t.Iterable[Descriptor], place: str = '', log: t.Callable[[], str] = str) -> t.Dict[File, int]:
+    """The backups and restores among these regular files, each with its size. ``log`` is asked only for backups."""
+    found: t.Dict[File, int] = {}
+    for entry in descriptors:
+        path = entry.path[: -len(_DELETED)] if entry.path.endswith(_DELETED) else entry.path
+        if not is_backup_path(path, place):
+            continue
+        kind = kind_of(entry.flags)
+        if kind != BACKUP or not is_over(path, entry.changed_at, log()):
+            found[File(shown(path), kind)] = entry.size
+    return found
+
+
+def shown(path: str) -> str:
+    """Bytes that are not UTF-8 as ``\\xNN``: neither a result nor a terminal takes them."""
+    return path.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
+
+
+# --- one look at a process
+
+
+def _tables(proc: _procfs.ProcDir) -> t.List[str]:
+    """Where its descriptors are listed. Of a leader that has ended only its threads show them."""
+    state = proc.stat()
+    if state is None or state.state not in 'ZX':
+        return ['']
+    return ['task/%s/' % task for task in proc.names('task') if task != str(proc.pid)]
+
+
+def _descriptor(proc: _procfs.ProcDir, table: str, number: str, place: str) -> t.Optional[Descriptor]:
+    """None for everything but a regular file with the name of a backup. OSError when it was closed meanwhile."""
+    path = proc.link('%sfd/%s' % (table, number))
+    plain = path[: -len(_DELETED)] if path.endswith(_DELETED) else path
+    if not is_backup_path(plain, place):
+        return None
+    info = os.stat('%sfd/%s' % (table, number), dir_fd=proc.fd)
+    if not stat.S_ISREG(info.st_mode):
+        return None
+    try:
+        flags = _open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number)).decode('ascii', 'replace'))
+    except PermissionError:
+        return Descriptor(path, None, info.st_size, info.st_mtime)
+    return Descriptor(path, flags, info.st_size, info.st_mtime)
+
+
+def _descriptors(proc: _procfs.ProcDir, table: str, place: str) -> t.Iterator[Descriptor]:
+    """OSError when this user may not look, or the process is gone."""
+    fd = os.open('%sfd' % table, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
+    try:
+        numbers = os.listdir(fd)
+    finally:
+        os.close(fd)
+    for number in numbers:
+        try:
+            entry = _descriptor(proc, table, number, place)
+        except OSError as exc:
+            if exc.errno not in _procfs.GONE:
+                raise
+            continue
+        if entry is not None:
+            yield entry
+
+
+def look(proc: _procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) -> Seen:
+    """What the process of this install directory backs up or restores now. ``log``: the end of what it has logged."""
+    place = os.path.realpath(os.path.join(directory, _PLACE.strip('/')))  # data/ may be a link to another disk
+    known = True
+    entries: t.List[Descriptor] = []
+    try:
+        for table in _tables(proc):
+            entries += _descriptors(proc, table, place)
+    except OSError as exc:
+        known = exc.errno in _procfs.GONE
+    return Seen(known, judge(entries, place, log))
+
+
+def look_at(context: Context, handle: _process.ProcessHandle) -> Seen:
+    return look(handle.proc, context.instance.dir, lambda: context.log_since(0, LOG_BYTES))
+
+
+def rows(seen: t.Iterable[File]) -> t.List[t.Dict[str, str]]:
+    return [dict(path=entry.path, kind=entry.kind) for entry in sorted(seen)]
+
+
+def would_wait(seen: Seen, seconds: float) -> str:
+    """For check mode; empty when nothing is to be waited for."""
+    if not seen.files:
+        return ''
+    return 'wait at most %g s for the end of %s, ' % (
+        seconds, ' and '.join('%s %s' % (_WHAT[entry.kind], entry.path) for entry in seen.files))
+
+
+# --- the wait before the signal
+
+
+class Wait:
+    """Waits until the process neither backs up nor restores. The time counts from the first look that saw one."""
+
+    def __init__(self, context: Context, handle: _process.ProcessHandle, seconds: float) -> None:
+        self.context, self.handle, self.seconds = context, handle, seconds
+        self.seen = Seen(True, {})
+        self.known = True
+        self.first: t.Dict[File, t.Tuple[float, int]] = {}
+        self.begin: t.Optional[float] = None
+        self.waited = self.told_at = 0.0
+
+    def is_quiet(self) -> bool:
+        """One look. What cannot be seen does not hold the stop up: the result says that it is not known."""
+        self.seen, now = look_at(self.context, self.handle), time.monotonic()
+        self.known = self.known and self.seen.known
+        for entry, size in self.seen.sizes.items():
+            self.first.setdefault(entry, (now, size))
+        if self.seen.files and self.begin is None:
+            self.begin = now
+        return not self.seen.files
+
+    def until_quiet(self) -> None:
+        """LifecycleError when the time is over, in a window also at its deadline."""
+        begin = time.monotonic()
+        try:
+            while self.seen.files and not self.handle.gone():
+                if time.monotonic() >= self._end():
+                    raise self._refusal()
+                self._tell()
+                self.handle.wait_gone(min(_POLL_S, max(0.0, self._end() - time.monotonic())))
+                self.is_quiet()
+        finally:
+            self.waited += time.monotonic() - begin
+
+    def _end(self) -> float:
+        end = (self.begin or 0.0) + self.seconds
+        until: t.Optional[float] = getattr(self.context, 'until', None)
+        return end if until is None else min(end, until)
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self.told_at < _PROGRESS_S:
+            return
+        self.told_at = now
+        entry = self.seen.files[0]
+        since, size = self.first[entry]
+        grown = self.seen.sizes[entry] - size
+        more = ', %s more than at first' % _size(grown) if entry.kind == BACKUP else ''
+        self.context.progress('waiting for the end of %s %s: %d s, %s%s' % (
+            _WHAT[entry.kind], entry.path, now - since, _size(self.seen.sizes[entry]), more))
+
+    def _refusal(self) -> LifecycleError:
+        entry = self.seen.files[0]
+        stat_now = self.handle.proc.stat()
+        halted = ' The process is halted (state T).' if stat_now is not None and stat_now.state == 'T' else ''
+        return LifecycleError(
+            'pid %d of %s has %s %s.%s It was seen for %d s, %s. Nothing was signalled, and no force overrides this. '
+            'Wait for its end, which the backup page of the admin shows, and try again, or raise quiet_timeout; a '
+            'download ends with its connection.' % (
+                self.handle.pid, self.context.instance.id, entry.path, _WHY[entry.kind] % _size(self.seen.sizes[entry]),
+                halted, time.monotonic() - self.first[entry][0], self._limit()),
+            pid=self.handle.pid,
+            quiet=self.result(),
+        )
+
+    def _limit(self) -> str:
+        until = getattr(self.context, 'until', None)
+        if until is not None and until <= (self.begin or 0.0) + self.seconds:
+            return 'until the deadline of the window'
+        return 'and quiet_timeout is %g s' % self.seconds
+
+    def result(self) -> t.Dict[str, t.Any]:
+        return dict(waited_ms=round(self.waited * 1000), files=rows(self.first), known=self.known)
+
+
+def nothing() -> t.Dict[str, t.Any]:
+    """The result where no process runs."""
+    return dict(waited_ms=0, files=[], known=True)
+
+
+def _size(count: int) -> str:
+    return '%.1f MiB' % (count / 1048576.0)
