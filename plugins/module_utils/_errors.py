@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The one exception that the work raises and modules turn into a failed result."""
+"""The exceptions that the work raises and modules turn into a failed result."""
 
 import typing as t
 
@@ -15,6 +15,10 @@ class LifecycleError(Exception):
         Exception.__init__(self, msg)
         self.msg = msg
         self.result = result
+
+
+class NotYet(LifecycleError):
+    """What is missing can come back: before a stop it refuses, after it the start is tried again."""
 
 
 _T = t.TypeVar('_T')

@@ -36,6 +36,7 @@ _TAIL_LINES = 20
 def prepare(context: Context, params: Params) -> None:
     """Park a child that is ready to become the instance, before anything is stopped."""
     record = _start_plan.choose_record(context, params)
+    _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
     environment = _shim.protect(context.state, context.instance, record, versions)
     context.launcher = _spawn.Launcher(context.instance, record, environment)
