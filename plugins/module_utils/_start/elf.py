@@ -147,6 +147,8 @@ def _section(header: Header, table: bytes, at: int) -> t.Tuple[int, int, int]:
 
 def check_sections(header: Header, table: bytes, size: int) -> None:
     """NotRunnable when a section lies outside of the file. A program that was stripped of the table passes."""
+    if len(table) > header.section_size and not table.strip(b'\0'):
+        raise NotRunnable('it is incomplete: where its section headers belong are only zero bytes')
     for at in range(0, len(table) - header.section_size + 1, header.section_size) if table else ():
         kind, offset, length = _section(header, table, at)
         if kind not in (_NULL, _NOBITS):

@@ -179,10 +179,12 @@ class Chain:
         self.instance, self.record, self.pid = instance, record, pid
         self.what = instance.executable
         self.unknown: t.Optional[str] = None
+        self.is_script = False
 
     def judge(self) -> Executability:
         try:
             self._check(self.instance.executable)
+            self._refuse_script()
         except Busy as exc:
             return Executability(busy='%s: %s' % (self.what, exc))
         except elf.NotRunnable as exc:
@@ -191,6 +193,12 @@ class Chain:
             missing = '' if self.what == self.instance.executable else ' is missing'
             return Executability(problem='%s%s: %s' % (self.what, missing, exc.strerror))
         return Executability(unknown=self.unknown)
+
+    def _refuse_script(self) -> None:
+        """A process is recognized by its program, which would be the interpreter: after the start it would be lost."""
+        if self.is_script:
+            self.what = self.instance.executable
+            raise elf.NotRunnable('it is a script, whose process could not be recognized as this instance')
 
     def _check(self, path: str) -> None:
         for _depth in range(elf.MAX_SCRIPTS + 1):
@@ -211,9 +219,11 @@ class Chain:
                 return None
             head = file.read(elf.Range(0, elf.SCRIPT_BYTES))
             if not head.startswith(elf.SHEBANG):
-                return self._program(file)
+                self._program(file)
+                return None
             script = elf.parse_script(head, _script_bytes())
             self._check_env(script)
+            self.is_script = True
             return 'interpreter', os.fsdecode(script.interpreter)
 
     def _program(self, file: Opened) -> None:

@@ -60,18 +60,20 @@ def parse_maps(data: bytes, inode: int, device: int) -> bool:
 
 
 def parse_leases(data: bytes, inode: int, device: int) -> t.List[int]:
-    """The processes that hold a write lease on the file, from /proc/locks."""
+    """The processes with a lease on the file that is in the way of readers, from /proc/locks."""
     wanted = b'%02x:%02x:%d' % (os.major(device), os.minor(device), inode)
     found = []
     for line in data.split(b'\n'):
         fields = line.split()
-        if len(fields) > 5 and fields[1] == b'LEASE' and fields[3] != b'READ' and fields[5] == wanted:
+        if len(fields) < 6 or fields[1] != b'LEASE' or not fields[4].isdigit() or fields[5] != wanted:
+            continue
+        if fields[2:4] != [b'ACTIVE', b'READ']:
             found.append(int(fields[4]))
     return found
 
 
 def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
-    """By the link of a descriptor before its file: a stat of another file could hang on a dead server."""
+    """Looks at other files only by their links: a stat could hang on a dead file server."""
     with _procfs.ProcDir(pid) as proc:
         for number in proc.names('fd'):
             link = proc.optional_link('fd/' + number) or ''
@@ -84,14 +86,18 @@ def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
                 found = os.stat('fd/' + number, dir_fd=proc.fd)
                 if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
                     return True
-        return parse_maps(proc.read('maps'), status.st_ino, status.st_dev)
+    return False
 
 
-def _find(status: os.stat_result, path: str) -> t.List[int]:
+def _has_mapped(pid: int, status: os.stat_result) -> bool:
+    return parse_maps(_procfs.read('/proc/%d/maps' % pid), status.st_ino, status.st_dev)
+
+
+def _pids(matches: t.Callable[[int], bool]) -> t.List[int]:
     found = []
     for pid in _procfs.list_pids():
         try:
-            if _has_open(pid, status, path):
+            if matches(pid):
                 found.append(pid)
         except OSError:
             continue  # ended, or not ours to look at
@@ -126,7 +132,8 @@ def _listing(pids: t.Sequence[int], what: str) -> str:
 
 def describe(status: os.stat_result, path: str) -> str:
     """Who has the file open for writing, as the end of a sentence. Looks through all processes: some milliseconds."""
-    return _listing(_find(status, path), 'it is open for writing')
+    found = _pids(lambda pid: _has_open(pid, status, path)) or _pids(lambda pid: _has_mapped(pid, status))
+    return _listing(found, 'it is open for writing')
 
 
 def describe_lease(status: os.stat_result) -> str:
