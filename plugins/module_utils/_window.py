@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
@@ -42,7 +42,8 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
         try:
             planned.append(dict(STEPS[name].plan(context, params), name=name))
         except LifecycleError as exc:
-            raise LifecycleError('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
+            kind = NotYet if isinstance(exc, NotYet) else LifecycleError
+            raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
     return planned
 
 

@@ -190,8 +190,8 @@ class Chain:
         except elf.NotRunnable as exc:
             return Executability(problem='%s: %s' % (self.what, exc))
         except OSError as exc:
-            missing = '' if self.what == self.instance.executable else ' is missing'
-            return Executability(problem='%s%s: %s' % (self.what, missing, exc.strerror))
+            text = '%s: %s' if self.what == self.instance.executable else '%s is missing: %s'
+            return Executability(problem=text % (self.what, exc.strerror))
         return Executability(unknown=self.unknown)
 
     def _refuse_script(self) -> None:
@@ -202,15 +202,15 @@ class Chain:
 
     def _check(self, path: str) -> None:
         for _depth in range(elf.MAX_SCRIPTS + 1):
-            following = self._one(path)
-            if following is None:
+            interpreter = self._one(path)
+            if interpreter is None:
                 return
-            role, path = following
-            self.what = '%s: its %s %s' % (self.instance.executable, role, elf.shown(os.fsencode(path)))
+            path = interpreter
+            self.what = '%s: its interpreter %s' % (self.instance.executable, elf.shown(os.fsencode(path)))
         raise elf.NotRunnable('it is one script too many: Linux follows %d' % elf.MAX_SCRIPTS)
 
-    def _one(self, path: str) -> t.Optional[t.Tuple[str, str]]:
-        """What is needed after it. What is being written is not judged: it is not complete yet."""
+    def _one(self, path: str) -> t.Optional[str]:
+        """The interpreter of a script, None after the last file. What is being written is not complete: not judged."""
         with Opened(os.path.join(self._directory(), path)) as file:
             self._check_busy(file)
             _check_mode(file, self.record)
@@ -224,7 +224,7 @@ class Chain:
             script = elf.parse_script(head, _script_bytes())
             self._check_env(script)
             self.is_script = True
-            return 'interpreter', os.fsdecode(script.interpreter)
+            return os.fsdecode(script.interpreter)
 
     def _program(self, file: Opened) -> None:
         loader = _check_elf(file, _own_machines())
@@ -266,7 +266,7 @@ def judge(instance: Instance, record: t.Optional[LaunchRecord], pid: t.Optional[
     return Chain(instance, record, pid).judge()
 
 
-def refuse(instance: Instance, record: LaunchRecord, pid: t.Optional[int] = None) -> None:
+def refuse(instance: Instance, record: t.Optional[LaunchRecord], pid: t.Optional[int] = None) -> None:
     """LifecycleError when the binary cannot be executed; NotYet while somebody writes it."""
     found = judge(instance, record, pid)
     if found.busy:

@@ -135,8 +135,7 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
         pid = found.pid
         return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
     _refuse_config(context)
-    record = choose_record(context, params)
-    refuse_executable(context, record)
+    record = _record_for_binary(context, params)
     _refuse_user(context, record)
     _refuse_log(context, record)
     refuse_port(context, record)
@@ -144,7 +143,18 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
 
 
-def refuse_executable(context: Context, record: _launch.LaunchRecord) -> None:
+def _record_for_binary(context: Context, params: Params) -> _launch.LaunchRecord:
+    """A binary that cannot be executed is named first, also where nothing says as whom to execute it."""
+    try:
+        record = choose_record(context, params)
+    except LifecycleError:
+        refuse_executable(context, None)
+        raise
+    refuse_executable(context, record)
+    return record
+
+
+def refuse_executable(context: Context, record: t.Optional[_launch.LaunchRecord]) -> None:
     """LifecycleError when the binary cannot be executed by that user; NotYet while somebody writes it."""
     executable.refuse(context.instance, record, context.handle.pid if context.handle is not None else None)
 

@@ -123,19 +123,19 @@ def _name(pid: int) -> str:
         return 'pid %d' % pid
 
 
-def _listing(pids: t.Sequence[int], what: str) -> str:
+def _listing(pids: t.Sequence[int]) -> str:
     if not pids:
-        return '%s, and this user cannot see the process' % what
+        return 'a process that this user cannot see'
     names = ', '.join(_name(pid) for pid in pids[:_MOST])
-    return '%s by %s%s' % (what, names, ' and %d more' % (len(pids) - _MOST) if len(pids) > _MOST else '')
+    return names + (' and %d more' % (len(pids) - _MOST) if len(pids) > _MOST else '')
 
 
 def describe(status: os.stat_result, path: str) -> str:
     """Who has the file open for writing, as the end of a sentence. Looks through all processes: some milliseconds."""
     found = _pids(lambda pid: _has_open(pid, status, path)) or _pids(lambda pid: _has_mapped(pid, status))
-    return _listing(found, 'it is open for writing')
+    return 'it is open for writing by %s' % _listing(found)
 
 
 def describe_lease(status: os.stat_result) -> str:
     """Who holds a lease on the file that lets nobody else open it, such as a file server."""
-    return _listing(_lease_holders(status), 'it is leased')
+    return 'it is leased by %s' % _listing(_lease_holders(status))

@@ -74,7 +74,7 @@ def test_a_writer_of_another_file_of_this_name_is_not_named(path: str) -> None:
         stream.write(b'new')
     try:
         assert is_written(path) is False
-        assert 'cannot see the process' in description(path)
+        assert 'by a process that this user cannot see' in description(path)
     finally:
         os.close(writer)
 
