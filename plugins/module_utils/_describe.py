@@ -13,7 +13,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _configfile,
     _discovery,
     _evidence,
-    _executable,
     _files,
     _hazards,
     _holders,
@@ -33,6 +32,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 Row = t.Dict[str, t.Any]
@@ -253,6 +253,8 @@ class Look:
         running_as_root = self.uid == 0 if self.uid is not None else None
         groups = set(self.record.groups + [self.record.gid]) if self.record else set()
         scripts = _evidence.runs_by_root(self.host.cron.lines, self.instance.dir)
+        binary = executable.judge(self.instance, self.record, self.candidate.pid if self.candidate else None)
+        self.problems += [binary.unknown] if binary.unknown else []
         facts = Facts(
             dir=self.instance.dir,
             binary=self.instance.binary,
@@ -280,7 +282,8 @@ class Look:
             sharing=self.host.sharing(self.instance, self.port),
             system_dir=tree.is_dir('system'),
             locales=tree.has_locales(),
-            executable_problem=_executable.executable_problem(self.instance),
+            executable_problem=binary.problem,
+            executable_busy=binary.busy,
             runs_as_root=running_as_root,
             writable=_evidence.changeable(self.instance.executable) if running_as_root else [],
             cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],

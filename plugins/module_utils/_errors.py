@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The one exception that the work raises and modules turn into a failed result."""
+"""The exceptions that the work raises and modules turn into a failed result."""
 
 import typing as t
-
 
 NOTHING_DONE = 'Nothing was stopped or started.'  # in messages of all that is refused before a start
 

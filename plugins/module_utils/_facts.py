@@ -40,6 +40,7 @@ class Facts(t.NamedTuple):
     system_dir: t.Optional[bool] = None
     locales: t.Optional[bool] = None
     executable_problem: t.Optional[str] = None
+    executable_busy: t.Optional[str] = None  # who writes it now
     runs_as_root: t.Optional[bool] = None
     writable: t.Sequence[str] = ()  # what root executes and others can change
     cron_writable: t.Sequence[str] = ()  # scripts that root's cron runs and others can change

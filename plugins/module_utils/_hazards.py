@@ -285,7 +285,15 @@ HAZARDS = (
         'block',
         _STARTING,
         lambda f: f.executable_problem,
-        'Put the binary of this release and this architecture there, with mode 0755.',
+        'Put the complete binary of this release and this architecture there, with mode 0755.',
+    ),
+    Hazard(
+        'executable_busy',
+        'block',
+        _STARTING,
+        lambda f: f.executable_busy,
+        'Wait until the file is complete (is it being uploaded?), or end the process that writes it: a program that is '
+        'open for writing cannot be started.',
     ),
     Hazard('locales_missing', 'block', _STARTING, _locales_missing, 'Unpack locales/ of the release again.'),
     Hazard(

@@ -121,8 +121,8 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     signalled = any(entry.get('event') == 'signal' for entry in run)
     stays = [entry for entry in run if entry.get('event') in ('guardian_stays', 'guardian_left')]
     return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
-                force=begin.get('force'), hosts=begin.get('hosts'), waits_for=stays[-1].get('waits_for') if stays else None,
-                guardian=_guardian_of(stays),
+                force=begin.get('force'), hosts=begin.get('hosts'), guardian=_guardian_of(stays),
+                waits_for=stays[-1].get('waits_for') if stays else None,
                 boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
                 before=before, signalled=signalled, parked=parked[-1] if parked else None)
 

@@ -98,7 +98,8 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     except subprocess.TimeoutExpired as exc:
         _end(process)
         raise LifecycleError('%s was ended after %.3g s (%s). The steps after it were not done. Its output: %s' % (
-            name, limit, 'timeout' if limit == params['timeout'] else 'the deadline of the window', output.text() or '(none).'), changed=True) from exc
+            name, limit, 'timeout' if limit == params['timeout'] else 'the deadline of the window',
+            output.text() or '(none).'), changed=True) from exc
     if process.returncode:
         raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
             name, process.returncode, output.text() or '(none).'), changed=True, exit_code=process.returncode)

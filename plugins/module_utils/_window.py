@@ -69,7 +69,8 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
         try:
             planned.append(dict(STEPS[name].plan(context, params), name=name))
         except LifecycleError as exc:
-            raise LifecycleError('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
+            kind = NotYet if isinstance(exc, NotYet) else LifecycleError
+            raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
     return planned
 
 

@@ -47,8 +47,8 @@ options:
     default: 900
   hosts:
     description:
-      - Host names of its sites. The version is also asked for by them where C(localhost) gets a page instead, as it does
-        when the first site is disabled. In a window the sites of a C(site_check) step are used as well.
+      - Host names of its sites. The version is also asked for by them where C(localhost) gets a page instead, as when
+        the first site is disabled. In a window the sites of a C(site_check) step are used where this is not given.
     type: list
     elements: str
   stable_for:

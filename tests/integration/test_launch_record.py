@@ -287,7 +287,8 @@ def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pyt
     try:
         first.start()
         context = windows.context_of(second)
-        options: dict[str, Any] = dict(ready_timeout=20.0, ready_limit=60.0, stable_for=0.0, environment=None, arguments=None)
+        options: dict[str, Any] = dict(
+            ready_timeout=20.0, ready_limit=60.0, stable_for=0.0, environment=None, arguments=None)
         _start.start(context, dict(options, user=None if os.geteuid() else "root"))
         assert windows.within(10, lambda: not first.pids())
     finally:

@@ -247,7 +247,8 @@ def test_install_mode_is_no_good_start(site: Callable[..., Instance]) -> None:
     shop = site()
     context = windows.context_of(shop)
     arguments = ["-port", str(shop.port)]
-    params: Result = dict(ready_timeout=1.5, ready_limit=60.0, stable_for=0.1, environment=None, arguments=arguments, user=ME)
+    params: Result = dict(
+        ready_timeout=1.5, ready_limit=60.0, stable_for=0.1, environment=None, arguments=arguments, user=ME)
     _start_plan.plan(context, params)
     _start.prepare(context, params)
     (shop.dir / "config.json").unlink()

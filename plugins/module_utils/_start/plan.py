@@ -10,7 +10,6 @@ import pwd
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _executable,
     _files,
     _holders,
     _launch,
@@ -18,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
 Params = t.Mapping[str, t.Any]
 
@@ -135,16 +135,28 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
         pid = found.pid
         return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
     _refuse_config(context)
-    problem = _executable.executable_problem(context.instance)
-    if problem:
-        raise LifecycleError('%s cannot be started: %s. Nothing was stopped or started. Put the binary of this release '
-                             'there (mode 0755).' % (context.instance.id, problem))
-    record = choose_record(context, params)
+    record = _record_for_binary(context, params)
     _refuse_user(context, record)
     _refuse_log(context, record)
     refuse_port(context, record)
     words = [context.instance.executable] + record.argv[1:]
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
+
+
+def _record_for_binary(context: Context, params: Params) -> _launch.LaunchRecord:
+    """A binary that cannot be executed is named first, also where nothing says as whom to execute it."""
+    try:
+        record = choose_record(context, params)
+    except LifecycleError:
+        refuse_executable(context, None)
+        raise
+    refuse_executable(context, record)
+    return record
+
+
+def refuse_executable(context: Context, record: t.Optional[_launch.LaunchRecord]) -> None:
+    """LifecycleError when the binary cannot be executed by that user; NotYet while somebody writes it."""
+    executable.refuse(context.instance, record, context.handle.pid if context.handle is not None else None)
 
 
 def _refuse_unfit_process(context: Context, pid: int) -> None:

@@ -19,13 +19,16 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files, _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import writers
 
 _RESET_SIGNALS = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
     signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_BUSY_S = 2.0         # so long a binary that somebody writes is tried again, before that is reported
+_BUSY_PAUSE_S = 0.05
 
 
 def _set_limits(limits: t.Mapping[str, t.Sequence[int]]) -> t.List[str]:
@@ -171,7 +174,7 @@ class Launcher:
         return dict(json.loads(data.decode('utf-8'))) if data else {}
 
     def go(self) -> int:
-        """Let it execute the binary; returns its pid. LifecycleError when exec failed."""
+        """Let it execute the binary; returns its pid. LifecycleError when exec failed, NotYet for a busy file."""
         try:
             os.write(self._go, b'g')
             report = self._report()
@@ -179,10 +182,22 @@ class Launcher:
             report = dict(error='the process that was to become it was killed')
         if report.get('error'):
             self.abandon()
-            raise LifecycleError('%s could not be executed: %s. Nothing runs.' % (
-                self.instance.executable, report['error']))
+            raise self._not_executed(report)
         self._close()
         return self.pid
+
+    def _not_executed(self, report: t.Mapping[str, t.Any]) -> LifecycleError:
+        what = '%s could not be executed: %s.' % (self.instance.executable, report['error'])
+        if report.get('errno') == errno.ETXTBSY:
+            return NotYet('%s After %g s %s. Nothing runs.' % (what, _BUSY_S, self._writers()))
+        return LifecycleError('%s Nothing runs.' % what)
+
+    def _writers(self) -> str:
+        path = self.instance.executable
+        try:
+            return writers.describe(os.stat(path), os.path.realpath(path))
+        except OSError as exc:
+            return 'it is gone: %s' % exc.strerror
 
     def abandon(self) -> None:
         """End the parked child and reap it."""
@@ -210,12 +225,23 @@ class Launcher:
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
             self._open_standard_files()
-            argv = [self.instance.executable] + list(self.record.argv[1:])
-            os.execve(self.instance.executable, argv, self.environment)
+            self._execute()
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
-            say(error=_reason(exc))
+            say(error=_reason(exc), errno=getattr(exc, 'errno', None))
         finally:
             os._exit(70)
+
+    def _execute(self) -> None:
+        """Become the instance. OSError when that fails, for a file that somebody writes after some tries."""
+        argv = [self.instance.executable] + list(self.record.argv[1:])
+        end = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                os.execve(self.instance.executable, argv, self.environment)
+            except OSError as exc:
+                if exc.errno != errno.ETXTBSY or time.monotonic() > end:
+                    raise
+            time.sleep(_BUSY_PAUSE_S)
 
     def _prepare_child(self) -> t.List[str]:
         record = self.record

@@ -34,11 +34,18 @@ _HOSTS_PAUSE_S = 1.0     # between two rounds of asking by the names of sites
 _RETRY_S = 1.0           # between two tries of a start that waits for a database, a port or a busy file
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
+_NO_VERSION = (
+    'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this version '
+    'does this')
+_TOO_LONG = (
+    'it did not answer within %g s, the most that this start may take (last answer: %s). It may be migrating its '
+    'database, so it was not ended')
 
 
 def prepare(context: Context, params: Params) -> None:
     """Park a child that is ready to become the instance, before anything is stopped."""
     record = _start_plan.choose_record(context, params)
+    _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
     environment = _shim.protect(context.state, context.instance, record, versions)
     context.launcher = _spawn.Launcher(context.instance, record, environment)
@@ -87,14 +94,12 @@ class Proof:
             return 'another process answers on port %d' % self.port
         last = self.answer.error or self.answer.status
         if self.no_version_since is not None and time.monotonic() - self.no_version_since > _NO_VERSION_S:
-            asked = ', '.join(self.context.hosts)
-            return 'it answers on port %d, but without a version (%s%s); a disabled site or a newer database does ' \
-                   'this' % (self.port, last, '; also asked as %s' % asked if asked else '')
+            asked = '; also asked as %s' % ', '.join(self.context.hosts) if self.context.hosts else ''
+            return _NO_VERSION % (self.port, last, asked)
         if not self._moves():
             return 'it did not answer, and nothing has moved for %g s (last answer: %s)' % (self.ready_timeout, last)
         if elapsed >= self.ready_limit:
-            return 'it did not answer within %g s, the most that this start may take (last answer: %s). It may be ' \
-                   'migrating its database, so it was not ended' % (round(self.ready_limit, 1), last)
+            return _TOO_LONG % (round(self.ready_limit, 1), last)
         return None
 
     def _answers(self) -> bool:
@@ -186,7 +191,8 @@ class Start:
         if self.handle.gone():
             raise self._ended()
         if wrong is not None:
-            raise self._failure(wrong, Unproven, holders=_holders.holders(self.proof.port) if self.proof.answer.alive else [])
+            holders = _holders.holders(self.proof.port) if self.proof.answer.alive else []
+            raise self._failure(wrong, Unproven, holders=holders)
 
     def _ended(self) -> LifecycleError:
         code = _exit_code(self.handle.pid)

@@ -78,8 +78,8 @@ def idle_grace(version: t.Optional[str]) -> float:
 class Look(t.NamedTuple):
     """One look at a process that was asked to end. Times in seconds.
 
-    ``closed``: its port is closed, and was open. ``in_use``: connections with a request. ``idle_for``: since the port is
-    closed and no connection is in use. ``expired``: the time of the stop is over. ``at_deadline``: that of the whole
+    ``closed``: its port is closed, and was open. ``in_use``: connections with a request. ``idle_for``: since the port
+    is closed and no connection is in use. ``expired``: the time of the stop is over. ``at_deadline``: that of the whole
     window is, so that the site would stay down.
     """
 

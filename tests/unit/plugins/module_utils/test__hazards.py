@@ -53,6 +53,7 @@ CASES = {
         dict(config=OK._replace(port=None, port_error="bad")),
         dict(config=OK._replace(port=None, port_error="bad"), argv_port=8001),
     ),
+    "executable_busy": (dict(executable_busy="pid 9"), dict(executable_problem="ARM")),
     "executable_unusable": (dict(executable_problem="ARM"), dict(executable_problem=None)),
     "locales_missing": (dict(BOTH_340, locales=False), dict(locales=False)),
     "port_held_by_stranger": (
@@ -152,6 +153,7 @@ def test_severity_says_whether_it_blocks() -> None:
         ("unfinished_run", {"stop", "start", "configure", "upgrade", "rollback"}),
         ("several_processes", set(VERBS)),
         ("supervised", {"restart", "stop", "configure", "upgrade", "rollback"}),
+        ("executable_busy", {"restart", "start", "configure", "upgrade", "rollback"}),
         ("config_invalid", {"restart", "start", "configure", "upgrade", "rollback"}),
     ],
 )
