@@ -192,6 +192,8 @@ def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
         if context.candidate is not None:
             return verify_running(context, params)
         prepare(context, params)
+    else:
+        context.read_files()  # a step after the stop may have changed config.json, and with it the port
     launcher = present(context.launcher)
     context.will_stop = False
     _start_plan.refuse_port(context, launcher.record)
