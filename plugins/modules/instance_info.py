@@ -134,8 +134,8 @@ instances:
       sample: [4711]
     port:
       description:
-        - The port that its process listens on. When it listens on none, or does not run, the port of its next start, which
-          is that of C(-port), else that of C(config.json).
+        - The port that its process listens on. When it listens on none, or does not run, the port of its next start,
+          which is that of C(-port), else that of C(config.json).
         - V(null) when it cannot be known.
       type: int
       sample: 8001

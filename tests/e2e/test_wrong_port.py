@@ -34,7 +34,7 @@ def test_a_wrong_port_is_refused_with_both_numbers(default_player: Player, make_
     assert instance.told_version()
 
 
-def test_stop_with_the_port_that_is_served_while_config_json_names_another(default_player: Player, make_fleet: Maker) -> None:
+def test_stop_with_the_served_port_while_config_json_names_another(default_player: Player, make_fleet: Maker) -> None:
     """Its port is waited for after the stop, when only our records know it."""
     fleet = make_fleet(1)
     instance = fleet.instances[0]

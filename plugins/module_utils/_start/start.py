@@ -37,9 +37,10 @@ def prepare(context: Context, params: Params) -> None:
     """Park a child that is ready to become the instance, before anything is stopped."""
     record = _start_plan.choose_record(context, params)
     versions = (context.file_version, context.running_version)
-    environment = _shim.protect(context.state, context.instance, record, versions)
+    environment, notes = _shim.protect(context.state, context.instance, record, versions)
     context.launcher = _spawn.Launcher(context.instance, record, environment)
     context.launcher.prepare()
+    context.launcher.notes += notes
     with _process.ProcessHandle(context.launcher.pid) as parked:
         context.note('parked', pid=parked.pid, start_ticks=parked.start_ticks)
 
