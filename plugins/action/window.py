@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
         return result
 
     def _not_ended(self, answer: Result) -> Result:
-        msg = ('the window on %s has not ended %g s after its begin, which is longer than worker and guardian may take. '
+        msg = ('the window on %s has not ended %g s after its begin, longer than worker and guardian may take. '
                'Its state is not known. Look with instance_info for what is at work there.'
                % (self._host, 2 * self._deadline() + _LONGER_S))
         return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer['where'], msg=msg)

@@ -23,9 +23,13 @@ options:
     default: anqicms
   port:
     description:
-      - TCP port of the instance.
-      - By default the port is taken from C(-port) in the arguments of the running or last seen process, and where there
-        is none from C(config.json).
+      - TCP port of the instance. It is needed only to tell two processes of one executable apart that were started with
+        C(-port).
+      - The number does not decide where the instance is looked for. What it listens on is read from the sockets of its
+        process. The port of its next start is C(-port) in the arguments of the running or last seen process, and where
+        there is none that of C(config.json).
+      - A number that is neither of the two is refused before anything is touched.
+      - It is used in their place only where neither the sockets nor C(config.json) can be read.
     type: int
   state_dir:
     description:

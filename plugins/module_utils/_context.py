@@ -18,13 +18,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _http,
     _launch,
     _log_position,
+    _port_choice,
     _process,
     _selection,
     _slots,
     _sockdiag,
     _state,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
@@ -50,6 +51,7 @@ class Context:
         self.handle = None      # type: t.Optional[_process.ProcessHandle]
         self.config = None      # type: t.Optional[_configfile.ConfigFile]
         self.launcher: t.Optional[_spawn.Launcher] = None
+        self.ports = _port_choice.Ports()
         self.port = self.start_port = port or DEFAULT_PORT  # where it listens now, and where it would after a start
         self.running_version = None  # type: t.Optional[str]
         self.file_version = None     # type: t.Optional[str]
@@ -68,8 +70,8 @@ class Context:
         found = _selection.find(self.instance, self.port_option)
         self.candidate = _selection.pick(self.instance, found)
         self._hold(found)
-        self._read_files()
-        self.port, self.start_port = self._resolve_ports()
+        self.read_files()
+        self._find_ports()
         if self.candidate is not None:
             self._ask_version()
         elif found.hidden:
@@ -96,34 +98,44 @@ class Context:
             raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs '
                                  'is not known. Nothing was done. Run as root.' % (self.port, self.instance.id))
 
-    def _read_files(self) -> None:
+    def read_files(self) -> None:
+        """Configuration and version as they are on the disk now."""
         with _files.InstallDir(self.instance.dir) as directory:
             owners = directory.owners(self.candidate.uid if self.candidate else None)
             self.config = _configfile.read_config(directory, owners)
             self.file_version = _changelog.read_version(directory, owners)
 
-    def _resolve_ports(self) -> t.Tuple[int, int]:
-        if self.candidate is None:
-            record = self.stored_record()
-            port = self.port_for(record.argv if record else [])
-            return port, port
-        port = self.port_for(self.candidate.argv)
-        own = self._own_ports()
-        if self.port_option is None and port not in own and len(own) == 1:
-            return own.pop(), port  # config.json was changed after the start
-        return port, port
+    def _find_ports(self) -> None:
+        record = None if self.candidate else self.stored_record()
+        argv = self.candidate.argv if self.candidate else record.argv if record else []
+        own = _port_choice.own_listeners(self.handle.proc) if self.handle else None
+        self.ports = _port_choice.decide(self.candidate is not None, own, argv, self.config, self.port_option)
+        self.port, self.start_port = self.ports.known or DEFAULT_PORT, self.ports.next or DEFAULT_PORT
 
     def port_for(self, argv: t.Sequence[str]) -> int:
         """The port that a process of these arguments opens when it starts now."""
-        configured = self.config.port if self.config else None
-        return self.port_option or _selection.argv_port(argv) or configured or DEFAULT_PORT
+        return _port_choice.next_port(argv, self.config, self.port_option) or DEFAULT_PORT
 
-    def _own_ports(self) -> t.Set[int]:
-        try:
-            inodes = _holders.socket_inodes(present(self.handle).proc)
-        except OSError:
-            return set()
-        return {sock.local_port for sock in _sockdiag.listeners() if sock.inode in inodes}
+    def refuse_wrong_port(self, arguments: t.Optional[t.Sequence[str]] = None) -> None:
+        """LifecycleError when the given port is neither the process's nor that of its next start.
+
+        ``arguments``: those that this run's own start gets in place of the recorded ones. A step that changes
+        config.json has to be heeded here too.
+        """
+        ports = self.ports
+        if arguments is not None:
+            words = [''] + list(arguments)
+            source = '-port' if _selection.argv_port(words) else 'config.json'
+            ports = ports._replace(next=self.port_for(words), next_from=source)
+        problem = _port_choice.problem(ports, self.port_option, self.candidate.pid if self.candidate else None)
+        if problem:
+            raise LifecycleError('%s (%s): %s. Nothing was done. Correct port, or leave it out: it is read from the '
+                                 'process and from config.json then.' % (self.instance.id, self.instance.dir, problem))
+
+    def last_port(self) -> t.Optional[int]:
+        """Where its last process that was seen listened, None when none was seen since that is noted."""
+        seen = [entry['port'] for entry in self.state.history() if entry.get('port')]
+        return seen[-1] if seen else None
 
     def _ask_version(self) -> None:
         self.running_version = _http.version_info(self.port).version if self.listens() else None
@@ -159,9 +171,10 @@ class Context:
         except OSError:
             return
         try:
+            more = dict(port=self.ports.now) if self.ports.listening else {}
             self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=record.uid,
                                    cgroups=record.cgroups, version=self.running_version,
-                                   log_position=(self.seen() or {}).get('log_position'))
+                                   log_position=(self.seen() or {}).get('log_position'), **more)
             self.state.write_json('launch.json', _launch.to_json(record))
         except OSError as exc:
             raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then '
@@ -175,7 +188,7 @@ class Context:
             self.state.write_json('launch.json', _launch.to_json(record))
             cgroups = _launch.parse_cgroups(handle.proc.read('cgroup').decode('utf-8', 'surrogateescape'))
             self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version,
-                                   log_position=log_position)
+                                   log_position=log_position, port=self.port_for(record.argv))
         except (OSError, LifecycleError):
             self.progress('the state in %s could not be written' % self.state.path)
 
@@ -184,7 +197,9 @@ class Context:
         return _launch.from_json(data) if data else None
 
     def listens(self) -> bool:
-        return bool(_sockdiag.listeners(self.port))
+        """Whether the process listens on its port; anybody, where nothing runs or its sockets cannot be read."""
+        owns = _holders.owns_listener(self.handle.proc, self.port) if self.handle else None
+        return bool(_sockdiag.listeners(self.port)) if owns is None else owns
 
     def log_path(self) -> str:
         """Where standard output goes, as it runs now or ran before; running.log when that is not known."""

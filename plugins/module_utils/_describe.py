@@ -21,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _launch,
     _lives,
     _memory,
+    _port_choice,
     _ports,
     _procfs,
     _selection,
@@ -124,28 +125,29 @@ class Look:
     def _find_port(self) -> None:
         argv = self.candidate.argv if self.candidate else (self.record.argv if self.record else [])
         self.argv_port = _selection.argv_port(argv)
-        self.port = self.port_option or self.argv_port or self.config.port
+        own = self._own_listeners(self.candidate.pid) if self.candidate else None
+        runs = self.candidate is not None
+        self.ports = _port_choice.decide(runs, own, argv, self.config, self.port_option)
+        self.port, self.listened_by = self.ports.known, own or []
         if self.candidate is None:
             return
-        mine = self._own_ports(self.candidate.pid)
-        if mine is None:
+        self.listening = self.ports.listening
+        if own is None:
             self.problems.append('the sockets of process %d cannot be read by this user' % self.candidate.pid)
-            return
-        if self.port_option is None and self.port not in mine and len(mine) == 1:
-            self.port = mine.copy().pop()  # the configuration was changed after the start
-        self.listening = self.port in mine
 
-    def _own_ports(self, pid: int) -> t.Optional[t.Set[int]]:
-        """The ports that the process listens on; None when that cannot be seen."""
+    @staticmethod
+    def _own_listeners(pid: int) -> _port_choice.Listeners:
         try:
             with _procfs.ProcDir(pid) as proc:
-                inodes = _ports.socket_inodes(proc)
-                same = proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
+                return _port_choice.own_listeners(proc)
         except OSError as exc:
-            return set() if exc.errno in _procfs.GONE else None
-        self.listened_by = [sock for sock in _sockdiag.listeners() if sock.inode in inodes]
-        ports = {sock.local_port for sock in self.listened_by}
-        return ports if ports or same else None
+            return [] if exc.errno in _procfs.GONE else None
+
+    def _port_problem(self) -> t.Optional[str]:
+        """Not judged where it is not known whether it runs, or which of several processes it is."""
+        if self.candidate is None and (self.pids or self.found.unseen or self.found.hidden):
+            return None
+        return _port_choice.problem(self.ports, self.port_option, self.candidate.pid if self.candidate else None)
 
     def _ask(self) -> None:
         """Its version, from the listener that belongs to the process and from nobody else."""
@@ -268,6 +270,7 @@ class Look:
             argv_port=self.argv_port,
             port=self.port,
             listening=self.listening,
+            port_problem=self._port_problem(),
             strangers=self._strangers(),
             replaced=any(
                 c.deleted or (c.exe != self.instance.executable and c.exe.endswith('.old'))
@@ -350,6 +353,7 @@ class Look:
             for key, value in (
                 ('version', self.answer.version if self.answer else None),
                 ('listened', self.listening or None),
+                ('port', self.port if self.listening else None),
             )
             if value
         }

@@ -27,6 +27,7 @@ class Facts(t.NamedTuple):
     argv_port: t.Optional[int] = None
     port: t.Optional[int] = None
     listening: t.Optional[bool] = None
+    port_problem: t.Optional[str] = None  # why the port that the caller gave cannot be its
     port_free: t.Optional[bool] = None  # whether a new instance could bind it
     strangers: t.Sequence[Row] = ()  # other holders of the port: pid, exe, user
     replaced: bool = False  # the running binary is not the file on disk any more

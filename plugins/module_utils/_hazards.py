@@ -254,6 +254,13 @@ HAZARDS = (
         'Run the recover playbook, or restart, which recovers first.',
     ),
     Hazard(
+        'port_mismatch',
+        'block',
+        VERBS,
+        lambda f: f.port_problem,
+        'Correct port in the inventory, or leave it out: it is read from the process and from config.json then.',
+    ),
+    Hazard(
         'config_missing',
         'block',
         _STARTING,

@@ -99,7 +99,7 @@ def owners(inodes: t.AbstractSet[int]) -> t.Dict[int, t.List[int]]:
     return found
 
 
-def _same_network(proc: _procfs.ProcDir) -> bool:
+def same_network(proc: _procfs.ProcDir) -> bool:
     return proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
 
 
@@ -120,7 +120,7 @@ def owns_listener(proc: _procfs.ProcDir, port: int) -> t.Optional[bool]:
         raise
     if listening & mine:
         return True
-    return False if _same_network(proc) else None
+    return False if same_network(proc) else None
 
 
 def user_name(uid: int) -> str:

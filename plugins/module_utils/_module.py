@@ -78,8 +78,17 @@ def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.S
         refuse_negative(module.params, *times)
         context = context_of(module.params)
         if module.check_mode:
+            _refuse_wrong_port(context, module.params)
             return foresee(context, module.params)
         with _one_at_a_time.held(context):
+            _refuse_wrong_port(context, module.params)
             return work(context, module.params)
 
     run(module, held)
+
+
+def _refuse_wrong_port(context: Context, params: t.Mapping[str, t.Any]) -> None:
+    """Only where a port is given: this look costs some milliseconds more."""
+    if context.port_option is not None:
+        context.look()
+        context.refuse_wrong_port(params.get('arguments'))

@@ -26,15 +26,19 @@ _SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of 
 
 
 def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
-    """``ports``, else ``port``, else the port of the instance in ``dir``."""
+    """``ports``, else ``port``, which has to be one of the instance in ``dir``, else that of its next start."""
     if params['ports'] is not None:
         return list(params['ports'])
-    if params['port'] is not None:
+    if params['dir'] is None:
         return [params['port']]
     instance = _instance.resolve(params['dir'], params['binary'])
-    context = Context(instance, StateDir(instance, params['state_dir']))
+    context = Context(instance, StateDir(instance, params['state_dir']), params['port'])
     context.look()
-    return [context.start_port]
+    if params['port'] is None:
+        return [context.start_port]
+    if context.candidate is not None or params['port'] != context.last_port():  # the stop before this call closed it
+        context.refuse_wrong_port()
+    return [params['port']]
 
 
 def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:

@@ -65,6 +65,8 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
     planned = []
     context.will_stop = False
     context.look()
+    if plan.steps:
+        context.refuse_wrong_port(arguments_of(plan))
     for index, (name, params) in enumerate(plan.steps, 1):
         try:
             planned.append(dict(STEPS[name].plan(context, params), name=name))
@@ -95,6 +97,12 @@ def start_to_park(plan: Plan) -> t.Optional[t.Dict[str, t.Any]]:
         return None
     index = names.index('verified_start')
     return plan.steps[index][1] if index > names.index('graceful_stop') else None
+
+
+def arguments_of(plan: Plan) -> t.Optional[t.List[str]]:
+    """The arguments that this run itself starts it with at last, None where they stay as recorded. Pure."""
+    given = [params['arguments'] for dummy, params in plan.steps if params.get('arguments') is not None]
+    return given[-1] if given else None
 
 
 def identity_of(context: Context) -> t.Optional[Result]:

@@ -45,8 +45,10 @@ options:
   port:
     description:
       - TCP port of the instance; only with O(dir).
-      - By default the port that its process listens on; for a stopped one C(-port) in the arguments of the last seen
-        process, and where there is none C(config.json).
+      - It tells two processes of one executable apart that were started with C(-port). It does not decide which port is
+        reported.
+      - A number that is neither the port that the process listens on nor the port of its next start is the hazard
+        C(port_mismatch).
     type: int
   search:
     description:
@@ -131,7 +133,10 @@ instances:
       elements: int
       sample: [4711]
     port:
-      description: Its port, V(null) when it cannot be known.
+      description:
+        - The port that its process listens on. When it listens on none, or does not run, the port of its next start,
+          which is that of C(-port), else that of C(config.json).
+        - V(null) when it cannot be known.
       type: int
       sample: 8001
     listening:

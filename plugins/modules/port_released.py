@@ -23,6 +23,7 @@ options:
   dir:
     description:
       - Install directory of the instance whose port is meant. Needed only when neither O(ports) nor O(port) is given.
+      - With O(port) too, that must be the port of the instance, of its next start, or of its last process.
     type: path
     required: false
   ports:

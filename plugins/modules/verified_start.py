@@ -17,7 +17,9 @@ description:
     its installer to anybody.
   - Started means that the version endpoint is answered by a listener of exactly this process, and that the process
     lives on for O(stable_for). The application's start banner and an open port are no proof.
-  - Versions 3.2.2 to 3.4.5 kill every process of their own name when they start. Siblings are protected from that.
+  - Versions 3.2.2 to 3.4.5 kill every process of their own name when they start. Siblings are protected from that at
+    every start, by a directory with a harmless C(pidof) at the head of C(PATH). It never becomes part of the launch
+    record.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle

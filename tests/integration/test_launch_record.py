@@ -19,8 +19,9 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
@@ -243,9 +244,8 @@ def test_a_control_group_that_is_gone_is_only_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.2.8", "3.3.11"])
-def test_siblings_live_and_the_shim_stays_out_of_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                            version: str) -> None:
-    """B4: `pidof anqicms` of the starting version finds all of them; three restarts, no sibling dies."""
+def test_siblings_live_and_the_shim_stays_out_of_the_record(tmp_path: Path, version: str) -> None:
+    """`pidof anqicms` of the starting version finds all of them; three restarts, no sibling dies."""
     sites = [make_instance(tmp_path / name, version) for name in ("a.example", "b.example")]
     sites.append(make_instance(tmp_path / "c.example", "3.5.8"))
     if not shutil.which("pidof"):
@@ -263,26 +263,156 @@ def test_siblings_live_and_the_shim_stays_out_of_the_record(tmp_path: Path, monk
             result = windows.run(victim, [{"graceful_stop": {}}, {"verified_start": {
                 "stable_for": 0.5, "environment": {"PATH": "/usr/bin:/bin"}}}], base)
             assert result["outcome"] == "done"
-            raw = Path(f"/proc/{victim.pid}/environ").read_bytes().split(b"\0")
-            assert f"PATH={shim}:/usr/bin:/bin".encode() in raw
+            assert path_of(victim.pid) == f"{shim}:/usr/bin:/bin"
             assert captured(victim.pid).environment["PATH"] == "/usr/bin:/bin"
             stored = context.stored_record()
             assert stored is not None
             assert stored.environment["PATH"] == "/usr/bin:/bin"
         assert [site.pid for site in sites[1:]] == pids[1:]
-        monkeypatch.setattr(_shim, "has_sibling", lambda instance: False)
-        windows.run(victim, None, base)  # nobody to protect any more
-        assert f"PATH={shim}".encode() not in Path(f"/proc/{victim.pid}/environ").read_bytes()
     finally:
         for site in sites:
             site.kill()
 
 
-def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test above proves something: the same start without protection kills."""
+def path_of(pid: int) -> str:
+    """What /proc says, with the directory of the protection in it."""
+    values = dict(item.partition("=")[::2] for item in Path(f"/proc/{pid}/environ").read_text().split("\0"))
+    return values["PATH"]
+
+
+def test_siblings_live_when_only_the_binary_was_rolled_back(tmp_path: Path) -> None:
+    """CHANGELOG.md and the running process say 3.5.8; the binary on the disk is one that kills its siblings."""
     if not shutil.which("pidof"):
         pytest.skip("no pidof")
-    monkeypatch.setattr(_shim, "has_sibling", lambda instance: False)
+    rolled, sibling = (make_instance(tmp_path / name, "3.5.8") for name in ("a.example", "b.example"))
+    try:
+        rolled.start()
+        pid = sibling.start()
+        older = make_instance(tmp_path / "older", "3.2.8", port=rolled.port)
+        shutil.rmtree(rolled.dir / "lib")
+        shutil.copytree(older.dir / "lib", rolled.dir / "lib", symlinks=True)
+        rolled.limit_kills_to(tmp_path)
+        result = windows.run(rolled)
+        assert (result["outcome"], result["version"]) == ("done", "3.2.8")
+        time.sleep(0.3)
+        assert sibling.pids() == [pid]
+    finally:
+        rolled.kill()
+        sibling.kill()
+
+
+def test_a_start_without_siblings_is_protected_too(tmp_path: Path) -> None:
+    """One may be started at the same moment; and the version is not known before it runs."""
+    site = make_instance(tmp_path / "shop.example", "3.5.8")
+    try:
+        site.start(environment={"PATH": "/usr/bin:/bin"})
+        before = captured(site.pid)
+        tools = tmp_path / "state" / _launch.SHIM_NAME
+        changed = []
+        for _unused in range(2):
+            assert windows.run(site)["steps"][2]["result"]["notes"] == []
+            assert path_of(site.pid) == f"{tools}:/usr/bin:/bin"
+            same(before, captured(site.pid))
+            changed.append({path.name: path.stat().st_mtime_ns for path in tools.iterdir()})
+        assert sorted(changed[0]) == ["pgrep", "pidof"]
+        assert changed[0] == changed[1], "they are written once"
+        (tools / "pidof").write_text("#!/bin/sh\necho 1\n")
+        (tools / "pgrep").unlink()
+        (tools / "pgrep").symlink_to("/bin/true")
+        assert windows.run(site)["outcome"] == "done"
+        for tool in tools.iterdir():
+            assert not tool.is_symlink()
+            done = subprocess.run([str(tool), "anqicms"], check=False, capture_output=True)
+            assert (done.returncode, done.stdout) == (1, b"")
+    finally:
+        site.kill()
+
+
+def test_other_programs_are_found_as_before(tmp_path: Path) -> None:
+    """What the application itself starts, an image converter for example, comes from its own PATH."""
+    record = _record({"PATH": f"{tmp_path / 'own'}:/usr/bin:/bin"})
+    (tmp_path / "own").mkdir()
+    converter = tmp_path / "own" / "cwebp"
+    converter.write_text("#!/bin/sh\necho converted by $(basename $0)\n")
+    converter.chmod(0o755)
+    site = make_instance(tmp_path / "shop.example", "3.5.8")
+    context = windows.context_of(site)
+    environment, notes = _shim.protect(context.state, context.instance, record, ("3.5.8",))
+    assert notes == []
+    done = subprocess.run(["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False,
+                          capture_output=True)
+    assert (done.returncode, done.stdout) == (1, b"converted by cwebp\n")
+    assert _launch.without_shim(environment) == record.environment
+
+
+def _record(environment: dict[str, str], uid: int | None = None) -> _launch.LaunchRecord:
+    record = captured(os.getpid())._replace(environment=environment)
+    return record._replace(uid=os.geteuid() if uid is None else uid)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("version", "with_sibling", "refused"), [
+    ("3.5.8", True, False), ("3.2.8", False, False), ("3.2.8", True, True), (None, True, True)])
+def test_where_it_cannot_be_set_up(place: Path, version: str | None, with_sibling: bool, refused: bool) -> None:
+    """A state directory that the instance's user cannot reach. Only what may kill somebody is refused."""
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    sites = [make_instance(place / name, "3.5.8") for name in ("a.example", "b.example")]
+    binary = "anqicms" if with_sibling else "alone"  # the name that a sibling has
+    site = sites[0]
+    if not with_sibling:
+        shutil.copy2(site.binary, site.dir / binary)
+    pid = sites[1].start()
+    try:
+        instance = resolve(str(site.dir), binary)
+        state = _state.StateDir(instance, str(closed / "state"))
+        record = _record({"PATH": "/usr/bin:/bin"}, NOBODY)
+        if refused:
+            with pytest.raises(LifecycleError, match=r"could kill its siblings.*closed is closed to others"):
+                _shim.protect(state, instance, record, (version,))
+        else:
+            environment, notes = _shim.protect(state, instance, record, (version,))
+            assert environment == record.environment
+            assert len(notes) == 1
+            assert f"cannot be reached by uid {NOBODY}, {closed} is closed to others" in notes[0]
+        assert sites[1].pids() == [pid]
+    finally:
+        for one in sites:
+            one.kill()
+
+
+@pytest.mark.root
+def test_the_start_goes_on_with_a_note_where_it_cannot_be_set_up(place: Path) -> None:
+    site = make_instance(place / "shop.example", "3.5.8")
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(site.dir)], check=True)
+    result = windows.run(site, [{"verified_start": {"stable_for": 0}}], closed / "state")
+    assert result["outcome"] == "done"
+    assert "no protection of siblings" in result["steps"][0]["result"]["notes"][0]
+    assert _launch.SHIM_NAME not in path_of(site.pid)
+
+
+@pytest.mark.root
+def test_a_place_without_programs_is_no_protection(tmp_path: Path) -> None:
+    base = tmp_path / "noexec"
+    base.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,size=1m,mode=755", "tmpfs", str(base)], check=True)
+    try:
+        site = make_instance(tmp_path / "shop.example", "3.5.8")
+        context = windows.context_of(site, base)
+        environment, notes = _shim.protect(context.state, context.instance, _record({"PATH": "/bin"}), ("3.5.8",))
+        assert environment == {"PATH": "/bin"}
+        assert "noexec" in notes[0]
+    finally:
+        subprocess.run(["umount", str(base)], check=True)
+
+
+def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above prove something: the same start without protection kills."""
+    if not shutil.which("pidof"):
+        pytest.skip("no pidof")
+    monkeypatch.setattr(_shim, "protect", lambda state, instance, record, versions: (dict(record.environment), []))
     first, second = (make_instance(tmp_path / name, "3.2.8") for name in ("a.example", "b.example"))
     try:
         first.start()

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -92,16 +94,36 @@ def test_versions_with_siteinfo(single: Callable[..., Instance], version: str) -
     assert (row["reason"], row["id"], row["message"]) == ("ok", 1, "")
 
 
-def test_instance_that_does_not_run_and_port_of_a_stranger(single: Callable[..., Instance]) -> None:
+def test_instance_that_does_not_run(single: Callable[..., Instance]) -> None:
     instance = single()
-    other = single()
-    context = windows.context_of(instance, port=other.port)
-    with pytest.raises(LifecycleError, match="not belong to process"):
-        _site_check.check(context, options())
-    context.close()
     instance.kill()
     with pytest.raises(LifecycleError, match="does not run"):
         _site_check.check(windows.context_of(instance), options())
+
+
+def test_only_its_own_port_is_asked_whatever_was_given(single: Callable[..., Instance]) -> None:
+    instance, other = single(), single()
+    other.kill()
+    context = windows.context_of(instance, port=other.port)
+    (row,) = _site_check.check(context, options(sites=[FIRST]))["sites"]
+    context.close()
+    assert row["ok"], row
+
+
+def test_a_stranger_on_its_port_is_not_asked(single: Callable[..., Instance]) -> None:
+    """2.5.3 closes its port at SIGTERM and lives on; then the port is anybody's."""
+    instance = single("2.5.3")
+    os.kill(instance.pid, signal.SIGTERM)
+    assert windows.within(10, lambda: not instance.told_version())
+    stranger = socket.socket(socket.AF_INET6)
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with stranger:
+        stranger.bind(("::", instance.port))
+        stranger.listen()
+        context = windows.context_of(instance)
+        with pytest.raises(LifecycleError, match="not belong to process"):
+            _site_check.check(context, options(sites=[FIRST]))
+        context.close()
 
 
 class Wire:

@@ -6,11 +6,12 @@
 """Protect siblings from an instance that kills every process of its own name when it starts (3.2.2 to 3.4.5).
 
 Such a version asks ``pidof <its name>`` whom to kill. Started with a PATH whose first directory has a ``pidof``
-that finds nobody, it kills nobody. The directory is ours, and only this start sees it: it never becomes part of a
-launch record.
+that finds nobody, it kills nobody. Every start gets that PATH: CHANGELOG.md and the process before tell which version
+was there, and only the binary on the disk decides. The directory is ours and never becomes part of a launch record.
 """
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _selection, _versions
@@ -59,29 +60,59 @@ def closed_to_others(path: str) -> t.Optional[str]:
 
 
 def protect(state: StateDir, instance: Instance, record: LaunchRecord,
-            versions: t.Sequence[t.Optional[str]]) -> t.Dict[str, str]:
-    """The environment of one start, its PATH led by the harmless tools where the start could kill somebody."""
-    environment = record.environment
-    if not may_kill_siblings(*versions) or not has_sibling(instance):
-        return dict(environment)
+            versions: t.Sequence[t.Optional[str]]) -> t.Tuple[t.Dict[str, str], t.List[str]]:
+    """The environment of one start, its PATH led by the harmless tools, and notes.
+
+    LifecycleError when these cannot be set up, a sibling runs, and the version may kill it.
+    """
     directory = os.path.join(state.base, SHIM_NAME)
-    state.make()
-    closed = closed_to_others(directory) if record.uid != os.geteuid() else None
-    if closed:
-        raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be reached by '
-                             'uid %d: %s is closed to others. Nothing was stopped or started. Give a state_dir that '
-                             'others may pass.' % (instance.id, directory, record.uid, closed))
+    problem = _set_up(state, directory, record.uid)
+    if problem is None:
+        path = ':'.join(part for part in (directory, record.environment.get('PATH')) if part)
+        return dict(record.environment, PATH=path), []
+    if may_kill_siblings(*versions) and has_sibling(instance):
+        raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. '
+                             'Nothing was stopped or started. Give a state_dir that others may pass, with free space, '
+                             'on a file system that allows programs.' % (instance.id, directory, problem))
+    return dict(record.environment), ['no protection of siblings (needed by versions 3.2.2 to 3.4.5): ' + problem]
+
+
+def _set_up(state: StateDir, directory: str, uid: int) -> t.Optional[str]:
+    """Make the directory with its tools; why it would not work for this user, None when it does."""
+    if ':' in directory:
+        return 'a path with a colon cannot stand in PATH'
     try:
+        state.make()
+        closed = closed_to_others(directory) if uid != os.geteuid() else None
+        if closed:
+            return 'it cannot be reached by uid %d, %s is closed to others' % (uid, closed)
         _write_tools(directory)
+    except LifecycleError as exc:
+        return exc.msg
     except OSError as exc:
-        raise LifecycleError('The protection of the siblings of %s in %s could not be written: %s. Nothing was stopped '
-                             'or started. Free space there, then try again.'
-                             % (instance.id, directory, exc.strerror)) from exc
-    return dict(environment, PATH=':'.join([directory] + [part for part in [environment.get('PATH', '')] if part]))
+        return 'it could not be written: %s' % exc.strerror
+    if not all(os.access(os.path.join(directory, tool), os.X_OK) for tool in _TOOLS):
+        return 'programs there cannot be executed (mounted noexec?)'
+    return None
 
 
 def _write_tools(directory: str) -> None:
+    """Written once; a start finds them as they are."""
     os.makedirs(directory, 0o755, exist_ok=True)
-    os.chmod(directory, 0o755)  # noqa: S103  (the instance's user executes what is in it)
+    if os.stat(directory).st_mode & 0o7777 != 0o755:
+        os.chmod(directory, 0o755)  # noqa: S103  (the instance's user executes what is in it)
     for tool in _TOOLS:
-        write_atomic(os.path.join(directory, tool), _SCRIPT, 0o755)
+        path = os.path.join(directory, tool)
+        if not _is_written(path):
+            write_atomic(path, _SCRIPT, 0o755)
+
+
+def _is_written(path: str) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with os.fdopen(fd, 'rb') as stream:
+        found = os.fstat(fd)
+        sound = stat.S_ISREG(found.st_mode) and found.st_mode & 0o7777 == 0o755 and found.st_uid in (0, os.geteuid())
+        return sound and stream.read(len(_SCRIPT) + 1) == _SCRIPT

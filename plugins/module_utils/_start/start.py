@@ -35,8 +35,8 @@ _RETRY_S = 1.0           # between two tries of a start that waits for a databas
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
 _NO_VERSION = (
-    'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this version '
-    'does this')
+    'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this '
+    'version does this')
 _TOO_LONG = (
     'it did not answer within %g s, the most that this start may take (last answer: %s). It may be migrating its '
     'database, so it was not ended')
@@ -47,9 +47,10 @@ def prepare(context: Context, params: Params) -> None:
     record = _start_plan.choose_record(context, params)
     _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
-    environment = _shim.protect(context.state, context.instance, record, versions)
+    environment, notes = _shim.protect(context.state, context.instance, record, versions)
     context.launcher = _spawn.Launcher(context.instance, record, environment)
     context.launcher.prepare()
+    context.launcher.notes += notes
     with _process.ProcessHandle(context.launcher.pid) as parked:
         context.note('parked', pid=parked.pid, start_ticks=parked.start_ticks)
 
@@ -268,6 +269,8 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
         if context.candidate is not None:
             return verify_running(context, params)
         prepare(context, params)
+    else:
+        context.read_files()  # a step after the stop may have changed config.json, and with it the port
     launcher = present(context.launcher)
     context.will_stop = False
     _start_plan.refuse_port(context, launcher.record)

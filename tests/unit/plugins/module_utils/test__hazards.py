@@ -46,6 +46,7 @@ CASES = {
     "state_untrusted": (dict(state_problem="planted"), dict(state_problem=None)),
     "run_in_progress": (dict(running_run=RUN), dict(interrupted=RUN)),
     "unfinished_run": (dict(interrupted=RUN), dict(running_run=RUN)),
+    "port_mismatch": (dict(port_problem="port 8099 was given, but it listens on 8001"), dict(port_problem=None)),
     "config_missing": (dict(config=ConfigFile("missing")), dict(config=ConfigFile("invalid"))),
     "config_unreadable": (dict(config_readable=False), dict(config_readable=None)),
     "config_invalid": (dict(config=ConfigFile("invalid", "no JSON")), dict(config=ConfigFile("missing"))),
