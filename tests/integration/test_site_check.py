@@ -71,7 +71,7 @@ STATES: list[tuple[str, Row, str, int, int | None]] = [
     ("wrong id", {"host": "second.example", "id": 4}, "wrong_id", 200, 2),
     ("closed", {"host": "closed.example", "id": 4}, "site_closed", 403, 4),
     ("closed on purpose", {"host": "closed.example", "id": 4, "status": 403, "contains": "back soon"}, "ok", 403, 4),
-    ("disabled", {"host": "disabled.example", "id": 5}, "site_disabled", 200, None),
+    ("disabled", {"host": "disabled.example", "id": 5}, "default_site", 200, 1),
     ("no such page", {**SECOND, "path": "/8.html"}, "unexpected_status", 404, 2),
     ("other content", {**SECOND, "contains": "Site 3"}, "content_missing", 200, 2),
     ("a robot's page", {**SECOND, "path": "/old", "contains": "Article 7"}, "ok", 200, 2),

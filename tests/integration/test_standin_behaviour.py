@@ -287,6 +287,92 @@ def test_mysql_environment_rewrites_the_configuration(site: Callable[..., Instan
     assert (config["server"]["port"], config["mysql"]["database"]) == (instance.port, instance.database)
 
 
+def test_mysql_environment_overrides_the_configuration(site: Callable[..., Instance], db: MariaDB) -> None:
+    """From 3.4.2: the keys that it does not know go out of config.json, the file and its mode stay."""
+    environment = {"MYSQL_DATABASE": f"e_{os.urandom(4).hex()}", "MYSQL_HOST": db.host, "MYSQL_PORT": str(db.port),
+                   "MYSQL_USER": db.user, "MYSQL_ROOT_PASSWORD": db.password, "MYSQL_PASSWORD": "not this one"}
+    instance = site(ABRUPT, db=db)
+    path = instance.dir / "config.json"
+    config = json.loads(path.read_text())
+    config["mysql"]["port"] = 1  # nobody is there
+    path.write_text(json.dumps({**config, "own": 1}))
+    inode = path.stat().st_ino
+    _ready(instance, environment=environment)
+    config = json.loads(path.read_text())
+    assert config["mysql"]["database"] == environment["MYSQL_DATABASE"] and config["mysql"]["use_default"] is False
+    assert set(config) == {"mysql", "server", "sparks"} and "token_secret" not in config["server"]
+    assert (path.stat().st_ino, path.stat().st_mode & 0o777) == (inode, 0o600)
+    old = site("3.4.0", "old", db=db)
+    before = (old.dir / "config.json").read_text()
+    _ready(old, environment=environment)
+    assert (old.dir / "config.json").read_text() == before and _last_run_version(db, old) == "3.4.0"
+
+
+@pytest.mark.parametrize("version", ["2.5.3", "3.1.9", "3.2.8", "3.3.11", "3.4.0", "3.5.1", "3.5.8"])
+def test_full_text_search_without_its_dictionary(site: Callable[..., Instance], version: str) -> None:
+    instance = site(version, fulltext=True)
+    path = instance.dir / "dictionary.txt"
+    process = _ready(instance)
+    assert _within(5, lambda: "索引总数0\n" in instance.log_text())
+    assert f" 载入sego词典 {path}\n" in instance.log_text() and " sego词典载入完毕\n" in instance.log_text()
+    assert (" fulltext init <nil>\n" in instance.log_text()) is (version >= "3.5")
+    process.kill()
+    process.wait()
+    path.unlink()
+    assert instance.spawn().wait(10) == 1
+    assert instance.log_text().endswith(f' 无法载入字典文件 "{path}" \n')
+
+
+def test_full_text_search_is_a_setting(site: Callable[..., Instance], db: MariaDB) -> None:
+    """From 3.0.5 it is open only with modules; another engine needs no dictionary."""
+    instance = site("3.3.11", db=db)
+    process = _ready(instance)
+    (instance.dir / "dictionary.txt").unlink()
+    for setting, ends in (({"open": False, "modules": [1]}, False), ({"open": True}, False),
+                          ({"open": True, "modules": [1], "engine": "meilisearch"}, False),
+                          ({"open": True, "modules": [1]}, True)):
+        process.kill()
+        process.wait()
+        db.run(f"REPLACE INTO `settings` VALUES ('fulltext','{json.dumps(setting)}')", instance.database)
+        if ends:
+            assert instance.spawn().wait(10) == 1
+        else:
+            process = _ready(instance)
+
+
+def test_2_3_6_has_no_full_text_search(site: Callable[..., Instance]) -> None:
+    instance = site("2.3.6", fulltext=True)
+    (instance.dir / "dictionary.txt").unlink()
+    _ready(instance)
+    assert "sego" not in instance.log_text()
+
+
+def test_started_by_a_script_bash_stays_as_the_parent(tmp_path: Path) -> None:
+    instance = make_instance(tmp_path / "site", ABRUPT, by_script=True)
+    try:
+        pid = instance.start()
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        proc = Path(f"/proc/{parent}")
+        assert os.path.basename(os.readlink(proc / "exe")) == "bash"
+        assert (proc / "cmdline").read_bytes() == b"/bin/bash\0%s\0" % str(instance.dir / "start.sh").encode()
+        assert ignored_signals(str(pid)) & 1 == 0  # the program asks for SIGHUP, whatever nohup said
+    finally:
+        instance.kill()
+    assert _within(5, lambda: not Path(f"/proc/{parent}").exists())
+
+
+@pytest.mark.parametrize(("version", "told"), [("2.3.6", "2.2.5"), ("3.1.9", "3.1.6"), ("3.5.1", "3.5.0"),
+                                                ("3.5.8", "3.5.8")])
+def test_changelog_behind_the_version(tmp_path: Path, version: str, told: str) -> None:
+    instance = make_instance(tmp_path / "site", version, changelog_behind=True)
+    try:
+        instance.start()
+        assert f"\n## v{told}\n" in (instance.dir / "CHANGELOG.md").read_text()
+        assert instance.told_version() == version
+    finally:
+        instance.kill()
+
+
 def test_chain_of_upgrades_on_one_database(site: Callable[..., Instance], db: MariaDB) -> None:
     """2.3.6 -> 2.5.3 -> 3.3.11 -> 3.5.8: settings move, drafts move, deleted rows go."""
     chain = [site(version, version, db=db) for version in ("2.3.6", "2.5.3", "3.3.11", "3.5.8")]

@@ -184,7 +184,7 @@ def _tables(database: Database) -> list[str]:
 def _parts(database: Database) -> int:
     if isinstance(database, NoDatabase):
         return _PARTS
-    counts = [database.run(f"SELECT COUNT(*) FROM `{table}`")[0][0] for table in _tables(database)]
+    counts = [int(database.run(f"SELECT COUNT(*) FROM `{table}`")[0][0]) for table in _tables(database)]
     return max(sum(1 + -(-count // _ROWS) for count in counts), 1)
 
 

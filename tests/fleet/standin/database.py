@@ -32,10 +32,12 @@ class _Connection:
     """One connection with the packets of Go's driver: prepare, execute, close. The close has no answer."""
 
     def __init__(self, settings: Mysql, name: str) -> None:
-        self._link = pymysql.connect(host=settings.host, port=settings.port, user=settings.user,
-                                     password=settings.password, database=name or None, charset="utf8mb4",
-                                     autocommit=True)
-        sock = self._link._sock
+        driver: Any = pymysql  # its types do not know what is used of it here
+        self._link = driver.connect(
+            host=settings.host, port=settings.port, user=settings.user, password=settings.password,
+            database=name or None, charset="utf8mb4", autocommit=True,
+        )
+        sock: socket.socket = self._link._sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
             sock.setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE_SECONDS)

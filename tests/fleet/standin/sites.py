@@ -128,9 +128,10 @@ class Sites:
         return self._pages.answer(self._site_of(request), request)
 
     def _site_of(self, request: Request) -> Site:
+        """A site that is disabled is passed over; site 1 answers where none matches, disabled or not."""
         host = _hostname("//" + request.host)
         for site in self._sites:
-            if site.base_url and _hostname(site.base_url) == host:
+            if site.status and site.base_url and _hostname(site.base_url) == host:
                 return site
         return self._sites[0]
 
