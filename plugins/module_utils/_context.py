@@ -58,6 +58,7 @@ class Context:
         self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
         self.slot = _slots.Slot()  # a place among the instances of this host that are down
         self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
+        self.accepted_hazards: t.FrozenSet[str] = frozenset()  # codes that refuse no start of this run
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
 
     def look(self) -> t.Optional[_selection.Candidate]:

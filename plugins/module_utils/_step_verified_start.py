@@ -17,6 +17,7 @@ SPEC = dict(
     environment=dict(type='dict', no_log=True),
     arguments=dict(type='list', elements='str'),
     user=dict(type='str'),
+    accept_hazards=dict(type='list', elements='str', default=[]),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 
 
