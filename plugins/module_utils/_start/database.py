@@ -49,9 +49,11 @@ class Target(t.NamedTuple):
 
     @property
     def address(self) -> str:
+        """For people: what the site's user wrote is shown without control characters, and not in full length."""
+        host = ''.join(char if char.isprintable() else '?' for char in self.host[:255])
         if self.is_socket:
-            return self.host
-        return '%s:%d' % ('[%s]' % self.host if ':' in self.host else self.host, self.port)
+            return host
+        return '%s:%d' % ('[%s]' % host if ':' in host else host, self.port)
 
 
 class Answer(t.NamedTuple):
@@ -171,7 +173,7 @@ class _Attempts:
         try:
             waiting = list(addresses)
             while waiting or self.open or self.busy:
-                if any([self._begin(address) for address in waiting]) or self._any_ready():
+                if any(self._begin(address) for address in waiting) or self._any_ready():
                     return None
                 waiting, self.busy = self.busy, []
                 if time.monotonic() >= self.until:
@@ -222,17 +224,17 @@ class _Attempts:
 
 def ask_here(target: Target, limit: float = LIMIT_S, resolved: t.Callable[[], None] = lambda: None) -> Answer:
     """Ask as whoever this process is. May take longer than the limit where a name has to be resolved."""
+    if not 0 < target.port < 65536:
+        return Answer(target, 'its port is not between 1 and 65535')
     try:
         addresses = _addresses(target)
-    except OSError as exc:
-        return Answer(target, 'its name cannot be resolved (%s)' % exc.strerror)
-    except UnicodeError as exc:
-        return Answer(target, 'its name cannot be resolved (%s)' % exc)
+    except (OSError, ValueError) as exc:
+        return Answer(target, 'its name cannot be resolved (%s)' % (getattr(exc, 'strerror', None) or exc))
     resolved()
     try:
         return Answer(target, _Attempts(limit).run(addresses))
-    except OSError as exc:
-        return Answer(target, unknown=exc.strerror)
+    except (OSError, ValueError) as exc:
+        return Answer(target, unknown=str(getattr(exc, 'strerror', None) or exc))
 
 
 class _Process:

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""Sees what a start needs: files of the install directory, what the log tells, which database and whether it is there."""
+"""Sees what a start needs: files of the install directory, what the log tells, the database."""
 
 import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _evidence, _files, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _evidence, _files, _hazards, _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
@@ -22,7 +22,7 @@ LOG_BYTES = 16 << 20  # of the log are searched at most; only where dictionary.t
 
 
 def next_version(context: Context) -> t.Optional[str]:
-    """The version that a start would run: that of the process while it runs the file on disk, else that of the files."""
+    """That a start would run: the version of the process while it runs the file on disk, else that of the files."""
     same = context.handle is not None and _runs_the_file(context.handle.proc.fd, context.instance.executable)
     order = (context.running_version, context.file_version)
     first, second = order if same else order[::-1]
@@ -75,8 +75,9 @@ def ask_databases(context: Context, record: LaunchRecord) -> t.List[_database.An
 
 
 def accepted(context: Context, params: Params) -> t.FrozenSet[str]:
-    """The codes that were accepted by name, for this step or for the whole run."""
-    return frozenset(params.get('accept_hazards') or ()) | frozenset(context.accepted_hazards)
+    """The codes that were accepted by name, for this step or for the whole run. LifecycleError for unknown ones."""
+    _hazards.refuse_unknown(params.get('accept_hazards') or ())
+    return frozenset(params.get('accept_hazards') or ()) | context.accepted_hazards
 
 
 def untouched(context: Context) -> str:

@@ -131,6 +131,7 @@ def _record_from_owners(context: Context, user: t.Optional[str]) -> _launch.Laun
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the start would do. LifecycleError for everything that it cannot end well with, NotYet for what may pass."""
+    _needs.accepted(context, params)
     found = None if context.will_stop else context.look()
     if found is not None:
         _refuse_unfit_process(context, found.pid)
