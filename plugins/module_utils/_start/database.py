@@ -78,7 +78,7 @@ def _family(host: str) -> t.Optional[int]:
         try:
             socket.inet_pton(family, host.partition('%')[0])
             return int(family)
-        except OSError:
+        except (OSError, ValueError):
             continue
     return None
 
@@ -224,7 +224,7 @@ class _Attempts:
 
 def ask_here(target: Target, limit: float = LIMIT_S, resolved: t.Callable[[], None] = lambda: None) -> Answer:
     """Ask as whoever this process is. May take longer than the limit where a name has to be resolved."""
-    if not 0 < target.port < 65536:
+    if not target.is_socket and not 0 < target.port < 65536:
         return Answer(target, 'its port is not between 1 and 65535')
     try:
         addresses = _addresses(target)
