@@ -60,6 +60,7 @@ class Context:
         self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
         self.slot = _slots.Slot()  # a place among the instances of this host that are down
         self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
+        self.accepted_hazards: t.FrozenSet[str] = frozenset()  # codes that refuse no start of this run
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
         self.until: t.Optional[float] = None  # monotonic: the end of the window or recovery; None: no common limit
         self.touched = False  # a process of the instance was signalled or started by this run

@@ -33,7 +33,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import preconditions as _preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 Row = t.Dict[str, t.Any]
@@ -170,37 +174,33 @@ class Look:
             seen = self.state.seen(self.candidate.pid, self.candidate.start_ticks)
         if seen and (seen.get('listened') or seen.get('version')):
             return True
-        return self._has_connection(self.candidate.pid) or self._log_says_listened(directory)
+        return self._has_connection() or self._log_says_listened(directory)
 
-    def _has_connection(self, pid: int) -> bool:
-        try:
-            with _procfs.ProcDir(pid) as proc:
-                inodes = _ports.socket_inodes(proc)
-        except OSError:
-            return False
+    def _has_connection(self) -> bool:
+        inodes = self._sockets()
         return bool(self.port) and any(sock.inode in inodes for sock in _sockdiag.connections(self.port or 0))
 
-    def _log_says_listened(self, directory: _files.InstallDir) -> bool:
-        """Whether the banner stands after the first line of the newest start, which names the directory."""
-        tail = self._log_tail(directory)
-        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
-        return starts >= 0 and bool(_LISTENED.search(tail, starts))
-
-    def _log_tail(self, directory: _files.InstallDir) -> bytes:
-        """Empty when it cannot be read."""
+    def _log_tail(self, directory: _files.InstallDir, limit: int) -> bytes:
+        """The end of what it prints, empty when that cannot be read."""
         log = self.record.log if self.record and self.record.log else 'running.log'
         try:
             fd = directory.open_log(os.path.join(self.instance.dir, log), self.uid)
         except (OSError, LifecycleError):
             return b''
         try:
-            os.lseek(fd, max(0, os.fstat(fd).st_size - 262144), os.SEEK_SET)
-            return _files.read_fd(fd, 262144)
+            os.lseek(fd, max(0, os.fstat(fd).st_size - limit), os.SEEK_SET)
+            return _files.read_fd(fd, limit)
         finally:
             os.close(fd)
 
+    def _log_says_listened(self, directory: _files.InstallDir) -> bool:
+        """Whether the banner stands after the first line of the newest start, which names the directory."""
+        tail = self._log_tail(directory, 262144)
+        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
+        return starts >= 0 and bool(_LISTENED.search(tail, starts))
+
     def _log_text(self, directory: _files.InstallDir) -> str:
-        return self._log_tail(directory).decode('utf-8', 'replace')
+        return self._log_tail(directory, _quiet.LOG_BYTES).decode('utf-8', 'replace')
 
     def _backups(self, directory: _files.InstallDir) -> t.List[str]:
         """The files of backups and restores under way; empty also where descriptors may not be read."""
@@ -212,6 +212,39 @@ class Look:
             except OSError:
                 continue
         return ['%s (%s)' % (entry.path, entry.kind) for entry in sorted(seen)]
+
+    # --- what a start needs
+
+    def _identity(self) -> t.Optional[_children.Identity]:
+        """As whom a start would ask the database; None when that is not known."""
+        if self.record is not None:
+            return _children.Identity(self.record.uid, self.record.gid, self.record.groups)
+        uid = self.uid if self.uid is not None else self.directory_uid
+        return _judge.identity(uid) if uid else None
+
+    def _ask_databases(self) -> t.List[_database.Answer]:
+        if not self.http or self.config.state != 'ok':
+            return []
+        environment = self.record.environment if self.record else {}
+        version = self.files_version or (self.answer.version if self.answer else None)
+        targets = _database.targets(self.config.database, environment, version)
+        answers = self.host.databases.of(targets, self._identity(), self._sockets())
+        self.problems += ['whether its database %s can be reached: %s' % (answer.target.address, answer.unknown)
+                          for answer in answers if answer.unknown]
+        return answers
+
+    def _sockets(self) -> t.Set[int]:
+        if self.candidate is None:
+            return set()
+        try:
+            with _procfs.ProcDir(self.candidate.pid) as proc:
+                return _ports.socket_inodes(proc)
+        except OSError:
+            return set()
+
+    def _reads_dictionary(self, directory: _files.InstallDir) -> t.Optional[bool]:
+        log = self._log_tail(directory, _needs.LOG_BYTES).decode('utf-8', 'replace')
+        return _preconditions.dictionary_was_read(log, self.instance.dir)
 
     # --- results
 
@@ -285,6 +318,8 @@ class Look:
             sharing=self.host.sharing(self.instance, self.port),
             system_dir=tree.is_dir('system'),
             locales=tree.has_locales(),
+            databases=self._ask_databases(),
+            uid=getattr(self._identity(), 'uid', None),
             executable_problem=binary.problem,
             executable_busy=binary.busy,
             runs_as_root=running_as_root,
@@ -300,7 +335,12 @@ class Look:
             supervisors=self.result['supervisors'],
             marks=_judge.marks_in(self.result),
         )
-        return self._with_port(facts)._replace(problems=self._all_problems(tree))
+        return self._with_port(self._with_dictionary(facts, tree))._replace(problems=self._all_problems(tree))
+
+    def _with_dictionary(self, facts: Facts, tree: _evidence.Tree) -> Facts:
+        there = _needs.has_dictionary(tree.directory)
+        read = self._reads_dictionary(tree.directory) if there is False else None
+        return facts._replace(dictionary=there, reads_dictionary=read)
 
     def _with_port(self, facts: Facts) -> Facts:
         """For a stopped instance: would the bind of a start succeed?"""

@@ -8,6 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._configfile import ConfigFile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Answer
 
 Row = t.Dict[str, t.Any]
 
@@ -40,6 +41,10 @@ class Facts(t.NamedTuple):
     sharing: t.Sequence[str] = ()  # other install directories with the same port
     system_dir: t.Optional[bool] = None
     locales: t.Optional[bool] = None
+    dictionary: t.Optional[bool] = None  # there is a dictionary.txt
+    reads_dictionary: t.Optional[bool] = None  # the process that runs, or ran last, has loaded it
+    databases: t.Sequence[Answer] = ()  # of those that a start could ask
+    uid: t.Optional[int] = None  # as whom they were asked
     executable_problem: t.Optional[str] = None
     executable_busy: t.Optional[str] = None  # who writes it now
     runs_as_root: t.Optional[bool] = None

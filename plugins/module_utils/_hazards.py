@@ -12,7 +12,9 @@ told in docs/hazards.md.
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts, Row
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import preconditions as _preconditions
 
 VERBS = ('restart', 'stop', 'start', 'configure', 'upgrade', 'rollback')
 _STARTING = ('restart', 'start', 'configure', 'upgrade', 'rollback')
@@ -21,6 +23,7 @@ _BUT_RESTART = ('stop', 'start', 'configure', 'upgrade', 'rollback')
 LOW_BYTES = 100 << 20
 NO_BYTES = 1 << 20
 LOW_INODES = 1000
+NOT_DESCRIBED = 'not_described'
 
 
 class Hazard(t.NamedTuple):
@@ -93,13 +96,11 @@ def _stale_system_dir(facts: Facts) -> t.Optional[str]:
 
 
 def _locales_missing(facts: Facts) -> t.Optional[str]:
-    version = _next_version(facts)
-    return _when(
-        facts.locales is False and _versions.needs_locales(version),
-        'version %s ends at once without language files in %s/locales, and there are none',
-        version,
-        facts.dir,
-    )
+    return _preconditions.locales_missing(_next_version(facts), facts.dir, facts.locales)
+
+
+def _dictionary_missing(facts: Facts) -> t.Optional[str]:
+    return _preconditions.dictionary_missing(_next_version(facts), facts.dir, facts.dictionary, facts.reads_dictionary)
 
 
 def _world_readable(facts: Facts) -> t.Optional[str]:
@@ -302,7 +303,15 @@ HAZARDS = (
         'Wait until the file is complete (is it being uploaded?), or end the process that writes it: a program that is '
         'open for writing cannot be started.',
     ),
-    Hazard('locales_missing', 'block', _STARTING, _locales_missing, 'Unpack locales/ of the release again.'),
+    Hazard('locales_missing', 'block', _STARTING, _locales_missing, _preconditions.ADVICE['locales_missing']),
+    Hazard('dictionary_missing', 'block', _STARTING, _dictionary_missing, _preconditions.ADVICE['dictionary_missing']),
+    Hazard(
+        'database_unreachable',
+        'block',
+        _STARTING,
+        lambda f: _preconditions.database_unreachable(f.databases, f.uid),
+        _preconditions.ADVICE['database_unreachable'],
+    ),
     Hazard(
         'port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'
     ),
@@ -464,12 +473,21 @@ def row_of(hazard: Hazard, message: str) -> Row:
 def not_described(problem: str) -> Row:
     """For an instance that could not be described at all: nothing may be done to it."""
     return dict(
-        code='not_described',
+        code=NOT_DESCRIBED,
         severity='block',
         blocks=list(VERBS),
         advice='Mend that first.',
         message='the instance could not be looked at: %s' % problem,
     )
+
+
+def refuse_unknown(codes: t.Iterable[str]) -> None:
+    """LifecycleError for accepted codes that no hazard has: a typing mistake must not look like a permission."""
+    known = sorted([hazard.code for hazard in HAZARDS] + [NOT_DESCRIBED])
+    unknown = [code for code in codes if code not in known]
+    if unknown:
+        raise LifecycleError('accept_hazards: %s is not the code of a hazard. Nothing was done. Known are %s.' % (
+            ', '.join(unknown), ', '.join(known)))
 
 
 def refusals(hazards: t.Iterable[Row], verb: str, accepted: t.Collection[str] = ()) -> t.List[Row]:

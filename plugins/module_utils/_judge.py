@@ -5,11 +5,13 @@
 
 """Small decisions about what was seen of an instance. Pure, but for the look-up of a user's name."""
 
+import os
 import pwd
 import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._configfile import ConfigFile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.children import Identity
 
 _MARKS = ('{{', '{%', '{#')
 
@@ -21,6 +23,15 @@ def user_name(uid: t.Optional[int]) -> t.Optional[str]:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def identity(uid: int) -> t.Optional[Identity]:
+    """A user with the groups that it would get; None when there is no such user."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return None
+    return Identity(uid, entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid))
 
 
 def decide_state(pids: int, unsure: bool, listening: t.Optional[bool], has_listened: bool) -> str:

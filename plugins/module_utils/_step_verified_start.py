@@ -19,6 +19,7 @@ SPEC = dict(
     arguments=dict(type='list', elements='str'),
     user=dict(type='str'),
     hosts=dict(type='list', elements='str'),
+    accept_hazards=dict(type='list', elements='str', default=[]),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 
 

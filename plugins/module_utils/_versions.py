@@ -67,6 +67,11 @@ def needs_locales(version: t.Optional[str]) -> bool:
     return between(version, (3, 3, 9), (3, 4, 999))
 
 
+def may_read_dictionary(version: t.Optional[str]) -> bool:
+    """From 2.5.1 ``dictionary.txt`` is read where the full-text search is open; an unknown version is taken for one."""
+    return at_least(version, (2, 5, 1)) is not False
+
+
 def embeds_admin_pages(version: t.Optional[str]) -> bool:
     """From 3.4.5 a left-over ``system/`` directory hides the new administration pages."""
     return bool(at_least(version, (3, 4, 5)))

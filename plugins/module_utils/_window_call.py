@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _follow,
+    _hazards,
     _module,
     _one_at_a_time,
     _state,
@@ -69,6 +70,13 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
                 pid_before=context.candidate.pid if context.candidate else None)
 
 
+def _accepted(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.FrozenSet[str]:
+    """Also for what no step has options for: a second try, a recovery. LifecycleError for unknown codes."""
+    _hazards.refuse_unknown(params.get('accept_hazards') or [])
+    lists = [options.get('accept_hazards') for _name, options in plan.steps] + [params.get('accept_hazards')]
+    return frozenset(code for codes in lists for code in codes or [])
+
+
 def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
     """The result of ``recover: only`` when nothing is to be done, or may be; None when the worker has to do it."""
     found = context.state.interrupted()
@@ -85,6 +93,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """What the module exits with. LifecycleError for everything that is refused."""
     plan = _plan_of(module)
     context = _module.context_of(module.params)
+    context.accepted_hazards = _accepted(module.params, plan)
     known = _follow.knows(context.state, plan.token)
     if module.params['recover'] == 'only' and not known:
         settled = _nothing_to_recover(context, plan, module.check_mode)

@@ -237,7 +237,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
 def _context_of_worker(context: Context) -> Context:
     state = context.state
     fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text))
-    fresh.note = state.try_log
+    fresh.note, fresh.accepted_hazards = state.try_log, context.accepted_hazards
     return fresh
 
 

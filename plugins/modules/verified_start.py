@@ -15,6 +15,9 @@ description:
   - Refuses before launching when it cannot end well, because C(config.json) is missing, unreadable or invalid, the port
     is held, or the executable is missing or of another architecture. Without C(config.json) the application would open
     its installer to anybody.
+  - The same is so when C(locales/) or C(dictionary.txt) is missing and this version and its settings need it, or when
+    the database cannot be connected to, as the user of the instance and within two seconds. C(MYSQL_*) variables of the
+    start's environment name the database from version 3.4.2 on. These can be accepted with O(accept_hazards).
   - Started means that the version endpoint is answered by a listener of exactly this process, and that the process
     lives on for O(stable_for). The application's start banner and an open port are no proof.
   - Versions 3.2.2 to 3.4.5 kill every process of their own name when they start. Siblings are protected from that at
@@ -72,6 +75,14 @@ options:
       - Name of the user to start it as. Needed only when the instance was never seen running, and the owners of its
         directory, binary, configuration and log differ or are root.
     type: str
+  accept_hazards:
+    description:
+      - Codes of hazards that refuse no start of this module, after you have read what they mean.
+      - C(locales_missing), C(dictionary_missing) and C(database_unreachable) have an effect here; the others are
+        hazards of M(anqicms.lifecycle.instance_info). A code that does not exist is refused.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.log_check
@@ -135,8 +146,14 @@ log_tail:
   sample:
     - 2024/01/02 15:04:05 /www/wwwroot/shop.example/
     - 2024/01/02 15:04:05 端口已经被占用，可能软件已经启动
+hazards:
+  description: The codes of what was missing. Each can be accepted with O(accept_hazards).
+  returned: when it was refused for that
+  type: list
+  elements: str
+  sample: [database_unreachable]
 notes:
-  description: What could not be restored as it was, and what could not be seen.
+  description: What could not be restored as it was, what could not be seen, and what is missing and was accepted.
   returned: success
   type: list
   elements: str

@@ -91,6 +91,15 @@ options:
     type: str
     choices: [auto, only]
     default: auto
+  accept_hazards:
+    description:
+      - Codes of hazards that refuse no start of this window, of its second try and of a recovery, after you have read
+        what they mean.
+      - C(locales_missing), C(dictionary_missing) and C(database_unreachable) have an effect here; the others are
+        hazards of M(anqicms.lifecycle.instance_info). A code that does not exist is refused.
+    type: list
+    elements: str
+    default: []
   internal:
     description:
       - Set by the action plugin of this module, which follows a window in several calls. Not for playbooks.
@@ -346,6 +355,7 @@ def main() -> None:
             guardian_limit=dict(type='float', default=3600.0),
             on_failure=dict(type='str', default='rollback', choices=['rollback', 'leave']),
             recover=dict(type='str', default='auto', choices=['auto', 'only']),
+            accept_hazards=dict(type='list', elements='str', default=[]),
             **_window_call.PRIVATE
         ),
         supports_check_mode=True,

@@ -159,11 +159,13 @@ def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | No
 
 
 def write_config(instance: Instance, db: MariaDB | None) -> None:
-    """config.json as the installer leaves it, readable by its owner alone."""
-    host, port = (db.host, db.port) if db else ("127.0.0.1", 3306)
-    user, password = (db.user, db.password) if db else ("anq", "anq-secret")
+    """config.json as the installer leaves it, readable by its owner alone. Without `db` it names no database."""
+    mysql: dict[str, Any] = {"user": "anq", "password": "anq-secret"}
+    if db:
+        mysql = {"database": instance.database, "user": db.user, "password": db.password, "host": db.host,
+                 "port": db.port}
     config = {
-        "mysql": {"database": instance.database, "user": user, "password": password, "host": host, "port": port},
+        "mysql": mysql,
         "server": {"env": "production", "port": instance.port, "log_level": "error",
                    "token_secret": "0123456789abcdef0123456789abcdef"},
     }

@@ -105,7 +105,7 @@ class Actor:
         self.dir, self.port, self.binary = directory, port, directory / "anqicms"
         shutil.copy(os.path.realpath(sys.executable), self.binary)
         (directory / "CHANGELOG.md").write_text(f"# CHANGELOG\n\n## v{version}\n")
-        (directory / "config.json").write_text(json.dumps({"mysql": {"database": "a"}, "server": {"port": port}}))
+        (directory / "config.json").write_text(json.dumps({"server": {"port": port}}))
         (directory / "config.json").chmod(0o600)
 
     def words(self, code: str) -> list[str]:

@@ -27,6 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import st
 
 NOBODY = 65534
 SECRET = "geheim-\udcff-中"
+NO_DATABASE = "config.json names no database: none was asked"
 
 
 def captured(pid: int) -> _launch.LaunchRecord:
@@ -82,7 +83,7 @@ def test_everything_is_as_before(tmp_path: Path, version: str) -> None:
         assert before.limits["7"] == [700, 900]
         first = windows.run(site)
         assert first["outcome"] == "done"
-        assert first["steps"][2]["result"]["notes"] == []
+        assert first["steps"][2]["result"]["notes"] == [NO_DATABASE]
         same(before, captured(site.pid))
         windows.run(site, [{"graceful_stop": {}}])
         windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the stored record
@@ -213,7 +214,7 @@ def test_control_group(tmp_path: Path, controllers: str) -> None:
         assert before.cgroups[controllers].endswith(group.name)
         result = windows.run(site)
         assert captured(site.pid).cgroups == before.cgroups
-        assert result["steps"][2]["result"]["notes"] == []
+        assert result["steps"][2]["result"]["notes"] == [NO_DATABASE]
         site.kill()
         result = windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the record
         assert captured(site.pid).cgroups == before.cgroups
@@ -238,7 +239,7 @@ def test_a_control_group_that_is_gone_is_only_noted(tmp_path: Path) -> None:
         result = windows.run(site, [{"verified_start": {"stable_for": 0}}])
         assert result["outcome"] == "done"
         assert result["steps"][0]["result"]["notes"] == [
-            "control group nothing:/no/such/group: its hierarchy is not mounted"]
+            "control group nothing:/no/such/group: its hierarchy is not mounted", NO_DATABASE]
     finally:
         site.kill()
 

@@ -142,7 +142,7 @@ def test_the_database_is_down(site: Callable[..., Instance], tmp_path: Path, ver
         assert shop.told_version() == version
         shop.kill()
         server.stop()
-        error = failed(shop)
+        error = failed(shop, accept_hazards=["database_unreachable"])
         assert error.result["exit_code"] == 255
         assert "cannot be reached" in error.result["exit_meaning"]
         assert "Start the database" in error.msg
@@ -153,7 +153,7 @@ def test_the_database_is_down(site: Callable[..., Instance], tmp_path: Path, ver
 def test_locales_are_missing(site: Callable[..., Instance]) -> None:
     shop = site("3.3.11")
     (shop.dir / "locales").rename(shop.dir / "locales.away")
-    error = failed(shop)
+    error = failed(shop, accept_hazards=["locales_missing"])
     assert error.result["exit_code"] == 1
     assert "locales/" in error.result["exit_meaning"]
 
@@ -262,7 +262,7 @@ def test_another_version_than_its_files_is_noted(site: Callable[..., Instance]) 
     shop = site(wrong_version="3.4.0")
     result = start(shop)
     assert result["version"] == "3.4.0"
-    assert result["notes"] == ["it says that it is 3.4.0, CHANGELOG.md says 3.5.8"]
+    assert "it says that it is 3.4.0, CHANGELOG.md says 3.5.8" in result["notes"]
 
 
 def test_an_undead_process_is_not_started_twice(site: Callable[..., Instance]) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _files,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
 
@@ -27,6 +28,7 @@ class Host:
         self.cron = _cron.read_all()
         self.table = _discovery.processes()
         self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table, seen)
+        self.databases = Answers()
         self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
 
     def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:

@@ -18,6 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 
 Params = t.Mapping[str, t.Any]
 
@@ -128,7 +129,8 @@ def _record_from_owners(context: Context, user: t.Optional[str]) -> _launch.Laun
 
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
-    """What the start would do. LifecycleError for everything that it cannot end well with."""
+    """What the start would do. LifecycleError for everything that it cannot end well with, NotYet for what may pass."""
+    _needs.accepted(context, params)
     found = None if context.will_stop else context.look()
     if found is not None:
         _refuse_unfit_process(context, found.pid)
@@ -138,6 +140,7 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     record = _record_for_binary(context, params)
     _refuse_user(context, record)
     _refuse_log(context, record)
+    _needs.require(context, params, record, _needs.ask_databases(context, record))
     refuse_port(context, record)
     words = [context.instance.executable] + record.argv[1:]
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
@@ -198,7 +201,7 @@ def _refuse_log(context: Context, record: _launch.LaunchRecord) -> None:
 
 
 def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
-    """LifecycleError when somebody else holds the port that this start would bind; names the holder."""
+    """NotYet when somebody else holds the port that this start would bind; names the holder."""
     port = context.port_for(record.argv)
     if _ports.bind_probe(port).free is not False:
         return
@@ -207,5 +210,5 @@ def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
         return  # by the process that will have been stopped by then
     found = _holders.holders(port)
     names = ', '.join('pid %s (%s, user %s)' % (h.get('pid'), h.get('exe'), h.get('user')) for h in found)
-    raise NotYet('Port %d of %s is held by %s. Nothing was stopped or started. End that process or change the '
-                         'port.' % (port, context.instance.id, names or 'a holder that is not visible'), holders=found)
+    raise NotYet('Port %d of %s is held by %s. %s End that process or change the port.' % (
+        port, context.instance.id, names or 'a holder that is not visible', _needs.untouched(context)), holders=found)

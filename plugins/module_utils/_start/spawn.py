@@ -6,14 +6,17 @@
 """Start the process of a launch record, as it was: prepared and parked before the stop, released by one byte.
 
 The parked child costs nothing during the downtime, and as a member of the old process's control group it keeps that
-group alive until the new process runs in it. It becomes the instance's user before it opens the log or executes
-anything.
+group alive until the new process runs in it. It acts as the instance's user when it opens the log and asks the
+database, and becomes that user for good right before it executes the binary: while it is parked that user can neither
+stop nor kill it. Where somebody does (the operator is that user, or froze its control group), it is given up after a
+while and another one takes its place.
 """
 
 import errno
 import json
 import os
 import resource
+import select
 import signal
 import time
 import typing as t
@@ -22,7 +25,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups,
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import writers
+
+PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up
+EXEC_S = 5.0      # one that was released has executed the binary by then
+TRIES = 3
+_REAP_S = 5.0
+_UNTOUCHED = 'Nothing was stopped or started.'
 
 _RESET_SIGNALS = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
@@ -70,16 +81,12 @@ def _set_label(label: t.Optional[str]) -> t.List[str]:
         return ['security label %s: %s' % (label, exc)]
 
 
-def become(record: LaunchRecord) -> t.List[str]:
-    """Take the instance's user, groups and umask; returns what differs. OSError when this user may not."""
-    if os.geteuid() == 0:
-        os.setgroups(record.groups)
-        os.setgid(record.gid)
-        os.setuid(record.uid)
-    elif os.geteuid() != record.uid:
-        raise PermissionError(errno.EPERM, 'only root can start it as uid %d' % record.uid)
-    if record.umask is not None:
-        os.umask(record.umask)
+def identity_of(record: LaunchRecord) -> _children.Identity:
+    return _children.Identity(record.uid, record.gid, record.groups)
+
+
+def _differences(record: LaunchRecord) -> t.List[str]:
+    """What differs from the record's groups, in a process that acts as its user."""
     gid, groups = os.getegid(), os.getgroups()
     if gid == record.gid and set(groups) | {gid} == set(record.groups) | {record.gid}:
         return []
@@ -92,15 +99,6 @@ def _reset_signals(ignores_hup: bool) -> None:
     if ignores_hup:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-
-
-def _close_all_but(keep: t.Set[int]) -> None:
-    for name in os.listdir('/proc/self/fd'):
-        if int(name) not in keep:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass
 
 
 def _chdir(instance: Instance, record: LaunchRecord) -> None:
@@ -139,52 +137,116 @@ def _reason(exc: BaseException) -> str:
     return '%s: %s' % (type(exc).__name__, exc)
 
 
+def _say_if_heard(say: t.Callable[..., None]) -> None:
+    """That it executes the binary now. It does so too when whoever released it is gone."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        say(executes=True)
+    except BrokenPipeError:
+        pass
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+class _Silent(Exception):
+    """The child did not report in time."""
+
+
 class Launcher:
-    """A child that is ready to become the instance. ``go`` returns when it has executed the binary."""
+    """A child that is ready to become the instance. ``go`` returns when it has executed the binary.
 
-    def __init__(self, instance: Instance, record: LaunchRecord, environment: t.Mapping[str, str]) -> None:
+    ``parked`` is called with the pid of each child that is ready; ``databases`` are asked by the first one.
+    """
+
+    def __init__(self, instance: Instance, record: LaunchRecord, environment: t.Mapping[str, str],
+                 parked: t.Callable[[int], None] = lambda pid: None,
+                 databases: t.Sequence[_database.Target] = ()) -> None:
         self.instance, self.record, self.environment = instance, record, dict(environment)
+        self.parked, self.databases = parked, databases
         self.notes = []  # type: t.List[str]
+        self.answers = []  # type: t.List[_database.Answer]
         self.pid = 0
-        self._go = self._status = self._log = -1
+        self._go_read = self._go = self._status = self._log = -1
+        self._said = b''
 
-    def prepare(self) -> None:
+    def prepare(self, untouched: str = _UNTOUCHED) -> None:
         """Fork and prepare the child. LifecycleError when it cannot be made ready; nothing was started then."""
-        go_read, self._go = os.pipe()
-        self._status, status_write = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self._child(go_read, status_write)
-        os.close(go_read)
-        os.close(status_write)
-        report = self._report()
-        if 'notes' not in report:
+        try:
+            self._fork()
+            report = self._report(PREPARE_S + _database.LIMIT_S)
+            problem = None if 'notes' in report else report.get('error', 'the process that was to become it was killed')
+        except OSError as exc:
+            problem = 'no process could be made for it (%s)' % exc.strerror
+        except _Silent:
+            problem = 'the process that was to become it (pid %d) was not ready within %g s, as if it was stopped' % (
+                self.pid, PREPARE_S + _database.LIMIT_S)
+        if problem:
             self.abandon()
-            raise LifecycleError('%s cannot be started: %s. Nothing was stopped or started.' % (
-                self.instance.id, report.get('error', 'the process that was to become it was killed')))
+            raise LifecycleError('%s cannot be started: %s. %s' % (self.instance.id, problem, untouched))
         self.notes = report['notes']
+        self.answers = [_database.from_json(answer) for answer in report['answers']] or self.answers
+        self.databases = ()  # one that takes its place has no time for that
+        self.parked(self.pid)
 
-    def _report(self) -> t.Dict[str, t.Any]:
-        data = b''
-        while not data.endswith(b'\n'):
+    def _fork(self) -> None:
+        self._said = b''
+        try:
+            self._go_read, self._go = os.pipe()
+            self._status, status_write = os.pipe()
+        except OSError:
+            self._close()
+            raise
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                self._child(self._go_read, status_write)
+        finally:
+            os.close(status_write)
+
+    def _report(self, limit: float) -> t.Dict[str, t.Any]:
+        """The next line of the child, empty when it has closed its end. _Silent when nothing came in time."""
+        until = time.monotonic() + limit
+        poller = select.poll()
+        poller.register(self._status, select.POLLIN)
+        while b'\n' not in self._said:
+            if not poller.poll(max(0, int((until - time.monotonic()) * 1000 + 0.999))):
+                raise _Silent()
             chunk = os.read(self._status, 65536)
             if not chunk:
-                break
-            data += chunk
-        return dict(json.loads(data.decode('utf-8'))) if data else {}
+                return {}
+            self._said += chunk
+        line, _newline, self._said = self._said.partition(b'\n')
+        return dict(json.loads(line.decode('utf-8')))
 
     def go(self) -> int:
-        """Let it execute the binary; returns its pid. LifecycleError when exec failed, NotYet for a busy file."""
+        """Let it execute the binary; returns its pid. LifecycleError when exec failed, NotYet for a busy file.
+
+        A child that does not execute it in time, or was killed, is replaced by a fresh one at once.
+        """
+        for left in range(TRIES - 1, -1, -1):
+            problem = self._release()
+            if problem is None:
+                self._close()
+                return self.pid
+            self.abandon()
+            if left:
+                self.prepare('Nothing was started.')
+        raise LifecycleError('%s could not be executed: %s, %d times. Nothing runs. Look who stops or kills processes '
+                             'of its user, then start it.' % (self.instance.executable, problem, TRIES))
+
+    def _release(self) -> t.Optional[str]:
+        """None when it has executed the binary, else why not. LifecycleError when a fresh child would fail as well."""
         try:
             os.write(self._go, b'g')
-            report = self._report()
-        except BrokenPipeError:
-            report = dict(error='the process that was to become it was killed')
-        if report.get('error'):
+            until = time.monotonic() + EXEC_S
+            first = self._report(EXEC_S)
+            second = self._report(until - time.monotonic()) if first.get('executes') else first
+        except _Silent:
+            return 'the process that was to become it (pid %d) did nothing for %g s, as if it was stopped' % (
+                self.pid, EXEC_S)
+        if second.get('error'):
             self.abandon()
-            raise self._not_executed(report)
-        self._close()
-        return self.pid
+            raise self._not_executed(second)
+        return None if first else 'the process that was to become it was killed'
 
     def _not_executed(self, report: t.Mapping[str, t.Any]) -> LifecycleError:
         what = '%s could not be executed: %s.' % (self.instance.executable, report['error'])
@@ -200,17 +262,27 @@ class Launcher:
             return 'it is gone: %s' % exc.strerror
 
     def abandon(self) -> None:
-        """End the parked child and reap it."""
-        self._close()
+        """End the parked child and reap it. Even one that outlives its SIGKILL for a while finds nothing to obey."""
+        self._take_back()
         if self.pid:
-            os.waitpid(self.pid, 0)
+            _children.end(self.pid, _REAP_S)
             self.pid = 0
+        self._close()
+
+    def _take_back(self) -> None:
+        """The byte that lets it execute the binary, if it is still there."""
+        if self._go_read >= 0:
+            os.set_blocking(self._go_read, False)
+            try:
+                os.read(self._go_read, 16)
+            except OSError:
+                pass
 
     def _close(self) -> None:
-        for fd in (self._go, self._status):
+        for fd in (self._go_read, self._go, self._status):
             if fd >= 0:
                 os.close(fd)
-        self._go = self._status = -1
+        self._go_read = self._go = self._status = -1
 
     def _child(self, go_read: int, status_write: int) -> None:
         """Never returns."""
@@ -220,11 +292,14 @@ class Launcher:
 
         try:
             os.setsid()
-            _close_all_but({go_read, status_write, 0, 1, 2})
-            say(notes=self._prepare_child())
+            _children.close_all_but({go_read, status_write, 0, 1, 2})
+            notes, answers = self._prepare_child()
+            say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
+            _children.become(identity_of(self.record))
             self._open_standard_files()
+            _say_if_heard(say)
             self._execute()
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
             say(error=_reason(exc), errno=getattr(exc, 'errno', None))
@@ -243,7 +318,7 @@ class Launcher:
                     raise
             time.sleep(_BUSY_PAUSE_S)
 
-    def _prepare_child(self) -> t.List[str]:
+    def _prepare_child(self) -> t.Tuple[t.List[str], t.List[_database.Answer]]:
         record = self.record
         notes = self._place()
         notes += _set_limits(record.limits) + _set_priority(record) + _set_label(record.label)
@@ -251,13 +326,16 @@ class Launcher:
         outside = bool(record.log) and not is_inside(self.instance, record.log or '')
         if outside:  # a panel's log: root's directory, opened as root
             self._log = self._open_log()
-        notes += become(record)
-        _chdir(self.instance, record)
-        if not outside and record.log:
-            self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
-        if not os.access(self.instance.executable, os.X_OK):
-            raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
-        return notes
+        with _children.Acting(identity_of(record)):
+            if record.umask is not None:
+                os.umask(record.umask)
+            notes += _differences(record)
+            _chdir(self.instance, record)
+            if not outside and record.log:
+                self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
+            if not _children.may_execute(self.instance.executable, record.uid):
+                raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
+            return notes, _database.ask_all(self.databases, _database.ask_in_time)
 
     def _open_log(self) -> int:
         return open_log(self.instance, self.record.log or '', self.record.uid)

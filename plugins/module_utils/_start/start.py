@@ -18,6 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
@@ -42,17 +43,26 @@ _TOO_LONG = (
     'database, so it was not ended')
 
 
-def prepare(context: Context, params: Params) -> None:
-    """Park a child that is ready to become the instance, before anything is stopped."""
+def prepare(context: Context, params: Params, untouched: str = 'Nothing was stopped or started.') -> None:
+    """Park a child that is ready to become the instance, before anything is stopped. It also asks the database."""
+
+    def parked(pid: int) -> None:
+        with _process.ProcessHandle(pid) as child:
+            context.note('parked', pid=child.pid, start_ticks=child.start_ticks)
+
     record = _start_plan.choose_record(context, params)
     _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
     environment, notes = _shim.protect(context.state, context.instance, record, versions)
-    context.launcher = _spawn.Launcher(context.instance, record, environment)
-    context.launcher.prepare()
-    context.launcher.notes += notes
-    with _process.ProcessHandle(context.launcher.pid) as parked:
-        context.note('parked', pid=parked.pid, start_ticks=parked.start_ticks)
+    databases = _needs.databases(context, record)
+    launcher = _spawn.Launcher(context.instance, record, environment, parked, databases)
+    try:
+        launcher.prepare(untouched)
+        launcher.notes += notes + _needs.require(context, params, record, launcher.answers, untouched)
+    except BaseException:
+        launcher.abandon()  # no caller may take it for one that is ready
+        raise
+    context.launcher = launcher
 
 
 class Unproven(LifecycleError):
@@ -268,7 +278,7 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
         _start_plan.plan(context, params)
         if context.candidate is not None:
             return verify_running(context, params)
-        prepare(context, params)
+        prepare(context, params, 'Nothing was started.')
     else:
         context.read_files()  # a step after the stop may have changed config.json, and with it the port
     launcher = present(context.launcher)

@@ -143,7 +143,7 @@ class Application:
 
     def _install_or_sites(self) -> Handler:
         program = self.program
-        if not program.config.installed:
+        if not program.config.installed and not (program.knobs.no_database and program.config.raw):
             from standin.sites import install_answer
             return install_answer
         from standin.booting import boot_sites

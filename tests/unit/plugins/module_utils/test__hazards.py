@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import 
     not_described,
     refusals,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Answer, Target
 
 OK = ConfigFile("ok", port=8001, token_secret_empty=False, mode=0o600, uid=33, gid=33)
 FINE = Facts(
@@ -57,6 +58,13 @@ CASES = {
     "executable_busy": (dict(executable_busy="pid 9"), dict(executable_problem="ARM")),
     "executable_unusable": (dict(executable_problem="ARM"), dict(executable_problem=None)),
     "locales_missing": (dict(BOTH_340, locales=False), dict(locales=False)),
+    "dictionary_missing": (
+        dict(dictionary=False, reads_dictionary=True), dict(dictionary=False, reads_dictionary=None),
+    ),
+    "database_unreachable": (
+        dict(databases=[Answer(Target("db", 3306), "it refuses connections")]),
+        dict(databases=[Answer(Target("db", 3306), "it refuses connections"), Answer(Target("db", 1))]),
+    ),
     "port_held_by_stranger": (
         dict(STOPPED, port_free=False, strangers=[dict(pid=9, user="u", exe="/bin/x")]),
         dict(STOPPED, port_free=None),
