@@ -194,12 +194,23 @@ def test_a_command_gets_no_descriptor_and_no_callers_path(site: Callable[..., In
     assert words[-1].startswith("/usr/local/sbin:")
 
 
-def test_the_deadline_ends_a_window_between_steps(site: Callable[..., Instance]) -> None:
-    shop = site(exit_delay_ms=1500)
-    result = windows.run(shop, [{"graceful_stop": {}}, {"verified_start": {"stable_for": 0}}], deadline=1.0)
-    assert "the deadline of 1 s has passed before step verified_start" in result["msg"]
-    assert result["state"] == "running"
+def test_no_step_begins_after_the_deadline(site: Callable[..., Instance]) -> None:
+    shop = site()
+    before = shop.pid
+    result = windows.run(shop, deadline=0.0)
+    assert "the deadline of 0 s has passed before step graceful_stop" in result["msg"]
+    assert (result["outcome"], result["state"], shop.pid) == ("failed", "running", before)
     assert windows.context_of(shop).state.interrupted() is None
+
+
+def test_a_stop_that_outlasts_the_deadline(site: Callable[..., Instance]) -> None:
+    """Its port stays open until it ends, so that the site is not known to be down; a guardian starts it again."""
+    shop = site(exit_delay_ms=12000)
+    before, context = shop.pid, windows.context_of(shop)
+    result = windows.run(shop, deadline=5.0)
+    assert (result["outcome"], result["waits_for"]) == ("failed", "end_of_process"), result
+    assert windows.within(40, lambda: shop.told_version() and shop.pids() != [before])
+    assert windows.within(10, lambda: windows.at_event(context, "end"))
 
 
 def test_a_worker_that_overstays_is_ended(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,13 +218,13 @@ def test_a_worker_that_overstays_is_ended(site: Callable[..., Instance], monkeyp
     monkeypatch.setattr(_worker, "OVERSTAY_S", 0.5)
     shop = site()
     steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "0.4"]}}, {"verified_start": {}}]
-    context, plan = windows.context_of(shop), windows.plan_of(steps, deadline=2.0)
+    context, plan = windows.context_of(shop), windows.plan_of(steps, deadline=5.0)
     pipe = windows.begin(context, plan)
     assert windows.within(20, lambda: windows.at_event(context, "step", name="command"))
     os.kill(windows.at_event(context, "worker")["pid"], signal.SIGSTOP)
     result = windows.wait(context, plan, pipe)
     assert result["outcome"] == "failed"
-    assert "had not ended 0.5 s after the deadline of 2 s" in result["msg"]
+    assert "had not ended 0.5 s after the deadline of 5 s" in result["msg"]
     assert "The guardian put it right" in result["msg"]
     assert (result["state"], result["pid_after"]) == ("running", shop.pid)
 
@@ -221,7 +232,7 @@ def test_a_worker_that_overstays_is_ended(site: Callable[..., Instance], monkeyp
 def test_a_command_ends_with_the_window(site: Callable[..., Instance]) -> None:
     shop = site()
     steps = [{"graceful_stop": {}}, {"command": {"argv": ["sleep", "60"]}}, {"verified_start": {}}]
-    result = windows.run(shop, steps, deadline=1.0)
+    result = windows.run(shop, steps, deadline=5.0)
     assert "(the deadline of the window)" in result["msg"]
     assert (result["state"], result["pid_after"]) == ("running", shop.pid)
 

@@ -21,7 +21,7 @@ from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _state, _worker
 
-DEADLINE_S = 3.0
+DEADLINE_S = 5.0
 # What the next start does, as knobs of the stand-in.
 STARTS: dict[str, dict[str, Any]] = {
     "never answers": dict(hangs="silent"),

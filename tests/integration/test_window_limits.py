@@ -83,7 +83,7 @@ def test_a_visitor_is_cut_at_the_deadline(
     shop = site(version)
     before = shop.pid
     visitor(shop)
-    result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=3.0)
+    result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=6.0)
     stop = result["steps"][0]["result"]
     assert (result["outcome"], result["state"]) == ("done", "running"), result
     assert (stop["exit_kind"], stop["requests"]["cut"]) == ("forced_timeout", 1)
@@ -99,7 +99,7 @@ def test_with_force_never_a_guardian_waits_for_the_visitor(
     shop = site(version)
     before, held, context = shop.pid, visitor(shop), windows.context_of(shop)
     guarded.append(context)
-    result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=2.0)
+    result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=6.0)
     assert (result["outcome"], result["state"]) == ("failed", "undead"), result
     assert (result["unfinished"], result["waits_for"]) == (True, "end_of_process")
     assert "A guardian on the host waits for the end of the process, at most 3600 s" in result["msg"]
@@ -123,11 +123,11 @@ def test_a_guardian_ends_an_old_version_as_soon_as_it_is_idle(
     context = windows.context_of(shop)
     guarded.append(context)
     if force == "never":
-        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=1.0)
+        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=6.0)
         assert (result["outcome"], result["waits_for"]) == ("failed", "end_of_process"), result
     else:
         visitor(shop)
-        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=1.0)
+        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=6.0)
         assert result["outcome"] == "done", result
     assert windows.runs(shop)
     assert windows.within(10, lambda: is_finished(context))
@@ -139,7 +139,7 @@ def test_a_guardian_that_stays_has_a_limit(
     shop = site("3.5.1")
     held, context = visitor(shop), windows.context_of(shop)
     steps = restart(timeout=0.5, idle_timeout=0.2, force="never")
-    result = windows.run(shop, steps, deadline=1.0, guardian_limit=1.0)
+    result = windows.run(shop, steps, deadline=6.0, guardian_limit=1.0)
     assert "at most 1 s" in result["msg"]
     pid = interrupted(context)["guardian"]["pid"]
     assert windows.within(20, lambda: windows.at_event(context, "guardian_left"))
@@ -164,7 +164,7 @@ def test_a_stop_takes_over_from_a_guardian(
     shop = site("3.5.1")
     held, context = visitor(shop), windows.context_of(shop)
     guarded.append(context)
-    windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=1.0)
+    windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=6.0)
     pid = interrupted(context)["guardian"]["pid"]
     with _one_at_a_time.held(context):
         stopped = _stop.stop(context, dict(STOP, timeout=0.5, force="timeout"))
@@ -182,7 +182,7 @@ def test_the_next_restart_takes_over_from_a_guardian(
     visitor(shop)
     context = windows.context_of(shop)
     guarded.append(context)
-    windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=1.0)
+    windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=6.0)
     pid = interrupted(context)["guardian"]["pid"]
     result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="timeout"), deadline=6.0, run_id="run-2")
     assert (result["outcome"], result["state"]) == ("done", "running"), result
@@ -200,12 +200,12 @@ def test_a_start_that_never_answers_ends_with_the_window(site: Callable[..., Ins
     chat = subprocess.Popen([sys.executable, "-c", loop, str(shop.log)])
     try:
         began = time.monotonic()
-        result = windows.run(shop, restart(), deadline=4.0)
+        result = windows.run(shop, restart(), deadline=6.0)
         assert time.monotonic() - began < 30
         assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
         assert "It may be migrating its database, so it was not ended" in result["msg"]
         assert not _state.is_locked(context.instance)
-        again = windows.run(shop, restart(timeout=0.5), deadline=4.0, run_id="run-2")
+        again = windows.run(shop, restart(timeout=0.5), deadline=6.0, run_id="run-2")
         assert again["outcome"] == "failed"
         assert not _state.is_locked(context.instance)
         shop.knobs(no_database=True)
@@ -265,7 +265,7 @@ def test_a_guardian_starts_it_when_the_port_is_free_again(site: Callable[..., In
             {"command": {"argv": ["sleep", "0.5"]}},
             {"verified_start": {"stable_for": 0.2}},
         ]
-        result = windows.run(shop, steps, deadline=3.0)
+        result = windows.run(shop, steps, deadline=6.0)
         assert (result["outcome"], result["state"], result["waits_for"]) == ("failed", "stopped", "condition"), result
         assert "Nothing was stopped" not in result["msg"]
         assert f"pid {stranger.pid}" in result["msg"]
@@ -298,7 +298,7 @@ def test_a_killed_worker_and_a_start_that_never_answers(
     """The recovery of the guardian ends within its own limit."""
     monkeypatch.setattr(_worker, "_LEAST_RECOVERY_S", 2.0)
     shop = site()
-    context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART, deadline=2.0)
+    context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART, deadline=6.0)
     guarded.append(context)
     shop.knobs(**HANGS)
     with monkeypatch.context() as patch:
