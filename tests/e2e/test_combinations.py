@@ -184,11 +184,11 @@ def knobs(**values: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("verb", ["restart", "start"])
-def test_success_in_a_rescue_is_no_failure(default_player: Player, make_fleet: Maker, verb: str) -> None:
+def test_success_in_a_rescue_is_no_failure(player: Player, make_fleet: Maker, verb: str) -> None:
     fleet = make_fleet(1)
     fleet.instances[0].knobs(no_database=True, exit_code=3)
     tries = {"name": "Try", "block": [role(verb)], "rescue": [knobs(), role(verb)]}
-    run = run_plays(default_player, fleet, [play(*([role("stop")] if verb == "start" else []), tries)])
+    run = run_plays(player, fleet, [play(*([role("stop")] if verb == "start" else []), tries)])
     assert run.status == 0, run.output
     check_what_is_said(run, fleet, "running")
     (record,) = run.results["h1"]
