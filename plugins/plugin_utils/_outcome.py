@@ -83,7 +83,7 @@ def _with_checks(result: Data, checks: t.Mapping[str, t.Any], instance: Data) ->
         if not answer.get('skipped'):
             steps.append({'name': name, 'result': answer})
         if answer.get('failed'):
-            break
+            return {**result, 'steps': steps, 'failed': True, 'msg': answer.get('msg')}, ''
     return ({**result, 'steps': steps} if steps else result), ''
 
 
