@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _evidence,
     _executable,
     _files,
+    _foreign,
     _hazards,
     _holders,
     _http,
@@ -219,6 +220,7 @@ class Look:
             sites=_judge.site_hosts(self.config.base_url),
             supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
+            foreign=_foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
 
     def _memory_used(self) -> Row:
@@ -362,6 +364,7 @@ def _undescribed(instance: Instance, problem: str) -> Row:
         sites=None,
         supervisors=[],
         interrupted=None,
+        foreign=_foreign.of_directory(instance.dir),
         hazards=[_hazards.not_described(problem)],
     )
 
