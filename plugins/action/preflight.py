@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -30,16 +29,15 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         arguments = self._task.args
         if arguments.get('phase') == 'plan':
-            return {**result, **self._plan(str(arguments.get('verb')))}
-        return {**result, **self._variables(_plan.truth(arguments.get('strict', False)))}
+            return {**result, **self._show_plan(str(arguments.get('verb')))}
+        return {**result, **self._check_names(_plan.truth(arguments.get('strict', False)))}
 
     # --- names of variables
 
-    def _variables(self, strict: bool) -> Result:
+    def _check_names(self, strict: bool) -> Result:
         where = _origin.names(self._task, self._vars, self._loader)
         judgement = _variables.judge(where)
-        meant = dict(judgement.meant)
-        refused = [f'{shown(name)} ({where[name]}): meant is {known}.' for name, known in sorted(meant.items())]
+        refused = [f'{shown(name)} ({where[name]}): meant is {known}.' for name, known in judgement.meant.items()]
         if refused:
             return _failed(
                 ' '.join(refused) + ' Nothing was looked at or touched. Correct the names. What other tools read needs '
@@ -48,14 +46,15 @@ class ActionModule(ActionBase):
         names = ', '.join(f'{shown(name)} ({where[name]})' for name in judgement.unknown)
         if names and strict:
             return _failed(
-                f'Not variables of this collection: {names}. anqicms_strict refuses them. Nothing was looked at or touched.'
+                f'Not variables of this collection: {names}. anqicms_strict refuses them. '
+                'Nothing was looked at or touched.'
             )
         warnings = [f'Not variables of anqicms.lifecycle, and not used by it: {names}.'] if names else []
         return {'changed': False, 'msg': 'ok', 'unknown': judgement.unknown, 'warnings': warnings}
 
     # --- the plan
 
-    def _plan(self, verb: str) -> Result:
+    def _show_plan(self, verb: str) -> Result:
         hosts = [str(host) for host in self._vars['ansible_play_batch']]
         facts = {host: self._facts(host) for host in hosts}
         lines = _table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)])

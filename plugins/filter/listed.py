@@ -12,7 +12,8 @@ author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
   - The entries of the list, checked, or one entry without C(dir) where all instances of the host are to be found.
-  - Each entry carries the verb, and V(list), V(discover) or V(nothing) as C(how), for the filter P(anqicms.lifecycle.plan#filter).
+  - Each entry carries the verb, and V(list), V(discover) or V(nothing) as C(how), for the filter
+    P(anqicms.lifecycle.plan#filter).
   - Fails for what is neither a list of instances nor the word V(discover).
 positional: verb
 options:

@@ -34,12 +34,14 @@ options:
     type: bool
     default: false
   verb:
-    description: What the task was to do. After a lost connection the reason says whether a worker on the host goes on with it.
+    description:
+      - What the task was to do. After a lost connection the reason says whether a worker on the host goes on with it.
     type: str
     choices: [restart, recover, stop, start]
     default: restart
   checks:
-    description: Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
+    description:
+      - Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
     type: dict
     default: {}
 """

@@ -10,14 +10,14 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms)
 description:
-  - The roles of this collection use it, once for all hosts of a play, before anything is touched. It works on the controller and
-    connects to no host.
+  - The roles of this collection use it, once for all hosts of a play, before anything is touched. It works on the
+    controller and connects to no host.
   - With O(phase=variables) it refuses variables whose names come close to a variable of this collection, such as
-    C(anqicms_instance) for C(anqicms_instances). It looks at the inventory, at facts that were set, at the variables of the play and of
-    the task, and at extra variables, not at variables of roles. Other names that begin with C(anqicms_) and are not known
-    are one warning.
-  - With O(phase=plan) it shows what was found and what the run will do. It fails when no host has an instance to work on.
-    Where nobody said which instances to work on, it prints what was found as lines for the inventory.
+    C(anqicms_instance) for C(anqicms_instances). It looks at the inventory, at facts that were set, at the variables of
+    the play and of the task, and at extra variables, not at variables of roles. Other names that begin with
+    C(anqicms_) and are not known are one warning.
+  - With O(phase=plan) it shows what was found and what the run will do. It fails when no host has an instance to work
+    on. Where nobody said which instances to work on, it prints what was found as lines for the inventory.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module

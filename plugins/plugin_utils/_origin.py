@@ -30,7 +30,7 @@ def names(task: t.Any, variables: Data, loader: t.Any) -> dict[str, str]:
 
 def _of_hosts(variables: Data) -> dict[str, list[str]]:
     """Inventory, facts and what was registered, by name; without what plays and roles add."""
-    hostvars = variables.get('hostvars') or {}
+    hostvars: t.Any = variables['hostvars']
     found: dict[str, list[str]] = {}
     for host in variables.get('ansible_play_hosts_all') or []:
         for name in hostvars.raw_get(host):

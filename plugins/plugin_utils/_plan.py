@@ -18,7 +18,7 @@ Data = t.Mapping[str, t.Any]
 KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites')
 
 
-# Verbs that find the instances by themselves where nobody says which: they change nothing, or only what a run left unfinished.
+# Verbs that find the instances by themselves where nobody says which: they change nothing, or end what was begun.
 FINDING = ('discover', 'diagnose', 'recover')
 DISCOVER = 'discover'
 # What an entry of anqicms_instances may hold.
@@ -65,7 +65,8 @@ def listed(value: t.Any, verb: str) -> list[dict[str, t.Any]]:
 def _entry(entry: t.Any) -> dict[str, t.Any]:
     if not isinstance(entry, t.Mapping):
         raise ValueError(
-            f'anqicms_instances has an entry {shown(entry, 100)!r}. Each must be a dictionary with dir. Nothing was done.'
+            f'anqicms_instances has an entry {shown(entry, 100)!r}. Each must be a dictionary with dir. '
+            'Nothing was done.'
         )
     wrong = ArgumentSpecValidator(ENTRY).validate({str(key): value for key, value in entry.items()}).error_messages
     if wrong:
@@ -161,7 +162,8 @@ def _add_answer(
         )
     for instance in answer['instances']:
         refusals = refused(instance, verb, accept)
-        if why := left_alone(instance, verb, discovered=not (given or named)):
+        why = left_alone(instance, verb, discovered=not (given or named))
+        if why:
             plan.skipped.append({'dir': instance['dir'], 'reason': f'not worked on: {why}'})
         elif refusals:
             plan.refusals.extend(refusals)
@@ -237,7 +239,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
 
 
 def inventory(instances: t.Sequence[Data]) -> list[dict[str, t.Any]]:
-    """What an inventory would say of these instances; those of somebody else, or that could be templates, are left out."""
+    """What an inventory would say of these instances, without those that ``left_alone`` names."""
     keys = ('dir', 'binary', 'port')
     return [
         {key: instance[key] for key in keys if instance.get(key)}

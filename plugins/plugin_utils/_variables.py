@@ -15,10 +15,12 @@ PREFIX = 'anqicms_'
 OF_ROLES = frozenset(
     PREFIX + name
     for name in (
-        'accept_hazards after_window before_window collect collect_dir deadline force idle_timeout instances log_check '
-        'log_fail_on log_ignore only only_if_needed ready_timeout release_timeout report run_id since site_check '
-        'site_proxy site_through site_timeout stable_for state_dir stop_timeout strict unreachable until user warm_up'
-    ).split()
+        *('accept_hazards', 'after_window', 'before_window', 'collect', 'collect_dir', 'deadline', 'force'),
+        *('idle_timeout', 'instances', 'log_check', 'log_fail_on', 'log_ignore', 'only', 'only_if_needed'),
+        *('ready_timeout', 'release_timeout', 'report', 'run_id', 'since', 'site_check', 'site_proxy', 'site_through'),
+        *('site_timeout', 'stable_for', 'state_dir', 'stop_timeout', 'strict', 'unreachable', 'until', 'user'),
+        'warm_up',
+    )
 )
 # What only playbooks read.
 OF_PLAYS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_search'})

@@ -164,7 +164,9 @@ def test_lost_connection(default_player: Player, make_fleet: Maker, loss: tuple[
 
 @pytest.mark.soak
 @pytest.mark.parametrize("loss", EVERY_LOSS, ids=lambda loss: "-".join(map(str, loss)))
-def test_lost_connection_at_each_step(default_player: Player, make_fleet: Maker, loss: tuple[str, str, int, str]) -> None:
+def test_lost_connection_at_each_step(
+    default_player: Player, make_fleet: Maker, loss: tuple[str, str, int, str]
+) -> None:
     check_loss(default_player, make_fleet(1), loss[0], loss[1:])
 
 

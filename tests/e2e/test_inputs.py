@@ -74,7 +74,8 @@ def test_names_that_come_close(player: Player, make_fleet: Maker) -> None:
 
 def roles(directory: Path) -> Path:
     """A role of somebody else, whose variables look like ours."""
-    for part, values in (("defaults", {"anqicms_instnces": 1}), ("vars", {"anqicms_user_": "x", "anqicms_instance": 7})):
+    parts = {"defaults": {"anqicms_instnces": 1}, "vars": {"anqicms_user_": "x", "anqicms_instance": 7}}
+    for part, values in parts.items():
         place = directory / "roles" / "theirs" / part
         place.mkdir(parents=True, exist_ok=True)
         (place / "main.yml").write_text(json.dumps(values))
@@ -179,8 +180,8 @@ def strangers_copy(site: Site) -> int:
     )
     done = site.host.run("/bin/sh", "-c", script)
     assert done.status == 0, done.output
-    (pid,) = until(lambda: [one for one in site.host.pids_of("./anqicms") if runs(site, one)], "the stranger", 10, 0.1)[:1]
-    return int(pid)
+    found = until(lambda: [pid for pid in site.host.pids_of("./anqicms") if runs(site, pid)], "the stranger", 10, 0.1)
+    return found[0]
 
 
 def runs(site: Site, pid: int) -> bool:

@@ -284,7 +284,10 @@ def test_no_result_and_a_skipped_one_are_failures() -> None:
         assert "no result" in record["reason"]
 
 
-@pytest.mark.parametrize("verb, word", [("restart", "finishes"), ("recover", "finishes"), ("stop", "not known"), ("start", "not known")])
+@pytest.mark.parametrize(
+    "verb, word",
+    [("restart", "finishes"), ("recover", "finishes"), ("stop", "not known"), ("start", "not known")],
+)
 def test_only_a_worker_goes_on_after_a_lost_connection(verb: str, word: str) -> None:
     record = outcome(instance(), {"unreachable": True, "msg": "gone"}, verb=verb)
     assert (record["outcome"], record["state"]) == ("lost", "unknown")
@@ -293,8 +296,8 @@ def test_only_a_worker_goes_on_after_a_lost_connection(verb: str, word: str) -> 
 
 
 STARTED = {"changed": True, "ready_ms": 12, "pid": 9, "state": "running"}
-READ = {"findings": []}
-ASKED = {"sites": []}
+READ: dict[str, Any] = {"findings": []}
+ASKED: dict[str, Any] = {"sites": []}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def facts(*told: tuple[Row, Row, Row]) -> Row:
     found = [{"anqicms__listed": {"dir": one["dir"]}, "instances": [one]} for one, *_rest in told]
     return {
         "anqicms__diagnose_found": {"results": found},
-        "anqicms__diagnose_deaths": {"results": [{"anqicms__index": n, **row} for n, (_one, row, _log) in enumerate(told)]},
+        "anqicms__diagnose_deaths": {
+            "results": [{"anqicms__index": n, **row} for n, (_one, row, _log) in enumerate(told)]
+        },
         "anqicms__diagnose_logs": {"results": [{"anqicms__index": n, **row} for n, (*_rest, row) in enumerate(told)]},
     }
 

@@ -52,14 +52,19 @@ MEANT = {
 }
 # What other teams call things of theirs.
 OTHERS = (
-    "anqicms_backup_dir anqicms_db_password anqicms_version_pin anqicms_db_user anqicms_username anqicms_version "
-    "anqicms_static_dir anqicms_site_dir anqicms_data_dir anqicms_port anqicms_repo anqicms_import anqicms_export "
-    "anqicms_script anqicms_posts anqicms_sites anqicms_site anqicms_domain anqicms_check_log anqicms_log_dir "
-    "anqicms_log_level anqicms_admin_user anqicms_backup_before_window anqicms_download_url anqicms_server "
-    "anqicms_source anqicms_state anqicms_start_timeout anqicms_hostname anqicms_region anqicms_connect "
-    "anqicms_mysql_user anqicms_upgrade_from anqicms_dump_timeout anqicms_owner anqicms_service_name ANQICMS_DB"
-).split()
-NOT_OURS = "ansible_user anqicms anq_instances anyms_foo instances ansible_host app_serial anqi_db inventory_dir".split()
+    "anqicms_backup_dir", "anqicms_db_password", "anqicms_version_pin", "anqicms_db_user", "anqicms_username",
+    "anqicms_version", "anqicms_static_dir", "anqicms_site_dir", "anqicms_data_dir", "anqicms_port",
+    "anqicms_repo", "anqicms_import", "anqicms_export", "anqicms_script", "anqicms_posts", "anqicms_sites",
+    "anqicms_site", "anqicms_domain", "anqicms_check_log", "anqicms_log_dir", "anqicms_log_level",
+    "anqicms_admin_user", "anqicms_backup_before_window", "anqicms_download_url", "anqicms_server",
+    "anqicms_source", "anqicms_state", "anqicms_start_timeout", "anqicms_hostname", "anqicms_region",
+    "anqicms_connect", "anqicms_mysql_user", "anqicms_upgrade_from", "anqicms_dump_timeout", "anqicms_owner",
+    "anqicms_service_name", "ANQICMS_DB",
+)
+NOT_OURS = (
+    "ansible_user", "anqicms", "anq_instances", "anyms_foo", "instances", "ansible_host", "app_serial", "anqi_db",
+    "inventory_dir",
+)
 
 
 @pytest.mark.parametrize("name", MEANT)
@@ -84,7 +89,7 @@ def test_known_names_and_what_is_not_ours_pass(name: str) -> None:
 def test_table_is_what_roles_and_playbooks_read() -> None:
     specs = [yaml.safe_load(path.read_text()) for path in paths.ROOT.glob("roles/*/meta/argument_specs.yml")]
     options = {name for spec in specs for entry in spec["argument_specs"].values() for name in entry["options"]}
-    assert _variables.OF_ROLES == options
+    assert options == _variables.OF_ROLES
     plays = "".join(path.read_text() for path in paths.ROOT.glob("playbooks/*.yml"))
     named = set(re.findall(r"\banqicms_[a-z]\w*", plays))
     assert named - _variables.OF_ROLES == _variables.OF_PLAYS

@@ -26,7 +26,7 @@ from ansible.plugins.connection.local import Connection as LocalConnection
 RULE, DIRECTORY = "LOSSY_RULE", "LOSSY_DIRECTORY"
 
 
-class Connection(LocalConnection):
+class Connection(LocalConnection):  # type: ignore[misc]
     transport = "lossy"
 
     def _connect(self) -> t.Any:
@@ -51,7 +51,7 @@ class Connection(LocalConnection):
         return super().put_file(*args)
 
     def _moment(self, module: str) -> str:
-        """When this call is to be lost; '' when it is not. Calls are counted in a file: each is in a process of its own."""
+        """When this call is to be lost; '' when it is not. They are counted in a file: each has its own process."""
         wanted, number, moment = os.environ[RULE].split()
         if module != wanted:
             return ""
