@@ -13,7 +13,7 @@ author:
 description:
   - Joins what is known of an instance with the registered result of the task that worked on it, and with the failure of
     its block.
-positional: result, failure, run_id, check_mode
+positional: result, failure, run_id, check_mode, verb, checks
 options:
   _input:
     description: The instance as M(anqicms.lifecycle.instance_info) described it.
@@ -33,6 +33,17 @@ options:
     description: Whether nothing was to be changed.
     type: bool
     default: false
+  verb:
+    description:
+      - What the task was to do. After a lost connection the reason says whether a worker on the host goes on with it.
+    type: str
+    choices: [restart, recover, stop, start]
+    default: restart
+  checks:
+    description:
+      - Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -55,7 +66,7 @@ _value:
       C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites) and C(reason).
     - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
     - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
-      V(planned) in check mode.
+      V(planned) in check mode. Without a result, or when the task was skipped, it is V(failed).
   type: dict
   sample:
     run_id: 20261122T064502Z-bb32d1
@@ -81,10 +92,16 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
 
 
 def outcome(
-    instance: t.Any, result: t.Any = None, failure: t.Any = None, run_id: t.Any = "", check_mode: bool = False
+    instance: t.Any,
+    result: t.Any = None,
+    failure: t.Any = None,
+    run_id: t.Any = "",
+    check_mode: bool = False,
+    verb: str = "restart",
+    checks: t.Any = None,
 ) -> dict[str, t.Any]:
     """The record of one instance; see ``_outcome.make_record``."""
-    return _outcome.make_record(instance, result, failure, str(run_id), check_mode)
+    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks)
 
 
 class FilterModule:

@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _discovery,
     _evidence,
     _files,
+    _foreign,
     _hazards,
     _holders,
     _http,
@@ -273,6 +274,7 @@ class Look:
             sites=_judge.site_hosts(self.config.base_url),
             supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
+            foreign=_foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
 
     def _memory_used(self) -> Row:
@@ -429,6 +431,7 @@ def _undescribed(instance: Instance, problem: str) -> Row:
         sites=None,
         supervisors=[],
         interrupted=None,
+        foreign=_foreign.of_directory(instance.dir),
         hazards=[_hazards.not_described(problem)],
     )
 

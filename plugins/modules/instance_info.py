@@ -370,6 +370,11 @@ instances:
         before: {pid: 599, start_ticks: 1459565}
         signalled: true
         parked: {event: parked, pid: 1506, start_ticks: 1461400}
+    foreign:
+      description: Why it looks like an install of somebody else, V(null) where nothing speaks for that. With
+        C(anqicms_instances=discover) the roles show it and do not work on it.
+      type: str
+      sample: it lies below /tmp, where everybody may put files
 python_missing:
   description: Whether it failed because the host has no Python at that place that modules can run with.
   returned: when that is so

@@ -69,11 +69,12 @@ def _rank(record: Data) -> tuple[int, bool, int]:
 
 
 def host_records(host: str, facts: Data, only: t.Sequence[str] = ()) -> list[Record]:
-    found = facts.get('anqicms__found')
+    found = facts.get('anqicms__diagnose_found')
     plan = _plan.make_plan(found, VERB, only=only)
     if plan.unreachable:
         return [_unseen(host, None, f'unreachable: {shown(_message(found), 600)}')]
-    deaths, logs, bundles = (_by_index(facts.get(f'anqicms__{name}')) for name in ('deaths', 'logs', 'bundles'))
+    registered = (facts.get(f'anqicms__diagnose_{name}') for name in ('deaths', 'logs', 'bundles'))
+    deaths, logs, bundles = map(_by_index, registered)
     described = {entry['id']: entry for answer in _plan.answers(found) for entry in answer.get('instances') or []}
     seen = [
         _seen(host, described[instance['id']], deaths.get(index, {}), logs.get(index, {}), bundles.get(index, {}))

@@ -17,13 +17,27 @@ BAD = ('failed', 'rolled_back', 'lost')
 _SHOWN_FINDINGS = 10
 
 
+# Verbs whose work a worker on the host does: it goes on when the connection is lost. The others are single tasks.
+WITH_WORKER = ('restart', 'recover')
+
+
 def make_record(
-    instance: Data, result: t.Any, failure: t.Any, run_id: str, check_mode: bool = False
+    instance: Data,
+    result: t.Any,
+    failure: t.Any,
+    run_id: str,
+    check_mode: bool = False,
+    verb: str = 'restart',
+    checks: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
-    """The record of one instance from its registered result and, if a task of its block failed, from that failure."""
+    """The record of one instance from its registered result and, if a task of its block failed, from that failure.
+
+    ``checks`` are the registered results of the tasks that followed, in order, by the names of the steps.
+    """
     result = result if _belongs(result, instance) else {}
+    result, lost = _with_checks(result, checks or {}, instance)
     failure = failure if failure and failure.get('dir') == instance['dir'] else {}
-    outcome = _outcome(result, failure, check_mode)
+    outcome = _outcome(result, lost, failure, check_mode)
     pids = instance.get('pids') or [None]
     return t.cast(
         'dict[str, t.Any]',
@@ -43,10 +57,34 @@ def make_record(
                 'verified_ms': result.get('verified_ms', result.get('ready_ms')),
                 'findings': _findings(result),
                 'sites': _sites(result),
-                'reason': _reason(result, failure, outcome),
+                'reason': _reason(result, lost, failure, verb),
             }
         ),
     )
+
+
+def _ended_badly(result: Data) -> bool:
+    return bool(result.get('failed') or result.get('unreachable') or result.get('skipped'))
+
+
+def _with_checks(result: Data, checks: t.Mapping[str, t.Any], instance: Data) -> tuple[Data, str]:
+    """The result with the checks as its steps, and where the connection was lost, 'work' or a check; '' if it was not.
+
+    Each check is read only if all before it went well: what is registered behind that is of the instance before.
+    """
+    if result.get('unreachable'):
+        return result, 'work'
+    steps = list(result.get('steps') or [])
+    for name, answer in checks.items():
+        if not answer or not _belongs(answer, instance) or _ended_badly(result):
+            break
+        if answer.get('unreachable'):
+            return {**result, 'steps': steps, 'msg': answer.get('msg')}, name
+        if not answer.get('skipped'):
+            steps.append({'name': name, 'result': answer})
+        if answer.get('failed'):
+            return {**result, 'steps': steps, 'failed': True, 'msg': answer.get('msg')}, ''
+    return ({**result, 'steps': steps} if steps else result), ''
 
 
 def _step_results(result: Data, name: str) -> list[Data]:
@@ -92,11 +130,13 @@ def _belongs(result: t.Any, instance: Data) -> bool:
     return said is None or said == instance['dir']
 
 
-def _outcome(result: Data, failure: Data, check_mode: bool) -> str:
-    if result.get('unreachable'):
+def _outcome(result: Data, lost: str, failure: Data, check_mode: bool) -> str:
+    if lost:
         return 'lost'
     if failure or result.get('failed'):
         return 'rolled_back' if result.get('outcome') == 'rolled_back' else 'failed'
+    if not result or result.get('skipped'):
+        return 'failed'  # nothing says that the work was done
     if check_mode:
         return 'planned'
     return shown(result.get('outcome') or ('done' if result.get('changed') else 'unchanged'))
@@ -106,18 +146,35 @@ def _plain(version: t.Any) -> t.Any:
     return version_of({'version': version}) if isinstance(version, dict) else version
 
 
-def _reason(result: Data, failure: Data, outcome: str) -> str:
-    if outcome == 'lost':
-        return (
-            'the connection was lost and did not come back; the host finishes what it has begun by itself. '
-            + shown(result.get('msg') or '', 600)
-        ).rstrip()
+def _reason(result: Data, lost: str, failure: Data, verb: str) -> str:
+    if lost:
+        return f'{_lost_words(lost, verb)} {shown(result.get("msg") or "", 600)}'.rstrip()
     if failure:
         said = ' '.join(
             [str(failure.get('msg') or 'no message'), *str(failure.get('stderr') or '').strip().splitlines()[-1:]]
         )
         return f'{shown(failure.get("task") or "")}: {shown(said)}'
+    if not result or result.get('skipped'):
+        return (
+            f'the {verb} has no result: its task was not run. The state of the instance is not known. Look with '
+            f'instance_info, then run {verb} again.'
+        )
     return shown(result.get('exit_kind') or result.get('msg') or '')
+
+
+def _lost_words(lost: str, verb: str) -> str:
+    """What is known of an instance after the connection to its host was lost."""
+    if lost != 'work':
+        return (
+            f'the {verb} itself went well; then the connection was lost in {lost} and did not come back. The checks '
+            'after it did not end.'
+        )
+    if verb in WITH_WORKER:
+        return 'the connection was lost and did not come back; the host finishes what it has begun by itself.'
+    return (
+        f'the connection was lost and did not come back; whether the {verb} took place is not known, and nothing goes '
+        f'on with it on the host. Look with instance_info, then run {verb} again.'
+    )
 
 
 def line(record: Data, host: str) -> str:

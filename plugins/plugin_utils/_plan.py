@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, is_hostile, shown
 
 Data = t.Mapping[str, t.Any]
@@ -16,13 +18,60 @@ Data = t.Mapping[str, t.Any]
 KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites')
 
 
+# Verbs that find the instances by themselves where nobody says which: they change nothing, or end what was begun.
+FINDING = ('discover', 'diagnose', 'recover')
+DISCOVER = 'discover'
+# What an entry of anqicms_instances may hold.
+ENTRY = {
+    'dir': {'type': 'path', 'required': True},
+    'binary': {'type': 'str'},
+    'port': {'type': 'int'},
+    'sites': {'type': 'list', 'elements': 'dict'},
+}
+
+
 class Plan(t.NamedTuple):
-    """``instances`` to work on, in order; ``skipped`` with a reason each; ``refusals`` that forbid the whole run."""
+    """``instances`` to work on, in order; ``skipped`` with a reason each; ``refusals`` that forbid the whole run.
+
+    ``unlisted``: nobody said which instances to work on.
+    """
 
     instances: list[dict[str, t.Any]]
     skipped: list[dict[str, t.Any]]
     refusals: list[str]
     unreachable: bool
+    unlisted: bool = False
+
+
+def listed(value: t.Any, verb: str) -> list[dict[str, t.Any]]:
+    """What to look at on a host by its ``anqicms_instances``: its entries, or one entry without ``dir`` for all of it.
+
+    Each carries the verb and how it came about, so that the answer is never taken for that of another look.
+    Raises ValueError for what is neither a list of instances nor the word 'discover'.
+    """
+    if value is None:
+        return [{'verb': verb, 'how': 'nothing'}]
+    if isinstance(value, str) and value.strip() == DISCOVER:
+        return [{'verb': verb, 'how': DISCOVER}]
+    if isinstance(value, (str, bytes, t.Mapping)) or not isinstance(value, t.Sequence):
+        raise ValueError(
+            f'anqicms_instances is {shown(value, 100)!r}. It must be a list of dictionaries with dir, or the word '
+            'discover. With -e write it as JSON: -e \'{"anqicms_instances": [{"dir": "/www/wwwroot/shop.example"}]}\'. '
+            'Nothing was done.'
+        )
+    return [{**_entry(entry), 'verb': verb, 'how': 'list'} for entry in value]
+
+
+def _entry(entry: t.Any) -> dict[str, t.Any]:
+    if not isinstance(entry, t.Mapping):
+        raise ValueError(
+            f'anqicms_instances has an entry {shown(entry, 100)!r}. Each must be a dictionary with dir. '
+            'Nothing was done.'
+        )
+    wrong = ArgumentSpecValidator(ENTRY).validate({str(key): value for key, value in entry.items()}).error_messages
+    if wrong:
+        raise ValueError(f'anqicms_instances: {shown("; ".join(wrong), 400)}. Nothing was done. Correct the inventory.')
+    return {str(key): value for key, value in entry.items()}
 
 
 def words(value: t.Any) -> list[str]:
@@ -67,25 +116,41 @@ def make_plan(
     plan = Plan([], [], [], bool(found) and any(a.get('unreachable') for a in [found, *answers(found)]))
     if plan.unreachable:
         return plan
-    if not found:
-        plan.refusals.append('The host was not looked at. Nothing was done. Run the preflight first.')
+    if not found or any(_how(answer).get('verb', verb) != verb for answer in answers(found)):
+        return plan._replace(refusals=['The host was not looked at. Nothing was done. Run the preflight first.'])
     left = chosen(found, only)
-    if found and not left:
+    if verb not in FINDING and not only and any(_how(answer).get('how') == 'nothing' for answer in left):
+        return plan._replace(refusals=[_UNLISTED], unlisted=True)
+    if only and not left:
         plan.refusals.append(
             f'None of its instances has the id {shown(", ".join(only))}. Nothing was done. Leave the host out with '
             '--limit, or correct anqicms_only. An instance that never ran while this collection looked is only found '
             'where anqicms_instances lists it.'
         )
     for answer in left:
-        _add_answer(plan, answer, verb, accept, only_if_needed)
+        _add_answer(plan, answer, verb, accept, only_if_needed, bool(only))
     _refuse_twice(plan)
     return plan
 
 
-def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool) -> None:
-    listed = answer.get('anqicms__listed') or {}
+_UNLISTED = (
+    'anqicms_instances is not set for this host, and anqicms_only names no ids. Nothing was done. List the instances '
+    'in the inventory, as shown above for those that were found, or set anqicms_instances to discover to work on all '
+    'that are found.'
+)
+
+
+def _how(answer: Data) -> Data:
+    """Why it was looked at; see ``listed``."""
+    return t.cast(Data, answer.get('anqicms__listed') or {})
+
+
+def _add_answer(
+    plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool, named: bool
+) -> None:
+    given = {key: value for key, value in _how(answer).items() if key in ENTRY}
     # A Python that is missing is so for the whole host: one refusal for all its instances.
-    where = shown('this host' if answer.get('python_missing') else listed.get('dir', 'this host'))
+    where = shown('this host' if answer.get('python_missing') else given.get('dir', 'this host'))
     if 'instances' not in answer:
         refusal = f'{where}: {_why_no_answer(answer)}'
         plan.refusals.extend([] if refusal in plan.refusals else [refusal])
@@ -97,13 +162,28 @@ def _add_answer(plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], on
         )
     for instance in answer['instances']:
         refusals = refused(instance, verb, accept)
-        reason = 'runs its newest binary' if only_if_needed and not needs_restart(instance) else ''
-        if refusals:
+        why = left_alone(instance, verb, discovered=not (given or named))
+        if why:
+            plan.skipped.append({'dir': instance['dir'], 'reason': f'not worked on: {why}'})
+        elif refusals:
             plan.refusals.extend(refusals)
-        elif reason:
-            plan.skipped.append({'dir': instance['dir'], 'reason': reason})
+        elif only_if_needed and not needs_restart(instance):
+            plan.skipped.append({'dir': instance['dir'], 'reason': 'runs its newest binary'})
         else:
-            plan.instances.append({**{key: instance.get(key) for key in KEPT}, 'given': dict(listed)})
+            plan.instances.append({**{key: instance.get(key) for key in KEPT}, 'given': given})
+
+
+def left_alone(instance: Data, verb: str, discovered: bool) -> str:
+    """Why nothing is done to an instance that was found and that nobody named; '' where nothing speaks against it.
+
+    Whoever has an account on a host can make something that is found. It must not end the run of the others.
+    """
+    if not discovered or verb == 'diagnose' or (verb == 'recover' and instance.get('interrupted')):
+        return ''
+    for key in ('id', 'dir', 'binary'):
+        if is_hostile(instance.get(key)):
+            return f'its {key} holds control characters or template marks'
+    return shown(instance.get('foreign') or '', 300)
 
 
 def _why_no_answer(answer: Data) -> str:
@@ -159,10 +239,10 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
 
 
 def inventory(instances: t.Sequence[Data]) -> list[dict[str, t.Any]]:
-    """What an inventory would say of these instances; those whose values could be templates are left out."""
+    """What an inventory would say of these instances, without those that ``left_alone`` names."""
     keys = ('dir', 'binary', 'port')
     return [
         {key: instance[key] for key in keys if instance.get(key)}
         for instance in instances
-        if not any(is_hostile(instance.get(key)) for key in keys)
+        if not left_alone(instance, DISCOVER, discovered=True)
     ]

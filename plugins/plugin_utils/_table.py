@@ -7,12 +7,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 HEADINGS = ('host', 'instance', 'state', 'version', 'port', 'pid', 'plan')
+_NOTHING = 'nothing to do: it has no instances'
+_PLAIN = re.compile(r'[A-Za-z/][A-Za-z0-9._/-]*')
 MARKS = {'block': '!', 'warn': '-', 'info': '.'}
 
 
@@ -53,17 +57,53 @@ def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str]) -
 
 def what_happens(instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, accept: t.Sequence[str]) -> str:
     """A word on what the run does to an instance."""
-    if _plan.refused(instance, verb, accept):
-        return 'REFUSED'
     skipped = {entry['dir']: entry['reason'] for entry in plan.skipped}
-    return f'skip: {skipped[instance["dir"]]}' if instance['dir'] in skipped else verb
+    if plan.unlisted:
+        return 'REFUSED: not listed'
+    if instance['dir'] in skipped:
+        reason = skipped[instance['dir']]
+        return reason if reason.startswith('not worked on') else f'skip: {reason}'
+    return 'REFUSED' if _plan.refused(instance, verb, accept) else verb
+
+
+def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
+    """The plan of a host from its variables."""
+    return _plan.make_plan(
+        facts.get('anqicms__found'),
+        verb,
+        _plan.words(facts.get('anqicms_accept_hazards')),
+        _plan.truth(facts.get('anqicms_only_if_needed')),
+        _plan.words(facts.get('anqicms_only')),
+    )
+
+
+def for_inventory(found: t.Mapping[str, t.Any]) -> str:
+    """YAML for the inventory with what was found on each host. What is left out is named in a comment."""
+    lines = ['', '# Found, for the inventory: keep what is yours. Or set anqicms_instances: discover', 'hosts:']
+    for host, answer in found.items():
+        instances = [one for each in _plan.answers(answer) for one in each.get('instances') or []]
+        listed = _plan.inventory(instances)
+        lines += [f'  {_quoted(host)}:', f'    anqicms_instances:{"" if listed else " []"}']
+        for entry in listed:
+            first, *others = [f'{key}: {_quoted(value)}' for key, value in entry.items()]
+            lines += [f'      - {first}', *(f'        {other}' for other in others)]
+        kept = {entry['dir'] for entry in listed}
+        left = [one for one in instances if one.get('dir') not in kept]
+        lines += [f'      # left out: {shown(one.get("dir"), 200)}' for one in left]
+    return '\n'.join([*lines, ''])
+
+
+def _quoted(value: t.Any) -> str:
+    """A scalar of YAML: as it is where it is plain, else as JSON, which YAML reads too."""
+    text = str(value)
+    return text if isinstance(value, int) or _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
     found, accept = facts.get('anqicms__found'), _plan.words(facts.get('anqicms_accept_hazards'))
     only = _plan.words(facts.get('anqicms_only'))
-    plan = _plan.make_plan(found, verb, accept, _plan.truth(facts.get('anqicms_only_if_needed')), only)
+    plan = plan_of(facts, verb)
     rows = []
     for answer in _plan.chosen(found, only):
         for instance in answer.get('instances') or []:
@@ -72,7 +112,7 @@ def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[
             )
     if rows:
         return rows
-    word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else 'nothing to do'
+    word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else _NOTHING
     return [((host, '-', '-', '-', '-', '-', word), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
 
 

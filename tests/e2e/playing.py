@@ -63,15 +63,15 @@ class Player:
             self.env["ANSIBLE_REMOTE_TEMP"] = str(directory / "remote")
 
     def begin(self, playbook: str, inventory: Path, *arguments: str) -> "Playing":
-        """Start a playbook, 'restart' for example, in a process group of its own."""
+        """Start a playbook, 'restart' for example or the path of a file, in a process group of its own."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        log = self.directory / f"{playbook}-{time.monotonic_ns()}.log"
+        log = self.directory / f"{Path(playbook).stem}-{time.monotonic_ns()}.log"
         argv = [
             *self.prefix,
             str(self.bin / "ansible-playbook"),
             "-i",
             str(inventory),
-            f"anqicms.lifecycle.{playbook}",
+            playbook if "/" in playbook else f"anqicms.lifecycle.{playbook}",
             *arguments,
         ]
         with open(log, "wb") as output:

@@ -11,6 +11,7 @@ from typing import Any
 
 import paths
 import pytest
+import yaml
 
 sys.path.insert(0, str(paths.link_tree()))
 
@@ -104,8 +105,8 @@ def test_hazard_blocks_its_verbs_only_and_can_be_accepted() -> None:
         ({"results": [{"anqicms__listed": {"dir": "/www/a"}, "msg": "no such directory"}]}, "no such directory"),
         (found(), "no instance was found"),
         (found(instance(), instance()), "listed more than once"),
-        (found(instance(dir="/www/{{ x }}")), "template marks"),
-        (found(instance(binary="a\nb")), "control characters"),
+        (found(instance(dir="/www/{{ x }}"), dir="/www/a"), "template marks"),
+        (found(instance(binary="a\nb"), dir="/www/a"), "control characters"),
     ],
 )
 def test_what_cannot_be_trusted_refuses(answer: Any, word: str) -> None:
@@ -174,3 +175,148 @@ def test_outcome(result: dict[str, Any], check_mode: bool, expected: str) -> Non
     record = outcome(instance(), result, None, "run", check_mode)
     assert record["outcome"] == expected
     assert record["failed"] == (expected in ("rolled_back", "lost"))
+
+
+# --- which instances, and who says so
+
+
+def looked_at(value: Any, *instances: dict[str, Any], verb: str = "restart") -> dict[str, Any]:
+    """What a look registers on a host whose anqicms_instances is that, when it finds these instances."""
+    entries = _plan.listed(value, verb)
+    return {"results": [{"anqicms__listed": entry, "instances": list(instances)} for entry in entries]}
+
+
+@pytest.mark.parametrize("verb", ["restart", "stop", "start", "upgrade"])
+def test_changing_verb_works_on_nothing_that_nobody_named(verb: str) -> None:
+    plan = _plan.make_plan(looked_at(None, instance(), verb=verb), verb)
+    assert (plan.instances, plan.unlisted) == ([], True)
+    assert "anqicms_instances is not set" in plan.refusals[0]
+    for value, only in ((None, ["1234abcd-a"]), ("discover", []), ([{"dir": "/www/a"}], [])):
+        plan = _plan.make_plan(looked_at(value, instance(), verb=verb), verb, only=only)
+        assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
+
+
+@pytest.mark.parametrize("verb", ["recover", "diagnose"])
+def test_verb_that_looks_finds_by_itself(verb: str) -> None:
+    plan = _plan.make_plan(looked_at(None, instance(), verb=verb), verb)
+    assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
+
+
+def test_empty_list_is_a_host_without_instances() -> None:
+    answer = looked_at([])
+    assert _plan.make_plan(answer, "restart") == _plan.Plan([], [], [], False)
+    lines = _table.table(_table.host_rows("h1", {"anqicms__found": answer}, "restart"))
+    assert lines[1].endswith("nothing to do: it has no instances")
+    assert _plan.make_plan(answer, "restart", only=["1234abcd-a"]).refusals
+
+
+@pytest.mark.parametrize(
+    "value, word",
+    [
+        ("all", "'all'"),
+        ("", "must be a list"),
+        ({"dir": "/www/a"}, "must be a list"),
+        ('[{"dir": "/www/a"}]', "With -e write it as JSON"),
+        (["/www/a"], "must be a dictionary with dir"),
+        ([{"port": 8001}], "missing required arguments: dir"),
+        ([{"dir": "/www/a", "prot": 8001}], "prot"),
+        ([{"dir": "/www/a", "port": "many"}], "port"),
+    ],
+)
+def test_what_is_no_list_of_instances(value: Any, word: str) -> None:
+    with pytest.raises(ValueError, match="Nothing was done") as caught:
+        _plan.listed(value, "restart")
+    assert word in str(caught.value)
+
+
+def test_look_of_another_verb_is_not_read() -> None:
+    plan = _plan.make_plan(looked_at([{"dir": "/www/a"}], instance(), verb="stop"), "start")
+    assert plan.instances == []
+    assert "not looked at" in plan.refusals[0]
+
+
+FOREIGN = {"foreign": "its directory belongs to mallory"}
+
+
+@pytest.mark.parametrize("facts", [FOREIGN, {"dir": "/tmp/{{ x }}"}, {"binary": "a\x1bb"}])
+def test_found_install_of_somebody_else_is_shown_and_ends_nothing(facts: dict[str, Any]) -> None:
+    bad = instance("/tmp/b", hazards=[hazard("several_processes", "restart", "recover")], id="5678abcd-b")
+    answer = looked_at("discover", {**bad, **facts}, instance())
+    plan = _plan.make_plan(answer, "restart")
+    assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
+    assert plan.skipped[0]["reason"].startswith("not worked on: its")
+    lines = _table.table(_table.host_rows("h1", {"anqicms__found": answer}, "restart"))
+    assert "not worked on: its" in lines[1]
+    assert [entry["dir"] for entry in _plan.inventory(answer["results"][0]["instances"])] == ["/www/a"]
+
+
+def test_install_of_somebody_else_that_is_named_is_judged_as_any() -> None:
+    bad = instance(**FOREIGN, hazards=[hazard("several_processes", "restart")])
+    assert _plan.make_plan(looked_at([{"dir": "/www/a"}], bad), "restart").refusals
+    assert _plan.make_plan(looked_at("discover", bad), "restart", only=["1234abcd-a"]).refusals
+
+
+def test_what_was_found_can_be_pasted_into_the_inventory() -> None:
+    odd = instance("/www/a: b #1", id="5678abcd-b", port=8002)
+    bad = instance("/www/{{ x }}", id="9999abcd-b")
+    text = _table.for_inventory({"web1.example": looked_at(None, instance(), odd, bad), "7": looked_at(None)})
+    assert yaml.safe_load(text) == {
+        "hosts": {
+            "web1.example": {
+                "anqicms_instances": [
+                    {"dir": "/www/a", "binary": "anqicms", "port": 8001},
+                    {"dir": "/www/a: b #1", "binary": "anqicms", "port": 8002},
+                ]
+            },
+            "7": {"anqicms_instances": []},
+        }
+    }
+    assert "# left out: /www/" in text and "{{" not in text
+
+
+# --- results of several tasks as one record
+
+
+def test_no_result_and_a_skipped_one_are_failures() -> None:
+    for result in (None, {}, {"skipped": True, "changed": False}):
+        record = outcome(instance(), result, verb="start")
+        assert (record["outcome"], record["failed"]) == ("failed", True)
+        assert "no result" in record["reason"]
+
+
+@pytest.mark.parametrize(
+    "verb, word",
+    [("restart", "finishes"), ("recover", "finishes"), ("stop", "not known"), ("start", "not known")],
+)
+def test_only_a_worker_goes_on_after_a_lost_connection(verb: str, word: str) -> None:
+    record = outcome(instance(), {"unreachable": True, "msg": "gone"}, verb=verb)
+    assert (record["outcome"], record["state"]) == ("lost", "unknown")
+    assert word in record["reason"]
+    assert ("finishes what it has begun" in record["reason"]) == (verb in ("restart", "recover"))
+
+
+STARTED = {"changed": True, "ready_ms": 12, "pid": 9, "state": "running"}
+READ: dict[str, Any] = {"findings": []}
+ASKED: dict[str, Any] = {"sites": []}
+
+
+@pytest.mark.parametrize(
+    "checks, expected, findings, sites",
+    [
+        ({"log_check": READ, "site_check": ASKED}, "done", [], []),
+        ({"log_check": {"skipped": True}, "site_check": ASKED}, "done", None, []),
+        ({"log_check": {"unreachable": True, "msg": "gone"}, "site_check": ASKED}, "lost", None, None),
+        ({"log_check": READ, "site_check": {"unreachable": True}}, "lost", [], None),
+        ({"log_check": {**READ, "failed": True}, "site_check": ASKED}, "failed", [], None),
+    ],
+)
+def test_checks_after_a_start(checks: Any, expected: str, findings: Any, sites: Any) -> None:
+    record = outcome(instance(), STARTED, verb="start", checks=checks)
+    assert (record["outcome"], record["findings"], record["sites"]) == (expected, findings, sites)
+    assert (record["state"], record["pid_after"]) == ("running", 9)
+
+
+def test_checks_of_the_instance_before_are_not_read() -> None:
+    failed = {"failed": True, "msg": "no"}
+    record = outcome(instance(), failed, verb="start", checks={"log_check": READ, "site_check": ASKED})
+    assert (record["outcome"], record["findings"], record["sites"]) == ("failed", None, None)

@@ -57,9 +57,11 @@ def facts(*told: tuple[Row, Row, Row]) -> Row:
     """What one host registered for each of its instances: instance_info, oom_check, log_check."""
     found = [{"anqicms__listed": {"dir": one["dir"]}, "instances": [one]} for one, *_rest in told]
     return {
-        "anqicms__found": {"results": found},
-        "anqicms__deaths": {"results": [{"anqicms__index": n, **row} for n, (_one, row, _log) in enumerate(told)]},
-        "anqicms__logs": {"results": [{"anqicms__index": n, **row} for n, (*_rest, row) in enumerate(told)]},
+        "anqicms__diagnose_found": {"results": found},
+        "anqicms__diagnose_deaths": {
+            "results": [{"anqicms__index": n, **row} for n, (_one, row, _log) in enumerate(told)]
+        },
+        "anqicms__diagnose_logs": {"results": [{"anqicms__index": n, **row} for n, (*_rest, row) in enumerate(told)]},
     }
 
 
@@ -124,11 +126,11 @@ def test_every_host_is_a_row_whatever_became_of_it() -> None:
     refusing = {"results": [{"anqicms__listed": {"dir": "/www/gone"}, "msg": "/www/gone does not exist."}]}
     hostvars: Row = {
         "well": facts((instance(), death(), log())),
-        "away": {"anqicms__found": {"unreachable": True, "msg": "All items completed", "results": [
+        "away": {"anqicms__diagnose_found": {"unreachable": True, "msg": "All items completed", "results": [
             {"unreachable": True, "msg": "ssh: connect to host away port 22: No route to host"}]}},
         "early": {},
-        "empty": {"anqicms__found": {"results": [{"instances": []}]}},
-        "broken": {"anqicms__found": refusing},
+        "empty": {"anqicms__diagnose_found": {"results": [{"instances": []}]}},
+        "broken": {"anqicms__diagnose_found": refusing},
         "hostile": facts((instance("a{{b}}"), death(), log())),
     }
     found = diagnosis(hostvars, list(hostvars))
@@ -149,8 +151,8 @@ def test_only_some_instances() -> None:
     rows = [(instance("first"), death(), log()), (instance("second"), death("no", "crash"), log())]
     for hostvars, only in (({}, ["1234abcd-second"]), ({"anqicms_only": ["1234abcd-second"]}, [])):
         told = facts(*rows)
-        told["anqicms__deaths"]["results"] = [{"anqicms__index": 0, **death("no", "crash")}]
-        told["anqicms__logs"]["results"] = [{"anqicms__index": 0, **log()}]
+        told["anqicms__diagnose_deaths"]["results"] = [{"anqicms__index": 0, **death("no", "crash")}]
+        told["anqicms__diagnose_logs"]["results"] = [{"anqicms__index": 0, **log()}]
         (record,) = diagnosis({"web1": {**told, **hostvars}}, ["web1"], only)
         assert (record["dir"], record["urgency"]) == ("/www/second", "crashed")
     (missing,) = diagnosis({"web1": facts(*rows)}, ["web1"], ["none"])
