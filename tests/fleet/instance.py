@@ -63,14 +63,21 @@ class Instance:
                                     env=dict(environment) if environment is not None else None)
 
     def wait_ready(self, seconds: float = 20.0) -> int:
-        """Wait until a process of this instance answers with a version; return its pid."""
+        """Wait until a process of this instance answers with a version, and its pages have views; return its pid."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.told_version() and self.pids():
+            if self.told_version() and self._has_views() and self.pids():
                 return self.pids()[0]
             time.sleep(0.01)
         tail = self.log_text()[-2000:]
         raise TimeoutError(f"{self.dir}: no answer on port {self.port} after {seconds} s; its log ends:\n{tail}")
+
+    def _has_views(self) -> bool:
+        """2.1.2 - 2.5.5 answer every page with 500 for a second after the port has opened."""
+        try:
+            return self.version >= "3" or self.get("/")[0] != 500
+        except (OSError, http.client.HTTPException):
+            return False
 
     def pids(self) -> list[int]:
         """Processes that run this directory's binary (also one that was replaced meanwhile)."""

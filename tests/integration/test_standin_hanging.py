@@ -20,6 +20,7 @@ from websites import Sites
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _holders, _procfs, _sockdiag
 
 INFO = "/system/api/version/info"
+_BUSY_MS = 250  # the same tick, but on a busy machine
 CLOSED = "网站已关闭".encode()
 
 pytestmark = pytest.mark.usefixtures("never_a_real_release")
@@ -66,7 +67,7 @@ def test_idle_connection_looks_like_a_query(made: Callable[..., Instance], db: M
     assert len(socks) == count
     for sock in socks:
         sent, received, acknowledged = ages(sock)
-        assert sent >= 900 and abs(sent - received) <= 20 and acknowledged < received, sock.info
+        assert sent >= 900 and 0 <= received - sent <= _BUSY_MS and acknowledged < received, sock.info
         assert not (sock.wqueue or sock.rqueue) and sock.info is not None and not sock.info.unacked
         assert _sockdiag.query_in_flight(sock) is True
 
@@ -76,7 +77,7 @@ def test_keep_alive_renews_the_acknowledgement(made: Callable[..., Instance], db
     time.sleep(17.0)
     for sock in to_database(pid, db):
         sent, received, acknowledged = ages(sock)
-        assert sent > 15000 and abs(sent - received) <= 20 and acknowledged < 5000
+        assert sent > 15000 and 0 <= received - sent <= _BUSY_MS and acknowledged < sent - 10000
         assert _sockdiag.query_in_flight(sock) is True
 
 
@@ -184,7 +185,9 @@ def test_old_binary_on_a_newer_schema(made: Callable[..., Instance], db: MariaDB
 
 @pytest.mark.parametrize(("version", "status"), [("2.3.6", 500), ("2.5.3", 500), ("3.1.9", 200), ("3.5.8", 200)])
 def test_pages_in_the_first_second(site: Callable[..., Instance], version: str, status: int) -> None:
-    instance = site(version)  # version/info has answered
+    instance = site(version, start=False)
+    instance.start(wait=0)
+    assert within(10, lambda: instance.told_version() == version)
     assert instance.get("/")[0] == status
     assert instance.told_version() == version
     assert within(5, lambda: instance.get("/")[0] == 200)
