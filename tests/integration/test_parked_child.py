@@ -206,7 +206,7 @@ def test_no_process_can_be_made(shop: Instance, place: Path, monkeypatch: pytest
     opened = len(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as patch:
         patch.setattr(os, "fork", fork)
-        with pytest.raises(LifecycleError, match="Resource temporarily unavailable.*Nothing was stopped or started"):
+        with pytest.raises(LifecycleError, match=r"Resource temporarily unavailable.*Nothing was stopped or started"):
             _start.prepare(context, PARAMS)
     assert len(os.listdir("/proc/self/fd")) == opened
     context.close()
@@ -222,7 +222,7 @@ def test_no_pipe_can_be_made(shop: Instance, place: Path) -> None:
     free = next(number for number in range(1024) if number not in opened[:-1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, limits[1]))  # room for the first of two pipes at most
     try:
-        with pytest.raises(LifecycleError, match="Too many open files.*Nothing was stopped or started"):
+        with pytest.raises(LifecycleError, match=r"Too many open files.*Nothing was stopped or started"):
             launcher.prepare()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)

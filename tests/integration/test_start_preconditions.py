@@ -122,7 +122,7 @@ def test_a_name_that_is_not_resolved(site: Callable[..., Instance], monkeypatch:
     original = socket.getaddrinfo
 
     def resolve(host: Any, *more: Any, **options: Any) -> Any:
-        if host != "db.example":
+        if host != b"db.example":
             return original(host, *more, **options)
         if hangs:
             time.sleep(100)
@@ -234,7 +234,7 @@ def test_what_may_come_back_is_an_error_of_its_own_kind_after_the_stop(site: Cal
     windows.run(shop, [{"graceful_stop": {}}])
     context = windows.context_of(shop)
     for attempt in (_start_plan.plan, _start.start):
-        with pytest.raises(NotYet, match="it refuses connections.*Nothing was started") as caught:
+        with pytest.raises(NotYet, match=r"it refuses connections.*Nothing was started") as caught:
             attempt(context, PARAMS)
         assert "Nothing was stopped" not in caught.value.msg
         assert context.launcher is None

@@ -309,7 +309,7 @@ class Launcher:
                 self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not _children.may_execute(self.instance.executable, record.uid):
                 raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
-            return notes, _database.ask_all(self.databases, _database.ask_in_time)
+            return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
     def _open_log(self) -> int:
         return open_log(self.instance, self.record.log or '', self.record.uid)

@@ -103,5 +103,5 @@ def test_the_log_tells_whether_the_dictionary_was_read(log: str, expected: t.Opt
 
 def test_unknown_codes() -> None:
     _hazards.refuse_unknown(["database_unreachable", "not_described"])
-    with pytest.raises(LifecycleError, match="database_down is not the code of a hazard.*database_unreachable"):
+    with pytest.raises(LifecycleError, match=r"database_down is not the code of a hazard.*database_unreachable"):
         _hazards.refuse_unknown(["locales_missing", "database_down"])
