@@ -25,6 +25,7 @@ from mariadb import MariaDB, free_port
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.preconditions import NotYet
@@ -255,7 +256,7 @@ def test_the_database_goes_away_between_the_plan_and_the_stop(site: Callable[...
     shop = site()
     name_database(shop, "127.0.0.1", free_port())
     before = shop.pid
-    monkeypatch.setattr(_start_plan._needs, "ask_databases", lambda *_unused: [])
+    monkeypatch.setattr(_needs, "ask_databases", lambda *_unused: [])
     result = windows.run(shop)
     assert (result["outcome"], result["state"], shop.pid) == ("failed", "running", before)
     assert "it refuses connections. Nothing was stopped or started" in result["msg"]

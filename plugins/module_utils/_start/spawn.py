@@ -223,12 +223,20 @@ class Launcher:
             problem = self._release()
             if problem is None:
                 self._close()
+                self._wake()
                 return self.pid
             self.abandon()
             if left:
                 self.prepare('Nothing was started.')
         raise LifecycleError('%s could not be executed: %s, %d times. Nothing runs. Look who stops or kills processes '
                              'of its user, then start it.' % (self.instance.executable, problem, TRIES))
+
+    def _wake(self) -> None:
+        """Its user may have stopped it in the instant before the new program began, which then never would begin."""
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except OSError:
+            pass  # it has ended already, as the proof will see
 
     def _release(self) -> t.Optional[str]:
         """None when it has executed the binary, else why not. LifecycleError when a fresh child would fail as well."""
@@ -282,10 +290,11 @@ class Launcher:
             say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
-            _children.become(identity_of(self.record))
-            self._open_standard_files()
+            with _children.Acting(identity_of(self.record)):
+                self._open_standard_files()
             argv = [self.instance.executable] + list(self.record.argv[1:])
             _say_if_heard(say)
+            _children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
             os.execve(self.instance.executable, argv, self.environment)
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
             say(error=_reason(exc))
