@@ -68,6 +68,8 @@ options:
   http:
     description:
       - Whether to ask running instances for their version. Only a listener that belongs to the process itself is asked.
+      - Also whether to connect to the databases that starts would ask, each once and for two seconds at most, as the
+        user of the instance.
     type: bool
     default: true
 seealso:

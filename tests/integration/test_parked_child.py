@@ -22,6 +22,7 @@ from instance import Instance, make_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
@@ -52,7 +53,7 @@ def as_web_user() -> list[str]:
 
 
 def at_parked(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, int], object]) -> None:
-    """In the worker: `act` gets the pid of each child that is noted as parked, and the how manieth it is."""
+    """In the worker: `act` gets the pid of each child that is noted as parked, and its number among them."""
     original = _state.StateDir.append
     pids: list[int] = []
 
@@ -177,6 +178,34 @@ def test_one_that_was_given_up_never_executes_the_binary(shop: Instance, place: 
         os.waitpid(first, 0)
 
 
+def test_one_that_is_stopped_in_its_last_instant(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it has become the site's user, that user may stop it after all: the new program stands before it begins."""
+    original, wake = _children.become, _spawn.Launcher._wake
+    seen = place / "seen"
+
+    def become(who: _children.Identity) -> None:
+        child = os.getpid()
+        if os.fork() == 0:  # stops it as soon as it runs the binary
+            _children.close_all_but(set())
+            while os.readlink(f"/proc/{child}/exe") != str(shop.binary):
+                time.sleep(0.0005)
+            os.kill(child, signal.SIGSTOP)
+            os._exit(0)
+        original(who)
+
+    def late(launcher: _spawn.Launcher) -> None:
+        windows.within(10, lambda: "State:\tT" in Path(f"/proc/{launcher.pid}/status").read_text())
+        seen.write_text(Path(f"/proc/{launcher.pid}/status").read_text())
+        wake(launcher)
+
+    monkeypatch.setattr(_children, "become", become)
+    monkeypatch.setattr(_spawn.Launcher, "_wake", late)
+    result = windows.run(shop, None, place / "state")
+    assert (result["outcome"], result["state"]) == ("done", "running"), result
+    assert "State:\tT" in seen.read_text()
+    assert len(parked_pids(shop, place)) == 1
+
+
 def test_one_that_does_not_get_ready(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shop.pid
     monkeypatch.setattr(_spawn, "PREPARE_S", 0.3)
@@ -215,7 +244,7 @@ def test_no_process_can_be_made(shop: Instance, place: Path, monkeypatch: pytest
 def test_no_pipe_can_be_made(shop: Instance, place: Path) -> None:
     context = windows.context_of(shop, place / "state")
     context.look()
-    record = context.stored_record() or _start._start_plan.choose_record(context, PARAMS)
+    record = _start_plan.choose_record(context, PARAMS)
     launcher = _spawn.Launcher(context.instance, record, {})
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = sorted(map(int, os.listdir("/proc/self/fd")))

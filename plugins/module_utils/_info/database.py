@@ -18,6 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import da
 
 _ESTABLISHED = 1
 NOT_ALLOWED = 'only root or its own user can try that'
+NOT_KNOWN = 'as whom it would start is not known'
 
 
 def is_connected(target: _database.Target, socks: t.Iterable[_sockdiag.Sock]) -> bool:
@@ -39,7 +40,8 @@ class Answers:
            inodes: t.AbstractSet[int]) -> t.List[_database.Answer]:
         """``inodes``: the sockets of the instance's process, empty when none runs or they cannot be seen."""
         if who is None or os.geteuid() not in (0, who.uid):
-            return [_database.Answer(target, unknown=NOT_ALLOWED) for target in targets]
+            why = NOT_ALLOWED if who else NOT_KNOWN
+            return [_database.Answer(target, unknown=why) for target in targets]
         socks = _sockdiag.client_connections(inodes) if inodes and targets else []
         for target in targets:
             if is_connected(target, socks):

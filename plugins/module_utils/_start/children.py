@@ -24,6 +24,10 @@ class Identity(t.NamedTuple):
     groups: t.Sequence[int]
 
 
+def own_identity() -> Identity:
+    return Identity(os.geteuid(), os.getegid(), os.getgroups())
+
+
 def refuse_other(who: Identity) -> None:
     """OSError EPERM when this process may not act as that user."""
     if os.geteuid() not in (0, who.uid):
@@ -34,21 +38,28 @@ class Acting:
     """As that user for a while: ``with Acting(who)``. Nothing changes where this process is not root's."""
 
     def __init__(self, who: Identity) -> None:
-        self.who, self.before = who, Identity(os.geteuid(), os.getegid(), os.getgroups())
+        self.who, self.before = who, own_identity()
 
     def __enter__(self) -> 'Acting':
         refuse_other(self.who)
         if self.before.uid == 0:
-            os.setgroups(list(self.who.groups))
-            os.setegid(self.who.gid)
-            os.seteuid(self.who.uid)
+            try:
+                os.setgroups(list(self.who.groups))
+                os.setegid(self.who.gid)
+                os.seteuid(self.who.uid)
+            except OSError:
+                self._back()
+                raise
         return self
 
     def __exit__(self, *_unused: t.Any) -> None:
         if self.before.uid == 0:
-            os.seteuid(0)
-            os.setegid(self.before.gid)
-            os.setgroups(list(self.before.groups))
+            self._back()
+
+    def _back(self) -> None:
+        os.seteuid(self.before.uid)
+        os.setegid(self.before.gid)
+        os.setgroups(list(self.before.groups))
 
 
 def may_execute(path: str, uid: int) -> bool:

@@ -155,7 +155,8 @@ def _addresses(target: Target) -> t.List[Address]:
     if target.is_socket:
         return [(int(socket.AF_UNIX), target.host)]
     flags = socket.AI_NUMERICHOST if target.is_literal else 0
-    found = socket.getaddrinfo(target.host, target.port, 0, socket.SOCK_STREAM, 0, flags)
+    host = target.host.encode('utf-8', 'surrogateescape')  # text would load a codec, which this user may not read
+    found = socket.getaddrinfo(host, target.port, 0, socket.SOCK_STREAM, 0, flags)
     return list(dict.fromkeys((int(family), where) for family, _kind, _protocol, _name, where in found))
 
 
@@ -293,7 +294,7 @@ class _Process:
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             signal.setitimer(signal.ITIMER_REAL, self.limit + _REAP_S)
             _children.close_all_but({write})
-            with _children.Acting(self.who or _children.Identity(os.geteuid(), os.getegid(), os.getgroups())):
+            with _children.Acting(self.who or _children.own_identity()):
                 answer = ask_here(self.target, self.limit, lambda: tell(resolved=True))
             tell(problem=answer.problem, unknown=answer.unknown)
         except OSError as exc:
@@ -303,16 +304,17 @@ class _Process:
 
 
 def ask(target: Target, who: t.Optional[_children.Identity] = None, limit: float = LIMIT_S) -> Answer:
-    """Ask in a process of its own, as another user where ``who`` is given. Never longer than the limit."""
+    """Ask, as another user where ``who`` is given. Never longer than the limit.
+
+    A process of its own costs milliseconds, so there is one only where a name has to be resolved.
+    """
     try:
-        return _Process(target, limit, who).answer()
+        if not target.is_literal:
+            return _Process(target, limit, who).answer()
+        with _children.Acting(who or _children.own_identity()):
+            return ask_here(target, limit)
     except OSError as exc:
         return Answer(target, unknown=exc.strerror)
-
-
-def ask_in_time(target: Target, limit: float = LIMIT_S) -> Answer:
-    """Ask as whoever this process is, in a process of its own only where a name has to be resolved."""
-    return ask_here(target, limit) if target.is_literal else ask(target, None, limit)
 
 
 def ask_all(wanted: t.Sequence[Target], asking: t.Callable[[Target, float], Answer],

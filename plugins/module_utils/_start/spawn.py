@@ -226,12 +226,20 @@ class Launcher:
             problem = self._release()
             if problem is None:
                 self._close()
+                self._wake()
                 return self.pid
             self.abandon()
             if left:
                 self.prepare('Nothing was started.')
         raise LifecycleError('%s could not be executed: %s, %d times. Nothing runs. Look who stops or kills processes '
                              'of its user, then start it.' % (self.instance.executable, problem, TRIES))
+
+    def _wake(self) -> None:
+        """Its user may have stopped it in the instant before the new program began, which then never would begin."""
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except OSError:
+            pass  # it has ended already, as the proof will see
 
     def _release(self) -> t.Optional[str]:
         """None when it has executed the binary, else why not. LifecycleError when a fresh child would fail as well."""
@@ -297,9 +305,10 @@ class Launcher:
             say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
-            _children.become(identity_of(self.record))
-            self._open_standard_files()
+            with _children.Acting(identity_of(self.record)):
+                self._open_standard_files()
             _say_if_heard(say)
+            _children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
             self._execute()
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
             say(error=_reason(exc), errno=getattr(exc, 'errno', None))
@@ -335,7 +344,7 @@ class Launcher:
                 self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not _children.may_execute(self.instance.executable, record.uid):
                 raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
-            return notes, _database.ask_all(self.databases, _database.ask_in_time)
+            return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
     def _open_log(self) -> int:
         return open_log(self.instance, self.record.log or '', self.record.uid)

@@ -5,10 +5,13 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 import typing as t
 
+import ansible_collections
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers, is_connected
@@ -72,7 +75,7 @@ def of(listener: socket.socket, host: str = "127.0.0.1") -> Target:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_one_that_listens_is_reached(listener: socket.socket, host: str) -> None:
-    assert _database.ask_in_time(of(listener, host)).reached
+    assert _database.ask(of(listener, host)).reached
     assert _database.ask(of(listener, host), ME).reached
 
 
@@ -86,7 +89,7 @@ def test_one_that_closes_at_once_or_says_nothing_is_reached_too(listener: socket
 def test_one_that_refuses(listener: socket.socket, host: str) -> None:
     target = of(listener, host)
     listener.close()
-    answer = _database.ask_in_time(target)
+    answer = _database.ask(target)
     if host == "::1" and answer.unknown:
         pytest.skip("no IPv6: %s" % answer.unknown)
     assert answer.problem in ("it refuses connections", os.strerror(99))
@@ -102,7 +105,7 @@ def test_one_that_does_not_answer(listener: socket.socket) -> None:
     time.sleep(0.1)
     began = time.monotonic()
     try:
-        assert _database.ask_in_time(of(listener), LIMIT).problem == "it did not answer within 0.5 s"
+        assert _database.ask(of(listener), None, LIMIT).problem == "it did not answer within 0.5 s"
         assert _database.ask(of(listener), ME, LIMIT).problem == "it did not answer within 0.5 s"
         assert _database.ask(of(listener, "localhost"), ME, LIMIT).problem == "it did not answer within 0.5 s"
     finally:
@@ -141,7 +144,7 @@ def test_names(monkeypatch: pytest.MonkeyPatch, hangs: bool, expected: str) -> N
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     began = time.monotonic()
-    answer = _database.ask_in_time(Target("db.example", 3306), LIMIT)
+    answer = _database.ask(Target("db.example", 3306), None, LIMIT)
     assert (answer.problem or "").startswith(expected)
     assert time.monotonic() - began < 10
     with pytest.raises(ChildProcessError):
@@ -152,7 +155,7 @@ def test_names(monkeypatch: pytest.MonkeyPatch, hangs: bool, expected: str) -> N
     (Target("a\0b", 3306), "cannot be resolved"), (Target("x" * 300, 3306), "cannot be resolved"),
     (Target("127.0.0.1", 70000), "not between"), (Target("127.0.0.1", -1), "not between")])
 def test_nonsense(target: Target, expected: str) -> None:
-    answer = _database.ask_in_time(target, LIMIT)
+    answer = _database.ask(target, None, LIMIT)
     assert expected in (answer.problem or "")
 
 
@@ -165,15 +168,27 @@ def short() -> t.Iterator[str]:
 
 
 def test_a_socket_in_the_file_system(short: str) -> None:
-    assert _database.ask_in_time(Target(short, 0)).problem == "the socket does not exist"
+    assert _database.ask(Target(short, 0)).problem == "the socket does not exist"
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(short)
         sock.listen(0)
-        assert _database.ask_in_time(Target(short, 0)).reached
-        full = _database.ask_in_time(Target(short, 0), LIMIT)
+        assert _database.ask(Target(short, 0)).reached
+        full = _database.ask(Target(short, 0), None, LIMIT)
         assert full.reached or full.problem == "it did not answer within 0.5 s"
-    assert _database.ask_in_time(Target(short, 0)).problem == "it refuses connections"
-    assert _database.ask_in_time(Target("/" + "x" * 200, 0)).unknown
+    assert _database.ask(Target(short, 0)).problem == "it refuses connections"
+    assert _database.ask(Target("/" + "x" * 200, 0)).unknown
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_nothing_is_loaded_while_it_acts_as_another_user(listener: socket.socket, host: str) -> None:
+    """That user may be unable to read this Python's library: what is needed must be there before."""
+    code = ("import os, sys\nfrom ansible_collections.anqicms.lifecycle.plugins.module_utils._start import "
+            "children, database\nbefore = set(sys.modules)\n"
+            "answer = database.ask_here(database.Target(sys.argv[1], int(sys.argv[2])))\n"
+            "assert answer.reached, answer\nassert set(sys.modules) == before, set(sys.modules) - before\n")
+    tree = os.path.join(str(ansible_collections.__path__[0]), "..")
+    subprocess.run([sys.executable, "-c", code, host, str(listener.getsockname()[1])], check=True,
+                   env=dict(os.environ, PYTHONPATH=tree))
 
 
 def test_no_process_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
