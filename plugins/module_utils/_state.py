@@ -124,6 +124,11 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
                 before=before, signalled=signalled, parked=parked[-1] if parked else None)
 
 
+def is_of_this_boot(run: t.Mapping[str, t.Any]) -> bool:
+    """Whether pids, start times and the monotonic clock that a run has noted mean anything today."""
+    return run.get('boot_id') == _procfs.boot_id()
+
+
 def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
     """Name, and whether it ended well, of the steps that the journal of a run knows."""
     ended = {entry.get('index'): entry.get('ok') for entry in run if entry.get('event') == 'step_end'}
@@ -282,12 +287,21 @@ class StateDir:
             pass
 
     def tidy(self) -> None:
-        """Keep the newest results and runs: what is left behind has a bound."""
-        results = self._file('results')
-        by_age = sorted(os.listdir(results), key=lambda name: os.lstat(os.path.join(results, name)).st_mtime)
-        for name in by_age[:-_KEEP_RESULTS]:
-            os.unlink(os.path.join(results, name))
-        self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+        """Keep the newest results and runs: what is left behind has a bound. What cannot be tidied is left."""
+        try:
+            self._remove_old_results()
+            self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+        except (OSError, LifecycleError):
+            pass  # what was done stays done; the next run tidies
+
+    def _remove_old_results(self) -> None:
+        by_age = []
+        with os.scandir(self._file('results')) as found:
+            for entry in found:
+                if entry.is_file(follow_symlinks=False):
+                    by_age.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+        for _mtime, path in sorted(by_age)[:-_KEEP_RESULTS]:
+            os.unlink(path)
 
     def _shorten(self, name: str, entries: t.Sequence[Entry], limit: int) -> None:
         if len(self.read(name)) > limit:

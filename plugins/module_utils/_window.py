@@ -9,9 +9,14 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _recovery, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
+    LifecycleError,
+    present,
+    system_text,
+    used_up,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
@@ -105,8 +110,9 @@ class Window:
         except LifecycleError as exc:
             self.error = exc
         except Exception as exc:  # a defect of ours must not leave the instance down
-            self.crashed = traceback.format_exc()
-            self.error = LifecycleError('unexpected %s: %s' % (type(exc).__name__, exc))
+            lack = used_up(exc)
+            self.crashed = None if lack else traceback.format_exc()
+            self.error = LifecycleError('%s. %s' % lack if lack else 'unexpected %s: %s' % (type(exc).__name__, exc))
 
     def _work(self) -> None:
         if self.unfinished is not None:
@@ -155,11 +161,11 @@ class Window:
         if self.plan.on_failure == 'leave' or not self._should_run_again():
             return
         try:
-            again = _recovery.make_it_run(self.context, dict(before=self.before))
+            again = _recovery.make_it_run(self.context, dict(before=self.before, boot_id=_procfs.boot_id()))
             if again['changed']:
                 error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
         except Exception as exc:
-            error.result['second_try'] = 'A second try to start it failed too: %s' % exc
+            error.result['second_try'] = 'A second try to start it failed too: %s' % system_text(exc)
 
     def _should_run_again(self) -> bool:
         return self.before is not None or any(entry['name'] == 'verified_start' for entry in self.done)
