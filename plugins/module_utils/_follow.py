@@ -73,7 +73,7 @@ def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
     steps = [entry for entry in run if entry.get('event') == 'step']
     texts = [entry.get('text') for entry in run if entry.get('event') == 'progress']
     names = run[0].get('steps') or [] if run else []
-    return dict(step=steps[-1]['name'] if steps else None, index=len(steps), of=len(names),
+    return dict(step=steps[-1].get('name') if steps else None, index=len(steps), of=len(names),
                 text=texts[-1] if texts else None)
 
 

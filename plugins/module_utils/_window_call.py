@@ -51,6 +51,7 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
 
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
+    context.state.refuse_damaged()
     unfinished = context.state.interrupted()
     if _state.is_locked(context.instance):
         _one_at_a_time.refuse(context)

@@ -130,6 +130,7 @@ def _begin(context: Context, plan: _window.Plan) -> int:
     if lock is None:
         _one_at_a_time.refuse(context)
     try:
+        context.state.refuse_damaged()
         unfinished = _state.unfinished(_state.last_run(context.state.journal()))
         if unfinished is None:
             _window.foresee(context, plan)
