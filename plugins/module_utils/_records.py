@@ -132,8 +132,8 @@ def parse_record(data: bytes, fields: Fields) -> Entry:
 def parse_lines(data: bytes, fields: Fields) -> t.List[Entry]:
     """The objects of a file with one a line; a line torn by a power cut is left out. Raises Odd."""
     entries = []
-    for number, line in enumerate(data.split(b'\n'), 1):
-        line = line.strip(b'\0')  # blocks that a power cut left unwritten
+    for number, whole in enumerate(data.split(b'\n'), 1):
+        line = whole.strip(b'\0')  # blocks that a power cut left unwritten
         try:
             entries += [_line(line, fields)] if line else []
         except Odd as exc:
@@ -227,5 +227,5 @@ def _check_fields(entry: Entry, fields: Fields) -> None:
 
 def _shown(value: t.Any) -> str:
     """For messages. Texts are not shown: they may be secrets."""
-    kinds = {str: 'a text', list: 'a list', dict: 'an object'}
+    kinds = {str: 'a text', list: 'a list', dict: 'an object'}  # type: t.Dict[t.Any, str]
     return kinds.get(type(value)) or json.dumps(value)

@@ -271,6 +271,30 @@ class StateDir:
         self.history()
         self.journal()
 
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)
+
+    def put_aside(self) -> t.Optional[str]:
+        """Rename the whole state of this instance; returns where it is kept, None when there is none.
+
+        The lock must be held. Nothing is removed, and no look at the host takes it for an instance.
+        """
+        if not self.exists():
+            return None
+        kept = wanted = '%s.aside-%s' % (self.path, time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()))
+        number = 1
+        while os.path.lexists(kept):
+            number += 1
+            kept = '%s-%d' % (wanted, number)
+        os.rename(self.path, kept)
+        return kept
+
+    def kept_aside(self) -> t.List[str]:
+        """Where earlier states of this instance are kept, the oldest first."""
+        names = sorted(os.listdir(self.base)) if os.path.isdir(self.base) else []
+        own = self.instance.id + '.aside-'
+        return [os.path.join(self.base, name) for name in names if name.startswith(own) and _ASIDE.match(name)]
+
     def append(self, name: str, entry: Entry, durable: bool = False) -> None:
         """Add a line; ``durable`` waits until it is on the disk."""
         line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4),
@@ -333,13 +357,17 @@ class StateDir:
         if len(self.read(name)) > limit:
             write_atomic(self._file(name), b''.join(json.dumps(entry).encode('utf-8') + b'\n' for entry in entries))
 
+    def last_unfinished(self) -> t.Optional[Entry]:
+        """The last run of this instance where it has no end, whether it is at work or not."""
+        return unfinished(last_run(self.journal()))
+
     def interrupted(self) -> t.Optional[Entry]:
         """The unfinished run of this instance, None when there is none or it is still being worked on."""
-        run = unfinished(last_run(self.journal()))
+        run = self.last_unfinished()
         return None if run is None or is_locked(self.instance) else run
 
     def running_run(self) -> t.Optional[Entry]:
-        return unfinished(last_run(self.journal())) if is_locked(self.instance) else None
+        return self.last_unfinished() if is_locked(self.instance) else None
 
     def wait_for_running_run(self, timeout: float) -> t.Optional[Entry]:
         """As ``running_run``, but waits for one that has just taken the lock to write its name."""

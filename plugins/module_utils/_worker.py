@@ -121,7 +121,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
     try:
         return _begin(context, plan)
     except OSError as exc:
-        raise nothing_done('The work on %s could not be begun' % context.instance.id, exc) from exc
+        raise nothing_done('The work on %s could not start' % context.instance.id, exc) from exc
 
 
 def _begin(context: Context, plan: _window.Plan) -> int:
@@ -156,7 +156,7 @@ def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_stat
 
     An earlier run that was to be put right first stays unfinished. Returns what the caller is to be told.
     """
-    error = nothing_done('The work on %s could not be begun' % context.instance.id, exc)
+    error = nothing_done('The work on %s could not start' % context.instance.id, exc)
     if unfinished is None:
         context.state.try_log('end', durable=True, outcome='not_begun', msg=error.msg)
     after = _window.state_after(context)

@@ -55,15 +55,15 @@ def test_older_and_present_formats_are_read(number: t.Optional[int]) -> None:
 NEWER = "format 2, written by a newer release of the collection; this one knows formats up to 1"
 
 
-@pytest.mark.parametrize("number,said", [
+@pytest.mark.parametrize("number,text", [
     (2, NEWER), (10 ** 30, "written by a newer release"), (-1, "the format -1"), ("1", "the format a text"),
     (True, "the format true"), (None, "the format null"), (1.0, "the format 1.0"), ([1], "the format a list")])
-def test_other_formats_are_refused(number: t.Any, said: str) -> None:
+def test_other_formats_are_refused(number: t.Any, text: str) -> None:
     for fields, entry in ((_records.LAUNCH, LAUNCH), (_records.RESULT, {})):
-        with pytest.raises(_records.Odd, match=said):
+        with pytest.raises(_records.Odd, match=text):
             _records.parse_record(line(dict(entry, format=number)), fields)
     data = line(BEGIN) + b"\n" + line(dict(event="what will be", format=number)) + b"\n"
-    with pytest.raises(_records.Odd, match="line 2 .*" + said):
+    with pytest.raises(_records.Odd, match="line 2 .*" + text):
         _records.parse_lines(data, _records.JOURNAL)
 
 
@@ -71,8 +71,9 @@ ODD_LAUNCH = [
     ("argv", "anqicms"), ("argv", []), ("argv", [1]), ("argv", ["a\0b"]), ("argv", ["\ud800"]), ("environment", []),
     ("environment", {"A": 1}), ("environment", {"A=B": "x"}), ("environment", {"A": "\0"}), ("uid", "0"), ("uid", -1),
     ("uid", True), ("uid", 2 ** 32), ("gid", None), ("groups", "0"), ("groups", [None]), ("groups", [[]]),
-    ("limits", None), ("limits", {"7": 5}), ("limits", {"7": [1]}), ("limits", {"x": [1, 1]}), ("limits", {"7": ["1", 1]}),
-    ("limits", {"7": [1, 2 ** 70]}), ("nice", 99), ("nice", "0"), ("oom_score_adj", 10 ** 9), ("cgroups", []),
+    ("limits", None), ("limits", {"7": 5}), ("limits", {"7": [1]}), ("limits", {"x": [1, 1]}),
+    ("limits", {"7": ["1", 1]}), ("limits", {"7": [1, 2 ** 70]}), ("nice", 99), ("nice", "0"),
+    ("oom_score_adj", 10 ** 9), ("cgroups", []),
     ("cgroups", {"": None}), ("umask", "022"), ("umask", 10 ** 9), ("label", 5), ("cwd", ["/"]), ("log", {}),
     ("ignores_hup", "yes"), ("ignores_hup", 1),
 ]  # type: t.List[t.Tuple[str, t.Any]]
@@ -92,16 +93,19 @@ def test_a_record_without_a_field() -> None:
 
 
 ODD_EVENTS = [
-    dict(BEGIN, before=[]), dict(BEGIN, before=5), dict(BEGIN, before={}), dict(BEGIN, before=dict(pid="5", start_ticks=1)),
+    dict(BEGIN, before=[]), dict(BEGIN, before=5), dict(BEGIN, before={}),
+    dict(BEGIN, before=dict(pid="5", start_ticks=1)),
     dict(BEGIN, before=dict(pid=0, start_ticks=1)), dict(BEGIN, before=dict(pid=2 ** 31, start_ticks=1)),
     dict(BEGIN, steps="graceful_stop"), dict(BEGIN, steps=[1]), dict(BEGIN, run_id=1), dict(BEGIN, token=[]),
     dict(BEGIN, boot_id={}), dict(BEGIN, at="now"), dict(BEGIN, at=float("nan")), dict(BEGIN, at=float("inf")),
     dict(BEGIN, monotonic=[1]), dict(BEGIN, monotonic=True), dict(BEGIN, recovers="r0"), dict(BEGIN, recovers=[]),
     dict(BEGIN, recovers=dict(UNFINISHED, parked=[])), dict(BEGIN, recovers=dict(UNFINISHED, steps=5)),
-    dict(BEGIN, recovers=dict(UNFINISHED, before=dict(pid=-1, start_ticks=0))), dict(event="parked", pid="7", start_ticks=8),
-    dict(event="parked", pid=7, start_ticks=8.5), dict(event="step", index="0", name="a"), dict(event="step", index=0, name={}),
+    dict(BEGIN, recovers=dict(UNFINISHED, before=dict(pid=-1, start_ticks=0))),
+    dict(event="parked", pid="7", start_ticks=8), dict(event="parked", pid=7, start_ticks=8.5),
+    dict(event="step", index="0", name="a"), dict(event="step", index=0, name={}),
     dict(event="step_end", index=0, ok="yes"), dict(event="signal", signal=15), dict(event="recovered", before="x"),
-    dict(event="end", outcome={}), dict(event=None), dict(event=[]), dict(event=5), dict(run_id="r"), {}, [], [2], "begin", 5, None,
+    dict(event="end", outcome={}), dict(event=None), dict(event=[]), dict(event=5), dict(run_id="r"),
+    {}, [], [2], "begin", 5, None,
 ]  # type: t.List[t.Any]
 
 
@@ -112,22 +116,24 @@ def test_an_odd_line_of_the_journal(entry: t.Any) -> None:
 
 
 @pytest.mark.parametrize("field,value", [
-    ("pid", "599"), ("pid", None), ("start_ticks", 1.5), ("start_ticks", -1), ("boot_id", 5), ("at", "x"), ("uid", "33"),
-    ("cgroups", []), ("cgroups", {"": 1}), ("version", 3), ("log_position", 7), ("oom_kills", "0"), ("listened", "yes")])
+    ("pid", "599"), ("pid", None), ("start_ticks", 1.5), ("start_ticks", -1), ("boot_id", 5), ("at", "x"),
+    ("uid", "33"), ("cgroups", []), ("cgroups", {"": 1}), ("version", 3), ("log_position", 7),
+    ("oom_kills", "0"), ("listened", "yes")])
 def test_an_odd_line_of_the_history(field: str, value: t.Any) -> None:
     with pytest.raises(_records.Odd, match="line 1 has .* as %s" % field):
         _records.parse_lines(line(dict(HISTORY, **{field: value})), _records.HISTORY)
 
 
-@pytest.mark.parametrize("entry", [dict(dir="a", binary="b"), dict(dir="/a", binary="b/c"), dict(dir="/a\0", binary="b"),
-                                   dict(dir="/a", binary=".."), dict(dir="/a"), dict(dir=["/a"], binary="b")])
+@pytest.mark.parametrize("entry", [
+    dict(dir="a", binary="b"), dict(dir="/a", binary="b/c"), dict(dir="/a\0", binary="b"), dict(dir="/a", binary=".."),
+    dict(dir="/a"), dict(dir=["/a"], binary="b")])
 def test_an_odd_name_of_an_instance(entry: t.Any) -> None:
     with pytest.raises(_records.Odd):
         _records.parse_record(line(entry), _records.INSTANCE)
 
 
-NOT_JSON = [b"", b"\xff\xfe", b"{]", b"nothing", b"[1]", b'"text"', b"[" * 200000, b'{"a":' * 200000, b"{}}", b"{'a': 1}",
-            b'{"a": [' + b"[" * 60 + b"]" * 61 + b"}", b"NaN", b"\0\0"]
+NOT_JSON = [b"", b"\xff\xfe", b"{]", b"nothing", b"[1]", b'"text"', b"[" * 200000, b'{"a":' * 200000, b"{}}",
+            b"{'a': 1}", b'{"a": [' + b"[" * 60 + b"]" * 61 + b"}", b"NaN", b"\0\0"]
 
 
 @pytest.mark.parametrize("data", NOT_JSON, ids=lambda data: repr(data[:10]))
@@ -136,8 +142,8 @@ def test_what_is_no_record(data: bytes) -> None:
         _records.parse_record(data, _records.RESULT)
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"{]", b"[" * 200000, b'{"event": xx}', b"{}}", b'{"event": "\xe4"}', b"garbage",
-                                  b'{"event":' * 2000 + b"1" + b"}" * 2000])
+@pytest.mark.parametrize("data", [b"\xff", b"{]", b"[" * 200000, b'{"event": xx}', b"{}}", b'{"event": "\xe4"}',
+                                  b"garbage", b'{"event":' * 2000 + b"1" + b"}" * 2000])
 def test_a_line_that_no_power_cut_makes(data: bytes) -> None:
     with pytest.raises(_records.Odd, match="line 2 "):
         _records.parse_lines(line(BEGIN) + b"\n" + data + b"\n" + line(BEGIN) + b"\n", _records.JOURNAL)
@@ -196,7 +202,7 @@ def test_whatever_is_read_can_be_worked_with(rows: t.Any) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=60) | st.text(alphabet='{}[]":,0123456789abe \\u', max_size=60).map(lambda text: text.encode()))
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]":,0123456789abe \\u', max_size=60).map(str.encode))
 def test_bytes_are_read_or_refused(data: bytes) -> None:
     for fields in (_records.JOURNAL, _records.HISTORY):
         try:
