@@ -39,7 +39,9 @@ def used_up(exc: BaseException) -> t.Optional[t.Tuple[str, str]]:
 
 
 def system_text(exc: BaseException) -> str:
-    """A failure of the system for people, with the file where there is one."""
+    """A failure for people: that of the system with the file where there is one."""
+    if isinstance(exc, LifecycleError):
+        return exc.msg
     if not isinstance(exc, OSError) or exc.errno is None:
         return '%s: %s' % (type(exc).__name__, exc)
     where = '%s: ' % os.fsdecode(exc.filename) if isinstance(exc.filename, (str, bytes)) else ''
