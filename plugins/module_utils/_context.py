@@ -159,8 +159,14 @@ class Context:
             self.answered_at = at
 
     def seen(self) -> t.Optional[_state.Entry]:
-        """What was noted earlier of exactly this process."""
-        return self.state.seen(self.candidate.pid, self.candidate.start_ticks) if self.candidate else None
+        """What was noted earlier of exactly this process.
+
+        A damaged record counts as none: a look goes on without it, and whoever changes something has refused before.
+        """
+        try:
+            return self.state.seen(self.candidate.pid, self.candidate.start_ticks) if self.candidate else None
+        except _state.DamagedState:
+            return None
 
     def remember(self) -> None:
         """Note who was seen, and how it runs. LifecycleError when the state directory cannot be written."""
@@ -194,7 +200,11 @@ class Context:
             self.progress('the state in %s could not be written' % self.state.path)
 
     def stored_record(self) -> t.Optional[_launch.LaunchRecord]:
-        data = self.state.read_json('launch.json')
+        """How it was last seen running; a damaged record counts as none, as above."""
+        try:
+            data = self.state.read_json('launch.json')
+        except _state.DamagedState:
+            return None
         return _launch.from_json(data) if data else None
 
     def listens(self) -> bool:

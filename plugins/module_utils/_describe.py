@@ -55,6 +55,7 @@ class Look:
         self.problems = list(host.problems)
         self.state = None  # type: t.Optional[_state.StateDir]
         self.state_problem = None  # type: t.Optional[str]
+        self.state_damaged = None  # type: t.Optional[str]
         self.interrupted = self.running_run = None  # type: t.Optional[Row]
         self.record = None  # type: t.Optional[_launch.LaunchRecord]
         self.answer = None  # type: t.Optional[_http.Answer]
@@ -87,11 +88,18 @@ class Look:
     def _read_state(self) -> None:
         try:
             self.state = _state.StateDir(self.instance, self.base)
+            self.state.refuse_damaged()
             self.interrupted, self.running_run = self.state.interrupted(), self.state.running_run()
+        except _state.DamagedState as exc:
+            self.state_damaged = exc.seen
         except LifecycleError as exc:
             self.state_problem = exc.msg
         except OSError as exc:
             self.state_problem = 'its state cannot be read: %s: %s' % (exc.filename, exc.strerror)
+
+    def _usable_state(self) -> t.Optional[_state.StateDir]:
+        """None where it is not believed, cannot be read, or a record in it is damaged."""
+        return self.state if self.state_problem is None and self.state_damaged is None else None
 
     def _read_launch(self) -> None:
         if self.candidate is not None:
@@ -102,16 +110,10 @@ class Look:
                         self.record = _launch.capture(proc)
             except (OSError, ValueError, KeyError):
                 self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
-        elif self.state is not None and self.state_problem is None:
-            self.record = self._stored_record(self.state)
-
-    def _stored_record(self, state: _state.StateDir) -> t.Optional[_launch.LaunchRecord]:
-        try:
-            data = state.read_json('launch.json')
-        except LifecycleError as exc:
-            self.state_problem = exc.msg
-            return None
-        return _launch.from_json(data) if data else None
+        else:
+            state = self._usable_state()
+            data = state.read_json('launch.json') if state is not None else None
+            self.record = _launch.from_json(data) if data else None
 
     @property
     def uid(self) -> t.Optional[int]:
@@ -170,9 +172,8 @@ class Look:
         """Whether a process without a listener once had one: noted, a connection is left, or the log says so."""
         if self.candidate is None or self.listening is not False:
             return False
-        seen = None
-        if self.state is not None and self.state_problem is None:
-            seen = self.state.seen(self.candidate.pid, self.candidate.start_ticks)
+        state = self._usable_state()
+        seen = state.seen(self.candidate.pid, self.candidate.start_ticks) if state is not None else None
         if seen and (seen.get('listened') or seen.get('version')):
             return True
         return self._has_connection() or self._log_says_listened(directory)
@@ -283,7 +284,8 @@ class Look:
         return _memory.report(pid, record.cgroups if record else {}, record.environment if record else None)
 
     def _restarts(self) -> t.List[Row]:
-        known = self.state.history() if self.state is not None and self.state_problem is None else []
+        state = self._usable_state()
+        known = state.history() if state is not None else []
         return _lives.starts(_lives.lives(self.found.candidates, known))
 
     def _facts(self, tree: _evidence.Tree) -> Facts:
@@ -333,6 +335,7 @@ class Look:
             interrupted=self.interrupted,
             running_run=self.running_run,
             state_problem=self.state_problem,
+            state_damaged=self.state_damaged,
             disks=self._disks(),
             supervisors=self.result['supervisors'],
             marks=_judge.marks_in(self.result),
@@ -388,7 +391,8 @@ class Look:
 
     def remember(self) -> None:
         """Note in the process history who was seen running, and how. Nothing is noted of what could not be seen."""
-        if self.candidate is None or self.record is None or self.state is None or self.state_problem is not None:
+        state = self._usable_state()
+        if self.candidate is None or self.record is None or state is None:
             return
         more = {
             key: value
@@ -399,12 +403,12 @@ class Look:
             )
             if value
         }
-        self.state.make()
-        self.state.history_add(
+        state.make()
+        state.history_add(
             self.candidate.pid, self.candidate.start_ticks, uid=self.record.uid, cgroups=self.record.cgroups, **more
         )
-        if not self.candidate.deleted or self.state.read_json('launch.json') is None:
-            self.state.write_json('launch.json', _launch.to_json(self.record))
+        if not self.candidate.deleted or state.read_json('launch.json') is None:
+            state.write_json('launch.json', _launch.to_json(self.record))
 
 
 def _existing(path: str) -> str:
@@ -450,7 +454,7 @@ def describe_on(
         row = look.take()
     except LifecycleError as exc:
         return _undescribed(instance, exc.msg)
-    except (OSError, ValueError, KeyError) as exc:
+    except Exception as exc:  # whatever it is, it must not hide the others
         return _undescribed(instance, '%s: %s' % (type(exc).__name__, exc))
     if record:
         try:

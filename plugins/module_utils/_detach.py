@@ -5,6 +5,7 @@
 
 """Leave the caller's session: a process that outlives the connection, the module and sudo."""
 
+import errno
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ import traceback
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
+
+_READY = b'ready'
 
 _GUARDED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN,
@@ -58,37 +62,74 @@ def _leave_login_session(name: str) -> None:
 def detach(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: str) -> int:
     """Run ``work`` in a process of its own session; returns the read end of a pipe that ends with that process.
 
-    Everything that ``work`` needs must be imported before: the module's code is deleted when the module returns.
+    OSError when that process could not be made ready: ``work`` was not begun then. Everything that ``work`` needs must
+    be imported before: the module's code is deleted when the module returns.
     """
-    read_end, write_end = os.pipe()
+    pipes = []  # type: t.List[int]
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        alive, alive_write, ready, ready_write = pipes
+        _fork_detached(work, keep | {alive_write, ready_write}, log_path, scope, ready_write)
+        for descriptor in (alive_write, ready_write):
+            os.close(descriptor)
+            pipes.remove(descriptor)
+        _wait_until_ready(ready)
+        pipes.remove(alive)
+        return alive
+    finally:
+        for descriptor in pipes:
+            os.close(descriptor)
+
+
+def _fork_detached(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: str, ready: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     old = signal.pthread_sigmask(signal.SIG_BLOCK, _GUARDED)
     try:
         pid = os.fork()
-        if pid:
-            os.close(write_end)
-            os.waitpid(pid, 0)
-            return read_end
-        _detached(work, keep | {write_end}, log_path, scope)
-        return -1  # never reached
+        if pid == 0:
+            _detached(work, keep, log_path, scope, ready)
+        os.waitpid(pid, 0)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
-def _detached(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: str) -> None:
+def _wait_until_ready(ready: int) -> None:
+    """Until the detached process is about to begin its work. OSError with what it reports when it is not."""
+    data = b''
+    while True:
+        chunk = os.read(ready, 4096)
+        if not chunk:
+            break
+        data += chunk
+    if data == _READY:
+        return
+    number, _dummy, text = data.decode('utf-8', 'replace').partition(' ')
+    if not number.isdigit():
+        raise OSError(errno.ESRCH, 'it was killed before it began')
+    raise OSError(int(number), text)
+
+
+def _report(ready: int, data: bytes) -> None:
+    """Nobody may be there any more to read it: the work goes on without the caller."""
+    try:
+        os.write(ready, data)
+    except OSError:
+        pass
+    os.close(ready)
+
+
+def _detached(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: str, ready: int) -> None:
     """The child: never returns into the caller's code."""
     code = 70
     try:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        for number in _GUARDED:
-            signal.signal(number, _nothing)
-        os.chdir('/')
-        os.umask(0o022)
-        _standard_files(log_path, keep)
-        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        try:
+            _leave(keep, log_path)
+        except OSError as exc:
+            _report(ready, ('%d %s' % (exc.errno or errno.EIO, system_text(exc))).encode('utf-8', 'replace'))
+            os._exit(code)
+        _report(ready, _READY)
         _leave_login_session(scope)
         work()
         code = 0
@@ -96,3 +137,16 @@ def _detached(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope
         os.write(2, traceback.format_exc().encode('utf-8', 'replace'))
     finally:
         os._exit(code)
+
+
+def _leave(keep: t.Set[int], log_path: str) -> None:
+    """Into a session of its own, by a second fork whose parent ends. OSError when a process or file cannot be had."""
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    for number in _GUARDED:
+        signal.signal(number, _nothing)
+    os.chdir('/')
+    os.umask(0o022)
+    _standard_files(log_path, keep)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())

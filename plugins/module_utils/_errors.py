@@ -5,9 +5,23 @@
 
 """The exceptions that the work raises and modules turn into a failed result."""
 
+import errno
+import os
 import typing as t
 
 NOTHING_DONE = 'Nothing was stopped or started.'  # in messages of all that is refused before a start
+_USED_UP = {
+    errno.EAGAIN: ('no further process could be made: the limit of this user or of the host is reached',
+                   'Raise the limit (ulimit -u, pids.max), or end processes, then try again.'),
+    errno.EMFILE: ('no further file could be opened: the limit of this process is reached',
+                   'Raise the limit (ulimit -n), then try again.'),
+    errno.ENFILE: ('no further file could be opened: the limit of the host is reached',
+                   'Raise fs.file-max, or end processes, then try again.'),
+    errno.ENOMEM: ('there is not enough memory', 'Free memory, then try again.'),
+    errno.ENOSPC: ('no room is left on the disk', 'Free space, then try again.'),
+    errno.EDQUOT: ('the disk quota of this user is used up', 'Free space, then try again.'),
+    errno.EROFS: ('the file system is read-only', 'Mount it writable, then try again.'),
+}  # type: t.Dict[int, t.Tuple[str, str]]
 
 
 class LifecycleError(Exception):
@@ -21,6 +35,28 @@ class LifecycleError(Exception):
 
 class NotYet(LifecycleError):
     """What stands in the way of a start can pass by itself: a database that is down, a held port, a busy file."""
+
+
+def used_up(exc: BaseException) -> t.Optional[t.Tuple[str, str]]:
+    """What of the host is used up, and what to do about it; None for any other failure."""
+    found = _USED_UP.get(exc.errno or 0) if isinstance(exc, OSError) else None
+    return None if found is None else ('%s (%s)' % (found[0], system_text(exc)), found[1])
+
+
+def system_text(exc: BaseException) -> str:
+    """A failure for people: that of the system with the file where there is one."""
+    if isinstance(exc, LifecycleError):
+        return exc.msg
+    if not isinstance(exc, OSError) or exc.errno is None:
+        return '%s: %s' % (type(exc).__name__, exc)
+    where = '%s: ' % os.fsdecode(exc.filename) if isinstance(exc.filename, (str, bytes)) else ''
+    return where + (exc.strerror or os.strerror(exc.errno))
+
+
+def nothing_done(what: str, exc: BaseException) -> LifecycleError:
+    """The refusal after a failure of the system before anything was touched. ``what``: what could not be done."""
+    why, advice = used_up(exc) or (system_text(exc), 'Put that right, then try again.')
+    return LifecycleError('%s: %s. Nothing was stopped or started. %s' % (what, why, advice))
 
 
 _T = t.TypeVar('_T')

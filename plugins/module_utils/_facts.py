@@ -56,6 +56,7 @@ class Facts(t.NamedTuple):
     interrupted: t.Optional[Row] = None
     running_run: t.Optional[Row] = None
     state_problem: t.Optional[str] = None
+    state_damaged: t.Optional[str] = None  # a record of a newer format, or one that nobody has written so
     disks: t.Sequence[t.Tuple[str, int, t.Optional[int]]] = ()  # path, bytes free, inodes free
     supervisors: t.Sequence[Row] = ()
     marks: t.Sequence[str] = ()  # values with template marks

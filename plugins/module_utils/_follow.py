@@ -73,8 +73,23 @@ def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
     steps = [entry for entry in run if entry.get('event') == 'step']
     texts = [entry.get('text') for entry in run if entry.get('event') == 'progress']
     names = run[0].get('steps') or [] if run else []
-    return dict(step=steps[-1]['name'] if steps else None, index=len(steps), of=len(names),
+    return dict(step=steps[-1].get('name') if steps else None, index=len(steps), of=len(names),
                 text=texts[-1] if texts else None)
+
+
+def _times(run: t.Sequence[_state.Entry], deadline: float) -> t.Dict[str, int]:
+    """Time so far and left; nothing of a run of an earlier boot, whose clock was another one."""
+    began = run[0].get('monotonic') if run and _state.is_of_this_boot(run[0]) else None
+    if began is None:
+        return {}
+    elapsed = max(0, int((time.monotonic() - began) * 1000))
+    return dict(elapsed_ms=elapsed, left_ms=max(0, int(deadline * 1000) - elapsed))
+
+
+def _not_begun(run: t.Sequence[_state.Entry], token: str) -> t.Optional[str]:
+    """Why the run of this token got no worker, where only the journal says so."""
+    ends = [entry for entry in run if entry.get('event') == 'end' and entry.get('outcome') == 'not_begun']
+    return str(ends[-1].get('msg')) if ends and run[0].get('token') == token else None
 
 
 def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> t.Dict[str, t.Any]:
@@ -84,11 +99,13 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         return result
     run = _state.last_run(state.journal())
     where = whereabouts(run)
-    if run:
-        where['elapsed_ms'] = int((time.monotonic() - run[0].get('monotonic', time.monotonic())) * 1000)
-        where['left_ms'] = max(0, int(deadline * 1000) - where['elapsed_ms'])
+    where.update(_times(run, deadline))
     if not ended:
         return dict(running=True, changed=False, where=where)
+    refused = _not_begun(run, token)
+    if refused is not None:
+        return dict(failed=True, outcome='failed', changed=False, where=where, steps=[], state='unknown',
+                    downtime_ms=None, verified_ms=None, msg=refused)
     return dict(
         failed=True, outcome='failed', changed=True, where=where, steps=_state.steps_begun(run), state='unknown',
         downtime_ms=None, verified_ms=None,

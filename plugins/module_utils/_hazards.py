@@ -241,6 +241,14 @@ HAZARDS = (
         'Mend the state directory or give another state_dir.',
     ),
     Hazard(
+        'state_damaged',
+        'block',
+        VERBS,
+        lambda f: _when(f.state_damaged, '%s. It was not used', f.state_damaged),
+        'Update the collection on the controller, or move this state aside: run recover with anqicms_put_aside=ID, '
+        'the id of the instance.',
+    ),
+    Hazard(
         'run_in_progress',
         'block',
         VERBS,

@@ -12,7 +12,7 @@ import signal
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _records
 
 SHIM_NAME = 'kill-at-start-shim'
 _LIMIT_NAMES = (  # in the order of the kernel's RLIMIT_* numbers on every architecture but alpha, mips and sparc
@@ -133,15 +133,12 @@ def to_json(record: LaunchRecord) -> t.Dict[str, t.Any]:
 
 
 def from_json(data: t.Mapping[str, t.Any]) -> t.Optional[LaunchRecord]:
-    """The record of a stored dict, None when a field is missing or of another type."""
+    """The record of a stored dict whose types were checked (_records.LAUNCH), None when a field is missing."""
+    defaults = dict(dict.fromkeys(_records.LAUNCH.optional), **getattr(LaunchRecord, '_field_defaults', {}))
     try:
-        record = LaunchRecord(**{name: data[name] for name in LaunchRecord._fields})
-    except (KeyError, TypeError):
+        return LaunchRecord(**{name: data[name] if name in data else defaults[name] for name in LaunchRecord._fields})
+    except KeyError:
         return None
-    kinds = ((list, record.argv, record.groups), (dict, record.environment, record.limits, record.cgroups),
-             (int, record.uid, record.gid, record.nice, record.oom_score_adj))
-    sound = all(isinstance(value, kind[0]) for kind in kinds for value in kind[1:])
-    return record if sound and record.argv else None
 
 
 def masked(record: LaunchRecord) -> t.Dict[str, t.Any]:

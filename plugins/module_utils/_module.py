@@ -77,6 +77,7 @@ def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.S
     def held() -> t.Dict[str, t.Any]:
         refuse_negative(module.params, *times)
         context = context_of(module.params)
+        context.state.refuse_damaged()
         if module.check_mode:
             _refuse_wrong_port(context, module.params)
             return foresee(context, module.params)

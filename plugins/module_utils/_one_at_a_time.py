@@ -18,7 +18,10 @@ _BEGIN_WAIT_S = 3.0  # a run that has just taken the lock writes its name within
 
 def refuse(context: Context) -> t.NoReturn:
     """Somebody else holds the lock."""
-    run = context.state.wait_for_running_run(_BEGIN_WAIT_S)
+    try:
+        run = context.state.wait_for_running_run(_BEGIN_WAIT_S)
+    except _state.DamagedState:
+        run = None
     pids = ', '.join(map(str, _state.lock_holders(context.instance))) or 'unknown'
     who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
         pids, context.state.path)

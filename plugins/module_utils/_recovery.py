@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _http,
     _process,
+    _state,
     _step_graceful_stop,
     _step_verified_start,
     _versions,
@@ -35,6 +36,8 @@ Run = t.Mapping[str, t.Any]
 
 
 def _is_the_old_one(context: Context, run: Run) -> bool:
+    if not _state.is_of_this_boot(run):
+        return False  # pids and start times are counted from nothing at each boot: this one is a new process
     before = run.get('before') or {}
     candidate = context.candidate
     known = (before.get('pid'), before.get('start_ticks'))
@@ -43,7 +46,7 @@ def _is_the_old_one(context: Context, run: Run) -> bool:
 
 def _wait_for_parked(context: Context, run: Run) -> None:
     """A child that was released just before the worker was killed becomes the instance; one that was not, ends."""
-    parked = run.get('parked') or {}
+    parked = (run.get('parked') or {}) if _state.is_of_this_boot(run) else {}
     handle = _process.open_process(parked['pid']) if parked else None
     if handle is None:
         return

@@ -14,11 +14,12 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, instance_id
 
@@ -27,9 +28,21 @@ _KEEP_RESULTS = 20
 _KEEP_HISTORY = 200
 _KEEP_JOURNAL_BYTES = 262144
 _RESERVE_BYTES = 1 << 20
+WAY_OUT = ('Update the collection on the controller, or move this state aside: run recover with anqicms_put_aside=ID, '
+           'the id of the instance.')
 _NAMED = 'instance.json'
+_FIELDS = {_NAMED: _records.INSTANCE, 'launch.json': _records.LAUNCH}
+_ASIDE = re.compile(r'.*\.aside-[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\Z')
 
 Entry = t.Dict[str, t.Any]
+
+
+class DamagedState(LifecycleError):
+    """A file of the state is of a newer format, or no release has written it so. ``seen``: which one, and why."""
+
+    def __init__(self, path: str, why: object) -> None:
+        self.seen = '%s %s' % (path, why)
+        LifecycleError.__init__(self, '%s. It was not used, and nothing was done. %s' % (self.seen, WAY_OUT))
 
 
 def default_base() -> str:
@@ -86,19 +99,6 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
         raise
 
 
-def parse_lines(data: bytes) -> t.List[Entry]:
-    """Entries of a JSON-lines file; a last line torn by a power cut is left out."""
-    entries = []
-    for line in data.split(b'\n'):
-        try:
-            entry = json.loads(line.decode('utf-8')) if line else None
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries
-
-
 def last_run(entries: t.Sequence[Entry]) -> t.List[Entry]:
     """The entries of the newest run: from its ``begin`` on."""
     for index in range(len(entries) - 1, -1, -1):
@@ -134,6 +134,11 @@ def _guardian_of(entries: t.Sequence[Entry]) -> t.Optional[Entry]:
     return {key: entries[-1].get(key) for key in ('pid', 'at', 'limit_s')}
 
 
+def is_of_this_boot(run: t.Mapping[str, t.Any]) -> bool:
+    """Whether pids, start times and the monotonic clock that a run has noted mean anything today."""
+    return run.get('boot_id') == _procfs.boot_id()
+
+
 def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
     """Name, and whether it ended well, of the steps that the journal of a run knows."""
     ended = {entry.get('index'): entry.get('ok') for entry in run if entry.get('event') == 'step_end'}
@@ -167,13 +172,23 @@ def read_trusted(path: str) -> bytes:
         return stream.read()
 
 
-def parse_entry(data: bytes) -> t.Optional[Entry]:
-    """A JSON object, None for anything else."""
-    try:
-        entry = json.loads(data.decode('utf-8')) if data else None
-    except ValueError:
+def read_record(path: str, fields: _records.Fields) -> t.Optional[Entry]:
+    """One record, None when there is none. DamagedState when its format or types are not known."""
+    data = read_trusted(path)
+    if not data and not os.path.lexists(path):
         return None
-    return entry if isinstance(entry, dict) else None
+    try:
+        return _records.parse_record(data, fields)
+    except _records.Odd as exc:
+        raise DamagedState(path, exc) from exc
+
+
+def read_lines(path: str, fields: _records.Fields) -> t.List[Entry]:
+    """A record of one line each. DamagedState as above."""
+    try:
+        return _records.parse_lines(read_trusted(path), fields)
+    except _records.Odd as exc:
+        raise DamagedState(path, exc) from exc
 
 
 class Recorded(t.NamedTuple):
@@ -193,6 +208,8 @@ def recorded(base: t.Optional[str], problems: t.List[str]) -> t.List[Recorded]:
         return []
     found = []
     for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        if _ASIDE.match(name):
+            continue
         try:
             one = _recorded_as(os.path.join(base, name))
         except LifecycleError as exc:
@@ -203,11 +220,14 @@ def recorded(base: t.Optional[str], problems: t.List[str]) -> t.List[Recorded]:
 
 
 def _recorded_as(path: str) -> t.Optional[Recorded]:
-    entry = parse_entry(read_trusted(os.path.join(path, _NAMED)))
+    entry = read_record(os.path.join(path, _NAMED), _records.INSTANCE)
     if entry is None:
         return None
-    run = last_run(parse_lines(read_trusted(os.path.join(path, 'journal.jsonl'))))
-    return Recorded(str(entry.get('dir')), str(entry.get('binary')), unfinished(run) is not None)
+    try:
+        run = unfinished(last_run(read_lines(os.path.join(path, 'journal.jsonl'), _records.JOURNAL)))
+    except DamagedState:
+        return Recorded(entry['dir'], entry['binary'], True)  # whether it ended is not known; the look at it says so
+    return Recorded(entry['dir'], entry['binary'], run is not None)
 
 
 class StateDir:
@@ -246,14 +266,49 @@ class StateDir:
         return read_trusted(self._file(name))
 
     def read_json(self, name: str) -> t.Optional[Entry]:
-        return parse_entry(self.read(name))
+        """One record without its format; None when there is none. DamagedState when it is newer, or odd."""
+        return read_record(self._file(name), _FIELDS.get(name, _records.RESULT))
 
     def write_json(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
-        write_atomic(self._file(name), json.dumps(entry).encode('utf-8'))
+        """Replace a record. DamagedState when there is one that this release cannot read: it may be worth more."""
+        self.read_json(name)
+        write_atomic(self._file(name), json.dumps(dict(entry, format=_records.FORMAT)).encode('utf-8'))
+
+    def refuse_damaged(self) -> None:
+        """DamagedState when a record is newer, or odd: before anything is changed."""
+        for name in _FIELDS:
+            self.read_json(name)
+        self.history()
+        self.journal()
+
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)
+
+    def put_aside(self) -> t.Optional[str]:
+        """Rename the whole state of this instance; returns where it is kept, None when there is none.
+
+        The lock must be held. Nothing is removed, and no look at the host takes it for an instance.
+        """
+        if not self.exists():
+            return None
+        kept = wanted = '%s.aside-%s' % (self.path, time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()))
+        number = 1
+        while os.path.lexists(kept):
+            number += 1
+            kept = '%s-%d' % (wanted, number)
+        os.rename(self.path, kept)
+        return kept
+
+    def kept_aside(self) -> t.List[str]:
+        """Where earlier states of this instance are kept, the oldest first."""
+        names = sorted(os.listdir(self.base)) if os.path.isdir(self.base) else []
+        own = self.instance.id + '.aside-'
+        return [os.path.join(self.base, name) for name in names if name.startswith(own) and _ASIDE.match(name)]
 
     def append(self, name: str, entry: Entry, durable: bool = False) -> None:
         """Add a line; ``durable`` waits until it is on the disk."""
-        line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4))) + '\n'
+        line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4),
+                               format=_records.FORMAT)) + '\n'
         fd = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size
@@ -265,7 +320,7 @@ class StateDir:
             os.close(fd)
 
     def journal(self) -> t.List[Entry]:
-        return parse_lines(self.read('journal.jsonl'))
+        return read_lines(self._file('journal.jsonl'), _records.JOURNAL)
 
     def log(self, event: str, durable: bool = False, **fields: t.Any) -> None:
         self.append('journal.jsonl', dict(fields, event=event), durable)
@@ -292,24 +347,37 @@ class StateDir:
             pass
 
     def tidy(self) -> None:
-        """Keep the newest results and runs: what is left behind has a bound."""
-        results = self._file('results')
-        by_age = sorted(os.listdir(results), key=lambda name: os.lstat(os.path.join(results, name)).st_mtime)
-        for name in by_age[:-_KEEP_RESULTS]:
-            os.unlink(os.path.join(results, name))
-        self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+        """Keep the newest results and runs: what is left behind has a bound. What cannot be tidied is left."""
+        try:
+            self._remove_old_results()
+            self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+        except (OSError, LifecycleError):
+            pass  # what was done stays done; the next run tidies
+
+    def _remove_old_results(self) -> None:
+        by_age = []
+        with os.scandir(self._file('results')) as found:
+            for entry in found:
+                if entry.is_file(follow_symlinks=False):
+                    by_age.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+        for _mtime, path in sorted(by_age)[:-_KEEP_RESULTS]:
+            os.unlink(path)
 
     def _shorten(self, name: str, entries: t.Sequence[Entry], limit: int) -> None:
         if len(self.read(name)) > limit:
             write_atomic(self._file(name), b''.join(json.dumps(entry).encode('utf-8') + b'\n' for entry in entries))
 
+    def last_unfinished(self) -> t.Optional[Entry]:
+        """The last run of this instance where it has no end, whether it is at work or not."""
+        return unfinished(last_run(self.journal()))
+
     def interrupted(self) -> t.Optional[Entry]:
         """The unfinished run of this instance, None when there is none or it is still being worked on."""
-        run = unfinished(last_run(self.journal()))
+        run = self.last_unfinished()
         return None if run is None or is_locked(self.instance) else run
 
     def running_run(self) -> t.Optional[Entry]:
-        return unfinished(last_run(self.journal())) if is_locked(self.instance) else None
+        return self.last_unfinished() if is_locked(self.instance) else None
 
     def wait_for_running_run(self, timeout: float) -> t.Optional[Entry]:
         """As ``running_run``, but waits for one that has just taken the lock to write its name."""
@@ -321,7 +389,7 @@ class StateDir:
             time.sleep(0.02)
 
     def history(self) -> t.List[Entry]:
-        return parse_lines(self.read('history.jsonl'))
+        return read_lines(self._file('history.jsonl'), _records.HISTORY)
 
     def history_add(self, pid: int, start_ticks: int, **fields: t.Any) -> None:
         """Note that this process was seen as the instance's; the same sight is not written twice.

@@ -9,13 +9,15 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _recovery, _slots, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _recovery, _slots, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     NOTHING_DONE,
     LifecycleError,
     NotYet,
     present,
+    system_text,
+    used_up,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
@@ -185,8 +187,9 @@ class Window:
         except LifecycleError as exc:
             self.error = exc
         except Exception as exc:  # a defect of ours must not leave the instance down
-            self.crashed = traceback.format_exc()
-            self.error = LifecycleError('unexpected %s: %s' % (type(exc).__name__, exc))
+            lack = used_up(exc)
+            self.crashed = None if lack else traceback.format_exc()
+            self.error = LifecycleError('%s. %s' % lack if lack else 'unexpected %s: %s' % (type(exc).__name__, exc))
 
     def _work(self) -> None:
         if self.unfinished is not None:
@@ -263,7 +266,7 @@ class Window:
             return
         self.context.until = max(present(self.context.until), time.monotonic() + START_GRACE_S)
         try:
-            again = _recovery.make_it_run(self.context, dict(before=self.before))
+            again = _recovery.make_it_run(self.context, dict(before=self.before, boot_id=_procfs.boot_id()))
             self.proven = True
             if again['changed']:
                 error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
@@ -271,7 +274,7 @@ class Window:
             self.second_error = exc
             error.result['second_try'] = 'A second try to start it failed too: %s' % exc
         except Exception as exc:
-            error.result['second_try'] = 'A second try to start it failed too: %s' % exc
+            error.result['second_try'] = 'A second try to start it failed too: %s' % system_text(exc)
 
     def _should_run_again(self) -> bool:
         return self.before is not None or any(entry['name'] == 'verified_start' for entry in self.done)

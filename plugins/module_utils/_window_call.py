@@ -12,6 +12,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _aside,
     _follow,
     _hazards,
     _module,
@@ -53,6 +54,7 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
 
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
+    context.state.refuse_damaged()
     unfinished = context.state.interrupted()
     if _state.is_locked(context.instance):
         _one_at_a_time.refuse(context)
@@ -89,11 +91,21 @@ def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) 
     return None if found else dict(known, changed=False, outcome='unchanged', msg='no unfinished run')
 
 
+def _put_aside(module: AnsibleModule, context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
+    if module.params['recover'] != 'only':
+        raise LifecycleError('put_aside needs recover: only. Nothing was done. Move the state aside in a task of its '
+                             'own.')
+    return dict(_aside.put(context, module.check_mode), steps=[], instance=_window.describe_instance(context),
+                run_id=plan.run_id, downtime_ms=None, verified_ms=None)
+
+
 def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """What the module exits with. LifecycleError for everything that is refused."""
     plan = _plan_of(module)
     context = _module.context_of(module.params)
     context.accepted_hazards = _accepted(module.params, plan)
+    if module.params['put_aside']:
+        return _put_aside(module, context, plan)
     known = _follow.knows(context.state, plan.token)
     if module.params['recover'] == 'only' and not known:
         settled = _nothing_to_recover(context, plan, module.check_mode)

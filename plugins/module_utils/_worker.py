@@ -22,7 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _window,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
 
 OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
 _KILL_WAIT_S = 10.0
@@ -47,9 +47,13 @@ class Guardian:
     def run(self) -> None:
         """The whole detached work: hold the door for followers, run the worker, recover when it dies."""
         state = self.context.state
-        alive = _follow.open_alive(state)
-        state.try_log('guardian', pid=os.getpid())
-        worker = os.fork()
+        try:
+            alive = _follow.open_alive(state)
+            state.try_log('guardian', pid=os.getpid())
+            worker = os.fork()
+        except OSError as exc:
+            not_begun(self.context, self.plan, self.unfinished, exc)
+            return
         if worker == 0:
             self._work()
         state.try_log('worker', pid=worker)
@@ -216,22 +220,59 @@ def begin(context: Context, plan: _window.Plan) -> int:
     """Lock, foresee, journal, detach. Returns a descriptor that ends with the work.
 
     What an earlier run left unfinished is put right by the worker, which then foresees the steps itself.
+    LifecycleError for all that goes wrong before the worker is there: nothing was touched then.
     """
+    try:
+        return _begin(context, plan)
+    except OSError as exc:
+        raise nothing_done('The work on %s could not start' % context.instance.id, exc) from exc
+
+
+def _begin(context: Context, plan: _window.Plan) -> int:
     context.state.make()
     lock = _state.lock(context.instance)
     if lock is None:
         _one_at_a_time.refuse(context)
     try:
+        context.state.refuse_damaged()
         unfinished = _state.unfinished(_state.last_run(context.state.journal()))
         if unfinished is None:
             _window.foresee(context, plan)
         _write_begin(context, plan, unfinished)
         context.close()
-        work = Guardian(_context_of_worker(context), plan, unfinished, lock).run
-        name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
-        return _detach.detach(work, {lock}, os.path.join(context.state.path, 'worker.log'), name)
+        return _detach_guardian(context, plan, unfinished, lock)
     finally:
         os.close(lock)
+
+
+def _detach_guardian(context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: int) -> int:
+    work = Guardian(_context_of_worker(context), plan, unfinished, lock).run
+    name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
+    try:
+        return _detach.detach(work, {lock}, os.path.join(context.state.path, 'worker.log'), name)
+    except OSError as exc:
+        raise not_begun(context, plan, unfinished, exc) from exc
+
+
+def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry],
+              exc: OSError) -> LifecycleError:
+    """End a run that has no worker: nothing was touched, so nothing of it is left for a recovery.
+
+    An earlier run that was to be put right first stays unfinished. Returns what the caller is to be told.
+    """
+    error = nothing_done('The work on %s could not start' % context.instance.id, exc)
+    if unfinished is None:
+        context.state.try_log('end', durable=True, outcome='not_begun', msg=error.msg)
+    after = _window.state_after(context)
+    context.close()
+    result = dict(outcome='failed', failed=True, changed=False, msg=error.msg, run_id=plan.run_id, steps=[],
+                  downtime_ms=None, verified_ms=None, instance=_window.describe_instance(context),
+                  pid_before=after['pid'], pid_after=after['pid'], state=after['state'])  # type: _window.Result
+    try:
+        context.state.write_result(plan.token, result)
+    except OSError:
+        pass  # then the end in the journal says it
+    return error
 
 
 def _context_of_worker(context: Context) -> Context:
@@ -249,5 +290,4 @@ def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_s
                           force=plan.force, hosts=plan.hosts)
     except OSError as exc:
         context.state.release_reserve()
-        raise LifecycleError('The journal in %s could not be written: %s. Nothing was done. Free space there, then try '
-                             'again.' % (context.state.path, exc.strerror)) from exc
+        raise nothing_done('The journal in %s could not be written' % context.state.path, exc) from exc

@@ -100,6 +100,15 @@ options:
     type: list
     elements: str
     default: []
+  put_aside:
+    description:
+      - Moves the whole state of this instance aside instead, for one that cannot be used because a newer release has
+        written it or because it is damaged. O(recover=only) is needed.
+      - The directory is renamed within the state directory, and nothing is removed. An unfinished run in it is not
+        recovered any more, and the next start of a stopped instance does not know how it was started before.
+      - Refused while a run is at work on the instance.
+    type: bool
+    default: false
   internal:
     description:
       - Set by the action plugin of this module, which follows a window in several calls. Not for playbooks.
@@ -167,6 +176,12 @@ EXAMPLES = r"""
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     recover: only
+
+- name: Move a state that cannot be used aside
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    recover: only
+    put_aside: true
 """
 
 RETURN = r"""
@@ -314,6 +329,11 @@ recovered:
   returned: when there was one
   type: str
   sample: 'unfinished run 20261122T064502Z-bb32d1: its end was completed, then it was started'
+kept_in:
+  description: Where the state is kept that was moved aside, V(null) when there was none to move, or in check mode.
+  returned: with O(put_aside=true)
+  type: str
+  sample: /var/lib/anqicms-lifecycle/1f3a0c52-shop.example.aside-20261126T201826Z
 connection_losses:
   description: Why the connection was made anew while the window went on, one text for each time.
   returned: when the connection was lost
@@ -356,6 +376,7 @@ def main() -> None:
             on_failure=dict(type='str', default='rollback', choices=['rollback', 'leave']),
             recover=dict(type='str', default='auto', choices=['auto', 'only']),
             accept_hazards=dict(type='list', elements='str', default=[]),
+            put_aside=dict(type='bool', default=False),
             **_window_call.PRIVATE
         ),
         supports_check_mode=True,

@@ -16,7 +16,7 @@ OF_ROLES = frozenset(
     PREFIX + name
     for name in (
         *('accept_hazards', 'after_window', 'before_window', 'collect', 'collect_dir', 'deadline', 'force'),
-        *('idle_timeout', 'instances', 'log_check', 'log_fail_on', 'log_ignore', 'only', 'only_if_needed'),
+        *('idle_timeout', 'instances', 'log_check', 'log_fail_on', 'log_ignore', 'only', 'only_if_needed', 'put_aside'),
         *('guardian_limit', 'quiet_timeout', 'ready_limit', 'ready_timeout', 'release_timeout', 'report', 'run_id'),
         *('since', 'site_check', 'site_proxy', 'site_through', 'site_timeout', 'stable_for', 'state_dir'),
         *('stop_timeout', 'strict', 'unreachable', 'until', 'user'),

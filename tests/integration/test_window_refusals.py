@@ -180,7 +180,7 @@ def test_a_full_disk_under_the_journal(shop: Instance, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(base)], check=True)
     try:
         message = refused(shop, base=base)
-        assert "could not be written: No space left on device" in message
+        assert "could not be written: no room is left on the disk (No space left on device)" in message
         subprocess.run(["dd", "if=/dev/zero", f"of={base}/filler", "bs=1k"], check=False, stderr=subprocess.DEVNULL)
         assert "No space left on device" in refused(shop, base=base)
     finally:

@@ -45,6 +45,7 @@ CASES = {
     "several_processes": (dict(pids=[5, 6]), dict(pids=[5])),
     "hidden_processes": (dict(STOPPED, hidden=True), dict(hidden=True)),
     "state_untrusted": (dict(state_problem="planted"), dict(state_problem=None)),
+    "state_damaged": (dict(state_damaged="/var/x/launch.json is not JSON"), dict(state_problem="planted")),
     "run_in_progress": (dict(running_run=RUN), dict(interrupted=RUN)),
     "unfinished_run": (dict(interrupted=RUN), dict(running_run=RUN)),
     "port_mismatch": (dict(port_problem="port 8099 was given, but it listens on 8001"), dict(port_problem=None)),
