@@ -29,6 +29,15 @@ def refuse(context: Context) -> t.NoReturn:
         context.instance.id, who), holder=run)
 
 
+def _take_over(context: Context) -> None:
+    try:
+        run = _state.unfinished(_state.last_run(context.state.journal()))
+    except LifecycleError:
+        return  # a journal that cannot be read does not turn work that ended well into a failure
+    if run and run.get('guardian'):
+        context.state.try_log('end', durable=True, outcome='superseded')
+
+
 @contextlib.contextmanager
 def held(context: Context) -> t.Iterator[None]:
     """Hold the instance's lock meanwhile. LifecycleError when somebody else does.
@@ -40,8 +49,6 @@ def held(context: Context) -> t.Iterator[None]:
         refuse(context)
     try:
         yield
-        run = _state.unfinished(_state.last_run(context.state.journal()))
-        if run and run.get('guardian'):
-            context.state.try_log('end', durable=True, outcome='superseded')
+        _take_over(context)
     finally:
         os.close(lock)

@@ -89,9 +89,15 @@ LIMIT_NUMBER = Kind('the number of a limit', lambda value: _is_text(value) and b
 # An earlier run as a later one carries it along.
 UNFINISHED = _object({name: _or_null(kind) for name, kind in dict(
     run_id=TEXT, token=TEXT, began_at=TIME, boot_id=TEXT, step=TEXT, steps=_list_of(TEXT), before=PROCESS,
-    signalled=FLAG, parked=PROCESS).items()})
+    signalled=FLAG, parked=PROCESS, force=TEXT, hosts=_list_of(TEXT), waits_for=TEXT, guardian=_object(dict(pid=PID)),
+).items()})
 EVENTS = dict(
-    begin=dict(run_id=TEXT, token=TEXT, steps=_list_of(TEXT), before=PROCESS, boot_id=TEXT, recovers=UNFINISHED),
+    begin=dict(run_id=TEXT, token=TEXT, steps=_list_of(TEXT), before=PROCESS, boot_id=TEXT, recovers=UNFINISHED,
+               force=TEXT, hosts=_list_of(TEXT)),
+    guardian=dict(pid=PID),
+    worker=dict(pid=PID),
+    guardian_stays=dict(pid=PID, waits_for=TEXT, limit_s=TIME),
+    guardian_left=dict(why=TEXT),
     parked=dict(pid=PID, start_ticks=TICKS),
     signal=dict(signal=TEXT, pid=PID),
     step=dict(index=COUNT, name=TEXT),

@@ -21,10 +21,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _versions,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 _SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
@@ -67,7 +68,20 @@ def _stop_what_was_stopping(context: Context, run: Run) -> None:
     params = {name: option.get('default') for name, option in _step_graceful_stop.SPEC.items()}
     never = run.get('force') == 'never'
     force = 'never' if never and not _never_ends_by_itself(context) else 'idle'
-    _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, force=force, cut=not never), watch=False)
+    try:
+        _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, force=force, cut=not never), watch=False)
+    except LifecycleError as exc:
+        if 'quiet' in exc.result and 'signals' not in exc.result:  # it was signalled by the run, and not now
+            raise _stop.StillAlive(exc.msg, **exc.result) from exc
+        raise
+
+
+def _is_idle(context: Context) -> bool:
+    """Its port is closed, no request is left, and no backup or restore is seen."""
+    if context.listens() or _inflight.look(context.port):
+        return False
+    seen = _quiet.look_at(context, present(context.handle))
+    return seen.known and not seen.files
 
 
 def is_ready(context: Context, run: Run) -> bool:
@@ -80,7 +94,7 @@ def is_ready(context: Context, run: Run) -> bool:
         if context.candidate is None:
             return True
         if _is_the_old_one(context, run) and run.get('signalled'):
-            return _never_ends_by_itself(context) and not context.listens() and not _inflight.look(context.port)
+            return _never_ends_by_itself(context) and _is_idle(context)
         hosts = ['localhost'] + list(run.get('hosts') or [])
         return any(_http.version_info(context.port, host, _LOOK_S).alive for host in hosts)
     except NotYet:
