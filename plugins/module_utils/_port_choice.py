@@ -47,11 +47,16 @@ def own_listeners(proc: _procfs.ProcDir) -> Listeners:
     A process without any in our network namespace may have some in its own.
     """
     try:
-        inodes = _holders.socket_inodes(proc)
-        socks = [sock for sock in _sockdiag.listeners() if sock.inode in inodes]
+        # A port that is opened between the two readings would be missed, so none is only believed the second time.
+        socks = _listeners_of(proc) or _listeners_of(proc)
         return socks if socks or _holders.same_network(proc) else None
     except OSError as exc:
         return [] if exc.errno in _procfs.GONE else None
+
+
+def _listeners_of(proc: _procfs.ProcDir) -> t.List[_sockdiag.Sock]:
+    inodes = _holders.socket_inodes(proc)
+    return [sock for sock in _sockdiag.listeners() if sock.inode in inodes]
 
 
 def next_port(

@@ -105,7 +105,7 @@ def test_each_module_refuses_a_wrong_port(site: Callable[..., Instance], tmp_pat
     result = module(tmp_path, name, shop, *flags, port=wrong, **options)
     assert result["failed"], result
     assert not result["changed"]
-    assert f"port {wrong} was given, but pid {pid} listens on port {shop.port}" in result["msg"]
+    assert f"port {wrong} was given, but pid {pid} listens on port {shop.port}" in result["msg"], result["msg"]
     assert (shop.pid, start_of(pid)) == (pid, began)
 
 
