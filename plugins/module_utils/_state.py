@@ -28,8 +28,6 @@ _KEEP_RESULTS = 20
 _KEEP_HISTORY = 200
 _KEEP_JOURNAL_BYTES = 262144
 _RESERVE_BYTES = 1 << 20
-WAY_OUT = ('Update the collection on the controller, or move this state aside: run recover with anqicms_put_aside=ID, '
-           'the id of the instance.')
 _NAMED = 'instance.json'
 _FIELDS = {_NAMED: _records.INSTANCE, 'launch.json': _records.LAUNCH}
 _ASIDE = re.compile(r'.*\.aside-[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\Z')
@@ -42,7 +40,11 @@ class DamagedState(LifecycleError):
 
     def __init__(self, path: str, why: object) -> None:
         self.seen = '%s %s' % (path, why)
-        LifecycleError.__init__(self, '%s. It was not used, and nothing was done. %s' % (self.seen, WAY_OUT))
+        place = os.path.dirname(path)
+        name = os.path.basename(os.path.dirname(place) if os.path.basename(place) == 'results' else place)
+        LifecycleError.__init__(
+            self, '%s. It was not used, and nothing was done. Update the collection on the controller, or move this '
+            'state aside: run recover with anqicms_put_aside=%s.' % (self.seen, name))
 
 
 def default_base() -> str:

@@ -132,7 +132,8 @@ def test_it_is_refused_by_name_and_hides_no_other(site: Site, tmp_path: Path, na
     for steps in (windows.RESTART, []):
         with pytest.raises(LifecycleError) as caught:
             windows.run(shop, steps)
-        for part in (str(path), text, "nothing was done", "Update the collection", "anqicms_put_aside"):
+        for part in (str(path), text, "nothing was done", "Update the collection",
+                     f"anqicms_put_aside={state_of(shop).instance.id}."):
             assert part in caught.value.msg
     rows = rows_of(tmp_path)
     damaged = next(hazard for hazard in rows["shop.example"]["hazards"] if hazard["code"] == "state_damaged")
