@@ -70,10 +70,12 @@ class ActionModule(ActionBase):
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
         of_host = self._vars['hostvars'][host]
-        names = ('anqicms__found', 'anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
-        return {
+        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
+        facts = {
             name: of_host[name] if name in of_host else self._templar.template(self._vars.get(name)) for name in names
         }
+        # What was registered is data; there is nothing in it to be templated.
+        return {**facts, 'anqicms__found': self._vars['hostvars'].raw_get(host).get('anqicms__found')}
 
     def _is_empty(self, plans: t.Mapping[str, _plan.Plan]) -> bool:
         """Whether nothing would be done on any host of the play, without a refusal that says so."""

@@ -68,10 +68,18 @@ def _entry(entry: t.Any) -> dict[str, t.Any]:
             f'anqicms_instances has an entry {shown(entry, 100)!r}. Each must be a dictionary with dir. '
             'Nothing was done.'
         )
-    wrong = ArgumentSpecValidator(ENTRY).validate({str(key): value for key, value in entry.items()}).error_messages
+    plain = _plain(entry)
+    wrong = ArgumentSpecValidator(ENTRY).validate(plain).error_messages
     if wrong:
         raise ValueError(f'anqicms_instances: {shown("; ".join(wrong), 400)}. Nothing was done. Correct the inventory.')
-    return {str(key): value for key, value in entry.items()}
+    return t.cast('dict[str, t.Any]', plain)
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The same in plain containers: the validator copies them, and with ansible-core's own the template engine too."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def words(value: t.Any) -> list[str]:

@@ -128,7 +128,7 @@ def test_running_instance(site: Callable[..., Instance], look: Callable[..., Row
 
 def test_result_has_exactly_the_documented_keys(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
     keys = {"id", "dir", "binary", "user", "state", "pids", "port", "listening", "version", "launch", "logs", "sites"}
-    assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted", "memory", "restarts"}
+    assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted", "memory", "restarts", "foreign"}
 
 
 def test_environment_is_masked(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
