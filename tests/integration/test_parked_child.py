@@ -27,7 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import sp
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 WEB_USER = 33
-PARAMS: dict[str, Any] = dict(ready_timeout=20.0, stable_for=0.1)
+PARAMS: dict[str, Any] = dict(ready_timeout=20.0, ready_limit=60.0, stable_for=0.1)
 
 
 @pytest.fixture

@@ -23,15 +23,14 @@ from instance import Instance, make_instance
 from mariadb import MariaDB, free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _window_call
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.preconditions import NotYet
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
-PARAMS: dict[str, Any] = dict(ready_timeout=20.0, stable_for=0.1, user=ME)
+PARAMS: dict[str, Any] = dict(ready_timeout=20.0, ready_limit=60.0, stable_for=0.1, user=ME)
 SECRET = "s3cret-word"
 
 

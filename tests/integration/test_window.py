@@ -114,7 +114,7 @@ def test_on_failure_leave(site: Callable[..., Instance]) -> None:
     assert shop.pids() == []
     assert (result["unfinished"], result["waits_for"]) == (True, None)
     assert "The run is unfinished" in result["msg"]
-    assert windows.context_of(shop).state.interrupted()["run_id"] == "run-1"  # so that recover finds it
+    assert (windows.context_of(shop).state.interrupted() or {})["run_id"] == "run-1"  # so that recover finds it
     assert not _state.is_locked(windows.context_of(shop).instance)
 
 

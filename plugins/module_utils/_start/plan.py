@@ -140,8 +140,9 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     record = _record_for_binary(context, params)
     _refuse_user(context, record)
     _refuse_log(context, record)
-    _needs.require(context, params, record, _needs.ask_databases(context, record))
     refuse_port(context, record)
+    # Last, because MySQL counts connections without a login: a start that waits for its port must not add to them.
+    _needs.require(context, params, record, _needs.ask_databases(context, record))
     words = [context.instance.executable] + record.argv[1:]
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
 
