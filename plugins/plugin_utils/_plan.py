@@ -128,7 +128,8 @@ def make_plan(
         return plan._replace(refusals=['The host was not looked at. Nothing was done. Run the preflight first.'])
     left = chosen(found, only)
     if verb not in FINDING and not only and any(_how(answer).get('how') == 'nothing' for answer in left):
-        return plan._replace(refusals=[_UNLISTED], unlisted=True)
+        unseen = list(dict.fromkeys(_not_seen(answer) for answer in left if 'instances' not in answer))
+        return plan._replace(refusals=unseen or [_UNLISTED], unlisted=not unseen)
     if only and not left:
         plan.refusals.append(
             f'None of its instances has the id {shown(", ".join(only))}. Nothing was done. Leave the host out with '
@@ -157,16 +158,14 @@ def _add_answer(
     plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool, named: bool
 ) -> None:
     given = {key: value for key, value in _how(answer).items() if key in ENTRY}
-    # A Python that is missing is so for the whole host: one refusal for all its instances.
-    where = shown('this host' if answer.get('python_missing') else given.get('dir', 'this host'))
     if 'instances' not in answer:
-        refusal = f'{where}: {_why_no_answer(answer)}'
+        refusal = _not_seen(answer)
         plan.refusals.extend([] if refusal in plan.refusals else [refusal])
         return
     if not answer['instances']:
         plan.refusals.append(
-            f'{where}: no instance was found. Nothing was done. Correct anqicms_instances, or take the '
-            'host out of the group.'
+            f'{shown(given.get("dir", "this host"))}: no instance was found. Nothing was done. '
+            'Correct anqicms_instances, or take the host out of the group.'
         )
     for instance in answer['instances']:
         refusals = refused(instance, verb, accept)
@@ -192,6 +191,12 @@ def left_alone(instance: Data, verb: str, discovered: bool) -> str:
         if is_hostile(instance.get(key)):
             return f'its {key} holds control characters or template marks'
     return shown(instance.get('foreign') or '', 300)
+
+
+def _not_seen(answer: Data) -> str:
+    """Why there is no answer. A Python that is missing is so for the whole host: one refusal for all its instances."""
+    where = 'this host' if answer.get('python_missing') else _how(answer).get('dir', 'this host')
+    return f'{shown(where)}: {_why_no_answer(answer)}'
 
 
 def _why_no_answer(answer: Data) -> str:

@@ -196,6 +196,14 @@ def test_changing_verb_works_on_nothing_that_nobody_named(verb: str) -> None:
         assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
 
 
+def test_host_that_could_not_be_looked_at_says_why_and_not_that_a_list_is_missing() -> None:
+    (entry,) = _plan.listed(None, "restart")
+    answer = {"results": [{"anqicms__listed": entry, "msg": "No Python was found.", "python_missing": True}]}
+    plan = _plan.make_plan(answer, "restart")
+    assert not plan.unlisted
+    assert "No Python was found" in plan.refusals[0]
+
+
 @pytest.mark.parametrize("verb", ["recover", "diagnose"])
 def test_verb_that_looks_finds_by_itself(verb: str) -> None:
     plan = _plan.make_plan(looked_at(None, instance(), verb=verb), verb)
