@@ -94,7 +94,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """What the module exits with. LifecycleError for everything that is refused."""
     plan = _plan_of(module)
     context = _module.context_of(module.params)
-    if module.params['put_aside']:
+    if module.params.get('put_aside'):
         return _put_aside(module, context, plan)
     known = _follow.knows(context.state, plan.token)
     if module.params['recover'] == 'only' and not known:
