@@ -114,7 +114,7 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     if not run or any(entry.get('event') == 'end' for entry in run):  # a late entry may stand after it
         return None
     steps = [entry for entry in run if entry.get('event') == 'step']
-    parked = [entry for entry in run if entry.get('event') == 'parked']
+    parked = [entry for entry in run if entry.get('event') == 'parked' and 'pid' in entry and 'start_ticks' in entry]
     begin = run[0]
     recovered = [entry for entry in run if entry.get('event') == 'recovered']
     if begin.get('recovers') and not recovered:

@@ -104,7 +104,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     plan = _plan_of(module)
     context = _module.context_of(module.params)
     context.accepted_hazards = _accepted(module.params, plan)
-    if module.params['put_aside']:
+    if module.params.get('put_aside'):
         return _put_aside(module, context, plan)
     known = _follow.knows(context.state, plan.token)
     if module.params['recover'] == 'only' and not known:
