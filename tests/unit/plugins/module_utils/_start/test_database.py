@@ -186,7 +186,7 @@ def test_nothing_is_loaded_while_it_acts_as_another_user(listener: socket.socket
             "children, database\nbefore = set(sys.modules)\n"
             "answer = database.ask_here(database.Target(sys.argv[1], int(sys.argv[2])))\n"
             "assert answer.reached, answer\nassert set(sys.modules) == before, set(sys.modules) - before\n")
-    tree = os.path.join(list(ansible_collections.__path__)[0], "..")
+    tree = os.path.join(next(iter(ansible_collections.__path__)), "..")
     subprocess.run([sys.executable, "-c", code, host, str(listener.getsockname()[1])], check=True,
                    env=dict(os.environ, PYTHONPATH=tree))
 
