@@ -224,6 +224,7 @@ class Window:
         before, how = identity_of(self.context) or self.before, recovered['recovered']
         self.context.state.try_log('recovered', durable=True, before=before, how=how)
         self.recovered = recovered
+        self.context.listener_ended_at = self.context.answered_at = None  # the downtime is that of the steps
         foresee(self.context, self.plan)
 
     def _take_over(self, run: _state.Entry, why: str) -> Result:

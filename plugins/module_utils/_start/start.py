@@ -218,7 +218,9 @@ class Start:
         alive = not self.handle.gone()
         state = 'It still runs as pid %d.' % self.handle.pid if alive else 'Nothing runs.'
         said = more.get('cause_line') or (log[-1] if log else 'nothing')
-        advice = more.pop('advice', None) or 'Read its log, then start it again.'
+        advice = more.pop('advice', None) or (
+            'Read its log. When it answers, recover proves it; when it hangs, end it.' if alive
+            else 'Read its log, then start it again.')
         return kind(
             '%s was started and %s. Its log says: %s. %s %s' % (self.context.instance.id, what, said, state, advice),
             changed=True, pid=self.handle.pid if alive else None, log_tail=log, log_position=self.log_position,
