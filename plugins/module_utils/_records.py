@@ -29,8 +29,13 @@ class Kind(t.NamedTuple):
     fits: t.Callable[[t.Any], bool]
 
 
+def is_whole(value: t.Any) -> bool:
+    """A whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _number(least: int, most: int) -> t.Callable[[t.Any], bool]:
-    return lambda value: type(value) is int and least <= value <= most
+    return lambda value: is_whole(value) and least <= value <= most
 
 
 def _is_text(value: t.Any) -> bool:
@@ -216,7 +221,7 @@ def _checked(entry: Entry, fields: Fields) -> Entry:
 
 
 def _check_format(number: t.Any) -> None:
-    if type(number) is not int or number < 0:
+    if not is_whole(number) or number < 0:
         raise Odd('has the format %s, which is not a number from 0 on' % _shown(number))
     if number > FORMAT:
         raise Odd('has format %d, written by a newer release of the collection; this one knows formats up to %d' % (
@@ -224,7 +229,7 @@ def _check_format(number: t.Any) -> None:
 
 
 def _check_fields(entry: Entry, fields: Fields) -> None:
-    wanted = [(name, kind) for name, kind in fields.required.items()]
+    wanted = list(fields.required.items())
     wanted += [(name, kind) for name, kind in fields.optional.items() if entry.get(name) is not None]
     for name, kind in wanted:
         if not kind.fits(entry[name]):

@@ -158,5 +158,5 @@ def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
         return make_it_run(context, run)
     except LifecycleError as exc:
         context.state.try_log('recovery_failed', durable=True, msg=exc.msg)
-        raise type(exc)('Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is '
-                             'mended.' % (run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc
+        text = 'Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is mended.'
+        raise type(exc)(text % (run.get('run_id'), context.instance.id, exc.msg), **exc.result) from exc

@@ -361,8 +361,8 @@ def test_started_by_a_script_bash_stays_as_the_parent(tmp_path: Path) -> None:
     assert _within(5, lambda: not Path(f"/proc/{parent}").exists())
 
 
-@pytest.mark.parametrize(("version", "told"), [("2.3.6", "2.2.5"), ("3.1.9", "3.1.6"), ("3.5.1", "3.5.0"),
-                                                ("3.5.8", "3.5.8")])
+@pytest.mark.parametrize(
+    ("version", "told"), [("2.3.6", "2.2.5"), ("3.1.9", "3.1.6"), ("3.5.1", "3.5.0"), ("3.5.8", "3.5.8")])
 def test_changelog_behind_the_version(tmp_path: Path, version: str, told: str) -> None:
     instance = make_instance(tmp_path / "site", version, changelog_behind=True)
     try:

@@ -163,8 +163,9 @@ def test_variables_of_the_running_process_name_it_too(site: Callable[..., Instan
     assert f"127.0.0.1:{gone} (MYSQL_* of the environment)" in refused(shop).msg
 
 
-def test_where_the_version_is_not_known_either_database_will_do(site: Callable[..., Instance],
-                                                               database: socket.socket) -> None:
+def test_where_the_version_is_not_known_either_database_will_do(
+    site: Callable[..., Instance], database: socket.socket
+) -> None:
     shop = site(start=False)
     (shop.dir / "CHANGELOG.md").unlink()
     name_database(shop, "127.0.0.1", database.getsockname()[1])

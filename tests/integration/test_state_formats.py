@@ -246,8 +246,8 @@ def test_refused_while_a_run_is_at_work(site: Site) -> None:
 def test_an_unfinished_run_in_it_is_named(site: Site) -> None:
     shop = site()
     windows.run(shop)
-    state_of(shop).log("begin", run_id="lost", token="t", steps=["verified_start"], before=None,
-                        boot_id=_procfs.boot_id())
+    begin: dict[str, Any] = dict(run_id="lost", token="t", steps=["verified_start"], before=None)
+    state_of(shop).log("begin", boot_id=_procfs.boot_id(), **begin)
     assert "The run lost in it did not end and is not recovered" in put_aside(shop)["msg"]
     assert state_of(shop).interrupted() is None
 

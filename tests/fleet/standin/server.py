@@ -165,7 +165,6 @@ class Server:
             connection.state = "idle"
         return keep and not self._closing
 
-
     def _hang(self, sock: socket.socket) -> None:
         if self._hangs == HELD:
             _wait_for_ever()

@@ -197,7 +197,7 @@ def test_whatever_is_read_can_be_worked_with(rows: t.Any) -> None:
         again = _state.unfinished([dict(event="begin", run_id="r", recovers=found)])
         assert again is not None
         for process in (found.get("before"), found.get("parked")):
-            assert process is None or (type(process["pid"]) is int and type(process["start_ticks"]) is int)
+            assert process is None or (_records.is_whole(process["pid"]) and _records.is_whole(process["start_ticks"]))
         assert found.get("steps") is None or all(isinstance(name, str) for name in found["steps"])
 
 
