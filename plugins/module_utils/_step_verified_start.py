@@ -13,7 +13,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import st
 
 SPEC = dict(
     ready_timeout=dict(type='float', default=120.0),
-    ready_limit=dict(type='float', default=900.0),
+    ready_limit=dict(type='float', default=_start.READY_LIMIT_S),
     stable_for=dict(type='float', default=1.0),
     environment=dict(type='dict', no_log=True),
     arguments=dict(type='list', elements='str'),

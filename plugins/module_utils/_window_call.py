@@ -49,7 +49,7 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
     return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
-                        params['guardian_limit'])
+                        params.get('guardian_limit', _window.GUARDIAN_LIMIT_S))
 
 
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:

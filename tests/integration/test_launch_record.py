@@ -311,7 +311,7 @@ def test_a_start_without_siblings_is_protected_too(tmp_path: Path) -> None:
         tools = tmp_path / "state" / _launch.SHIM_NAME
         changed = []
         for _unused in range(2):
-            assert windows.run(site)["steps"][2]["result"]["notes"] == []
+            assert windows.run(site)["steps"][2]["result"]["notes"] == [NO_DATABASE]
             assert path_of(site.pid) == f"{tools}:/usr/bin:/bin"
             same(before, captured(site.pid))
             changed.append({path.name: path.stat().st_mtime_ns for path in tools.iterdir()})

@@ -144,7 +144,8 @@ def test_refused_when_it_does_not_end(holder: Holder, base: Path, force: str, se
 
 
 def test_refused_at_the_deadline_of_the_window(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Context, "until", time.monotonic() + 0.5, raising=False)
+    end = time.monotonic() + 0.5
+    monkeypatch.setattr(Context, "until", property(lambda self: end, lambda self, value: None), raising=False)
     pid = holder.hold(holder.backup(), 60, os.O_RDWR)
     begin = time.monotonic()
     result = stop(holder.dir, base)

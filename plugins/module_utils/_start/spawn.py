@@ -22,7 +22,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files, _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, used_up
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
@@ -170,18 +170,20 @@ class Launcher:
 
     def prepare(self, untouched: str = _UNTOUCHED) -> None:
         """Fork and prepare the child. LifecycleError when it cannot be made ready; nothing was started then."""
+        advice = ''
         try:
             self._fork()
             report = self._report(PREPARE_S + _database.LIMIT_S)
             problem = None if 'notes' in report else report.get('error', 'the process that was to become it was killed')
         except OSError as exc:
-            problem = 'no process could be made for it (%s)' % exc.strerror
+            problem, advice = used_up(exc) or ('no process could be made for it (%s)' % exc.strerror, '')
         except _Silent:
             problem = 'the process that was to become it (pid %d) was not ready within %g s, as if it was stopped' % (
                 self.pid, PREPARE_S + _database.LIMIT_S)
         if problem:
             self.abandon()
-            raise LifecycleError('%s cannot be started: %s. %s' % (self.instance.id, problem, untouched))
+            text = '%s cannot be started: %s. %s %s' % (self.instance.id, problem, untouched, advice)
+            raise LifecycleError(text.rstrip())
         self.notes = report['notes']
         self.answers = [_database.from_json(answer) for answer in report['answers']] or self.answers
         self.databases = ()  # one that takes its place has no time for that

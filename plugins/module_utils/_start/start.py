@@ -25,6 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import sp
 
 Params = t.Mapping[str, t.Any]
 
+READY_LIMIT_S = 900.0
 _FAST_S = 2.0            # a start without a migration is over by then
 _POLL_S = 0.001          # between two version questions while the port is closed: a refused connection costs 0.05 ms
 _SLOW_POLL_S = 0.02      # later, and while it answers something else
@@ -78,7 +79,7 @@ class Proof:
     def __init__(self, context: Context, handle: _process.ProcessHandle, port: int, params: Params) -> None:
         self.context, self.handle, self.port = context, handle, port
         self.ready_timeout: float = params['ready_timeout']
-        self.ready_limit = context.time_left(params['ready_limit'])
+        self.ready_limit = context.time_left(params.get('ready_limit', READY_LIMIT_S))
         self.answer = _http.Answer(None, None, 'never asked')
         self.asked_as: t.Optional[str] = None  # the site whose name got the version
         self.owns: t.Optional[bool] = None
