@@ -24,6 +24,9 @@ PREPARATION = (
 )
 
 
+SHIM = "/var/lib/anqicms-lifecycle/kill-at-start-shim"
+
+
 class Nature(NamedTuple):
     """What a process is made of, apart from its number."""
 
@@ -43,8 +46,10 @@ def nature(host: Host, pid: int) -> Nature:
         return host.run("/bin/cat", f"/proc/{pid}/{name}").output
 
     status = {line.split(":")[0]: line for line in read("status").splitlines()}
+    # Each start has one directory of the collection at the head of its PATH, which protects siblings.
+    environment = [word.replace(f"PATH={SHIM}:", "PATH=") for word in read("environ").split("\0")]
     return Nature(
-        sorted(read("environ").split("\0")),
+        sorted(environment),
         read("limits"),
         [status[key] for key in ("Uid", "Gid", "Groups")],
         status["Umask"],
