@@ -235,7 +235,7 @@ class Window:
 
     def _one_step(self, index: int, name: str, params: t.Dict[str, t.Any]) -> None:
         if time.monotonic() > present(self.context.until):
-            raise LifecycleError('the deadline of %g s has passed before step %s' % (self.plan.deadline, name))
+            raise LifecycleError('the deadline of %g s has passed before step %s.' % (self.plan.deadline, name))
         self.context.state.try_log('step', index=index, name=name)
         entry = dict(name=name, started_ms=milliseconds(self.begin), changed=False)  # type: Result
         self.done.append(entry)
@@ -255,8 +255,9 @@ class Window:
     def _after_step(self, name: str, params: t.Mapping[str, t.Any], result: Result) -> None:
         if name == 'verified_start':
             self.proven = True
-        elif name == 'graceful_stop' and result['waited_ms'] > params['timeout'] * 1000:
-            # Its requests were waited for, maybe to the deadline: what starts it again is not refused for that.
+        elif name == 'graceful_stop' and (
+            result['exit_kind'] == 'forced_timeout' or result['waited_ms'] > params['timeout'] * 1000
+        ):  # its requests were waited for, maybe to the deadline: what starts it again is not refused for that
             self.context.until = max(present(self.context.until), time.monotonic() + START_GRACE_S)
 
     def _after_failure(self) -> None:
