@@ -84,15 +84,19 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data):]
 
 
-def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file of ours: written beside it, flushed, renamed. Mode 0600 unless said."""
+def write_atomic(path: str, data: bytes, mode: int = 0o600, flush: bool = True) -> None:
+    """Replace a file of ours: written beside it, flushed, renamed. Mode 0600 unless said.
+
+    Without ``flush``, which costs many ms, a power cut may leave anything: for what is compared before each use.
+    """
     temporary = '%s.%d.tmp' % (path, os.getpid())
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
             os.fchmod(fd, mode)
             write_all(fd, data)
-            os.fsync(fd)
+            if flush:
+                os.fsync(fd)
         finally:
             os.close(fd)
         os.rename(temporary, path)

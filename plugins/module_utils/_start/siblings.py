@@ -18,7 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import SHIM_NAME, LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir, write_all
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir, write_atomic
 
 _SCRIPT = b'#!/bin/sh\n# Finds nobody: an AnQiCMS that is starting would kill every process of its own name.\nexit 1\n'
 _TOOLS = ('pidof', 'pgrep')
@@ -104,23 +104,7 @@ def _write_tools(directory: str) -> None:
     for tool in _TOOLS:
         path = os.path.join(directory, tool)
         if not _is_written(path):
-            _write(path)
-
-
-def _write(path: str) -> None:
-    """Not flushed to the disk, which costs many ms: what a power cut leaves of it is seen at the next start."""
-    temporary = '%s.%d.tmp' % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o755)
-    try:
-        try:
-            os.fchmod(fd, 0o755)
-            write_all(fd, _SCRIPT)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
+            write_atomic(path, _SCRIPT, 0o755, flush=False)
 
 
 def _is_written(path: str) -> bool:
