@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 
 _READY = b'ready'
 
@@ -31,22 +32,7 @@ def _standard_files(log_path: str, keep: t.Set[int]) -> None:
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     for descriptor, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, target)
-    for name in os.listdir('/proc/self/fd'):
-        if int(name) not in keep | {0, 1, 2}:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass
-
-
-def close_all_files() -> None:
-    """All but the standard files, for a process that stays behind what others wait for."""
-    for name in os.listdir('/proc/self/fd'):
-        if int(name) > 2:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass
+    _children.close_all_but(keep | {0, 1, 2})
 
 
 def _leave_login_session(name: str) -> None:

@@ -89,9 +89,9 @@ def is_ready(context: Context, run: Run) -> bool:
     try:
         context.will_stop = False
         context.look()
-        if context.candidate is None and wanted_state(run.get('steps') or []) != 'stopped':
-            _start_plan.plan(context, _step_verified_start.defaults())
         if context.candidate is None:
+            if wanted_state(run.get('steps') or []) != 'stopped':
+                _start_plan.plan(context, _step_verified_start.defaults())
             return True
         if _is_the_old_one(context, run) and run.get('signalled'):
             return _never_ends_by_itself(context) and _is_idle(context)

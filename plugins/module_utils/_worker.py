@@ -23,6 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 
 OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
 _KILL_WAIT_S = 10.0
@@ -141,7 +142,7 @@ class _Vigil:
         state.try_log('guardian_stays', pid=os.getpid(), waits_for=self.waits_for, limit_s=self.plan.guardian_limit)
         self.context.close()
         _state.unlock(lock)
-        _detach.close_all_files()  # followers wait for the ends of some
+        _children.close_all_but({0, 1, 2})  # followers wait for the ends of some
         handle = _process.open_process(self.pid) if self.pid else None
         pause = _FIRST_PAUSE_S
         while time.monotonic() < self.end:
@@ -158,37 +159,37 @@ class _Vigil:
         else:
             time.sleep(seconds)
 
-    def _is_ours(self) -> bool:
+    def _our_run(self) -> t.Optional[_state.Entry]:
+        """What is unfinished of the run; None when it has ended, or another one has begun."""
         run = _state.last_run(self.context.state.journal())
-        return bool(run) and run[0].get('token') == self.plan.token and _state.unfinished(run) is not None
+        return _state.unfinished(run) if run and run[0].get('token') == self.plan.token else None
 
     def _try(self) -> bool:
         """Whether nothing is left to do for this guardian."""
         try:
-            if not self._is_ours():
+            run = self._our_run()
+            if run is None:
                 return True
-            if not _recovery.is_ready(self.context, self._unfinished()):
+            if not _recovery.is_ready(self.context, run):
                 return False
             lock = _state.lock(self.context.instance)
             if lock is None:
                 return False
             try:
-                return not self._is_ours() or self._finish()
+                run = self._our_run()  # somebody may have worked on it before we got the lock
+                return run is None or self._finish(run)
             finally:
                 self.context.close()
                 os.close(lock)
         except OSError:  # no descriptor or process left: later, maybe
             return False
 
-    def _unfinished(self) -> _state.Entry:
-        return _state.unfinished(_state.last_run(self.context.state.journal())) or {}
-
-    def _finish(self) -> bool:
+    def _finish(self, run: _state.Entry) -> bool:
         """Try once to put the instance right. The lock is held."""
         self.context.until = time.monotonic() + _TRY_S
         state = self.context.state
         try:
-            pid = _recovery.finish(self.context, self._unfinished())
+            pid = _recovery.finish(self.context, run)
         except LifecycleError as exc:
             if _window.waits_for(exc) is None:
                 state.try_log('guardian_left', durable=True, why=exc.msg)

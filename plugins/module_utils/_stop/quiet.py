@@ -229,7 +229,7 @@ class Wait:
 
     def _end(self) -> float:
         end = (self.begin or 0.0) + self.seconds
-        until: t.Optional[float] = getattr(self.context, 'until', None)
+        until = self.context.until
         return end if until is None else min(end, until)
 
     def _tell(self) -> None:
@@ -259,7 +259,7 @@ class Wait:
         )
 
     def _limit(self) -> str:
-        until = getattr(self.context, 'until', None)
+        until = self.context.until
         if until is not None and until <= (self.begin or 0.0) + self.seconds:
             return 'until the deadline of the window'
         return 'and quiet_timeout is %g s' % self.seconds
