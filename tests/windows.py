@@ -51,6 +51,18 @@ def plan_of(steps: Sequence[Any], **options: Any) -> _window.Plan:
     return _window.Plan(_validate.validate(steps, set()), **values)
 
 
+class ModuleCall:
+    """The parts of AnsibleModule that one call of a window uses."""
+
+    def __init__(self, site: Instance, check_mode: bool = False, **params: Any) -> None:
+        self.check_mode = check_mode
+        self.no_log_values: set[str] = set()
+        self.params: Result = dict(
+            dir=str(site.dir), binary="anqicms", port=None, state_dir=str(site.dir.parent / "state"), steps=RESTART,
+            run_id=None, deadline=60.0, on_failure="rollback", recover="auto", internal=None)
+        self.params.update(params)
+
+
 def begin(context: Context, plan: _window.Plan) -> int:
     return _worker.begin(context, plan)
 

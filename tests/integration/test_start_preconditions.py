@@ -191,33 +191,20 @@ def test_accepted_by_name(site: Callable[..., Instance]) -> None:
     assert notes[0].startswith("database_unreachable is accepted: its database cannot be reached")
 
 
-class _Module:
-    """The parts of AnsibleModule that one call of a window uses."""
-
-    def __init__(self, shop: Instance, check_mode: bool = False, **params: Any) -> None:
-        self.check_mode = check_mode
-        self.no_log_values: set[str] = set()
-        self.params: dict[str, Any] = dict(
-            dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"),
-            steps=windows.RESTART, run_id=None, deadline=60.0, on_failure="rollback", recover="auto", internal=None,
-            accept_hazards=[])
-        self.params.update(params)
-
-
 def test_accepted_for_a_whole_window_and_its_second_try(site: Callable[..., Instance]) -> None:
     """The command fails after the stop; the second try of the start has no options of the step."""
     shop = site()
     name_database(shop, "127.0.0.1", free_port())
     steps = [windows.RESTART[0], {"command": {"argv": ["/bin/false"]}}, windows.RESTART[2]]
-    result = _window_call.run(_Module(shop, steps=steps, accept_hazards=["database_unreachable"]))
+    result = _window_call.run(windows.ModuleCall(shop, steps=steps, accept_hazards=["database_unreachable"]))
     assert (result["outcome"], result["state"]) == ("failed", "running")
     assert "The instance runs (pid" in result["msg"]
     with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
-        _window_call.run(_Module(shop, accept_hazards=["database_down"]))
+        _window_call.run(windows.ModuleCall(shop, accept_hazards=["database_down"]))
     with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
         windows.run(shop, start_with(accept_hazards=["database_down"]))
     with pytest.raises(LifecycleError, match="it refuses connections"):
-        _window_call.run(_Module(shop, check_mode=True))
+        _window_call.run(windows.ModuleCall(shop, check_mode=True))
 
 
 def test_a_stop_needs_no_database(site: Callable[..., Instance]) -> None:

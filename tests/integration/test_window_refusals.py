@@ -208,23 +208,10 @@ def test_a_read_only_state_directory(shop: Instance, tmp_path: Path) -> None:
     assert "cannot be trusted" in refused(shop, base=base)
 
 
-class _Module:
-    """The parts of AnsibleModule that one call of a window uses."""
-
-    def __init__(self, shop: Instance, check_mode: bool = False, **params: Any) -> None:
-        self.check_mode = check_mode
-        self.no_log_values: set[str] = set()
-        self.params: dict[str, Any] = dict(
-            dir=str(shop.dir), binary="anqicms", port=None, state_dir=str(shop.dir.parent / "state"),
-            steps=windows.RESTART, run_id=None, deadline=60.0, on_failure="rollback", recover="auto",
-            internal=None)
-        self.params.update(params)
-
-
 def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
     before = windows.tree_of(shop.dir, shop.dir.parent)
     pid = shop.pid
-    planned = _window_call.run(_Module(shop, check_mode=True))
+    planned = _window_call.run(windows.ModuleCall(shop, check_mode=True))
     assert (planned["outcome"], planned["changed"]) == ("planned", True)
     assert [step["name"] for step in planned["steps"]] == ["graceful_stop", "port_released", "verified_start"]
     assert f"SIGTERM to pid {pid}" in planned["steps"][0]["would"]
@@ -237,23 +224,23 @@ def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
 def test_check_mode_refuses_like_the_run(shop: Instance) -> None:
     (shop.dir / "config.json").unlink()
     with pytest.raises(LifecycleError, match=r"config\.json"):
-        _window_call.run(_Module(shop, check_mode=True))
+        _window_call.run(windows.ModuleCall(shop, check_mode=True))
 
 
 def test_recover_only(shop: Instance) -> None:
     pid = shop.pid
-    result = _window_call.run(_Module(shop, steps=[], recover="only"))
+    result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["changed"]) == ("unchanged", False)
     with pytest.raises(LifecycleError, match="takes no steps"):
-        _window_call.run(_Module(shop, recover="only"))
+        _window_call.run(windows.ModuleCall(shop, recover="only"))
     with pytest.raises(LifecycleError, match="steps is empty"):
-        _window_call.run(_Module(shop, steps=[]))
+        _window_call.run(windows.ModuleCall(shop, steps=[]))
     state = windows.context_of(shop).state
     state.make()
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
-    planned = _window_call.run(_Module(shop, steps=[], recover="only", check_mode=True))
+    planned = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only", check_mode=True))
     assert (planned["outcome"], planned["changed"], planned["interrupted"]["run_id"]) == ("planned", True, "cut")
-    result = _window_call.run(_Module(shop, steps=[], recover="only"))
+    result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
     assert result["recovered"] == "unfinished run cut: it ran"
     assert state.interrupted() is None
@@ -261,13 +248,13 @@ def test_recover_only(shop: Instance) -> None:
 
 def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
     """ssh may repeat a call after a lost connection: it carries the same token and must not restart twice."""
-    first = _window_call.run(_Module(shop, internal={"token": "abc"}))
+    first = _window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
     pid = shop.pid
-    again = _window_call.run(_Module(shop, internal={"token": "abc"}))
+    again = _window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
     assert again == json.loads(json.dumps(first))
     assert shop.pid == pid
     with pytest.raises(LifecycleError, match="its outcome is not known"):
-        _window_call.run(_Module(shop, internal={"token": "never-begun", "follow": True}))
+        _window_call.run(windows.ModuleCall(shop, internal={"token": "never-begun", "follow": True}))
 
 
 def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
