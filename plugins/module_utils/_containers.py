@@ -8,13 +8,12 @@
 An engine kills nothing for memory: it only notes that the kernel did (docs/memory-kills.md).
 """
 
-import json
 import os
 import re
 import subprocess
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_sources, _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_sources, _json, _log_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     CGROUP,
     DOCKER,
@@ -90,7 +89,7 @@ def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
         return [], why_not
     told, why_not = _told([program, 'inspect'] + names)
     try:
-        found = _list(json.loads(told.decode('utf-8', 'replace')))
+        found = _list(_json.load(told.decode('utf-8', 'replace')))
     except ValueError:
         return [], why_not or 'what %s inspect says could not be read' % program
     return [each for each in found if isinstance(each, dict)], None

@@ -22,9 +22,14 @@ _SYSTEM = (
     '/etc/cron.monthly',
 )
 _PANEL_JOBS = '/www/server/cron/'
+LONGEST_LINE = 4096     # characters that are looked at; some crons take 1000, some 131072
+_MOST_TEXT = 256 << 10  # bytes of one file
+_MOST_JOBS = 500        # scripts of the panel
 _LEFT_BY_PACKAGES = re.compile(r'^\.|~$|\.(dpkg-\w+|rpm\w+|swp)$|^\.placeholder$')
 _ENVIRONMENT = re.compile(r'''^\s*["']?[A-Za-z_][A-Za-z0-9_]*["']?\s*=''')
 _WORD = re.compile(r'''(?:[^\s"'\\;&|<>()]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+''')
+_PERCENT = re.compile(r'(?<!\\)%')
+_QUOTES = re.compile(r'''\\(.)|["']''')
 
 
 class CronLine(t.NamedTuple):
@@ -45,7 +50,7 @@ class Cron(t.NamedTuple):
 
 def _command(text: str) -> str:
     """A bare % ends the command (the rest is its input); \\% is a percent sign."""
-    return re.split(r'(?<!\\)%', text, maxsplit=1)[0].replace('\\%', '%').strip()
+    return _PERCENT.split(text, maxsplit=1)[0].replace('\\%', '%').strip()
 
 
 def parse_line(line: str, source: str, user: t.Optional[str]) -> t.Optional[CronLine]:
@@ -70,7 +75,7 @@ def parse(text: str, source: str, user: t.Optional[str]) -> t.List[CronLine]:
 
 def words(command: str) -> t.List[str]:
     """The words of a shell command, quotes and backslashes removed; unlike a shell's parser it never fails."""
-    return [re.sub(r'''\\(.)|["']''', r'\1', match.group(0)) for match in _WORD.finditer(command)]
+    return [_QUOTES.sub(r'\1', match.group(0)) for match in _WORD.finditer(command)]
 
 
 def paths(command: str) -> t.List[str]:
@@ -92,17 +97,30 @@ class _Reader:
     def __init__(self) -> None:
         self.lines = []  # type: t.List[CronLine]
         self.unread = []  # type: t.List[str]
+        self.jobs = set()  # type: t.Set[t.Tuple[str, t.Optional[str]]]
 
     def text(self, path: str) -> str:
+        """A file, cut where it or a line of it is longer than anybody writes; that is told like one not read."""
+        data = self._read(path)
+        if len(data) > _MOST_TEXT:
+            self.unread.append('%s: only its first %d KiB were read' % (path, _MOST_TEXT >> 10))
+        lines = data[:_MOST_TEXT].decode('utf-8', 'replace').split('\n')
+        longest = max(map(len, lines))
+        if longest > LONGEST_LINE:
+            self.unread.append('%s: only the first %d characters of a line of %d were read' % (
+                path, LONGEST_LINE, longest))
+        return '\n'.join(line[:LONGEST_LINE] for line in lines)
+
+    def _read(self, path: str) -> bytes:
         try:
-            return _files.read_system(path).decode('utf-8', 'replace')
+            return _files.read_system(path, _MOST_TEXT + 1).replace(b'\0', b'?')  # no path holds a NUL
         except FileNotFoundError:
-            return ''
+            return b''
         except OSError as exc:
             self.unread.append('%s: %s' % (path, exc.strerror))
         except _files.UnsafePath as exc:
             self.unread.append(exc.msg)
-        return ''
+        return b''
 
     def files(self, directory: str) -> t.List[str]:
         try:
@@ -140,7 +158,15 @@ class _Reader:
         for line in list(self.lines):
             for path in paths(line.command):
                 if path.startswith(_PANEL_JOBS) and not path.endswith('.log'):
-                    self.script(path, line.user, line.schedule)
+                    self.job(path, line)
+
+    def job(self, path: str, line: CronLine) -> None:
+        """Once for each user, however many lines name it."""
+        if len(self.jobs) >= _MOST_JOBS:
+            self.unread.append('%s: it names more than %d scripts of the panel' % (line.source, _MOST_JOBS))
+        elif (path, line.user) not in self.jobs:
+            self.jobs.add((path, line.user))
+            self.script(path, line.user, line.schedule)
 
 
 def _has_name(uid: int) -> bool:
@@ -157,4 +183,4 @@ def read_all() -> Cron:
         reader.spool(directory)
     reader.system()
     reader.panel_jobs()
-    return Cron(reader.lines, reader.unread)
+    return Cron(reader.lines, list(dict.fromkeys(reader.unread)))

@@ -10,14 +10,17 @@ open directory handle, links are never followed, and a file is first looked at t
 nothing (a FIFO does not block, a device is not touched), and only then opened for reading.
 """
 
+import contextlib
 import errno
 import os
+import re
 import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 MIB = 1 << 20
+_MOST_NAMES = 100000
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = (
     (stat.S_ISLNK, 'a symbolic link'),
@@ -27,6 +30,10 @@ _KINDS = (
     (stat.S_ISCHR, 'a device'),
     (stat.S_ISBLK, 'a device'),
 )
+
+
+class NotFlushed(OSError):
+    """A file is in its place, but a power cut may still take it away."""
 
 
 class UnsafePath(LifecycleError):
@@ -107,11 +114,15 @@ def _from_root(path: str, check: t.Callable[[int, str], None] = _anything) -> in
         os.close(root)
 
 
-def _open_regular(parent: int, name: str, shown: str, owners: t.Optional[t.Collection[int]], flags: int) -> int:
-    """Look first (O_PATH opens nothing), then open the very file that was looked at."""
+def _open_regular(parent: int, name: str, shown: str, owners: t.Optional[t.Collection[int]], flags: int,
+                  same: t.Optional[t.Tuple[int, int]] = None) -> int:
+    """Look first (O_PATH opens nothing), then open the very file that was looked at. ``same``: what it must be."""
     look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        why = why_unsafe(os.fstat(look), owners)
+        info = os.fstat(look)
+        why = why_unsafe(info, owners)
+        if why is None and same not in (None, (info.st_dev, info.st_ino)):
+            why = 'it is not the file that the instance has open'
         if why is not None:
             raise _unsafe(shown, why)
         return os.open('/proc/self/fd/%d' % look, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -219,6 +230,82 @@ class InstallDir:
         finally:
             os.close(parent)
 
+    def replace(self, name: str, data: bytes, like: os.stat_result, attributes: t.Mapping[str, bytes]) -> None:
+        """Put a file in the place of another in one step: written beside it, flushed, renamed.
+
+        OSError when it fails: NotFlushed when the file has its new content, else all is as it was. What an earlier
+        writer left beside it is removed: the lock of the instance must be held. ``like``: whose owner and mode it gets.
+        ``attributes``: what else the file system kept of the old one.
+        """
+        self.remove_left_over(name)
+        beside = '.%s.%s.lifecycle' % (name, os.urandom(8).hex())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(beside, flags, 0o600, dir_fd=self.fd)
+        try:
+            try:
+                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(fd, like.st_uid, like.st_gid)
+                os.fchmod(fd, stat.S_IMODE(like.st_mode))
+                _give(fd, attributes)
+                while data:
+                    data = data[os.write(fd, data):]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(beside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        except OSError:
+            os.unlink(beside, dir_fd=self.fd)
+            raise
+        try:
+            self.flush()
+        except OSError as exc:
+            raise NotFlushed(exc.errno, exc.strerror) from exc
+
+    def remove_left_over(self, name: str) -> None:
+        """Remove what writers of ``name`` that were killed have left: plain files of theirs or the owner's."""
+        pattern = re.compile(r'\.%s\.([0-9]+|[0-9a-f]{16})\.lifecycle\Z' % re.escape(name))
+        owners = self.owners(os.geteuid())
+        for left in filter(pattern.match, self.names(most=_MOST_NAMES)):
+            with contextlib.suppress(OSError):
+                info = os.stat(left, dir_fd=self.fd, follow_symlinks=False)
+                if stat.S_ISREG(info.st_mode) and info.st_uid in owners:
+                    os.unlink(left, dir_fd=self.fd)
+
+    def move(self, relative: str, directory: str) -> None:
+        """Rename a file below into a directory below, made here. OSError, FileExistsError when its name is taken."""
+        above, name = self._parent(relative)
+        try:
+            parent, last = self._parent(directory)
+            try:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(last, 0o700, dir_fd=parent)
+                there = _open_directory(last, parent, self.shown(directory))
+            finally:
+                os.close(parent)
+            try:
+                os.rename(name, name, src_dir_fd=above, dst_dir_fd=there)
+            finally:
+                os.close(there)
+        finally:
+            os.close(above)
+
+    def remove_empty(self, relative: str) -> None:
+        """Remove a directory below that has nothing in it; any other is left."""
+        parent, name = self._parent(relative)
+        try:
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=parent)
+        finally:
+            os.close(parent)
+
+    def flush(self) -> None:
+        """Names that were made or replaced in it are on the disk."""
+        fd = os.open('.', os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
     def read(self, relative: str, owners: t.Collection[int], limit: int = MIB) -> bytes:
         """The whole file; UnsafePath when it is larger than ``limit`` bytes."""
         data = self.head(relative, owners, limit + 1)
@@ -258,19 +345,22 @@ class InstallDir:
             return self.names(os.path.dirname(relative), most)
         return _names_in(_from_root(os.path.dirname(os.path.normpath(path)), _root_only), most)
 
-    def open_log(self, path: str, uid: t.Optional[int], flags: int = os.O_RDONLY) -> int:
+    def open_log(self, path: str, uid: t.Optional[int], flags: int = os.O_RDONLY,
+                 same: t.Optional[t.Tuple[int, int]] = None, by_root: bool = False) -> int:
         """A log of the instance: a file below the directory, or, the one exception, a panel's log elsewhere.
 
         Elsewhere every directory down to the log must belong to root and be writable by root alone, so that nobody
-        else chose what stands there. ``uid`` is the user that the process runs as, None when unknown.
+        else chose what stands there. ``uid`` is the user that the process runs as, None when unknown. ``by_root``: root
+        opens it to write, so the same holds for one below the directory. ``same``: the device and inode that it must
+        have then; whose it is does not matter.
         """
-        relative = self.relative(path)
+        relative = None if by_root else self.relative(path)
         if relative is not None:
             return self.open_file(relative, self.owners(uid), flags)
         directory, name = os.path.split(os.path.normpath(path))
         parent = _from_root(directory, _root_only)
         try:
-            return _open_regular(parent, name, path, self.owners(uid), flags)
+            return _open_regular(parent, name, path, self.owners(uid) if same is None else None, flags, same)
         finally:
             os.close(parent)
 
@@ -279,6 +369,20 @@ class InstallDir:
         path = os.path.normpath(os.path.join(self.path, path))
         prefix = self.path.rstrip('/') + '/'
         return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def attributes_of(fd: int) -> t.Dict[str, bytes]:
+    """The extended attributes of a file, with its access list and label; none where there are none to be had."""
+    try:
+        return {name: os.getxattr(fd, name) for name in os.listxattr(fd)}
+    except OSError:
+        return {}
+
+
+def _give(fd: int, attributes: t.Mapping[str, bytes]) -> None:
+    for name, value in attributes.items():
+        with contextlib.suppress(OSError):  # a label that only the kernel sets, for example
+            os.setxattr(fd, name, value)
 
 
 def _names_in(handle: int, most: int) -> t.List[str]:

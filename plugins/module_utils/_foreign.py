@@ -13,6 +13,8 @@ import pwd
 import stat
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
+
 _NO_LOGIN = ('nologin', 'false', 'sync', 'shutdown', 'halt')
 
 
@@ -30,7 +32,7 @@ def why_foreign(directory: str, uid: int) -> t.Optional[str]:
         parts = [Part(path, info.st_uid, info.st_mode) for path, info in _stats(directory)]
     except OSError as exc:
         return 'the way to its directory cannot be seen: %s' % exc.strerror
-    return judge(parts, uid) or _in_a_home(directory, uid)
+    return judge(parts, uid, os.geteuid()) or _in_a_home(directory, uid)
 
 
 def of_directory(directory: str) -> t.Optional[str]:
@@ -48,15 +50,21 @@ def _stats(directory: str) -> t.Iterator[t.Tuple[str, os.stat_result]]:
         yield path, os.lstat(path)
 
 
-def judge(parts: t.Sequence[Part], uid: int) -> t.Optional[str]:
-    """The same from what was seen of each directory, the install directory last."""
+def judge(parts: t.Sequence[Part], uid: int, ours: int = 0) -> t.Optional[str]:
+    """The same from what was seen of each directory, the install directory last. ``ours``: who works on it.
+
+    Nobody can make root run something: what root runs is judged by the owner of its directory, and may be refused for
+    that by name.
+    """
+    uid = uid or parts[-1].uid
     for part, following in zip(parts, parts[1:]):
         if part.uid not in (0, uid):
-            return 'it lies below %s, which belongs to %s, and %s runs it' % (part.path, _name(part.uid), _name(uid))
-        if part.mode & stat.S_IWOTH and (following.uid != 0 or not part.mode & stat.S_ISVTX):
+            return 'it lies below %s, which belongs to %s, and %s runs it' % (
+                part.path, name_of(part.uid), name_of(uid))
+        if part.mode & stat.S_IWOTH and (following.uid not in (0, ours) or not part.mode & stat.S_ISVTX):
             return 'it lies below %s, where everybody may put files' % part.path
     if parts[-1].uid not in (0, uid):
-        return 'its directory belongs to %s, and %s runs it' % (_name(parts[-1].uid), _name(uid))
+        return 'its directory belongs to %s, and %s runs it' % (name_of(parts[-1].uid), name_of(uid))
     if parts[-1].mode & stat.S_IWOTH:
         return 'everybody may write its directory'
     return None
@@ -75,10 +83,3 @@ def _in_a_home(directory: str, uid: int) -> t.Optional[str]:
     if can_log_in and home.count('/') > 1 and (directory + '/').startswith(home + '/'):
         return 'it lies in the home directory of %s, who can log in' % user.pw_name
     return None
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return 'user id %d' % uid

@@ -7,49 +7,53 @@
 
 import errno
 import glob
+import itertools
 import os
 import pwd
+import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _sockdiag
 
 _SOCKET = 'socket:['
+_LOOK_S = 3.0       # seconds for a look at the open files of all processes: anybody may have a million
+_MOST_NAMED = 100   # sockets, and processes of each, that a result names
 _UNIT_DIRECTORIES = ('/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system')
 
 
-def _socket_links(proc: _procfs.ProcDir, name: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
+def _socket_links(proc: _procfs.ProcDir, table: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
     """Targets such as ``socket:[4711]``. Unlike with ProcDir.names a refusal is an OSError, not an empty answer.
 
     With ``wanted`` only these, and the look ends when all are found: listeners have low numbers.
     """
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
-    found = set()
+    found = set()  # type: t.Set[str]
     try:
-        for entry in os.listdir(fd):
-            try:
-                link = os.readlink(entry, dir_fd=fd)
-            except OSError:
-                continue  # closed meanwhile
+        for number in proc.descriptors(table):
+            link = proc.optional_link('%sfd/%s' % (table, number)) or ''  # '': closed meanwhile
             if link in wanted if wanted is not None else link.startswith(_SOCKET):
                 found.add(link)
                 if wanted is not None and len(found) == len(wanted):
                     break
-    finally:
-        os.close(fd)
+    except _procfs.TooMuch:
+        if wanted is None:
+            raise
     return found
 
 
 def _links(proc: _procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None) -> t.Set[str]:
     """The leader of a process may have ended while its threads live on: then only task/TID/fd shows its sockets."""
     try:
-        found = _socket_links(proc, 'fd', wanted)
+        found = _socket_links(proc, '', wanted)
     except PermissionError:  # those of a leader that has ended are shown to root alone
         if not _leader_has_ended(proc):
             raise
         found = set()
     if not found and _leader_has_ended(proc):
+        end = time.monotonic() + _LOOK_S
         for task in proc.names('task'):
             found |= _thread_links(proc, task, wanted)
+            if time.monotonic() > end:
+                raise _procfs.TooMuch('the threads of process %d have too many files open' % proc.pid)
     return found
 
 
@@ -62,7 +66,7 @@ def _thread_links(proc: _procfs.ProcDir, task: str, wanted: t.Optional[t.Abstrac
     if task == str(proc.pid):
         return set()
     try:
-        return _socket_links(proc, 'task/%s/fd' % task, wanted)
+        return _socket_links(proc, 'task/%s/' % task, wanted)
     except OSError as exc:
         if exc.errno not in _procfs.GONE:
             raise
@@ -72,7 +76,7 @@ def _thread_links(proc: _procfs.ProcDir, task: str, wanted: t.Optional[t.Abstrac
 def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
     """Inodes of the sockets that a process has open.
 
-    Raises OSError EACCES when this user may not look, ESRCH or ENOENT when the process is gone.
+    Raises OSError EACCES when this user may not look or it has too many, ESRCH or ENOENT when the process is gone.
     """
     return {int(link[len(_SOCKET) : -1]) for link in _links(proc)}
 
@@ -90,13 +94,20 @@ def _links_of_pid(pid: int, wanted: t.AbstractSet[str]) -> t.Set[str]:
 
 def owners(inodes: t.AbstractSet[int]) -> t.Dict[int, t.List[int]]:
     """The pids that have each of these sockets open; only inodes that a visible process holds are keys."""
+    return owners_within(inodes, _LOOK_S)[0]
+
+
+def owners_within(inodes: t.AbstractSet[int], seconds: float) -> t.Tuple[t.Dict[int, t.List[int]], bool]:
+    """The same, and whether all processes were looked at: some have so many files open that it would take minutes."""
     by_link = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
-    wanted = frozenset(by_link)
+    wanted, end = frozenset(by_link), time.monotonic() + seconds
     found = {}  # type: t.Dict[int, t.List[int]]
     for pid in _procfs.list_pids() if wanted else []:
+        if time.monotonic() > end:
+            return found, False
         for link in _links_of_pid(pid, wanted):
             found.setdefault(by_link[link], []).append(pid)
-    return found
+    return found, True
 
 
 def same_network(proc: _procfs.ProcDir) -> bool:
@@ -188,9 +199,9 @@ def docker_target(argv: t.Sequence[str]) -> str:
 
 def _passes_exec(proc: _procfs.ProcDir, inode: int) -> bool:
     """Whether its descriptor of this socket is one that programs hand over (servers open theirs close-on-exec)."""
-    for name in proc.names('fd'):
+    for name in itertools.islice(proc.entries('fd'), _procfs.MOST_DESCRIPTORS):
         if proc.optional_link('fd/' + name) == 'socket:[%d]' % inode:
-            flags = _procfs.parse_status(proc.read('fdinfo/' + name)).get('flags', '0')
+            flags = _procfs.parse_status(proc.read('fdinfo/' + name, 4096)).get('flags', '0')
             return not int(flags, 8) & os.O_CLOEXEC
     return False
 
@@ -264,7 +275,9 @@ def _process_entry(pid: int, sock: _sockdiag.Sock) -> t.Optional[t.Dict[str, t.A
         raise
 
 
-def _unowned_note(sock: _sockdiag.Sock) -> str:
+def _unowned_note(sock: _sockdiag.Sock, whole: bool) -> str:
+    if not whole:
+        return 'who has it open is not known: processes of this host have so many files open that the look was given up'
     if os.geteuid() != 0:
         return (
             'the socket was made by uid %d; no process that this user may look into has it open (root can see which)'
@@ -272,7 +285,7 @@ def _unowned_note(sock: _sockdiag.Sock) -> str:
         )
     return (
         'no visible process has it open: its descriptor is on the way through a unix socket, or in another PID '
-        'namespace'
+        'namespace, or behind the first %d open files of a process' % _procfs.MOST_DESCRIPTORS
     )
 
 
@@ -280,16 +293,17 @@ def holders(port: int, address: str = '::') -> t.List[t.Dict[str, t.Any]]:
     """Who keeps ``address`` port ``port`` from being bound: one entry per socket and process.
 
     Keys: pid, exe, cwd (None: not visible), user, state (of the socket), address, port, inode, note (None or text).
-    Reads the descriptors of all processes: some ms, up to a third of a second on a host with 100,000 connections.
+    Reads the descriptors of all processes: some ms, up to a third of a second on a host with 100,000 connections, and
+    at most some seconds: then the note says that not all were looked at.
     """
     listening = [sock for sock in _sockdiag.listeners(port) if conflicts(sock, address)]
     socks = listening or blocking(_sockdiag.all_states(port), address)
-    by_inode = owners({sock.inode for sock in socks if sock.inode})
+    by_inode, whole = owners_within({sock.inode for sock in socks if sock.inode}, _LOOK_S)
     found = []
-    for sock in socks:
-        entries = [_process_entry(pid, sock) for pid in by_inode.get(sock.inode, [])]
+    for sock in socks[:_MOST_NAMED]:
+        entries = [_process_entry(pid, sock) for pid in by_inode.get(sock.inode, [])[:_MOST_NAMED]]
         known = [entry for entry in entries if entry is not None]
-        found.extend(known or [_entry(sock, None, sock.uid, _unowned_note(sock))])
+        found.extend(known or [_entry(sock, None, sock.uid, _unowned_note(sock, whole))])
     return found
 
 
@@ -297,8 +311,11 @@ def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
     """Processes of other network namespaces that listen on the port: it is theirs there, and free here."""
     own = os.readlink('/proc/self/ns/net')
     seen = {own}  # type: t.Set[str]
-    found = []  # type: t.List[t.Dict[str, t.Any]]
+    found = []  # type: t.List[t.Tuple[str, int, int]]
+    end = time.monotonic() + _LOOK_S
     for pid in _procfs.list_pids():
+        if time.monotonic() > end or len(found) >= _MOST_NAMED:
+            break  # it is a note for people: some will do
         try:
             namespace = os.readlink('/proc/%d/ns/net' % pid)
             if namespace in seen:
@@ -307,8 +324,7 @@ def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
             socks = _sockdiag.read_proc_net(1 << _sockdiag.LISTEN, port, '/proc/%d/net' % pid)
         except OSError:
             continue  # ended, or not ours to see
-        by_inode = owners({sock.inode for sock in socks})
-        found.extend(
-            {'namespace': namespace, 'pid': owner} for sock in socks for owner in by_inode.get(sock.inode, [pid])
-        )
-    return found
+        found.extend((namespace, pid, sock.inode) for sock in socks)
+    by_inode = owners({inode for dummy, dummy_pid, inode in found})
+    return [{'namespace': namespace, 'pid': owner} for namespace, pid, inode in found[:_MOST_NAMED]
+            for owner in by_inode.get(inode, [pid])[:_MOST_NAMED]]

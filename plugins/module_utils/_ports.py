@@ -173,7 +173,7 @@ class _Wait:
         probe = bind_probe(port, self.address)
         if probe.free is None and not _sockdiag.listeners(port):
             raise self.failure(
-                'Whether port %d is free cannot be told: %s. Nothing was done.' % (port, probe.reason), None
+                'Whether port %d is free cannot be told: %s. It is not waited for.' % (port, probe.reason), None
             )
         return bool(probe.free)
 
@@ -252,7 +252,7 @@ def _taken(wait: _Wait, port: int, after_ms: int) -> LifecycleError:
     who = 'process %s' % ', '.join(map(str, pids)) if pids else 'a process that is not visible'
     note = 'Port %d was released and taken again by %s within %d ms.' % (port, who, after_ms)
     return wait.failure(
-        '%s Something starts it again (a cron guard, a service manager): pause that first. Nothing was done.' % note,
+        '%s Something starts it again (a cron guard, a service manager): pause that first. It was left alone.' % note,
         False,
         note,
     )
@@ -333,7 +333,7 @@ def _wait_on(
         watch.close()
     ports = ', '.join(str(port) for port in sorted(wait.pending))
     raise wait.failure(
-        'Port %s is still held after %d ms. Nothing was done. End what holds it, or use another port.'
+        'Port %s is still held after %d ms. What holds it was left alone: end it, or use another port.'
         % (ports, wait.waited_ms()),
         False,
     )

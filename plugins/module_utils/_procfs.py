@@ -6,11 +6,33 @@
 """/proc: pure parsers, and one process's directory held open so that a reused pid can never answer for it."""
 
 import errno
+import itertools
 import os
 import time
 import typing as t
 
 GONE = (errno.ENOENT, errno.ESRCH)
+MOST = 4 << 20                 # bytes of one file of /proc: what stands after them is not looked at
+MOST_STRINGS_BYTES = 2 << 20   # of all arguments, and of the environment: as much as execve takes by default
+MOST_STRING_BYTES = 128 << 10  # of one of them: execve takes no longer one
+MOST_STRINGS = 10000
+MOST_DESCRIPTORS = 1 << 18     # of one process
+MOST_THREADS = 1 << 16
+SHOWN_ARGUMENTS = 64 << 10     # bytes of the arguments that a look takes: only a record needs all
+
+
+class TooMuch(PermissionError):
+    """More than is looked at. Whoever goes on where something may not be seen goes on here too: it is not known."""
+
+    def __init__(self, what: str) -> None:
+        PermissionError.__init__(self, errno.EACCES, what)
+
+
+class Strings(t.NamedTuple):
+    """Arguments or environment. ``why_cut``: why not all is here, None when all is."""
+
+    items: t.List[str]
+    why_cut: t.Optional[str]
 
 
 class Stat(t.NamedTuple):
@@ -44,9 +66,26 @@ def parse_status(data: bytes) -> t.Dict[str, str]:
     return fields
 
 
+def real_uid(data: bytes) -> int:
+    """The real user id, from /proc/PID/status: the effective one can be that of a setuid program."""
+    return int(parse_status(data)['Uid'].split()[0])
+
+
 def parse_strings(data: bytes) -> t.List[str]:
     """Parse cmdline or environ: strings that each end in NUL."""
     return [os.fsdecode(item) for item in data.split(b'\0')[:-1]] if data else []
+
+
+def limited_strings(data: bytes, most: int) -> Strings:
+    """The same from at most ``most`` bytes; a process can make more of both than any program could be given."""
+    why = 'are larger than %d KiB' % (most >> 10) if len(data) > most else None
+    parts = data[:most].split(b'\0', MOST_STRINGS)
+    if len(parts) > MOST_STRINGS:
+        why = why or ('are more than %d' % MOST_STRINGS if parts[-1] else None)
+    if len(max(parts, key=len)) >= MOST_STRING_BYTES:
+        why = why or 'hold one of more than %d KiB' % (MOST_STRING_BYTES >> 10)
+    whole = parts[:MOST_STRINGS] if len(parts) > MOST_STRINGS else parts[:-1]
+    return Strings([os.fsdecode(item[:MOST_STRING_BYTES]) for item in whole], why)
 
 
 def signal_in_mask(mask: str, signum: int) -> bool:
@@ -68,18 +107,31 @@ def is_dead(stat: t.Optional[Stat]) -> bool:
     return stat is None or (stat.state in 'ZX' and stat.threads <= 1)
 
 
-def read(path: str, dir_fd: t.Optional[int] = None) -> bytes:
-    """A whole file of /proc. A look at all processes reads hundreds: without the layers of ``open`` it takes half."""
+def read(path: str, dir_fd: t.Optional[int] = None, most: int = MOST) -> bytes:
+    """A file of /proc, at most its first ``most`` bytes: users decide how large those of their processes are.
+
+    A look at all processes reads hundreds: without the layers of ``open`` it takes half.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         chunks = []  # type: t.List[bytes]
-        while True:
-            chunk = os.read(fd, 65536)
+        while most > 0:
+            chunk = os.read(fd, min(most, 65536))
             if not chunk:
-                return b''.join(chunks)
+                break
             chunks.append(chunk)
+            most -= len(chunk)
+        return b''.join(chunks)
     finally:
         os.close(fd)
+
+
+def read_all(path: str, most: int = MOST) -> bytes:
+    """A whole file of /proc; TooMuch where it is larger than ``most`` bytes."""
+    data = read(path, most=most + 1)
+    if len(data) > most:
+        raise TooMuch('%s is larger than %d MiB' % (path, most >> 20))
+    return data
 
 
 def read_text(path: str) -> str:
@@ -104,8 +156,8 @@ class ProcDir:
     def __exit__(self, *dummy: t.Any) -> None:
         self.close()
 
-    def read(self, name: str) -> bytes:
-        return read(name, self.fd)
+    def read(self, name: str, most: int = MOST) -> bytes:
+        return read(name, self.fd, most)
 
     def link(self, name: str) -> str:
         return os.readlink(name, dir_fd=self.fd)
@@ -117,18 +169,29 @@ class ProcDir:
         except OSError:
             return None
 
-    def names(self, name: str) -> t.List[str]:
-        """Entries of a subdirectory (``fd``, ``task``); empty when it may not be read."""
+    def names(self, name: str, most: int = MOST_THREADS) -> t.List[str]:
+        """At most ``most`` entries of a subdirectory (``task``); empty when it may not be read."""
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+            return list(itertools.islice(self.entries(name), most))
         except OSError:
             return []
+
+    def entries(self, name: str) -> t.Iterator[str]:
+        """Entries of a subdirectory, one after the other. OSError when it may not be read."""
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
         try:
-            return os.listdir(fd)
-        except OSError:
-            return []
+            with os.scandir('/proc/self/fd/%d' % fd) as entries:
+                for entry in entries:
+                    yield entry.name
         finally:
             os.close(fd)
+
+    def descriptors(self, table: str = '') -> t.Iterator[str]:
+        """Its descriptors, as names below ``fd``. TooMuch after so many that a look at all would take seconds."""
+        for count, name in enumerate(self.entries(table + 'fd')):
+            if count >= MOST_DESCRIPTORS:
+                raise TooMuch('process %d has more than %d files open' % (self.pid, MOST_DESCRIPTORS))
+            yield name
 
     def stat(self) -> t.Optional[Stat]:
         """Its stat, None when the process is gone."""
@@ -143,7 +206,12 @@ class ProcDir:
         return parse_status(self.read('status'))
 
     def argv(self) -> t.List[str]:
-        return parse_strings(self.read('cmdline'))
+        """Its arguments for a look, at most 64 KiB of them."""
+        return parse_strings(self.read('cmdline', SHOWN_ARGUMENTS))[:MOST_STRINGS]
+
+    def strings(self, name: str) -> Strings:
+        """All of ``cmdline`` or ``environ`` that a program could be given."""
+        return limited_strings(self.read(name, MOST_STRINGS_BYTES + 1), MOST_STRINGS_BYTES)
 
 
 def list_pids() -> t.List[int]:
@@ -162,9 +230,14 @@ def oom_kills() -> t.Optional[int]:
         return None
 
 
+def uptime() -> float:
+    """Seconds since the boot."""
+    return float(read_text('/proc/uptime').split()[0])
+
+
 def booted_at() -> float:
     """When this boot began, in seconds since the epoch. Start times of /proc count from here."""
-    return time.time() - float(read_text('/proc/uptime').split()[0])
+    return time.time() - uptime()
 
 
 def seconds_of(ticks: int) -> float:

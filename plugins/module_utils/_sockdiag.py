@@ -48,6 +48,7 @@ _DESTROY_GROUPS = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP
 _ANSWER_TIMEOUT = 5.0
 _DELAYED_ACK_MS = 250
 _YOUNG_SEGMENTS = 16
+_MOST_PROC_NET = 64 << 20  # bytes of a table: some 400,000 sockets
 
 
 class TcpInfo(t.NamedTuple):
@@ -229,7 +230,7 @@ def read_proc_net(states: int, source_port: int = 0, root: str = '/proc/net') ->
     for name in ('tcp', 'tcp6'):
         try:
             with open(os.path.join(root, name), 'rb') as stream:
-                socks.extend(parse_proc_net(stream.read(), states, source_port))
+                socks.extend(parse_proc_net(stream.read(_MOST_PROC_NET), states, source_port))
         except OSError as exc:
             if name == 'tcp' or exc.errno != errno.ENOENT:
                 raise
@@ -260,9 +261,9 @@ def dump(
     ]
 
 
-def listeners(port: int = 0) -> t.List[Sock]:
-    """Listening sockets, of one local port or all (0)."""
-    return dump(1 << LISTEN, port)
+def listeners(port: int = 0, inodes: t.Optional[t.AbstractSet[int]] = None) -> t.List[Sock]:
+    """Listening sockets, of one local port or all (0), or only these."""
+    return dump(1 << LISTEN, port, inodes=inodes)
 
 
 def connections(port: int) -> t.List[Sock]:

@@ -16,6 +16,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import runs_systemd
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.files import split_deleted
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import Candidate
 
@@ -31,6 +34,12 @@ _SUPERVISORS = re.compile(
     r'(?:^|/)(supervisord|circusd|runsv|s6-supervise|supervise|monit|god|pm2|daemon|start-stop-daemon)(?:$|[\s:])',
     re.IGNORECASE,
 )
+_BY_NAME = re.compile(r'\b(?:pkill|killall)\b')
+_RUN = re.compile(
+    r'''(?:^|[;&|({]|\b(?:nohup|setsid|exec|then|else|do|env)\s)\s*'''
+    r'''(?=(?:"([^"]{1,4096})"|'([^']{1,4096})'|["']?([^\s;&|<>(){}"']+)["']?)(?:[\s;&|<>)]|$))'''
+)
+_STOP_SCRIPT = re.compile(r'/stop\.sh\b')
 _PLAIN_PARENTS = (
     'systemd',
     'init',
@@ -46,6 +55,9 @@ _PLAIN_PARENTS = (
     'atd',
 )
 _SHELLS = ('sh', 'bash', 'dash', 'zsh', 'ash', 'ksh', 'busybox', 'nohup')
+_GOES_ON = re.compile(r'\b(?:while|until|for|select|trap|wait|eval|exec)\b')  # after the end of what it has started
+_BACKGROUND = re.compile(r'(?<!&)&[ \t]*$', re.MULTILINE)
+_MOST_SCRIPT = 65536
 
 
 def entry(
@@ -63,9 +75,11 @@ def cron_action(command: str, directories: t.Collection[str], binary: str) -> t.
     tails = {os.path.basename(path) for path in named}
     if 'stop.sh' in tails:
         return 'stop'
-    if 'start.sh' in tails or any(_runs(command, path, binary) for path in named):
+    binaries = {path for path in named if os.path.basename(path) == binary}
+    if 'start.sh' in tails or (binaries and _run_by(command) & (binaries | {'./' + binary})):
         return 'start'
-    if re.search(r'\b(pkill|killall)\b.*%s' % re.escape(binary), command) or re.search(r'/stop\.sh\b', command):
+    by_name = _BY_NAME.search(command)
+    if (by_name and binary in command[by_name.end() :]) or _STOP_SCRIPT.search(command):
         return 'kill'
     return 'names' if named else None
 
@@ -74,17 +88,9 @@ def _below(path: str, directories: t.Collection[str]) -> bool:
     return any(path == directory or path.startswith(directory.rstrip('/') + '/') for directory in directories)
 
 
-def _runs(command: str, path: str, binary: str) -> bool:
-    """Whether the binary is the command itself, not an argument of ls, tail or pgrep."""
-    if os.path.basename(path) != binary:
-        return False
-    return bool(
-        re.search(
-            r'''(?:^|[;&|({]|\b(?:nohup|setsid|exec|then|else|do|env)\s)\s*["']?(?:%s|\./%s)["']?(?=[\s;&|<>)]|$)'''
-            % (re.escape(path), re.escape(binary)),
-            command,
-        )
-    )
+def _run_by(command: str) -> t.Set[str]:
+    """The words that are commands themselves, not arguments of ls, tail or pgrep."""
+    return {double or single or word for double, single, word in _RUN.findall(command)}
 
 
 def from_cron(lines: t.Iterable[_cron.CronLine], directories: t.Collection[str], binary: str) -> t.List[Supervisor]:
@@ -215,16 +221,31 @@ def _listdir(directory: str) -> t.List[str]:
 
 def _text(path: str) -> str:
     try:
-        return _files.read_system(path).decode('utf-8', 'replace')
+        text = _files.read_system(path).decode('utf-8', 'replace')
     except (OSError, _files.UnsafePath):
         return ''
+    return '\n'.join(line[:_cron.LONGEST_LINE] for line in text.split('\n'))
 
 
 # --- parents, containers, panels
 
 
-def from_parent(comm: str, argv: t.Sequence[str], pid: int) -> t.Optional[Supervisor]:
-    """What a parent process means for the restart of its child; None when it only started it. Pure."""
+def only_starts(script: str) -> bool:
+    """Whether a shell script puts what it starts into the background and does nothing when that ends. Pure.
+
+    bash stays as the parent of ``cd ... && nohup ... &``, the last line of the vendor's start.sh, until that has ended.
+    """
+    text = '\n'.join(line for line in script.split('\n') if not line.lstrip().startswith('#'))
+    return bool(_BACKGROUND.search(text)) and not _GOES_ON.search(text)
+
+
+def from_parent(
+    comm: str, argv: t.Sequence[str], pid: int, script: t.Optional[str] = None
+) -> t.Optional[Supervisor]:
+    """What a parent process means for the restart of its child; None when it only started it. Pure.
+
+    ``script``: what it executes where it is a shell and that could be read.
+    """
     if comm in _CONTAINER_INITS:
         return entry(
             'container', comm, True, 'the container ends with it, and its runtime decides what is next', True, pid=pid
@@ -233,6 +254,8 @@ def from_parent(comm: str, argv: t.Sequence[str], pid: int) -> t.Optional[Superv
     if match:
         return entry(match.group(1).lower(), ' '.join(argv)[:200] or comm, True, 'its parent watches it', True, pid=pid)
     if pid == 1 or comm in _PLAIN_PARENTS or (comm in _SHELLS and (len(argv) < 2 or argv[0].startswith('-'))):
+        return None
+    if script is not None and only_starts(script):
         return None
     return entry(
         'parent',
@@ -244,7 +267,25 @@ def from_parent(comm: str, argv: t.Sequence[str], pid: int) -> t.Optional[Superv
     )
 
 
-def _from_parents(candidate: Candidate) -> t.List[Supervisor]:
+def _script(instance: Instance, candidate: Candidate, proc: _procfs.ProcDir, argv: t.Sequence[str]) -> t.Optional[str]:
+    """What a shell executes: the text after -c, or a script of the install directory or the panel. None: not known."""
+    if len(argv) > 2 and argv[1] == '-c':
+        return argv[2]
+    path = argv[1] if len(argv) > 1 else ''
+    path = os.path.normpath(os.path.join(split_deleted(proc.optional_link('cwd') or '/')[0], path))
+    if os.path.dirname(path) == PANEL_SCRIPTS:
+        return _text(path) or None
+    if os.path.dirname(path) != instance.dir:
+        return None
+    try:
+        with _files.InstallDir(instance.dir) as directory:
+            data = directory.head(os.path.basename(path), directory.owners(candidate.uid), _MOST_SCRIPT)
+    except (OSError, LifecycleError):
+        return None
+    return data.decode('utf-8', 'replace')
+
+
+def _from_parents(instance: Instance, candidate: Candidate) -> t.List[Supervisor]:
     if candidate.pid == 1:
         return [
             entry(
@@ -253,8 +294,10 @@ def _from_parents(candidate: Candidate) -> t.List[Supervisor]:
         ]
     try:
         with _procfs.ProcDir(candidate.ppid) as proc:
-            stat = proc.stat()
-            found = from_parent(stat.comm, proc.argv(), candidate.ppid) if stat is not None else None
+            stat, argv = proc.stat(), proc.argv()
+            shell = os.path.basename(proc.optional_link('exe') or '') in _SHELLS  # comm is the name of the script
+            script = _script(instance, candidate, proc, argv) if shell else None
+            found = from_parent(stat.comm, argv, candidate.ppid, script) if stat is not None else None
     except OSError:
         return []
     return [found] if found else []
@@ -279,13 +322,13 @@ def _from_panel(instance: Instance, candidate: t.Optional[Candidate]) -> t.List[
     return found
 
 
-def _of_process(candidate: Candidate) -> t.List[Supervisor]:
+def _of_process(instance: Instance, candidate: Candidate) -> t.List[Supervisor]:
     try:
         with _procfs.ProcDir(candidate.pid) as proc:
             cgroups = proc.read('cgroup').decode('utf-8', 'surrogateescape')
     except OSError as exc:
         return [entry('unknown', '/proc/%d/cgroup' % candidate.pid, None, 'could not be read: %s' % exc.strerror)]
-    return _from_unit(candidate, cgroups) + _from_parents(candidate)
+    return _from_unit(candidate, cgroups) + _from_parents(instance, candidate)
 
 
 def _names_of(instance: Instance, lines: t.Iterable[_cron.CronLine]) -> t.Set[str]:
@@ -294,7 +337,8 @@ def _names_of(instance: Instance, lines: t.Iterable[_cron.CronLine]) -> t.Set[st
     named = {
         os.path.dirname(path) for line in lines for path in _cron.paths(line.command) if os.path.basename(path) in tails
     }
-    return {instance.dir}.union(path for path in named if os.path.realpath(path) == instance.dir)
+    return {instance.dir}.union(
+        path for path in named if not reach.hangs(path) and os.path.realpath(path) == instance.dir)
 
 
 def detect(
@@ -306,7 +350,7 @@ def detect(
     """
     cron = _cron.read_all() if cron is None else cron
     found = from_cron(cron.lines, _names_of(instance, cron.lines), instance.binary)
-    found += _of_process(candidate) if candidate is not None else []
+    found += _of_process(instance, candidate) if candidate is not None else []
     found += _from_unit_files(instance, [item['unit'] for item in found if item.get('active')])
     found += _from_panel(instance, candidate)
     return found + [

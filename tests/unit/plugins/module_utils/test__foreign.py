@@ -28,7 +28,8 @@ TMP = [Part('/', 0, 0o40755), Part('/tmp', 0, 0o41777)]
     (TOP + [Part('/www/home', WWW, 0o40700), Part('/www/home/shop', WWW, 0o40755)], WWW, None),
     (TMP + [Part('/tmp/fleet', 0, 0o40700), Part('/tmp/fleet/shop', WWW, 0o40755)], WWW, None),
     (TOP + [Part('/www/shop', WWW, 0o40755)], MALLORY, 'its directory belongs to'),
-    (TOP + [Part('/www/shop', WWW, 0o40755)], 0, 'its directory belongs to'),
+    (TOP + [Part('/www/shop', WWW, 0o40755)], 0, None),
+    (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], 0, 'below /www/bob'),
     (TOP + [Part('/www/shop', WWW, 0o40777)], WWW, 'everybody may write its directory'),
     (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], WWW, 'below /www/bob'),
     (TMP + [Part('/tmp/shop', MALLORY, 0o40755)], MALLORY, 'below /tmp, where everybody'),
@@ -37,6 +38,13 @@ TMP = [Part('/', 0, 0o40755), Part('/tmp', 0, 0o41777)]
 def test_place(parts: t.Sequence[Part], uid: int, word: t.Optional[str]) -> None:
     found = _foreign.judge(parts, uid)
     assert found is None if word is None else word in str(found)
+
+
+def test_what_an_operator_has_put_into_a_sticky_directory_is_his() -> None:
+    parts = TMP + [Part('/tmp/fleet', WWW, 0o40700), Part('/tmp/fleet/shop', WWW, 0o40755)]
+    assert _foreign.judge(parts, WWW, ours=WWW) is None
+    assert 'below /tmp' in str(_foreign.judge(parts, WWW, ours=MALLORY))
+    assert 'below /srv' in str(_foreign.judge(SRV + [Part('/srv/shop', WWW, 0o40755)], WWW, ours=WWW))
 
 
 @pytest.mark.parametrize('shell, home, word', [

@@ -115,3 +115,45 @@ def test_pids_and_boot_id() -> None:
     (b"drop_oom_kill 5\n", None)])
 def test_kills_that_the_kernel_has_counted(data: bytes, expected: t.Optional[int]) -> None:
     assert _procfs.parse_oom_kills(data) == expected
+
+
+MIB = 1 << 20
+TOO_LARGE = [
+    (b"\0" * (20 * MIB), "larger than 2048 KiB"),
+    (b"a" * (3 * MIB), "larger than 2048 KiB"),
+    (b"a\0" * 10001, "more than 10000"),
+    (b"a" * (128 << 10) + b"\0b\0", "more than 128 KiB"),
+]
+
+
+@pytest.mark.parametrize("data,why", TOO_LARGE)
+def test_strings_that_no_program_could_be_given_are_cut(data: bytes, why: str) -> None:
+    found = _procfs.limited_strings(data[: _procfs.MOST_STRINGS_BYTES + 1], _procfs.MOST_STRINGS_BYTES)
+    assert why in (found.why_cut or "")
+    assert len(found.items) <= _procfs.MOST_STRINGS and sum(map(len, found.items)) <= 2 * MIB
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"a\0", b"a\0\0b c\0", b"\0", b"a\0torn", b"a\0" * 10000, b"a" * ((128 << 10) - 1) + b"\0",
+    (b"b" * 99999 + b"\0") * 20,
+])  # fmt: skip
+def test_strings_within_the_limits_are_whole(data: bytes) -> None:
+    expected = _procfs.Strings(_procfs.parse_strings(data), None)
+    assert _procfs.limited_strings(data, _procfs.MOST_STRINGS_BYTES) == expected
+
+
+def test_reads_end_at_a_limit() -> None:
+    assert len(_procfs.read("/dev/zero", most=100000)) == 100000
+    with pytest.raises(_procfs.TooMuch, match="/dev/zero is larger than 1 MiB"):
+        _procfs.read_all("/dev/zero", MIB)
+    assert _procfs.read_all("/proc/self/stat") != b""
+
+
+def test_descriptors_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _procfs.ProcDir(os.getpid()) as proc:
+        assert {"0", "1", "2"} <= set(proc.descriptors())
+        monkeypatch.setattr(_procfs, "MOST_DESCRIPTORS", 2)
+        with pytest.raises(PermissionError, match="more than 2 files open"):
+            list(proc.descriptors())
+        assert proc.names("task", 0) == [] and str(os.getpid()) in proc.names("task")
+        assert proc.names("no-such") == []

@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._supervisors imp
     from_cron,
     from_parent,
     is_main,
+    only_starts,
     parse_unit,
     unit_of,
     unit_restarts,
@@ -188,3 +189,35 @@ def test_parent_that_matters(comm: str, argv: t.List[str], pid: int, kind: str, 
 )  # fmt: skip
 def test_parent_that_only_started_it(comm: str, argv: t.List[str], pid: int) -> None:
     assert from_parent(comm, argv, pid) is None
+
+
+OLD_START = """#!/bin/bash
+### check 502, for whatever waits
+BINNAME=anqicms
+BINPATH="$( cd "$( dirname "$0"  )" && pwd  )"
+exists=`ps -ef | grep '\\<anqicms\\>' |grep -v grep |wc -l`
+if [ $exists -eq 0 ]; then
+    cd $BINPATH && nohup $BINPATH/$BINNAME >> $BINPATH/running.log 2>&1 &
+fi
+"""
+SCRIPTS = [
+    (OLD_START, True),
+    ("cd /www/shop && nohup /www/shop/anqicms >> running.log 2>&1 &", True),
+    ("cd /www/shop && nohup /www/shop/anqicms >> running.log 2>&1 & \n", True),
+    ("#!/bin/bash\nwhile true; do ./anqicms; done &\n", False),
+    ("#!/bin/bash\nuntil ./anqicms; do sleep 1; done\n", False),
+    ("#!/bin/bash\n./anqicms &\nwait $!\n./anqicms &\n", False),
+    ("#!/bin/bash\ntrap 'exec $0' CHLD\n./anqicms &\n", False),
+    ("#!/bin/bash\n./anqicms\n./anqicms\n", False),
+    ("#!/bin/bash\n./anqicms && echo ended\n", False),
+    ("", False),
+]  # type: t.List[t.Tuple[str, bool]]
+
+
+@pytest.mark.parametrize(("script", "only"), SCRIPTS)
+def test_a_script_that_only_starts(script: str, only: bool) -> None:
+    assert only_starts(script) is only
+    argv = ["/bin/bash", "/www/shop/start.sh"]
+    assert (from_parent("start.sh", argv, 50, script) is None) is only
+    assert from_parent("start.sh", argv, 50, None) is not None
+    assert from_parent("supervisord", argv, 50, script) is not None
