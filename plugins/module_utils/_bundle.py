@@ -28,6 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import iso
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_position import Segment
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._secrets import Mask
 
 SPEC = {
@@ -74,11 +75,11 @@ class Tail:
             data = data[data.find(b'\n') + 1 :]
         self._take(data, start - begin)
 
-    def packed(self, fd: int) -> None:
+    def packed(self, fd: int, until: float) -> None:
         """zlib.error, EOFError: it is broken; what came before counts."""
         data, passed = bytearray(), 0
         try:
-            for block in _log_position.unpacked(fd):
+            for block in _log_position.unpacked(fd, until):
                 passed += len(block)
                 data += block
                 del data[: max(0, len(data) - self.room)]
@@ -134,7 +135,7 @@ class Logs:
         fd = self.reader.directory.open_log(segment.path, self.reader.uid)
         try:
             if segment.path.endswith('.gz'):
-                tail.packed(fd)
+                tail.packed(fd, self.reader.end)
             else:
                 tail.plain(fd, segment.begin, end_of(fd, segment, self.until))
         finally:
@@ -182,7 +183,7 @@ def without_secrets(data: bytes) -> Config:
 
 
 def json_part(name: str, value: t.Any) -> Part:
-    return Part(name, (json.dumps(value, indent=2, sort_keys=True) + '\n').encode('ascii'))
+    return Part(name, (json.dumps(printable.value(value), indent=2, sort_keys=True) + '\n').encode('ascii'))
 
 
 # --- all of it
@@ -198,9 +199,10 @@ def _findings(context: Context, since: str) -> Result:
 def _environment_secrets(context: Context) -> t.Set[str]:
     """Of the environment that it runs with, or ran with."""
     try:
-        record = _launch.capture(context.handle.proc) if context.handle is not None else context.stored_record()
+        record = _launch.capture(context.handle.proc) if context.handle is not None else None
     except (LifecycleError, OSError, ValueError, KeyError):
-        return set()
+        record = None
+    record = record or context.stored_record()
     environment = record.environment if record else {}
     return {value for name, value in environment.items() if _secrets.is_secret_variable(name)}
 

@@ -7,9 +7,11 @@
 
 import errno
 import os
+import re
 import typing as t
 
-NOTHING_DONE = 'Nothing was stopped or started.'  # in messages of all that is refused before a start
+_NOTHING = re.compile(
+    r'\b([Nn])othing was (?=(?:done|changed|stopped|started|signalled|staged|planned|renamed|unpacked)\b)')
 _USED_UP = {
     errno.EAGAIN: ('no further process could be made: the limit of this user or of the host is reached',
                    'Raise the limit (ulimit -u, pids.max), or end processes, then try again.'),
@@ -43,6 +45,12 @@ def used_up(exc: BaseException) -> t.Optional[t.Tuple[str, str]]:
     return None if found is None else ('%s (%s)' % (found[0], system_text(exc)), found[1])
 
 
+def reason(exc: OSError) -> str:
+    """Why the system refused, in words of ours where something of the host is used up; the file is named elsewhere."""
+    found = _USED_UP.get(exc.errno or 0)
+    return found[0] if found else str(exc.strerror or exc)
+
+
 def system_text(exc: BaseException) -> str:
     """A failure for people: that of the system with the file where there is one."""
     if isinstance(exc, LifecycleError):
@@ -57,6 +65,12 @@ def nothing_done(what: str, exc: BaseException) -> LifecycleError:
     """The refusal after a failure of the system before anything was touched. ``what``: what could not be done."""
     why, advice = used_up(exc) or (system_text(exc), 'Put that right, then try again.')
     return LifecycleError('%s: %s. Nothing was stopped or started. %s' % (what, why, advice))
+
+
+def after_a_change(msg: str) -> str:
+    """The message of a refusal where something was done before it: it may not say that nothing was. Pure."""
+    said = msg.replace('No process was signalled', 'No further process was signalled')
+    return _NOTHING.sub(lambda found: found.group(1) + 'othing more was ', said)
 
 
 _T = t.TypeVar('_T')

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""What the files of an install directory say about it: cut writes, missing parts, who could change what root runs."""
+"""What the files of an install directory say about it: cut writes, missing parts, what cron does with them."""
 
 import os
 import stat
@@ -140,34 +140,7 @@ def _backup_is_cut(data: bytes) -> bool:
     return not data.rstrip().endswith((b';', b'*/'))
 
 
-# --- who could change what root runs
-
-
-def changeable(path: str) -> t.List[str]:
-    """The parts of a path, itself included, that somebody but root could change or replace, each with the reason."""
-    found = []  # type: t.List[str]
-    part = '/'
-    for name in [''] + [name for name in path.split('/') if name]:
-        part = os.path.join(part, name)
-        try:
-            info = os.lstat(part)
-        except OSError as exc:
-            return found + ['%s (%s)' % (part, exc.strerror)]
-        why = why_changeable(info)
-        if why:
-            found.append('%s (%s)' % (part, why))
-    return found
-
-
-def why_changeable(info: os.stat_result) -> t.Optional[str]:
-    """Why somebody but root can write it; what lies in a sticky directory of root's cannot be replaced by others."""
-    if info.st_uid != 0:
-        return 'user id %d' % info.st_uid
-    if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
-        return None
-    if info.st_mode & 0o002 or (info.st_mode & 0o020 and info.st_gid != 0):
-        return 'mode %04o' % stat.S_IMODE(info.st_mode)
-    return None
+# --- what cron does with them
 
 
 def runs_by_root(lines: t.Iterable[_cron.CronLine], directory: str) -> t.List[str]:

@@ -5,29 +5,38 @@
 
 """A small HTTP client without proxies, redirects or a robot's user agent, and the version question."""
 
-import json
 import re
 import socket
 import time
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
+
 VERSION_PATH = '/system/api/version/info'
 # The application refuses names with bot or spider.
 _USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64) anqicms-lifecycle'
 _LIMIT = 65536
+_MOST_HEAD = 65536  # bytes in which an answer says what it is
 _VERSION = re.compile(r'^v?\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32}\Z')
+_CONTENT_LENGTH = re.compile(rb'(?im)^content-length:[ \t]*(\d{1,18})[ \t\r]*$')
+_CHUNKED = re.compile(rb'(?im)^transfer-encoding:[ \t]*chunked[ \t\r]*$')
+_PORT = re.compile(r':\d*\Z')
 _CHUNK_SIZE = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(;.*)?\Z')
 Wrap = t.Callable[[socket.socket], socket.socket]
 
 
 class Target(t.NamedTuple):
-    """Where questions go. With https the certificate is only looked at when ``verify`` is set."""
+    """Where questions go. With https the certificate is only looked at when ``verify`` is set.
+
+    Unless it is a proxy it is the application itself, which is asked by a ``neutral`` host.
+    """
 
     address: str
     port: int
     scheme: str = 'http'
     verify: bool = False
+    is_proxy: bool = False
 
 
 class Reply(t.NamedTuple):
@@ -69,6 +78,15 @@ def host_of(address: str) -> str:
         return ''
 
 
+def neutral(host: str) -> str:
+    """A host by which the application is asked, with a port that is none.
+
+    The application finds the site without the port. One that has no base URL takes it from the first request whose host
+    can be one, and links to it on every page until its next start (docs/application.md, Sites): that is never ours.
+    """
+    return _PORT.sub('', ascii_host(host)) + ':none'
+
+
 def request(path: str, host: str, accept: str = 'application/json', *headers: str) -> bytes:
     lines = ('GET %s HTTP/1.1' % path, 'Host: %s' % host, 'User-Agent: %s' % _USER_AGENT, 'Accept: %s' % accept,
              'Connection: close') + headers
@@ -81,21 +99,22 @@ def parse_response(data: bytes) -> t.Tuple[t.Optional[int], bytes]:
     match = re.match(rb'HTTP/1\.[01] (\d{3})', head)
     if not match:
         return None, b''
-    if re.search(rb'(?im)^transfer-encoding:\s*chunked\s*$', head):
+    if _CHUNKED.search(head):
         body = _dechunk(body)
     return int(match.group(1)), body
 
 
 def _dechunk(data: bytes) -> bytes:
-    parts = []
-    while data:
-        size, _end, data = data.partition(b'\r\n')
-        match = _CHUNK_SIZE.match(size)
+    parts, at = [], 0  # type: t.List[bytes], int
+    while at < len(data):
+        end = data.find(b'\r\n', at)
+        end = len(data) if end < 0 else end
+        match = _CHUNK_SIZE.match(data, at, min(end, at + _MOST_HEAD))
         length = int(match.group(1), 16) if match else 0
         if not length:
             break
-        parts.append(data[:length])
-        data = data[length + 2:]
+        parts.append(data[end + 2 : end + 2 + length])
+        at = end + 2 + length + 2
     return b''.join(parts)
 
 
@@ -104,17 +123,17 @@ def parse_version(status: t.Optional[int], body: bytes) -> t.Optional[str]:
     if status != 200:
         return None
     try:
-        data = json.loads(body.decode('utf-8'))
+        data = _json.load(body)
         version = data['data']['version']
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return None
     return version if isinstance(version, str) and _VERSION.match(version) else None
 
 
-def _whole(data: bytes) -> bool:
-    head, separator, body = data.partition(b'\r\n\r\n')
-    match = re.search(rb'(?im)^content-length:\s*(\d+)\s*$', head)
-    return bool(separator) and match is not None and len(body) >= int(match.group(1))
+def _length(head: bytes) -> t.Optional[int]:
+    """How long the body is, as the head says; None where it does not."""
+    match = _CONTENT_LENGTH.search(head)
+    return int(match.group(1)) if match else None
 
 
 def exchange(address: str, port: int, message: bytes, timeout: float, limit: int = _LIMIT,
@@ -127,8 +146,8 @@ def exchange(address: str, port: int, message: bytes, timeout: float, limit: int
 
 
 def _receive(connection: socket.socket, end: float, limit: int) -> bytes:
-    data = b''
-    while len(data) < limit and not _whole(data):
+    data, wanted, has_head = bytearray(), limit, False
+    while len(data) < (wanted if has_head else min(limit, _MOST_HEAD)):
         left = end - time.monotonic()
         if left <= 0:
             raise socket.timeout('no whole answer in time')
@@ -136,15 +155,20 @@ def _receive(connection: socket.socket, end: float, limit: int) -> bytes:
         chunk = connection.recv(_LIMIT)
         if not chunk:
             break
+        looked = max(0, len(data) - 3)
         data += chunk
-    return data
+        head_ends = -1 if has_head else data.find(b'\r\n\r\n', looked)
+        if head_ends >= 0:
+            has_head, length = True, _length(bytes(data[:head_ends]))
+            wanted = limit if length is None else min(limit, head_ends + 4 + length)
+    return bytes(data)
 
 
 def get(target: Target, host: str, path: str, timeout: float, *headers: str, limit: int = 2 << 20) -> Reply:
     """One GET request by the name ``host``; never raises. ``timeout`` in seconds for the whole answer."""
     if timeout <= 0:
         return Reply(failure='timeout', error='no time was left')
-    message = request(path, host, '*/*', *headers)
+    message = request(path, host if target.is_proxy else neutral(host), '*/*', *headers)
     try:
         wrap = _tls(target, host) if target.scheme == 'https' else None
         data = exchange(target.address, target.port, message, timeout, limit, wrap)
@@ -188,16 +212,17 @@ def _headers(head: bytes) -> t.Dict[str, str]:
 
 def _torn(data: bytes) -> bool:
     """Whether the end of an answer is missing, as far as its head tells how long it is."""
-    head, separator, _body = data.partition(b'\r\n\r\n')
-    if re.search(rb'(?im)^transfer-encoding:\s*chunked\s*$', head):
+    head, separator, body = data.partition(b'\r\n\r\n')
+    if _CHUNKED.search(head):
         return not data.endswith(b'0\r\n\r\n')
-    return not separator or (b'\ncontent-length:' in head.lower() and not _whole(data))
+    length = _length(head)
+    return not separator or (b'\ncontent-length:' in head.lower() and (length is None or len(body) < length))
 
 
 def version_info(port: int, host: str = 'localhost', timeout: float = 1.0, address: str = '127.0.0.1') -> Answer:
     """Ask the instance on ``port`` for its version; ``timeout`` in seconds for the whole answer."""
     try:
-        asked = request(VERSION_PATH, '%s:%d' % (ascii_host(host), port))
+        asked = request(VERSION_PATH, neutral(host))
         status, body = parse_response(exchange(address, port, asked, timeout))
     except (OSError, UnicodeError) as exc:
         return Answer(None, None, str(exc) or type(exc).__name__)

@@ -140,7 +140,7 @@ def message(name: str, findings: t.Sequence[t.Mapping[str, t.Any]]) -> str:
                            if finding['count'] > 1 else '') for finding in findings[:_SHOWN]]
     more = ['%d more' % (len(findings) - _SHOWN)] if len(findings) > _SHOWN else []
     first = findings[0]
-    return 'The logs of %s hold %d finding(s): %s. %s Found in %s. Nothing was changed.' % (
+    return 'The logs of %s hold %d finding(s): %s. %s Found in %s.' % (
         name, len(findings), '; '.join(shown + more), first['advice'], first['file'])
 
 

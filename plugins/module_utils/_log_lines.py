@@ -39,6 +39,9 @@ _TABLE = (
     Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
     Line('listening', MARKER, ('Now listening on:',), r'^Now listening on:', 'the bind of the port succeeded'),
     Line('banner', MARKER, ('Application started.',), r'^Application started\.', 'the start banner is complete'),
+    Line('views_missing', MARKER, ('view engine is missing',), r'^\[ERRO\] (?:\S+ \S+ )?view engine is missing\b',
+         'a page was asked for within a second after the port has opened, and answered with 500: the templates are '
+         'registered after that second', first='2.1.2', last='2.5.5'),
     Line('signal_arrived', MARKER, ('退出 ',), r'^退出 (?:terminated|interrupt|hangup|quit)$',
          'a signal to end has arrived; no proof of the end', first='3.2.2'),
     Line('exiting', MARKER, ('监听到退出信号',), r'^监听到退出信号', 'it ends now', first='3.2.2'),
@@ -90,10 +93,16 @@ _TABLE = (
     Line('panic', ERROR, ('panic: ', 'fatal error: '), r'^(?P<detail>(?:panic|fatal error): .*)',
          'the program crashed, exit code 2', 'Keep the log: it holds the stack. Go back to the version before, or '
          'report it.'),
+    Line('fatal_signal', ERROR, ('SIG',),
+         r'^(?P<detail>SIG(?:ILL: illegal instruction|TRAP: trace trap|ABRT: abort|BUS: bus error|'
+         r'FPE: floating-point exception|SEGV: segmentation violation|STKFLT: stack fault|SYS: bad system call))$',
+         'a signal made the Go runtime end the program, exit code 2',
+         'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     Line('handler_panic', ERROR, ('panic serving ',), r'http: panic serving \S+: (?P<detail>.*)',
          'a request made its handler panic: it was answered with 500',
          'Keep the block: it holds the stack. Ask that page again; report it.'),
-    Line('handler_panic', ERROR, ('Recovered from a route',), r"Recovered from a route's Handler\((?P<detail>.*)\)",
+    Line('handler_panic', ERROR, ('Recovered from a route',),
+         r"Recovered from a route's Handler\((?P<detail>.{0,1000})\)",
          'a request made its handler panic: it was answered with 500',
          'Keep the block: it holds the stack. Ask that page again; report it.'),
     Line('write_failed', ERROR, ('写入文档正式表失败',), r'写入文档正式表失败',

@@ -13,12 +13,14 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import os
 import re
 import time
 import typing as t
 import zlib
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 
@@ -26,6 +28,7 @@ _PREFIX = 'anqicms-log-1:'
 _SAMPLE = 1024             # bytes at the begin and before the place that are remembered
 _BLOCK = 262144
 _MOST_NEIGHBOURS = 50
+_MOST_FIND_S = 30.0          # for the search in compressed logs
 _MOST_UNPACKED = 4 << 30   # bytes of a compressed log that are looked at
 
 
@@ -76,7 +79,7 @@ def decode(token: str) -> Position:
     try:
         packed = base64.urlsafe_b64decode(token[len(_PREFIX) :].encode('ascii'))
         reader = zlib.decompressobj()
-        data = json.loads(reader.decompress(packed, 65536).decode('utf-8'))
+        data = _json.load(reader.decompress(packed, 65536))
         if not reader.eof:
             raise ValueError(token)
         places = {str(kind): Place(str(place[0]), int(place[1]), str(place[2]), str(place[3]))
@@ -146,6 +149,7 @@ class Neighbours:
 
     def find(self, place: Place) -> t.Optional[int]:
         """The index of the file in which the place lies now: plain files first, they cost nothing."""
+        until = time.monotonic() + _MOST_FIND_S
         packed = [index for index, (dummy, path) in enumerate(self.files) if path.endswith('.gz')]
         plain = [index for index in range(len(self.files)) if index not in packed]
         for index in plain + packed:
@@ -153,7 +157,7 @@ class Neighbours:
             if fd is None:
                 continue
             try:
-                if (is_in_packed if index in packed else is_in)(fd, place):
+                if is_in_packed(fd, place, until) if index in packed else is_in(fd, place):
                     return index
             finally:
                 os.close(fd)
@@ -176,8 +180,11 @@ def is_in(fd: int, place: Place) -> bool:
     return place_of(fd, place.path, place.offset) == place
 
 
-def unpacked(fd: int) -> t.Iterator[bytes]:
-    """The content of a gzip file in blocks. EOFError or zlib.error when it is broken, cut, or larger than the bound."""
+def unpacked(fd: int, until: float = math.inf) -> t.Iterator[bytes]:
+    """The content of a gzip file in blocks. EOFError or zlib.error when it is broken, cut, or larger than the bound.
+
+    EOFError also where it is not done by ``until`` (monotonic): some KiB can unpack to GiB.
+    """
     with os.fdopen(os.dup(fd), 'rb') as packed:
         packed.seek(0)
         reader, data, total = zlib.decompressobj(47), b'', 0
@@ -190,6 +197,8 @@ def unpacked(fd: int) -> t.Iterator[bytes]:
             block = reader.decompress(data, _BLOCK)
             data = reader.unused_data if reader.eof else reader.unconsumed_tail
             total += len(block)
+            if time.monotonic() > until:
+                raise EOFError('unpacking it took too long')
             if total > _MOST_UNPACKED:
                 raise EOFError('it unpacks to more than %d bytes' % _MOST_UNPACKED)
             yield block
@@ -198,11 +207,11 @@ def unpacked(fd: int) -> t.Iterator[bytes]:
             raise EOFError('it is cut')
 
 
-def is_in_packed(fd: int, place: Place) -> bool:
+def is_in_packed(fd: int, place: Place, until: float = math.inf) -> bool:
     head = tail = b''
     passed = 0
     try:
-        for block in unpacked(fd):
+        for block in unpacked(fd, until):
             head = head if len(head) >= _SAMPLE else (head + block)[:_SAMPLE]
             before = block[: place.offset - passed]
             passed += len(before)

@@ -5,16 +5,22 @@
 
 """Read logs into a scanner, in blocks, and find the place in a log where a start or a time is."""
 
+import math
 import os
 import re
+import time
 import typing as t
 import zlib
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_position import Segment
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import Scanner
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import MAX_LINE, Scanner
 
+MOST_BYTES = 4 << 30          # of one log that are read: those at its end
+MOST_S = 60.0                 # for all logs of one look
+_MOST_SEARCH_S = 5.0          # for the place of the last start
+_GIVEN_UP = 'the look at the logs took more than %d s' % MOST_S
 _BLOCK = 262144
 _LOOK_BACK = 4096
 _COUNTED = 8 << 20            # lines before the place are counted up to this size: some 15 ms
@@ -22,11 +28,14 @@ _NEAR = 262144                # a search by time ends this close
 _DATED = re.compile(rb'(?:^|\n)(?:\[\w+\] )?(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d(?::\d\d)?)')
 
 
-def scan_fd(fd: int, scanner: Scanner, begin: int, end: int) -> int:
-    """Feed the bytes from ``begin`` to ``end``. Returns where the last whole line ends; less when it was cut."""
+def scan_fd(fd: int, scanner: Scanner, begin: int, end: int, until: float = math.inf) -> int:
+    """Feed the bytes from ``begin`` to ``end``. Returns where the last whole line ends; less when it was cut.
+
+    Not longer than to ``until`` (monotonic).
+    """
     scanner.before = os.pread(fd, min(begin, _LOOK_BACK), max(0, begin - _LOOK_BACK))
     at = begin
-    while at < end:
+    while at < end and time.monotonic() < until:
         block = os.pread(fd, min(_BLOCK, end - at), at)
         if not block:
             break
@@ -47,11 +56,11 @@ def scan_file(path: str, kind: str = _log_lines.RUNNING) -> Scanner:
     return scanner
 
 
-def scan_packed(fd: int, scanner: Scanner, begin: int) -> None:
+def scan_packed(fd: int, scanner: Scanner, begin: int, until: float = math.inf) -> None:
     """Feed what a gzip file unpacks to from ``begin`` on. EOFError, zlib.error: it is broken, cut or too large."""
     passed = 0
     try:
-        for block in _log_position.unpacked(fd):
+        for block in _log_position.unpacked(fd, until):
             before = block[: max(0, begin - passed)]
             passed += len(block)
             if before:
@@ -63,16 +72,24 @@ def scan_packed(fd: int, scanner: Scanner, begin: int) -> None:
 
 
 class Reader:
-    """Reads the logs of one instance through the private opener."""
+    """Reads the logs of one instance through the private opener, for a minute and some GiB at most.
+
+    Whoever owns them decides how large they are, or seem: a file with holes has any size and takes no room.
+    """
 
     def __init__(self, directory: InstallDir, uid: t.Optional[int]) -> None:
         self.directory, self.uid = directory, uid
+        self.end = time.monotonic() + MOST_S
 
     def scan(self, scanner: Scanner, path: str, segments: t.Sequence[Segment]) -> t.Tuple[
             t.Optional[_log_position.Place], t.List[str]]:
         """The place where the log at ``path`` ends now (None when it was not read), and what could not be read."""
         place, lost = _log_position.Place(path, 0, '', ''), []  # type: t.Optional[_log_position.Place], t.List[str]
         for segment in segments:
+            if time.monotonic() > self.end:
+                lost.append('%s was not read: %s' % (segment.path, _GIVEN_UP))
+                place = None if segment.path == path else place
+                continue
             fd = self.directory.open_log(segment.path, self.uid)
             try:
                 scanner.begin(segment.path)
@@ -80,18 +97,26 @@ class Reader:
                     lost += self._packed(fd, scanner, segment)
                     continue
                 size = os.fstat(fd).st_size
-                end = scan_fd(fd, scanner, min(segment.begin, size), size)
-                number_lines(fd, scanner, segment)
+                end = self._plain(fd, scanner, segment, size, lost)
+                number_lines(fd, scanner, segment._replace(begin=begin_within(segment, size)))
                 if segment.path == path:
                     place = _log_position.place_of(fd, path, end)
             finally:
                 os.close(fd)
         return place, lost
 
-    @staticmethod
-    def _packed(fd: int, scanner: Scanner, segment: Segment) -> t.List[str]:
+    def _plain(self, fd: int, scanner: Scanner, segment: Segment, size: int, lost: t.List[str]) -> int:
+        begin = begin_within(segment, size)
+        if begin > segment.begin:
+            lost.append('only the last %d MiB of %s were read' % (MOST_BYTES >> 20, segment.path))
+        end = scan_fd(fd, scanner, begin, size, self.end)
+        if end + MAX_LINE < size and time.monotonic() > self.end:
+            lost.append('%s was read to byte %d of %d: %s' % (segment.path, end, size, _GIVEN_UP))
+        return end
+
+    def _packed(self, fd: int, scanner: Scanner, segment: Segment) -> t.List[str]:
         try:
-            scan_packed(fd, scanner, segment.begin)
+            scan_packed(fd, scanner, segment.begin, self.end)
             return []
         except (EOFError, zlib.error) as exc:
             return ['%s could not be unpacked to its end: %s' % (segment.path, exc)]
@@ -106,7 +131,7 @@ class Reader:
             except FileNotFoundError:
                 continue
             try:
-                found = last_start(fd, self.directory.path, not_after)
+                found = last_start(fd, self.directory.path, not_after, time.monotonic() + _MOST_SEARCH_S)
             finally:
                 os.close(fd)
             if found is not None:
@@ -130,6 +155,11 @@ class Reader:
         return segments + [Segment(path, begin)]
 
 
+def begin_within(segment: Segment, size: int) -> int:
+    """Where the reading of a file of this size begins: at the place, or nearer to its end."""
+    return max(min(segment.begin, size), size - MOST_BYTES)
+
+
 def number_lines(fd: int, scanner: Scanner, segment: Segment) -> None:
     """Make the numbers of lines those of the file; None where counting what stands before would take too long."""
     entries = [entry for entry in list(scanner.findings.values()) + scanner.markers if entry['file'] == segment.path]
@@ -151,8 +181,13 @@ def count_lines(fd: int, end: int) -> int:
     return count
 
 
-def last_start(fd: int, root: str, not_after: t.Optional[str]) -> t.Optional[t.Tuple[int, str]]:
-    """Offset and local time of the last line that begins a process, at the latest at ``not_after``, from the end on."""
+def last_start(
+    fd: int, root: str, not_after: t.Optional[str], until: float = math.inf
+) -> t.Optional[t.Tuple[int, str]]:
+    """Offset and local time of the last line that begins a process, at the latest at ``not_after``, from the end on.
+
+    None also where it was not found by ``until`` (monotonic): the place is searched by time then.
+    """
     needle = b' ' + root.encode('utf-8', 'surrogateescape') + b'/\n'
     margin = len(needle) + 32
     end = os.fstat(fd).st_size
@@ -162,11 +197,11 @@ def last_start(fd: int, root: str, not_after: t.Optional[str]) -> t.Optional[t.T
         at = block.rfind(needle)
         while at >= 0:
             line = block.rfind(b'\n', 0, at) + 1
-            time = _log_lines.stamp(_log_lines.plain(block[line : at + len(needle)]))
-            if time and (line > 0 or begin == 0) and (not_after is None or time <= not_after):
-                return begin + line, time
+            local = _log_lines.stamp(_log_lines.plain(block[line : at + len(needle)]))
+            if local and (line > 0 or begin == 0) and (not_after is None or local <= not_after):
+                return begin + line, local
             at = block.rfind(needle, 0, at)
-        if begin == 0:
+        if begin == 0 or time.monotonic() > until:
             return None
         end = begin + 32  # a line whose begin was cut off is seen whole in the next block
     return None

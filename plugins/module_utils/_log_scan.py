@@ -75,7 +75,7 @@ class Life:
     def __init__(self, serving: bool = False) -> None:
         self.serving = self.banner = serving
         self.others_serve = False    # a process before this one listened and was not seen to end
-        self.config_invalid = self.ending = self.migrating = False
+        self.config_invalid = self.ending = self.migrating = self.lacks_views = False
 
     def next(self) -> 'Life':
         following = Life()
@@ -200,8 +200,8 @@ class Scanner:
         line, life = found.line, self.life
         if line.code == 'panic' and life.config_invalid:
             return
-        if line.code == 'migration_begins' and life.migrating:
-            return
+        if (line.code == 'migration_begins' and life.migrating) or (line.code == 'views_missing' and life.lacks_views):
+            return  # once is enough: each request of that time has lines of it
         self._follow(line)
         if line.code in _REFUSED:
             self._mark(_log_lines.PORT_REFUSED, text, time, number)
@@ -226,7 +226,9 @@ class Scanner:
             life.config_invalid = True
         elif line.code == 'migration_begins':
             life.migrating = True
-        elif line.code in ('panic', 'out_of_memory'):
+        elif line.code == 'views_missing':
+            life.lacks_views = True
+        elif line.code in ('panic', 'out_of_memory', 'fatal_signal'):
             life.serving = False
 
     def _mark(self, line: Line, text: str, time: t.Optional[str], number: int) -> None:

@@ -20,7 +20,7 @@ _AHEAD = _DAY                # how far a stamp may be ahead of what was written 
 _CTIME_ERROR = 2.0           # dmesg adds whole seconds of the time of boot
 _PRINTK_ERROR = 0.1
 
-_ISO = re.compile(r'(?:\S+ )?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?'
+_ISO = re.compile(r'(?:\S+ )?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,30}))?'
                   r' ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Za-z0-9+-]+)?$')
 _UNIX = re.compile(r'\d{9,10}\.\d{3,6}$')
 _CLOCK = re.compile(r'(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?')

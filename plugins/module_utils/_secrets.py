@@ -23,7 +23,9 @@ _PATTERNS = (  # each with a bound: whoever writes a log must not be able to mak
 )
 # Of variables fewer names are taken, for PWD, SSH_AUTH_SOCK, XDG_SESSION_ID and the like hold what stands in every log.
 _VARIABLE = re.compile(r'pass(?!ive)|secret|token|credential|_pwd|_dsn|(?:api|app|access|private)_?key', re.IGNORECASE)
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_IN_QUOTES = r'([^"\\]*(?:\\.[^"\\]*)*)'
+# What does not go on with a colon is passed over as a whole, so that no text is looked at twice.
+_STRING = re.compile(r'"%s"?(?:\s*:\s*"%s)?' % (_IN_QUOTES, _IN_QUOTES))
 
 
 def is_secret(name: str) -> bool:
@@ -61,7 +63,8 @@ def values_of(value: t.Any, hidden: bool = False) -> t.Set[str]:
 
 def values_in_text(text: str) -> t.Set[str]:
     """As ``values_of``, from what should be JSON and is not."""
-    return {form for name, value in _STRING.findall(text) if is_secret(name) for form in (value, _unescaped(value))}
+    return {form for name, value in _STRING.findall(text)
+            if value and is_secret(name) for form in (value, _unescaped(value))}
 
 
 def _unescaped(value: str) -> str:

@@ -92,9 +92,26 @@ def test_answer_in_pieces_on_a_connection_that_stays_open() -> None:
     assert time.monotonic() - begin < 30.0
     lines = server.got[0].split(b"\r\n")
     assert lines[0] == b"GET /system/api/version/info HTTP/1.1"
-    assert b"Host: shop.example:%d" % server.port in lines and b"Connection: close" in lines
+    assert b"Host: shop.example:none" in lines and b"Connection: close" in lines
     agent = next(line for line in lines if line.startswith(b"User-Agent"))
     assert b"bot" not in agent.lower() and b"spider" not in agent.lower()
+
+
+@pytest.mark.parametrize("host, asked", [
+    ("localhost", "localhost:none"), ("shop.example:8001", "shop.example:none"), ("shop.example:", "shop.example:none"),
+    ("[::1]", "[::1]:none"), ("[::1]:80", "[::1]:none"), ("b\u00fccher.example", "xn--bcher-kva.example:none"),
+])
+def test_application_is_asked_by_no_port(host: str, asked: str) -> None:
+    """Its base URL would be that of our question; a proxy needs the host as it is."""
+    server = Server(response(GOOD))
+    assert _http.get(_http.Target("127.0.0.1", server.port), host, "/", 30.0).status == 200
+    assert ("\r\nHost: %s\r\n" % asked).encode() in server.got[0]
+
+
+def test_proxy_is_asked_by_the_host_as_it_is() -> None:
+    server = Server(response(GOOD))
+    assert _http.get(_http.Target("127.0.0.1", server.port, is_proxy=True), "shop.example", "/", 30.0).status == 200
+    assert b"\r\nHost: shop.example\r\n" in server.got[0]
 
 
 def test_silence_ends_in_time() -> None:
@@ -130,3 +147,42 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert _http.version_info(Server(response(GOOD)).port).version == "3.5.8"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+HOSTILE = {
+    "digits": HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nx",
+    "blanks": HEAD + b"Content-Length:" + b" " * 60000 + b"\r\n\r\nx",
+    "one byte in each of many chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 340000,
+    "no end of a head": HEAD + b"Content-Length:\r\n" * 100000,
+}
+
+
+@pytest.mark.parametrize("answer", list(HOSTILE.values()), ids=list(HOSTILE))
+def test_hostile_answers_take_little_time(answer: bytes) -> None:
+    begin = time.process_time()
+    _http.parse_reply(answer, 2 << 20)
+    _http.parse_response(answer)
+    assert time.process_time() - begin < 3.0
+
+
+@pytest.mark.parametrize("answer", list(HOSTILE.values()), ids=list(HOSTILE))
+def test_hostile_answers_of_a_server(answer: bytes) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+
+        def serve() -> None:
+            connection = server.accept()[0]
+            with connection:
+                try:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+                except OSError:
+                    pass  # it has had enough
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        told = _http.version_info(server.getsockname()[1], timeout=5.0)
+        thread.join()
+    assert told.version is None

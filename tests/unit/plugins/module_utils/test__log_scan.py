@@ -99,16 +99,18 @@ def test_every_situation_of_every_version(version: str, situation: str, blank: s
 @pytest.mark.parametrize(('version', 'situation'), sorted(SITUATIONS))
 def test_markers_of_every_situation(version: str, situation: str) -> None:
     found = markers(scan(SITUATIONS[(version, situation)]['running.log']))
-    running = situation in ('warm-start-sigterm', 'first-start', 'upgrade') or (
+    running = situation in ('warm-start-sigterm', 'first-start', 'upgrade', 'page-in-first-second') or (
         situation == 'locales-missing' and version.startswith('3.5'))
     is_ended = situation in ('warm-start-sigterm', 'upgrade', 'sigterm-in-migration')
-    ends = _ENDED if is_ended and version not in ('2.3.6', '2.5.3', '3.1.9') else []
+    ends = _ENDED if is_ended and version not in ('2.3.6', '2.5.3', '3.1.9', '3.2.1') else []
     wanted = (_STARTED if running else _STARTED[:1]) + ends
     assert [code for code in found if code in _STARTED + _ENDED] == wanted
     assert ('port_refused' in found) == (situation == 'port-in-use')
+    assert found.count('views_missing') == (situation == 'page-in-first-second')
     if situation == 'first-start':
         assert ('database_created' in found) == (version != '3.5.8')
-        assert ('migration_begins' in found) == (version.startswith('3.') and version not in ('3.1.9', '3.2.8'))
+        silent = version in ('3.1.9', '3.2.1', '3.2.8')
+        assert ('migration_begins' in found) == (version.startswith('3.') and not silent)
         assert ('admin_created' in found) == (version != '3.1.9')
 
 
@@ -125,10 +127,27 @@ def test_the_table_says_which_version_prints_a_line(version: str, situation: str
         assert number <= (_versions.parse(line.last) or (9,)), line.code
 
 
+def test_pages_that_were_asked_for_too_early_are_one_marker() -> None:
+    """2.1.2 to 2.5.5 register their templates a second after the port is open; each request has two such lines."""
+    started = SITUATIONS[('2.5.3', 'warm-start-sigterm')]['running.log']
+    error = '[ERRO] 2026/01/31 12:00 view engine is missing, use `RegisterView`\n'
+    coloured = error.replace('[ERRO]', '\x1b[31m[ERRO]\x1b[0m')
+    found = scan(started + (error + coloured) * 150)
+    assert (codes(found), markers(found).count('views_missing')) == ([], 1)
+    assert markers(found)[0] == 'process_started'
+    again = scan((started + error) * 2 + '[ERRO] 2026/01/31 12:00 template index.html does not exist\n')
+    assert (codes(again), markers(again).count('views_missing')) == ([('warning', 'web_server_error')], 2)
+
+
 INSERTED = [
     ('panic: runtime error: index out of range [3] with length 2\n\ngoroutine 87 [running]:\nmain.main()\n', 'panic'),
     ('fatal error: concurrent map writes\n\ngoroutine 1 [running]:\n', 'panic'),
     ('fatal error: runtime: out of memory\n', 'out_of_memory'),
+    *(('%s\nPC=0x46ad81 m=0 sigcode=0\n\ngoroutine 0 [idle]:\n' % text, 'fatal_signal') for text in (
+        'SIGABRT: abort', 'SIGSEGV: segmentation violation', 'SIGBUS: bus error',
+        'SIGILL: illegal instruction', 'SIGTRAP: trace trap', 'SIGFPE: floating-point exception',
+        'SIGSYS: bad system call', 'SIGSTKFLT: stack fault')),
+    ('panic: nil map\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n', 'panic'),
     ('migrate table error  Error 1091 (42000): Can\'t DROP\n', 'migration_failed'),
     ('2026/01/31 12:00:01 migrate table error  boom\n', 'migration_failed'),
     (RED % ('dial tcp 127.0.0.1:3306: connect: connection refused', 'SELECT 1'), 'database_lost'),
