@@ -55,8 +55,7 @@ def own_listeners(proc: _procfs.ProcDir) -> Listeners:
 
 
 def _listeners_of(proc: _procfs.ProcDir) -> t.List[_sockdiag.Sock]:
-    inodes = _holders.socket_inodes(proc)
-    return [sock for sock in _sockdiag.listeners() if sock.inode in inodes]
+    return _sockdiag.listeners(inodes=_holders.socket_inodes(proc))
 
 
 def next_port(

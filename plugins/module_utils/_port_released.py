@@ -10,12 +10,14 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir
 
 SPEC = {
     'dir': {'type': 'path'},
     'binary': {'type': 'str', 'default': 'anqicms'},
     'port': {'type': 'int'},
+    'user': {'type': 'str'},
     'state_dir': {'type': 'path'},
     'ports': {'type': 'list', 'elements': 'int'},
     'address': {'type': 'str', 'default': '::'},
@@ -32,7 +34,8 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
     if params['dir'] is None:
         return [params['port']]
     instance = _instance.resolve(params['dir'], params['binary'])
-    context = Context(instance, StateDir(instance, params['state_dir']), params['port'])
+    state = StateDir(instance, params['state_dir'])
+    context = Context(instance, state, params['port'], user=users.known(params.get('user')))
     context.look()
     if params['port'] is None:
         return [context.start_port]

@@ -10,7 +10,9 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.kinds import OF_CHANGES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import hidden
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
 Validated = t.Tuple[str, t.Dict[str, t.Any]]
@@ -23,16 +25,26 @@ def split_step(step: t.Mapping[str, t.Any]) -> t.Tuple[str, t.Dict[str, t.Any]]:
         raise ValueError('one key is expected, the name of the step, got %s' % names)
     ((name, params),) = step.items()
     if name not in STEPS:
-        raise ValueError('unknown step %s; known are %s' % (name, ', '.join(sorted(STEPS))))
+        raise ValueError('unknown step %s; known are %s' % (name, ', '.join(sorted(set(STEPS).union(OF_CHANGES)))))
     if params is not None and not isinstance(params, dict):
-        raise ValueError('%s: a dictionary of options is expected, got %r' % (name, params))
+        raise ValueError('%s: a dictionary of options is expected, got %s' % (name, type(params).__name__))
     return name, params or {}
+
+
+def shown_step(step: t.Any) -> t.Any:
+    """One entry of ``steps`` as it is shown: what is secret, or not known, is masked."""
+    if not isinstance(step, dict):
+        return hidden.MASK
+    return {name: hidden.options(STEPS[name].spec, params) if name in STEPS and isinstance(params, dict)
+            else params and hidden.MASK for name, params in step.items()}
 
 
 def _options(name: str, params: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Tuple[t.Dict[str, t.Any], t.List[str]]:
     spec = STEPS[name].spec
     result = ArgumentSpecValidator(spec).validate(params)
-    secrets.update(result._no_log_values)
+    # As given, a dictionary may have been one text.
+    secrets.update(result._no_log_values - hidden.ordinary_of(result.validated_parameters))
+    secrets.update(hidden.values_of(spec, result.validated_parameters))
     errors = [error.msg for error in result.errors if not isinstance(error, UnsupportedError)]
     unknown = sorted(str(key) for key in params if key not in spec)
     if unknown:

@@ -26,9 +26,15 @@ _LINES = (  # first version of the line, newest first
     ((3, 4, 7), Behaviour('drains', 'pgrep', 'background')),
     ((3, 4, 5), Behaviour('drains', 'pidof', 'background')),
     ((3, 2, 2), Behaviour('drains', 'pidof', 'before_port')),
-    ((2, 1, 2), Behaviour('stays', 'none', 'before_port')),
+    ((2, 1, 0), Behaviour('stays', 'none', 'before_port')),  # 2.1.2 is the first; its CHANGELOG.md says 2.1.1
     ((0, 0, 0), Behaviour('drains', 'none', 'before_port')),
 )  # type: t.Tuple[t.Tuple[Version, Behaviour], ...]
+# Neighbours that lay out the database alike (the models of their sources); AutoMigrate finds nothing to do.
+SAME_SCHEMA = (
+    ((3, 5, 0), (3, 5, 1)), ((3, 5, 3), (3, 5, 4)), ((3, 5, 5), (3, 5, 6)), ((3, 5, 7), (3, 5, 8)),
+)  # type: t.Tuple[t.Tuple[Version, Version], ...]
+STATISTICS_IN_FILES = (3, 3, 11)  # the table is gone from here on
+STATISTICS_LATE = (3, 5, 0)       # on the way from below that, its rows are in memory for ten seconds
 _PATTERN = re.compile(r'v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?![\d.])')
 
 
@@ -57,9 +63,19 @@ def between(version: t.Optional[str], first: Version, last: Version) -> bool:
     return parsed is not None and first <= parsed <= last
 
 
+def schema_of(version: Version) -> Version:
+    """The first of the versions that lay out the database as this one does."""
+    return next((first for first, second in SAME_SCHEMA if version == second), version)
+
+
 def copies_categories_in_background(version: t.Optional[str]) -> bool:
     """3.2.0 and 3.2.1 copy every article's categories after the port has opened (docs/application.md, Migrations)."""
     return between(version, (3, 2, 0), (3, 2, 1))
+
+
+def pages_come_late(version: t.Optional[str]) -> bool:
+    """2.1.2 to 2.5.5 answer every page with 500 for a second after the version; an unknown version may be one."""
+    return parse(version) is None or between(version, (2, 1, 0), (2, 5, 999))
 
 
 def needs_locales(version: t.Optional[str]) -> bool:
@@ -79,7 +95,7 @@ def embeds_admin_pages(version: t.Optional[str]) -> bool:
 
 def keeps_token_secret_in_config(version: t.Optional[str]) -> bool:
     """2.1.2 to 3.3.3 sign administrator tokens with config.json's token_secret, even an empty one."""
-    return between(version, (2, 1, 2), (3, 3, 3))
+    return between(version, (2, 1, 0), (3, 3, 3))
 
 
 def has_siteinfo(version: t.Optional[str]) -> bool:

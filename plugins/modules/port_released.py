@@ -172,13 +172,11 @@ note:
   sample: 12 connection(s) in TIME_WAIT do not hinder a start.
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _port_released
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = _module.Module(
         argument_spec=_port_released.SPEC,
         required_one_of=[('dir', 'port', 'ports')],
         supports_check_mode=True,

@@ -10,16 +10,31 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Starts the instance from its launch record, which is how it was last seen running, with its arguments, environment,
-    user, groups, umask, limits, priority, control group, working directory and log file.
+  - Starts the instance from its launch record. Arguments, environment, umask, limits, priority and working directory
+    are those that it was last seen running with as the same user. Group and groups come from the user database, control
+    group and security label from the last start that was proved or from its systemd unit. What differs from what was
+    seen is told in RV(notes).
+  - Its output goes where it went. A log outside of the install directory must be the very file that the running process
+    has open, or that of the last proved start; else the start is refused before anything is stopped. Output that went
+    to a pipe, a socket or a terminal goes to C(running.log) of the install directory.
   - Refuses before launching when it cannot end well, because C(config.json) is missing, unreadable or invalid, the port
     is held, or the executable is missing or of another architecture. Without C(config.json) the application would open
     its installer to anybody.
   - The same is so when C(locales/) or C(dictionary.txt) is missing and this version and its settings need it, or when
     the database cannot be connected to, as the user of the instance and within two seconds. C(MYSQL_*) variables of the
     start's environment name the database from version 3.4.2 on. These can be accepted with O(accept_hazards).
+  - Refused, as a task of its own, while a window that has changed something has not ended. Only a recovery may stop or
+    start it then.
+  - A start as root is refused when somebody else can change what root would run, which is the binary, the directories
+    and links on the way to it, and what a link leads to. It is looked at again right before the binary is executed,
+    and what the new process executes is compared with it. Give the user of the files, or accept C(root_runs_writable).
+  - Root takes over no C(LD_*) variable of an earlier process, no place of C(PATH) and no working directory that others
+    can change. What is left out is in RV(notes).
   - Started means that the version endpoint is answered by a listener of exactly this process, and that the process
     lives on for O(stable_for). The application's start banner and an open port are no proof.
+  - Versions 2.1.2 to 2.5.5 answer every page with 500 for a second after that. For them, and for a version that is not
+    known, a home page below 500 is waited for, at most 3 seconds. After that the start is good all the same, with the
+    finding C(page_5xx), because a template may be broken for good.
   - Versions 3.2.2 to 3.4.5 kill every process of their own name when they start. Siblings are protected from that at
     every start, by a directory with a harmless C(pidof) at the head of C(PATH). It never becomes part of the launch
     record.
@@ -64,22 +79,28 @@ options:
   environment:
     description:
       - Environment variables to add to those of the launch record, or to replace there. They are kept for later starts.
+      - They are not shown among the options, and masked in texts of the result, but for values of fewer than four
+        characters, numbers of fewer than eight digits, and what another option shows.
     type: dict
   arguments:
     description:
       - Arguments in place of those of the launch record, without the program itself.
     type: list
     elements: str
-  user:
+  private_port:
     description:
-      - Name of the user to start it as. Needed only when the instance was never seen running, and the owners of its
-        directory, binary, configuration and log differ or are root.
-    type: str
+      - Starts it with C(-port) and a free port from 20000 to 31999, that no proxy knows, for the rest of a window to
+        look at it before visitors reach it. The instance counts as down meanwhile, and later starts do not follow this
+        one.
+      - It listens on all addresses there, as on its own port.
+    type: bool
+    default: false
   accept_hazards:
     description:
       - Codes of hazards that refuse no start of this module, after you have read what they mean.
-      - C(locales_missing), C(dictionary_missing) and C(database_unreachable) have an effect here; the others are
-        hazards of M(anqicms.lifecycle.instance_info). A code that does not exist is refused.
+      - C(root_runs_writable), C(files_left_behind), C(locales_missing), C(dictionary_missing), C(database_unreachable)
+        and C(database_newer) have an effect here; the others are hazards of M(anqicms.lifecycle.instance_info). A code
+        that does not exist is refused.
     type: list
     elements: str
     default: []
@@ -114,12 +135,14 @@ pid:
   type: int
   sample: 4712
 ready_ms:
-  description: Milliseconds from the execution of the binary to the first correct answer.
+  description: Milliseconds from the execution of the binary until it is ready, which is its first correct answer and,
+    for versions whose pages come later, a page that works.
   returned: success
   type: int
   sample: 234
 version:
-  description: The version that it answered, or that of the files when an admin host keeps it from answering.
+  description: The version that it answered. When an admin host keeps it from answering, what this binary told before,
+    or that of C(CHANGELOG.md), which RV(notes) says.
   returned: success
   type: str
   sample: 3.5.8
@@ -146,6 +169,26 @@ log_tail:
   sample:
     - 2024/01/02 15:04:05 /www/wwwroot/shop.example/
     - 2024/01/02 15:04:05 端口已经被占用，可能软件已经启动
+findings:
+  description: What is wrong with its pages, for versions whose pages come later than their version. Empty when they
+    work, and for all other versions.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    severity:
+      description: V(warning).
+      type: str
+    code:
+      description: V(page_5xx), the home page still answers with an error of the server.
+      type: str
+    text:
+      description: What was seen.
+      type: str
+    advice:
+      description: What to do.
+      type: str
+  sample: []
 hazards:
   description: The codes of what was missing. Each can be accepted with O(accept_hazards).
   returned: when it was refused for that
@@ -153,7 +196,8 @@ hazards:
   elements: str
   sample: [database_unreachable]
 notes:
-  description: What could not be restored as it was, what could not be seen, and what is missing and was accepted.
+  description: What differs from how it was seen running, what could not be restored, what could not be seen, and what
+    is missing and was accepted. In check mode what is known of that before the start.
   returned: success
   type: list
   elements: str
@@ -165,14 +209,12 @@ would:
   sample: start /www/wwwroot/shop.example/anqicms as uid 1000
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_verified_start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
     _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
 
 

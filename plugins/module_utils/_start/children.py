@@ -87,12 +87,31 @@ def become(who: Identity) -> None:
 
 
 def close_all_but(keep: t.Set[int]) -> None:
+    """Give up all other files that were inherited, for good.
+
+    Their numbers stay taken, by /dev/null: objects of the process before the fork still own them, and close them when
+    they are collected. A number that was free could be that of a file of ours by then.
+    """
+    try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # there are too many
+        null = -1
     for name in os.listdir('/proc/self/fd'):
-        if int(name) not in keep:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass
+        if int(name) not in keep | {null}:
+            _give_up(int(name), null)
+    if null >= 0:
+        os.close(null)
+
+
+def _give_up(fd: int, null: int) -> None:
+    try:
+        os.fstat(fd)  # the directory that was listed is closed by now
+        if null < 0:
+            os.close(fd)
+        else:
+            os.dup2(null, fd, inheritable=False)
+    except OSError:
+        pass
 
 
 def end(pid: int, limit: float) -> bool:

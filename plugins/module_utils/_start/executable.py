@@ -126,7 +126,21 @@ def _check_mode(file: Opened, record: t.Optional[LaunchRecord]) -> None:
         raise elf.NotRunnable('it lies on a file system that is mounted noexec')
 
 
-def _own_machines() -> t.Set[elf.Machine]:
+def _check_set_id(file: Opened, record: t.Optional[LaunchRecord]) -> None:
+    """Its process would not run as the user that it is started as, whoever has set that."""
+    mode = file.status.st_mode
+    if record is None or os.fstatvfs(file.look).f_flag & os.ST_NOSUID:
+        return
+    if mode & stat.S_ISUID and file.status.st_uid != record.uid:
+        raise elf.NotRunnable('it is set-user-ID (mode %04o): its process would run as user id %d, not %d' % (
+            stat.S_IMODE(mode), file.status.st_uid, record.uid))
+    groups = set(record.groups) | {record.gid}
+    if mode & stat.S_ISGID and mode & stat.S_IXGRP and record.uid != 0 and file.status.st_gid not in groups:
+        raise elf.NotRunnable('it is set-group-ID (mode %04o): its process would run with group id %d' % (
+            stat.S_IMODE(mode), file.status.st_gid))
+
+
+def own_machines() -> t.Set[elf.Machine]:
     """What this kernel runs: what this interpreter is made for, and programs of the other word size if it has them."""
     with Opened('/proc/self/exe') as file:
         own = elf.parse_header(file.read(elf.Range(0, elf.HEADER_BYTES))).machine
@@ -214,6 +228,7 @@ class Chain:
         with Opened(os.path.join(self._directory(), path)) as file:
             self._check_busy(file)
             _check_mode(file, self.record)
+            _check_set_id(file, self.record)
             if file.fd < 0:
                 self._note('%s may not be read by this user: whether it is complete is not known' % path)
                 return None
@@ -227,7 +242,7 @@ class Chain:
             return os.fsdecode(script.interpreter)
 
     def _program(self, file: Opened) -> None:
-        loader = _check_elf(file, _own_machines())
+        loader = _check_elf(file, own_machines())
         if loader is not None:
             self.what = '%s: its loader %s' % (self.instance.executable, elf.shown(os.fsencode(loader)))
             with Opened(os.path.join(self._directory(), loader)) as found:

@@ -10,12 +10,17 @@ import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _evidence, _files, _hazards, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind as _left_behind
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
 
 Params = t.Mapping[str, t.Any]
 LOG_BYTES = 16 << 20  # of the log are searched at most; only where dictionary.txt is missing
@@ -23,18 +28,16 @@ LOG_BYTES = 16 << 20  # of the log are searched at most; only where dictionary.t
 
 def next_version(context: Context) -> t.Optional[str]:
     """That a start would run: the version of the process while it runs the file on disk, else that of the files."""
-    same = context.handle is not None and _runs_the_file(context.handle.proc.fd, context.instance.executable)
-    order = (context.running_version, context.file_version)
-    first, second = order if same else order[::-1]
-    return first or second
+    another = context.runs_another_file()
+    if another is False and context.running_version:
+        return context.running_version
+    return context.file_version or (None if another else context.running_version)
 
 
-def _runs_the_file(proc: int, path: str) -> bool:
-    try:
-        running, on_disk = os.stat('exe', dir_fd=proc), os.stat(path)
-    except OSError:
-        return False
-    return (running.st_dev, running.st_ino) == (on_disk.st_dev, on_disk.st_ino)
+def ask_ahead(context: Context) -> None:
+    """Begin to ask the database where a start will, while something else is done."""
+    if not (context.knows_databases or context.restores_databases):
+        _asking.begin(context)
 
 
 def has_dictionary(directory: _files.InstallDir) -> t.Optional[bool]:
@@ -54,17 +57,31 @@ def databases(context: Context, record: LaunchRecord) -> t.List[_database.Target
 
 def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database.Answer]) -> _preconditions.Needs:
     """All but the answers of the databases, which were asked by who may."""
-    version = next_version(context)
+    there = context.planned_version is None  # else a release will be switched in, which was looked at by itself
+    version = context.planned_version or next_version(context)
+    newer = _newer.ask(context, version, answers)
     with _files.InstallDir(context.instance.dir) as directory:
         tree = _evidence.Tree(directory, directory.owners(record.uid))
-        locales = tree.has_locales() if _versions.needs_locales(version) else None
-        dictionary = has_dictionary(directory) if _versions.may_read_dictionary(version) else None
+        locales = tree.has_locales() if there and _versions.needs_locales(version) else None
+        dictionary = has_dictionary(directory) if there and _versions.may_read_dictionary(version) else None
     read = None  # type: t.Optional[bool]
     if dictionary is False:
         read = _preconditions.dictionary_was_read(context.log_since(0, LOG_BYTES), context.instance.dir)
     return _preconditions.Needs(
         context.instance.dir, version, locales, dictionary, read, answers,
-        names_database=bool(databases(context, record)), uid=record.uid)
+        names_database=bool(databases(context, record)), uid=record.uid,
+        writable=_root_runs.writable(context.instance) if record.uid == 0 else [],
+        owner=name_of(os.stat(context.instance.dir).st_uid), user=name_of(record.uid),
+        left_behind=_left_behind.of(context.instance, ran_as(context), record),
+        newer=newer.newer, newer_than=version, newer_unknown=newer.unknown)
+
+
+def ran_as(context: Context) -> t.Optional[int]:
+    """The user of the process that runs, or ran last."""
+    if context.candidate is not None:
+        return context.candidate.uid
+    record = context.stored_record()
+    return record.uid if record is not None else None
 
 
 def ask_databases(context: Context, record: LaunchRecord) -> t.List[_database.Answer]:

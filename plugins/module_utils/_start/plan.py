@@ -6,11 +6,9 @@
 """How an instance is to be started, and everything that makes a start end badly, before anything is touched."""
 
 import os
-import pwd
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _files,
     _holders,
     _launch,
     _ports,
@@ -19,113 +17,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _record
 
 Params = t.Mapping[str, t.Any]
 
-_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-_NAMES_OF_USER = ('USER', 'LOGNAME')
-
 
 def choose_record(context: Context, params: Params) -> _launch.LaunchRecord:
-    """How to start it: as it runs now, as it was last seen running, or from the owners of its files."""
-    record = None  # type: t.Optional[_launch.LaunchRecord]
-    if context.handle is not None:
-        try:
-            record = _launch.capture(context.handle.proc)
-        except OSError:
-            record = None  # it has ended meanwhile
-    record = record or context.stored_record() or _record_from_owners(context, params.get('user'))
-    return with_options(record, params)
-
-
-def with_options(record: _launch.LaunchRecord, params: Params) -> _launch.LaunchRecord:
-    """The record as the options change it. LifecycleError for what no process can have."""
-    if params.get('arguments') is not None:
-        record = record._replace(argv=[record.argv[0]] + list(params['arguments']))
-    if params.get('user'):
-        user = _user(params['user'])
-        if user.pw_uid != record.uid:
-            record = _as_user(record, user)
-    if params.get('environment'):
-        wanted = {str(name): str(value) for name, value in params['environment'].items()}
-        record = record._replace(environment=dict(record.environment, **wanted))
-    _refuse_impossible(record)
-    return record
-
-
-def _refuse_impossible(record: _launch.LaunchRecord) -> None:
-    wrong = ['the argument %r has a NUL byte' % word for word in record.argv if '\0' in word]
-    for name, value in record.environment.items():
-        if not name or '=' in name or '\0' in name:
-            wrong.append('%r is not a name of an environment variable' % name)
-        elif '\0' in value:
-            wrong.append('the value of %s has a NUL byte' % name)
-    if wrong:
-        raise LifecycleError('It cannot be started so: %s. Nothing was stopped or started.' % '; '.join(wrong))
-
-
-def _as_user(record: _launch.LaunchRecord, user: pwd.struct_passwd) -> _launch.LaunchRecord:
-    environment = dict(record.environment)
-    for name, value in [('HOME', user.pw_dir)] + [(name, user.pw_name) for name in _NAMES_OF_USER]:
-        if name in environment:
-            environment[name] = value
-    return record._replace(uid=user.pw_uid, gid=user.pw_gid, groups=os.getgrouplist(user.pw_name, user.pw_gid),
-                           environment=environment)
-
-
-def _user(name: str) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError as exc:
-        raise LifecycleError('There is no user %s on this host. Nothing was stopped or started. Give the name of the '
-                             "instance's user." % name) from exc
-
-
-def agreeing_owner(owners: t.Mapping[str, int]) -> t.Optional[int]:
-    """The one owner of directory, binary, configuration and log; None when they differ or it is root."""
-    uids = set(owners.values())
-    return uids.pop() if len(uids) == 1 and 0 not in uids else None
-
-
-def _owners(context: Context) -> t.Dict[str, int]:
-    owners = {}
-    with _files.InstallDir(context.instance.dir) as directory:
-        owners[context.instance.dir] = directory.uid
-        for name in (context.instance.binary, 'config.json', 'running.log'):
-            found = directory.lstat(name)
-            if found is not None:
-                owners[name] = found.st_uid
-    return owners
-
-
-def _first_uid(context: Context, user: t.Optional[str]) -> int:
-    if user:
-        return _user(user).pw_uid
-    if os.geteuid() != 0:
-        return os.geteuid()
-    owners = _owners(context)
-    uid = agreeing_owner(owners)
-    if uid is None:
-        listing = ', '.join('%s: uid %d' % item for item in sorted(owners.items()))
-        raise LifecycleError('%s was never seen running, and its files do not say as whom to start it (%s). Nothing '
-                             'was stopped or started. Give user.' % (context.instance.id, listing))
-    return uid
-
-
-def _record_from_owners(context: Context, user: t.Optional[str]) -> _launch.LaunchRecord:
-    """A first start. LifecycleError when it cannot be told as whom."""
-    uid = _first_uid(context, user)
-    try:
-        entry = pwd.getpwuid(uid)
-        gid, groups = entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid)
-        home, name = entry.pw_dir, entry.pw_name
-    except KeyError:
-        gid, groups, home, name = os.stat(context.instance.dir).st_gid, [], context.instance.dir, str(uid)
-    environment = dict(PATH=_PATH, HOME=home, USER=name, LOGNAME=name, LANG=os.environ.get('LANG', 'C.UTF-8'))
-    return _launch.LaunchRecord(
-        argv=[context.instance.executable], environment=environment, uid=uid, gid=gid, groups=groups, umask=0o022,
-        limits=_launch.current_limits(), nice=0, oom_score_adj=0, cgroups={}, label=None, cwd=context.instance.dir,
-        log=os.path.join(context.instance.dir, 'running.log'), ignores_hup=True)
+    """How to start it. LifecycleError when it cannot be told as whom, or so not."""
+    return _record.choose(context, params).record
 
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -137,25 +36,29 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
         pid = found.pid
         return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
     _refuse_config(context)
-    record = _record_for_binary(context, params)
+    _needs.ask_ahead(context)
+    chosen = _choose_for_binary(context, params)
+    record = chosen.record
     _refuse_user(context, record)
-    _refuse_log(context, record)
+    output = _record.output(context, chosen, _needs.untouched(context))
+    output.close()
     refuse_port(context, record)
     # Last, because MySQL counts connections without a login: a start that waits for its port must not add to them.
-    _needs.require(context, params, record, _needs.ask_databases(context, record))
-    words = [context.instance.executable] + record.argv[1:]
-    return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid))
+    notes = _needs.require(context, params, record, _needs.ask_databases(context, record))
+    words = _launch.short([context.instance.executable] + record.argv[1:])
+    return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid),
+                notes=chosen.notes + list(output.notes) + notes)
 
 
-def _record_for_binary(context: Context, params: Params) -> _launch.LaunchRecord:
+def _choose_for_binary(context: Context, params: Params) -> _record.Chosen:
     """A binary that cannot be executed is named first, also where nothing says as whom to execute it."""
     try:
-        record = choose_record(context, params)
+        chosen = _record.choose(context, params)
     except LifecycleError:
         refuse_executable(context, None)
         raise
-    refuse_executable(context, record)
-    return record
+    refuse_executable(context, chosen.record)
+    return chosen
 
 
 def refuse_executable(context: Context, record: t.Optional[_launch.LaunchRecord]) -> None:
@@ -187,18 +90,8 @@ def _refuse_user(context: Context, record: _launch.LaunchRecord) -> None:
                              'started. Run as root or as that user.' % (context.instance.id, record.uid))
 
 
-def _refuse_log(context: Context, record: _launch.LaunchRecord) -> None:
-    """A log that is a link, a device or another user's file is not opened."""
-    if record.log is None:
-        return
-    try:
-        with _files.InstallDir(context.instance.dir) as directory:
-            os.close(directory.open_log(record.log, record.uid))
-    except FileNotFoundError:
-        return
-    except OSError as exc:
-        raise LifecycleError('The log %s of %s cannot be opened: %s. Nothing was stopped or started. Mend its '
-                             'permissions.' % (record.log, context.instance.id, exc.strerror)) from exc
+class HeldByStranger(NotYet):
+    """The port is held by a user who is none of the instance's: nobody knows when that ends."""
 
 
 def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
@@ -211,5 +104,9 @@ def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
         return  # by the process that will have been stopped by then
     found = _holders.holders(port)
     names = ', '.join('pid %s (%s, user %s)' % (h.get('pid'), h.get('exe'), h.get('user')) for h in found)
-    raise NotYet('Port %d of %s is held by %s. %s End that process or change the port.' % (
-        port, context.instance.id, names or 'a holder that is not visible', _needs.untouched(context)), holders=found)
+    others = context.strangers_on(port)
+    way_out = ' ' + context.way_out(others) if others else ''
+    kind = HeldByStranger if others else NotYet
+    raise kind('Port %d of %s is held by %s. %s End that process or change the port.%s' % (
+        port, context.instance.id, names or 'a holder that is not visible', _needs.untouched(context), way_out),
+        holders=found)

@@ -5,7 +5,7 @@
 
 """What a start needs beside a usable configuration, binary, user, log and port: one table. Pure.
 
-Each has the code of a hazard (docs/hazards.md), and is accepted by it. ``_needs.py`` sees, this decides.
+Each has the code of a hazard (docs/hazards.md), and is accepted by it. ``needs.py`` sees, this decides.
 """
 
 import typing as t
@@ -29,6 +29,13 @@ class Needs(t.NamedTuple):
     databases: t.Sequence[Answer] = ()     # of those that the start could ask
     names_database: bool = True
     uid: t.Optional[int] = None            # as whom the database was asked
+    writable: t.Sequence[str] = ()         # what root would run and others can change
+    owner: t.Optional[str] = None          # of the directory, by name
+    left_behind: t.Sequence[str] = ()      # what its new user cannot write
+    user: t.Optional[str] = None           # as whom it is started, by name
+    newer: t.Sequence[str] = ()            # databases that are newer, and how that is seen
+    newer_than: t.Optional[str] = None     # the version that they were compared with
+    newer_unknown: t.Sequence[str] = ()    # why that could not be asked
 
 
 def locales_missing(version: t.Optional[str], directory: str, there: t.Optional[bool]) -> t.Optional[str]:
@@ -57,6 +64,31 @@ def database_unreachable(databases: t.Sequence[Answer], uid: t.Optional[int]) ->
     return 'its database cannot be reached%s: %s' % ('' if uid is None else ' by uid %d' % uid, '; '.join(each))
 
 
+def root_runs_writable(directory: str, writable: t.Sequence[str], owner: t.Optional[str]) -> t.Optional[str]:
+    if not writable:
+        return None
+    way_out = '' if owner in (None, 'root') else '; user: %s starts it as the owner of its files' % owner
+    return 'root would run what others can change in %s: %s%s' % (directory, _listing(writable), way_out)
+
+
+def files_left_behind(left_behind: t.Sequence[str], user: t.Optional[str]) -> t.Optional[str]:
+    if not left_behind:
+        return None
+    return 'it ran as another user before, whose files %s cannot write: %s' % (user, _listing(left_behind))
+
+
+def database_newer(newer: t.Sequence[str], version: t.Optional[str]) -> t.Optional[str]:
+    """An old version changes the tables of a newer one: it adds columns, and hides or takes back what is in them."""
+    if not newer:
+        return None
+    return 'its database is newer than version %s, which would be started and would change its tables: %s' % (
+        version, '; '.join(newer))
+
+
+def _listing(values: t.Sequence[str], most: int = 8) -> str:
+    return ', '.join(values[:most]) + (' and %d more' % (len(values) - most) if len(values) > most else '')
+
+
 class Precondition(t.NamedTuple):
     """``comes_back``: what is missing may be there again without anybody's changing the instance."""
 
@@ -67,6 +99,12 @@ class Precondition(t.NamedTuple):
 
 
 PRECONDITIONS = (
+    Precondition('root_runs_writable', lambda n: root_runs_writable(n.directory, n.writable, n.owner),
+                 'Give user, so that it does not run as root; or give binary and directories to root with mode 0755; '
+                 'or accept root_runs_writable when whoever can change them is trusted with root.',
+                 False),
+    Precondition('files_left_behind', lambda n: files_left_behind(n.left_behind, n.user),
+                 'Give them to that user first (chown).', False),
     Precondition('locales_missing', lambda n: locales_missing(n.version, n.directory, n.locales),
                  'Unpack locales/ of the release again.', False),
     Precondition('dictionary_missing',
@@ -74,6 +112,8 @@ PRECONDITIONS = (
                  'Put dictionary.txt of the release there.', False),
     Precondition('database_unreachable', lambda n: database_unreachable(n.databases, n.uid),
                  'Start the database, or correct mysql.host and mysql.port (or the variables that name it).', True),
+    Precondition('database_newer', lambda n: database_newer(n.newer, n.newer_than),
+                 'Put the files of that version there, or restore the database from a dump of before.', False),
 )
 ADVICE = {precondition.code: precondition.advice for precondition in PRECONDITIONS}
 
@@ -97,6 +137,8 @@ def notes(needs: Needs, accepted: t.Collection[str]) -> t.List[str]:
         found.append('%s is missing, and whether the full-text search is open and needs it is not known' % DICTIONARY)
     if not needs.names_database:
         found.append('config.json names no database: none was asked')
+    if needs.names_database:
+        found += list(needs.newer_unknown)
     if not any(answer.reached for answer in needs.databases):
         found += ['whether %s can be reached is not known: %s' % (answer.target.address, answer.unknown)
                   for answer in needs.databases if answer.unknown]

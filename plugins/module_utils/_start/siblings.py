@@ -69,7 +69,7 @@ def protect(state: StateDir, instance: Instance, record: LaunchRecord,
     problem = _set_up(state, directory, record.uid)
     if problem is None:
         path = ':'.join(part for part in (directory, record.environment.get('PATH')) if part)
-        return dict(record.environment, PATH=path), []
+        return dict(record.environment, PATH=path), ['PATH begins with %s, which protects siblings' % directory]
     if may_kill_siblings(*versions) and has_sibling(instance):
         raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. '
                              'Nothing was stopped or started. Give a state_dir that others may pass, with free space, '

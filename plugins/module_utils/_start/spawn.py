@@ -15,6 +15,7 @@ while and another one takes its place.
 import errno
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -24,9 +25,12 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, used_up
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Parked, is_inside
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import traits as _traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import writers
 
 PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up
@@ -35,9 +39,6 @@ TRIES = 3
 _REAP_S = 5.0
 _UNTOUCHED = 'Nothing was stopped or started.'
 
-_RESET_SIGNALS = (
-    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
-    signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _BUSY_S = 2.0         # so long a binary that somebody writes is tried again, before that is reported
 _BUSY_PAUSE_S = 0.05
 
@@ -69,13 +70,18 @@ def _set_priority(record: LaunchRecord) -> t.List[str]:
     return failed
 
 
+def exec_label(label: str) -> str:
+    """The label in the form that asks for it at the next exec. AppArmor shows a mode behind the name, SELinux none."""
+    return label if label.count(':') > 1 else 'exec ' + re.sub(r' \([a-z]+\)$', '', label)
+
+
 def _set_label(label: t.Optional[str]) -> t.List[str]:
     """SELinux and AppArmor: the label that the next exec gets. Only where it differs from our own."""
     try:
         if not label or label == _procfs.read_text('/proc/self/attr/current').rstrip('\0\n'):
             return []
         with open('/proc/self/attr/exec', 'w') as stream:
-            stream.write(label)
+            stream.write(exec_label(label))
         return []
     except OSError as exc:
         return ['security label %s: %s' % (label, exc)]
@@ -94,8 +100,12 @@ def _differences(record: LaunchRecord) -> t.List[str]:
 
 
 def _reset_signals(ignores_hup: bool) -> None:
-    for number in _RESET_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    """As the kernel gives them. Python ignores some (SIGPIPE, SIGXFSZ), and a caller may have ignored others."""
+    for number in range(1, signal.NSIG):
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            pass  # SIGKILL, SIGSTOP, and those that the C library keeps for itself
     if ignores_hup:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
@@ -125,10 +135,6 @@ def open_log(instance: Instance, path: str, uid: int) -> int:
             raise OSError(exc.errno, exc.strerror, path) from exc
 
 
-def is_inside(instance: Instance, path: str) -> bool:
-    return os.path.normpath(path).startswith(instance.dir.rstrip('/') + '/')
-
-
 def _reason(exc: BaseException) -> str:
     if isinstance(exc, LifecycleError):
         return exc.msg
@@ -137,11 +143,11 @@ def _reason(exc: BaseException) -> str:
     return '%s: %s' % (type(exc).__name__, exc)
 
 
-def _say_if_heard(say: t.Callable[..., None]) -> None:
-    """That it executes the binary now. It does so too when whoever released it is gone."""
+def _say_if_heard(say: t.Callable[..., None], **report: t.Any) -> None:
+    """How far it is. It goes on, too, when whoever released it is gone."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
-        say(executes=True)
+        say(**report)
     except BrokenPipeError:
         pass
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -151,17 +157,20 @@ class _Silent(Exception):
     """The child did not report in time."""
 
 
-class Launcher:
+class Launcher(Parked):
     """A child that is ready to become the instance. ``go`` returns when it has executed the binary.
 
-    ``parked`` is called with the pid of each child that is ready; ``databases`` are asked by the first one.
+    ``parked`` is called with the pid of each child that is ready; ``databases`` are asked by the first one. ``output``
+    is closed with it; by default its user opens the log of the record. ``accepted``: hazards, by their codes.
     """
 
     def __init__(self, instance: Instance, record: LaunchRecord, environment: t.Mapping[str, str],
                  parked: t.Callable[[int], None] = lambda pid: None,
-                 databases: t.Sequence[_database.Target] = ()) -> None:
+                 databases: t.Sequence[_database.Target] = (),
+                 output: t.Optional[_output.Output] = None, accepted: t.Collection[str] = ()) -> None:
         self.instance, self.record, self.environment = instance, record, dict(environment)
-        self.parked, self.databases = parked, databases
+        self.parked, self.databases, self.accepted = parked, databases, accepted
+        self.output = output or _output.Output(record.log)
         self.notes = []  # type: t.List[str]
         self.answers = []  # type: t.List[_database.Answer]
         self.pid = 0
@@ -228,11 +237,13 @@ class Launcher:
             problem = self._release()
             if problem is None:
                 self._close()
+                self._close_output()
                 self._wake()
                 return self.pid
-            self.abandon()
+            self._end_child()
             if left:
                 self.prepare('Nothing was started.')
+        self._close_output()
         raise LifecycleError('%s could not be executed: %s, %d times. Nothing runs. Look who stops or kills processes '
                              'of its user, then start it.' % (self.instance.executable, problem, TRIES))
 
@@ -245,24 +256,43 @@ class Launcher:
 
     def _release(self) -> t.Optional[str]:
         """None when it has executed the binary, else why not. LifecycleError when a fresh child would fail as well."""
+        said = {}  # type: t.Dict[str, t.Any]
         try:
             os.write(self._go, b'g')
             until = time.monotonic() + EXEC_S
-            first = self._report(EXEC_S)
-            second = self._report(until - time.monotonic()) if first.get('executes') else first
+            report = self._report(EXEC_S)
+            while report and not report.get('error'):
+                said.update(report)
+                report = self._report(until - time.monotonic())
         except _Silent:
             return 'the process that was to become it (pid %d) did nothing for %g s, as if it was stopped' % (
                 self.pid, EXEC_S)
-        if second.get('error'):
+        if report.get('error'):
             self.abandon()
-            raise self._not_executed(second)
-        return None if first else 'the process that was to become it was killed'
+            raise self._not_executed(report)
+        if not said.get('file'):
+            return 'the process that was to become it was killed'
+        self._refuse_another(said['file'])
+        return None
+
+    def _refuse_another(self, file: t.Sequence[int]) -> None:
+        """End the process when it does not execute the file that was checked right before."""
+        try:
+            why = _root_runs.why_another(self.pid, self.record.uid, file)
+        except PermissionError:
+            self.notes.append('whether it executes the file that was checked could not be seen by this user')
+            return
+        if why is not None:
+            pid = self.pid
+            self.abandon()
+            raise LifecycleError('%s was started as pid %d, and %s. That process was ended. Nothing runs. Look who '
+                                 'replaces the binary, then start it.' % (self.instance.executable, pid, why))
 
     def _not_executed(self, report: t.Mapping[str, t.Any]) -> LifecycleError:
         what = '%s could not be executed: %s.' % (self.instance.executable, report['error'])
         if report.get('errno') == errno.ETXTBSY:
-            return NotYet('%s After %g s %s. Nothing runs.' % (what, _BUSY_S, self._writers()))
-        return LifecycleError('%s Nothing runs.' % what)
+            return NotYet('%s After %g s %s. Nothing runs.' % (what, _BUSY_S, self._writers()), changed=False)
+        return LifecycleError('%s Nothing runs.' % what, changed=False)
 
     def _writers(self) -> str:
         path = self.instance.executable
@@ -271,7 +301,28 @@ class Launcher:
         except OSError as exc:
             return 'it is gone: %s' % exc.strerror
 
+    def started_record(self) -> LaunchRecord:
+        """As it was started, for the next start."""
+        path, kind = self.output.path, 'null' if self.output.path is None else 'file'
+        return self.record._replace(log=path, log_found='same' if path else None, log_file=None, output=kind,
+                                    error_output=None, traits=_traits.given(self.record.traits))
+
+    def proved_log(self) -> t.Optional[str]:
+        """The log as a proved start has it: none that only the instance's user has vouched for."""
+        path, how = self.output.path, self.output.how
+        chosen = path is not None and (how != _output.BY_USER or is_inside(self.instance.dir, path))
+        return path if chosen else None
+
     def abandon(self) -> None:
+        """End the parked child; no other takes its place."""
+        self._end_child()
+        self._close_output()
+
+    def _close_output(self) -> None:
+        self.output.close()
+        self.output = self.output._replace(fd=-1)
+
+    def _end_child(self) -> None:
         """End the parked child and reap it. Even one that outlives its SIGKILL for a while finds nothing to obey."""
         self._take_back()
         if self.pid:
@@ -302,26 +353,27 @@ class Launcher:
 
         try:
             os.setsid()
-            _children.close_all_but({go_read, status_write, 0, 1, 2})
+            _children.close_all_but({go_read, status_write, self.output.fd, 0, 1, 2})
             notes, answers = self._prepare_child()
             say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
             with _children.Acting(identity_of(self.record)):
                 self._open_standard_files()
-            _say_if_heard(say)
+            _say_if_heard(say, executes=True)
             _children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
-            self._execute()
+            self._execute(lambda file: _say_if_heard(say, file=file))
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
             say(error=_reason(exc), errno=getattr(exc, 'errno', None))
         finally:
             os._exit(70)
 
-    def _execute(self) -> None:
+    def _execute(self, tell: t.Callable[[t.Sequence[int]], None]) -> None:
         """Become the instance. OSError when that fails, for a file that somebody writes after some tries."""
         argv = [self.instance.executable] + list(self.record.argv[1:])
         end = time.monotonic() + _BUSY_S
         while True:
+            tell(_root_runs.checked(self.instance, self.record.uid, self.accepted))
             try:
                 os.execve(self.instance.executable, argv, self.environment)
             except OSError as exc:
@@ -333,35 +385,37 @@ class Launcher:
         record = self.record
         notes = self._place()
         notes += _set_limits(record.limits) + _set_priority(record) + _set_label(record.label)
+        notes += _traits.give(record.traits)
         _reset_signals(record.ignores_hup)
-        outside = bool(record.log) and not is_inside(self.instance, record.log or '')
-        if outside:  # a panel's log: root's directory, opened as root
-            self._log = self._open_log()
         with _children.Acting(identity_of(record)):
             if record.umask is not None:
                 os.umask(record.umask)
             notes += _differences(record)
             _chdir(self.instance, record)
-            if not outside and record.log:
-                self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
+            self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not _children.may_execute(self.instance.executable, record.uid):
                 raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
             return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
     def _open_log(self) -> int:
-        return open_log(self.instance, self.record.log or '', self.record.uid)
+        """What takes its output; -1 where it is thrown away, as before."""
+        if self.output.fd >= 0 or self.output.path is None:
+            return self.output.fd
+        try:
+            return open_log(self.instance, self.output.path, self.record.uid)
+        except PermissionError as exc:
+            text = '%s: uid %d opens it, and needs the right to write it' % (exc.strerror, self.record.uid)
+            raise PermissionError(exc.errno, text, self.output.path) from exc
 
     def _reopen_log(self) -> None:
         """A log that was renamed while it was down (rotation) is not written to: a new one begins."""
-        if not self.record.log or not is_inside(self.instance, self.record.log):
-            return
         try:
             self._log = self._open_log()
         except (OSError, LifecycleError):
             pass  # then the one that was opened before the stop has to do
 
     def _open_standard_files(self) -> None:
-        """Standard input from nothing; output appended to the log as before, thrown away where there was none."""
+        """Standard input from nothing; output appended to the log as before, thrown away where it was before."""
         null = os.open(os.devnull, os.O_RDWR)
         self._reopen_log()
         log = null if self._log < 0 else self._log
@@ -369,12 +423,11 @@ class Launcher:
             os.dup2(descriptor, target)
 
     def _place(self) -> t.List[str]:
-        """The control group: the old one, but on systemd never somebody's login session."""
-        wanted = dict(self.record.cgroups)
-        if _cgroups.runs_systemd() and os.geteuid() == 0 and (not wanted or _cgroups.in_login_session(wanted)):
-            if not _cgroups.in_login_session(_cgroups.own()):
-                return []
+        """The control group that is wanted, and on systemd never somebody's login session."""
+        wanted, leaves = dict(self.record.cgroups), _cgroups.runs_systemd() and os.geteuid() == 0
+        notes = [] if leaves and _cgroups.in_login_session(wanted) else _cgroups.join(wanted)
+        if leaves and _cgroups.in_login_session(_cgroups.own()):
             name = 'anqicms-%s-%d' % (self.instance.id, int(time.time() * 1000))
             failed = _cgroups.leave_login_session(name, os.getpid())
-            return [failed] if failed else []
-        return _cgroups.join(wanted)
+            notes += [failed] if failed else []
+        return notes

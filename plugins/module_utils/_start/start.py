@@ -15,11 +15,17 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _http,
     _process,
     _sockdiag,
+    _versions,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import binary as _binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pages as _pages
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _start_record
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
@@ -36,12 +42,21 @@ _HOSTS_PAUSE_S = 1.0     # between two rounds of asking by the names of sites
 _RETRY_S = 1.0           # between two tries of a start that waits for a database, a port or a busy file
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
+_SOURCES = {_binary.BINARY: 'what this binary told before', _binary.CHANGELOG: 'that of CHANGELOG.md',
+            None: 'not known'}
 _NO_VERSION = (
     'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this '
     'version does this')
 _TOO_LONG = (
     'it did not answer within %g s, the most that this start may take (last answer: %s). It may be migrating its '
     'database, so it was not ended')
+
+
+def note_databases(context: Context) -> None:
+    """What the plan has asked is known: it is not asked again, and their versions are noted."""
+    if context.database_look is not None:
+        _newer.remember(context.state.path, context.database_look.found())
+        context.knows_databases = True
 
 
 def prepare(context: Context, params: Params, untouched: str = 'Nothing was stopped or started.') -> None:
@@ -51,15 +66,19 @@ def prepare(context: Context, params: Params, untouched: str = 'Nothing was stop
         with _process.ProcessHandle(pid) as child:
             context.note('parked', pid=child.pid, start_ticks=child.start_ticks)
 
-    record = _start_plan.choose_record(context, params)
+    chosen = _start_record.choose(context, params)
+    record = chosen.record
     _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
     environment, notes = _shim.protect(context.state, context.instance, record, versions)
     databases = _needs.databases(context, record)
-    launcher = _spawn.Launcher(context.instance, record, environment, parked, databases)
+    output = _start_record.output(context, chosen, untouched)
+    launcher = _spawn.Launcher(context.instance, record, environment, parked, databases, output,
+                               _needs.accepted(context, params))
     try:
         launcher.prepare(untouched)
-        launcher.notes += notes + _needs.require(context, params, record, launcher.answers, untouched)
+        launcher.notes += chosen.notes + list(output.notes) + notes
+        launcher.notes += _needs.require(context, params, record, launcher.answers, untouched)
     except BaseException:
         launcher.abandon()  # no caller may take it for one that is ready
         raise
@@ -73,6 +92,7 @@ class Unproven(LifecycleError):
 class Proof:
     """Waits until one process answers as the instance: the version endpoint, through a listener of its own.
 
+    Where the version may be one whose pages come later than that, a page is waited for, too.
     ``ready_timeout`` counts seconds without progress, ``ready_limit`` all of them.
     """
 
@@ -83,6 +103,7 @@ class Proof:
         self.answer = _http.Answer(None, None, 'never asked')
         self.asked_as: t.Optional[str] = None  # the site whose name got the version
         self.owns: t.Optional[bool] = None
+        self.page: t.Optional[_http.Reply] = None  # the home page, where it was waited for
         self.begin = self.progress_at = time.monotonic()
         self.no_version_since: t.Optional[float] = None
         self.hosts_asked_at = float('-inf')
@@ -96,6 +117,9 @@ class Proof:
             if wrong:
                 return wrong
             time.sleep(_POLL_S if elapsed < _FAST_S and self.answer.status is None else _SLOW_POLL_S)
+        if _versions.pages_come_late(self.answer.version or self.context.file_version):
+            limit = self.context.time_left(_pages.LIMIT_S)
+            self.page = _pages.wait(self.port, self.asked_as or 'localhost', limit, self.handle.gone)
         return None
 
     def _wrong(self, elapsed: float) -> t.Optional[str]:
@@ -170,13 +194,14 @@ class Proof:
         if self.asked_as:
             notes.append('it tells its version only when it is asked as %s: the first site is disabled' % self.asked_as)
         if self.answer.version is None:
-            notes.append('version/info is forbidden (an admin host is set): the version is that of the files')
-        elif self.context.file_version and self.answer.version.lstrip('v') != self.context.file_version.lstrip('v'):
-            told = (self.answer.version, self.context.file_version)
-            notes.append('it says that it is %s, CHANGELOG.md says %s' % told)
+            notes.append('version/info is forbidden (an admin host is set): the version is %s'
+                         % _SOURCES[self.context.files.source])
         if self.owns is None:
             notes.append('whether the listener is its own could not be seen by this user')
-        return notes
+        return notes + _pages.notes(self.page)
+
+    def findings(self) -> t.List[_pages.Finding]:
+        return _pages.findings(self.page)
 
 
 class Start:
@@ -185,20 +210,21 @@ class Start:
     def __init__(self, context: Context, launcher: _spawn.Launcher, stable_for: float) -> None:
         self.context, self.launcher, self.stable_for = context, launcher, stable_for
         self.position, self.log_position = context.log_size(), context.log_position(serving=False)
+        self.error_position = context.log_size('error')
         self.begin = self.ready_at = time.monotonic()
 
     def run(self, params: Params) -> None:
         """LifecycleError when it ends, does not answer, or another process answers."""
         self.begin = time.monotonic()
-        self.context.touched = True
         self.context.launcher = None  # whatever becomes of it, it cannot be released twice
-        self.handle = _process.ProcessHandle(self.launcher.go())
+        self.handle = _process.ProcessHandle(self._go())
         self.proof = Proof(self.context, self.handle, self.context.port_for(self.launcher.record.argv), params)
         wrong = self.proof.wait()
         if wrong is None:
             self.ready_at = time.monotonic()
-            self.context.note_answer(self.ready_at)
-            self.context.slot.release()
+            if not params.get('private_port'):  # nobody reaches it there
+                self.context.downtime.end(self.ready_at)
+                self.context.slot.release()
             self.handle.wait_gone(self.stable_for)
         if self.handle.gone():
             raise self._ended()
@@ -206,16 +232,35 @@ class Start:
             holders = _holders.holders(self.proof.port) if self.proof.answer.alive else []
             raise self._failure(wrong, Unproven, holders=holders)
 
+    def _go(self) -> int:
+        """The pid of the process that executes the binary. One that never did has changed nothing."""
+        before, self.context.touched = self.context.touched, True
+        try:
+            pid = self.launcher.go()
+        except LifecycleError as exc:
+            if exc.result.get('changed') is False:
+                self.context.touched = before
+            else:
+                self.context.act()
+            raise
+        self.context.act()
+        return pid
+
     def _ended(self) -> LifecycleError:
         code = _exit_code(self.handle.pid)
-        if code is None:
-            return self._failure('it ended, its exit code is not known', exit_code=None)
-        why = _exit_codes.explain(code, self.context.file_version, self.context.log_since(self.position))
+        why = _exit_codes.explain(code, self.context.file_version, self._log() + self._error_log())
         return self._failure('it ended: %s' % why.meaning, NotYet if why.passes else LifecycleError, exit_code=code,
                              exit_meaning=why.meaning, advice=why.advice, cause_line=why.line)
 
+    def _log(self) -> str:
+        return self.context.log_since(self.position)
+
+    def _error_log(self) -> str:
+        """From 3.0.6 on the cause of a failed start is there too, also where standard output goes nowhere."""
+        return self.context.log_since(self.error_position, kind='error')
+
     def _failure(self, what: str, kind: t.Type[LifecycleError] = LifecycleError, **more: t.Any) -> LifecycleError:
-        log = _exit_codes.plain_lines(self.context.log_since(self.position))[-_TAIL_LINES:]
+        log = _exit_codes.plain_lines(self._log() or self._error_log())[-_TAIL_LINES:]
         alive = not self.handle.gone()
         state = 'It still runs as pid %d.' % self.handle.pid if alive else 'Nothing runs.'
         said = more.get('cause_line') or (log[-1] if log else 'nothing')
@@ -230,7 +275,8 @@ class Start:
     def result(self) -> t.Dict[str, t.Any]:
         return dict(changed=True, pid=self.handle.pid, ready_ms=milliseconds(self.begin, self.ready_at),
                     version=self.proof.answer.version or self.context.file_version, log_position=self.log_position,
-                    exit_code=None, log_tail=[], notes=self.launcher.notes + self.proof.notes())
+                    exit_code=None, log_tail=[], findings=self.proof.findings(),
+                    notes=self.launcher.notes + self.proof.notes())
 
 
 def _exit_code(pid: int) -> t.Optional[int]:
@@ -242,31 +288,49 @@ def _exit_code(pid: int) -> t.Optional[int]:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
+def _ended_meanwhile(context: Context, pid: int) -> Unproven:
+    """Somebody else has started it, and it ended while its answer was waited for."""
+    log = _exit_codes.of_last_start(context.log_since(0), context.instance.dir)
+    why = _exit_codes.explain(None, context.version, log)
+    tail = _exit_codes.plain_lines(log)[-_TAIL_LINES:]
+    return Unproven('pid %d of %s ran, and ended while its answer was waited for: %s. Its log says: %s. Nothing was '
+                    'started. %s' % (pid, context.instance.id, why.meaning, why.line or (tail or ['nothing'])[-1],
+                                     why.advice), pid=None, exit_meaning=why.meaning, log_tail=tail)
+
+
 def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """It runs already: the same proof, nothing is started. LifecycleError when it does not answer in time."""
     pid, begin = present(context.candidate).pid, time.monotonic()
     proof = Proof(context, present(context.handle), context.port, params)
     wrong = proof.wait()
+    if present(context.handle).gone():
+        raise _ended_meanwhile(context, pid)
     if wrong:
         raise Unproven('pid %d of %s runs, but %s. Nothing was started. Stop it first, or read its log.' % (
             pid, context.instance.id, wrong), pid=pid)
     context.running_version = proof.answer.version
-    context.note_answer(time.monotonic())
+    if proof.owns:
+        context.binaries.learn(context.binaries.running, proof.answer.version)
+    context.downtime.end(time.monotonic())
     context.remember()
     return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
                 version=proof.answer.version or context.file_version, log_position=context.log_position(),
-                notes=['it ran already'] + proof.notes())
+                findings=proof.findings(), notes=['it ran already'] + proof.notes())
 
 
 def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """Start the instance, or prove that it runs. LifecycleError says why it ended.
 
-    Where this run has stopped it, what can pass (a database that is down, a held port, a busy file) is waited for.
+    Where this run has stopped it, what can pass (a database that is down, a held port, a busy file) is waited for. A
+    port that a stranger has taken is waited for no longer than ``ready_timeout``: he may keep it for good.
     """
+    begin = time.monotonic()
     while True:
         try:
             return _start_once(context, params)
         except NotYet as exc:
+            if isinstance(exc, _start_plan.HeldByStranger) and time.monotonic() - begin >= params['ready_timeout']:
+                raise
             if not context.touched or context.until is None or context.time_left(_RETRY_S) < _RETRY_S:
                 raise
             context.slot.release()
@@ -278,19 +342,22 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.hosts = params.get('hosts') or context.hosts
     if context.launcher is None:
         context.will_stop = False
+        _asking.forget(context)
         _start_plan.plan(context, params)
         if context.candidate is not None:
             return verify_running(context, params)
+        note_databases(context)
         prepare(context, params, 'Nothing was started.')
     else:
         context.read_files()  # a step after the stop may have changed config.json, and with it the port
-    launcher = present(context.launcher)
+    launcher = t.cast(_spawn.Launcher, present(context.launcher))
     context.will_stop = False
     _start_plan.refuse_port(context, launcher.record)
     context.progress('starting it, waiting for its version')
     work = Start(context, launcher, params['stable_for'])
     work.run(params)
-    context.remember_started(work.handle, work.launcher.record, work.proof.answer.version, work.log_position)
+    context.remember_started(work.handle, work.launcher, work.proof.answer.version, work.log_position,
+                             proven=bool(work.proof.owns), usual=not params.get('private_port'))
     return work.result()
 
 
@@ -298,4 +365,5 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """The result in check mode: nothing is started."""
     planned = _start_plan.plan(context, params)
     return dict(changed=planned['changed'], would=planned['would'], pid=planned.get('pid'), ready_ms=None,
-                version=context.version, log_position=context.log_position(), exit_code=None, log_tail=[], notes=[])
+                version=context.version, log_position=context.log_position(), exit_code=None, log_tail=[],
+                findings=[], notes=planned.get('notes') or [])

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import signal
+import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _judge, _launch, _procfs
@@ -20,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _judge, _
 _F_SETSIG = getattr(fcntl, 'F_SETSIG', 10)
 _F_SETLEASE = getattr(fcntl, 'F_SETLEASE', 1024)
 _MOST = 4  # processes that a message names
+_LOOK_S = 3.0  # seconds for a look at the open files of all processes
 
 
 def is_written(fd: int) -> t.Optional[bool]:
@@ -75,11 +77,11 @@ def parse_leases(data: bytes, inode: int, device: int) -> t.List[int]:
 def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
     """Looks at other files only by their links: a stat could hang on a dead file server."""
     with _procfs.ProcDir(pid) as proc:
-        for number in proc.names('fd'):
+        for number in proc.descriptors():
             link = proc.optional_link('fd/' + number) or ''
             if not link.startswith('/'):
                 continue
-            fdinfo = proc.read('fdinfo/' + number)
+            fdinfo = proc.read('fdinfo/' + number, 4096)
             inode = parse_inode(fdinfo)
             likely = inode == status.st_ino or (inode is None and link == path)
             if likely and _launch.is_for_writing(fdinfo.decode('ascii', 'replace')):
@@ -94,8 +96,11 @@ def _has_mapped(pid: int, status: os.stat_result) -> bool:
 
 
 def _pids(matches: t.Callable[[int], bool]) -> t.List[int]:
-    found = []
+    found = []  # type: t.List[int]
+    end = time.monotonic() + _LOOK_S
     for pid in _procfs.list_pids():
+        if time.monotonic() > end:
+            break
         try:
             if matches(pid):
                 found.append(pid)

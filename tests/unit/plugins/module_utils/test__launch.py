@@ -128,3 +128,37 @@ def test_capture_of_this_process() -> None:
     assert found.cwd == os.getcwd()
     assert {name: found.limits[name] for name in found.limits} == {
         name: value for name, value in _launch.current_limits().items() if name in found.limits}
+
+
+FITS = [
+    (["/a/anqicms"], {}, -1, None),
+    (["/a/anqicms"], {"A": "x" * 1000}, 8 << 20, None),
+    (["/a/anqicms"], {"A": "x" * (128 << 10)}, -1, "more than 128 KiB"),
+    (["/a/anqicms"] + ["x" * 100000] * 25, {}, -1, None),
+    (["/a/anqicms"] + ["x" * 100000] * 25, {}, 8 << 20, "stack limit allows 2032"),
+    (["/a/anqicms"], {str(number): "x" * 100000 for number in range(2)}, 4096, "stack limit allows 112"),
+    (["/a/anqicms"], {"A": "x" * 100000}, 4096, None),
+]  # type: t.List[t.Tuple[t.List[str], t.Dict[str, str], int, t.Optional[str]]]
+
+
+@pytest.mark.parametrize("argv,environment,stack,why", FITS)
+def test_what_execve_would_refuse_is_known_before(
+    argv: t.List[str], environment: t.Dict[str, str], stack: int, why: t.Optional[str]
+) -> None:
+    found = _launch.why_too_large(record(argv=argv, environment=environment, limits={"3": [stack, -1]}))
+    assert (found is None) if why is None else (why in (found or ""))
+
+
+def test_results_show_a_part_of_what_is_long() -> None:
+    many = {"N%d" % number: "x" for number in range(5000)}
+    shown = _launch.masked(record(argv=["a" * 5000] + ["b"] * 5000, environment=dict(many, PATH="p" * 3000)))
+    assert len(shown["argv"]) == 201 and shown["argv"][-1] == "... (4801 more)"
+    assert shown["argv"][0] == "a" * 1000 + "... (4000 more characters)"
+    assert len(shown["environment"]) == 200 and shown["environment"]["PATH"].startswith("ppp")
+
+
+def test_the_limit_of_the_address_space() -> None:
+    limits = _launch.parse_limits('Max address space         1073741824           unlimited            bytes     \n')
+    assert _launch.address_space(limits) == 1048576
+    assert _launch.address_space({'9': [-1, -1]}) is None
+    assert _launch.address_space({}) is None

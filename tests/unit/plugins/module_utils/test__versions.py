@@ -20,7 +20,7 @@ def test_parse(text: t.Optional[str], parsed: t.Optional[t.Tuple[int, int, int]]
 
 @pytest.mark.parametrize("version,on_sigterm,kills,migration", [
     ("2.0.1", "drains", "none", "before_port"),
-    ("2.1.1", "drains", "none", "before_port"),
+    ("2.1.1", "stays", "none", "before_port"),
     ("2.1.2", "stays", "none", "before_port"),
     ("2.5.3", "stays", "none", "before_port"),
     ("3.2.1", "stays", "none", "before_port"),
@@ -45,7 +45,7 @@ RANGES = [
     (_versions.copies_categories_in_background, ["3.2.0", "3.2.1"], ["3.1.9", "3.2.2"]),
     (_versions.needs_locales, ["3.3.9", "3.3.11", "3.4.0", "3.4.10"], ["3.3.8", "3.5.0"]),
     (_versions.embeds_admin_pages, ["3.4.5", "3.5.8"], ["3.4.4", "2.5.3"]),
-    (_versions.keeps_token_secret_in_config, ["2.1.2", "3.3.3"], ["2.1.1", "3.3.4"]),
+    (_versions.keeps_token_secret_in_config, ["2.1.1", "2.1.2", "3.3.3"], ["2.0.1", "3.3.4"]),
 ]  # type: t.List[t.Tuple[t.Callable[[t.Optional[str]], bool], t.List[str], t.List[str]]]
 
 
@@ -54,6 +54,12 @@ def test_ranges(rule: t.Callable[[t.Optional[str]], bool], yes: t.List[str], no:
     assert [rule(version) for version in yes] == [True] * len(yes)
     assert [rule(version) for version in no] == [False] * len(no)
     assert rule(None) is False
+
+
+def test_which_pages_come_late() -> None:
+    late = ["2.1.1", "2.1.2", "2.5.3", "2.5.5", None, "", "nightly"]
+    assert [_versions.pages_come_late(version) for version in late] == [True] * len(late)
+    assert not any(map(_versions.pages_come_late, ["2.0.1", "3.0.5", "3.2.1", "3.5.8"]))
 
 
 def test_at_least() -> None:

@@ -34,6 +34,10 @@ CASES = [
     (dict(databases=[DOWN, UNKNOWN]), []),
     (dict(databases=[]), []),
     (dict(locales=False, databases=[DOWN]), ["locales_missing", "database_unreachable"]),
+    (dict(writable=["/www/a (owner www)"], owner="www"), ["root_runs_writable"]),
+    (dict(writable=[], owner="www"), []),
+    (dict(left_behind=["running.log (owner root, mode 0644)"], user="www"), ["files_left_behind"]),
+    (dict(writable=["/www/a (owner www)"], databases=[DOWN]), ["root_runs_writable", "database_unreachable"]),
 ]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.List[str]]]
 
 
@@ -70,6 +74,13 @@ def test_the_message_says_what_was_seen_what_was_not_done_and_what_to_do() -> No
     assert "Nothing was started." in error.msg
     assert "Start the database" in error.msg
     assert error.result["hazards"] == ["database_unreachable"]
+
+
+def test_both_ways_out_of_a_start_as_root_are_named() -> None:
+    error = refusal(writable=["/www/a (owner www)"], owner="www")
+    assert "user: www starts it as the owner of its files" in error.msg
+    assert "accept root_runs_writable by name" in error.msg
+    assert "user: root" not in refusal(writable=["/www/a (mode 0777)"], owner="root").msg
 
 
 def test_what_was_accepted_refuses_nothing_and_is_noted() -> None:

@@ -62,6 +62,13 @@ def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
     assert _shim.may_kill_siblings(*versions) is expected
 
 
+@pytest.mark.parametrize("label,expected", [
+    ("system_u:system_r:httpd_t:s0", "system_u:system_r:httpd_t:s0"), ("anqicms (enforce)", "exec anqicms"),
+    ("/usr/bin/x (complain)", "exec /usr/bin/x"), ("unconfined", "exec unconfined")])
+def test_how_a_label_is_asked_for(label: str, expected: str) -> None:
+    assert _spawn.exec_label(label) == expected
+
+
 def of_this_process(instance: Instance) -> _launch.LaunchRecord:
     with _procfs.ProcDir(os.getpid()) as proc:
         record = _launch.capture(proc)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What a start follows of how the instance was seen running. Pure.
+
+A process of the instance's user shows how that user has it run: arguments, environment, directory, umask, limits, nice.
+It shows nothing that root would have to give: user, groups, security label and control group come from the last start
+that was proved, from the user database, or from the unit. What differs is named.
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import in_login_session
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Proved
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import traits as _traits
+
+
+class Account(t.NamedTuple):
+    """A user as the user database has it. ``known``: it has an entry there."""
+
+    uid: int
+    gid: int
+    groups: t.Sequence[int]
+    home: str
+    name: str
+    known: bool = True
+
+
+class Own(t.NamedTuple):
+    """What a process of ours has, and the new one would have where nothing else is wanted."""
+
+    label: t.Optional[str] = None
+    cgroups: t.Mapping[str, str] = {}
+
+
+class Settled(t.NamedTuple):
+    record: LaunchRecord
+    notes: t.List[str]
+
+
+def as_seen(seen: LaunchRecord) -> Settled:
+    """Everything as it was seen: a process of root, or for a caller who has no rights to give."""
+    return Settled(seen, _traits.named(seen.traits))
+
+
+def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account, proved: t.Optional[Proved],
+           own: Own, in_its_unit: bool = False) -> Settled:
+    """How to start it as this user.
+
+    ``seen``: how it was last seen running. ``fresh``: a plain start. ``in_its_unit``: the control group that it was
+    seen in is that of a unit which root has written for it.
+    """
+    proved = proved if proved is not None and proved.uid == account.uid else None
+    if seen is not None and seen.uid == account.uid:
+        record, notes = seen, _traits.named(seen.traits)
+    else:
+        record, notes = fresh, _of_another_user(seen, account)
+    gid, groups = _groups(record, account, proved)
+    notes += _different_groups(seen, gid, groups) if record is seen else []
+    label, cgroups = (proved.label, proved.cgroups) if proved else (None, {})
+    if in_its_unit and record is seen:
+        cgroups = record.cgroups
+    if record is seen:
+        notes += _different_place(record, label, cgroups, own)
+    return Settled(record._replace(gid=gid, groups=list(groups), label=label, cgroups=dict(cgroups)), notes)
+
+
+def _groups(record: LaunchRecord, account: Account, proved: t.Optional[Proved]) -> t.Tuple[int, t.Sequence[int]]:
+    if proved is not None and not account.known:
+        return proved.gid, proved.groups
+    if (record.gid, {*record.groups, record.gid}) == (account.gid, {*account.groups, account.gid}):
+        return record.gid, record.groups  # the same rights, whether or not the list repeats the first group
+    return account.gid, account.groups
+
+
+def _of_another_user(seen: t.Optional[LaunchRecord], account: Account) -> t.List[str]:
+    if seen is None:
+        return []
+    text = ('it was last seen as uid %d and starts as uid %d: arguments, environment, directory, umask, limits, nice '
+            'value and log of then are not taken over' % (seen.uid, account.uid))
+    return [text + (' (arguments: %s)' % ' '.join(seen.argv[1:]) if seen.argv[1:] else '')]
+
+
+def _different_groups(seen: t.Optional[LaunchRecord], gid: int, groups: t.Sequence[int]) -> t.List[str]:
+    if seen is None or (seen.gid, {*seen.groups, seen.gid}) == (gid, {*groups, gid}):
+        return []
+    return ['it was seen with group %d and groups %s: it starts with group %d and groups %s, as the user database has '
+            'them' % (seen.gid, list(seen.groups), gid, list(groups))]
+
+
+def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapping[str, str],
+                     own: Own) -> t.List[str]:
+    """Security label and control group."""
+    notes = []
+    if seen.label is not None and seen.label != (label or own.label):
+        notes.append('it was seen with the security label %s, which no proved start had: it gets that of a fresh start'
+                     % seen.label)
+    if in_login_session(seen.cgroups):
+        return notes  # never taken over, and no loss
+    wanted = cgroups or own.cgroups
+    others = ['%s:%s' % item for item in sorted(seen.cgroups.items()) if wanted.get(item[0], item[1]) != item[1]]
+    if others:
+        notes.append('it was seen in the control group %s, which is neither that of its last proved start nor of its '
+                     'unit: it is not taken over' % ', '.join(others))
+    return notes
