@@ -14,6 +14,7 @@ SPEC = dict(
     timeout=dict(type='float', default=30.0),
     idle_timeout=dict(type='float', default=5.0),
     quiet_timeout=dict(type='float', default=120.0),
+    migration_timeout=dict(type='float', default=3600.0),
     force=dict(type='str', default='idle', choices=['never', 'idle', 'timeout']),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 

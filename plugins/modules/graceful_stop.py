@@ -15,6 +15,8 @@ description:
     nothing is signalled. Nothing is ever found or killed by its name.
   - What C(SIGTERM) does depends on the version. 2.1.2 to 3.2.1 close their port and never end; 3.2.2 to 3.5.1 end when
     their requests have ended; 3.5.2 and later end at once and cut the requests in flight.
+  - Refused, as a task of its own, while a window that has changed something has not ended. Only a recovery may stop or
+    start it then.
   - A process whose database migration is seen running is never sent C(SIGKILL), whatever O(force) says. From 3.4.5 on,
     where a migration runs in the background, C(SIGTERM) itself ends the process.
 extends_documentation_fragment:
@@ -54,6 +56,18 @@ options:
         RV(quiet).
     type: float
     default: 120
+  migration_timeout:
+    description:
+      - Seconds to wait before C(SIGTERM) until the application does not migrate its database. V(0) looks once and does
+        not wait. In a window the wait ends at its deadline at the latest.
+      - From version 3.4.5 on it migrates after its port has opened, and C(SIGTERM) would end it in the middle. So the
+        database, and those of further sites, are asked with the host's MySQL client where the version is 3.4.5 or
+        later or not known, and for all versions while the port has not opened yet.
+      - When it has not ended by then, the module fails and nothing is signalled, whatever O(force) says.
+      - Where the database cannot be asked, because there is no client, no right, no name or no answer, that does not
+        hinder the stop; see RV(migration).
+    type: float
+    default: 3600
   force:
     description:
       - V(never) only asks. A process that does not end in O(timeout) is left alive, and the module fails.
@@ -136,6 +150,13 @@ requests:
       type: int
       returned: always
   sample: {"in_flight": 2, "cut": 0}
+notes:
+  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  returned: when there are any
+  type: list
+  elements: str
+  sample:
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
 quiet:
   description: Backups and restores of the application itself that were seen before the signal, and waited for.
   returned: always, unless it was refused for another reason
@@ -169,6 +190,29 @@ quiet:
       - path: /www/shop/data/backup/20261126120000.sql
         kind: restore
     known: true
+migration:
+  description: The migrations of the database that ran.
+  returned: always, unless it was refused for another reason
+  type: dict
+  contains:
+    waited_ms:
+      description: Milliseconds that they were waited for.
+      type: int
+      returned: always
+    seen:
+      description: What was waited for, each with the name of the database.
+      type: list
+      elements: str
+      returned: always
+    unknown:
+      description: What could not be asked, or a migration that has not ended and does not go on.
+      type: list
+      elements: str
+      returned: always
+  sample:
+    waited_ms: 1840
+    seen: ['shop: last_run_version is 3.3.11, not 3.5.8']
+    unknown: []
 waited_ms:
   description: Milliseconds from the first look to the verdict.
   returned: always, unless it was refused
@@ -180,7 +224,7 @@ last_log_line:
   type: str
   sample: 监听到退出信号
 survivors:
-  description: Children of the process that live on. They are not signalled.
+  description: Children of the process that live on, at most 100. They are not signalled.
   returned: always, unless it was refused
   type: list
   elements: dict
@@ -205,7 +249,9 @@ respawned:
   type: int
   sample: null
 open_files:
-  description: Processes other than readers of logs that hold files below the install directory open.
+  description:
+    - Processes other than readers of logs that hold files below the install directory open.
+    - At most 100 of them and 200 files of each, found within 3 seconds.
   returned: always, unless it was refused
   type: list
   elements: dict
@@ -240,15 +286,14 @@ zombie_parent:
   sample: null
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_step_graceful_stop.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, _stop.foresee, _stop.stop, ('timeout', 'idle_timeout', 'quiet_timeout'))
+    module = _module.Module(argument_spec=_module.common_spec(**_step_graceful_stop.SPEC), supports_check_mode=True)
+    _module.run_on_instance(module, _stop.foresee, _stop.stop_as_task, (
+        'timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout'))
 
 
 if __name__ == '__main__':

@@ -75,6 +75,15 @@ def idle_grace(version: t.Optional[str]) -> float:
     return 0.03 if _versions.behaviour(version).on_sigterm == 'stays' else 2.0
 
 
+def would_kill(version: t.Optional[str], force: str) -> str:
+    """What a plan says of SIGKILL, where it is the rule and no exception. Pure."""
+    if _versions.behaviour(version).on_sigterm != 'stays':
+        return ''
+    if force == 'never':
+        return '; version %s never ends by it, and force is never: it will stay, with its port closed' % version
+    return ', and SIGKILL when its port is closed and no request is left: version %s never ends by SIGTERM' % version
+
+
 class Look(t.NamedTuple):
     """One look at a process that was asked to end. Times in seconds.
 

@@ -7,11 +7,15 @@
 
 import os
 import re
+import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs
 
 _LOG = re.compile(r'\.log($|[.\-_ ])')  # running.log, running.log.1, running.log (deleted)
+
+_MOST, _MOST_FILES = 100, 200  # processes that are held and named, and files of each
+_LOOK_S = 3.0  # seconds for a look at the open files of all processes
 
 
 class OpenFiles(t.NamedTuple):
@@ -35,33 +39,37 @@ def parse_flags(fdinfo: str) -> int:
 
 
 def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
+    found = {}  # type: t.Dict[str, str]
     try:
-        names = os.listdir('/proc/%d/fd' % pid)
+        with _procfs.ProcDir(pid) as proc:
+            for name in proc.descriptors():
+                path = proc.optional_link('fd/' + name) or ''
+                if path.startswith(prefix) and not _only_reads_log(proc, name, path):
+                    found[name] = path
+                if len(found) >= _MOST_FILES:
+                    break
     except OSError:
-        return {}
-    found = {}
-    for name in names:
-        try:
-            path = os.readlink('/proc/%d/fd/%s' % (pid, name))
-        except OSError:
-            continue
-        if path.startswith(prefix) and not _only_reads_log(pid, name, path):
-            found[name] = path
+        pass  # ended, not ours to look at, or too many
     return found
 
 
-def _only_reads_log(pid: int, name: str, path: str) -> bool:
+def _only_reads_log(proc: _procfs.ProcDir, name: str, path: str) -> bool:
     try:
-        with open('/proc/%d/fdinfo/%s' % (pid, name)) as stream:
-            return is_log_reader(path, parse_flags(stream.read()))
+        return is_log_reader(path, parse_flags(proc.read('fdinfo/' + name, 4096).decode('ascii', 'replace')))
     except OSError:
         return False
 
 
 def holders(directory: str, but: t.Container[int]) -> t.List[OpenFiles]:
-    """Every process but these that this user may look at and that has a file below the directory open."""
-    prefix, found = directory.rstrip('/') + '/', []
+    """Every process but these that this user may look at and that has a file below the directory open.
+
+    At most 100, and what was found in some seconds: anybody may open files, and each takes a descriptor of ours.
+    """
+    prefix, found = directory.rstrip('/') + '/', []  # type: str, t.List[OpenFiles]
+    end = time.monotonic() + _LOOK_S
     for pid in _procfs.list_pids():
+        if time.monotonic() > end or len(found) >= _MOST:
+            break
         paths = {} if pid in but else _open_paths(pid, prefix)
         handle = _process.open_process(pid) if paths else None
         if handle is not None:

@@ -18,12 +18,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _local_ti
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
 BACKUP, RESTORE = 'backup', 'restore'
 LOG_BYTES = 1 << 18  # how much of the log's end is searched for the end of a backup
 _PLACE = '/data/backup/'
 _DELETED = ' (deleted)'
 _POLL_S, _PROGRESS_S = 0.05, 1.0
+_MOST_TABLES = 16  # threads of a leader that has ended: they share their descriptors
 _NAME = re.compile(r'\d{14}\.sql')
 _DONE = re.compile(
     r'^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) dumping\.all\.done\.cost'
@@ -137,20 +139,15 @@ def _descriptor(proc: _procfs.ProcDir, table: str, number: str, place: str) -> t
     if not stat.S_ISREG(info.st_mode):
         return None
     try:
-        flags = _open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number)).decode('ascii', 'replace'))
+        flags = _open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
     except PermissionError:
         return Descriptor(path, None, info.st_size, info.st_mtime)
     return Descriptor(path, flags, info.st_size, info.st_mtime)
 
 
 def _descriptors(proc: _procfs.ProcDir, table: str, place: str) -> t.Iterator[Descriptor]:
-    """OSError when this user may not look, or the process is gone."""
-    fd = os.open('%sfd' % table, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
-    try:
-        numbers = os.listdir(fd)
-    finally:
-        os.close(fd)
-    for number in numbers:
+    """OSError when this user may not look, there are too many, or the process is gone."""
+    for number in proc.descriptors(table):
         try:
             entry = _descriptor(proc, table, number, place)
         except OSError as exc:
@@ -167,7 +164,7 @@ def look(proc: _procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) 
     known = True
     entries: t.List[Descriptor] = []
     try:
-        for table in _tables(proc):
+        for table in _tables(proc)[:_MOST_TABLES]:
             entries += _descriptors(proc, table, place)
     except OSError as exc:
         known = exc.errno in _procfs.GONE
@@ -193,16 +190,16 @@ def would_wait(seen: Seen, seconds: float) -> str:
 # --- the wait before the signal
 
 
-class Wait:
+class Wait(Waiting):
     """Waits until the process neither backs up nor restores. The time counts from the first look that saw one."""
 
+    option = 'quiet_timeout'
+
     def __init__(self, context: Context, handle: _process.ProcessHandle, seconds: float) -> None:
-        self.context, self.handle, self.seconds = context, handle, seconds
+        Waiting.__init__(self, context, handle, seconds)
         self.seen = Seen(True, {})
         self.known = True
         self.first: t.Dict[File, t.Tuple[float, int]] = {}
-        self.begin: t.Optional[float] = None
-        self.waited = self.told_at = 0.0
 
     def is_quiet(self) -> bool:
         """One look. What cannot be seen does not hold the stop up: the result says that it is not known."""
@@ -226,11 +223,6 @@ class Wait:
                 self.is_quiet()
         finally:
             self.waited += time.monotonic() - begin
-
-    def _end(self) -> float:
-        end = (self.begin or 0.0) + self.seconds
-        until = self.context.until
-        return end if until is None else min(end, until)
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -257,12 +249,6 @@ class Wait:
             pid=self.handle.pid,
             quiet=self.result(),
         )
-
-    def _limit(self) -> str:
-        until = self.context.until
-        if until is not None and until <= (self.begin or 0.0) + self.seconds:
-            return 'until the deadline of the window'
-        return 'and quiet_timeout is %g s' % self.seconds
 
     def result(self) -> t.Dict[str, t.Any]:
         return dict(waited_ms=round(self.waited * 1000), files=rows(self.first), known=self.known)

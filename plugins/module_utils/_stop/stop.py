@@ -5,6 +5,7 @@
 
 """Stop exactly one process: wait for its requests, ask it to end, prove that it is gone, say what was cut."""
 
+import functools
 import os
 import signal
 import time
@@ -14,16 +15,17 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _holders,
     _process,
     _procfs,
-    _selection,
     _sockdiag,
     _supervisors,
     _versions,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds, name_of_signal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating as _migrating
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import survivors as _survivors
@@ -36,6 +38,7 @@ _KILL_BASE_S, _KILL_S_PER_GIB = (
     5.0,
 )  # the kernel frees memory before it closes sockets: 0.07 s a GiB were measured
 _RESPAWN_WATCH_S = 2.0
+_MOST_THREADS = 1000  # whose signal masks are looked at
 _DEAF_LOOKS, _DEAF_PAUSE = 20, 0.002  # a Go program blocks all signals for a moment whenever it starts a thread
 
 
@@ -57,6 +60,7 @@ def _prepare(context: Context, params: Params) -> t.List[t.Dict[str, t.Any]]:
     candidate, handle = context.look(), context.handle
     if candidate is None or handle is None:
         _refuse_blindness(context)
+        context.refuse_unclear()
         return []
     if not handle.may_signal():
         raise LifecycleError(
@@ -85,7 +89,7 @@ def _deafness(handle: _process.ProcessHandle) -> t.Optional[str]:
     for look in range(_DEAF_LOOKS):
         time.sleep(_DEAF_PAUSE if look else 0.0)
         try:
-            tasks = [handle.proc.read('task/%s/status' % task) for task in handle.proc.names('task')]
+            tasks = [handle.proc.read('task/%s/status' % task) for task in handle.proc.names('task', _MOST_THREADS)]
         except OSError:
             continue  # a thread or the process has ended meanwhile
         verb = _process.deafness([_procfs.parse_status(data) for data in tasks])
@@ -105,18 +109,40 @@ def _refuse_deaf(context: Context, handle: _process.ProcessHandle, params: Param
         )
 
 
+def _has_answered(context: Context) -> bool:
+    """Whether the port is open, or was in this life of the process, as far as that is told at once."""
+    return context.running_version is not None or context.listens()
+
+
+def ask_ahead(context: Context) -> None:
+    """Begin to ask the database where a stop will, while something else is done. The process has been looked at."""
+    if context.candidate is not None and _migrating.can_migrate(context.version, _has_answered(context)):
+        _asking.begin(context)
+
+
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the stop would do. LifecycleError for everything that makes it impossible."""
+    ask_ahead(context)
     _prepare(context, params)
     if context.candidate is None or context.handle is None:
         return dict(changed=False, would='nothing: it does not run')
     pid, seen = context.candidate.pid, _quiet.look_at(context, context.handle)
+    migration = _migrating.Wait(context, context.handle, params['migration_timeout'], _has_answered(context))
+    judged = migration.look() if migration.asks and not context.begins else migration.judged
     return dict(
         changed=True,
         pid=pid,
         quiet=dict(_quiet.nothing(), files=_quiet.rows(seen.files), known=seen.known),
-        would='%swait at most %g s for requests in flight, then send SIGTERM to pid %d'
-        % (_quiet.would_wait(seen, params['quiet_timeout']), params['idle_timeout'], pid),
+        migration=migration.result(),
+        notes=list(judged.unknown),
+        would='%s%swait at most %g s for requests in flight, then send SIGTERM to pid %d%s'
+        % (
+            _migrating.would_wait(judged, params['migration_timeout']),
+            _quiet.would_wait(seen, params['quiet_timeout']),
+            params['idle_timeout'],
+            pid,
+            _kill_policy.would_kill(context.version, params['force']),
+        ),
     )
 
 
@@ -146,9 +172,12 @@ class Stop:
         self.opened = self.listened or context.running_version is not None or self._has_served()
         self.database = _database_use.Watch(handle.proc, context.port)
         self.quiet = _quiet.Wait(context, handle, params['quiet_timeout'])
+        self.migrates = _migrating.Wait(context, handle, params['migration_timeout'], self.opened)
 
     def run(self) -> None:
         """Wait until idle, signal, wait for the end. LifecycleError when the process lives on."""
+        self.migrates.until_over()  # a process begins none later, so the look may stand before the wait for requests
+        _asking.forget(self.context)
         self._wait_until_started()
         self.in_flight = self._wait_until_idle()
         while not self.quiet.is_quiet():  # the last look before the signal: a restore may have begun meanwhile
@@ -221,6 +250,7 @@ class Stop:
         self.context.touched = True
         self.context.note('signal', signal=name_of_signal(number), pid=self.handle.pid)
         if self.handle.signal(number):
+            self.context.act()
             self.signals.append(dict(signal=name_of_signal(number), at_ms=milliseconds(self.begin)))
 
     def _wait_for_end(self) -> None:
@@ -242,8 +272,8 @@ class Stop:
         return self.context.until is not None and time.monotonic() >= self.context.until
 
     def _note_listener_end(self) -> None:
-        if self.listened and self.context.listener_ended_at is None:
-            self.context.listener_ended_at = time.monotonic()
+        if self.listened:
+            self.context.downtime.begin(time.monotonic())
 
     def _decide(self, expired: bool) -> t.Optional[str]:
         """Look once; the kind of kill that is allowed now, None to go on waiting."""
@@ -349,6 +379,7 @@ class Stop:
             signals=self.signals,
             requests=dict(in_flight=self.in_flight, cut=cut),
             quiet=self.quiet.result(),
+            migration=self.migrates.result(),
             waited_ms=milliseconds(self.begin),
             last_log_line=lines[-1] if lines else None,
             survivors=self.children.alive() if stopped else [],
@@ -375,7 +406,7 @@ def watch_for_respawn(context: Context, gone: int, seconds: float) -> t.Optional
     """The pid of a new process of the instance, looked for at least once and for at most ``seconds``."""
     end = time.monotonic() + seconds
     while True:
-        fresh = [c.pid for c in _selection.find(context.instance, context.port_option).candidates if c.pid != gone]
+        fresh = [c.pid for c in context.find().candidates if c.pid != gone]
         if fresh:
             return fresh[0]
         if time.monotonic() >= end:
@@ -397,6 +428,7 @@ def already_stopped(context: Context) -> t.Dict[str, t.Any]:
         signals=[],
         requests=dict(in_flight=0, cut=0),
         quiet=_quiet.nothing(),
+        migration=_migrating.nothing(),
         waited_ms=0,
         last_log_line=None,
         survivors=[],
@@ -433,6 +465,16 @@ def stop(context: Context, params: Params, watch: bool = True) -> t.Dict[str, t.
     return result
 
 
+def stop_as_task(context: Context, params: Params) -> t.Dict[str, t.Any]:
+    """A stop that belongs to no window: the journal says who signalled the process, as diagnose asks it later."""
+    context.note = functools.partial(context.state.try_log, by='graceful_stop')
+    try:
+        return stop(context, params)
+    finally:
+        if context.touched:
+            context.state.tidy()
+
+
 def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """The result in check mode: nothing is sent."""
     planned = plan(context, params)
@@ -442,6 +484,7 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
         changed=planned['changed'],
         would=planned['would'],
         quiet=planned.get('quiet', _quiet.nothing()),
+        migration=planned.get('migration', _migrating.nothing()),
         exit_kind=None if planned['changed'] else 'already_stopped',
         pid=planned.get('pid'),
     )

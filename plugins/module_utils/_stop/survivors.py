@@ -7,7 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _process, _procfs
+
+_MOST = 100  # children that are held: each takes two descriptors of ours
 
 
 def _pids(parent: _procfs.ProcDir) -> t.List[int]:
@@ -27,7 +29,7 @@ def _parent_of(pid: int) -> t.Optional[int]:
 
 
 class Children:
-    """The direct children seen so far, each held so that its pid cannot be mistaken later."""
+    """The direct children seen so far, each held so that its pid cannot be mistaken later; of many, the first."""
 
     def __init__(self, parent: _procfs.ProcDir) -> None:
         self._parent = parent
@@ -36,6 +38,8 @@ class Children:
     def look(self) -> None:
         """Take in those that are there now."""
         for pid in _pids(self._parent):
+            if len(self._handles) >= _MOST:
+                break
             handle = None if pid in self._handles else _process.open_process(pid)
             if handle is not None:
                 self._handles[pid] = handle
@@ -53,6 +57,6 @@ class Children:
 
 def _argv(proc: _procfs.ProcDir) -> t.List[str]:
     try:
-        return proc.argv()
+        return _launch.short(proc.argv())
     except OSError:
         return []

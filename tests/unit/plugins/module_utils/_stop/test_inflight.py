@@ -142,7 +142,8 @@ class Server:
         self.sock.listen(16)
         self.port = self.sock.getsockname()[1]
         self.address = address
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -164,6 +165,8 @@ class Server:
         return socket.create_connection((self.address, self.port))
 
     def close(self) -> None:
+        self.sock.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept() keeps a closed socket listening
+        self.thread.join(10)
         self.sock.close()
 
 

@@ -123,3 +123,18 @@ def test_grace(version: t.Optional[str], seconds: float) -> None:
 ])  # fmt: skip
 def test_cut(on_sigterm: str, kind: str, at_signal: int, at_kill: int, cut: int) -> None:
     assert _kill_policy.cut_requests(on_sigterm, kind, at_signal, at_kill) == cut
+
+
+@pytest.mark.parametrize('version,force,words', [
+    ('3.2.1', 'idle', ', and SIGKILL when its port is closed and no request is left'),
+    ('2.5.3', 'timeout', ', and SIGKILL'),
+    ('2.5.3', 'never', 'it will stay, with its port closed'),
+    ('3.2.2', 'idle', None),
+    ('3.5.8', 'never', None),
+    (None, 'idle', None),
+])
+def test_what_the_plan_says_of_a_version_that_sigterm_never_ends(
+    version: t.Optional[str], force: str, words: t.Optional[str]
+) -> None:
+    text = _kill_policy.would_kill(version, force)
+    assert (words in text) if words else text == ''
