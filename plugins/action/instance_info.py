@@ -15,6 +15,8 @@ import typing as t
 from ansible.plugins.action.normal import ActionModule as NormalActionModule
 from ansible.release import __version__ as core
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
+
 Result = dict[str, t.Any]
 # What a module leaves that broke down before it could answer; a traceback may hold all of its code.
 _LEFT = ('module_stdout', 'module_stderr', 'exception', 'rc')
@@ -25,6 +27,13 @@ def _did_not_start(result: Result) -> bool:
     return 'module_stderr' in result or 'Current version: ' in str(result.get('msg'))
 
 
+# The module that follows in the same run, by the verb of the role.
+_FOLLOWS = {
+    **dict.fromkeys(('restart', 'recover'), 'window'),
+    **dict.fromkeys(('configure', 'upgrade', 'rollback'), kinds.MODULE),
+}
+
+
 class ActionModule(NormalActionModule):
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
@@ -32,6 +41,14 @@ class ActionModule(NormalActionModule):
         if not why:
             return result
         return {**{key: value for key, value in result.items() if key not in _LEFT}, 'msg': why, 'python_missing': True}
+
+    def _execute_module(self, **call: t.Any) -> Result:
+        """Where a window follows in the same run, its module does the look: Ansible packs a module once in a run."""
+        follows = _FOLLOWS.get((call.get('task_vars') or {}).get('anqicms__verb', ''))
+        if follows:
+            args = dict(self._task.args, internal=dict(look=True))
+            call = dict(call, module_name=f'anqicms.lifecycle.{follows}', module_args=args)
+        return t.cast(Result, super()._execute_module(**call))
 
     def _why_it_did_not_start(self) -> str:
         # Imported where it is needed only: every host of every run comes by here.

@@ -6,16 +6,26 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _origin, _plan, _table, _variables
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _ends,
+    _lines,
+    _options,
+    _origin,
+    _plan,
+    _table,
+    _tags,
+    _variables,
+)
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
-display = Display()
 
 
 class ActionModule(ActionBase):
@@ -27,14 +37,36 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
-        arguments = self._task.args
-        if arguments.get('phase') == 'plan':
-            return {**result, **self._show_plan(str(arguments.get('verb')))}
-        return {**result, **self._check_names(_plan.truth(arguments.get('strict', False)))}
+        phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
+        work = {'plan': self._show_plan, 'end': self._end}.get(phase, self._check)
+        return {**result, **work(verb)}
 
-    # --- names of variables
+    # --- tags
 
-    def _check_names(self, strict: bool) -> Result:
+    def _check(self, verb: str) -> Result:
+        tags = self._tags()
+        if not tags.restrict:
+            return self._check_variables(verb)
+        refusal = _tags.refusal(tags._replace(known=self._known_tags()), _is_included(self._task))
+        if refusal:
+            return _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
+        return self._check_variables(verb) if tags.select else {'changed': False, 'msg': 'Not selected by --tags.'}
+
+    def _tags(self) -> _tags.Tags:
+        given = (self._vars.get('ansible_run_tags'), self._vars.get('ansible_skip_tags'), self._task.tags)
+        run, skip, own = (frozenset(map(str, tags or ())) for tags in given)
+        return _tags.Tags(run, skip, own - {'always'})
+
+    def _known_tags(self) -> frozenset[str] | None:
+        try:
+            manager = self._vars['hostvars']._variable_manager
+            return _tags.known(context.CLIARGS.get('args') or (), self._loader, manager)
+        except Exception:  # of any kind: what cannot be read again here is not known
+            return None
+
+    # --- variables
+
+    def _check_variables(self, verb: str) -> Result:
         where = _origin.names(self._task, self._vars, self._loader)
         judgement = _variables.judge(where)
         refused = [f'{shown(name)} ({where[name]}): meant is {known}.' for name, known in judgement.meant.items()]
@@ -43,8 +75,11 @@ class ActionModule(ActionBase):
                 ' '.join(refused) + ' Nothing was looked at or touched. Correct the names. What other tools read needs '
                 'a name that does not come close to one of this collection.'
             )
+        values, wrong = self._judge_values(verb, where)
+        if wrong:
+            return _failed(' '.join(wrong) + ' Nothing was looked at or touched.')
         names = ', '.join(f'{shown(name)} ({where[name]})' for name in judgement.unknown)
-        if names and strict:
+        if names and values['anqicms_strict']:
             return _failed(
                 f'Not variables of this collection: {names}. anqicms_strict refuses them. '
                 'Nothing was looked at or touched.'
@@ -52,20 +87,66 @@ class ActionModule(ActionBase):
         warnings = [f'Not variables of anqicms.lifecycle, and not used by it: {names}.'] if names else []
         return {'changed': False, 'msg': 'ok', 'unknown': judgement.unknown, 'warnings': warnings}
 
+    def _judge_values(self, verb: str, where: t.Mapping[str, str]) -> tuple[Result, list[str]]:
+        """The values on the host that this task runs for, and what is wrong on any host of the play."""
+        own = str(self._vars['inventory_hostname'])
+        wrong: dict[str, list[str]] = {}
+        values: Result = {}
+        for host in dict.fromkeys([own, *map(str, self._vars['ansible_play_hosts_all'])]):
+            found, texts = self._judge_host(host, verb)
+            values = values or found
+            for text in texts:
+                wrong.setdefault(text, []).append(host)
+        return values, [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+
+    def _judge_host(self, host: str, verb: str) -> tuple[Result, list[str]]:
+        variables = _origin.variables_of(host, self._task, self._vars)
+        given, broken = {}, []
+        self._templar.available_variables = variables
+        for name in _options.of_verb(verb):
+            try:
+                given[name] = self._templar.template(variables.get(name))
+            except AnsibleError as error:
+                broken.append(f'{name} cannot be read: {shown(str(error).splitlines()[0], 300).rstrip(".")}.')
+        self._templar.available_variables = self._vars
+        values, wrong = _options.judge(verb, given)
+        return values, [*broken, *wrong, *self._missing_hooks(values)]
+
+    def _missing_hooks(self, values: Result) -> list[str]:
+        """A hook that is not there would end the run before its first window, or after one."""
+        base = str(self._vars.get('playbook_dir', ''))
+        missing = []
+        for name in ('anqicms_before_window', 'anqicms_after_window'):
+            paths = [os.path.join(base, path) for path in values.get(name) or []]
+            missing += [f'{name} must be {_options.OPTIONS[name].allowed}. There is no file {shown(path, 300)}.'
+                        for path in paths if not os.path.isfile(path)]
+        return missing
+
     # --- the plan
 
     def _show_plan(self, verb: str) -> Result:
         hosts = [str(host) for host in self._vars['ansible_play_batch']]
         facts = {host: self._facts(host) for host in hosts}
-        lines = _table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)])
+        _lines.show(_table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)]))
         plans = {host: _table.plan_of(facts[host], verb) for host in hosts}
         unlisted = [host for host in hosts if plans[host].unlisted]
         if unlisted:
-            display.display(_table.for_inventory({host: facts[host].get('anqicms__found') for host in unlisted}))
-        shown_lines = {'changed': False, 'msg': lines, '_ansible_verbose_always': True}
+            found = {host: facts[host].get('anqicms__found') for host in unlisted}
+            _lines.show(_table.for_inventory(found).splitlines())
+        unreachable = self._unreachable() if self._vars.get('anqicms__whole_fleet') else []
+        if unreachable:
+            return _failed(
+                f'Unreachable: {shown(", ".join(unreachable))}. Nothing was done. Bring them back, leave them '
+                'out with --limit, or set anqicms_unreachable to skip.'
+            )
         if self._is_empty(plans):
-            return {**shown_lines, **_failed([*lines, 'No host has an instance to work on. Nothing was done.'])}
-        return shown_lines
+            return _failed('No host has an instance to work on. Nothing was done.')
+        return {'changed': False, 'msg': _table.summary(plans, verb)}
+
+    def _unreachable(self) -> list[str]:
+        """Hosts of the play that ansible-core has given up."""
+        alive = set(self._vars['ansible_play_hosts'])
+        return [str(host) for host in self._vars['ansible_play_hosts_all'] if host not in alive]
 
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
@@ -84,6 +165,36 @@ class ActionModule(ActionBase):
         hostvars = self._vars['hostvars']
         later = [host for host in self._vars['ansible_play_hosts_all'] if host not in plans]
         return not any(hostvars[host].get('anqicms_instances') != [] for host in later)
+
+    # --- the end
+
+    def _end(self, _verb: str) -> Result:
+        hosts = map(str, self._vars['ansible_play_hosts_all'])
+        left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
+        if not left_out:
+            return {'changed': False, 'msg': 'No host was left out.', 'left_out': []}
+        name = 'anqicms_unreachable_fails'
+        fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
+        said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
+        _lines.show([] if fails else [said])
+        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
+
+
+def _with_origin(text: str, hosts: list[str], where: t.Mapping[str, str]) -> str:
+    """What is wrong, with the place of the variable that it begins with; none where a role's own default is wrong."""
+    place = where.get(text.split(maxsplit=1)[0], '')
+    place = _origin.of_hosts(hosts) if place.startswith(_origin.OF_HOSTS) else place
+    return f'{text[:-1]} ({place}).' if place else text
+
+
+def _is_included(task: t.Any) -> bool:
+    """Whether an include_role brought it: tags of that task are not those of the tasks in it."""
+    node = task._parent
+    while node is not None:
+        if getattr(node, 'statically_loaded', True) is False and 'include_role' in str(getattr(node, 'action', '')):
+            return True
+        node = getattr(node, '_parent', None)
+    return False
 
 
 def _failed(message: t.Any) -> Result:

@@ -18,6 +18,9 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+
 display = Display()
 
 _FIRST_WAIT_S = 8.0  # most windows end within the first call
@@ -27,6 +30,7 @@ _UNSTARTED_RETRY_S = 30.0  # nothing is known to have begun: give up sooner
 _LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was killed under us
 _DEFAULT_DEADLINE_S = 900.0
 _LONGER_S = 160.0  # than twice the deadline no worker and guardian are at work, see _worker.longest
+_ROLLBACKS_S = 1200.0  # and longer where there is something to take back
 
 Result = dict[str, t.Any]
 
@@ -45,22 +49,32 @@ def lost(result: Result) -> bool:
 
 def without_private(result: Result) -> Result:
     """The result without the arguments that only this plugin passes."""
-    arguments = result.get('invocation', {}).get('module_args')
+    invocation = result.get('invocation')
+    arguments = invocation.get('module_args') if isinstance(invocation, dict) else None
     if isinstance(arguments, dict):
         arguments.pop('internal', None)
     return result
 
 
-def progress_line(host: str, directory: str, where: Result) -> str:
-    """One line for people: host, directory, step, time so far and time left."""
+def progress_line(host: str, directory: str, where: object) -> str:
+    """One line for people: host, directory, step, time so far and time left. ``where`` is what the host said."""
+    told = where if isinstance(where, t.Mapping) else {}
     step = 'beginning'
-    if where.get('step'):
-        step = 'step %s/%s %s' % (where.get('index'), where.get('of'), where.get('step'))
-    text = ' (%s)' % where['text'] if where.get('text') else ''
-    line = 'window [%s %s]: %s%s, %.1f s so far' % (host, directory, step, text, where.get('elapsed_ms', 0) / 1000.0)
-    if where.get('left_ms') is not None:
-        line += ', %d s until its deadline' % (where['left_ms'] / 1000)
+    if told.get('step'):
+        step = 'step %s/%s %s' % (told.get('index'), told.get('of'), told.get('step'))
+    text = ' (%s)' % told['text'] if told.get('text') else ''
+    so_far, left = seconds(told.get('elapsed_ms')), seconds(told.get('left_ms'))
+    line = 'window [%s %s]: %s%s, %.1f s so far' % (host, directory, step, text, so_far or 0.0)
+    if left is not None:
+        line += ', %d s until its deadline' % left
     return ''.join(char if char.isprintable() else '?' for char in line)
+
+
+def seconds(milliseconds: object) -> float | None:
+    """None for what is no number of milliseconds, whatever the host said instead; never negative."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return None
+    return max(0.0, milliseconds / 1000.0) if abs(milliseconds) < 1e15 else None
 
 
 class ActionModule(ActionBase):
@@ -74,13 +88,15 @@ class ActionModule(ActionBase):
         self._vars: Result = task_vars or {}
         self._host = str(self._vars.get('inventory_hostname', '?'))
         self._began = False
-        self._give_up_at = time.monotonic() + 2 * self._deadline() + _LONGER_S
+        self._give_up_at = time.monotonic() + self._longest()
         self._losses: list[str] = []
+        # What a plain restart does not need is not sent to the host.
+        self._module = 'window' if self._step_names().isdisjoint(kinds.OF_CHANGES) else kinds.MODULE
         token = uuid.uuid4().hex
         answer = self._call(self._arguments(token=token, wait=_FIRST_WAIT_S))
         while answer.get('running'):
             self._began = True
-            display.display(progress_line(self._host, str(self._task.args.get('dir')), answer['where']))
+            display.display(progress_line(self._host, str(self._task.args.get('dir')), answer.get('where')))
             if time.monotonic() > self._give_up_at:
                 answer = self._not_ended(answer)
                 break
@@ -91,11 +107,23 @@ class ActionModule(ActionBase):
     def _not_ended(self, answer: Result) -> Result:
         msg = ('the window on %s has not ended %g s after its begin, longer than worker and guardian may take. '
                'Its state is not known. Look with instance_info for what is at work there.'
-               % (self._host, 2 * self._deadline() + _LONGER_S))
-        return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer['where'], msg=msg)
+               % (self._host, self._longest()))
+        return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer.get('where'), msg=msg)
 
     def _arguments(self, **internal: t.Any) -> Result:
         return dict(self._task.args, internal=internal)
+
+    def _longest(self) -> float:
+        """Seconds after which worker and guardian have certainly ended."""
+        changes = not self._step_names().isdisjoint({*kinds.OF_CHANGES, 'command'})
+        return 2 * self._deadline() + _LONGER_S + (_ROLLBACKS_S if changes else 0.0)
+
+    def _step_names(self) -> set[str]:
+        steps = self._task.args.get('steps')
+        if isinstance(steps, str):  # a list as JSON or YAML: the module reads it
+            return {name for name in (*kinds.OF_CHANGES, 'command') if name in steps}
+        entries = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+        return {str(name) for step in entries for name in step}
 
     def _deadline(self) -> float:
         try:
@@ -115,7 +143,10 @@ class ActionModule(ActionBase):
         while True:
             try:
                 answer = self._execute_module(
-                    module_name='anqicms.lifecycle.window', module_args=arguments, task_vars=self._vars)
+                    module_name=f'anqicms.lifecycle.{self._module}', module_args=arguments, task_vars=self._vars)
+                if answer.get('needs') == kinds.MODULE and self._module != kinds.MODULE:
+                    self._module = kinds.MODULE
+                    continue
                 if not lost(answer):
                     return answer
                 why = 'the module was killed (rc %s)' % answer.get('rc')
@@ -125,7 +156,7 @@ class ActionModule(ActionBase):
                 why = str(exc)
                 if not self._may_go_on(begin, pause):
                     raise AnsibleConnectionFailure(self._farewell(why)) from exc
-            self._losses.append(why[:200])
+            self._losses.append(shown(why, 200))
             display.display('window [%s]: connection lost, the work on the host goes on; trying again in %.1f s' % (
                 self._host, pause))
             time.sleep(pause)

@@ -31,6 +31,16 @@ options:
       - A number that is neither of the two is refused before anything is touched.
       - It is used in their place only where neither the sockets nor C(config.json) can be read.
     type: int
+  user:
+    description:
+      - Name or number of the user who runs the instance. It is needed only where nothing else says who that is.
+      - Without it the users of an instance are the owner of its directory, in a directory that root alone can write
+        also the owners of C(config.json), C(data/) and its log, C(User=) of the systemd unit that runs it, and the
+        user of the last start that this collection has proved. Root is one too, for a process that was executed by the
+        path of the instance.
+      - A process of anybody else that executes the binary is a stranger. It is shown, and never signalled or recorded.
+      - A start is made as this user.
+    type: str
   state_dir:
     description:
       - Directory of the trusted state, such as launch records, process history and journals.

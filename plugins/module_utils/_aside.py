@@ -16,10 +16,10 @@ Result = t.Dict[str, t.Any]
 
 def put(context: Context, check_mode: bool) -> Result:
     """What changed, where it is kept now, and what was in it. LifecycleError when a run is at work, or it cannot be."""
-    if check_mode:
-        if _state.is_locked(context.instance):
+    if check_mode or not context.state.exists():
+        if context.state.is_worked_on():
             _one_at_a_time.refuse(context)
-        return _foreseen(context)
+        return _foreseen(context) if check_mode else _nothing_there(context)
     with _one_at_a_time.held(context):
         lost = _unfinished(context)
         try:

@@ -24,6 +24,7 @@ LOW_BYTES = 100 << 20
 NO_BYTES = 1 << 20
 LOW_INODES = 1000
 NOT_DESCRIBED = 'not_described'
+OF_CHANGES = ('proxy_names_port',)  # what a change of the configuration meets, and no look
 
 
 class Hazard(t.NamedTuple):
@@ -66,7 +67,8 @@ def _config_port_invalid(facts: Facts) -> t.Optional[str]:
 
 def _hidden(facts: Facts) -> t.Optional[str]:
     if facts.unseen:
-        return 'process %s may be this instance, but this user may not look at it' % _listing(facts.unseen)
+        return 'process %s may be this instance, but this user may not look at it: nothing else is seen as it is' % (
+            _listing(facts.unseen))
     return _when(
         facts.hidden and not facts.pids,
         'this host hides the processes of other users (hidepid), and none of this '
@@ -206,11 +208,13 @@ def _port_differs(facts: Facts) -> t.Optional[str]:
 
 def _versions_differ(facts: Facts) -> t.Optional[str]:
     running, files = _versions.parse(facts.running_version), _versions.parse(facts.files_version)
+    guessed = ' by CHANGELOG.md, which can be behind: this binary has not told its own'
     return _when(
         running and files and running != files,
-        'version %s is running, the files are of version %s',
+        'version %s is running, the files are of version %s%s',
         facts.running_version,
         facts.files_version,
+        guessed if facts.files_version_guessed else '',
     )
 
 
@@ -224,6 +228,7 @@ def _run(row: t.Optional[Row]) -> str:
 
 
 _PLAIN_FILE = 'Make it a plain file of the instance\'s user with mode 0600.'
+_BECOME = 'Set become: true (ansible_become in the inventory), or log in as root, or as the user of the instance.'
 HAZARDS = (
     Hazard(
         'several_processes',
@@ -232,7 +237,7 @@ HAZARDS = (
         lambda f: _when(len(f.pids) > 1, 'processes %s all run this instance', _listing(f.pids)),
         'End those that do not belong there, or give port to tell them apart.',
     ),
-    Hazard('hidden_processes', 'block', VERBS, _hidden, 'Run as root, or as the user of the instance without hidepid.'),
+    Hazard('hidden_processes', 'block', VERBS, _hidden, _BECOME),
     Hazard(
         'state_untrusted',
         'block',
@@ -321,21 +326,28 @@ HAZARDS = (
         _preconditions.ADVICE['database_unreachable'],
     ),
     Hazard(
+        'database_newer',
+        'block',
+        ('restart', 'start', 'configure'),  # an upgrade may be the way out, and a rollback puts the database back
+        lambda f: _preconditions.database_newer(f.newer, _next_version(f)),
+        _preconditions.ADVICE['database_newer'],
+    ),
+    Hazard(
         'port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'
     ),
     Hazard(
         'root_runs_writable',
         'block',
         _STARTING,
-        lambda f: _when(
-            f.runs_as_root and f.writable,
-            'root runs %s/%s, and others can change what root would run: %s',
-            f.dir,
-            f.binary,
-            _listing(f.writable),
-        ),
-        'Run it as a user of its own, or give '
-        'binary and directories to root with mode 0755. A start by root would run whatever that user has put there.',
+        lambda f: _preconditions.root_runs_writable(f.dir, f.writable if f.runs_as_root else (), f.owner),
+        _preconditions.ADVICE['root_runs_writable'],
+    ),
+    Hazard(
+        'files_left_behind',
+        'block',
+        _STARTING,
+        lambda f: _preconditions.files_left_behind(f.left_behind, f.starts_as),
+        _preconditions.ADVICE['files_left_behind'],
     ),
     Hazard(
         'supervised',
@@ -454,7 +466,21 @@ HAZARDS = (
         ),
         'The version of the files is taken instead.',
     ),
-    Hazard('files_version_unknown', 'info', (), _files_version, 'Put CHANGELOG.md of the release beside the binary.'),
+    Hazard(
+        'files_version_unknown',
+        'info',
+        (),
+        _files_version,
+        'Start it: it tells its version then. Or put CHANGELOG.md of the release beside the binary.',
+    ),
+    Hazard(
+        'database_not_asked',
+        'info',
+        (),
+        lambda f: _when(f.database_unknown, 'what its database says is not known: %s', f.database_unknown),
+        'Install a MySQL client (the package mariadb-client), or correct the login in config.json: whether a migration '
+        'runs, and whether the database is newer than the version, is asked there.',
+    ),
     Hazard('supervisors_unseen', 'info', (), _unseen_supervisors, 'Run as root to see all.'),
     Hazard(
         'not_all_seen', 'warn', (), lambda f: _when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
@@ -491,7 +517,7 @@ def not_described(problem: str) -> Row:
 
 def refuse_unknown(codes: t.Iterable[str]) -> None:
     """LifecycleError for accepted codes that no hazard has: a typing mistake must not look like a permission."""
-    known = sorted([hazard.code for hazard in HAZARDS] + [NOT_DESCRIBED])
+    known = sorted([hazard.code for hazard in HAZARDS] + [NOT_DESCRIBED] + list(OF_CHANGES))
     unknown = [code for code in codes if code not in known]
     if unknown:
         raise LifecycleError('accept_hazards: %s is not the code of a hazard. Nothing was done. Known are %s.' % (

@@ -14,6 +14,8 @@ import math
 import re
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
+
 FORMAT = 1  # of all that is written now; records of before it was numbered have none, and read as this one
 
 Entry = t.Dict[str, t.Any]
@@ -81,6 +83,7 @@ TIME = Kind('a number of seconds', _is_time)
 PID = Kind('a process id', _number(1, 2 ** 31 - 1))
 TICKS = Kind('a start time', _number(0, 2 ** 63 - 1))
 COUNT = Kind('a number from 0 on', _number(0, 2 ** 63 - 1))
+WHOLE = Kind('a whole number', is_whole)  # what a file system says of a file: any inode, any time
 ID = Kind('a user or group id', _number(0, 2 ** 32 - 2))
 PATH = Kind('an absolute path', lambda value: _is_text(value) and value.startswith('/'))
 NAME = Kind('a file name', _is_name)
@@ -91,22 +94,27 @@ LIMIT = Kind('a soft and a hard limit', lambda value: (
     isinstance(value, list) and len(value) == 2 and all(map(_number(-1, 2 ** 64 - 1), value))))
 LIMIT_NUMBER = Kind('the number of a limit', lambda value: _is_text(value) and bool(re.match(r'1?[0-9]\Z', value)))
 
+# What a run has changed on the disk or in a database, with all that is needed to take it back.
+CHANGE = _object(dict(kind=TEXT, number=COUNT, data=Kind('an object', lambda value: isinstance(value, dict))))
 # An earlier run as a later one carries it along.
 UNFINISHED = _object({name: _or_null(kind) for name, kind in dict(
     run_id=TEXT, token=TEXT, began_at=TIME, boot_id=TEXT, step=TEXT, steps=_list_of(TEXT), before=PROCESS,
-    signalled=FLAG, parked=PROCESS, force=TEXT, hosts=_list_of(TEXT), waits_for=TEXT, guardian=_object(dict(pid=PID)),
+    signalled=FLAG, parked=PROCESS, force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT), waits_for=TEXT,
+    guardian=_object(dict(pid=PID)), changes=_list_of(CHANGE), had_changes=FLAG,
 ).items()})
 EVENTS = dict(
     begin=dict(run_id=TEXT, token=TEXT, steps=_list_of(TEXT), before=PROCESS, boot_id=TEXT, recovers=UNFINISHED,
-               force=TEXT, hosts=_list_of(TEXT)),
+               force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT)),
     guardian=dict(pid=PID),
     worker=dict(pid=PID),
     guardian_stays=dict(pid=PID, waits_for=TEXT, limit_s=TIME),
     guardian_left=dict(why=TEXT),
     parked=dict(pid=PID, start_ticks=TICKS),
-    signal=dict(signal=TEXT, pid=PID),
+    signal=dict(signal=TEXT, pid=PID, by=TEXT, run_id=TEXT),
     step=dict(index=COUNT, name=TEXT),
-    step_end=dict(index=COUNT, name=TEXT, ok=FLAG),
+    step_end=dict(index=COUNT, name=TEXT, ok=FLAG, changed=FLAG),
+    change=dict(kind=TEXT, number=COUNT, data=_map_of(TEXT, Kind('any value', lambda value: True))),
+    undone=dict(number=COUNT),
     progress=dict(text=TEXT),
     recovered=dict(before=PROCESS, how=TEXT),
     end=dict(outcome=TEXT),
@@ -123,13 +131,22 @@ class Fields(t.NamedTuple):
 _CLOCKS = dict(at=TIME, monotonic=TIME)
 JOURNAL = Fields(dict(event=TEXT), _CLOCKS)
 HISTORY = Fields(dict(pid=PID, start_ticks=TICKS), dict(
-    _CLOCKS, boot_id=TEXT, uid=ID, cgroups=TEXTS, version=TEXT, log_position=TEXT, listened=FLAG, oom_kills=COUNT))
+    _CLOCKS, boot_id=TEXT, uid=ID, cgroups=TEXTS, version=TEXT, log_position=TEXT, listened=FLAG, oom_kills=COUNT,
+    exe=_list_of(WHOLE), binary=_list_of(WHOLE)))
 INSTANCE = Fields(dict(dir=PATH, binary=NAME))
+TRAITS = _object({name: _or_null(kind) for name, kind in dict(
+    no_new_privs=FLAG, affinity=_list_of(COUNT), scheduler=COUNT, io_priority=COUNT, personality=COUNT,
+    coredump_filter=COUNT, timer_slack=COUNT, bounding_set=COUNT, lost=_list_of(TEXT)).items()})
+PROVED = _object(dict(
+    uid=ID, gid=ID, groups=_list_of(ID), log=_or_null(PATH), label=_or_null(TEXT), cgroups=TEXTS, pid=PID,
+    start_ticks=TICKS, boot_id=TEXT))
 LAUNCH = Fields(dict(
     argv=_list_of(TEXT, 1), environment=_map_of(VARIABLE, TEXT), uid=ID, gid=ID, groups=_list_of(ID),
     limits=_map_of(LIMIT_NUMBER, LIMIT), nice=Kind('a nice value', _number(-20, 19)),
     oom_score_adj=Kind('a number from -1000 to 1000', _number(-1000, 1000)), cgroups=TEXTS, ignores_hup=FLAG,
-), dict(umask=Kind('a umask', _number(0, 0o777)), label=TEXT, cwd=TEXT, log=TEXT))
+), dict(
+    umask=Kind('a umask', _number(0, 0o777)), label=TEXT, cwd=TEXT, log=TEXT, log_found=TEXT,
+    log_file=_list_of(COUNT, 2), output=TEXT, error_output=TEXT, traits=TRAITS, proved=PROVED))
 RESULT = Fields({}, dict(outcome=TEXT, failed=FLAG, changed=FLAG, msg=TEXT))
 
 
@@ -164,10 +181,8 @@ def is_torn(line: bytes) -> bool:
     """Whether a line is the begin of an object whose rest was never written."""
     try:
         text = line.decode('ascii')  # all that is ours is
-        json.loads(text)
-    except UnicodeDecodeError:
-        return False
-    except RecursionError:
+        _json.load(text, _DEEPEST)
+    except (UnicodeDecodeError, _json.Refused):
         return False
     except ValueError as exc:
         return text.startswith('{') and _ends_within(text, exc)
@@ -187,28 +202,14 @@ def _ends_within(text: str, exc: ValueError) -> bool:
 
 def _load(data: bytes) -> Entry:
     try:
-        text = data.decode('utf-8')
-        if _depth(text) > _DEEPEST:
-            raise Odd('is nested too deep')
-        value = json.loads(text)
-    except Odd:
-        raise
-    except (ValueError, RecursionError) as exc:
+        value = _json.load(data, _DEEPEST, unique=True)
+    except _json.Refused as exc:
+        raise Odd(str(exc)) from exc
+    except ValueError as exc:
         raise Odd('is not JSON' if data else 'is empty') from exc
     if not isinstance(value, dict):
         raise Odd('is not an object')
     return value
-
-
-def _depth(text: str) -> int:
-    """How deep brackets are nested; those in texts count too where there are only a few."""
-    if text.count('[') + text.count('{') <= _DEEPEST:
-        return 0
-    depth = deepest = 0
-    for char in re.sub(r'"(?:[^"\\]|\\.)*"', '', text):
-        depth += (char in '[{') - (char in ']}')
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _checked(entry: Entry, fields: Fields) -> Entry:

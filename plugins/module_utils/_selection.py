@@ -5,25 +5,36 @@
 
 """Which process is the instance: exactly one, or none, or nothing is touched.
 
-By the executable, never by a name: the kernel's link to the running file, its device and inode where one file serves
-several directories, the working directory, the namespaces. A process whose executable may not be read but that could be
-the instance is reported as unseen: not knowing is not the same as stopped.
+By the file that it executes and by who runs it, never by a name. What executes the file for anybody else is a stranger:
+it is shown and left alone. A process whose executable may not be read but that could be the instance is reported as
+unseen: not knowing is not the same as stopped.
 """
 
 import errno
 import os
+import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import files, units
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import users as _users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.strangers import Stranger
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
-_DELETED = ' (deleted)'
 _COMM_LENGTH = 15
+_HIDDEN = _procfs.GONE + (errno.EACCES, errno.EPERM)
+split_deleted = files.split_deleted
+_PORT = re.compile(r'[0-9]{1,5}\Z')
+_MOST = 50  # processes of one instance that are looked at: from two on nothing is touched
+_MOST_NAMED = 10
 
 
 class Candidate(t.NamedTuple):
+    """``uid``: the real one. ``file``: device and inode of what it executes."""
+
     pid: int
     start_ticks: int
     exe: str
@@ -34,6 +45,8 @@ class Candidate(t.NamedTuple):
     ppid: int
     state: str
     threads: int
+    file: t.Optional[files.FileId] = None
+    replaced: bool = False  # its file is not the one on disk any more
 
 
 class Found(t.NamedTuple):
@@ -42,51 +55,157 @@ class Found(t.NamedTuple):
     candidates: t.List[Candidate]
     unseen: t.List[int]
     hidden: bool
+    strangers: t.Sequence[Stranger] = ()
 
 
-def split_deleted(exe: str) -> t.Tuple[str, bool]:
-    return (exe[: -len(_DELETED)], True) if exe.endswith(_DELETED) else (exe, False)
+class _Exe(t.NamedTuple):
+    """What a process executes. ``forbidden``: it executes something that this user may not see."""
+
+    file: t.Optional[files.FileId]
+    text: t.Optional[str]
+    forbidden: bool = False
 
 
-def exe_matches(instance: Instance, exe: str, target: str) -> t.Optional[str]:
-    """``own``: the instance's own path (or its ``.old`` after an upgrade); ``shared``: the file behind its link."""
-    path = split_deleted(exe)[0]
-    if path in (instance.executable, instance.executable + '.old'):
-        return 'own'
-    return 'shared' if path == target else None
+def _exe_of(path: str) -> t.Optional[_Exe]:
+    """What /proc/PID leads to; None when it executes nothing (any more).
 
-
-def _exe_of(pid: int) -> t.Tuple[t.Optional[str], bool]:
-    """Its executable, and whether it may exist without our being allowed to see it.
-
-    One system call for nearly every process of the host: a directory handle is opened only for those that may match.
+    Two system calls for nearly every process of the host: a directory handle is opened only for those that may match.
     """
     try:
-        return os.readlink('/proc/%d/exe' % pid), False
+        text: t.Optional[str] = os.readlink(path + '/exe')
     except OSError as exc:
         if exc.errno in (errno.EACCES, errno.EPERM):
-            return None, True
-        if exc.errno not in _procfs.GONE:
+            return _Exe(None, None, True)
+        if exc.errno in _procfs.GONE:
+            return None
+        if exc.errno != errno.ENAMETOOLONG:  # anybody can put a program so deep; no instance lies there
             raise
-    return _exe_of_threads(pid), False
+        text = None
+    try:
+        found = os.stat(path + '/exe')
+    except OSError:  # on a file system of its own user's, which lets nobody else look
+        return _Exe(None, text)
+    return _Exe((found.st_dev, found.st_ino), text)
 
 
-def _exe_of_threads(pid: int) -> t.Optional[str]:
+def _exe_of_threads(pid: int) -> t.Optional[_Exe]:
     """The leader of a process can be a zombie, which has no executable, while its threads live on."""
     try:
         if _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).state not in 'ZX':
             return None  # a thread of the kernel
         tasks = os.listdir('/proc/%d/task' % pid)
     except OSError as exc:
-        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
+        if exc.errno in _HIDDEN:
             return None
         raise
-    for task in tasks:
+    exes = (_exe_of('/proc/%d/task/%s' % (pid, task)) for task in tasks)
+    return next((exe for exe in exes if exe is not None and exe.text is not None), None)
+
+
+def _file_id(path: str, dir_fd: t.Optional[int] = None) -> t.Optional[files.FileId]:
+    try:
+        found = os.stat(path, dir_fd=dir_fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def target_of(instance: Instance) -> files.Target:
+    path = instance.executable
+    return files.Target(instance.dir, instance.binary, _file_id(path), _file_id(instance.dir), os.path.realpath(path))
+
+
+class _Scan:
+    """One look at all processes of the host."""
+
+    def __init__(self, instance: Instance, state: t.Optional[_state.StateDir], user: _users.Named) -> None:
+        self.instance, self.state, self.user = instance, state, user
+        self.target = target_of(instance)
+        self.recorded = _recorded(state)
+        self.candidates, self.unseen, self.strangers = [], [], []  # type: t.List[Candidate], t.List[int], t.List[Stranger]
+        self.users: t.Optional[_users.Users] = None
+        self.units: t.Dict[t.Optional[str], t.Optional[int]] = {}  # the user that a unit names
+        for pid in _procfs.list_pids():
+            exe = _exe_of('/proc/%d' % pid) or _exe_of_threads(pid)
+            if exe is not None and (exe.forbidden or self._is_worth_a_look(pid, exe)):
+                self._look(pid, exe)
+            if len(self.candidates) >= _MOST:
+                break
+
+    def _is_worth_a_look(self, pid: int, exe: _Exe) -> bool:
+        return pid in self.recorded or files.may_be(self.target, exe.file, exe.text or '')
+
+    def _look(self, pid: int, exe: _Exe) -> None:
         try:
-            return os.readlink('/proc/%d/task/%s/exe' % (pid, task))
-        except OSError:
-            continue
-    return None
+            with _procfs.ProcDir(pid) as proc:
+                if exe.forbidden:
+                    self._look_at_unseen(proc)
+                else:
+                    self._look_at(proc, exe)
+        except OSError as exc:  # ended meanwhile, or not ours to look at; no descriptor left, for example, is no answer
+            if exc.errno not in _HIDDEN:
+                raise
+
+    def _look_at_unseen(self, proc: _procfs.ProcDir) -> None:
+        if _may_be(self.instance, proc) and self._is_user(proc, _procfs.real_uid(proc.read('status'))):
+            self.unseen.append(proc.pid)
+
+    def _look_at(self, proc: _procfs.ProcDir, exe: _Exe) -> None:
+        stat, argv, uid, text = proc.stat(), proc.argv(), _procfs.real_uid(proc.read('status')), exe.text or ''
+        if stat is None or _procfs.is_dead(stat) or not _is_here(proc):
+            return
+        sight = files.Sight(exe.file, text, _same(proc, 'ns/mnt'), uid, argv, _file_id('cwd', proc.fd),
+                            self._is_recorded(stat, exe))
+        how = files.match(self.target, sight)
+        if how is None:
+            return
+        if stat.state != 'Z' and proc.optional_link('exe') != text:  # the pid was given to another process meanwhile
+            return
+        if not self._is_user(proc, uid):
+            self._note_stranger(proc.pid, uid, text)
+            return
+        path, deleted = split_deleted(text)
+        self.candidates.append(Candidate(
+            proc.pid, stat.start_ticks, path, deleted, proc.optional_link('cwd'), argv, uid, stat.ppid, stat.state,
+            stat.threads, exe.file, how not in (files.OWN, files.SHARED)))
+
+    def _note_stranger(self, pid: int, uid: int, text: str) -> None:
+        why = 'it executes the file of the instance, but %s is not one of its users: %s' % (
+            name_of(uid), self._users().text())
+        self.strangers.append(Stranger(pid, uid, text, why))
+
+    def _is_recorded(self, stat: _procfs.Stat, exe: _Exe) -> bool:
+        entry = self.recorded.get(stat.pid) or {}
+        if entry.get('start_ticks') != stat.start_ticks:
+            return False
+        noted = entry.get('exe')
+        return exe.file is not None and (not noted or tuple(noted) == exe.file)
+
+    def _users(self) -> _users.Users:
+        if self.users is None:
+            self.users = _users.users_of(self.instance, self.state, self.user)
+        return self.users
+
+    def _is_user(self, proc: _procfs.ProcDir, uid: int) -> bool:
+        return self._users().has(uid) or self._unit_uid(proc) == uid
+
+    def _unit_uid(self, proc: _procfs.ProcDir) -> t.Optional[int]:
+        cgroups = _launch.parse_cgroups(proc.read('cgroup').decode('utf-8', 'surrogateescape'))
+        unit = units.system_unit(cgroups)
+        if unit not in self.units:
+            found = units.unit_and_uid(self.instance, cgroups)
+            self.units[unit] = None if found is None else found[1]
+        return self.units[unit]
+
+
+def _recorded(state: t.Optional[_state.StateDir]) -> t.Dict[int, _state.Entry]:
+    """The last entry of each pid that was noted in this boot. A damaged history has none."""
+    try:
+        history = state.history() if state is not None else []
+    except (OSError, LifecycleError):
+        return {}
+    boot = _procfs.boot_id() if history else ''
+    return {entry['pid']: entry for entry in history if entry.get('boot_id') == boot and entry.get('pid')}
 
 
 def _may_be(instance: Instance, proc: _procfs.ProcDir) -> bool:
@@ -96,86 +215,14 @@ def _may_be(instance: Instance, proc: _procfs.ProcDir) -> bool:
     return not argv and stat is not None and stat.comm == instance.binary[:_COMM_LENGTH] and stat.state not in 'ZX'
 
 
-def _is_ours(instance: Instance, proc: _procfs.ProcDir) -> bool:
-    """Not a container's: in our PID namespace, and its path names the same directory where it has mounts of its own.
-
-    Mounts of its own alone make no container: a systemd unit with PrivateTmp has them too.
-    """
-    if proc.optional_link('ns/pid') not in (None, os.readlink('/proc/self/ns/pid')):
-        return False
-    if proc.optional_link('ns/mnt') in (None, os.readlink('/proc/self/ns/mnt')):
-        return True
-    try:
-        theirs, ours = os.stat('root' + instance.dir, dir_fd=proc.fd), os.stat(instance.dir)
-    except OSError as exc:
-        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESRCH):
-            return False
-        raise
-    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+def _same(proc: _procfs.ProcDir, namespace: str) -> bool:
+    """Whether it shares a namespace with this process; what cannot be read counts as shared."""
+    return proc.optional_link(namespace) in (None, os.readlink('/proc/self/' + namespace))
 
 
-def _uses_the_link(instance: Instance, cwd: t.Optional[str], argv: t.Sequence[str], uid: int) -> bool:
-    """Whether a process of a file that the instance's binary is a link to belongs to this instance.
-
-    Whoever owns the directory can point the link anywhere, at a shell for example, and other users' processes are not
-    theirs.
-    """
-    if os.stat(instance.dir).st_uid not in (0, uid):
-        return False
-    return cwd == instance.dir or bool(argv and argv[0] == instance.executable)
-
-
-def _candidate(instance: Instance, proc: _procfs.ProcDir, exe: str, how: str) -> t.Optional[Candidate]:
-    stat, status, argv = proc.stat(), proc.status(), proc.argv()
-    cwd = proc.optional_link('cwd')
-    if stat is None or _procfs.is_dead(stat) or not _is_ours(instance, proc):
-        return None
-    if stat.state != 'Z' and proc.optional_link('exe') != exe:  # the pid was given to another process meanwhile
-        return None
-    uid = int(status['Uid'].split()[1])
-    if how == 'shared' and not _uses_the_link(instance, cwd, argv, uid):
-        return None
-    path, deleted = split_deleted(exe)
-    return Candidate(
-        proc.pid,
-        stat.start_ticks,
-        path,
-        deleted,
-        cwd,
-        argv,
-        uid,
-        stat.ppid,
-        stat.state,
-        stat.threads,
-    )
-
-
-def _look(instance: Instance, pid: int, exe: t.Optional[str], how: t.Optional[str]) -> t.Union[Candidate, bool]:
-    """The candidate, or whether an unreadable process may be one."""
-    try:
-        with _procfs.ProcDir(pid) as proc:
-            if exe and how:
-                return _candidate(instance, proc, exe, how) or False
-            return _may_be(instance, proc)
-    except OSError as exc:  # ended meanwhile, or not ours to look at; anything else (no descriptor left) is no answer
-        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
-            return False
-        raise
-
-
-def _scan(instance: Instance) -> t.Tuple[t.List[Candidate], t.List[int]]:
-    candidates, unseen = [], []  # type: t.List[Candidate], t.List[int]
-    target = os.path.realpath(instance.executable)
-    for pid in _procfs.list_pids():
-        exe, forbidden = _exe_of(pid)
-        how = exe_matches(instance, exe, target) if exe else None
-        if how or forbidden:
-            found = _look(instance, pid, exe, how)
-            if isinstance(found, Candidate):
-                candidates.append(found)
-            elif found:
-                unseen.append(pid)
-    return candidates, unseen
+def _is_here(proc: _procfs.ProcDir) -> bool:
+    """Not a container's: in our PID namespace. Mounts of its own make no container: PrivateTmp has them too."""
+    return _same(proc, 'ns/pid')
 
 
 def argv_port(argv: t.Sequence[str]) -> t.Optional[int]:
@@ -184,7 +231,7 @@ def argv_port(argv: t.Sequence[str]) -> t.Optional[int]:
         name, equals, value = word.partition('=')
         if name in ('-port', '--port'):
             text = value if equals else (argv[index + 1] if index + 1 < len(argv) else '')
-            return int(text) if text.isdigit() and 0 < int(text) < 65536 else None
+            return int(text) if _PORT.match(text) and 0 < int(text) < 65536 else None
     return None
 
 
@@ -194,26 +241,36 @@ def is_own_child(candidates: t.Sequence[Candidate]) -> bool:
     return any(candidate.ppid in pids for candidate in candidates)
 
 
-def find(instance: Instance, port: t.Optional[int] = None) -> Found:
-    """All processes that match. ``port`` tells two processes of one file apart when exactly one was started with it."""
-    candidates, unseen = _scan(instance)
+def find(
+    instance: Instance,
+    port: t.Optional[int] = None,
+    state: t.Optional[_state.StateDir] = None,
+    user: _users.Named = None,
+) -> Found:
+    """All processes that match. ``port`` tells two processes of one file apart when exactly one was started with it.
+
+    ``state``: what was recorded and proved of it before. ``user``: one more user of the instance.
+    """
+    scan = _Scan(instance, state, user)
     for _look_again in range(5):
-        if not is_own_child(candidates):
+        if not is_own_child(scan.candidates):
             break
         time.sleep(0.02)
-        candidates, unseen = _scan(instance)
-    if port is not None and len(candidates) > 1:
+        scan = _Scan(instance, state, user)
+    candidates = scan.candidates
+    if port is not None and 1 < len(candidates) < _MOST:
         with_port = [candidate for candidate in candidates if argv_port(candidate.argv) == port]
         candidates = with_port if len(with_port) == 1 else candidates
-    return Found(candidates, unseen, _procfs.some_are_hidden())
+    return Found(candidates, scan.unseen, _procfs.some_are_hidden(), scan.strangers)
 
 
 def pick(instance: Instance, found: Found) -> t.Optional[Candidate]:
     """The one process of the instance, None when it has none. LifecycleError when that cannot be said."""
     if len(found.candidates) > 1:
         listing = '; '.join(
-            'pid %d, uid %d, cwd %s, %s' % (c.pid, c.uid, c.cwd, ' '.join(c.argv)) for c in found.candidates
-        )
+            'pid %d, uid %d, cwd %s, %s' % (c.pid, c.uid, c.cwd, ' '.join(c.argv)[:200])
+            for c in found.candidates[:_MOST_NAMED]
+        ) + ('; ...' if len(found.candidates) > _MOST_NAMED else '')
         raise LifecycleError(
             '%d processes match instance %s (%s). No process was signalled. End the one that does not belong '
             'there, or give port to tell them apart.' % (len(found.candidates), instance.id, listing),
@@ -224,7 +281,8 @@ def pick(instance: Instance, found: Found) -> t.Optional[Candidate]:
     if found.unseen:
         raise LifecycleError(
             'Process %s may be instance %s, but this user may not look at its executable. No process was '
-            'signalled. Run as root or as the user of that process.' % (', '.join(map(str, found.unseen)), instance.id),
+            'signalled. Run as root or as the user of that process.'
+            % (', '.join(map(str, found.unseen[:_MOST_NAMED])), instance.id),
             unseen=found.unseen,
         )
     return None

@@ -6,28 +6,40 @@
 """What is kept on the host about one instance, in a directory that its own user cannot write.
 
 ``instance.json`` which one it is, ``launch.json`` how it was last seen running, ``history.jsonl`` who was seen,
-``journal.jsonl`` the runs, ``results/TOKEN.json`` what came of them. The lock is a flock on the install directory
-itself: every user excludes every other, and it ends with its holder.
+``journal.jsonl`` the runs, ``results/TOKEN.json`` what came of them, ``lock`` that only one run is at work, see
+``_identity.lock``.
 """
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _records
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
+    LifecycleError,
+    nothing_done,
+    system_text,
+    used_up,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, instance_id
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
 
 SYSTEM_DIR = '/var/lib/anqicms-lifecycle'
 _KEEP_RESULTS = 20
+_KEEP_RUNS = 10
 _KEEP_HISTORY = 200
 _KEEP_JOURNAL_BYTES = 262144
+_KEEP_SIGNALS = 400
+_MAY_CHANGE = ('verified_start', 'command')  # steps that leave no trace in the journal before they do
 _RESERVE_BYTES = 1 << 20
+LAUNCH = 'launch'  # the change that each window with changes begins with: how it was started before
 _NAMED = 'instance.json'
 _FIELDS = {_NAMED: _records.INSTANCE, 'launch.json': _records.LAUNCH}
 _ASIDE = re.compile(r'.*\.aside-[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\Z')
@@ -117,20 +129,46 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     """What is known of a run without an ``end``: run id, its last step, its process before; None when it ended."""
     if not run or any(entry.get('event') == 'end' for entry in run):  # a late entry may stand after it
         return None
+    run = [entry for entry in run if not entry.get('by')]  # a task of its own is no part of it
     steps = [entry for entry in run if entry.get('event') == 'step']
     parked = [entry for entry in run if entry.get('event') == 'parked' and 'pid' in entry and 'start_ticks' in entry]
     begin = run[0]
     recovered = [entry for entry in run if entry.get('event') == 'recovered']
     if begin.get('recovers') and not recovered:
-        return dict(begin['recovers'])  # it had an earlier one to put right first, and has not
+        earlier = begin['recovers']  # it had that one to put right first, and has not
+        return dict(earlier, changes=_without_undone(earlier.get('changes') or [], run),
+                    had_changes=has_had_changes(earlier))
     before = (recovered or [begin])[-1].get('before')
     signalled = any(entry.get('event') == 'signal' for entry in run)
     stays = [entry for entry in run if entry.get('event') in ('guardian_stays', 'guardian_left')]
+    own = run[run.index(recovered[-1]):] if recovered else run
+    changes = [_change_of(entry) for entry in own if entry.get('event') == 'change']
     return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
-                force=begin.get('force'), hosts=begin.get('hosts'), guardian=_guardian_of(stays),
-                waits_for=stays[-1].get('waits_for') if stays else None,
+                force=begin.get('force'), hosts=begin.get('hosts'), accepts=begin.get('accepts'),
+                guardian=_guardian_of(stays), waits_for=stays[-1].get('waits_for') if stays else None,
                 boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
-                before=before, signalled=signalled, parked=parked[-1] if parked else None)
+                before=before, signalled=signalled, parked=parked[-1] if parked else None,
+                changes=_without_undone(changes, own), had_changes=bool(changes))
+
+
+def _change_of(entry: Entry) -> Entry:
+    return {key: entry.get(key) for key in ('kind', 'number', 'data')}
+
+
+def _without_undone(changes: t.Sequence[Entry], run: t.Sequence[Entry]) -> t.List[Entry]:
+    """The changes that still stand, the oldest first."""
+    undone = {entry.get('number') for entry in run if entry.get('event') == 'undone'}
+    return [change for change in changes if change['number'] not in undone]
+
+
+def lasting(changes: t.Sequence[Entry]) -> t.List[Entry]:
+    """Those that change something themselves: that of the launch record only says what a start may replace. Pure."""
+    return [change for change in changes if change['kind'] != LAUNCH]
+
+
+def has_had_changes(run: t.Mapping[str, t.Any]) -> bool:
+    """Whether a run has recorded changes, also when all of them were taken back since. Pure."""
+    return bool(run.get('had_changes') or run.get('changes'))
 
 
 def _guardian_of(entries: t.Sequence[Entry]) -> t.Optional[Entry]:
@@ -140,16 +178,70 @@ def _guardian_of(entries: t.Sequence[Entry]) -> t.Optional[Entry]:
     return {key: entries[-1].get(key) for key in ('pid', 'at', 'limit_s')}
 
 
+def kept_of_journal(entries: t.Sequence[Entry]) -> t.List[Entry]:
+    """What stays when the journal is shortened: the last run, and who was signalled before, for ``oom_check``. Pure."""
+    run = last_run(entries)
+    earlier = [entry for entry in entries[: len(entries) - len(run)] if entry.get('event') == 'signal']
+    too_many = [id(entry) for entry in run if entry.get('by')][:-_KEEP_SIGNALS]
+    return earlier[-_KEEP_SIGNALS:] + [entry for entry in run if id(entry) not in too_many]
+
+
 def is_of_this_boot(run: t.Mapping[str, t.Any]) -> bool:
     """Whether pids, start times and the monotonic clock that a run has noted mean anything today."""
     return run.get('boot_id') == _procfs.boot_id()
 
 
 def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
-    """Name, and whether it ended well, of the steps that the journal of a run knows."""
-    ended = {entry.get('index'): entry.get('ok') for entry in run if entry.get('event') == 'step_end'}
-    return [dict(name=entry.get('name'), changed=True, ok=ended.get(entry.get('index'), False))
-            for entry in run if entry.get('event') == 'step']
+    """Name of the steps that the journal of a run knows, whether they ended well, and whether they changed something.
+
+    What was broken off may have done what it was to do; a stop has done nothing before its first signal.
+    """
+    found = []  # type: t.List[Entry]
+    for entry in run:
+        event = entry.get('event')
+        if event == 'step':
+            found.append(dict(name=entry.get('name'), changed=entry.get('name') in _MAY_CHANGE, ok=False))
+        elif event == 'step_end' and found:
+            found[-1].update(ok=entry.get('ok'), changed=entry.get('changed', found[-1]['changed']))
+        elif event in ('signal', 'change') and found and not entry.get('by'):
+            found[-1]['changed'] = True
+    return found
+
+
+def has_changed(run: t.Sequence[Entry]) -> bool:
+    """Whether a run that left no result may have changed something, or the earlier run that it put right."""
+    return any(step['changed'] for step in steps_begun(run)) or bool(run and run[0].get('recovers'))
+
+
+def _file_name(run_id: str) -> str:
+    """A run id as the name of a file; one that had to be changed gets a hash, so that two stay two."""
+    plain = re.sub(r'[^A-Za-z0-9_-]', '-', run_id)[:80]
+    return plain if plain == run_id else '%s-%s' % (plain, hashlib.sha256(run_id.encode('utf-8')).hexdigest()[:8])
+
+
+def _run_name(run_id: str, token: str) -> str:
+    """The name of a run's directory."""
+    name = _file_name(run_id)
+    return '%s-%s' % (name, hashlib.sha256(token.encode('utf-8')).hexdigest()[:8]) if token else name
+
+
+def runs_needed(run: t.Optional[Entry], place: str) -> t.Set[str]:
+    """The names of the directories in ``place`` that taking an unfinished run back needs. Pure."""
+    if run is None:
+        return set()
+    paths = [value for change in run.get('changes') or [] for value in change['data'].values()
+             if isinstance(value, str) and value.startswith(place + '/')]
+    own = _run_name(run.get('run_id') or '', run.get('token') or '')
+    return {path[len(place) + 1:].split('/')[0] for path in paths} | {own}
+
+
+def flush_directory(path: str) -> None:
+    """Names that were made, replaced or removed in it are on the disk. OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _make_dir(path: str, mode: int) -> None:
@@ -168,6 +260,8 @@ def read_trusted(path: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         return b''
     except OSError as exc:
+        if used_up(exc):
+            raise nothing_done('%s cannot be read' % path, exc) from exc
         raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
                              % (path, exc.strerror)) from exc
     with os.fdopen(fd, 'rb') as stream:
@@ -178,10 +272,16 @@ def read_trusted(path: str) -> bytes:
         return stream.read()
 
 
+def read_if_there(path: str) -> t.Optional[bytes]:
+    """As ``read_trusted``; None when it does not exist."""
+    data = read_trusted(path)
+    return data if data or os.path.lexists(path) else None
+
+
 def read_record(path: str, fields: _records.Fields) -> t.Optional[Entry]:
     """One record, None when there is none. DamagedState when its format or types are not known."""
-    data = read_trusted(path)
-    if not data and not os.path.lexists(path):
+    data = read_if_there(path)
+    if data is None:
         return None
     try:
         return _records.parse_record(data, fields)
@@ -218,10 +318,11 @@ def recorded(base: t.Optional[str], problems: t.List[str]) -> t.List[Recorded]:
             continue
         try:
             one = _recorded_as(os.path.join(base, name))
-        except LifecycleError as exc:
-            problems.append(exc.msg)
+            mine = one is not None and instance_id(one.dir, one.binary) == name
+        except (LifecycleError, OSError, ValueError, RecursionError) as exc:
+            problems.append(system_text(exc))
             continue
-        found += [one] if one and instance_id(one.dir, one.binary) == name else []
+        found += [one] if one and mine else []
     return found
 
 
@@ -241,6 +342,7 @@ class StateDir:
 
     def __init__(self, instance: Instance, base: t.Optional[str] = None) -> None:
         self.instance = instance
+        self.user: t.Union[str, int, None] = None  # the option: one more user whose lock is heeded
         self.base = base or default_base()
         self.path = os.path.join(self.base, instance.id)
         self._check()
@@ -338,6 +440,40 @@ class StateDir:
         except OSError:
             pass
 
+    def log_end(self, outcome: str, **fields: t.Any) -> t.Optional[OSError]:
+        """Note durably that the run has ended, at the cost of the reserve; why it could not be noted, or None."""
+        try:
+            self.log_at_last('end', outcome=outcome, **fields)
+        except OSError as exc:
+            return exc
+        return None
+
+    def log_at_last(self, event: str, **fields: t.Any) -> None:
+        """Note durably what a run ends with; where there is no room, at the cost of the reserve. OSError."""
+        try:
+            self.log(event, durable=True, **fields)
+        except OSError:
+            self.release_reserve()
+            self.log(event, durable=True, **fields)
+
+    def run_path(self, run_id: str, token: str = '') -> str:
+        """The directory of a run; ``token`` is that of its window, since a run id may be given twice."""
+        return os.path.join(self.path, 'runs', _run_name(run_id, token))
+
+    def run_dir(self, run_id: str, token: str = '') -> str:
+        """The same, made where it is missing. OSError when that fails."""
+        self.make()
+        path = self.run_path(run_id, token)
+        for part in (os.path.dirname(path), path):
+            _make_dir(part, 0o700)
+        return path
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Write a file of a run, with its name and those of its directories on the disk. OSError."""
+        write_atomic(path, data)
+        for part in (os.path.dirname(path), os.path.dirname(os.path.dirname(path)), self.path):
+            flush_directory(part)
+
     def reserve(self) -> None:
         """Set room for the result aside before anything is touched. OSError when the disk is full."""
         fd = os.open(self._file('reserve'), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -356,9 +492,27 @@ class StateDir:
         """Keep the newest results and runs: what is left behind has a bound. What cannot be tidied is left."""
         try:
             self._remove_old_results()
-            self._shorten('journal.jsonl', last_run(self.journal()), _KEEP_JOURNAL_BYTES)
+            self._remove_old_runs()
+            self._shorten('journal.jsonl', kept_of_journal(self.journal()), _KEEP_JOURNAL_BYTES)
         except (OSError, LifecycleError):
             pass  # what was done stays done; the next run tidies
+
+    def tidy_runs(self) -> None:
+        """As ``tidy``, of the runs alone: for a task of its own. The lock must be held."""
+        try:
+            self._remove_old_runs()
+        except (OSError, LifecycleError):
+            pass
+
+    def _remove_old_runs(self) -> None:
+        """All but the newest directories of runs, and what a recovery of the last run needs."""
+        place = os.path.join(self.path, 'runs')
+        runs = [os.path.join(place, name) for name in os.listdir(place)] if os.path.isdir(place) else []
+        old = sorted(runs, key=os.path.getmtime)[:-_KEEP_RUNS]
+        needed = runs_needed(self.last_unfinished() if old else None, place)
+        for path in old:
+            if os.path.basename(path) not in needed:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _remove_old_results(self) -> None:
         by_age = []
@@ -380,17 +534,23 @@ class StateDir:
     def interrupted(self) -> t.Optional[Entry]:
         """The unfinished run of this instance, None when there is none or it is still being worked on."""
         run = self.last_unfinished()
-        return None if run is None or is_locked(self.instance) else run
+        return None if run is None or self.is_worked_on() else run
 
     def running_run(self) -> t.Optional[Entry]:
-        return self.last_unfinished() if is_locked(self.instance) else None
+        return self.last_unfinished() if self.is_worked_on() else None
+
+    def is_worked_on(self) -> bool:
+        """Whether a run or task is at work on the instance. A stranger's lock on its directory is none."""
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock  # imports this
+
+        return _lock.look(self).refuses
 
     def wait_for_running_run(self, timeout: float) -> t.Optional[Entry]:
         """As ``running_run``, but waits for one that has just taken the lock to write its name."""
         end = time.monotonic() + timeout
         while True:
             run = self.running_run()
-            if run is not None or not is_locked(self.instance) or time.monotonic() > end:
+            if run is not None or not self.is_worked_on() or time.monotonic() > end:
                 return run
             time.sleep(0.02)
 
@@ -422,11 +582,16 @@ class StateDir:
         return self.read_json('results/%s.json' % token)
 
     def write_result(self, token: str, result: t.Mapping[str, t.Any]) -> None:
+        """What others will read: text that is printable already. Records of an instance keep what was read."""
         self.release_reserve()
-        self.write_json('results/%s.json' % token, result)
+        self.write_json('results/%s.json' % token, printable.value(result))
 
 
-def _flock(instance: Instance, operation: int) -> t.Optional[int]:
+# --- the lock of the install directory alone; what a run takes and heeds is in ``_identity.lock``
+
+
+def _try_lock(instance: Instance, operation: int) -> t.Optional[int]:
+    """The locked descriptor of the install directory, None when somebody else holds the lock."""
     fd = os.open(instance.dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, operation | fcntl.LOCK_NB)
@@ -441,7 +606,7 @@ def _flock(instance: Instance, operation: int) -> t.Optional[int]:
 def lock(instance: Instance) -> t.Optional[int]:
     """The lock's descriptor (held by whoever inherits it), None when somebody else holds it."""
     for _attempt in range(20):
-        fd = _flock(instance, fcntl.LOCK_EX)
+        fd = _try_lock(instance, fcntl.LOCK_EX)
         if fd is not None:
             return fd
         time.sleep(0.005)  # is_locked() of another process holds it for a moment
@@ -455,7 +620,8 @@ def unlock(fd: int) -> None:
 
 
 def is_locked(instance: Instance) -> bool:
-    fd = _flock(instance, fcntl.LOCK_SH)
+    """Whether anybody holds it, a stranger too."""
+    fd = _try_lock(instance, fcntl.LOCK_SH)
     if fd is None:
         return True
     os.close(fd)

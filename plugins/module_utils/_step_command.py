@@ -21,6 +21,7 @@ SPEC = dict(
     argv=dict(type='list', elements='str'),
     chdir=dict(type='path'),
     timeout=dict(type='float', default=60.0),
+    undo=dict(type='list', elements='str'),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 _SHOWN = 4096   # bytes of its output
 _KILL_WAIT_S = 5.0
@@ -37,6 +38,10 @@ def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
         argv = list(params['argv'] or shlex.split(params['cmd']))
     except ValueError as exc:
         raise LifecycleError('command: cmd cannot be split into words: %s. Nothing was done.' % exc) from exc
+    return _with_path(argv)
+
+
+def _with_path(argv: t.List[str]) -> t.List[str]:
     program = shutil.which(argv[0], path=_PATH) if argv else None
     if program is None:
         raise LifecycleError('command: %r is not a program that can be executed (looked for in %s). Nothing was done.'
@@ -46,6 +51,8 @@ def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     argv = words(params)
+    if params.get('undo'):
+        _with_path(params['undo'])
     if params['chdir'] and not os.path.isdir(params['chdir']):
         raise LifecycleError('command: the directory %s does not exist. Nothing was done.' % params['chdir'])
     return dict(changed=True, would='run %s, at most %g s' % (' '.join(argv), params['timeout']))
@@ -81,8 +88,24 @@ def _end(process: 't.Any') -> None:
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    """Run it in a session of its own: a time-out ends all that it started. LifecycleError unless it exits with 0."""
+    """Run it. LifecycleError unless it exits with 0. One that can be taken back is recorded before."""
     argv = words(params)
+    if params.get('undo'):
+        context.record_change('command', argv=params['undo'], chdir=params['chdir'], timeout=params['timeout'])
+    return _run(context, argv, params)
+
+
+def is_change(params: t.Mapping[str, t.Any]) -> bool:
+    return bool(params.get('undo'))
+
+
+def undo(context: Context, change: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Run the command that takes it back; it has to do so however far the first one came."""
+    return _run(context, _with_path(change['argv']), change)
+
+
+def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Run it in a session of its own: a time-out ends all that it started."""
     name = argv[0]
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
@@ -93,6 +116,7 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
             name, exc.strerror)) from exc
     output = _Output(present(process.stdout))
     limit = context.time_left(params['timeout'])
+    context.progress('running %s, at most %.3g s' % (name, limit))
     try:
         process.wait(limit)
     except subprocess.TimeoutExpired as exc:

@@ -9,26 +9,33 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _recovery, _slots, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _recovery, _runs, _slots, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo as _undo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
-    NOTHING_DONE,
     LifecycleError,
     NotYet,
+    after_a_change,
     present,
     system_text,
     used_up,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import downtime as _downtime
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 Result = t.Dict[str, t.Any]
 _WHY_NOT_HELD = 'holding connections is not part of this release'
+_MIGRATING = ('release', 'database', 'keep_files')  # after such a change a start may migrate
+ROLLBACK_S = 600.0  # for taking changes back: it must not end half way because the steps took their time
 START_GRACE_S = 20.0  # for a start after the deadline has passed: the site is down until then
 GUARDIAN_LIMIT_S = 3600.0
 # What must happen before an unfinished run can be ended.
 WAITS_FOR_END, WAITS_FOR_ANSWER, WAITS_FOR_CONDITION = 'end_of_process', 'answer', 'condition'
+WAITS_FOR_MIGRATION = _recovery.WAITS_FOR_MIGRATION
 
 
 class Plan(t.NamedTuple):
@@ -40,10 +47,16 @@ class Plan(t.NamedTuple):
     deadline: float
     on_failure: str
     guardian_limit: float = GUARDIAN_LIMIT_S
+    boot_hook: bool = False
 
     @property
     def names(self) -> t.List[str]:
         return [name for name, dummy in self.steps]
+
+    @property
+    def makes_changes(self) -> bool:
+        """Whether a step changes what lasts: files, configuration, database."""
+        return any(_undo.is_change(name, params) or params.get('private_port') for name, params in self.steps)
 
     @property
     def hosts(self) -> t.List[str]:
@@ -66,36 +79,51 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
     """The plan of every step. LifecycleError when one of them refuses: nothing is stopped then."""
     planned = []
     context.will_stop = False
+    context.next_arguments, context.next_environment = arguments_of(plan), environment_of(plan)
+    context.planned_version, context.restores_databases, context.knows_databases = None, False, False
     context.look()
     if plan.steps:
         context.refuse_wrong_port(arguments_of(plan))
-    for index, (name, params) in enumerate(plan.steps, 1):
-        try:
-            planned.append(dict(STEPS[name].plan(context, params), name=name))
-        except LifecycleError as exc:
-            kind = NotYet if isinstance(exc, NotYet) else LifecycleError
-            raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
+    try:
+        for index, (name, params) in enumerate(plan.steps, 1):
+            planned.append(_foresee_step(context, index, name, params))
+    finally:
+        context.planned_version = None  # each start of the run looks at the files that are there by then
     return planned
+
+
+def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t.Any]) -> Result:
+    try:
+        return dict(STEPS[name].plan(context, params), name=name)
+    except LifecycleError as exc:
+        kind = NotYet if isinstance(exc, NotYet) else LifecycleError
+        raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
 
 
 def said_of_guardian(result: Result, plan: Plan) -> str:
     """What becomes of an unfinished run, as sentences to add to its message."""
     if not result.get('unfinished'):
         return ''
+    if result.get('waits_for') == WAITS_FOR_MIGRATION:
+        then = 'takes the changes back then' if plan.makes_changes else 'looks at the instance then'
+        return (' The run is unfinished, and the process was left alone: do not end it. A guardian on the host waits '
+                'for the end of the migration, at most %g s, and %s. Where it goes on for longer, run the recover '
+                'playbook after its end.' % (plan.guardian_limit, then))
     stays = {
         WAITS_FOR_END: 'waits for the end of the process, at most %g s' + (
             '' if plan.wanted_state == 'stopped' else ', then starts the instance'),
         WAITS_FOR_ANSWER: 'waits for its answer, at most %g s, and starts the instance if the process ends',
         WAITS_FOR_CONDITION: 'tries to start it for at most %g s',
+        WAITS_FOR_MIGRATION: 'waits for the end of the migration, at most %g s, then puts the instance right',
     }.get(result.get('waits_for') or '')
     guardian = ' A guardian on the host %s.' % (stays % plan.guardian_limit) if stays else ''
     return ' The run is unfinished.%s To finish it now, fix the cause, then run the recover playbook.' % guardian
 
 
 def start_to_park(plan: Plan) -> t.Optional[t.Dict[str, t.Any]]:
-    """The options of the start that follows the first stop, None when none does. Pure."""
+    """The options of the start that follows the first stop, None when none does or what is started may change. Pure."""
     names = plan.names
-    if 'graceful_stop' not in names or 'verified_start' not in names:
+    if 'graceful_stop' not in names or 'verified_start' not in names or plan.makes_changes:
         return None
     index = names.index('verified_start')
     return plan.steps[index][1] if index > names.index('graceful_stop') else None
@@ -105,6 +133,12 @@ def arguments_of(plan: Plan) -> t.Optional[t.List[str]]:
     """The arguments that this run itself starts it with at last, None where they stay as recorded. Pure."""
     given = [params['arguments'] for dummy, params in plan.steps if params.get('arguments') is not None]
     return given[-1] if given else None
+
+
+def environment_of(plan: Plan) -> t.Dict[str, str]:
+    """The variables that this run itself starts it with at last. Pure."""
+    given = [params['environment'] for dummy, params in plan.steps if params.get('environment')]
+    return dict(given[-1]) if given else {}
 
 
 def identity_of(context: Context) -> t.Optional[Result]:
@@ -121,7 +155,7 @@ def state_after(context: Context) -> Result:
     try:
         candidate = context.look()
         if candidate is None:
-            return dict(pid=None, state='stopped')
+            return dict(pid=None, state='ambiguous' if context.on_its_port() else 'stopped')
         return dict(pid=candidate.pid, state='running' if context.listens() else 'undead')
     except Exception as exc:
         return dict(pid=None, state='unknown', why=str(exc))
@@ -129,6 +163,8 @@ def state_after(context: Context) -> Result:
 
 def waits_for(error: LifecycleError) -> t.Optional[str]:
     """What must happen before the instance can be put right, None where nothing would change by itself."""
+    if error.result.get('migrating'):
+        return WAITS_FOR_MIGRATION
     if isinstance(error, _stop.StillAlive):
         return WAITS_FOR_END
     if isinstance(error, _start.Unproven):
@@ -148,18 +184,40 @@ class Window:
         self.error: t.Optional[LifecycleError] = None
         self.second_error: t.Optional[LifecycleError] = None
         self.crashed: t.Optional[str] = None
+        self.acts_before = 0  # when its own work began
+        self.undone: t.Optional[t.List[Result]] = None  # what was taken back
         self.proven = False  # the last process that was started, or that ran, has answered
+        self.version_before: t.Optional[str] = None
+        self.notes: t.List[str] = []
         context.until, context.hosts = self.begin + plan.deadline, plan.hosts
+        context.knows_databases = unfinished is None  # whoever began this has foreseen it
 
     def run(self) -> Result:
         """Never raises: what went wrong is in the result."""
         self._guarded(self._work)
-        if self.error is not None and self._is_recovered():
-            self._after_failure()
+        failed_step = self.error is not None
         after = state_after(self.context)
-        if self.error is None:
+        if not failed_step:
             self._compare(after)
+        if self.error is not None and self._is_recovered() and (failed_step or self._has_to_take_back()):
+            self._after_failure()
+            after = state_after(self.context)
+        if self.error is None:
+            self._keep_for_a_rollback()
         return self.result(after)
+
+    def _keep_for_a_rollback(self) -> None:
+        """All was done: what a later rollback needs, before the end is noted. Without it the run is as good."""
+        changes = self.context.changes
+        if not _runs.lasts(changes):
+            return
+        try:
+            versions = (self.version_before, self.context.version)
+            _runs.keep(self.context.state, self.context.run_dir(), self.plan.run_id, round(time.time(), 3), versions,
+                       _undo.what_was_left(self.context, changes))
+        except Exception as exc:
+            self.notes.append('This run cannot be rolled back later: what that needs could not be kept: %s' %
+                              system_text(exc))
 
     def _compare(self, after: Result) -> None:
         """All steps were done: has it stayed so since?"""
@@ -167,6 +225,11 @@ class Window:
         if after['state'] != 'unknown' and wanted is not None and running != (wanted == 'running'):
             self.error = LifecycleError('all steps were done, but since then %s. Find out what %s it.' % (
                 ('something has started it again', 'starts') if running else ('its process has ended', 'ends')))
+
+    def _has_to_take_back(self) -> bool:
+        """Whether there is something: the launch record counts as soon as a process was signalled or started."""
+        changes = self.context.changes
+        return bool(_state.lasting(changes)) or bool(changes and self.context.acts > self.acts_before)
 
     def _is_recovered(self) -> bool:
         """Whether no earlier run is left to be put right."""
@@ -178,7 +241,10 @@ class Window:
             return False
         if not self.context.touched:
             return True
-        wanted = self.plan.wanted_state or ('running' if self.before else 'stopped')
+        before = 'running' if self.before else 'stopped'
+        if self.error is not None and self._has_to_take_back():
+            return self.undone is not None and self.second_error is None and after['state'] == before
+        wanted = self.plan.wanted_state or before
         return bool(after['state'] == wanted and (self.proven or wanted == 'stopped'))
 
     def _guarded(self, work: t.Callable[[], None]) -> None:
@@ -196,11 +262,18 @@ class Window:
             self._recover_first(self.unfinished)
         self.context.look()
         self.before = self.before or identity_of(self.context)
+        self.version_before = self.context.version
         self.context.window_position = self.context.log_position()
         self.context.remember()
+        self.acts_before = self.context.acts
+        if self.plan.makes_changes:
+            _launch.keep(self.context)
+        if 'graceful_stop' in self.plan.names:
+            _stop.ask_ahead(self.context)
         parked = start_to_park(self.plan)
         if self.context.candidate and parked is not None:  # made ready while the old process serves
             _start.prepare(self.context, parked)
+        if self.context.candidate and 'graceful_stop' in self.plan.names and self.plan.wanted_state == 'running':
             self.context.slot.take(self.context.time_left(_slots.WAIT_S))
         for index, (name, params) in enumerate(self.plan.steps):
             self._one_step(index, name, params)
@@ -208,7 +281,7 @@ class Window:
     def _recover_first(self, run: _state.Entry) -> None:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
         self.context.until = time.monotonic() + self.plan.deadline / 2  # the rest is for the steps
-        takes_over = start_to_park(self.plan) is not None
+        takes_over = start_to_park(self.plan) is not None and not run.get('changes')
         try:
             if takes_over and _recovery.is_ending(self.context, run):
                 recovered = self._take_over(run, 'its process is still ending')
@@ -222,10 +295,23 @@ class Window:
         self.context.until = self.begin + self.plan.deadline
         self.context.look()
         before, how = identity_of(self.context) or self.before, recovered['recovered']
-        self.context.state.try_log('recovered', durable=True, before=before, how=how)
+        self._note_recovered(run, before=before, how=how)
         self.recovered = recovered
-        self.context.listener_ended_at = self.context.answered_at = None  # the downtime is that of the steps
+        self.context.downtime = _downtime.Downtime()  # that of the steps
         foresee(self.context, self.plan)
+        _asking.forget(self.context)
+        self.context.knows_databases = True
+
+    def _note_recovered(self, run: _state.Entry, **fields: t.Any) -> None:
+        """LifecycleError where changes follow and it cannot be noted: they would count for the earlier run."""
+        try:
+            self.context.state.log('recovered', durable=True, **fields)
+        except OSError as exc:
+            if self.plan.makes_changes:
+                raise LifecycleError(
+                    'The unfinished run %s was put right, but that could not be noted in %s: %s. No step was done. '
+                    'Free space there, then try again.' % (
+                        run.get('run_id'), self.context.state.path, system_text(exc))) from exc
 
     def _take_over(self, run: _state.Entry, why: str) -> Result:
         """This run stops and starts the instance itself, which is all that the earlier one had left to do."""
@@ -240,17 +326,22 @@ class Window:
         entry = dict(name=name, started_ms=milliseconds(self.begin), changed=False)  # type: Result
         self.done.append(entry)
         self.proven = self.proven and name != 'graceful_stop'
+        acts = self.context.acts
         try:
             entry['result'] = STEPS[name].run(self.context, params)
             entry['changed'] = bool(entry['result'].get('changed'))
             self._after_step(name, params, entry['result'])
         except LifecycleError as exc:
-            entry.update(failed=True, result=dict(exc.result, msg=exc.msg), changed=bool(exc.result.get('changed')))
+            entry['changed'] = bool(exc.result.get('changed')) or self.context.acts > acts
+            entry.update(failed=True, result=dict(exc.result, changed=entry['changed'], msg=self._said(exc.msg)))
+            raise
+        except Exception:
+            entry['changed'] = self.context.acts > acts
             raise
         finally:
             entry['ended_ms'] = milliseconds(self.begin)
             ok = 'result' in entry and not entry.get('failed')
-            self.context.state.try_log('step_end', index=index, name=name, ok=ok)
+            self.context.state.try_log('step_end', index=index, name=name, ok=ok, changed=entry['changed'])
 
     def _after_step(self, name: str, params: t.Mapping[str, t.Any], result: Result) -> None:
         if name == 'verified_start':
@@ -261,25 +352,52 @@ class Window:
             self.context.until = max(present(self.context.until), time.monotonic() + START_GRACE_S)
 
     def _after_failure(self) -> None:
-        """A restart has nothing to roll back: try the start once more, so that the site is not left down."""
+        """Take back what was changed. A restart has nothing to roll back: try the start once more."""
         error = present(self.error)
         self.context.close()
-        if self.plan.on_failure == 'leave' or not self._should_run_again() or waits_for(error):
+        self.context.knows_databases = False
+        back = self._has_to_take_back()
+        if self.plan.on_failure == 'leave' or not (back or self._should_run_again()) or self._has_to_wait(error):
             return
-        self.context.until = max(present(self.context.until), time.monotonic() + START_GRACE_S)
+        grace = ROLLBACK_S if back else START_GRACE_S
+        self.context.until = max(present(self.context.until), time.monotonic() + grace)
+        run = dict(before=self.before, boot_id=_procfs.boot_id(), changes=self.context.changes if back else [])
         try:
-            again = _recovery.make_it_run(self.context, dict(before=self.before, boot_id=_procfs.boot_id()))
+            again = _recovery.make_it_run(self.context, run)
             self.proven = True
+            self.undone = again.get('undone')
             if again['changed']:
-                error.result['second_try'] = 'The instance runs (pid %s): %s.' % (again['pid'], again['recovered'])
+                error.result['second_try'] = 'The instance %s: %s.' % (
+                    'runs (pid %s)' % again['pid'] if again['pid'] else 'is stopped', again['recovered'])
         except LifecycleError as exc:
             self.second_error = exc
-            error.result['second_try'] = 'A second try to start it failed too: %s' % exc
+            self.undone = exc.result.get('undone')
+            error.result['second_try'] = self._what_failed(back, self._said(exc.msg))
         except Exception as exc:
-            error.result['second_try'] = 'A second try to start it failed too: %s' % system_text(exc)
+            error.result['second_try'] = self._what_failed(back, system_text(exc))
+
+    def _what_failed(self, back: bool, why: str) -> str:
+        """Of the rollback, or of the second try to start it."""
+        if not back:
+            return 'A second try to start it failed too: %s' % why
+        if self.undone is None:
+            return 'Its changes could not be taken back, and it was not started: %s' % why
+        return 'Its changes were taken back, but it could not be started: %s' % why
+
+    def _has_to_wait(self, error: LifecycleError) -> bool:
+        """Whether only the guardian can go on: a process still ends, or may be migrating, which is never cut.
+
+        What stands in the way of a start with the change may be the change.
+        """
+        wait = waits_for(error)
+        if not self._has_to_take_back() or wait in (WAITS_FOR_END, WAITS_FOR_MIGRATION):
+            return wait is not None
+        return wait == WAITS_FOR_ANSWER and any(change['kind'] in _MIGRATING for change in self.context.changes)
 
     def _should_run_again(self) -> bool:
-        return self.before is not None or any(entry['name'] == 'verified_start' for entry in self.done)
+        """What did not run before is left so by a window that makes changes: that is what a rollback comes to."""
+        started = any(entry['name'] == 'verified_start' for entry in self.done)
+        return self.before is not None or (started and not self.plan.makes_changes)
 
     def _left_behind(self, after: Result) -> Result:
         """What is left to do, for the guardian and for people; empty when the run is settled."""
@@ -290,18 +408,22 @@ class Window:
         return dict(unfinished=True, waits_for=stays)
 
     def result(self, after: Result) -> Result:
-        changed = any(entry['changed'] for entry in self.done) or bool(self.recovered and self.recovered['changed'])
-        ended, answered = self.context.listener_ended_at, self.context.answered_at
+        changed, down = self._has_changed(), self.context.downtime
         result = dict(
-            outcome='failed' if self.error else 'done' if changed else 'unchanged', changed=changed, steps=self.done,
+            outcome=self._outcome(after, changed), changed=changed, steps=self.done,
             run_id=self.plan.run_id, instance=describe_instance(self.context),
-            downtime_ms=milliseconds(ended, answered) if ended and answered else None,
-            verified_ms=milliseconds(ended) if ended and answered and not self.error else None,
+            downtime_ms=down.milliseconds,
+            verified_ms=None if self.error or down.milliseconds is None else milliseconds(present(down.first)),
             pid_before=self.before['pid'] if self.before else None, pid_after=after['pid'], state=after['state'],
             version=self.context.running_version or self.context.version,
             held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))  # type: Result
+        notes = list(self.context.lock_notes) + self.notes
+        if notes:
+            result['notes'] = notes
         if self.recovered and self.unfinished:
             result['recovered'] = 'unfinished run %s: %s' % (self.unfinished.get('run_id'), self.recovered['recovered'])
+        if self.context.changes:
+            self._say_what_was_undone()
         if self.error:
             result.update(self._left_behind(after), failed=True)
             result['msg'] = self._message(after) + said_of_guardian(result, self.plan)
@@ -309,13 +431,33 @@ class Window:
             result['exception'] = self.crashed
         return result
 
+    def _outcome(self, after: Result, changed: bool) -> str:
+        if self.error:
+            return 'rolled_back' if self.undone and self.is_settled(after) else 'failed'
+        return 'done' if changed else 'unchanged'
+
+    def _has_changed(self) -> bool:
+        """Whether this run has done anything yet, by a step, a recovery, or a second try."""
+        recovered = bool(self.recovered and self.recovered['changed'])
+        return recovered or self.context.acts > 0 or any(entry['changed'] for entry in self.done)
+
+    def _said(self, text: str) -> str:
+        """What a step says of itself, in the middle of a run."""
+        return after_a_change(text) if self._has_changed() else text
+
+    def _say_what_was_undone(self) -> None:
+        """Of each step that changes what lasts, whether it was taken back."""
+        kinds = {undone['kind'] for undone in self.undone or []}
+        for entry, (name, params) in zip(self.done, self.plan.steps):
+            if _undo.is_change(name, params):
+                entry['undone'] = name in kinds
+
     def _message(self, after: Result) -> str:
         error = present(self.error)
-        said = error.msg
-        if self.context.touched:  # true of the step, but not of the run
-            said = said.replace(NOTHING_DONE, 'It was stopped before by this run, and nothing was started.')
         where = 'step %s' % self.done[-1]['name'] if self.done else 'its preparation, before any step,'
-        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, said)]
+        parts = ['%s: %s failed: %s' % (self.context.instance.id, where, self._said(error.msg))]
+        before = [entry['name'] for entry in self.done[:-1] if entry['changed']]
+        parts += ['Done before it: %s.' % ', '.join(before)] if before else []
         parts += [error.result['second_try']] if error.result.get('second_try') else []
         parts.append('Now it is %s%s.' % (after['state'], ' (pid %d)' % after['pid'] if after['pid'] else ''))
         return ' '.join(parts)

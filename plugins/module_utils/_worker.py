@@ -5,6 +5,7 @@
 
 """The work of a window, detached: nothing of the caller's takes it down, a guardian puts right what it leaves."""
 
+import functools
 import os
 import signal
 import time
@@ -21,26 +22,36 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _state,
     _window,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
+    LifecycleError,
+    after_a_change,
+    nothing_done,
+    system_text,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
 _KILL_WAIT_S = 10.0
 _LEAST_RECOVERY_S = 60.0
 _REPORT_S = 30.0
-# A guardian that stays: its pauses, and the longest single try. It holds the lock for no longer than that.
+# A guardian that stays: its pauses, and the longest single try where nothing is to be taken back. It holds the lock for
+# no longer than that.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TRY_S = 0.25, 5.0, 60.0
 
 
 class Guardian:
     """The parent of the worker: when that is killed or overstays its deadline, it puts the instance right at once.
 
-    Where the run stays unfinished and only time can help, it stays behind without the lock, see ``_Vigil``.
+    Where the run stays unfinished and only time can help, it stays behind without the lock, see ``Vigil``.
     """
 
     def __init__(
-        self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: int = -1
+        self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry],
+        lock: t.Optional[_lock.Lock] = None
     ) -> None:
         self.context, self.plan, self.unfinished, self.lock = context, plan, unfinished, lock
         self.overstayed = False
@@ -64,7 +75,7 @@ class Guardian:
             result = self._recover(worker, status)
         os.close(alive)
         if result.get('waits_for'):
-            _Vigil(self.context, self.plan, result).keep(self.lock)
+            Vigil(self.context, self.plan, result).keep(self.lock)
 
     def _work(self) -> None:
         """The worker. Never returns."""
@@ -72,7 +83,8 @@ class Guardian:
         try:
             result = _window.Window(self.context, self.plan, self.unfinished).run()
             finish(self.context.state, self.plan, result)
-            _state.unlock(self.lock)  # also of a guardian that cannot run: the work is over
+            if self.lock is not None:
+                self.lock.unlock()  # also of a guardian that cannot run: the work is over
             code = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode('utf-8', 'replace'))
@@ -82,7 +94,7 @@ class Guardian:
     def _wait_for(self, worker: int) -> t.Optional[int]:
         """Its exit status; None where even SIGKILL did not end it in time."""
         with _process.ProcessHandle(worker) as handle:
-            if not handle.wait_gone(self.plan.deadline + OVERSTAY_S):
+            if not handle.wait_gone(self.plan.deadline + overstay(self.plan)):
                 self.overstayed = True
                 handle.signal(signal.SIGKILL)
                 if not handle.wait_gone(_KILL_WAIT_S):
@@ -92,7 +104,7 @@ class Guardian:
     def _how_it_ended(self, worker: int, status: t.Optional[int]) -> str:
         if self.overstayed:
             return 'the worker (pid %d) had not ended %g s after the deadline of %g s and was %s' % (
-                worker, OVERSTAY_S, self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
+                worker, overstay(self.plan), self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
         if status is not None and os.WIFSIGNALED(status):
             return 'the worker (pid %d) was killed by signal %d' % (worker, os.WTERMSIG(status))
         return 'the worker (pid %d) ended without a result; see %s' % (
@@ -103,7 +115,7 @@ class Guardian:
         run = _state.last_run(state.journal())
         todo = _state.unfinished(run) or dict(steps=self.plan.names)
         result = dict(
-            outcome='failed', failed=True, changed=True, run_id=self.plan.run_id, downtime_ms=None, verified_ms=None,
+            outcome='failed', failed=True, run_id=self.plan.run_id, downtime_ms=None, verified_ms=None,
             steps=_state.steps_begun(run), instance=_window.describe_instance(self.context),
             pid_before=(todo.get('before') or {}).get('pid'))  # type: _window.Result
         what = '%s: %s in step %s.' % (
@@ -111,12 +123,16 @@ class Guardian:
         try:
             self.context.until = time.monotonic() + recovery_limit(self.plan)
             found = _recovery.recover(self.context, todo)
-            state.try_log('end', durable=True, outcome='recovered', pid=found['pid'])
             result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
+            lost = _end(state, 'recovered', pid=found['pid'])
+            if lost is not None and _state.has_had_changes(todo):
+                result.update(unfinished=True, waits_for=None, msg='%s %s' % (result['msg'], _not_noted(state, lost)))
         except LifecycleError as exc:
             result.update(unfinished=True, waits_for=_window.waits_for(exc), msg='%s %s' % (what, exc))
         except Exception as exc:
             result.update(unfinished=True, waits_for=None, msg='%s %s' % (what, exc))
+        result['changed'] = _state.has_changed(run) or self.context.acts > 0
+        result['msg'] = after_a_change(result['msg']) if result['changed'] else result['msg']
         after = _window.state_after(self.context)
         result.update(pid_after=after['pid'], state=after['state'])
         result['msg'] += ' Now it is %s%s.' % (after['state'], ' (pid %d)' % after['pid'] if after['pid'] else '')
@@ -125,7 +141,7 @@ class Guardian:
         return result
 
 
-class _Vigil:
+class Vigil:
     """A guardian that stays behind an unfinished run, without the lock: whoever comes next goes first.
 
     It finishes the run as soon as that can be done, and leaves when somebody else has taken the run over, or at its
@@ -137,11 +153,12 @@ class _Vigil:
         self.end = time.monotonic() + plan.guardian_limit
         self.pid: t.Optional[int] = result.get('pid_after')
 
-    def keep(self, lock: int) -> None:
+    def keep(self, lock: t.Optional[_lock.Lock]) -> None:
         state = self.context.state
         state.try_log('guardian_stays', pid=os.getpid(), waits_for=self.waits_for, limit_s=self.plan.guardian_limit)
         self.context.close()
-        _state.unlock(lock)
+        if lock is not None:
+            lock.unlock()
         _children.close_all_but({0, 1, 2})  # followers wait for the ends of some
         handle = _process.open_process(self.pid) if self.pid else None
         pause = _FIRST_PAUSE_S
@@ -162,7 +179,8 @@ class _Vigil:
     def _our_run(self) -> t.Optional[_state.Entry]:
         """What is unfinished of the run; None when it has ended, or another one has begun."""
         run = _state.last_run(self.context.state.journal())
-        return _state.unfinished(run) if run and run[0].get('token') == self.plan.token else None
+        found = _state.unfinished(run) if run and run[0].get('token') == self.plan.token else None
+        return None if found is None else dict(found, waits_for=self.waits_for)
 
     def _try(self) -> bool:
         """Whether nothing is left to do for this guardian."""
@@ -172,7 +190,7 @@ class _Vigil:
                 return True
             if not _recovery.is_ready(self.context, run):
                 return False
-            lock = _state.lock(self.context.instance)
+            lock = _lock.take(self.context.state, self.plan.token)
             if lock is None:
                 return False
             try:
@@ -180,41 +198,82 @@ class _Vigil:
                 return run is None or self._finish(run)
             finally:
                 self.context.close()
-                os.close(lock)
-        except OSError:  # no descriptor or process left: later, maybe
+                lock.close()
+        except (OSError, LifecycleError):  # no descriptor or process left, or no lock to be had: later, maybe
             return False
 
     def _finish(self, run: _state.Entry) -> bool:
         """Try once to put the instance right. The lock is held."""
-        self.context.until = time.monotonic() + _TRY_S
+        self.context.until = time.monotonic() + (_window.ROLLBACK_S if run.get('changes') else _TRY_S)
         state = self.context.state
         try:
             pid = _recovery.finish(self.context, run)
         except LifecycleError as exc:
             if _window.waits_for(exc) is None:
-                state.try_log('guardian_left', durable=True, why=exc.msg)
+                state.try_log('guardian_left', durable=True, why=after_a_change(exc.msg))
                 return True
             return False
-        state.try_log('end', durable=True, outcome='recovered', pid=pid)
-        return True
+        lost = _end(state, 'recovered', pid=pid)
+        return lost is None or not _state.has_had_changes(run)
+
+
+def _end(state: _state.StateDir, outcome: str, **fields: t.Any) -> t.Optional[OSError]:
+    """Note the end of a run; why it could not be noted. What the next boot was to do goes away with it."""
+    lost = state.log_end(outcome, **fields)
+    if lost is None:
+        boot_hook.disarm(state)
+    return lost
+
+
+def overstay(plan: _window.Plan) -> float:
+    """Seconds after its deadline that a worker has for what must not be broken off."""
+    return OVERSTAY_S + (_window.ROLLBACK_S if plan.makes_changes else 0.0)
 
 
 def recovery_limit(plan: _window.Plan) -> float:
     """Seconds that a guardian has, from the end of its worker, to put the instance right with the lock held."""
-    return max(plan.deadline, _LEAST_RECOVERY_S)
+    return max(plan.deadline, _window.ROLLBACK_S if plan.makes_changes else _LEAST_RECOVERY_S)
 
 
 def longest(plan: _window.Plan) -> float:
     """Seconds after which worker and guardian have certainly reported."""
-    return plan.deadline + OVERSTAY_S + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S
+    return plan.deadline + overstay(plan) + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S
 
 
 def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result) -> None:
     """The end in the journal comes first: a run with a result is over, whoever is killed now."""
     if not result.get('unfinished'):
-        state.try_log('end', durable=True, outcome=result['outcome'])
+        lost = _end(state, result['outcome'])
+        if lost is not None and plan.makes_changes:
+            if _is_unfinished(state):
+                _say_unfinished(state, plan, result, lost)
+            else:  # it is written, and whether that is on the disk is not known
+                note = 'The end of the run may not survive a power cut: %s.' % system_text(lost)
+                result['notes'] = [*result.get('notes', []), note]
     state.write_result(plan.token, result)
     state.tidy()
+
+
+def _is_unfinished(state: _state.StateDir) -> bool:
+    try:
+        return state.last_unfinished() is not None
+    except LifecycleError:
+        return True
+
+
+def _say_unfinished(state: _state.StateDir, plan: _window.Plan, result: _window.Result, lost: OSError) -> None:
+    """Without the end in the journal whoever comes next takes the changes back: nothing else may be told."""
+    said = result.get('msg')
+    if said is None:
+        said = ('%s: all steps were done, but the commit could not be noted. Whoever comes next takes its changes back.'
+                % state.instance.id)
+    result.update(outcome='failed', failed=True, unfinished=True, waits_for=None)
+    result['msg'] = '%s %s%s' % (said, _not_noted(state, lost), _window.said_of_guardian(result, plan))
+
+
+def _not_noted(state: _state.StateDir, lost: OSError) -> str:
+    return 'The end of the run could not be noted in %s: %s. Free space there, or mend what else that needs.' % (
+        state.path, system_text(lost))
 
 
 def begin(context: Context, plan: _window.Plan) -> int:
@@ -230,27 +289,37 @@ def begin(context: Context, plan: _window.Plan) -> int:
 
 
 def _begin(context: Context, plan: _window.Plan) -> int:
-    context.state.make()
-    lock = _state.lock(context.instance)
-    if lock is None:
-        _one_at_a_time.refuse(context)
+    context.state.refuse_damaged()  # such a state is not touched at all
+    lock = _one_at_a_time.take(context, plan.token)
     try:
         context.state.refuse_damaged()
         unfinished = _state.unfinished(_state.last_run(context.state.journal()))
         if unfinished is None:
+            context.begins = True
             _window.foresee(context, plan)
+            _start.note_databases(context)
+        _arm(context, plan)
         _write_begin(context, plan, unfinished)
         context.close()
         return _detach_guardian(context, plan, unfinished, lock)
     finally:
-        os.close(lock)
+        lock.close()
 
 
-def _detach_guardian(context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: int) -> int:
-    work = Guardian(_context_of_worker(context), plan, unfinished, lock).run
+def _arm(context: Context, plan: _window.Plan) -> None:
+    """Have a reboot followed by a recovery; where that cannot be, the notes of the result say so."""
+    if plan.boot_hook and plan.makes_changes:
+        why_not = boot_hook.arm(context.state)
+        context.lock_notes = list(context.lock_notes) + ([why_not] if why_not else [])
+
+
+def _detach_guardian(
+    context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: _lock.Lock
+) -> int:
+    work = Guardian(_context_of_worker(context, plan), plan, unfinished, lock).run
     name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
     try:
-        return _detach.detach(work, {lock}, os.path.join(context.state.path, 'worker.log'), name)
+        return _detach.detach(work, lock.descriptors, os.path.join(context.state.path, 'worker.log'), name)
     except OSError as exc:
         raise not_begun(context, plan, unfinished, exc) from exc
 
@@ -264,6 +333,7 @@ def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_stat
     error = nothing_done('The work on %s could not start' % context.instance.id, exc)
     if unfinished is None:
         context.state.try_log('end', durable=True, outcome='not_begun', msg=error.msg)
+        boot_hook.disarm(context.state)
     after = _window.state_after(context)
     context.close()
     result = dict(outcome='failed', failed=True, changed=False, msg=error.msg, run_id=plan.run_id, steps=[],
@@ -276,10 +346,14 @@ def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_stat
     return error
 
 
-def _context_of_worker(context: Context) -> Context:
+def _context_of_worker(context: Context, plan: _window.Plan) -> Context:
     state = context.state
-    fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text))
-    fresh.note, fresh.accepted_hazards = state.try_log, context.accepted_hazards
+    fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text),
+                    context.user)
+    fresh.note = functools.partial(state.try_log, run_id=plan.run_id)
+    fresh.run_id, fresh.run_token = plan.run_id, plan.token
+    fresh.accepted_hazards = context.accepted_hazards
+    fresh.lock_notes = context.lock_notes
     return fresh
 
 
@@ -288,7 +362,7 @@ def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_s
         context.state.reserve()
         context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,
                           before=_window.identity_of(context), boot_id=_procfs.boot_id(), recovers=unfinished,
-                          force=plan.force, hosts=plan.hosts)
+                          force=plan.force, hosts=plan.hosts, accepts=sorted(context.accepted_hazards))
     except OSError as exc:
         context.state.release_reserve()
         raise nothing_done('The journal in %s could not be written' % context.state.path, exc) from exc

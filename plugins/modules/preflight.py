@@ -15,9 +15,14 @@ description:
   - With O(phase=variables) it refuses variables whose names come close to a variable of this collection, such as
     C(anqicms_instance) for C(anqicms_instances). It looks at the inventory, at facts that were set, at the variables of
     the play and of the task, and at extra variables, not at variables of roles. Other names that begin with
-    C(anqicms_) and are not known are one warning.
+    C(anqicms_) and are not known are one warning, or refused where C(anqicms_strict) is set.
+  - Then it checks the values of all variables that the role reads, on every host of the play. One message names each
+    that is wrong, what is allowed, and what it is.
   - With O(phase=plan) it shows what was found and what the run will do. It fails when no host has an instance to work
     on. Where nobody said which instances to work on, it prints what was found as lines for the inventory.
+  - With O(phase=end) it names the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
+  - Where C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has, it refuses; the
+    roles tag it C(always). Where they select other tasks of your playbook only, it checks nothing.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
@@ -26,13 +31,11 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [variables, plan]
-  strict:
-    description: Whether to refuse unknown names too.
-    type: bool
-    default: false
+    choices: [variables, plan, end]
   verb:
-    description: What the run does to the instances, needed for O(phase=plan).
+    description:
+      - What the run does to the instances, V(restart) for example. Needed for O(phase=plan).
+      - Only variables that a run of this kind reads are checked. All of them, if not given.
     type: str
 """
 
@@ -40,17 +43,22 @@ EXAMPLES = r"""
 - name: Check the variables of this run
   anqicms.lifecycle.preflight:
     phase: variables
+    verb: restart
   run_once: true
 """
 
 RETURN = r"""
 msg:
-  description: The lines of the plan, or what is wrong.
+  description: What is wrong, or the plan or the end in one line.
   returned: always
-  type: raw
-  sample:
-    - 'host          instance                   state    version  port  pid   plan'
-    - 'web1.example  /www/wwwroot/shop.example  running  3.5.8    8001  5539  restart'
+  type: str
+  sample: 'restart: instances: 2, hosts: 2'
+left_out:
+  description: Hosts that the run has left out, because they were unreachable.
+  returned: with O(phase=end)
+  type: list
+  elements: str
+  sample: [web7.example]
 unknown:
   description: Names that begin with C(anqicms_) and are not known.
   returned: with O(phase=variables)

@@ -15,16 +15,24 @@ description:
   - The options of every step are validated, and every step is asked for what it would do, before anything is stopped.
     A step that refuses, refuses for the whole window.
   - A backup or restore of the application itself that is under way is waited for before C(graceful_stop) signals; see
-    its option O(anqicms.lifecycle.graceful_stop#module:quiet_timeout). When it does not end, the instance is left as it
-    is.
+    its option O(anqicms.lifecycle.graceful_stop#module:quiet_timeout). So is a migration of its database, see
+    O(anqicms.lifecycle.graceful_stop#module:migration_timeout). When it does not end, the instance is left as it is.
   - The steps are run by a worker that is detached from the connection. Once begun, the host ends it, even when the
     connection, this module, C(sudo) or the controller is gone. A guardian watches the worker and, if it is killed, puts
     the instance right at once. If both are killed, the next run or the C(recover) playbook does.
+  - The steps C(config), C(release), C(database) and C(keep_files), and a C(command) with C(undo), note what they change
+    in the journal before they change it. When a later step fails, or the window is broken off, these changes are taken
+    back in reverse order while the instance is stopped, and it is started as it was before the window. What did not run
+    before is not started. After the window has ended well nothing is taken back.
+  - Until a window that has changed something has ended, M(anqicms.lifecycle.graceful_stop),
+    M(anqicms.lifecycle.verified_start), M(anqicms.lifecycle.config), M(anqicms.lifecycle.release) and
+    M(anqicms.lifecycle.database) as tasks of their own refuse.
   - Only one run works on an instance at a time. A second one is refused and told the first one's run id.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.window
 attributes:
   check_mode:
     support: full
@@ -39,98 +47,15 @@ attributes:
     details:
       - A window that stops and starts restarts the instance each time it is run. Steps that find nothing to do change
         nothing.
-options:
-  steps:
-    description:
-      - The steps in order, each a dictionary with one key, the name of the step, and its options as value.
-      - C(graceful_stop), C(port_released), C(verified_start), C(log_check) and C(site_check) take the options of the
-        module of that name, without those that name the instance.
-      - C(command) runs a command on the host without a shell. It takes C(cmd) (a string) or C(argv) (a list), C(chdir)
-        (a path) and C(timeout) (seconds, 60 by default).
-    type: list
-    elements: dict
-    default: []
-  run_id:
-    description:
-      - Name of the run, for the journal and for whoever is refused meanwhile. By default the time and a random part.
-    type: str
-  deadline:
-    description:
-      - Seconds that the whole window may take. No step begins after it, and no step waits longer.
-      - Requests that still hold a process whose port has closed after C(SIGTERM) are waited for until then, and then
-        cut and counted, unless O(steps) say C(force=never), or the process migrates its database, writes or restores a
-        backup, or that cannot be ruled out. Then a guardian stays, see O(guardian_limit).
-      - What starts the instance again after such a wait may take 20 seconds more. A worker that overstays the deadline
-        by 60 seconds is ended, and the guardian puts the instance right within the time of the deadline, at least 60
-        seconds.
-    type: float
-    default: 900
-  guardian_limit:
-    description:
-      - Seconds that a guardian stays on the host after a window that could not be finished, because a process that was
-        asked to end has not ended, the new process has not answered, or the database, the port or the binary is not
-        available. It starts the instance as soon as that is possible, ends an idle process of a version up to 3.2.1
-        that no C(SIGTERM) ends, and leaves when another run, stop, start or recovery takes over.
-      - At its limit the run stays unfinished. M(anqicms.lifecycle.instance_info) shows it as C(interrupted), and
-        the C(recover) playbook finishes it.
-    type: float
-    default: 3600
-  on_failure:
-    description:
-      - V(rollback) undoes what was changed and makes the instance run again. A plain restart has nothing to undo, its
-        start is tried once more.
-      - V(leave) leaves everything as it is. An instance that does not run then has an unfinished run, which the
-        C(recover) playbook or the next window finds.
-    type: str
-    choices: [rollback, leave]
-    default: rollback
-  recover:
-    description:
-      - V(auto) puts an unfinished run of this instance right before the first step.
-      - V(only) does that and nothing else; O(steps) must be empty then.
-    type: str
-    choices: [auto, only]
-    default: auto
-  accept_hazards:
-    description:
-      - Codes of hazards that refuse no start of this window, of its second try and of a recovery, after you have read
-        what they mean.
-      - C(locales_missing), C(dictionary_missing) and C(database_unreachable) have an effect here; the others are
-        hazards of M(anqicms.lifecycle.instance_info). A code that does not exist is refused.
-    type: list
-    elements: str
-    default: []
-  put_aside:
-    description:
-      - Moves the whole state of this instance aside instead, for one that cannot be used because a newer release has
-        written it or because it is damaged. O(recover=only) is needed.
-      - The directory is renamed within the state directory, and nothing is removed. An unfinished run in it is not
-        recovered any more, and the next start of a stopped instance does not know how it was started before.
-      - Refused while a run is at work on the instance.
-    type: bool
-    default: false
-  internal:
-    description:
-      - Set by the action plugin of this module, which follows a window in several calls. Not for playbooks.
-    type: dict
-    suboptions:
-      token:
-        description: Name of this window, the same in all calls that follow it.
-        type: str
-      wait:
-        description: Seconds to stay in this call at most.
-        type: float
-        default: 0
-      follow:
-        description: Only follow a window that an earlier call has begun.
-        type: bool
-        default: false
 seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.port_released
   - module: anqicms.lifecycle.verified_start
   - module: anqicms.lifecycle.log_check
   - module: anqicms.lifecycle.site_check
+  - module: anqicms.lifecycle.config
+  - module: anqicms.lifecycle.release
+  - module: anqicms.lifecycle.database
 notes:
   - The action plugin of the same name follows a long window in short calls, shows its progress, and connects again when
     the connection is lost. O(ignore:async) is not supported, and not needed.
@@ -157,6 +82,27 @@ EXAMPLES = r"""
     steps:
       - graceful_stop: {}
       - command: {argv: [/usr/bin/rsync, -a, /www/wwwroot/shop.example/data/, /backup/shop.example/], timeout: 300}
+      - verified_start: {}
+
+- name: Change config.json, and put the old one back when it does not start or logs an error
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    only_if_changed: true
+    steps:
+      - graceful_stop: {}
+      - config: {settings: {server: {log_level: error}}}
+      - port_released: {}
+      - verified_start: {}
+      - log_check: {}
+
+- name: Do something that can be taken back
+  anqicms.lifecycle.window:
+    dir: /www/wwwroot/shop.example
+    steps:
+      - graceful_stop: {}
+      - command:
+          argv: [/usr/local/bin/switch-template, new]
+          undo: [/usr/local/bin/switch-template, old]
       - verified_start: {}
 
 - name: Restart it, then look at what it logs and ask its sites
@@ -188,13 +134,16 @@ RETURN = r"""
 outcome:
   description: >-
     V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
+    V(rolled_back) says that a step failed, that everything that was changed is taken back, and that the instance is as
+    before, running or stopped. When the worker was killed it is V(failed), also where the guardian has taken it back.
   returned: always, unless it was refused
   type: str
   sample: done
 downtime_ms:
   description: >-
-    Milliseconds from the end of the listener to the first correct version answer of the new process; V(null) when it
-    was not stopped and started.
+    Milliseconds from the end of the listener until the new process is ready, which is its first correct version answer,
+    for versions 2.1.2 to 2.5.5 the first page below status 500 after it; added up where a window stops it more than
+    once; V(null) when it was not stopped, or does not answer since.
   returned: always, unless it was refused
   type: int
   sample: 277
@@ -229,6 +178,15 @@ steps:
       description: What it would do.
       type: str
       returned: in check mode
+    notes:
+      description: How a start would differ from how the instance was seen running.
+      type: list
+      elements: str
+      returned: in check mode, by a step C(verified_start) that would start it
+    undone:
+      description: Whether it had changed something and that was taken back.
+      type: bool
+      returned: when run by a worker that was not killed, by a step C(config) or a C(command) with C(undo)
     result:
       description: What the module of that name returns.
       type: dict
@@ -276,6 +234,7 @@ steps:
         log_position: anqicms-log-1:eNqrVspLLEvMTFGyUorOTU0...
         exit_code:
         log_tail: []
+        findings: []
         notes: []
 pid_before:
   description: The process before, V(null) when none ran.
@@ -283,13 +242,13 @@ pid_before:
   type: int
   sample: 599
 pid_after:
-  description: The process after, V(null) when none runs.
-  returned: when run
+  description: The process after, V(null) when none runs. With O(recover=only) and no unfinished run, the one that runs.
+  returned: when run, and with O(recover=only)
   type: int
   sample: 1506
 state:
   description: V(running), V(stopped), V(undead) (alive with its port closed) or V(unknown).
-  returned: when run
+  returned: when run, and with O(recover=only)
   type: str
   sample: running
 version:
@@ -334,6 +293,13 @@ kept_in:
   returned: with O(put_aside=true)
   type: str
   sample: /var/lib/anqicms-lifecycle/1f3a0c52-shop.example.aside-20261126T201826Z
+notes:
+  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  returned: when there are any
+  type: list
+  elements: str
+  sample:
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
 connection_losses:
   description: Why the connection was made anew while the window went on, one text for each time.
   returned: when the connection was lost
@@ -349,8 +315,9 @@ unfinished:
   sample: true
 waits_for:
   description:
-    - What a guardian on the host waits for, which is V(end_of_process), V(answer) (of a process that was started) or
-      V(condition) (its database, its port or its binary). V(null) when no guardian stays.
+    - What a guardian on the host waits for, which is V(end_of_process), V(answer) (of a process that was started),
+      V(condition) (its database, its port or its binary), or V(migration) (the end of one, before its changes are taken
+      back). V(null) when no guardian stays.
   returned: with RV(unfinished)
   type: str
   sample: end_of_process
@@ -361,27 +328,19 @@ held:
   sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=_module.common_spec(
-            steps=dict(type='list', elements='dict', default=[]),
-            run_id=dict(type='str'),
-            deadline=dict(type='float', default=900.0),
-            guardian_limit=dict(type='float', default=3600.0),
-            on_failure=dict(type='str', default='rollback', choices=['rollback', 'leave']),
-            recover=dict(type='str', default='auto', choices=['auto', 'only']),
-            accept_hazards=dict(type='list', elements='str', default=[]),
-            put_aside=dict(type='bool', default=False),
-            **_window_call.PRIVATE
-        ),
-        supports_check_mode=True,
-    )
-    _module.run(module, lambda: _window_call.run(module))
+    # Each imports only what it needs. Ansible packs a module once in a run, so one that looks and works is sent once.
+    if _module.internal_options().get('look'):
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
+
+        look.run(internal=dict(type='dict'))
+    else:
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils import _window_call
+
+        _window_call.main()
 
 
 if __name__ == '__main__':

@@ -66,11 +66,13 @@ CASES = {
         dict(databases=[Answer(Target("db", 3306), "it refuses connections")]),
         dict(databases=[Answer(Target("db", 3306), "it refuses connections"), Answer(Target("db", 1))]),
     ),
+    "database_newer": (dict(newer=["shop by last_run_version"]), dict(newer=[])),
     "port_held_by_stranger": (
         dict(STOPPED, port_free=False, strangers=[dict(pid=9, user="u", exe="/bin/x")]),
         dict(STOPPED, port_free=None),
     ),
     "root_runs_writable": (dict(runs_as_root=True, writable=["/www/a"]), dict(runs_as_root=False, writable=["/www/a"])),
+    "files_left_behind": (dict(left_behind=["running.log (owner root, mode 0644)"]), dict(left_behind=[])),
     "supervised": (dict(supervisors=[SYSTEMD]), dict(supervisors=[dict(SYSTEMD, restarts=False), CRON])),
     "disk_full": (dict(disks=[("/", 0, None)]), dict(disks=[("/", 50 << 20, None)])),
     "undead_process": (dict(state="undead"), dict(state="starting")),
@@ -102,6 +104,7 @@ CASES = {
     "template_marks": (dict(marks=["dir"]), dict(marks=[])),
     "admin_host": (dict(http_status=403, running_version=None), dict(http_status=200)),
     "files_version_unknown": (dict(files_version=None), dict(running_version=None)),
+    "database_not_asked": (dict(database_unknown="no client"), dict(database_unknown=None)),
     "supervisors_unseen": (
         dict(supervisors=[dict(kind="unknown", where="x", restarts=None, prompt=False, detail="denied")]),
         dict(supervisors=[CRON]),

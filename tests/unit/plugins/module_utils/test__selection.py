@@ -12,7 +12,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import Candidate, Found
 
 SITE = Instance("/www/shop", "anqicms", "0-shop")
-TARGET = "/opt/shared/anqicms"
 
 
 def candidate(pid: int, ppid: int = 1, argv: t.Sequence[str] = ("/www/shop/anqicms",)) -> Candidate:
@@ -26,23 +25,6 @@ def candidate(pid: int, ppid: int = 1, argv: t.Sequence[str] = ("/www/shop/anqic
 ])  # fmt: skip
 def test_b4_20_deleted(exe: str, expected: t.Tuple[str, bool]) -> None:
     assert _selection.split_deleted(exe) == expected
-
-
-@pytest.mark.parametrize("exe,how", [
-    ("/www/shop/anqicms", "own"),
-    ("/www/shop/anqicms (deleted)", "own"),
-    ("/www/shop/anqicms.old", "own"),
-    ("/www/shop/anqicms.old (deleted)", "own"),
-    (TARGET, "shared"),
-    (TARGET + " (deleted)", "shared"),
-    ("/www/shop2/anqicms", None),
-    ("/www/shop/anqicms2", None),
-    ("/www/shop/source/anqicms", None),
-    ("anqicms", None),
-    ("/anqicms", None),
-])  # fmt: skip
-def test_b4_01_executable(exe: str, how: t.Optional[str]) -> None:
-    assert _selection.exe_matches(SITE, exe, TARGET) == how
 
 
 @pytest.mark.parametrize("words,port", [

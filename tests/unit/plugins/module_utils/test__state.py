@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import json
 import os
 import typing as t
@@ -60,6 +61,28 @@ def test_an_unfinished_run_keeps_its_name_until_it_is_put_right() -> None:
     assert first is not None
     assert second is not None
     assert second["run_id"] == "r1"
+
+
+CHANGED = {"event": "change", "kind": "config", "number": 0, "data": {}}
+UNDONE = {"event": "undone", "number": 0}
+
+
+@pytest.mark.parametrize("run, changes, had", [
+    ([BEGIN], 0, False),
+    ([BEGIN, CHANGED], 1, True),
+    ([BEGIN, CHANGED, UNDONE], 0, True),  # all is taken back, and it is still known that there was something
+    ([dict(BEGIN, recovers={"changes": [{"kind": "config", "number": 0, "data": {}}]}), UNDONE], 0, True),
+    ([dict(BEGIN, recovers={"changes": [], "had_changes": True})], 0, True),
+    ([dict(BEGIN, recovers={"had_changes": True}), {"event": "recovered", "before": None}], 0, False),
+])
+def test_a_run_remembers_that_it_had_changes(run: t.Any, changes: int, had: bool) -> None:
+    found = _state.unfinished(run)
+    assert found is not None and (len(found["changes"]), _state.has_had_changes(found)) == (changes, had)
+
+
+def test_the_launch_record_alone_is_no_lasting_change() -> None:
+    launch = {"kind": "launch", "number": 0, "data": {}}
+    assert _state.lasting([launch]) == [] and _state.lasting([launch, dict(launch, kind="config")])
 
 
 def test_last_run_begins_at_its_begin() -> None:
@@ -174,6 +197,28 @@ def test_what_is_kept_has_a_bound(state: _state.StateDir) -> None:
     assert [entry["run_id"] for entry in state.journal()] == ["699"]
 
 
+def test_what_an_unfinished_run_needs_is_kept(state: _state.StateDir) -> None:
+    """Its own directory, and those that its changes name."""
+    own, named = state.run_dir("r1", "t1"), state.run_dir("r0", "t0")
+    state.log("begin", run_id="r1", token="t1", steps=["config"], before=None)
+    state.log("change", kind="config", number=0, data={"kept": os.path.join(named, "config.json")})
+    made = [state.run_dir("r%d" % number) for number in range(2, 14)]
+    for age, path in enumerate([own, named] + made):
+        os.utime(path, (age, age))
+    state.tidy_runs()
+    assert [path for path in [own, named] + made if os.path.isdir(path)] == [own, named] + made[2:]
+    state.log("end", outcome="done")
+    state.tidy_runs()
+    assert [path for path in [own, named] + made if os.path.isdir(path)] == made[2:]
+
+
+def test_each_window_has_a_directory_of_its_own(state: _state.StateDir) -> None:
+    """Also where two have the same run id; the same window always has the same."""
+    one, other = state.run_dir("r", "t1"), state.run_dir("r", "t2")
+    assert one != other and state.run_dir("r", "t1") == one
+    assert os.path.basename(one).startswith("r-") and state.run_path("r", "t1") == one
+
+
 def test_room_is_set_aside_and_given_back(state: _state.StateDir) -> None:
     state.reserve()
     assert os.stat(os.path.join(state.path, "reserve")).st_blocks > 0
@@ -200,3 +245,64 @@ def test_entries_are_json(state: _state.StateDir) -> None:
     state.log("step", name="a", index=0)
     with open(os.path.join(state.path, "journal.jsonl")) as stream:
         assert json.loads(stream.read())["name"] == "a"
+
+
+def test_a_record_is_not_to_be_removed_for_want_of_descriptors(state: _state.StateDir,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    state.log("begin")
+
+    def fail(*_unused: t.Any) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(LifecycleError, match="limit of this process") as caught:
+        state.journal()
+    assert "Remove" not in caught.value.msg
+
+
+def signalled(pid: int, **fields: t.Any) -> t.Dict[str, t.Any]:
+    return dict(event='signal', signal='SIGTERM', pid=pid, at=float(pid), **fields)
+
+
+def test_a_shortened_journal_keeps_the_last_run_and_who_was_signalled() -> None:
+    old = [dict(BEGIN, run_id='r1'), dict(event='progress', text='x'), signalled(1, run_id='r1'),
+           dict(event='end')]  # type: t.List[t.Dict[str, t.Any]]
+    last = [dict(BEGIN, run_id='r2'), dict(event='step', name='a'), signalled(2),
+            signalled(3, by='graceful_stop')]  # type: t.List[t.Dict[str, t.Any]]
+    assert _state.kept_of_journal(old + last) == [signalled(1, run_id='r1')] + last
+
+
+def test_a_shortened_journal_has_a_bound_also_where_only_tasks_stopped_it() -> None:
+    tasks = [signalled(pid, by='graceful_stop') for pid in range(5000)]
+    assert [entry['pid'] for entry in _state.kept_of_journal(tasks)] == list(range(4600, 5000))
+    run = [dict(BEGIN)]  # type: t.List[t.Dict[str, t.Any]]
+    kept = _state.kept_of_journal(run + tasks)
+    assert kept[0] == BEGIN and [entry['pid'] for entry in kept[1:]] == list(range(4600, 5000))
+
+
+def test_what_a_task_signals_belongs_to_no_run() -> None:
+    assert not _state.unfinished([BEGIN, signalled(1, by='graceful_stop')])['signalled']  # type: ignore[index]
+    assert _state.unfinished([BEGIN, signalled(1)])['signalled']  # type: ignore[index]
+
+
+STEP = dict(event='step', index=0)  # type: t.Dict[str, t.Any]
+ENDED = dict(event='step_end', index=0, ok=True)  # type: t.Dict[str, t.Any]
+
+
+@pytest.mark.parametrize('entries, changed', [
+    ([], []),
+    ([dict(STEP, name='graceful_stop')], [False]),                           # nothing was signalled yet
+    ([dict(STEP, name='graceful_stop'), signalled(7)], [True]),
+    ([dict(STEP, name='graceful_stop'), signalled(7, by='graceful_stop')], [False]),  # not by this run
+    ([dict(STEP, name='verified_start')], [True]),                           # it may have
+    ([dict(STEP, name='command')], [True]),
+    ([dict(STEP, name='port_released'), dict(STEP, name='log_check'), dict(STEP, name='site_check')], [False] * 3),
+    ([dict(STEP, name='verified_start'), dict(ENDED, changed=False)], [False]),  # it ran already
+    ([dict(STEP, name='graceful_stop'), signalled(7), dict(ENDED, changed=True)], [True]),
+    ([dict(STEP, name='verified_start'), ENDED], [True]),                      # of an earlier release
+])
+def test_what_a_broken_off_run_has_changed(entries: t.List[t.Dict[str, t.Any]], changed: t.List[bool]) -> None:
+    run = [dict(BEGIN)] + entries
+    assert [step['changed'] for step in _state.steps_begun(run)] == changed
+    assert _state.has_changed(run) == any(changed)
+    assert _state.has_changed([dict(BEGIN, recovers=dict(run_id='r0'))] + entries), 'a recovery comes first'
