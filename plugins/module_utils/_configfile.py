@@ -12,6 +12,7 @@ A file that the application cannot read makes it open its installer on port 8001
 import json
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir, UnsafePath
 
 NAME = 'config.json'
@@ -43,16 +44,12 @@ class ConfigFile(t.NamedTuple):
     admin_url: t.Optional[str] = None
 
 
-def _refuse(constant: str) -> t.Any:
-    raise ValueError('%s is not JSON' % constant)
-
-
 def load_json(data: bytes) -> t.Dict[str, t.Any]:
     """Decode a JSON object as strictly as the application does; ValueError says where and why."""
     try:
-        value = json.loads(data.decode('utf-8', 'replace'), parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError('nested too deeply') from None
+        value = _json.load(data.decode('utf-8', 'replace'))
+    except _json.Refused as exc:
+        raise ValueError('it %s' % exc) from None
     if not isinstance(value, dict):
         raise ValueError('the file holds %s where an object is expected' % type(value).__name__)
     return value

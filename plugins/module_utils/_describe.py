@@ -7,6 +7,7 @@
 
 import os
 import re
+import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
@@ -16,7 +17,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _files,
     _foreign,
     _hazards,
-    _holders,
     _http,
     _judge,
     _launch,
@@ -25,62 +25,92 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _port_choice,
     _ports,
     _procfs,
+    _runs,
     _selection,
     _sockdiag,
     _state,
     _supervisors,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import migration as _migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import schemas as _schemas
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import changeable as _changeable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import strangers as _strangers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import users as _users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd as _odd
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind as _left_behind
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 Row = t.Dict[str, t.Any]
 _LISTENED = re.compile(rb'Now listening on: ')
+_DATABASE_S = 2.0  # for what its database says
 
 
 class Look:
     """One look at one instance. The order of the calls in ``take`` is the order of what needs what."""
 
     def __init__(
-        self, instance: Instance, host: Host, port: t.Optional[int], http: bool, base: t.Optional[str]
+        self,
+        instance: Instance,
+        host: Host,
+        port: t.Optional[int],
+        http: bool,
+        base: t.Optional[str],
+        user: _users.Named = None,
     ) -> None:
+        self.user = user
         self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
         self.problems = list(host.problems)
         self.state = None  # type: t.Optional[_state.StateDir]
         self.state_problem = None  # type: t.Optional[str]
         self.state_damaged = None  # type: t.Optional[str]
         self.interrupted = self.running_run = None  # type: t.Optional[Row]
+        self.runs = []  # type: t.List[Row]
         self.record = None  # type: t.Optional[_launch.LaunchRecord]
+        self.proved = None  # type: t.Optional[_launch.Proved]
         self.answer = None  # type: t.Optional[_http.Answer]
         self.listening = None  # type: t.Optional[bool]
+        self.binary = None  # type: t.Optional[_binary.Binary]  # that the process executes, where it told its version
 
     def take(self) -> Row:
-        self._find()
         self._read_state()
+        self._find()
         self._read_launch()
         with _files.InstallDir(self.instance.dir) as directory:
             self._read_config(directory)
             self._find_port()
             self._ask()
+            self.on_port = self._on_port()
             tree = _evidence.Tree(directory, self.owners)
-            self.files_version = tree.version()
+            self.files_version, self.files_source = self._files_version(tree)
             tree.note_foreign_store()
             self.has_listened = self._ever_listened(directory)
-            self.result = self._result(tree)
-            facts = self._facts(tree)
+            self.databases = self._ask_databases()
+            self._begin_to_ask()
+            try:
+                self.result = self._result(tree)
+                facts = self._with_database(self._facts(tree))
+            finally:
+                self.database_look.close()
         return dict(self.result, hazards=_hazards.evaluate(facts))
 
     # --- process, state, launch
 
     def _find(self) -> None:
-        self.found = _selection.find(self.instance, self.port_option)
+        self.found = _selection.find(self.instance, self.port_option, self.state, self.user)
         candidates = self.found.candidates
         self.candidate = candidates[0] if len(candidates) == 1 else None
         self.pids = [candidate.pid for candidate in candidates]
@@ -88,8 +118,10 @@ class Look:
     def _read_state(self) -> None:
         try:
             self.state = _state.StateDir(self.instance, self.base)
+            self.state.user = self.user
             self.state.refuse_damaged()
             self.interrupted, self.running_run = self.state.interrupted(), self.state.running_run()
+            self.runs = self._read_runs(self.state)
         except _state.DamagedState as exc:
             self.state_damaged = exc.seen
         except LifecycleError as exc:
@@ -97,22 +129,32 @@ class Look:
         except OSError as exc:
             self.state_problem = 'its state cannot be read: %s: %s' % (exc.filename, exc.strerror)
 
+    def _read_runs(self, state: _state.StateDir) -> t.List[Row]:
+        try:
+            return _runs.described(_runs.read_all(state))
+        except LifecycleError as exc:
+            self.problems.append(exc.msg)
+            return []
+
     def _usable_state(self) -> t.Optional[_state.StateDir]:
         """None where it is not believed, cannot be read, or a record in it is damaged."""
         return self.state if self.state_problem is None and self.state_damaged is None else None
 
     def _read_launch(self) -> None:
+        state = self._usable_state()
+        data = state.read_json('launch.json') if state is not None else None
+        self.proved = _launch.proved_of(data)
         if self.candidate is not None:
             try:
                 with _procfs.ProcDir(self.candidate.pid) as proc:
                     stat = proc.stat()
                     if stat is not None and stat.start_ticks == self.candidate.start_ticks:
                         self.record = _launch.capture(proc)
+            except _launch.NoRecord as exc:
+                self.problems.append('how it runs is not recorded: %s' % exc.strerror)
             except (OSError, ValueError, KeyError):
                 self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
         else:
-            state = self._usable_state()
-            data = state.read_json('launch.json') if state is not None else None
             self.record = _launch.from_json(data) if data else None
 
     @property
@@ -121,6 +163,20 @@ class Look:
         if self.candidate is not None:
             return self.candidate.uid
         return self.record.uid if self.record is not None else None
+
+    def _start_uid(self) -> t.Optional[int]:
+        """As whom a start would run it, where that is told."""
+        given = _users.uid_of(self.user)
+        if given is not None or self.candidate is not None or self.proved is None:
+            return self.uid if given is None else given
+        return self.proved.uid
+
+    def _left_behind(self, starts_as: t.Optional[int]) -> t.List[str]:
+        who = _judge.identity(starts_as) if starts_as is not None and starts_as != self.uid else None
+        if who is None or self.record is None:
+            return []
+        record = self.record._replace(uid=who.uid, gid=who.gid, groups=list(who.groups))
+        return _left_behind.of(self.instance, self.uid, record)
 
     # --- configuration, port, answer
 
@@ -163,10 +219,29 @@ class Look:
         own = next(sock for sock in self.listened_by if sock.local_port == self.port)
         address = {'::': '127.0.0.1', '0.0.0.0': '127.0.0.1'}.get(own.local_address, own.local_address)
         hosts = ['localhost'] + (_judge.site_hosts(self.config.admin_url, self.config.base_url) or [])
+        before = self._running_binary()
         for name in hosts:
             self.answer = _http.version_info(self.port, name, address=address)
             if self.answer.status != 403:
-                return
+                break
+        told = self.answer is not None and self.answer.version is not None
+        self.binary = before if told and before == self._running_binary() else None
+
+    def _running_binary(self) -> t.Optional[_binary.Binary]:
+        try:
+            with _procfs.ProcDir(present(self.candidate).pid) as proc:
+                return _binary.of_process(proc.fd)
+        except OSError:
+            return None
+
+    def _files_version(self, tree: _evidence.Tree) -> _binary.FilesVersion:
+        """What the binary on disk told, now or earlier; else what CHANGELOG.md says."""
+        on_disk, state = _binary.of_file(self.instance.executable), self._usable_state()
+        if self.answer is not None and on_disk is not None and on_disk == self.binary:
+            told = self.answer.version
+        else:
+            told = _binary.told(state.history(), on_disk) if state is not None else None
+        return _binary.files_version(told, tree.version())
 
     def _ever_listened(self, directory: _files.InstallDir) -> bool:
         """Whether a process without a listener once had one: noted, a connection is left, or the log says so."""
@@ -182,11 +257,14 @@ class Look:
         inodes = self._sockets()
         return bool(self.port) and any(sock.inode in inodes for sock in _sockdiag.connections(self.port or 0))
 
+    def _log(self) -> str:
+        log, found = (self.record.log, self.record.log_found) if self.record else (None, None)
+        return _launch.believed_log(log, found, self.proved, self.instance.dir)
+
     def _log_tail(self, directory: _files.InstallDir, limit: int) -> bytes:
         """The end of what it prints, empty when that cannot be read."""
-        log = self.record.log if self.record and self.record.log else 'running.log'
         try:
-            fd = directory.open_log(os.path.join(self.instance.dir, log), self.uid)
+            fd = directory.open_log(self._log(), self.uid)
         except (OSError, LifecycleError):
             return b''
         try:
@@ -235,6 +313,34 @@ class Look:
                           for answer in answers if answer.unknown]
         return answers
 
+    def _begin_to_ask(self) -> None:
+        """Ask the database of the first site, unless it cannot be reached, or has kept us waiting for another one."""
+        places = [answer.target.address for answer in self.databases if not answer.problem]
+        self.asks_database = bool(places) and not self.host.databases.slow.intersection(places)
+        self.database_look = _asking.Look(self._mysql if self.asks_database else dict, self.instance.dir, False)
+
+    def _mysql(self) -> t.Dict[str, t.Any]:
+        environment = self.record.environment if self.record else {}
+        version = self.files_version or (self.answer.version if self.answer else None)
+        return _schemas.from_environment(
+            _schemas.section(_schemas.read(self.instance.dir, self.uid)), environment, version)
+
+    def _with_database(self, facts: Facts) -> Facts:
+        """What the database says, which was asked meanwhile."""
+        if not self.asks_database:
+            return facts
+        begin = time.monotonic()
+        found, state = self.database_look.found(_DATABASE_S), self._usable_state()
+        if time.monotonic() - begin >= _DATABASE_S:
+            self.host.databases.slow.update(answer.target.address for answer in self.databases)
+        said = _newer.judge(
+            facts.files_version or facts.running_version, found,
+            lambda key: _migration.recorded(state.path, key) if state is not None else None)
+        if found[0].seen is not None:
+            self.result['version']['database'] = _migration.version_of(found[0].seen)
+        unknown = '; '.join('%s: %s' % (one.name, one.why) for one in found if one.why)
+        return facts._replace(newer=said.newer, database_unknown=unknown or None)
+
     def _sockets(self) -> t.Set[int]:
         if self.candidate is None:
             return set()
@@ -256,8 +362,9 @@ class Look:
         return _judge.user_name(self.uid)
 
     def _result(self, tree: _evidence.Tree) -> Row:
-        unsure = bool(self.found.unseen) or self.found.hidden
-        version = dict(running=self.answer.version if self.answer else None, files=self.files_version, database=None)
+        unsure = bool(self.found.unseen) or self.found.hidden or bool(self.on_port)
+        running = self.answer.version if self.answer else None
+        version = {'running': running, 'files': self.files_version, 'from': self.files_source, 'database': None}
         return dict(
             id=self.instance.id,
             dir=self.instance.dir,
@@ -265,16 +372,18 @@ class Look:
             user=self._user(),
             state=_judge.decide_state(len(self.pids), unsure, self.listening, self.has_listened),
             pids=self.pids,
+            strangers=_strangers.rows(list(self.found.strangers) + self.on_port),
             port=self.port,
             listening=self.listening if self.pids else False,
             version=version,
             launch=_launch.masked(self.record) if self.record else None,
             memory=self._memory_used(),
             restarts=self._restarts(),
-            logs=tree.logs(self.record.log if self.record else None, self.uid),
+            logs=tree.logs(self._log() if self.record and self.record.log else None, self.uid),
             sites=_judge.site_hosts(self.config.base_url),
             supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
+            runs=self.runs,
             foreign=_foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
 
@@ -289,7 +398,7 @@ class Look:
         return _lives.starts(_lives.lives(self.found.candidates, known))
 
     def _facts(self, tree: _evidence.Tree) -> Facts:
-        running_as_root = self.uid == 0 if self.uid is not None else None
+        starts_as = self._start_uid()
         groups = set(self.record.groups + [self.record.gid]) if self.record else set()
         scripts = _evidence.runs_by_root(self.host.cron.lines, self.instance.dir)
         binary = executable.judge(self.instance, self.record, self.candidate.pid if self.candidate else None)
@@ -308,13 +417,11 @@ class Look:
             port=self.port,
             listening=self.listening,
             port_problem=self._port_problem(),
-            strangers=self._strangers(),
-            replaced=any(
-                c.deleted or (c.exe != self.instance.executable and c.exe.endswith('.old'))
-                for c in self.found.candidates
-            ),
+            strangers=_strangers.rows(self.on_port),
+            replaced=any(candidate.replaced for candidate in self.found.candidates),
             running_version=self.result['version']['running'],
             files_version=self.files_version,
+            files_version_guessed=self.files_source == _binary.CHANGELOG,
             http_status=self.answer.status if self.answer else None,
             http_error=self.answer.error if self.answer else None,
             asked=self.answer is not None,
@@ -322,13 +429,16 @@ class Look:
             sharing=self.host.sharing(self.instance, self.port),
             system_dir=tree.is_dir('system'),
             locales=tree.has_locales(),
-            databases=self._ask_databases(),
+            databases=self.databases,
             uid=getattr(self._identity(), 'uid', None),
             executable_problem=binary.problem,
             executable_busy=binary.busy,
-            runs_as_root=running_as_root,
-            writable=_evidence.changeable(self.instance.executable) if running_as_root else [],
-            cron_writable=[text for path in scripts for text in _evidence.changeable(path)[-1:]],
+            runs_as_root=starts_as == 0 if starts_as is not None else None,
+            writable=_root_runs.writable(self.instance) if starts_as == 0 else [],
+            owner=_judge.user_name(self.directory_uid),
+            starts_as=_judge.user_name(starts_as),
+            left_behind=self._left_behind(starts_as),
+            cron_writable=[text for path in scripts for text in _changeable.changeable(path)[-1:]],
             fragile=_evidence.fragile_scripts(tree, self.host.cron.lines),
             cut=tree.cut_files(bool(self.pids)),
             backups=self._backups(tree.directory),
@@ -363,19 +473,11 @@ class Look:
             found.append('its port is not known')
         return list(dict.fromkeys(found))
 
-    def _strangers(self) -> t.List[Row]:
+    def _on_port(self) -> t.List[_strangers.Stranger]:
         """Who else listens on the port."""
-        foreign = [sock for sock in _sockdiag.listeners(self.port or 0) if self.port]
-        if not foreign or self.listening or (self.listening is None and self.pids):
+        if self.listening or (self.listening is None and self.pids):
             return []
-        pids = _holders.owners({sock.inode for sock in foreign})
-        rows = []
-        for sock in foreign:
-            for pid in pids.get(sock.inode) or [None]:  # type: ignore[list-item]
-                exe = next((process.exe for process in self.host.table if process.pid == pid), None)
-                if pid not in self.pids:
-                    rows.append(dict(pid=pid, exe=exe, user=_judge.user_name(sock.uid)))
-        return rows
+        return _strangers.on_port(self.port, self.pids)
 
     def _disks(self) -> t.List[t.Tuple[str, int, t.Optional[int]]]:
         found = []
@@ -398,6 +500,7 @@ class Look:
             key: value
             for key, value in (
                 ('version', self.answer.version if self.answer else None),
+                ('binary', list(self.binary or ())),
                 ('listened', self.listening or None),
                 ('port', self.port if self.listening else None),
             )
@@ -405,39 +508,22 @@ class Look:
         }
         state.make()
         state.history_add(
-            self.candidate.pid, self.candidate.start_ticks, uid=self.record.uid, cgroups=self.record.cgroups, **more
+            self.candidate.pid,
+            self.candidate.start_ticks,
+            uid=self.record.uid,
+            cgroups=self.record.cgroups,
+            exe=list(self.candidate.file or ()),
+            **more
         )
+        _newer.remember(state.path, self.database_look.found())
         if not self.candidate.deleted or state.read_json('launch.json') is None:
-            state.write_json('launch.json', _launch.to_json(self.record))
+            _launch.store(state, self.record)
 
 
 def _existing(path: str) -> str:
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     return path
-
-
-def _undescribed(instance: Instance, problem: str) -> Row:
-    return dict(
-        id=instance.id,
-        dir=instance.dir,
-        binary=instance.binary,
-        user=None,
-        state='ambiguous',
-        pids=[],
-        port=None,
-        listening=None,
-        version=dict(running=None, files=None, database=None),
-        launch=None,
-        memory=_memory.report(None, {}, None),
-        restarts=[],
-        logs=[],
-        sites=None,
-        supervisors=[],
-        interrupted=None,
-        foreign=_foreign.of_directory(instance.dir),
-        hazards=[_hazards.not_described(problem)],
-    )
 
 
 def describe_on(
@@ -447,20 +533,21 @@ def describe_on(
     http: bool = True,
     base: t.Optional[str] = None,
     record: bool = False,
+    user: _users.Named = None,
 ) -> Row:
     """One instance; never raises: a broken one must not hide the others. ``record``: note who was seen running."""
-    look = Look(instance, host, port, http, base)
+    look = Look(instance, host, port, http, base, user)
     try:
+        reach.refuse_hanging(instance.dir)
+        resolve(instance.dir, instance.binary)
         row = look.take()
-    except LifecycleError as exc:
-        return _undescribed(instance, exc.msg)
     except Exception as exc:  # whatever it is, it must not hide the others
-        return _undescribed(instance, '%s: %s' % (type(exc).__name__, exc))
+        return _odd.row(instance, exc, host.table, base)
     if record:
         try:
             look.remember()
-        except (OSError, LifecycleError) as exc:
-            facts = Facts(problems=['the process history was not written: %s' % (getattr(exc, 'msg', None) or exc)])
+        except Exception as exc:
+            facts = Facts(problems=['the process history was not written: %s' % _odd.why(exc)])
             row['hazards'] += _hazards.evaluate(facts)
     return row
 
@@ -471,9 +558,11 @@ def describe(
     http: bool = True,
     base: t.Optional[str] = None,
     record: bool = False,
+    user: _users.Named = None,
 ) -> Row:
     """One instance, with the directories beside its own looked at for a second one on the same port."""
-    return describe_on(Host(instance.binary, [os.path.dirname(instance.dir)]), instance, port, http, base, record)
+    host = Host(instance.binary, [os.path.dirname(instance.dir)])
+    return describe_on(host, instance, port, http, base, record, user)
 
 
 def describe_all(
@@ -483,9 +572,16 @@ def describe_all(
     base: t.Optional[str] = None,
     record: bool = False,
     recorded: bool = False,
+    user: _users.Named = None,
+    problems: t.Optional[t.List[str]] = None,
 ) -> t.List[Row]:
-    """Every instance that can be found on the host, sorted by directory. ``recorded``: all that our records know."""
-    problems = []  # type: t.List[str]
-    host = Host(binary, search, _discovery.by_records(base, recorded, problems))
-    host.problems += problems
-    return [describe_on(host, instance, None, http, base, record) for instance in host.instances]
+    """Every instance that can be found on the host, sorted by directory. ``recorded``: all that our records know.
+
+    ``problems`` takes in what could not be looked through for them: there may be more.
+    """
+    unseen = []  # type: t.List[str]
+    host = Host(binary, search, _discovery.by_records(base, recorded, unseen))
+    host.problems += unseen
+    if problems is not None:
+        problems += host.problems
+    return [describe_on(host, instance, None, http, base, record, user) for instance in host.instances]

@@ -34,6 +34,7 @@ class Facts(t.NamedTuple):
     replaced: bool = False  # the running binary is not the file on disk any more
     running_version: t.Optional[str] = None
     files_version: t.Optional[str] = None
+    files_version_guessed: bool = False  # by CHANGELOG.md: this binary never told
     http_status: t.Optional[int] = None
     http_error: t.Optional[str] = None
     asked: bool = False  # whether it was asked over HTTP
@@ -44,11 +45,16 @@ class Facts(t.NamedTuple):
     dictionary: t.Optional[bool] = None  # there is a dictionary.txt
     reads_dictionary: t.Optional[bool] = None  # the process that runs, or ran last, has loaded it
     databases: t.Sequence[Answer] = ()  # of those that a start could ask
+    newer: t.Sequence[str] = ()  # databases that are newer than the version of the next start
+    database_unknown: t.Optional[str] = None  # why a database that can be reached could not be asked
     uid: t.Optional[int] = None  # as whom they were asked
     executable_problem: t.Optional[str] = None
     executable_busy: t.Optional[str] = None  # who writes it now
-    runs_as_root: t.Optional[bool] = None
-    writable: t.Sequence[str] = ()  # what root executes and others can change
+    runs_as_root: t.Optional[bool] = None  # the next start
+    writable: t.Sequence[str] = ()  # what root would execute and others can change
+    owner: t.Optional[str] = None  # of the directory, by name
+    starts_as: t.Optional[str] = None  # the user of the next start
+    left_behind: t.Sequence[str] = ()  # what that user cannot write
     cron_writable: t.Sequence[str] = ()  # scripts that root's cron runs and others can change
     fragile: t.Sequence[str] = ()  # vendor scripts in cron
     cut: t.Sequence[str] = ()  # files that end in the middle

@@ -35,7 +35,7 @@ def identity(uid: int) -> t.Optional[Identity]:
 
 
 def decide_state(pids: int, unsure: bool, listening: t.Optional[bool], has_listened: bool) -> str:
-    """``pids``: how many processes match; ``unsure``: more may exist that cannot be seen. Pure."""
+    """``pids``: how many processes match; ``unsure``: whether one serves that was not found. Pure."""
     if pids > 1 or (pids == 0 and unsure):
         return 'ambiguous'
     if pids == 0:

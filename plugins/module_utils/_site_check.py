@@ -125,13 +125,16 @@ def check(context: Context, params: t.Mapping[str, t.Any]) -> Row:
     """One row for each site. LifecycleError when one is not ok, or when the instance does not run."""
     _site_options.refuse_wrong(params)
     context.look()
-    sites = _site_options.sites_of(context, params)
+    sites = _site_options.sites_of(params, context.config.base_url if context.config else None)
     if params['through'] == 'direct':
         _refuse_strangers(context)
-    target, rows = target_of(context, params), []
+    target, asked = target_of(context, params), []
     for number, site in enumerate(sites, 1):
         context.progress('asking %s (site %d of %d)' % (site.host, number, len(sites)))
-        rows.append(_one(context, params, target, site))
+        asked.append(_ask(context, params, target, site))
+    verdicts = _site_verdict.compare(sites, [verdict for verdict, dummy in asked])
+    rows = [_row(context, params, target, site, verdict, ms)
+            for site, verdict, (dummy, ms) in zip(sites, verdicts, asked)]
     return _result(context, rows)
 
 
@@ -147,12 +150,19 @@ def _refuse_strangers(context: Context) -> None:
                                  context.port, context.candidate.pid, context.instance.id))
 
 
-def _one(context: Context, params: t.Mapping[str, t.Any], target: _http.Target, site: Site) -> Row:
+def _ask(context: Context, params: t.Mapping[str, t.Any], target: _http.Target,
+         site: Site) -> t.Tuple[_site_verdict.Verdict, int]:
+    """What its own answers mean, and the milliseconds that they took."""
     begin = time.monotonic()
     asker = Asker(target, site, context.time_left(params['timeout']), params['through'] == 'direct')
     verdict = _site_verdict.decide(site, asker.ask(_versions.has_siteinfo(context.version)))
+    return verdict, milliseconds(begin)
+
+
+def _row(context: Context, params: t.Mapping[str, t.Any], target: _http.Target, site: Site,
+         verdict: _site_verdict.Verdict, ms: int) -> Row:
     where = '%s://%s:%d' % (target.scheme, target.address, target.port)
-    row = dict(host=site.host, ok=verdict.ok, status=verdict.status, id=verdict.id, ms=milliseconds(begin),
+    row = dict(host=site.host, ok=verdict.ok, status=verdict.status, id=verdict.id, identity=verdict.identity, ms=ms,
                reason=verdict.reason, message=_site_verdict.message(site, verdict, where), warm_up=None)  # type: Row
     if verdict.ok and params['warm_up']:
         context.progress('warming up %s' % site.host)

@@ -10,7 +10,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _http, _sitemap
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._site_verdict import DEFAULT_ID, Site
 
@@ -67,7 +66,12 @@ def _wrong_proxy(params: Options) -> t.List[str]:
     wrong = [] if params['sites'] else ['through: proxy needs sites']
     if proxy is None:
         return wrong
-    wrong += _unknown(proxy, SPEC['proxy']['options'], 'proxy.')
+    return wrong + wrong_proxy(proxy)
+
+
+def wrong_proxy(proxy: Options) -> t.List[str]:
+    """What is wrong with ``proxy`` itself. Pure."""
+    wrong = _unknown(proxy, SPEC['proxy']['options'], 'proxy.')
     if proxy['port'] is not None and not 0 < proxy['port'] < 65536:
         wrong.append('proxy.port must be between 1 and 65535, got %d' % proxy['port'])
     if not _is_host(proxy['address'], with_port=False):
@@ -109,15 +113,18 @@ def proxy_of(params: Options) -> _http.Target:
     given = dict({name: option.get('default') for name, option in SPEC['proxy']['options'].items()},
                  **(params['proxy'] or {}))
     port = given['port'] or _PORTS[given['scheme']]
-    return _http.Target(given['address'], port, given['scheme'], given['validate_certs'])
+    return _http.Target(given['address'], port, given['scheme'], given['validate_certs'], is_proxy=True)
 
 
-def sites_of(context: Context, params: Options) -> t.List[Site]:
-    """Those that are listed; else the one of config.json (up to 2.3.6), else the default site by the loopback."""
+def sites_of(params: Options, base_url: t.Optional[str]) -> t.List[Site]:
+    """Those that are listed; else that of config.json's base URL (up to 2.3.6), else the default site by the loopback.
+
+    Pure: it is asked on the controller, too.
+    """
     if params['sites']:
         return [_site(given) for given in params['sites']]
-    host = _known_host(context)
-    if host:
+    host = _http.host_of(base_url or '')
+    if host and _is_host(host):
         return [Site(host, implied=True, status=None)]
     return [Site('127.0.0.1', DEFAULT_ID, implied=True, status=None)]
 
@@ -126,8 +133,3 @@ def _site(given: Options) -> Site:
     admin_host = given['admin_host']
     return Site(_http.ascii_host(given['host']), given['id'], _sitemap.encoded(given['path']), given['status'],
                 given['contains'], _http.ascii_host(admin_host) if admin_host else None)
-
-
-def _known_host(context: Context) -> t.Optional[str]:
-    host = _http.host_of((context.config.base_url if context.config else None) or '')
-    return host if _is_host(host) else None

@@ -5,17 +5,23 @@
 
 """What the answers of one site mean. Pure; the facts are in docs/application.md, Version endpoint and health."""
 
-import json
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._http import Reply, host_of
 
 DEFAULT_ID = 1        # the site that answers for every host that no site claims
+# What proved that the site itself answered: its number, its base URL or host, its page, or nothing.
+BY_ID, BY_BASE_URL, BY_PAGE, NOT_PROVEN = 'id', 'base_url', 'page', 'not_proven'
+ANSWERED_BY_DEFAULT = 'answered_by_default'
 _WRONG_ENTRANCE = 1001  # the older word for 403: not the admin host
 _DISABLED = '网站已关闭'.encode()
 _SMALL = 8192  # bytes of a closing page
 _SHOWN = 160
+_NAMED = 3  # hosts in a message
+_ANY_HOST = ('nothing proves which site it is: site %d answers, which has no base URL and answers for any host. Give '
+             'id or contains.')
 _ADVICE = {
     'database_gone': 'Look whether the database server runs and lets the user of config.json in.',
     'site_closed': 'It is closed in its settings, or this address is banned there. Open it, or give status: 403.',
@@ -24,7 +30,8 @@ _ADVICE = {
                  'bring the file back.',
     'limited': 'Its limiter refuses requests, for lack of memory or for too many of them. Look at the memory of the '
                'host, then ask again after some seconds.',
-    'server_error': 'Look into cache/error.log and running.log of the instance, and into the log of the proxy.',
+    'server_error': 'Look into cache/error.log and running.log of the instance, and into the log of the proxy. Where '
+                    'all pages answer so, look whether its template is there.',
     'no_answer': 'Look whether the instance, or the proxy, listens at this address.',
     'timeout': 'Look what the process and its database are doing, or give a longer timeout.',
     'not_http': 'Something else listens there, or scheme is wrong.',
@@ -32,6 +39,7 @@ _ADVICE = {
     'redirect': 'Redirects to elsewhere are not followed. Ask for that host or scheme, or give the status.',
     'unexpected_status': 'With the database of a further site gone its articles answer 404 while its home page still '
                          'looks well.',
+    'no_template': 'Look whether the template that its settings name is in template/ of its directory.',
     'content_missing': 'Another page, or another site, answers.',
     'unexpected_answer': 'Something else answers there, or a proxy keeps the question back.',
 }
@@ -63,12 +71,13 @@ class Seen(t.NamedTuple):
 
 
 class Verdict(t.NamedTuple):
-    """``status`` is that of the page, or of siteinfo when the page was not reached."""
+    """``status`` is that of the page, or of siteinfo when the page was not reached; ``identity`` only where ok."""
 
     reason: str
     detail: str
     status: t.Optional[int] = None
     id: t.Optional[int] = None
+    identity: t.Optional[str] = None
 
     @property
     def ok(self) -> bool:
@@ -91,10 +100,10 @@ def shown(text: str) -> str:
 
 def parse_siteinfo(body: bytes) -> t.Optional[SiteInfo]:
     try:
-        answer = json.loads(body.decode('utf-8'))
+        answer = _json.load(body)
         code, data = answer['code'], answer.get('data') or {}
         number, base_url, msg = data.get('id'), data.get('base_url'), answer.get('msg')
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if not _is_number(code):
         return None
@@ -125,8 +134,8 @@ def needs_stranger(site: Site, seen: Seen) -> bool:
 def decide(site: Site, seen: Seen) -> Verdict:
     """One verdict, with the most telling reason: what is wrong with the identity comes before the page."""
     if seen.info is None:
-        return _page(site, seen, None) or Verdict(
-            'ok', 'this version has no siteinfo, only its page was looked at', _status(seen.page))
+        return _page(site, seen, None) or _well(
+            seen.page, None, _by_text(site), 'this version has no siteinfo, only its page was looked at')
     broken = _broken(seen.info, 'siteinfo')
     if broken is not None:
         return broken
@@ -135,11 +144,46 @@ def decide(site: Site, seen: Seen) -> Verdict:
     wrong, info = _identity(seen.info, seen.page)
     if wrong is not None:
         return wrong
-    return _wrong_site(site, info, seen.page) or _page(site, seen, info.id) or _well(seen.page, info.id)
+    return _wrong_site(site, info, seen.page) or _page(site, seen, info.id) or _well_by(site, info, seen.page)
 
 
-def _well(page: t.Optional[Reply], number: t.Optional[int], detail: str = '') -> Verdict:
-    return Verdict('ok', detail, _status(page), number)
+def _well_by(site: Site, info: SiteInfo, page: t.Optional[Reply]) -> Verdict:
+    """Siteinfo names the right site. Every host that no site claims gets the default one, also without a base URL."""
+    if site.id is not None:
+        return _well(page, info.id, BY_ID)
+    if info.id != DEFAULT_ID or host_of(info.base_url):
+        return _well(page, info.id, BY_BASE_URL)
+    identity = _by_text(site)
+    return _well(page, info.id, identity, '' if identity == BY_PAGE else _ANY_HOST % DEFAULT_ID)
+
+
+def _by_text(site: Site) -> str:
+    """Where nothing but its page can prove it, whose text has been looked at."""
+    return BY_PAGE if site.contains else NOT_PROVEN
+
+
+def _well(page: t.Optional[Reply], number: t.Optional[int], identity: str, detail: str = '') -> Verdict:
+    return Verdict('ok', detail, _status(page), number, identity)
+
+
+def compare(sites: t.Sequence[Site], verdicts: t.Sequence[Verdict]) -> t.List[Verdict]:
+    """The same verdicts, as all listed sites together show them.
+
+    The default site is one site: where nothing proves which one it is, it cannot be two of them, nor one beside that
+    which is proven.
+    """
+    by_default = dict.fromkeys(
+        host_of('//' + site.host) for site, verdict in zip(sites, verdicts) if verdict.ok and verdict.id == DEFAULT_ID)
+    return [_compared(verdict, [host for host in by_default if host != host_of('//' + site.host)])
+            for site, verdict in zip(sites, verdicts)]
+
+
+def _compared(verdict: Verdict, others: t.Sequence[str]) -> Verdict:
+    if verdict.identity != NOT_PROVEN or verdict.id != DEFAULT_ID or not others:
+        return verdict
+    told = 'site %d answers, as it does for %s; if that is meant, give id: %d' % (
+        DEFAULT_ID, ', '.join(others[:_NAMED]), DEFAULT_ID)
+    return Verdict(ANSWERED_BY_DEFAULT, told, verdict.status, verdict.id)
 
 
 def _status(reply: t.Optional[Reply]) -> t.Optional[int]:
@@ -196,13 +240,13 @@ def _wrong_site(site: Site, info: SiteInfo, page: t.Optional[Reply]) -> t.Option
     if site.id is not None:
         if info.id == site.id:
             return None
-        reason = 'default_site' if info.id == DEFAULT_ID else 'wrong_id'
+        reason = ANSWERED_BY_DEFAULT if info.id == DEFAULT_ID else 'wrong_id'
         return Verdict(reason, 'site %s answers, not site %d' % (info.id, site.id), _status(page), info.id)
     home = host_of(info.base_url)
     if site.implied or info.id != DEFAULT_ID or home in ('', host_of('//' + site.host)):
         return None
     told = 'site %d of %s answers; if that is meant, give id: %d' % (DEFAULT_ID, shown(home), DEFAULT_ID)
-    return Verdict('default_site', told, _status(page), info.id)
+    return Verdict(ANSWERED_BY_DEFAULT, told, _status(page), info.id)
 
 
 def _by_admin_host(site: Site, seen: Seen) -> Verdict:
@@ -211,7 +255,7 @@ def _by_admin_host(site: Site, seen: Seen) -> Verdict:
         bad = _page(site, seen, None)
         told = 'siteinfo is told to an admin host only, the database was not looked at'
         if bad is None and site.implied:
-            return _well(seen.page, None, told)
+            return _well(seen.page, None, NOT_PROVEN, told)
         return bad or Verdict('admin_host', told, _status(seen.page))
     broken = _broken(seen.admin_info, 'siteinfo by %s' % site.admin_host)
     if broken is None and is_forbidden(seen.admin_info):
@@ -222,22 +266,22 @@ def _by_admin_host(site: Site, seen: Seen) -> Verdict:
     if wrong is not None:
         return wrong
     if site.id is not None and info.id == site.id:
-        return _page(site, seen, info.id) or _well(seen.page, info.id)
+        return _page(site, seen, info.id) or _well(seen.page, info.id, BY_ID)
     return _page(site, seen, None) or _by_page(site, seen)
 
 
 def _by_page(site: Site, seen: Seen) -> Verdict:
     """Tell a site from the default one by its page alone."""
     if site.contains:
-        return _well(seen.page, None, 'known by its page, siteinfo is told to the admin host only')
+        return _well(seen.page, None, BY_PAGE, 'known by its page, siteinfo is told to the admin host only')
     page, stranger = seen.page, seen.stranger
     if page is None or stranger is None or stranger.failure:
         return Verdict('admin_host', 'siteinfo tells the id of the admin host only, and nothing tells this page from '
                                      'that of another site', _status(page))
     if (page.status, page.body) == (stranger.status, stranger.body):
-        return Verdict('default_site', 'its page is that of any host that no site has; if the default site is meant, '
-                                       'give id: %d' % DEFAULT_ID, page.status)
-    return _well(page, None, 'known by its page, siteinfo is told to the admin host only')
+        told = 'its page is that of any host that no site has; if the default site is meant, give id: %d' % DEFAULT_ID
+        return Verdict(ANSWERED_BY_DEFAULT, told, page.status)
+    return _well(page, None, BY_PAGE, 'known by its page, siteinfo is told to the admin host only')
 
 
 def _page(site: Site, seen: Seen, number: t.Optional[int]) -> t.Optional[Verdict]:
@@ -273,8 +317,14 @@ def message(site: Site, verdict: Verdict, where: str) -> str:
     """One sentence on what was seen, one on what to do. Empty where there is nothing to say."""
     if verdict.ok:
         return verdict.detail
-    advice = _ADVICE.get(verdict.reason) or _advice_on_identity(site, verdict)
+    advice = _ADVICE.get(_advised(site, verdict)) or _advice_on_identity(site, verdict)
     return '%s (%s): %s. %s' % (site.host, where, verdict.detail, advice)
+
+
+def _advised(site: Site, verdict: Verdict) -> str:
+    """A home page that is not found has no template; of any other page the database may be gone."""
+    not_found = verdict.reason == 'unexpected_status' and verdict.status == 404
+    return 'no_template' if not_found and site.path == '/' else verdict.reason
 
 
 def _advice_on_identity(site: Site, verdict: Verdict) -> str:

@@ -15,7 +15,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._http import hos
 PATHS = ('/sitemap.xml', '/sitemap.txt')
 # What may stand in a request line; the rest is percent-encoded, and what is encoded already stays.
 _SAFE = "/%:@!$&'()*+,;=-._~?"
-_LOC = re.compile(r'<loc>\s*(?:<!\[CDATA\[)?\s*([^<\]]{1,2000}?)\s*(?:\]\]>)?\s*</loc>', re.I)
+_LOC = re.compile(r'<loc>([^<]{0,3000}(?:<!\[CDATA\[[^<]{0,3000})?)</loc>', re.I)
+_LONGEST = 2000  # characters of an address
 _LINE = re.compile(r'https?://\S{1,2000}\Z', re.I)
 
 
@@ -42,11 +43,19 @@ def own_path(address: str, host: str) -> t.Optional[str]:
     return path + '?' + encoded(parts.query) if parts.query else path
 
 
+def _address(written: str) -> str:
+    """What stands in a ``loc``, empty where that is no address."""
+    text = written.strip()
+    if text.upper().startswith('<![CDATA[') and text.endswith(']]>'):
+        text = text[9:-3].strip()
+    return text if len(text) <= _LONGEST and '<' not in text and ']' not in text else ''
+
+
 def parse(body: bytes, host: str) -> Sitemap:
     """What a sitemap names of ``host``; a file that was cut counts as far as it goes."""
     text = body.decode('utf-8', 'replace')
     if '<loc' in text.lower():
-        found = [html.unescape(match) for match in _LOC.findall(text)]
+        found = [html.unescape(address) for address in map(_address, _LOC.findall(text)) if address]
         is_index = '<sitemapindex' in text.lower()
     else:
         found = [line.strip() for line in text.splitlines() if _LINE.match(line.strip())]

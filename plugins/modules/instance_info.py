@@ -76,6 +76,10 @@ seealso:
   - module: anqicms.lifecycle.window
   - module: anqicms.lifecycle.graceful_stop
 notes:
+  - An instance that cannot be described is shown all the same, with V(ambiguous) as its RV(instances[].state) and the
+    hazard V(not_described), which says why. It hides no other.
+  - All texts are printable. Bytes that are no UTF-8, control characters and invisible ones are shown as escapes such as
+    C(\xff).
   - Where the module cannot start for want of a Python, the action plugin of the same name asks the host which Pythons
     it has, and the failure says which one to set in C(ansible_python_interpreter).
 """
@@ -126,7 +130,8 @@ instances:
         - V(starting) when it does not listen yet.
         - V(undead) when it has closed its port and lives on.
         - V(stopped) when no process runs it.
-        - V(ambiguous) when several processes run it, or when this user cannot see enough to tell.
+        - V(ambiguous) when several processes run it, when this user cannot see enough to tell, or when none of its own
+          runs and its port is held by somebody else, see RV(instances[].strangers).
       type: str
       sample: running
     pids:
@@ -134,6 +139,31 @@ instances:
       type: list
       elements: int
       sample: [4711]
+    strangers:
+      description:
+        - Processes that are not of the instance and are never touched, at most 20. They execute its binary and are of
+          nobody who runs the instance, or they hold its port.
+        - If such a process is the instance after all, name its user with O(user).
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: Its number, V(null) when this user cannot see it.
+          type: int
+        user:
+          description: Who runs it, by the real user id.
+          type: str
+        exe:
+          description: The link to its executable, which is a path in its own mount namespace. V(null) when not seen.
+          type: str
+        why:
+          description: Why it is shown here.
+          type: str
+      sample:
+        - pid: 4713
+          user: nobody
+          exe: /www/wwwroot/shop.example/anqicms
+          why: "it executes the file of the instance, but nobody is not one of its users: www (owns the directory)"
     port:
       description:
         - The port that its process listens on. When it listens on none, or does not run, the port of its next start,
@@ -154,15 +184,29 @@ instances:
           type: str
           sample: 3.5.8
         files:
-          description: The first heading of C(CHANGELOG.md).
+          description: That of the binary on disk, which the next start runs. It is what this very file told when it
+            ran, known by device, inode, size and time of change; else the first heading of C(CHANGELOG.md).
           type: str
           sample: 3.5.8
-        database:
-          description: The version whose migration was finished. Not read in this release, always V(null).
+        from:
+          description: Who tells RV(instances[].version.files), V(binary) or V(changelog). That file is behind the
+            version in 26 of 62 releases.
           type: str
+          sample: binary
+        database:
+          description: The version that the database of the first site has at least, by C(last_run_version) in its
+            table C(settings) or by the tables that are there. V(null) without O(http), and where the database cannot be
+            asked with the host's MySQL client within 2 seconds, or tells neither.
+          type: str
+          sample: 3.5.8
     launch:
       description: How it was started, or was last seen started, from the kernel's view of the process; values of the
         environment are hidden but for harmless ones. V(null) when it was never seen running or may not be read.
+        C(output) is what its standard output is (V(file), V(null), V(pipe), V(socket), V(terminal), V(closed) or
+        V(other)), C(error_output) what its standard error is where that is not the same file. C(log_found) tells
+        whether the path C(log) is the file that it has open (V(same)), was it (V(gone)), or is no path of this host
+        (V(null)); C(log_file) is noted only for our own starts. C(traits) is what else the kernel keeps of the process;
+        its C(affinity) is empty for all processors, its C(lost) names what a start cannot give again.
       type: dict
       sample:
         argv: [/www/wwwroot/shop.example/anqicms]
@@ -179,6 +223,20 @@ instances:
         cwd: /www/wwwroot/shop.example
         log: /www/wwwroot/shop.example/running.log
         ignores_hup: true
+        log_found: same
+        log_file:
+        output: file
+        error_output:
+        traits:
+          no_new_privs: false
+          affinity: []
+          scheduler: 0
+          io_priority: 0
+          personality: 0
+          coredump_filter: 51
+          timer_slack: 50000
+          bounding_set: 2199023255551
+          lost: []
     memory:
       description: Sizes in KiB, each V(null) when it is not known.
       type: dict
@@ -362,6 +420,15 @@ instances:
         signalled:
           description: Whether the process before had been asked to end.
           type: bool
+        changes:
+          description: >-
+            What it has changed and not taken back, the oldest first, each with C(kind), C(number) and C(data), which is
+            what takes it back. A recovery does that before it starts the instance.
+          type: list
+          elements: dict
+        had_changes:
+          description: Whether it has recorded changes, also where all of them were taken back since.
+          type: bool
       sample:
         run_id: 20261122T064502Z-bb32d1
         token: e45e937545fd4a04b1978bb328d15141
@@ -372,11 +439,51 @@ instances:
         before: {pid: 599, start_ticks: 1459565}
         signalled: true
         parked: {event: parked, pid: 1506, start_ticks: 1461400}
+        changes: []
+    runs:
+      description: The windows that have changed it and ended well, the newest first, as far as they are kept. The role
+        C(rollback) takes one back by its C(run_id).
+      type: list
+      elements: dict
+      contains:
+        run_id:
+          description: Its name.
+          type: str
+        at:
+          description: When it ended, in seconds since 1970.
+          type: float
+        version_before:
+          description: The version of the instance before it, V(null) when that was not known.
+          type: str
+        version_after:
+          description: The version after it, V(null) when that was not known.
+          type: str
+        changes:
+          description: The kinds of what it has changed.
+          type: list
+          elements: str
+        stands:
+          description: Whether nobody has rolled it back.
+          type: bool
+      sample:
+        - run_id: night-7
+          at: 1795329902.096
+          version_before: 3.3.11
+          version_after: 3.5.8
+          changes: [database, keep_files, launch, release]
+          stands: true
     foreign:
       description: Why it looks like an install of somebody else, V(null) where nothing speaks for that. With
         C(anqicms_instances=discover) the roles show it and do not work on it.
       type: str
       sample: it lies below /tmp, where everybody may put files
+problems:
+  description: What could not be looked through for instances, such as a record that is damaged. There may be more
+    instances than are shown. Each of them carries it as the hazard V(not_all_seen), too.
+  returned: without O(dir)
+  type: list
+  elements: str
+  sample: []
 python_missing:
   description: Whether it failed because the host has no Python at that place that modules can run with.
   returned: when that is so
@@ -384,39 +491,11 @@ python_missing:
   sample: true
 """
 
-import typing as t
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._describe import describe, describe_all
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
-
-
-def argument_spec() -> t.Dict[str, t.Any]:
-    return _module.common_spec(
-        dir=dict(type='path'),
-        search=dict(type='list', elements='path', default=[]),
-        recorded=dict(type='bool', default=False),
-        http=dict(type='bool', default=True),
-    )
-
-
-def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
-    port, http, base = params['port'], params['http'], params['state_dir']
-    if port is not None and not 0 < port < 65536:
-        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at.' % port)
-    if params['dir'] is None:
-        found = describe_all(params['search'], params['binary'], http, base, record, params['recorded'])
-        return dict(changed=False, instances=found)
-    instance = resolve(params['dir'], params['binary'])
-    return dict(changed=False, instances=[describe(instance, port, http, base, record)])
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec(), supports_check_mode=True, required_by=dict(port='dir'))
-    _module.run(module, lambda: look(module.params, record=not module.check_mode))
+    look.run()
 
 
 if __name__ == '__main__':

@@ -40,7 +40,9 @@ options:
       id:
         description:
           - Its number in the list of sites of the admin pages. The default site is V(1).
-          - Give it. Without it, an answer of the default site in place of this one is found by the base URL only.
+          - Give it. Without it, an answer of the default site in place of this one is found only by the base URL of
+            the default site, or where another site of O(sites) is the default one. Where neither tells, the site is
+            V(ok) with RV(sites[].identity=not_proven).
         type: int
       path:
         description:
@@ -181,13 +183,22 @@ sites:
     id:
       description: Number of the site that answers, V(null) when it did not tell.
       type: int
+    identity:
+      description:
+        - What proves that the site itself has answered. V(null) when it is not ok.
+        - V(id) - its number, as O(sites[].id) asks for.
+        - V(base_url) - the application has it as a site with this host.
+        - V(page) - the text in O(sites[].contains), or a page that differs from the one for a host that nobody has.
+        - V(not_proven) - nothing, and nothing speaks against it. The version has no C(siteinfo) or keeps it back. Or
+          the default site answers, has no base URL, and for no other host of O(sites).
+      type: str
     ms:
       description: Milliseconds of all questions together, without the warm-up.
       type: int
     reason:
       description:
         - V(ok).
-        - V(default_site) - the default site answers in its place.
+        - V(answered_by_default) - the default site answers in its place.
         - V(wrong_id) - another site answers.
         - V(database_gone) - C(siteinfo) says that the database does not answer.
         - V(site_closed) - its page answers 403.
@@ -229,6 +240,7 @@ sites:
       ok: true
       status: 200
       id: 1
+      identity: base_url
       ms: 14
       reason: ok
       message: ""
@@ -237,21 +249,20 @@ sites:
       ok: false
       status: 200
       id: 1
+      identity:
       ms: 9
-      reason: default_site
+      reason: answered_by_default
       message: "blog.example (http://127.0.0.1:8001): site 1 answers, not site 2. It could not be loaded, or does not
         claim this host: look at its database, its directory and its base URL; the application tries again only at its
         next start."
       warm_up:
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _site_check, _step_site_check
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_step_site_check.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**_step_site_check.SPEC), supports_check_mode=True)
     _module.look_at_instance(module, _site_check.check)
 
 

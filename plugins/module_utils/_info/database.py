@@ -34,6 +34,7 @@ class Answers:
     """What the databases of this host answered so far."""
 
     def __init__(self) -> None:
+        self.slow: t.Set[str] = set()  # addresses of those that took too long to say something
         self._known = {}  # type: t.Dict[t.Tuple[str, int], _database.Answer]
 
     def of(self, targets: t.Sequence[_database.Target], who: t.Optional[_children.Identity],

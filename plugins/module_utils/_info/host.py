@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _discovery,
     _files,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 
@@ -25,9 +25,11 @@ class Host:
     def __init__(
         self, binary: str = 'anqicms', search: t.Iterable[str] = (), seen: t.Iterable[t.Tuple[str, str]] = ()
     ) -> None:
-        self.cron = _cron.read_all()
-        self.table = _discovery.processes()
+        trouble = []  # type: t.List[str]
+        self.cron = _discovery.attempt(trouble, 'cron', _cron.read_all, _cron.Cron([], trouble))
+        self.table = _discovery.attempt(trouble, 'processes', _discovery.processes, [])
         self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table, seen)
+        self.problems += trouble
         self.databases = Answers()
         self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
 
@@ -48,8 +50,9 @@ class Host:
         key = (other.dir, other.binary)
         if key not in self._ports:
             try:
+                reach.refuse_hanging(other.dir)
                 with _files.InstallDir(other.dir) as directory:
                     self._ports[key] = _configfile.read_config(directory, directory.owners()).port
-            except (OSError, LifecycleError):
+            except Exception:  # whatever is wrong there, its own row says it
                 self._ports[key] = None
         return self._ports[key]

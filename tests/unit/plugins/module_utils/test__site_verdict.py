@@ -43,9 +43,9 @@ CASES = [
     ("no base url, no id", NAMELESS, Seen(info(1, ""), page()), "ok", 200, 1),
     ("base url in chinese", Site("xn--fsqu00a.example"), Seen(info(1, "http://例子.example"), page()), "ok", 200, 1),
     ("base url that is none", NAMELESS, Seen(info(1, "http://["), page()), "ok", 200, 1),
-    ("default in place, by id", SECOND, Seen(info(1), page()), "default_site", 200, 1),
-    ("default in place, by name", NAMELESS, Seen(info(1), page()), "default_site", 200, 1),
-    ("default in place, page bad too", SECOND, Seen(info(1), page(404)), "default_site", 404, 1),
+    ("default in place, by id", SECOND, Seen(info(1), page()), "answered_by_default", 200, 1),
+    ("default in place, by name", NAMELESS, Seen(info(1), page()), "answered_by_default", 200, 1),
+    ("default in place, page bad too", SECOND, Seen(info(1), page(404)), "answered_by_default", 404, 1),
     ("default is meant", Site("alias.example", 1), Seen(info(1), page()), "ok", 200, 1),
     ("another site", SECOND, Seen(info(3), page()), "wrong_id", 200, 3),
     ("implied", IMPLIED, Seen(info(1), page()), "ok", 200, 1),
@@ -98,7 +98,8 @@ CASES = [
     ("by the site's own admin host", BY_ADMIN, Seen(FORBIDDEN, page(), info(2)), "ok", 200, 2),
     ("its own, page bad", BY_ADMIN, Seen(FORBIDDEN, page(404), info(2)), "unexpected_status", 404, 2),
     ("by another's, page of its own", BY_ADMIN, Seen(FORBIDDEN, page(), info(1), page(200, "first")), "ok", 200, None),
-    ("by another's, page of anybody", BY_ADMIN, Seen(FORBIDDEN, page(), info(1), page()), "default_site", 200, None),
+    ("by another's, page of anybody", BY_ADMIN, Seen(FORBIDDEN, page(), info(1), page()), "answered_by_default", 200,
+     None),
     ("by another's, content", BY_ADMIN._replace(contains="wel"), Seen(FORBIDDEN, page(), info(1)), "ok", 200, None),
     ("by another's, other content", BY_ADMIN._replace(contains="far"), Seen(FORBIDDEN, page(), info(1)),
      "content_missing", 200, None),
@@ -126,6 +127,68 @@ def test_verdicts(site: Site, seen: Seen, reason: str, status: t.Optional[int], 
     if not verdict.ok:
         assert text.startswith("%s (http://127.0.0.1:8001): " % site.host) and text.endswith(".")
         assert text.count(". ") >= 1  # what was seen, and what to do
+
+
+ANYBODY = info(1, "")
+IDENTITIES = [
+    ("by its id", FIRST, Seen(info(), page()), "id"),
+    ("the default site is meant", FIRST, Seen(ANYBODY, page()), "id"),
+    ("by its base url", Site("first.example"), Seen(info(), page()), "base_url"),
+    ("a further site answers only to whom it claims", NAMELESS, Seen(info(2, "http://www.second.example"), page()),
+     "base_url"),
+    ("no base url", NAMELESS, Seen(ANYBODY, page()), "not_proven"),
+    ("base url that is none", NAMELESS, Seen(info(1, "http://["), page()), "not_proven"),
+    ("no base url, but a text of its page", NAMELESS._replace(contains="wel"), Seen(ANYBODY, page()), "page"),
+    ("no siteinfo", FIRST, Seen(None, page()), "not_proven"),
+    ("no siteinfo, but a text of its page", FIRST._replace(contains="wel"), Seen(None, page()), "page"),
+    ("the default site that nobody has listed", IMPLIED, Seen(ANYBODY, page()), "id"),
+    ("nobody has listed it, and siteinfo is kept back", IMPLIED, Seen(FORBIDDEN, page()), "not_proven"),
+    ("by the admin host", BY_ADMIN, Seen(FORBIDDEN, page(), info(2)), "id"),
+    ("by the page, beside that of a stranger", BY_ADMIN, Seen(FORBIDDEN, page(), info(1), page(200, "first")), "page"),
+    ("by a text, as siteinfo is kept back", BY_ADMIN._replace(contains="wel"), Seen(FORBIDDEN, page(), info(1)),
+     "page"),
+    ("not ok", SECOND, Seen(info(1), page()), None),
+]  # type: t.List[t.Tuple[str, Site, Seen, t.Optional[str]]]
+
+
+@pytest.mark.parametrize("site,seen,identity", [case[1:] for case in IDENTITIES], ids=[case[0] for case in IDENTITIES])
+def test_what_proves_the_identity(site: Site, seen: Seen, identity: t.Optional[str]) -> None:
+    verdict = _site_verdict.decide(site, seen)
+    assert (verdict.ok, verdict.identity) == (identity is not None, identity), verdict
+    if identity == "not_proven":
+        assert _site_verdict.message(site, verdict, "here"), "it says why"
+
+
+A, B, C = Site("a.example"), Site("b.example"), Site("c.example")
+TOGETHER = [
+    ("one site", [A], [ANYBODY], ["not_proven"]),
+    ("two, and the default one answers for both", [A, B], [ANYBODY, ANYBODY], [None, None]),
+    ("one of them is the default site", [A._replace(id=1), B], [ANYBODY, ANYBODY], ["id", None]),
+    ("one of them is known by its page", [A._replace(contains="wel"), B], [ANYBODY, ANYBODY], ["page", None]),
+    ("both are known by their pages", [A._replace(contains="wel"), B._replace(contains="wel")], [ANYBODY, ANYBODY],
+     ["page", "page"]),
+    ("both are the default site", [A._replace(id=1), B._replace(id=1)], [ANYBODY, ANYBODY], ["id", "id"]),
+    ("two pages of one site", [A, A._replace(path="/7.html")], [ANYBODY, ANYBODY], ["not_proven", "not_proven"]),
+    ("two ways to write one host", [A, A._replace(host="A.example:8001")], [ANYBODY, ANYBODY],
+     ["not_proven", "not_proven"]),
+    ("another one answers for itself", [A, B], [ANYBODY, info(2, "http://b.example")], ["not_proven", "base_url"]),
+    ("three", [A, B, C], [ANYBODY, info(2, "http://b.example"), ANYBODY], [None, "base_url", None]),
+    ("the default site is known by its base url", [A, B], [info(1, "http://a.example"), info(1, "http://a.example")],
+     ["base_url", None]),
+]  # type: t.List[t.Tuple[str, t.List[Site], t.List[Reply], t.List[t.Optional[str]]]]
+
+
+@pytest.mark.parametrize("sites,infos,expected", [case[1:] for case in TOGETHER], ids=[case[0] for case in TOGETHER])
+def test_several_sites_tell_of_each_other(sites: t.List[Site], infos: t.List[Reply],
+                                          expected: t.List[t.Optional[str]]) -> None:
+    alone = [_site_verdict.decide(site, Seen(told, page())) for site, told in zip(sites, infos)]
+    together = _site_verdict.compare(sites, alone)
+    assert [verdict.identity for verdict in together] == expected
+    assert [verdict.reason for verdict in together] == [
+        "ok" if identity else "answered_by_default" for identity in expected]
+    for site, verdict in zip(sites, together):
+        if not verdict.ok:
+            assert "id: 1" in _site_verdict.message(site, verdict, "here")
 
 
 def test_page_is_compared_only_where_nothing_else_tells() -> None:
@@ -156,3 +219,16 @@ def test_any_bytes_give_a_verdict() -> None:
         reply = Reply(chance.choice([200, 301, 403, 404, 500]), headers, bytes(body))
         verdict = _site_verdict.decide(SECOND, Seen(reply, chance.choice([reply, page(), None])))
         assert not verdict.ok or b'"id": 2' in body
+
+
+@pytest.mark.parametrize("path,status,words,others", [
+    ("/", 404, "template/ of its directory", "database"),
+    ("/1.html", 404, "database of a further site", "template"),
+    ("/", 418, "database of a further site", "template"),
+    ("/", 500, "whether its template is there", "database"),
+])  # fmt: skip
+def test_what_a_page_that_is_not_found_means(path: str, status: int, words: str, others: str) -> None:
+    """A site without its template answers the home page with 404 (3.5.8) or 500 (2.5.3, 3.3.11)."""
+    site = Site("first.example", 1, path=path)
+    text = _site_verdict.message(site, _site_verdict.decide(site, Seen(info(), page(status))), "http://127.0.0.1:8001")
+    assert words in text and others not in text
