@@ -197,10 +197,10 @@ def _line_before(data: bytes, begin: int) -> str:
 
 
 class _Life:
-    """A process. ``mark``: the line that begins it, None when that was not seen."""
+    """A process. ``mark``: the line that begins it, None when that was not seen; ``number``: in this log."""
 
-    def __init__(self, mark: t.Optional[Entry], place: float = 0.0) -> None:
-        self.mark, self.place = mark, place
+    def __init__(self, number: int, mark: t.Optional[Entry], place: float = 0.0) -> None:
+        self.number, self.mark, self.place = number, mark, place
         self.is_serving = self.is_refused = False
         self.details = dict(listening=False, failed=None)  # type: t.Dict[str, t.Any]
         self.stop = self.crash = None  # type: t.Optional[t.Dict[str, t.Any]]  # details of their events
@@ -214,6 +214,7 @@ class _Story:
         self.events = []     # type: t.List[t.Tuple[float, Event]]  # with the place in the log
         self.place = 0.0     # of the mark that is looked at
         self.lives = []      # type: t.List[_Life]  # that began here
+        self.count = 0       # of all, also those whose begin was not seen
         self.open = []       # type: t.List[_Life]  # not known to be gone, oldest first
         self.asked = {}      # type: t.Dict[str, t.Any]
         self.is_config_invalid = False
@@ -241,19 +242,24 @@ class _Story:
             return None
         begin = _local_time.span(low) or (self.last_write and (self.last_write, self.last_write)) or None
         moment, uncertainty = _local_time.around(begin, (now, now))
-        details = dict(is_proven=False, last_write=self.last_write, not_before=begin and begin[0], not_after=now)
+        details = dict(is_proven=False, last_write=self.last_write, not_before=begin and begin[0], not_after=now,
+                       process=self.open[-1].number)
         return _event(ABRUPT_END, moment, uncertainty, details, (last_line,))
 
     def _last(self) -> _Life:
-        if not self.open:
-            self.open.append(_Life(None))
+        if not self.open:  # what speaks after its end is the one that has ended, unless nothing is known before
+            self.open.append(_Life(max(self.count, 1), None))
         return self.open[-1]
 
+    def _next(self, mark: t.Optional[Entry]) -> _Life:
+        self.count += 1
+        return _Life(self.count, mark, self.place)
+
     def _middle(self, mark: Entry) -> None:
-        self.open.append(_Life(None))
+        self.open.append(self._next(None))
 
     def _begin(self, mark: Entry) -> None:
-        life = _Life(mark, self.place)
+        life = self._next(mark)
         self.lives.append(life)
         self.open.append(life)
         self.is_config_invalid, self.asked = False, {}
@@ -277,18 +283,18 @@ class _Story:
     def _signal(self, mark: Entry) -> None:
         life, found = self._last(), _QUIT.match(mark['text'])
         if life.stop is None:
-            life.stop = self._event(CLEAN_STOP, mark, dict(signal=found and found.group(1), is_complete=False))
+            details = dict(signal=found and found.group(1), is_complete=False, process=life.number)
+            life.stop = self._event(CLEAN_STOP, mark, details)
 
     def _exit(self, mark: Entry) -> None:
         life = self._last()
         if life.stop is None:
-            life.stop = self._event(CLEAN_STOP, mark, dict(signal=None))
+            life.stop = self._event(CLEAN_STOP, mark, dict(signal=None, process=life.number))
         life.stop['is_complete'] = True
         self.open.pop()
 
     def _restart(self, mark: Entry) -> None:
-        self._last()
-        self._event(IN_APP_RESTART, mark, {})
+        self._event(IN_APP_RESTART, mark, dict(process=self._last().number))
         self.open.pop()
 
     def _ask(self, mark: Entry) -> None:
@@ -301,7 +307,7 @@ class _Story:
         if self.is_config_invalid or self._last().crash is not None:
             return
         life = self._last()
-        details = dict(has_dump=False)  # type: t.Dict[str, t.Any]
+        details = dict(has_dump=False, process=life.number)  # type: t.Dict[str, t.Any]
         if mark['code'] == 'out_of_memory':
             life.crash = self._event(GO_OOM, mark, dict(details, **self.asked))
         elif mark['text'].startswith('SIGQUIT: '):
@@ -319,12 +325,12 @@ class _Story:
 
     def _abrupt(self, is_proven: bool) -> None:
         """All but the last are gone without a word."""
-        for follower in self.open[1:]:
+        for gone, follower in zip(self.open, self.open[1:]):
             mark, last = follower.mark or {}, self.open[-1].mark or {}
             low = mark.get('earlier') or mark.get('time') or ''
             lines = dict(mark, time=low, after=last.get('after'))
             self.place = follower.place - 0.5
-            self._event(ABRUPT_END, lines, dict(is_proven=is_proven))
+            self._event(ABRUPT_END, lines, dict(is_proven=is_proven, process=gone.number))
         del self.open[:-1]
 
     def _event(self, kind: str, mark: Entry, details: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
@@ -373,9 +379,13 @@ def read_one(fd: int, path: str, root: str, since: t.Optional[float], until: t.O
     scanner, info = DeathScanner(root), os.fstat(fd)
     segment = _log_position.Segment(path, _log_read.begin_of_time(fd, info.st_size, _local(_begin(since))))
     scanner.begin(path)
-    _log_read.scan_fd(fd, scanner, segment.begin, info.st_size)
-    _log_read.number_lines(fd, scanner, segment)
-    return told(scanner, info.st_mtime, time.time(), since, until)
+    begin = _log_read.begin_within(segment, info.st_size)
+    end = _log_read.scan_fd(fd, scanner, begin, info.st_size, time.monotonic() + _log_read.MOST_S)
+    _log_read.number_lines(fd, scanner, segment._replace(begin=begin))
+    notes = []  # type: t.List[str]
+    if begin > segment.begin or end + _log_scan.MAX_LINE < info.st_size:
+        notes.append('of %s only bytes %d to %d were read' % (path, begin, end))
+    return told(scanner, info.st_mtime, time.time(), since, until)._replace(notes=notes)
 
 
 def _begin(since: t.Optional[float]) -> float:

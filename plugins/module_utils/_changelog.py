@@ -13,7 +13,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import In
 
 NAME = 'CHANGELOG.md'
 _HEADING = re.compile(
-    r'^\s{0,3}##\s*\[?\s*v?(\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32})', re.MULTILINE | re.IGNORECASE
+    r'^[ \t]{0,3}##[ \t]{0,9}\[?[ \t]{0,9}v?(\d{1,4}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,32})',
+    re.MULTILINE | re.IGNORECASE,
 )
 
 

@@ -101,7 +101,7 @@ def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> C
 
 def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told]) -> Incident:
     """What is to be told of the end of a process that was last seen at ``last_seen`` and not any more at ``until``."""
-    middle, half = (life.last_seen + until) / 2, (until - life.last_seen) / 2
+    middle, half = (life.last_seen + until) / 2, abs(until - life.last_seen) / 2  # clocks can be set back between
     end = Event(ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True, {}, ())
     fitting = [incident for incident in decision.incidents
                if _can_be(incident, end) and _is_after(incident.event, life.begin)

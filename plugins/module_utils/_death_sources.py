@@ -9,7 +9,6 @@ Every source gives its lines and a coverage: the span in which it would have sho
 taken from what was read, never from what should be there; what cannot be read says what to grant.
 """
 
-import json
 import os
 import re
 import select
@@ -22,6 +21,7 @@ import uuid
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _files,
+    _json,
     _log_files,
     _log_prefix,
     _log_time,
@@ -115,7 +115,9 @@ def _pump(process: 'subprocess.Popen[bytes]', take: t.Callable[[bytes], bool], e
     cutter = LineCutter()
     fd = process.stdout.fileno() if process.stdout is not None else -1
     while True:
-        if not select.select([fd], [], [], max(0.0, end - time.monotonic()))[0]:
+        poller = select.poll()  # unlike select it takes descriptors above 1023
+        poller.register(fd, select.POLLIN)
+        if not poller.poll(max(0, int((end - time.monotonic()) * 1000 + 0.999))):
             return 'it took too long'
         block = os.read(fd, 262144)
         if not take(cutter.feed(block) if block else cutter.finish()):
@@ -134,7 +136,7 @@ def parse_journal(line: bytes) -> t.Optional[RawLine]:
     What did not come from the kernel is given the prefix of ``journalctl -o short-unix``, with the service as its tag.
     """
     try:
-        record = json.loads(line.decode('utf-8', 'replace'))
+        record = _json.load(line.decode('utf-8', 'replace'))
         text, realtime = message_of(record.get('MESSAGE')), int(record['__REALTIME_TIMESTAMP']) / 1e6
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

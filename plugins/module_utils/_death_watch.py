@@ -10,6 +10,7 @@ closed. It changes nothing but the process history. How it decides is explained 
 """
 
 import collections
+import functools
 import json
 import os
 import select
@@ -37,10 +38,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life, is_same_life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
 
 SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late
 _TICK = 1.0         # seconds between looks for a new process of an instance that has none
@@ -49,9 +53,11 @@ _FIND = 60.0        # seconds between looks for new instances, where none are li
 _OVERLAP = 60.0     # seconds that a look reaches back before the one before it
 _LONGEST = 86400.0  # seconds that a look reaches back at most
 
+_MOST_WATCHED = 200  # instances: whoever may run programs can make directories that look like one
 _COUNTS = 120       # counts that are kept, one a tick
 
 Row = t.Dict[str, t.Any]
+_T = t.TypeVar('_T')
 Write = t.Callable[[Row], None]
 
 
@@ -88,8 +94,9 @@ def trusted_readings(since: float, until: float) -> t.List[Reading]:
 class Watched:
     """One instance, the process that it has now, and the ends that were not told yet."""
 
-    def __init__(self, instance: Instance, port: t.Optional[int], state_dir: t.Optional[str], known: Row) -> None:
-        self.instance, self.port, self.state_dir = instance, port, state_dir
+    def __init__(self, instance: Instance, asked: Row, state_dir: t.Optional[str], known: Row) -> None:
+        self.instance, self.state_dir = instance, state_dir
+        self.port, self.user = asked.get('port'), asked.get('user')
         self.told = _death_news.told_of(known.get('told') or [])
         self.began = float(known.get('began') or time.time())  # of the first watch: what was before is past
         self.checked = float(known.get('checked') or self.began)
@@ -119,7 +126,7 @@ class Watched:
         """Whether a process was found that is not held yet. Several, or hidden ones, are none."""
         if self.handle is not None:
             return False
-        candidates = _selection.find(self.instance, self.port).candidates
+        candidates = self._candidates()
         handle = _process.open_process(candidates[0].pid) if len(candidates) == 1 else None
         if handle is None:
             return False
@@ -131,16 +138,23 @@ class Watched:
         self._remember()
         return True
 
+    def _candidates(self) -> t.Sequence[_selection.Candidate]:
+        """None where nothing can be said of it: a watch goes on."""
+        try:
+            return self._context().find().candidates
+        except LifecycleError:
+            return []
+
     def _remember(self) -> None:
         """Note it in the process history, as everything of this collection that meets a process does."""
         try:
             context = self._context()
             try:
                 context.look()
-                context.remember()
+                context.remember(before_stop=False)
             finally:
                 context.close()
-        except (LifecycleError, OSError):
+        except Exception:
             pass  # without rights to that the identity of a kill is less certain, and oom_check says so
 
     def look(self) -> None:
@@ -156,11 +170,10 @@ class Watched:
     def _is_worked_on(self) -> bool:
         """Whether a run or a task of root's, or of this user's, holds the lock; anybody else can take it too."""
         try:
-            if not _state.is_locked(self.instance):
-                return False
-            if _state.StateDir(self.instance, self.state_dir).running_run() is not None:
+            if _lock.own_is_held(_state.StateDir(self.instance, self.state_dir)):
                 return True
-            return any(_is_trusted(pid) for pid in _state.lock_holders(self.instance))
+            return _state.is_locked(self.instance) and any(
+                holder.uid in (0, os.geteuid()) for holder in _lock.holders(self.instance.dir))
         except (OSError, LifecycleError):
             return False
 
@@ -189,7 +202,7 @@ class Watched:
     # --- what became of it
 
     def _context(self) -> Context:
-        return Context(self.instance, _state.StateDir(self.instance, self.state_dir), self.port)
+        return Context(self.instance, _state.StateDir(self.instance, self.state_dir), self.port, user=self.user)
 
     def since(self, now: float) -> float:
         """From when on there is something to look at."""
@@ -205,8 +218,9 @@ class Watched:
             case = _death_news.counted(self._case(readings, now, lives), lives, counts)
             decision = _oom_verdict.decide(case)
             known = case.subject.lives
-        except (LifecycleError, OSError) as exc:
-            decision, known = _nothing(getattr(exc, 'msg', None) or str(exc)), tuple(lives)
+        except Exception as exc:  # the deaths are told all the same
+            why = exc.msg if isinstance(exc, LifecycleError) else '%s: %s' % (type(exc).__name__, exc)
+            decision, known = _nothing(why), tuple(lives)
         found = []  # type: t.List[Incident]
         for death in deaths:
             if not _is_known(death.life, self.told):
@@ -243,13 +257,6 @@ def _nothing(why: str) -> Decision:
     return Decision(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, (), (), (why,))
 
 
-def _is_trusted(pid: int) -> bool:
-    try:
-        return os.stat('/proc/%d' % pid).st_uid in (0, os.geteuid())
-    except OSError:
-        return False
-
-
 # --- the host
 
 
@@ -262,9 +269,23 @@ class Watch:
         self.find_at = self.beat_at = self.tick_at = 0.0
         self.counts = collections.deque(maxlen=_COUNTS)  # type: t.Deque[_death_news.Count]
         self.follower = Follower(self._names, self.note)
+        self.odd = set()  # type: t.Set[str]
 
     def note(self, text: str) -> None:
         self.write(dict(what='note', text=text))
+
+    def _attempt(self, what: str, work: t.Callable[[], _T], instead: _T) -> _T:
+        """What is odd about one instance is noted once, and ends nothing of the others."""
+        try:
+            return work()
+        except BrokenPipeError:
+            raise
+        except Exception as exc:
+            text = exc.msg if isinstance(exc, LifecycleError) else '%s: %s: %s' % (what, type(exc).__name__, exc)
+            if text not in self.odd:
+                self.odd.add(text)
+                self.note(text)
+            return instead
 
     def _names(self) -> t.Set[bytes]:
         return {os.fsencode(entry.instance.binary)[:COMM_BYTES] for entry in self.watched.values()}
@@ -297,7 +318,7 @@ class Watch:
         if now >= self.find_at:
             self._find_instances(now)
         for entry in self.watched.values():
-            entry.look()
+            self._attempt(entry.instance.dir, entry.look, None)
         if self.follower.woken():
             for entry in self.watched.values():
                 entry.wake()
@@ -312,7 +333,7 @@ class Watch:
         self.tick_at = now + _TICK
         self.follower.tick()
         self._count()
-        found = [entry.find() for entry in self.watched.values()]
+        found = [self._attempt(entry.instance.dir, entry.find, False) for entry in self.watched.values()]
         return any(found)
 
     def _count(self) -> None:
@@ -333,12 +354,7 @@ class Watch:
         self.find_at = now + _FIND
         before = set(self.watched)
         for entry in self._listed():
-            try:
-                instance = _instance.resolve(str(entry['dir']), str(entry.get('binary') or 'anqicms'))
-            except LifecycleError as exc:
-                self.note(exc.msg)
-                continue
-            self._add(instance, entry.get('port'))
+            self._attempt(str(entry.get('dir')), functools.partial(self._add, entry), None)
         if not before or set(self.watched) != before:
             self._tell_watched()
 
@@ -354,9 +370,11 @@ class Watch:
     def _known(self) -> Row:
         return self.settings.get('known') or {}
 
-    def _add(self, instance: Instance, port: t.Optional[int]) -> None:
-        if instance.id not in self.watched:
-            self.watched[instance.id] = Watched(instance, port, self.settings.get('state_dir'),
+    def _add(self, asked: Row) -> None:
+        reach.refuse_hanging(str(asked['dir']))
+        instance = _instance.resolve(str(asked['dir']), str(asked.get('binary') or 'anqicms'))
+        if instance.id not in self.watched and len(self.watched) < _MOST_WATCHED:
+            self.watched[instance.id] = Watched(instance, asked, self.settings.get('state_dir'),
                                                 self._known().get(instance.id) or {})
 
     def _tell_watched(self) -> None:
@@ -370,14 +388,17 @@ class Watch:
         now = time.time()
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
-            for incident in entry.news(readings, now, list(self.counts)):
-                told = _death_news.as_told(incident)
-                self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
-                                told=list(told), incident=_oom_check.incident_row(incident)))
+            self._attempt(entry.instance.dir, functools.partial(self._tell_news, entry, readings, now), None)
+
+    def _tell_news(self, entry: Watched, readings: t.Sequence[Reading], now: float) -> None:
+        for incident in entry.news(readings, now, list(self.counts)):
+            told = _death_news.as_told(incident)
+            self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
+                            told=list(told), incident=_oom_check.incident_row(incident)))
 
 
 def write_line(row: Row) -> None:
-    sys.stdout.write(json.dumps(row) + '\n')
+    sys.stdout.write(json.dumps(printable.value(row)) + '\n')
     sys.stdout.flush()
 
 

@@ -32,6 +32,8 @@ _CAUSES = (  # a line of the log, what it means, what to do
      'Put dictionary.txt of this release beside the binary.'),
     (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
      'Give the host or its memory limit more room.'),
+    (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'a signal made the Go runtime end the program',
+     'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     (r'^(panic|fatal error): ', 'the program crashed',
      'Keep the log: it holds the stack. Go back to the version before, or report it.'),
 )
@@ -63,15 +65,24 @@ def from_log(log: str) -> t.Optional[Explanation]:
     return None
 
 
-def explain(code: int, version: t.Optional[str], log: str) -> Explanation:
-    """Why a process ended in its start. ``code``: exit status, or minus the number of the signal that killed it."""
-    if code < 0:
+def of_last_start(log: str, directory: str) -> str:
+    """The log from its last start on, whose first line names the directory; all of it where there is none."""
+    named = log.rfind(' %s/\n' % directory)
+    return log[log.rfind('\n', 0, named) + 1:] if named >= 0 else log
+
+
+def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explanation:
+    """Why a process ended in its start.
+
+    ``code``: exit status, or minus the number of the signal that killed it; None where only the log can tell.
+    """
+    if code is not None and code < 0:
         return _killed(-code, log)
     known = from_log(log)
     if known:
         return known
     advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
-    return Explanation(_by_code(code, version), advice, None)
+    return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
 
 
 def _killed(number: int, log: str) -> Explanation:

@@ -11,13 +11,11 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock
 
 _LOOK_S = 1.0
-_RELEASE_S = 0.2
-
-
-def _gone(state: _state.StateDir) -> bool:
-    return not _state.is_locked(state.instance)
+_RELEASE_S = 2.0  # a process that was killed on a busy machine closes its files late
+_BEGIN_LOOK_S = 0.02
 
 
 def open_alive(state: _state.StateDir) -> int:
@@ -30,17 +28,26 @@ def open_alive(state: _state.StateDir) -> int:
     return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
 
 
+def _open_followed(state: _state.StateDir, until: float) -> t.Optional[int]:
+    """The FIFO, for reading; None where there is none. A guardian that has just begun is given the time to make it."""
+    path = os.path.join(state.path, 'alive')
+    while True:
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            if _lock.has_ended(state) or time.monotonic() > until:
+                return None
+        time.sleep(_BEGIN_LOOK_S)
+
+
 def wait_for_end(state: _state.StateDir, until: float, pipe: t.Optional[int] = None) -> bool:
     """Whether the worker has ended before ``until`` (monotonic). ``pipe``: ends with it, when this call started it."""
-    fd = pipe
+    fd = _open_followed(state, until) if pipe is None else pipe
     if fd is None:
-        try:
-            fd = os.open(os.path.join(state.path, 'alive'), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            return _gone(state)
+        return _lock.has_ended(state)
     try:
         # a FIFO opened after its last writer has gone never reports an end: look at the lock first, and now and then
-        if pipe is None and _gone(state):
+        if pipe is None and _lock.has_ended(state):
             return True
         return _poll(fd, until, state)
     finally:
@@ -56,22 +63,23 @@ def _poll(fd: int, until: float, state: _state.StateDir) -> bool:
             return False
         if poller.poll(min(left, _LOOK_S) * 1000):
             return _wait_for_release(state)
-        if _gone(state):
+        if _lock.has_ended(state):
             return True
 
 
 def _wait_for_release(state: _state.StateDir) -> bool:
     """True. The descriptors of a process close one after another: whoever comes next must not meet its lock."""
     end = time.monotonic() + _RELEASE_S
-    while not _gone(state) and time.monotonic() < end:
+    while not _lock.has_ended(state) and time.monotonic() < end:
         time.sleep(0.001)
     return True
 
 
 def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
-    """Step, number, text and elapsed time of a run, from its journal entries. Pure."""
-    steps = [entry for entry in run if entry.get('event') == 'step']
-    texts = [entry.get('text') for entry in run if entry.get('event') == 'progress']
+    """Step, number, and the last text of that step or, before the first one, of the run. Pure."""
+    begins = [index for index, entry in enumerate(run) if entry.get('event') == 'step']
+    steps = [run[index] for index in begins]
+    texts = [entry.get('text') for entry in run[begins[-1] if begins else 0 :] if entry.get('event') == 'progress']
     names = run[0].get('steps') or [] if run else []
     return dict(step=steps[-1].get('name') if steps else None, index=len(steps), of=len(names),
                 text=texts[-1] if texts else None)
@@ -107,7 +115,8 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         return dict(failed=True, outcome='failed', changed=False, where=where, steps=[], state='unknown',
                     downtime_ms=None, verified_ms=None, msg=refused)
     return dict(
-        failed=True, outcome='failed', changed=True, where=where, steps=_state.steps_begun(run), state='unknown',
+        failed=True, outcome='failed', changed=_state.has_changed(run), where=where, steps=_state.steps_begun(run),
+        state='unknown',
         downtime_ms=None, verified_ms=None,
         msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run '
             'recover.yml, or run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
@@ -117,3 +126,12 @@ def knows(state: _state.StateDir, token: str) -> bool:
     """Whether this call was made before: its worker runs or has run."""
     run = _state.last_run(state.journal())
     return state.result(token) is not None or bool(run and run[0].get('token') == token)
+
+
+def wait_for_begin(state: _state.StateDir, token: str, until: float) -> bool:
+    """Whether an earlier call of this run holds the lock at ``until`` and has not begun its journal yet."""
+    while _lock.is_held_by(state, token) and not knows(state, token):
+        if time.monotonic() > until:
+            return True
+        time.sleep(_BEGIN_LOOK_S)
+    return False

@@ -63,8 +63,6 @@ _SIZES = {b'total-vm': 'total_vm_kb', b'vsz': 'total_vm_kb', b'anon-rss': 'anon_
 _UID_AFTER = re.compile(rb'\bUID:(\d{1,10})\b(?!\Z)')
 _SCORE_ADJ = re.compile(rb'\boom_score_adj:(-?\d{1,4})')
 _ORDER = re.compile(rb'\border=(-?\d{1,3})')
-_OOM_MEMCG = re.compile(rb',oom_memcg=(.*?),task_memcg=', re.DOTALL)
-_TASK_MEMCG = re.compile(rb',task_memcg=(.*?),task=', re.DOTALL)
 _TASK = re.compile(rb',task=(?P<comm>.*),pid=(?P<pid>\d{1,10}),uid=(?P<uid>\d{1,10})', re.DOTALL)
 
 
@@ -141,14 +139,23 @@ def _constraint(why: t.Optional[bytes]) -> t.Dict[str, str]:
     return {'constraint': 'CONSTRAINT_CPUSET' if b'cpuset' in why else 'CONSTRAINT_MEMORY_POLICY'}
 
 
+def _between(text: bytes, before: bytes, after: bytes) -> t.Optional[bytes]:
+    """What stands between two words, None where they do not follow each other."""
+    begin = text.find(before)
+    end = text.find(after, begin + len(before)) if begin >= 0 else -1
+    return text[begin + len(before) : end] if end >= 0 else None
+
+
 def _chosen(form: str, match: t.Match[bytes]) -> Record:
     """A long path of a group can fill the line, so that its end is missing."""
     rest, constraint = match.group('rest'), match.group('constraint').decode('ascii')
-    memcg, cgroup, task = _OOM_MEMCG.search(rest), _TASK_MEMCG.search(rest), _TASK.search(rest)
+    memcg = _between(rest, b',oom_memcg=', b',task_memcg=')
+    cgroup = _between(rest, b',task_memcg=', b',task=')
+    task = _TASK.match(rest, rest.find(b',task=')) if b',task=' in rest else None
     details = {'constraint': constraint}  # type: t.Dict[str, t.Any]
-    if memcg:
-        details['oom_memcg'] = _path(memcg.group(1))
-    record = Record(form, None, None, None, _path(cgroup.group(1)) if cgroup else None,
+    if memcg is not None:
+        details['oom_memcg'] = _path(memcg)
+    record = Record(form, None, None, None, None if cgroup is None else _path(cgroup),
                     CGROUP if constraint == 'CONSTRAINT_MEMCG' else GLOBAL, details)
     if task is None:
         return record

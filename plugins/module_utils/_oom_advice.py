@@ -41,6 +41,7 @@ class Figures(t.NamedTuple):
     host_memory: t.Optional[int] = None
     host_swap: t.Optional[int] = None
     limit: t.Optional[int] = None        # of its control group
+    address_space: t.Optional[int] = None  # that it may have (RLIMIT_AS)
     gomemlimit: t.Optional[str] = None   # of its environment; '' is: known to be unset
     largest: t.Optional[t.Tuple[str, int]] = None  # the largest process of the host now
     unreadable: t.Tuple[str, ...] = ()   # sources, with what to grant
@@ -88,9 +89,17 @@ def _is_hog(figures: Figures) -> bool:
     return figures.cause in _SHORT_HOST and figures.largest is not None and figures.largest[1] > (figures.rss or 0)
 
 
+def _room(figures: Figures) -> t.Optional[int]:
+    """What the heap may take: four fifths of the memory, half of an address space, which holds far more than that."""
+    memory = figures.limit or (None if figures.cause == CGROUP_OOM else figures.host_memory)
+    space = figures.address_space if figures.cause == GO_RUNTIME_OOM else None
+    rooms = [memory * 8 // 10 if memory else None, space // 2 if space else None]
+    return min((room for room in rooms if room), default=None)
+
+
 def _of_go_limit(figures: Figures) -> str:
-    room = figures.limit or (None if figures.cause == CGROUP_OOM else figures.host_memory)
-    value = ' to about %dMiB' % (room * 8 // 10 // 1024) if room else ' below the limit'
+    room = _room(figures)
+    value = ' to about %dMiB' % (room // 1024) if room else ' below the limit'
     return ('Set GOMEMLIMIT%s in its environment: the runtime then collects garbage earlier instead of growing. Builds '
             'with Go 1.19 and later know it.' % value)
 
@@ -120,8 +129,8 @@ _TABLE = (
          lambda f: 'Version %s can use up all memory with rewrite rules of several levels; 3.3.3 mends that.'
          % f.version),
     _Row(lambda f: f.cause == GO_RUNTIME_OOM,
-         lambda f: 'Nothing killed it: it asked for memory that a limit (ulimit -v, LimitAS=) did not grant, or that '
-                   'the host did not have.'),
+         lambda f: 'Nothing killed it: it asked for memory that a limit (ulimit -v, LimitAS=%s) did not grant, or that '
+                   'the host did not have.' % (', here %s' % mib(f.address_space) if f.address_space else '')),
     _Row(lambda f: f.cause == CRASH,
          lambda f: 'The lines from the panic on belong into a report to the authors of the application. log_check '
                    'shows them.'),

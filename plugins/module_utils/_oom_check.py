@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _death_sources,
     _death_types,
     _kernel_oom,
+    _launch,
     _lives,
     _log_check,
     _log_files,
@@ -27,7 +28,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _oom_identity,
     _oom_subject,
     _oom_verdict,
-    _selection,
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
@@ -36,6 +36,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import iso
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
 
 SPEC = {
     'since': {'type': 'str'},
@@ -51,7 +52,6 @@ SPEC = {
 _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
 _MOST_SHOWN = 20    # incidents, notes, and lines of one incident
-_SIGNALS = {'SIGTERM': _death_types.CLEAN_STOP, 'SIGKILL': _death_types.GUARD_ADMIN_STOP}
 
 Result = t.Dict[str, t.Any]
 Params = t.Mapping[str, t.Any]
@@ -96,6 +96,7 @@ class Look:
         self.notes = []     # type: t.List[str]
         self.cgroups = {}   # type: t.Dict[str, str]
         self.environment = None  # type: t.Optional[t.Mapping[str, str]]
+        self.address_space = None  # type: t.Optional[int]
         self.counters = Counters()
         self.history = []   # type: t.List[t.Dict[str, t.Any]]
 
@@ -113,7 +114,7 @@ class Look:
 
     def _find(self) -> None:
         """Several processes, or ones that may not be looked at, keep nobody from reading logs."""
-        found = _selection.find(self.context.instance, self.context.port_option)
+        found = self.context.find()
         try:
             self.context.look()
         except (LifecycleError, OSError) as exc:
@@ -127,6 +128,7 @@ class Look:
             record.uid if record else None, self.history)
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
+            self.address_space = _launch.address_space(record.limits)
         if found.candidates:
             self.cgroups = _lives.cgroups_of(found.candidates[0].pid) or self.cgroups
 
@@ -208,15 +210,7 @@ class Look:
             entries = self.context.state.journal()
         except (LifecycleError, OSError):
             return
-        path = os.path.join(self.context.state.path, 'journal.jsonl')
-        for entry in entries:
-            kind, at = _SIGNALS.get(str(entry.get('signal'))), entry.get('at')
-            if entry.get('event') == 'signal' and kind and isinstance(at, float):
-                text = '%s to pid %s' % (entry['signal'], entry.get('pid'))
-                self.events.append(Event(
-                    kind, at, 1.0, entry.get('pid'), None, None, None, None, None, True,
-                    {'how': 'a window of this collection sent %s' % entry['signal']},
-                    (Evidence('journal.jsonl', path, None, None, text),)))
+        self.events += _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
 
     def _containers(self) -> None:
         """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
@@ -256,7 +250,7 @@ class Look:
         return _oom_advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,
             resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
-            _memory.limit_of(self.cgroups),
+            _memory.limit_of(self.cgroups), self.address_space,
             environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
             tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
                   if not entry.readable and entry.why_not and 'No such file' not in entry.why_not))

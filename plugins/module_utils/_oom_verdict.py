@@ -27,6 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity im
     Match,
     Subject,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
 
 CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
 _URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
@@ -133,6 +134,42 @@ def near(one: Event, other: Event, within: float = _SAME_DEATH_S) -> bool:
     if one.time is None or other.time is None:
         return one.time is None and other.time is None
     return abs(one.time - other.time) <= one.uncertainty + other.uncertainty + within
+
+
+def _pids(event: Event) -> t.Set[int]:
+    return {pid for pid in (event.pid, event.tgid) if pid is not None}
+
+
+def differ(one: Event, other: Event) -> bool:
+    """Whether they tell of two processes: by their pids, or because its own log has both."""
+    pids, others = _pids(one), _pids(other)
+    numbers = {one.details.get('process'), other.details.get('process')} - {None}
+    return bool(pids and others and not pids & others) or len(numbers) > 1
+
+
+def is_same(one: Event, other: Event) -> bool:
+    """Whether they certainly tell of the end of one process; pids are used again."""
+    number = one.details.get('process')
+    if number is not None and number == other.details.get('process'):
+        return True
+    return bool(_pids(one) & _pids(other)) and near(one, other)
+
+
+def _slack(one: Event, other: Event) -> float:
+    """How far the times of one death may lie apart: what this collection did, it noted at once."""
+    is_ours = _is_own_doing(one) or _is_own_doing(other)
+    return _SAME_CLOCK_S if is_ours else _SAME_DEATH_S
+
+
+def _is_own_doing(event: Event) -> bool:
+    return any(row.source == _signals_sent.SOURCE for row in event.evidence)
+
+
+def _gap(one: Event, other: Event) -> float:
+    """Seconds between the times in which they can have been."""
+    if one.time is None or other.time is None:
+        return 0.0
+    return max(0.0, abs(one.time - other.time) - one.uncertainty - other.uncertainty)
 
 
 def covers(spans: t.Iterable[t.Tuple[float, float]], begin: float, end: float) -> bool:
@@ -306,7 +343,7 @@ class _Judge:
 
     def _explained(self) -> None:
         for kind, cause in _EXPLAINS.items():
-            for event in self._of_kind(kind):
+            for event in sorted(self._of_kind(kind), key=_rank_of_evidence):
                 if self._may_be_of_us(event) and self._is_end(event) and not self._belongs(event, cause):
                     self.incidents.append(Incident(NO, cause, event, event.details.get('how', _EXPLANATION[cause])))
 
@@ -314,7 +351,7 @@ class _Judge:
         """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
         if all(event.details.get(name, True) for name in ('is_complete', 'has_dump', 'certain')):
             return True
-        return any(near(event, trace) for trace in self._of_kind(*_TRACES))
+        return any(near(event, trace) and not differ(event, trace) for trace in self._of_kind(*_TRACES))
 
     def _may_be_of_us(self, event: Event) -> bool:
         if event.kind == types.KERNEL_SEGFAULT:
@@ -323,42 +360,79 @@ class _Judge:
 
     def _belongs(self, event: Event, cause: str) -> bool:
         """Whether the event is part of a death that is listed: a killer's SIGTERM leaves the mark of a clean stop."""
-        for index, incident in enumerate(self.incidents):
-            same_kind = incident.cause == cause
-            if near(event, incident.event, _SAME_BOOT_S if incident.cause == HOST_PANIC else _SAME_DEATH_S) and (
-                    same_kind or (incident.cause, cause) in _LEAVES):
-                self.incidents[index] = incident._replace(traces=incident.traces + (event,))
-                return True
-        return False
+        return self._add_to(event, [
+            index for index, incident in enumerate(self.incidents)
+            if incident.cause == cause or (incident.cause, cause) in _LEAVES or self._holds(incident, event)
+            or any(trace.kind == event.kind for trace in incident.traces)])
+
+    def _add_to(self, event: Event, candidates: t.Iterable[int]) -> bool:
+        """Make it a trace of the nearest of these incidents that can be the same death; False where none can."""
+        known = [index for index in candidates if self._can_be(self.incidents[index], event)]
+        if not known:
+            return False
+        best = min(known, key=lambda index: (not self._holds(self.incidents[index], event),
+                                             _gap(self.incidents[index].event, event),
+                                             abs((self.incidents[index].event.time or 0.0) - (event.time or 0.0))))
+        self.incidents[best] = self.incidents[best]._replace(traces=self.incidents[best].traces + (event,))
+        return True
+
+    def _can_be(self, incident: Incident, event: Event) -> bool:
+        if any(differ(part, event) for part in (incident.event,) + incident.traces if not self._is_foreign(part)):
+            return False
+        slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else _slack(incident.event, event)
+        return near(incident.event, event, slack) or self._holds(incident, event)
+
+    def _is_foreign(self, event: Event) -> bool:
+        """Whether its pids are those of the host, while the others are of this container."""
+        return self.subject.is_contained and event.kind == types.USERSPACE_KILL
+
+    @staticmethod
+    def _holds(incident: Incident, event: Event) -> bool:
+        """Whether it already has something of the same process."""
+        return any(is_same(part, event) for part in (incident.event,) + incident.traces)
 
     # --- deaths without one
 
     def _traces(self) -> None:
-        for event in self._of_kind(*_TRACES):
+        for event in sorted(self._of_kind(*_TRACES), key=self._distance):
             if any(_oom_identity.alive_at(life, event) for life in self.subject.lives):
                 continue
             is_anybodys = event.kind == types.GUARD_DROP and self.subject.others  # the guard counts all of a host
-            known = [index for index, incident in enumerate(self.incidents) if near(event, incident.event)]
-            if known:
-                index = min(known, key=lambda i: abs((self.incidents[i].event.time or 0.0) - (event.time or 0.0)))
-                self.incidents[index] = self.incidents[index]._replace(
-                    traces=self.incidents[index].traces + (event,))
-            elif not is_anybodys:
+            if not self._add_to(event, range(len(self.incidents))) and not is_anybodys:
                 self._unexplained(event)
+
+    def _distance(self, event: Event) -> float:
+        """Seconds to the nearest death that is known: who is nearest belongs to it, and another one does not."""
+        return min([_gap(incident.event, event) for incident in self.incidents] or [0.0])
 
     def _unseen_ends(self) -> None:
         """Processes of the history that are gone without a line that says so."""
-        lives = self.subject.lives
+        ends = self._ends_of_lives()
+        free = [incident for incident in self.incidents
+                if not any(_pids(incident.event) & _pids(end) for end in ends)]
+        for end in ends:
+            if any(_pids(incident.event) & _pids(end) and near(end, incident.event, _SAME_CLOCK_S)
+                   for incident in self.incidents):
+                continue
+            fitting = [incident for incident in free
+                       if not differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)]
+            if fitting:  # one end each
+                free.remove(min(fitting, key=lambda incident: _gap(end, incident.event)))
+            else:
+                self._unexplained(end)
+
+    def _ends_of_lives(self) -> t.List[Event]:
+        """When the processes of the history that are gone can have ended, the first to end first."""
+        lives, found = self.subject.lives, []
         for index, life in enumerate(lives):
             end = lives[index + 1].begin if index + 1 < len(lives) else self.case.until
             if life.running or end < self.case.since or life.last_seen > self.case.until:
                 continue
             begin = min(max(life.last_seen, self.case.since), end)
             middle, half = (begin + end) / 2, (end - begin) / 2
-            event = Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
-                          {}, ())
-            if not any(near(event, incident.event, _SAME_CLOCK_S) for incident in self.incidents):
-                self._unexplained(event)
+            found.append(Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None,
+                               True, {}, ()))
+        return found
 
     def _unexplained(self, event: Event) -> None:
         middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
@@ -455,6 +529,11 @@ _EXPLANATION = {
     ADMIN_STOP: 'it was asked to end, and said so',
     HOST_REBOOT: 'the host was started anew',
 }
+
+
+def _rank_of_evidence(event: Event) -> t.Tuple[bool, float]:
+    """What this collection itself did comes first, as it knows the process; then by time."""
+    return not _is_own_doing(event), event.time or 0.0
 
 
 def _quote(event: Event) -> str:

@@ -39,11 +39,11 @@ _UNIT = rb'(?P<unit>\S{1,255}): '
 _QUOTED = rb'(?P<comm>.{0,64}?)'
 _TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, pattern in (
     (EARLYOOM, _KILL, (rb'sending (?P<signal>SIG[A-Z]+) to process (?P<pid>\d{1,10})(?: uid (?P<uid>\d{1,10}))? "'
-                       + _QUOTED + rb'": (?:badness|oom_score) (?P<score>\d+).*?VmRSS (?P<rss>\d+) MiB')),
+                       + _QUOTED + rb'": (?:badness|oom_score) (?P<score>\d{1,20}).*?VmRSS (?P<rss>\d{1,20}) MiB')),
     (EARLYOOM, _KILL, (rb'killing process (?P<pid>\d{1,10}) "' + _QUOTED
-                       + rb'" with signal (?P<number>\d+): badness (?P<score>\d+), VmRSS (?P<rss>\d+) MiB')),
+                       + rb'" with signal (?P<number>\d+): badness (?P<score>\d{1,20}), VmRSS (?P<rss>\d{1,20}) MiB')),
     (EARLYOOM, _KILL, (rb"Killing process '" + _QUOTED + rb"' with signal (?P<number>\d+), pid: (?P<pid>\d{1,10}), "
-                       rb'badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB')),
+                       rb'badness: (?P<score>\d{1,20}), VmRSS: (?P<rss>\d{1,20}) MiB')),
     (EARLYOOM, _KILL, rb'Killing process (?P<pid>\d{1,10}) (?P<comm>\S.{0,63})\Z'),
     (EARLYOOM, _BEFORE, rb'[Ll]ow [Mm]emory! '),
     (EARLYOOM, _AFTER, rb'escalating to (?P<signal>SIGKILL) after '),
@@ -57,7 +57,7 @@ _TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, 
     (SYSTEMD, _KILL, _UNIT + rb"Failed with result 'oom-kill'"),
     (SYSTEMD, _AFTER, _UNIT + rb'Main process exited, code=killed'),
     (OOMD, _KILL, rb'oomd kill: [\d.]+ [\d.]+ [\d.]+ (?P<cgroup>\S+) +(?P<bytes>\d+) (?!.*\(dry\))'),
-    (NOHANG, _BEFORE, rb' *PID: (?P<pid>\d{1,10}), [Nn]ame: (?P<comm>.{1,64}?), badness: (?P<score>\d+)'),
+    (NOHANG, _BEFORE, rb' *PID: (?P<pid>\d{1,10}), [Nn]ame: (?P<comm>.{1,64}?), badness: (?P<score>\d{1,20})'),
     (NOHANG, _KILL, rb' *\[ OK \] Sending (?P<signal>SIG[A-Z]+)'),
     (NOHANG, _AFTER, rb' *The victim |.*FINISHING implement_corrective_action\(\)'),
     (DOCKER, _KILL, rb'(?:\S+ )?container oom (?P<container>[0-9a-f]{12,64})\b'),

@@ -97,13 +97,11 @@ files:
       why_not: null
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _bundle, _module
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_bundle.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**_bundle.SPEC), supports_check_mode=True)
     _module.look_at_instance(module, _bundle.collect)
 
 

@@ -196,13 +196,11 @@ notes:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _module, _step_log_check
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_step_log_check.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**_step_log_check.SPEC), supports_check_mode=True)
 
     def work() -> t.Dict[str, t.Any]:
         _log_check.check_params(module.params)

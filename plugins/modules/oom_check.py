@@ -178,6 +178,9 @@ incidents:
       description:
         - Figures of the line, such as C(anon_rss_kb), C(score) and C(oom_memcg).
         - C(kernel_pid) is the pid on the host, where this was asked in a container.
+        - Of a stop by this collection, C(by) is V(window) or V(graceful_stop), a task of its own. C(run_id) is the run
+          of a window, and C(signals) is what was sent.
+        - C(process) numbers the processes of C(running.log), from the first one that was read.
       type: dict
     victims:
       description: Who was killed together with it, each with C(pid), C(process), C(time) and C(rss_kb).
@@ -254,13 +257,11 @@ notes:
   sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _oom_check
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_module.common_spec(**_oom_check.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**_oom_check.SPEC), supports_check_mode=True)
     _module.look_at_instance(module, _oom_check.check)
 
 

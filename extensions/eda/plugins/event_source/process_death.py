@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import json
 import logging
+import math
 import os
 import re
 import shlex
@@ -53,8 +54,8 @@ options:
     default: python3
   instances:
     description:
-      - What to watch, dicts with C(dir), and optionally C(binary) and C(port), as in C(anqicms_instances) of the
-        playbooks.
+      - What to watch, dicts with C(dir), and optionally C(binary), C(port) and C(user), as in C(anqicms_instances) of
+        the playbooks.
       - Without it, all that are found on the host, looked for once a minute.
     type: list
     elements: dict
@@ -91,8 +92,12 @@ SILENCE = 90.0         # seconds without a word of the watcher, which says somet
 LONGEST_PAUSE = 60.0
 GRACE = 3.0            # seconds for a watcher to end by itself
 MOST_LINE = 1 << 20    # bytes; an event has 20 lines of evidence, cut to 500 characters each
+MOST_TOLD = 1000       # characters of what is remembered of a death
 KEPT = 2000            # deaths of one instance that are remembered
 KEPT_S = 2 * 86400.0
+MOST_INSTANCES = 500   # of one host that are remembered
+MOST_DIGITS = 300      # of a number: no float holds a longer one
+PACE = 0.02            # seconds for a line at least: a host that floods waits, and nothing is lost
 NOT_COUNTED = ("admin_stop", "admin_kill")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -174,7 +179,7 @@ def _instances(value: t.Any) -> list[Row]:
     for row in rows:
         if not isinstance(row, dict) or not os.path.isabs(str(row.get("dir", ""))) or not _is_port(row.get("port")):
             raise ValueError(f"instances must be a list of dicts with 'dir', a full path, got {row!r}.")
-    return [{key: row.get(key) for key in ("dir", "binary", "port")} for row in rows]
+    return [{key: row.get(key) for key in ("dir", "binary", "port", "user")} for row in rows]
 
 
 def _is_port(value: t.Any) -> bool:
@@ -187,6 +192,21 @@ def default_state_file(host: str) -> Path:
 
 
 # --- memory
+
+
+def decoded(text: bytes | str) -> t.Any:
+    """JSON of a host. ValueError for all that could not be worked on or stored again."""
+    try:
+        return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _number(text: str) -> float:
+    value = float(text) if len(text) <= MOST_DIGITS else math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a number")
+    return int(text) if text.lstrip("-").isdigit() else value
 
 
 class Memory:
@@ -214,7 +234,7 @@ class Memory:
 
     def _load(self) -> None:
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            stored = decoded(self.path.read_text(encoding="utf-8"))
             self.instances = {id_: dict(row) for id_, row in stored["instances"].items() if INSTANCE.fullmatch(id_)}
         except FileNotFoundError:
             return
@@ -226,16 +246,29 @@ class Memory:
 
     def told(self, instance: str, entry: list[t.Any]) -> int:
         """Remember a death. Return how many the hour had that ends with it, without those that somebody wanted."""
+        self._make_room_for(instance)
         row = self.instances.setdefault(instance, {})
         epoch = float(entry[1])
         row["told"] = [one for one in row.get("told", []) if one[1] > epoch - KEPT_S][-KEPT:] + [entry]
         return sum(1 for one in row["told"] if epoch - HOUR < one[1] <= epoch and one[2] not in NOT_COUNTED)
 
+    def _make_room_for(self, instance: str) -> None:
+        """A death is always remembered: the place is that of the one whose last death is the longest ago."""
+        if instance in self.instances:
+            return
+        while len(self.instances) >= MOST_INSTANCES:
+            del self.instances[min(self.instances, key=self._last_death)]
+
+    def _last_death(self, instance: str) -> float:
+        told = self.instances[instance].get("told")
+        return float(told[-1][1]) if told else -math.inf
+
     def state(self, instances: t.Mapping[str, t.Any]) -> None:
-        """Take over what the watcher says of its instances."""
+        """Take over what the watcher says of its instances; of more than a host has, only those known before."""
         for id_, row in instances.items():
-            if INSTANCE.fullmatch(id_) and isinstance(row, dict):
-                kept = {key: row.get(key) for key in ("dir", "binary", "began", "checked", "seen")}
+            is_one = INSTANCE.fullmatch(id_) and (id_ in self.instances or len(self.instances) < MOST_INSTANCES)
+            if is_one and isinstance(row, dict):
+                kept = {key: harmless(row.get(key), 1) for key in ("dir", "binary", "began", "checked", "seen")}
                 self.instances[id_] = {**self.instances.get(id_, {}), **kept}
 
     def save(self) -> None:
@@ -293,6 +326,8 @@ def is_death(row: t.Mapping[str, t.Any]) -> bool:
         and len(told) == 4
         and isinstance(told[1], (int, float))
         and isinstance(told[2], str)
+        and all(one is None or isinstance(one, (str, int, float)) for one in told)
+        and len(json.dumps(told)) < MOST_TOLD
     )
 
 
@@ -377,9 +412,10 @@ class Source:
     async def _take(self, line: bytes) -> None:
         """One line of the watcher; one that is none of its own (a greeting of a login shell) is left out."""
         try:
-            row = json.loads(line)
+            row = decoded(line)
         except ValueError:
             row = None
+        await asyncio.sleep(PACE)
         what = row.get("what") if isinstance(row, dict) else None
         if what == "died" and is_death(row):
             await self._tell(row)

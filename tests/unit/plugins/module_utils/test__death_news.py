@@ -174,3 +174,8 @@ def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
     told = [news.as_told(one) for one in found]
     assert news.kills(_oom_verdict.decide(case), lives, told) == []
     assert time.time() - begin < 60
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_uncertainty() -> None:
+    found = news.of_death(decision(), life(last_seen=T), T - 3600, [])
+    assert (found.event.time, found.event.uncertainty) == (T - 1800, 1800)

@@ -54,6 +54,8 @@ LINES = [
     ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "may not use or create"),
     ("fatal error: runtime: out of memory", 2, "could not get memory"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
+    ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
+    ("SIGSEGV: segmentation violation", 2, "a signal made the Go runtime end"),
     ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
 ]
 
@@ -73,3 +75,17 @@ def test_a_kill_is_a_kill_whatever_the_log_says() -> None:
 
 def test_plain_lines() -> None:
     assert _exit_codes.plain_lines("\x1b[1ma\x1b[0m \n\n b\n") == ["a", " b"]
+
+
+def test_without_an_exit_code_the_log_says_why() -> None:
+    found = _exit_codes.explain(None, "3.5.8", "2024/01/02 15:04:05 /www/shop/\nInvalid Config:  unexpected end\n")
+    assert "not valid JSON" in found.meaning and found.line
+    unknown = _exit_codes.explain(None, "3.5.8", "hello\n")
+    assert (unknown.meaning, unknown.line) == ("its exit code is not known", None)
+
+
+def test_only_the_last_start_counts() -> None:
+    log = "2024/01/01 15:04:05 /www/shop/\npanic: old\n2024/01/02 15:04:05 /www/shop/\nnew\n"
+    assert _exit_codes.of_last_start(log, "/www/shop") == "2024/01/02 15:04:05 /www/shop/\nnew\n"
+    assert _exit_codes.of_last_start("15:04:05 /www/shop/\nnew\n", "/www/shop") == "15:04:05 /www/shop/\nnew\n"
+    assert _exit_codes.of_last_start("panic: cut\n", "/www/shop") == "panic: cut\n"

@@ -75,3 +75,20 @@ def test_what_to_grant_is_told_when_nothing_is_known() -> None:
 @pytest.mark.parametrize('cause', sorted(set(_oom_verdict.VERDICTS) - {'not_dead'}))
 def test_there_is_advice_for_each_cause(cause: str) -> None:
     assert said(cause, _oom_verdict.VERDICTS[cause][0])
+
+
+@pytest.mark.parametrize('cause, figures, words', [
+    ('go_runtime_oom', dict(host_memory=8192 * MIB, address_space=1024 * MIB), 'to about 512MiB'),
+    ('go_runtime_oom', dict(limit=512 * MIB, address_space=4096 * MIB), 'to about 409MiB'),
+    ('go_runtime_oom', dict(host_memory=1000 * MIB), 'to about 800MiB'),
+    ('go_runtime_oom', {}, 'below the limit'),
+    ('kernel_oom_global', dict(host_memory=1000 * MIB, address_space=100 * MIB), 'to about 800MiB'),
+])
+def test_a_limit_of_the_address_space_counts_where_the_runtime_ran_into_it(
+    cause: str, figures: t.Dict[str, t.Any], words: str
+) -> None:
+    assert words in said(cause, **figures)
+
+
+def test_the_limit_of_the_address_space_is_named() -> None:
+    assert 'LimitAS=, here 1024 MiB)' in said('go_runtime_oom', address_space=1024 * MIB)
