@@ -14,7 +14,9 @@ description:
   - Makes the value of the play keyword C(serial) from what people write in an inventory or on a command line.
 options:
   _input:
-    description: Numbers and percentages, as a list, as one value, or as one text with commas.
+    description:
+      - Numbers and percentages, as a list, as one value, or as one text with commas.
+      - For V(null) and a blank text, one host, a tenth, and a quarter at a time.
     type: raw
     required: true
 """
@@ -34,26 +36,19 @@ _value:
   sample: [1, '10%', '25%']
 """
 
-import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
+
 
 def batches(value: t.Any) -> list[int | str]:
     """The sizes as Ansible wants them. Raises AnsibleFilterError for what is no positive number or percentage."""
-    words = value if isinstance(value, (list, tuple)) else str(value).strip(" []").split(",")
-    if not words:
-        raise AnsibleFilterError("anqicms_serial is empty. Give numbers of hosts or percentages, or leave it out.")
-    return [_size(str(word).strip(" \"'")) for word in words]
-
-
-def _size(word: str) -> int | str:
-    if not re.fullmatch(r"[1-9][0-9]*%?", word):
-        raise AnsibleFilterError(
-            f"anqicms_serial: {word!r} is neither a number of hosts nor a percentage of them, 1 or more."
-        )
-    return word if word.endswith("%") else int(word)
+    try:
+        return t.cast("list[int | str]", _options.value_of("anqicms_serial", value))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

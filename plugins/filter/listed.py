@@ -54,7 +54,7 @@ def listed(value: t.Any, verb: str) -> list[dict[str, t.Any]]:
     try:
         return _plan.listed(value, verb)
     except ValueError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(f"{error} Nothing was done.") from error
 
 
 class FilterModule:

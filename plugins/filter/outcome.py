@@ -63,8 +63,11 @@ RETURN = r"""
 _value:
   description:
     - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites) and C(reason).
+      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes) and
+      C(reason).
     - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
+    - C(pages) is what a start found of the pages of versions whose pages come later than their version.
+    - C(notes) say how the new process differs from the one before, and what else is worth knowing about the work.
     - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
       V(planned) in check mode. Without a result, or when the task was skipped, it is V(failed).
   type: dict
@@ -83,6 +86,8 @@ _value:
     verified_ms: 1288
     findings:
     sites:
+    pages: []
+    notes: []
     reason: ''
 """
 

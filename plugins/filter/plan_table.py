@@ -44,8 +44,8 @@ _value:
   type: list
   elements: str
   sample:
-    - 'host          instance                   state    version  port  pid   plan'
-    - 'web1.example  /www/wwwroot/shop.example  running  3.5.8    8001  5539  REFUSED'
+    - 'host          id                     state    version  port  pid   plan     directory'
+    - 'web1.example  4b1d0a7e-shop.example  running  3.5.8    8001  5539  REFUSED  /www/wwwroot/shop.example'
     - '  ! config_missing: there is no config.json: a start would open the installer on port 8001 to everybody'
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._table import version_of
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, shown
 
@@ -49,6 +49,10 @@ def serious(record: Data) -> list[Data]:
     return [hazard for hazard in record['hazards'] if hazard.get('severity') in ('block', 'warn')]
 
 
+def _only(facts: t.Mapping[str, t.Any]) -> list[str]:
+    return t.cast('list[str]', _options.value_of('anqicms_only', facts.get('anqicms_only')))
+
+
 def records(hostvars: t.Any, hosts: t.Sequence[str], only: t.Sequence[str] = ()) -> list[Record]:
     """A record for every instance, and for every host or instance that could not be looked at; most urgent first.
 
@@ -57,7 +61,7 @@ def records(hostvars: t.Any, hosts: t.Sequence[str], only: t.Sequence[str] = ())
     found = [
         record
         for host in hosts
-        for record in host_records(host, hostvars[host], _plan.words(hostvars[host].get('anqicms_only') or only))
+        for record in host_records(host, hostvars[host], _only(hostvars[host]) or only)
     ]
     found.sort(key=_rank)
     return t.cast('list[Record]', as_data(found))

@@ -11,6 +11,7 @@ import typing as t
 
 Data = t.Mapping[str, t.Any]
 _MOST_HOSTS = 3
+OF_HOSTS = 'variable of '
 
 
 def names(task: t.Any, variables: Data, loader: t.Any) -> dict[str, str]:
@@ -19,13 +20,27 @@ def names(task: t.Any, variables: Data, loader: t.Any) -> dict[str, str]:
     by_host = _of_hosts(variables)
     extra = set(_extra(variables))
     for name, hosts in by_host.items():
-        some = ', '.join(hosts[:_MOST_HOSTS]) + (', ...' if len(hosts) > _MOST_HOSTS else '')
-        found[name] = f'variable of {some}'
+        found[name] = of_hosts(hosts)
     for name in _of_play(task, loader):
         found.setdefault(name, 'variable of the play or the task')
     for name in extra:
         found[name] = 'extra variable'
     return found
+
+
+def of_hosts(hosts: t.Sequence[str]) -> str:
+    return OF_HOSTS + ', '.join(hosts[:_MOST_HOSTS]) + (', ...' if len(hosts) > _MOST_HOSTS else '')
+
+
+def variables_of(host: str, task: t.Any, variables: Data) -> Data:
+    """What this task would see on another host than the one that it runs for."""
+    if host == variables.get('inventory_hostname'):
+        return variables
+    hostvars: t.Any = variables['hostvars']
+    found = hostvars._variable_manager.get_vars(
+        play=_play_of(task), host=hostvars._inventory.get_host(host), task=task, include_hostvars=False
+    )
+    return t.cast(Data, found)
 
 
 def _of_hosts(variables: Data) -> dict[str, list[str]]:
@@ -46,17 +61,23 @@ def _extra(variables: Data) -> t.Iterable[str]:
 def _of_play(task: t.Any, loader: t.Any) -> set[str]:
     """What the play, the blocks and imports around the task, and the parameters of its roles name."""
     found = set(task.get_vars())
-    node = task
-    while node is not None:
-        play = getattr(node, '_play', None)
-        if play is not None:
-            found |= set(play.get_vars()) | _of_files(play, loader)
-            break
-        node = getattr(node, '_parent', None)
+    play = _play_of(task)
+    if play is not None:
+        found |= set(play.get_vars()) | _of_files(play, loader)
     role = getattr(task, '_role', None)
     if role is not None:
         found |= set(role.get_role_params(task.get_dep_chain()))
     return {str(name) for name in found}
+
+
+def _play_of(task: t.Any) -> t.Any:
+    node = task
+    while node is not None:
+        play = getattr(node, '_play', None)
+        if play is not None:
+            return play
+        node = getattr(node, '_parent', None)
+    return None
 
 
 def _of_files(play: t.Any, loader: t.Any) -> set[str]:

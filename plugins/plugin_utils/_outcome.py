@@ -18,7 +18,7 @@ _SHOWN_FINDINGS = 10
 
 
 # Verbs whose work a worker on the host does: it goes on when the connection is lost. The others are single tasks.
-WITH_WORKER = ('restart', 'recover')
+WITH_WORKER = ('restart', 'recover', 'configure', 'upgrade', 'rollback')
 
 
 def make_record(
@@ -57,6 +57,8 @@ def make_record(
                 'verified_ms': result.get('verified_ms', result.get('ready_ms')),
                 'findings': _findings(result),
                 'sites': _sites(result),
+                'pages': _pages(result),
+                'notes': _notes(result),
                 'reason': _reason(result, lost, failure, verb),
             }
         ),
@@ -104,16 +106,38 @@ def _findings(result: Data) -> list[dict[str, t.Any]] | None:
     ]
 
 
+def _pages(result: Data) -> list[dict[str, t.Any]]:
+    """What a start, as a step or as a task of its own, found of its pages."""
+    starts = [result, *_step_results(result, 'verified_start')]
+    return [
+        {key: shown(finding.get(key), 200) for key in ('severity', 'code', 'text')}
+        for answer in starts
+        for finding in answer.get('findings') or []
+    ]
+
+
 def _sites(result: Data) -> list[dict[str, t.Any]] | None:
     """How each site answered; None when nobody asked."""
     asked = [answer['sites'] for answer in _step_results(result, 'site_check') if 'sites' in answer]
     if not asked:
         return None
     return [
-        {'host': shown(site.get('host')), 'ok': bool(site.get('ok')), 'reason': shown(site.get('reason') or '')}
+        {
+            'host': shown(site.get('host')),
+            'ok': bool(site.get('ok')),
+            'reason': shown(site.get('reason') or ''),
+            'identity': shown(site['identity']) if site.get('identity') else None,
+        }
         for sites in asked
         for site in sites
     ]
+
+
+def _notes(result: Data) -> list[str]:
+    """What the work itself has to say, in the order of the steps: how a start differs from how it ran, for example."""
+    answers = [result, *(step.get('result') or step for step in result.get('steps') or [])]
+    told = [shown(note, 300) for answer in answers for note in answer.get('notes') or []]
+    return list(dict.fromkeys(told))
 
 
 def _state(result: Data) -> str:
@@ -183,7 +207,8 @@ def line(record: Data, host: str) -> str:
     for key, word in (('downtime_ms', 'downtime'), ('verified_ms', 'verified')):
         if record[key] is not None:
             parts.append(f'{word} {record[key]} ms')
-    parts += [_log_words(record.get('findings')), _site_words(record.get('sites')), record['reason']]
+    parts += [_log_words(record.get('findings')), _page_words(record.get('pages') or [])]
+    parts += [_site_words(record.get('sites')), record['reason']]
     return '  '.join(part for part in parts if part)
 
 
@@ -194,11 +219,18 @@ def _log_words(findings: list[Data] | None) -> str:
     return 'log: ' + (', '.join(codes) or 'clean')
 
 
+def _page_words(findings: list[Data]) -> str:
+    codes = list(dict.fromkeys(finding['code'] for finding in findings))
+    return 'pages: ' + ', '.join(codes) if codes else ''
+
+
 def _site_words(sites: list[Data] | None) -> str:
     if sites is None:
         return ''
     bad = [f'{site["host"]} {site["reason"]}' for site in sites if not site['ok']]
-    return 'sites: ' + (', '.join(bad) or f'{len(sites)} ok')
+    unproven = [site['host'] for site in sites if site['ok'] and site.get('identity') == 'not_proven']
+    doubt = f' (identity: not_proven for {", ".join(unproven)})' if unproven else ''
+    return 'sites: ' + (', '.join(bad) or f'{len(sites)} ok') + doubt
 
 
 def _pids(record: Data) -> str:

@@ -9,25 +9,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._readers import DISCOVER, ENTRY
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, is_hostile, shown
 
 Data = t.Mapping[str, t.Any]
+# The hazard of a user who may not look at a process, for the lack of become mostly.
+HIDDEN = 'hidden_processes'
 # What tasks and hooks get to know of an instance. No more than that: it is templated anew wherever a task names it.
-KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites')
-
+KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites', 'runs')
 
 # Verbs that find the instances by themselves where nobody says which: they change nothing, or end what was begun.
 FINDING = ('discover', 'diagnose', 'recover')
-DISCOVER = 'discover'
-# What an entry of anqicms_instances may hold.
-ENTRY = {
-    'dir': {'type': 'path', 'required': True},
-    'binary': {'type': 'str'},
-    'port': {'type': 'int'},
-    'sites': {'type': 'list', 'elements': 'dict'},
-}
 
 
 class Plan(t.NamedTuple):
@@ -49,37 +42,12 @@ def listed(value: t.Any, verb: str) -> list[dict[str, t.Any]]:
     Each carries the verb and how it came about, so that the answer is never taken for that of another look.
     Raises ValueError for what is neither a list of instances nor the word 'discover'.
     """
-    if value is None:
+    found = _options.value_of('anqicms_instances', value)
+    if found is None:
         return [{'verb': verb, 'how': 'nothing'}]
-    if isinstance(value, str) and value.strip() == DISCOVER:
+    if found == DISCOVER:
         return [{'verb': verb, 'how': DISCOVER}]
-    if isinstance(value, (str, bytes, t.Mapping)) or not isinstance(value, t.Sequence):
-        raise ValueError(
-            f'anqicms_instances is {shown(value, 100)!r}. It must be a list of dictionaries with dir, or the word '
-            'discover. With -e write it as JSON: -e \'{"anqicms_instances": [{"dir": "/www/wwwroot/shop.example"}]}\'. '
-            'Nothing was done.'
-        )
-    return [{**_entry(entry), 'verb': verb, 'how': 'list'} for entry in value]
-
-
-def _entry(entry: t.Any) -> dict[str, t.Any]:
-    if not isinstance(entry, t.Mapping):
-        raise ValueError(
-            f'anqicms_instances has an entry {shown(entry, 100)!r}. Each must be a dictionary with dir. '
-            'Nothing was done.'
-        )
-    plain = _plain(entry)
-    wrong = ArgumentSpecValidator(ENTRY).validate(plain).error_messages
-    if wrong:
-        raise ValueError(f'anqicms_instances: {shown("; ".join(wrong), 400)}. Nothing was done. Correct the inventory.')
-    return t.cast('dict[str, t.Any]', plain)
-
-
-def _plain(value: t.Any) -> t.Any:
-    """The same in plain containers: the validator copies them, and with ansible-core's own the template engine too."""
-    if isinstance(value, t.Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+    return [{**entry, 'verb': verb, 'how': 'list'} for entry in found]
 
 
 def words(value: t.Any) -> list[str]:
@@ -139,7 +107,13 @@ def make_plan(
     for answer in left:
         _add_answer(plan, answer, verb, accept, only_if_needed, bool(only))
     _refuse_twice(plan)
-    return plan
+    return plan._replace(refusals=_once(plan.refusals))
+
+
+def _once(refusals: list[str]) -> list[str]:
+    """Of those for a user who may not look, the first: they are one mistake, of the whole host."""
+    hidden = [text for text in refusals if f': {HIDDEN}: ' in text]
+    return [text for text in refusals if text not in hidden[1:]]
 
 
 _UNLISTED = (
@@ -163,8 +137,9 @@ def _add_answer(
         plan.refusals.extend([] if refusal in plan.refusals else [refusal])
         return
     if not answer['instances']:
+        unseen = ''.join(f' Not seen: {shown(text, 300)}.' for text in answer.get('problems') or [])
         plan.refusals.append(
-            f'{shown(given.get("dir", "this host"))}: no instance was found. Nothing was done. '
+            f'{shown(given.get("dir", "this host"))}: no instance was found.{unseen} Nothing was done. '
             'Correct anqicms_instances, or take the host out of the group.'
         )
     for instance in answer['instances']:
@@ -222,11 +197,13 @@ def refused(instance: Data, verb: str, accept: t.Sequence[str] = ()) -> list[str
     for key in ('id', 'dir', 'binary'):
         if is_hostile(instance.get(key)):
             return [f'{where}: its {key} holds control characters or template marks. Nothing was done. Rename it.']
-    return [
-        f'{where}: {shown(hazard["code"])}: {_advice(hazard)}'
-        for hazard in blocking(instance, verb)
-        if hazard['code'] not in accept
-    ]
+    standing = [hazard for hazard in blocking(instance, verb) if hazard['code'] not in accept]
+    return [f'{where}: {shown(hazard["code"])}: {_advice(hazard)}' for hazard in cause(standing)]
+
+
+def cause(hazards: list[Data]) -> list[Data]:
+    """Only the cause, where the others are but its symptoms: a user who may not look sees nothing as it is."""
+    return [hazard for hazard in hazards if hazard['code'] == HIDDEN] or hazards
 
 
 def _advice(hazard: Data) -> str:

@@ -11,22 +11,23 @@ import json
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
-HEADINGS = ('host', 'instance', 'state', 'version', 'port', 'pid', 'plan')
+HEADINGS = ('host', 'id', 'state', 'version', 'port', 'pid', 'plan', 'directory')  # the longest last: it may wrap
 _NOTHING = 'nothing to do: it has no instances'
 _PLAIN = re.compile(r'[A-Za-z/][A-Za-z0-9._/-]*')
 MARKS = {'block': '!', 'warn': '-', 'info': '.'}
 
 
 def version_of(instance: t.Mapping[str, t.Any]) -> str:
-    """The running version, with the one on disk behind it where the two differ."""
+    """The running version, with the one on disk behind it where the two differ, and what only CHANGELOG.md says."""
     version = instance.get('version') or {}
     running, files = version.get('running'), version.get('files')
+    guessed = version.get('from') == 'changelog'
     if running and files and running != files:
-        return f'{running} (files {files})'
-    return str(running or files or '?')
+        return f'{running} (files {files}{", by CHANGELOG.md" if guessed else ""})'
+    return f'{files} (by CHANGELOG.md)' if files and guessed and not running else str(running or files or '?')
 
 
 def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, ...]:
@@ -34,12 +35,13 @@ def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, .
     pids = ' '.join(str(pid) for pid in instance.get('pids') or []) or '-'
     values = (
         host,
-        instance.get('dir'),
+        instance.get('id'),
         instance.get('state'),
         version_of(instance),
         instance.get('port') or '?',
         pids,
         what,
+        instance.get('dir'),
     )
     return tuple(shown(value, 120) for value in values)
 
@@ -47,7 +49,8 @@ def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, .
 def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str]) -> list[str]:
     """What people should know about an instance, one line per hazard."""
     lines = []
-    for hazard in instance.get('hazards') or []:
+    hazards = instance.get('hazards') or []
+    for hazard in hazards if _plan.HIDDEN in accept else _plan.cause(hazards):
         blocks = verb in (hazard.get('blocks') or [])
         state = ' (accepted)' if blocks and hazard['code'] in accept else ''
         mark = '!' if blocks else MARKS.get(hazard.get('severity', ''), '-')
@@ -71,10 +74,14 @@ def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
     return _plan.make_plan(
         facts.get('anqicms__found'),
         verb,
-        _plan.words(facts.get('anqicms_accept_hazards')),
-        _plan.truth(facts.get('anqicms_only_if_needed')),
-        _plan.words(facts.get('anqicms_only')),
+        _option(facts, 'anqicms_accept_hazards'),
+        _option(facts, 'anqicms_only_if_needed'),
+        _option(facts, 'anqicms_only'),
     )
+
+
+def _option(facts: t.Mapping[str, t.Any], name: str) -> t.Any:
+    return _options.value_of(name, facts.get(name))
 
 
 def for_inventory(found: t.Mapping[str, t.Any]) -> str:
@@ -101,8 +108,8 @@ def _quoted(value: t.Any) -> str:
 
 def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
-    found, accept = facts.get('anqicms__found'), _plan.words(facts.get('anqicms_accept_hazards'))
-    only = _plan.words(facts.get('anqicms_only'))
+    found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards')
+    only = _option(facts, 'anqicms_only')
     plan = plan_of(facts, verb)
     rows = []
     for answer in _plan.chosen(found, only):
@@ -113,7 +120,15 @@ def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[
     if rows:
         return rows
     word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else _NOTHING
-    return [((host, '-', '-', '-', '-', '-', word), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
+    return [((host, '-', '-', '-', '-', '-', word, ''), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
+
+
+def summary(plans: t.Mapping[str, _plan.Plan], verb: str) -> str:
+    """The plan in one line."""
+    count = sum(len(plan.instances) for plan in plans.values())
+    hosts = sum(bool(plan.instances) for plan in plans.values())
+    refused = sum(bool(plan.refusals) for plan in plans.values())
+    return f'{verb}: instances: {count}, hosts: {hosts}' + (f', hosts that refuse: {refused}' if refused else '')
 
 
 def table(

@@ -10,24 +10,14 @@ from __future__ import annotations
 import re
 import typing as t
 
-PREFIX = 'anqicms_'
-# What the roles document in meta/argument_specs.yml. A test compares.
-OF_ROLES = frozenset(
-    PREFIX + name
-    for name in (
-        *('accept_hazards', 'after_window', 'before_window', 'collect', 'collect_dir', 'deadline', 'force'),
-        *('idle_timeout', 'instances', 'log_check', 'log_fail_on', 'log_ignore', 'only', 'only_if_needed', 'put_aside'),
-        *('guardian_limit', 'quiet_timeout', 'ready_limit', 'ready_timeout', 'release_timeout', 'report', 'run_id'),
-        *('since', 'site_check', 'site_proxy', 'site_through', 'site_timeout', 'stable_for', 'state_dir'),
-        *('stop_timeout', 'strict', 'unreachable', 'until', 'user'),
-        'warm_up',
-    )
-)
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._options import OPTIONS, PREFIX
+
 # What only playbooks read.
 OF_PLAYS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_search'})
+KNOWN = frozenset(OPTIONS)
+OF_ROLES = KNOWN - OF_PLAYS
 # What the collection hands over, and a workflow hands on as extra variables.
 HANDED_OVER = ('anqicms_results', 'anqicms_diagnosis')
-KNOWN = OF_ROLES | OF_PLAYS
 # The roles set it for hooks. Set by somebody else, it would take the place of the instance that is worked on.
 OF_HOOKS = 'anqicms_instance'
 _LEAST_CUT = 4  # letters of a word that may stand for a longer one: stop_time for stop_timeout
