@@ -105,10 +105,13 @@ def own_directory(text: str) -> Path:
 def _start(fleet: Fleet) -> None:
     source = releases.real_releases() or "the stand-in"
     print(f"A fleet of {len(LAYOUT)} hosts below {fleet.root}, from {source}:", flush=True)
+    for version in sorted({version for _host, sites in LAYOUT for _site, version in sites}):
+        if releases.nearest(version) != version:
+            print(f"  {version} is not there, {releases.nearest(version)} takes its place")
     for name, sites in LAYOUT:
         host = fleet.add_host(name)
         for site, version in sites:
-            fleet.add_instance(host, site, version)
+            fleet.add_instance(host, site, releases.nearest(version))
     fleet.start()
     for host in fleet.hosts:
         for instance in host.instances:
@@ -195,7 +198,8 @@ def _print_table(rows: list[Row]) -> None:
         print(f"{row.host:6} {row.instance.dir.name:14} {row.instance.version:8} {pids:22} {away:>6} ms "
               f"{sum(gap.cut for gap in row.gaps):>4}  {verdict}")
     bad = sum(bool(row.wrong) for row in rows)
-    print("\naway: from the last good answer to the first one of the new process, asked every 10 ms from outside;"
+    print("\naway: from the last good answer until the new process is ready (of 2.5.3 its pages), asked every 10 ms "
+          "from outside;"
           "\ncut: of these questions, accepted and not answered; siblings: the host's other processes meanwhile.")
     print(f"{bad} of {len(rows)} instances are not as they should be." if bad
           else f"All {len(rows)} instances were restarted once, one after the other on each host.", flush=True)

@@ -16,6 +16,8 @@ from instance import Instance, end_below, make_instance
 from mariadb import MariaDB
 
 _LATE_START_SECONDS = 0.3
+_FIRST_START_SECONDS = 90.0  # it makes a hundred tables, on a busy machine
+_HARMLESS = "no-pidof"
 
 
 class Host(NamedTuple):
@@ -66,10 +68,13 @@ class Fleet:
         """Start the database and all instances, one after the other, wait for them, write inventory.yml."""
         if self.db:
             self.db.start()
+        real = releases.real_releases() is not None
         for instance in self.instances:
             instance.limit_kills_to(self.root / "nobody")
-            instance.start(environment=_protected(self.root) if releases.real_releases() else None)
+            instance.start(_FIRST_START_SECONDS, _protected(self.root) if real else None)
             instance.limit_kills_to(self.root)
+        if real:  # whoever restarts one has to protect the others
+            shutil.rmtree(self.root / _HARMLESS)
         self.write_inventory()
 
     def stop(self) -> None:
@@ -96,14 +101,18 @@ class Fleet:
         self.remove()
 
     def write_inventory(self) -> Path:
-        """An Ansible inventory of the hosts: group anqicms, connection local, one state directory per host."""
+        """An Ansible inventory of the hosts: group anqicms, connection local, one state directory per host.
+
+        It lists no sites by name: a new database of the application has no base URL. The default site is asked.
+        """
         rows = ["anqicms:", "  hosts:"]
         for host in self.hosts:
             rows += [f"    {host.name}:", f"      anqicms_state_dir: {host.state_dir}", "      anqicms_instances:"]
             for instance in host.instances:
-                rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}",
-                         f"          sites: [{{host: {instance.dir.name}}}]"]
-        rows += ["  vars:", "    ansible_connection: local", f"    ansible_python_interpreter: {sys.executable}"]
+                rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}"]
+        rows += ["  vars:", "    ansible_connection: local", f"    ansible_python_interpreter: {sys.executable}",
+                 "    anqicms_site_check: true",
+                 "    anqicms_boot_hook: false"]  # it would be this machine's
         self.inventory.write_text("\n".join(rows) + "\n")
         return self.inventory
 
@@ -111,10 +120,9 @@ class Fleet:
 def _protected(root: Path) -> dict[str, str]:
     """An environment whose `pidof` finds nobody, so that real instances of 3.2.2 - 3.4.5 spare the others.
 
-    Stand-ins are limited by another means (limit_kills_to) that leaves their environment as it is: whoever restarts one
-    must protect its siblings.
+    Stand-ins are limited by another means (limit_kills_to) that leaves their environment as it is.
     """
-    directory = root / "no-pidof"
+    directory = root / _HARMLESS
     directory.mkdir(exist_ok=True)
     (directory / "pidof").write_text("#!/bin/sh\nexit 1\n")
     (directory / "pidof").chmod(0o755)

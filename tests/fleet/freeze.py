@@ -19,6 +19,7 @@ ROOT = HERE.parent.parent
 CACHE = ROOT / ".cache"
 RELEASES = CACHE / "standin"
 BINARY = "anqicms"
+VERSION_MARK = "\nanqicms stand-in "
 _REQUIREMENTS = ROOT / "requirements" / "fleet.txt"
 _EXCLUDED = (
     "_hashlib asyncio bz2 concurrent cryptography ctypes curses dbm doctest email ftplib html http lzma logging "
@@ -109,7 +110,7 @@ def _lay_out(bundle: Path, target: Path, version: str, stamp: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(bundle, target)
     (target / "frozen_application_license.txt").unlink(missing_ok=True)
-    (target / "lib" / "version").write_text(version)
+    (target / "lib" / "version").write_text(version)  # to be seen by people and tests; the program reads its own end
     (target / "CHANGELOG.md").write_text(f"# CHANGELOG\n\n## v{version}\n\n- stand-in\n")
     (target / "source").mkdir()
     shutil.copy2(shutil.which("sleep") or "/bin/sleep", target / "source" / "cwebp_linux_amd64")
@@ -124,6 +125,9 @@ def _lay_out(bundle: Path, target: Path, version: str, stamp: str) -> None:
     if numbers < (3, 4, 5):
         (target / "system").mkdir()
         (target / "system" / "index.html").write_text("<!DOCTYPE html><title>admin</title>\n")
+    # Binaries differ by version as real ones do, and the file alone decides which version runs.
+    with open(target / BINARY, "ab") as binary:
+        binary.write(f"{VERSION_MARK}{version}\n".encode())
     os.chmod(target / BINARY, 0o755)
 
 

@@ -19,9 +19,11 @@ import freeze
 import releases
 from freeze import BINARY
 from mariadb import MariaDB, free_port
+from release_files import CHANGELOG_BEHIND, full_release
 
-# First heading of CHANGELOG.md in the releases where it is behind the version.
-CHANGELOG_BEHIND = {"2.3.6": "2.2.5", "3.1.9": "3.1.6", "3.5.1": "3.5.0"}
+# Its port is none: a site without a base URL takes that of the first request that has one, for all visitors.
+NO_HOST = "localhost:none"
+_FORKED_NOT_EXECUTED = 0x40  # PF_FORKNOEXEC of the kernel
 _START_SCRIPT = """#!/bin/bash
 cd {place} && nohup {binary} >> {log} 2>&1 &
 """
@@ -67,34 +69,27 @@ class Instance:
         """Wait until a process of this instance answers with a version, and its pages have views; return its pid."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.told_version() and self._has_views() and self.pids():
+            if self.told_version() and self.has_views() and self.pids():
                 return self.pids()[0]
             time.sleep(0.01)
         tail = self.log_text()[-2000:]
         raise TimeoutError(f"{self.dir}: no answer on port {self.port} after {seconds} s; its log ends:\n{tail}")
 
-    def _has_views(self) -> bool:
-        """2.1.2 - 2.5.5 answer every page with 500 for a second after the port has opened."""
+    def has_views(self) -> bool:
+        """2.1.2 - 2.5.5 answer every page with 500 for a second after the port has opened: only then they are ready."""
         try:
-            return self.version >= "3" or self.get("/")[0] != 500
+            return self.version >= "3" or self.get("/", headers={"Cache-Control": "no-cache"})[0] < 500
         except (OSError, http.client.HTTPException):
             return False
 
     def pids(self) -> list[int]:
         """Processes that run this directory's binary (also one that was replaced meanwhile)."""
-        return [pid for pid, exe in executables() if exe == str(self.binary)]
+        return [pid for pid, exe in executed() if exe == str(self.binary)]
 
     @property
     def pid(self) -> int:
-        """Its one process; 0 when there is none. Raise RuntimeError when there are several.
-
-        For a moment: a child of it looks the same between its fork and its exec.
-        """
-        end = time.monotonic() + 1.0
+        """Its one process; 0 when there is none. Raise RuntimeError when there are several."""
         pids = self.pids()
-        while len(pids) > 1 and time.monotonic() < end:
-            time.sleep(0.01)
-            pids = self.pids()
         if len(pids) > 1:
             raise RuntimeError(f"{self.dir}: several processes {pids}")
         return pids[0] if pids else 0
@@ -109,7 +104,7 @@ class Instance:
 
     def _exchange(self, path: str, end: float) -> tuple[int, bytes]:
         with socket.create_connection(("127.0.0.1", self.port), max(0.001, end - time.monotonic())) as connection:
-            lines = (f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Connection: close", "", "")
+            lines = (f"GET {path} HTTP/1.1", f"Host: {NO_HOST}", "Connection: close", "", "")
             connection.sendall("\r\n".join(lines).encode())
             data, chunk = b"", b"-"
             while chunk:
@@ -124,7 +119,8 @@ class Instance:
         """One request on a connection of its own: status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body=body, headers={"Connection": "close", **(headers or {})})
+            connection.request(method, path, body=body,
+                               headers={"Connection": "close", "Host": NO_HOST, **(headers or {})})
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -142,13 +138,19 @@ class Instance:
         except FileNotFoundError:
             return ""
 
+    def become(self, version: str) -> None:
+        """Put the files of another version over these, as a plain unpacking does. For an instance that is stopped."""
+        self.binary.unlink()  # a process that still runs it keeps its file
+        releases.unpack(releases.release_of(version), self.dir)
+        self.version = version
+
     def knobs(self, **values: Any) -> None:
         """Write the stand-in's test-only settings (standin/config.py, Knobs); they count from the next start."""
         (self.dir / "standin.json").write_text(json.dumps(values))
 
     def limit_kills_to(self, root: Path) -> None:
         """From its next start on a stand-in's kill-at-start finds victims below this directory only."""
-        if (self.dir / "lib" / "version").exists():
+        if (self.dir / "lib" / "stamp").exists():
             (self.dir / "lib" / "fleet-root").write_text(str(root))
 
     def kill(self) -> None:
@@ -157,15 +159,17 @@ class Instance:
 
 
 def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | None = None, database: str = "",
-                  fleet_root: Path | None = None, by_script: bool = False, changelog_behind: bool = False) -> Instance:
+                  fleet_root: Path | None = None, by_script: bool = False, changelog_behind: bool = False,
+                  full: bool = False) -> Instance:
     """Lay out an install directory of this version.
 
     Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below
     which its kill-at-start may find victims (default: the parent of `directory`). With `by_script` it is started by a
-    start.sh; with `changelog_behind` CHANGELOG.md names an older version where that of the vendor does.
+    start.sh; with `changelog_behind` CHANGELOG.md names an older version where that of the vendor does. With `full` a
+    stand-in has all files of a release, as release_files makes them, and not only those that it needs.
     """
     directory = Path(os.path.realpath(directory))
-    releases.unpack(releases.release_of(version) if db else freeze.release(version), directory)
+    releases.unpack(_source(version, db is not None, full), directory)
     database = database or "anq_" + "".join(char if char.isalnum() else "_" for char in directory.name)
     instance = Instance(directory, version, port or free_port(), database)
     instance.by_script = by_script
@@ -176,6 +180,12 @@ def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | No
         instance.knobs(no_database=True)
     write_config(instance, db)
     return instance
+
+
+def _source(version: str, with_database: bool, full: bool) -> Path:
+    if with_database and releases.real_releases():
+        return releases.release_of(version)
+    return full_release(version) if full else freeze.release(version)
 
 
 def write_config(instance: Instance, db: MariaDB | None) -> None:
@@ -204,6 +214,24 @@ def executables() -> list[tuple[int, str]]:
             except OSError:
                 continue
     return found
+
+
+def executed() -> list[tuple[int, str]]:
+    """The same without children between fork and exec, which still show the file of their parent.
+
+    Whether it has executed anything is asked first: a child may do so between two looks.
+    """
+    those = {int(name) for name in os.listdir("/proc") if name.isdecimal() and _has_executed(name)}
+    return [(pid, exe) for pid, exe in executables() if pid in those]
+
+
+def _has_executed(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return False
+    return not int(fields[6]) & _FORKED_NOT_EXECUTED
 
 
 def end_below(directory: Path) -> None:

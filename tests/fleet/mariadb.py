@@ -45,8 +45,10 @@ class MariaDB:
     With `start()` and `stop()`, or as a context manager. The account USER/PASSWORD may do everything.
     """
 
-    def __init__(self, directory: Path, port: int = 0) -> None:
+    def __init__(self, directory: Path, port: int = 0, network: str = "") -> None:
+        """`network` is a network namespace of `ip netns` in whose loopback it listens instead of in ours."""
         self.directory = directory
+        self._prefix = ["nsenter", f"--net=/run/netns/{network}", "--"] if network else []
         self.host = "127.0.0.1"
         self.port = port or free_port()
         self.user = USER
@@ -64,7 +66,8 @@ class MariaDB:
             shutil.copytree(_template(server), data)
         with open(self.directory / "mariadb.log", "ab") as log:
             self._process = subprocess.Popen(
-                [server, *self._options(data)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*self._prefix, server, *self._options(data)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
             )
         self._wait()
         return self
@@ -95,20 +98,39 @@ class MariaDB:
 
     def run(self, statement: str, database: str = "") -> tuple[tuple[Any, ...], ...]:
         """Run one statement on a connection of its own and return all rows."""
-        connection = pymysql.connect(host=self.host, port=self.port, user=self.user, password=self.password,
-                                     database=database or None, autocommit=True)
+        connection = pymysql.connect(unix_socket=f"{self._run}/s", user=self.user, password=self.password,
+                                     database=database or None, autocommit=True, ssl_disabled=True)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return tuple(cursor.fetchall())
+
+    def administer(self, statement: str, database: str = "") -> tuple[tuple[Any, ...], ...]:
+        """The same as root, who may grant rights."""
+        connection = pymysql.connect(unix_socket=f"{self._run}/s", user="root", password="", autocommit=True,
+                                     database=database or None)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return tuple(cursor.fetchall())
+
+    def give(self, user: str, password: str, database: str,
+             rights: str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX") -> None:
+        """A user with these rights on one database: by default those that the application needs."""
+        quoted = pymysql.converters.escape_string(password)
+        self.administer(f"CREATE USER IF NOT EXISTS '{user}'@'127.0.0.1' IDENTIFIED BY '{quoted}'")
+        if rights:
+            self.administer(f"GRANT {rights} ON `{database}`.* TO '{user}'@'127.0.0.1'")
 
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
     def _options(self, data: Path) -> list[str]:
+        own = self.directory / "tmp"  # each server that starts removes the temporary tables that it finds in /tmp
+        own.mkdir(exist_ok=True)
         options = [
-            "--no-defaults", f"--datadir={data}", f"--socket={self._run}/s", f"--pid-file={self.directory}/pid",
-            f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-networking=0", "--skip-name-resolve=0",
+            "--no-defaults", f"--datadir={data}", f"--tmpdir={own}", f"--socket={self._run}/s",
+            f"--pid-file={self.directory}/pid", f"--port={self.port}", "--bind-address=127.0.0.1",
+            "--skip-networking=0", "--skip-name-resolve=0",
             "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
             "--skip-log-bin", "--performance-schema=0", "--character-set-server=utf8mb4", "--max-connections=500",
             "--aria-pagecache-buffer-size=8M", "--key-buffer-size=4M",
@@ -205,8 +227,8 @@ def _bootstrap(server: str, data: Path) -> None:
     )
     begin = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL, @skip_auth_anonymous=1;\n"
     made = subprocess.run(
-        [server, "--no-defaults", "--bootstrap", f"--datadir={data}", f"--lc-messages-dir={share}",
-         "--innodb-log-file-size=16M", "--skip-log-bin", *_as_root()],
+        [server, "--no-defaults", "--bootstrap", f"--datadir={data}", f"--tmpdir={data.parent}",
+         f"--lc-messages-dir={share}", "--innodb-log-file-size=16M", "--skip-log-bin", *_as_root()],
         check=False, input=f"{begin}{system}\nFLUSH PRIVILEGES;\n{accounts}", text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

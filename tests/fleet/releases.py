@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
 
 import freeze
 
-VERSIONS = ("2.5.3", "3.2.8", "3.5.8")
+_VERSION = re.compile(r"\d+(\.\d+)+")
 
 
 def real_releases() -> Path | None:
@@ -33,6 +34,30 @@ def release_of(version: str) -> Path:
     raise FileNotFoundError(
         f"{real} has neither {version}/{freeze.BINARY} nor anqicms-linux-*-v{version}.zip for version {version}"
     )
+
+
+def nearest(version: str) -> str:
+    """This version; where RELEASES lacks it the newest one there that is older, or else the oldest one there.
+
+    Raise FileNotFoundError if RELEASES has none at all.
+    """
+    real = real_releases()
+    if real is None:
+        return version
+    offered = sorted(_offered(real), key=numbers)
+    if not offered:
+        raise FileNotFoundError(f"{real} has neither directories <version>/{freeze.BINARY} nor archives of releases")
+    return ([one for one in offered if numbers(one) <= numbers(version)] or offered[:1])[-1]
+
+
+def _offered(real: Path) -> set[str]:
+    directories = [path.parent.name.removeprefix("v") for path in real.glob(f"*/{freeze.BINARY}") if path.is_file()]
+    archives = [path.stem.rpartition("-v")[2] for path in real.glob("anqicms-linux*-v*.zip")]
+    return {name for name in directories + archives if _VERSION.fullmatch(name)}
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _unpacked(archive: Path, version: str) -> Path:

@@ -4,21 +4,23 @@
 """Watches instances from outside, like their visitors and like ps: how long was each away, which pids came and went."""
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from typing import NamedTuple
 
-from instance import Instance, executables
+from instance import NO_HOST, Instance, executed
 
 _UP_PAUSE, _DOWN_PAUSE = 0.01, 0.005
 _PROC_PAUSE = 0.02
-_REQUEST = b"GET /system/api/version/info HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+_REQUEST = f"GET /system/api/version/info HTTP/1.1\r\nHost: {NO_HOST}\r\nConnection: close\r\n\r\n".encode()
 
 
 class Gap(NamedTuple):
-    """From the last good answer's end to the next good one, monotonic seconds; requests that got none."""
+    """From the last good answer's end to the next good one, monotonic seconds; requests that got none.
+
+    Good is an answer with the version; after a gap pages must work, too, as `downtime_ms` counts it.
+    """
 
     begin: float
     end: float
@@ -45,6 +47,8 @@ class Prober(threading.Thread):
         while not self._over.is_set():
             self.asked += 1
             outcome = self._ask()
+            if outcome == "good" and (refused or cut) and not self.instance.has_views():
+                outcome = "early"
             if outcome == "good":
                 if refused or cut:
                     self.gaps.append(Gap(last_good, time.monotonic(), refused, cut))
@@ -103,7 +107,7 @@ class ProcessWatch(threading.Thread):
         self.join()
 
     def _look(self) -> dict[int, str]:
-        return {pid: exe for pid, exe in executables() if exe in self._by_binary and not _is_zombie(pid)}
+        return {pid: exe for pid, exe in executed() if exe in self._by_binary}
 
     def _note(self) -> None:
         now, seen = time.monotonic(), self._look()
@@ -112,11 +116,3 @@ class ProcessWatch(threading.Thread):
         for pid in seen.keys() - self._known.keys():
             self.changes.append(Change(now, self._by_binary[seen[pid]], pid, True))
         self._known = seen
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return not os.path.exists(f"/proc/{pid}")

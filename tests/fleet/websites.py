@@ -25,11 +25,11 @@ class Sites:
         self.db.run(f"REPLACE INTO `settings` (`key`,`value`) VALUES ('{name}','{text}')", self.database(number))
 
     def add(self, number: int, host: str, **system: Any) -> Path:
-        """One more site with a database and a directory of its own; its article N has the title `Article N`."""
+        """One more site with a database and a directory of its own. Its next start makes the other tables."""
         database, root = self.database(number), self.root(number)
         self.db.run(f"CREATE DATABASE `{database}`")
         self.db.run("CREATE TABLE `settings` (`key` varchar(190) PRIMARY KEY, `value` longtext)", database)
-        self.db.run("CREATE TABLE `archives` (`id` int PRIMARY KEY, `title` varchar(190))", database)
+        self.db.run(f"CREATE TABLE `archives` LIKE `{self.database(1)}`.`archives`", database)
         self.configure(number, **{"base_url": f"http://{host}", "site_name": f"Site {number}", **system})
         mysql = json.dumps({"use_default": True, "database": database})
         self.db.run("INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
@@ -38,8 +38,11 @@ class Sites:
         return root
 
     def article(self, number: int, article: int) -> None:
-        self.db.run(f"INSERT INTO `archives` (`id`,`title`) VALUES ({article},'Article {article} of site {number}')",
-                    self.database(number))
+        database = self.database(number)
+        column, value = ("", "") if not self.db.run("SHOW COLUMNS FROM `archives` LIKE 'status'", database) else (
+            ",`status`", ",1")
+        self.db.run(f"INSERT INTO `archives` (`id`,`title`{column}) VALUES "
+                    f"({article},'Article {article} of site {number}'{value})", database)
 
     def enable(self, number: int, enabled: bool) -> None:
         self.db.run(f"UPDATE `websites` SET `status` = {int(enabled)} WHERE `id` = {number}", self.instance.database)

@@ -8,13 +8,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Callable
 
-from standin import fulltext, log
-from standin.config import ASKING, write
+from standin import fulltext, log, settings
+from standin.config import ASKING
 from standin.database import UNKNOWN_DATABASE, Database, DatabaseError, NoDatabase
-from standin.migration import Migration, lacks_deleted_at, transfer_settings
+from standin.migration import Migration
 from standin.pages import Site
 from standin.server import Request, Response
 from standin.sites import Sites, closed_site, load_sites, memory_sites
+from standin.tables import lacks_deleted_at
 
 if TYPE_CHECKING:
     from standin.main import Program
@@ -26,12 +27,20 @@ _ASKING_SECONDS = 0.01
 class Handler:
     """Callable for the server; `url` is where a browser would be sent."""
 
-    def __init__(self, sites: Sites, url: str) -> None:
+    def __init__(self, sites: Sites, url: str, migrations: list[Migration]) -> None:
         self._sites = sites
+        self._migrations = migrations
         self.url = url
 
     def port_is_open(self) -> None:
+        """What goes on in the background begins, of all sites side by side."""
         self._sites.port_is_open()
+        for migration in self._migrations:
+            migration.after_port()
+
+    def close(self) -> None:
+        for migration in self._migrations:
+            migration.close()
 
     def __call__(self, request: Request) -> Response:
         return self._sites.answer(request)
@@ -39,8 +48,9 @@ class Handler:
 
 def boot_sites(program: "Program", restart: Callable[[], None]) -> Handler:
     """Ends the process with 255 when the database cannot be had."""
+    migrations: list[Migration] = []
     try:
-        database, sites = _loaded(program)
+        database, sites = _loaded(program, migrations)
     except DatabaseError as error:
         _fail(program, str(error))
     while program.knobs.hangs == ASKING:
@@ -48,7 +58,7 @@ def boot_sites(program: "Program", restart: Callable[[], None]) -> Handler:
     fulltext.start(program, sites)
     told = program.knobs.wrong_version or program.behaviour.version
     handler = Sites(program, sites, told, restart)
-    return Handler(handler, sites[0].base_url)
+    return Handler(handler, sites[0].base_url, migrations)
 
 
 def _ask(database: Database) -> None:
@@ -59,22 +69,28 @@ def _ask(database: Database) -> None:
     time.sleep(_ASKING_SECONDS)
 
 
-def _loaded(program: "Program") -> tuple[Database, list[Site]]:
-    """The database, migrated, and the sites that could be loaded."""
+def _loaded(program: "Program", migrations: list[Migration]) -> tuple[Database, list[Site]]:
+    """The database and the sites that could be loaded, migrated one after the other; `migrations` gets them all."""
     behaviour, config, root = program.behaviour, program.config, program.root
     if program.knobs.no_database:
         nothing = NoDatabase(config.mysql)
         return nothing, memory_sites(behaviour, config, nothing, program.knobs, root)
     database = Database(config.mysql, behaviour.sqlstate, behaviour.connections)
     _connect(program, database)
-    if behaviour.at_websites and lacks_deleted_at(database):
+    if behaviour.multi_site and behaviour.soft_delete and lacks_deleted_at(database):
         return database, [closed_site(behaviour, database, root)]
-    Migration(behaviour, program.knobs, database, root).start()
-    if behaviour.transfers_settings:
-        kept = transfer_settings(database, config.raw)
-        if kept:
-            write(root, kept)
-    return database, load_sites(behaviour, config, database, root)
+
+    def migrated(number: int, own: Database, directory: str) -> bool:
+        migration = Migration(behaviour, program.knobs, own, directory, number)
+        migrations.append(migration)
+        migration.before_port()
+        if number == 1 and behaviour.transfers_settings:
+            settings.transfer(own, root, config, program.port)
+        if not behaviour.settings_in_file:
+            settings.ensure_token(own)
+        return migration.pages_fail
+
+    return database, load_sites(behaviour, config, database, root, migrated)
 
 
 def _connect(program: "Program", database: Database) -> None:

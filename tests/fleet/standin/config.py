@@ -40,8 +40,24 @@ ASKING = "asking"              # asks the database without end
 HANGS = ("", NOT_ACCEPTED, SILENT, HELD, DRIPPING, NO_PORT, ASKING)
 
 
+# Points of a migration, in their order, at which it can be stopped. Each is reached by every version that has it.
+BEGIN = "begin"            # nothing was changed
+TABLES = "tables"          # half of the tables have their new columns
+PURGED = "purged"          # soft-deleted rows are gone (3.3.0: archives; 3.5.3: all), the drafts still in place
+DRAFTS = "drafts"          # drafts are in both tables
+FLAGS = "flags"            # drafts have moved, flags have not
+END = "end"                # all is done but the mark, last_run_version
+STATISTICS = "statistics"  # 3.3.11: marked; the statistics are copied, and their table is still there
+POINTS = ("", BEGIN, TABLES, PURGED, DRAFTS, FLAGS, END, STATISTICS)
+
+
 class Knobs(NamedTuple):
-    """Test-only: read from standin.json beside the binary. Times in milliseconds; 0 or empty: off."""
+    """Test-only: read from standin.json beside the binary. Times in milliseconds; 0 or empty: off.
+
+    Those of `migration_…` and `spoils` count at a start that migrates. `when` is no knob but a list of more of them:
+    {"version": "3.5.8", "flag": true, "knobs": {…}} for that version only, and with or without `-port` only. So a file
+    that lies in the install directory can make the new version fail and spare the old one.
+    """
 
     start_delay_ms: int = 0          # after the signal handler is there and before the port opens
     exit_delay_ms: int = 0           # between the signal's marker and the exit
@@ -68,6 +84,14 @@ class Knobs(NamedTuple):
     fulltext_ms: int = 0             # time that its dictionary takes
     log_before_port_ms: int = 0      # a line in its log each time, while the port is closed
     log_after_port_ms: int = 0       # the same from the open port on
+    statistics_flush_ms: int = 10000  # how long statistics stay in memory (3.5.0)
+    migration_site: int = 0          # the site whose migration is meant below; 0: each one's
+    migration_fails_at: str = ""     # one of POINTS: it says so in its log, goes on without a mark and serves
+    migration_dies_at: str = ""      # one of POINTS: SIGKILL to itself there
+    migration_waits_at: str = ""     # one of POINTS: it waits there, with an INSERT … SELECT in the server …
+    migration_waits_for: str = ""    # … until there is a file at this path
+    spoils: tuple[str, ...] = ()     # statements that are executed before the mark: rows or settings get lost
+    crash_after_migration: bool = False  # panic and exit 2 when it is over: before the port, or behind it
 
 
 def _load(path: str) -> Any:
@@ -75,15 +99,25 @@ def _load(path: str) -> Any:
         return json.load(file)
 
 
-def read_knobs(root: str) -> Knobs:
+def read_knobs(root: str, version: str = "", flag: bool = False) -> Knobs:
+    """`flag` is whether it was started with `-port`."""
     try:
         found = _load(os.path.join(root, "standin.json"))
     except FileNotFoundError:
         return Knobs()
+    for one in found.pop("when", ()):
+        if one.get("version", version) == version and one.get("flag", flag) == flag:
+            found.update(one["knobs"])
     knobs = Knobs(**found)
-    if knobs.hangs not in HANGS:
-        raise ValueError(f"standin.json: hangs is {knobs.hangs!r}, not one of {HANGS}")
+    _one_of("hangs", knobs.hangs, HANGS)
+    for name in ("migration_fails_at", "migration_dies_at", "migration_waits_at"):
+        _one_of(name, getattr(knobs, name), POINTS)
     return knobs
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"standin.json: {name} is {value!r}, not one of {known}")
 
 
 def read(root: str) -> Config:

@@ -1,118 +1,142 @@
 # Copyright (c) 2026, anqicms.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a start does to the schema, by version."""
+"""What a start does to the schema of one site, by version, and when."""
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
-from typing import Any
+from typing import Callable
 
+from standin import log
 from standin.behaviours import Behaviour
-from standin.config import Knobs
-from standin.database import Database
-from standin.schema import tables_of
+from standin.config import BEGIN, END, Knobs
+from standin.database import Database, DatabaseError
+from standin.statistic_log import StatisticLog, move_statistics
+from standin.tables import Tables, existing_tables
 
 _VERSION_QUERY = "SELECT `value` FROM `settings` WHERE `key` = 'last_run_version'"
+_CATEGORY_KEY = "upgrade_archive_category"
+_NAP_SECONDS = 0.2
+_FAILURE = "Error 1114 (HY000): The table 'archives' is full"
+
+
+class MigrationFailed(Exception):
+    """Asked for by the knobs."""
 
 
 class Migration:
-    """Decides once whether there is anything to do, does it, and remembers that it was done."""
+    """Of one site. `before_port` and then `after_port` are called once at a start."""
 
-    def __init__(self, behaviour: Behaviour, knobs: Knobs, database: Database, root: str) -> None:
+    def __init__(self, behaviour: Behaviour, knobs: Knobs, database: Database, root: str, number: int = 1) -> None:
         self._behaviour = behaviour
-        self._knobs = knobs
+        self._knobs = knobs if knobs.migration_site in (0, number) else _without_faults(knobs)
         self._database = database
         self._root = root
-        self._last = self._last_version()
+        self._number = number
+        self._due = False
+        self._statistics: StatisticLog | None = None
+        self._background: list[Callable[[], None]] = []
+        self.pages_fail = behaviour.pages_fail_beside in existing_tables(database)
 
-    def start(self) -> None:
-        """Migrate before the port opens, or in the background where the version does so."""
-        if self._behaviour.records_version and self._last == self._behaviour.version:
-            return
-        if self._behaviour.background_migration and self._last:
+    def before_port(self) -> None:
+        """Migrate, or keep it for the background where the version does so and the schema names a version already."""
+        behaviour = self._behaviour
+        last = self._last_version() if behaviour.records_version else ""
+        self._due = not last or last != behaviour.version
+        if self._due and behaviour.background_migration and last:
             self._harmless_updates()
-            threading.Thread(target=self._run, daemon=True).start()
-        else:
-            self._run()
-        if self._behaviour.background_categories:
-            threading.Thread(target=self._copy_categories, daemon=True).start()
+            self._background.append(self._migrate)
+        elif self._due:
+            self._migrate()
+        if behaviour.statistics_in_files:
+            self._move_statistics()
+        if behaviour.background_categories:
+            self._background.append(self._copy_categories)
+        if self._knobs.crash_after_migration and self._due and self._migrate not in self._background:
+            _crash()
+
+    def after_port(self) -> None:
+        """One thread after the other: the categories follow the tables."""
+        if self._background:
+            threading.Thread(target=self._run_background, daemon=True).start()
+
+    def close(self) -> None:
+        """At an end that drains, and at a restart from the admin pages."""
+        if self._statistics:
+            self._statistics.flush()
+
+    def _run_background(self) -> None:
+        for work in self._background:
+            try:
+                work()
+            except DatabaseError:  # of the categories: it is gone
+                return
+            if work == self._migrate and self._knobs.crash_after_migration:
+                _crash()
 
     def _last_version(self) -> str:
-        last = ""
+        rows = None
         for location in self._behaviour.at_settings:
             rows = self._database.logged(location, _VERSION_QUERY)
-            last = str(rows[0][0]) if rows else ""
             if rows is not None:
                 break
-        return last
+        if not self._behaviour.at_settings and "settings" in existing_tables(self._database):
+            rows = self._database.run(_VERSION_QUERY)
+        return str(rows[0][0]) if rows else ""
 
-    def _run(self) -> None:
-        behaviour = self._behaviour
+    def _migrate(self) -> None:
+        """3.3.0 and later: a failure is a line in the log, there is no mark, and the process goes on."""
+        try:
+            self._change()
+        except (DatabaseError, MigrationFailed) as error:
+            if not self._behaviour.records_version and isinstance(error, DatabaseError):
+                raise
+            log.stamped(f"migrate table error  {error}")
+
+    def _move_statistics(self) -> None:
+        try:
+            self._statistics = move_statistics(self._behaviour, self._database, self._root,
+                                               self._knobs.statistics_flush_ms, self._reached)
+        except MigrationFailed as error:
+            log.stamped(f"migrate table error  {error}")
+
+    def _change(self) -> None:
+        behaviour, database = self._behaviour, self._database
+        self._reached(BEGIN)
         if behaviour.at_archives:
-            self._database.logged(behaviour.at_archives, "SELECT * FROM `archives` LIMIT 1", "-")
-        existing = self._existing()
-        if behaviour.records_version and "status" in existing.get("archives", {}):
-            self._split_archives()
-        self._sync(existing)
+            database.logged(behaviour.at_archives, "SELECT * FROM `archives` LIMIT 1", "-")
+        Tables(behaviour, database, self._reached).change(existing_tables(database))
         self._copy_rows(self._knobs.migration_ms)
         self._fill()
+        for statement in self._knobs.spoils:
+            database.run(statement)
+        self._reached(END)
         if behaviour.records_version:
-            self._database.run(
-                "REPLACE INTO `settings` (`key`,`value`) VALUES ('last_run_version', %s)", (behaviour.version,)
-            )
+            database.run("REPLACE INTO `settings` (`key`,`value`) VALUES ('last_run_version', %s)",
+                         (behaviour.version,))
 
-    def _existing(self) -> dict[str, dict[str, str]]:
-        tables: dict[str, dict[str, str]] = {}
-        for table, column, kind in self._database.run(
-            "SELECT table_name, column_name, column_type FROM information_schema.columns "
-            "WHERE table_schema = DATABASE()"
-        ):
-            tables.setdefault(table, {})[column] = kind
-        return tables
+    def _reached(self, point: str) -> None:
+        """Whatever the knobs want at this point, of a migration that is due."""
+        knobs = self._knobs
+        if not self._due:
+            return
+        if knobs.migration_waits_at == point:
+            self._wait_for(knobs.migration_waits_for)
+        if knobs.migration_dies_at == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if knobs.migration_fails_at == point:
+            raise MigrationFailed(_FAILURE)
 
-    def _sync(self, existing: dict[str, dict[str, str]]) -> None:
-        wanted = tables_of(self._behaviour.schema)
-        for table, columns in wanted.items():
-            if table not in existing:
-                self._create(table, columns)
-            else:
-                self._alter(table, columns, existing[table])
-        if self._behaviour.records_version and "statistics" in existing:
-            self._database.run("DROP TABLE `statistics`")
-
-    def _create(self, table: str, columns: dict[str, str]) -> None:
-        key = "key" if table == "settings" else "id"
-        parts = [f"`{name}` {_definition(name, kind, key)}" for name, kind in columns.items()]
-        self._database.run(
-            f"CREATE TABLE IF NOT EXISTS `{table}` ({','.join(parts)},PRIMARY KEY (`{key}`)) "
-            "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
-        )
-
-    def _alter(self, table: str, wanted: dict[str, str], existing: dict[str, str]) -> None:
-        changes = [f"ADD COLUMN `{name}` {_definition(name, kind, '')}"
-                   for name, kind in wanted.items() if name not in existing]
-        gone = ["status", "flag", "deleted_at"] if table == "archives" else ["deleted_at"]
-        if self._behaviour.records_version:
-            changes += [f"DROP COLUMN `{name}`" for name in gone if name in existing and name not in wanted]
-            if existing.get("id", "").startswith("int") and wanted.get("id", "").startswith("bigint"):
-                changes.append(f"MODIFY COLUMN `id` {wanted['id']} NOT NULL AUTO_INCREMENT")
-        if changes:
-            self._database.run(f"ALTER TABLE `{table}` {', '.join(changes)}")
-
-    def _split_archives(self) -> None:
-        """3.3.0: drafts move to a table of their own, row by row; deleted rows are purged."""
-        database = self._database
-        columns = tables_of(self._behaviour.schema)["archive_drafts"]
-        self._create("archive_drafts", columns)
-        database.run("DELETE FROM `archives` WHERE `deleted_at` IS NOT NULL")
-        shared = ",".join(f"`{name}`" for name in columns if name in tables_of("2.3.6")["archives"])
-        for (number,) in database.run("SELECT `id` FROM `archives` WHERE `status` <> 1"):
-            database.run(
-                f"INSERT IGNORE INTO `archive_drafts` ({shared}) SELECT {shared} FROM `archives` WHERE `id` = {number}"
-            )
-        database.run("DELETE FROM `archives` WHERE `status` <> 1")
+    def _wait_for(self, path: str) -> None:
+        """With an INSERT … SELECT in the server's process list."""
+        run = self._database.run
+        run("CREATE TABLE IF NOT EXISTS `migration_copy` (`id` int AUTO_INCREMENT PRIMARY KEY, `content` longtext)")
+        while not os.path.exists(path):
+            run(f"INSERT INTO `migration_copy` (`content`) SELECT SLEEP({_NAP_SECONDS})")
+        run("DROP TABLE `migration_copy`")
 
     def _copy_rows(self, milliseconds: int) -> None:
         """Keep the database busy with a table copy, one row at a time."""
@@ -137,7 +161,7 @@ class Migration:
             if not found:
                 database.run("INSERT INTO `modules` (`id`,`table_name`,`title`,`status`) VALUES (%s,%s,%s,1)",
                              (number, name, name))
-        if behaviour.multi_site:
+        if behaviour.multi_site and self._number == 1:
             database.run(
                 "INSERT IGNORE INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
                 "VALUES (1,%s,'Default Website','{}',1)", (self._root,)
@@ -158,7 +182,7 @@ class Migration:
     def _harmless_updates(self) -> None:
         """Updates that come before their columns on an upgrade: red lines that mean nothing."""
         behaviour = self._behaviour
-        if behaviour.at_site_update:
+        if behaviour.at_site_update and self._number == 1:
             self._database.logged(
                 behaviour.at_site_update, "UPDATE `websites` SET `token_secret`='mesezlevtgxoqjyhcfjcdjygshxvnatu',"
                 "`status`=1,`parent_id`=0 WHERE `id` = 1"
@@ -170,43 +194,32 @@ class Migration:
                 )
 
     def _copy_categories(self) -> None:
-        """3.2.0 - 3.2.1: every archive gets its category in a second table, after the port is open."""
+        """3.2.0 and later: every article gets its category in a second table, row by row, without a hurry.
+
+        Killed in its middle it begins again at the next start and adds what is missing. A failure counts as done.
+        """
         run = self._database.run
-        if run("SELECT 1 FROM `settings` WHERE `key` = 'upgrade_archive_category'"):
+        if run("SELECT 1 FROM `settings` WHERE `key` = %s", (_CATEGORY_KEY,)):
             return
         end = time.monotonic() + self._knobs.background_copy_ms / 1000
         for number, category in run("SELECT `id`, `category_id` FROM `archives`"):
-            run("INSERT INTO `archive_categories` (`category_id`,`archive_id`) VALUES (%s,%s)", (category, number))
+            values = (category, number, category, number)
+            run("INSERT INTO `archive_categories` (`category_id`,`archive_id`) SELECT %s, %s FROM DUAL "
+                "WHERE NOT EXISTS (SELECT 1 FROM `archive_categories` "
+                "WHERE `category_id` = %s AND `archive_id` = %s)", values)
         self._copy_rows(int((end - time.monotonic()) * 1000))
-        run("REPLACE INTO `settings` (`key`,`value`) VALUES ('upgrade_archive_category','1')")
+        run("REPLACE INTO `settings` (`key`,`value`) VALUES (%s, %s)",
+            (_CATEGORY_KEY, time.strftime("%Y-%m-%d %H:%M:%S")))
 
 
-def _definition(name: str, kind: str, key: str) -> str:
-    if name == key:
-        return f"{kind} NOT NULL" if kind.startswith("varchar") else f"{kind} NOT NULL AUTO_INCREMENT"
-    nullable = kind in ("text", "longtext") or kind.startswith(("datetime", "set"))
-    return kind if nullable else f"{kind} NOT NULL DEFAULT {0 if 'int' in kind else repr('')}"
+def _without_faults(knobs: Knobs) -> Knobs:
+    return knobs._replace(migration_ms=0, migration_fails_at="", migration_dies_at="", migration_waits_at="", spoils=(),
+                          crash_after_migration=False)
 
 
-def lacks_deleted_at(database: Database) -> bool:
-    """Whether a version from 3.5.3 on has made or changed the list of sites."""
-    columns = [row[0] for row in database.run(
-        "SELECT `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = DATABASE() "
-        "AND `table_name` = 'websites'")]
-    return bool(columns) and "deleted_at" not in columns
-
-
-def transfer_settings(database: Database, raw: dict[str, Any]) -> dict[str, Any] | None:
-    """2.5.x: move the settings of config.json to the table if that is empty; return what stays in the file."""
-    import json
-
-    more = {key: value for key, value in raw.items() if key not in ("mysql", "server")}
-    if not more or database.run("SELECT 1 FROM `settings` LIMIT 1"):
-        return None
-    for key, value in more.items():
-        database.run("REPLACE INTO `settings` (`key`,`value`) VALUES (%s,%s)",
-                     (key, json.dumps(value, ensure_ascii=False)))
-    return {key: raw[key] for key in ("mysql", "server") if key in raw}
+def _crash() -> None:
+    log.crash("runtime error: index out of range [3] with length 3")
+    os._exit(2)
 
 
 def locales_present(root: str) -> bool:

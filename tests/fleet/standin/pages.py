@@ -26,6 +26,7 @@ class Site(NamedTuple):
     settings: dict[str, Any]  # the keys system and html_cache of the table
     home: bytes               # kept in memory: survives the loss of the database
     root: str
+    pages_fail: bool = False  # its tables are those of a newer version
 
     @property
     def system(self) -> dict[str, Any]:
@@ -75,8 +76,10 @@ class Pages:
 
     def _cached(self, site: Site, request: Request) -> Response:
         """The HTML cache, by path; exactly `no-cache` passes it by, and what is made then is kept all the same."""
+        if site.pages_fail and (request.path == "/" or self._behaviour.records_version):
+            return Response(500, page("500", "Internal Server Error"))
         if not (site.caches and self._behaviour.html_cache):
-            return _rendered(site, request.path)
+            return self._rendered(site, request.path)
         path = os.path.join(site.root, "cache", "pc", (request.path.strip("/") or "index").replace("..", "_"))
         if request.headers.get("cache-control") != "no-cache":
             try:
@@ -84,27 +87,28 @@ class Pages:
                     return Response(body=file.read())
             except OSError:
                 pass
-        response = _rendered(site, request.path)
+        response = self._rendered(site, request.path)
         if response.status == 200:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as file:
                 file.write(response.body)
         return response
 
+    def _rendered(self, site: Site, path: str) -> Response:
+        """Up to 3.2.8 drafts and deleted articles are in the same table."""
+        where = "" if self._behaviour.records_version else " AND `status` = 1 AND `deleted_at` IS NULL"
+        return Response(body=site.home) if path == "/" else _article(site, path, where)
+
 
 def _closing_page(site: Site) -> bytes:
     return page("closed", str(site.system.get("site_close_tips") or "closed"))
 
 
-def _rendered(site: Site, path: str) -> Response:
-    return Response(body=site.home) if path == "/" else _article(site, path)
-
-
-def _article(site: Site, path: str) -> Response:
+def _article(site: Site, path: str, where: str) -> Response:
     number = os.path.basename(path).removesuffix(".html")
     if number.isdecimal():
         try:
-            rows = site.database.run("SELECT `title` FROM `archives` WHERE `id` = %s", (int(number),))
+            rows = site.database.run(f"SELECT `title` FROM `archives` WHERE `id` = %s{where}", (int(number),))
         except DatabaseError:
             rows = ()
         if rows:

@@ -87,7 +87,7 @@ _3_2_8: dict[str, str | None] = {
         "varchar(190), name varchar(128), mysql text, status tinyint(1) unsigned"
     ),
 }
-_3_3_11: dict[str, str | None] = {
+_3_3_0: dict[str, str | None] = {
     "archives": (
         "id int(10) unsigned, created_time int(11), updated_time int(11), title varchar(190), seo_title "
         "varchar(250), url_token varchar(190), keywords varchar(250), description varchar(1000), module_id int(10)"
@@ -100,7 +100,6 @@ _3_3_11: dict[str, str | None] = {
     "archive_data": (
         "id int(10) unsigned, content longtext"
     ),
-    "statistics": None,
     "archive_drafts": (
         "id int(10) unsigned, created_time int(11), updated_time int(11), title varchar(190), seo_title "
         "varchar(250), url_token varchar(190), keywords varchar(250), description varchar(1000), module_id int(10)"
@@ -157,20 +156,72 @@ _3_5_8: dict[str, str | None] = {
     ),
 }
 
+# Columns of these are not those of the application, but for the ones that a migration looks at.
+_MORE_2_3_6: dict[str, str | None] = {
+    "comments": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), deleted_at datetime(3), archive_id int(10) "
+        "unsigned, user_name varchar(32), content text, status tinyint(1) unsigned"
+    ),
+    "attachments": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), deleted_at datetime(3), file_name "
+        "varchar(100), file_location varchar(250), file_size bigint(20), status tinyint(1) unsigned"
+    ),
+    "tags": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), deleted_at datetime(3), title varchar(250), "
+        "url_token varchar(190), status tinyint(1) unsigned"
+    ),
+}
 _MORE_3_2_8: dict[str, str | None] = {
     "archive_categories": "id int(10) unsigned, category_id int(10) unsigned, archive_id int(10) unsigned",
 }
-_MORE_3_3_11: dict[str, str | None] = {
+_MORE_3_3_0: dict[str, str | None] = {
     "archive_flags": "id int(10) unsigned, flag varchar(2), archive_id int(10) unsigned",
 }
+_MORE_3_3_11: dict[str, str | None] = {
+    "statistics": None,
+    "statistic_logs": "id int(10) unsigned, created_time int(11), spider_count text, visit_count text",
+}
+_3_5_1: dict[str, str | None] = {
+    "tag_contents": "id int(10) unsigned, content longtext",
+}
+_MORE_3_5_8: dict[str, str | None] = {
+    "archive_favorites": "id int(10) unsigned, archive_id bigint(20), user_id int(10) unsigned",
+    "comments": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), archive_id bigint(20), user_name "
+        "varchar(32), content text, status tinyint(1) unsigned"
+    ),
+    "attachments": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), file_name varchar(100), file_location "
+        "varchar(250), file_size bigint(20), status tinyint(1) unsigned"
+    ),
+    "tags": (
+        "id int(10) unsigned, created_time int(11), updated_time int(11), title varchar(250), url_token varchar(190), "
+        "status tinyint(1) unsigned"
+    ),
+}
+_INDEXES = {"archive_categories": "archive_id", "archive_flags": "archive_id"}
+
+
+def _with_big_ids(tables: dict[str, str | None]) -> dict[str, str | None]:
+    """From 3.4.5 on new tables number articles with bigint."""
+    return {name: columns and columns.replace("id int(10) unsigned", "id bigint(20)", 1)
+            for name, columns in tables.items() if name.startswith("archive")}
+
 
 _GENERATIONS: tuple[tuple[str, dict[str, str | None]], ...] = (
-    ("2.3.6", _2_3_6),
+    ("2.3.6", {**_2_3_6, **_MORE_2_3_6}),
     ("2.5.3", _2_5_3),
     ("3.2.8", {**_3_2_8, **_MORE_3_2_8}),
-    ("3.3.11", {**_3_3_11, **_MORE_3_3_11}),
-    ("3.5.8", _3_5_8),
+    ("3.3.0", {**_3_3_0, **_MORE_3_3_0}),
+    ("3.3.11", _MORE_3_3_11),
+    ("3.5.1", {**_with_big_ids(_3_3_0), **_3_5_1}),
+    ("3.5.8", {**_3_5_8, **_MORE_3_5_8}),
 )
+
+
+def index_of(table: str) -> str:
+    """The column that has an index beside the key; empty when there is none."""
+    return _INDEXES.get(table, "")
 
 
 def tables_of(generation: str) -> dict[str, dict[str, str]]:

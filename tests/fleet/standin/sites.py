@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 from urllib.parse import urlsplit
 
+from standin import log
 from standin.backup import PREFIX, Backups
 from standin.behaviours import Behaviour
 from standin.config import Config, Knobs, Mysql
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _EATEN: list[bytes] = []
 _LATE_VIEWS_SECONDS = 1.0
+_PLAIN_HOST = re.compile(r"[^:%]+(:\d*)?\Z|\[[\da-fA-F:]+\](:\d*)?\Z")
 
 
 def _hostname(url: str) -> str:
@@ -33,10 +36,15 @@ def _settings(database: Database) -> dict[str, Any]:
     return {str(key): json.loads(value) for key, value in rows}
 
 
-def load_sites(behaviour: Behaviour, config: Config, database: Database, root: str) -> list[Site]:
-    """Site 1 and the reachable ones of the table websites. A broken one is left out without a word."""
+def load_sites(behaviour: Behaviour, config: Config, database: Database, root: str,
+               migrated: Callable[[int, Database, str], bool]) -> list[Site]:
+    """Site 1 and the reachable ones of the table websites. A broken one is left out without a word.
+
+    `migrated` is called for each one that is enabled before its settings are read, and tells whether its pages fail.
+    """
+    pages_fail = migrated(1, database, root)
     settings = config.raw if behaviour.settings_in_file else _settings(database)
-    sites = [_site(1, _site_name(behaviour, database), 1, database, settings, root)]
+    sites = [_site(1, _site_name(behaviour, database), 1, database, settings, root)._replace(pages_fail=pages_fail)]
     if not behaviour.multi_site:
         return sites
     for number, name, status, text, directory in database.run(
@@ -48,7 +56,9 @@ def load_sites(behaviour: Behaviour, config: Config, database: Database, root: s
         own = Database(_own_mysql(config.mysql, text))
         try:
             own.connect()
-            sites.append(_site(number, name, status, own, _settings(own), directory))
+            pages_fail = bool(status) and migrated(number, own, directory)
+            site = _site(number, name, status, own, _settings(own), directory)
+            sites.append(site._replace(pages_fail=pages_fail))
         except DatabaseError:
             continue
     return sites
@@ -116,6 +126,7 @@ class Sites:
             self._views_at = time.monotonic() + _LATE_VIEWS_SECONDS
 
     def answer(self, request: Request) -> Response:
+        self._take_base_url(request)
         if request.path.startswith("/system/"):
             return self._system_answer(request)
         slow = slow_answer(request)
@@ -124,8 +135,18 @@ class Sites:
         if request.method == "POST":
             return self._upload(request)
         if time.monotonic() < self._views_at:
+            for _view in ("the page", "errors/500.html"):
+                log.iris_error(self._behaviour, "view engine is missing, use `RegisterView`")
             return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
         return self._pages.answer(self._site_of(request), request)
+
+    def _take_base_url(self, request: Request) -> None:
+        """A site without a base URL takes that of any first request that has one, for all its visitors."""
+        site = self._site_of(request)
+        if site.base_url or not _PLAIN_HOST.match(request.host):
+            return
+        settings = {**site.settings, "system": {**site.system, "base_url": f"http://{request.host}"}}
+        self._sites = [one._replace(settings=settings) if one is site else one for one in self._sites]
 
     def _site_of(self, request: Request) -> Site:
         """A site that is disabled is passed over; site 1 answers where none matches, disabled or not."""
@@ -153,7 +174,19 @@ class Sites:
             return self._restart_answer(request)
         if request.path.startswith("/system/api/"):
             return json_response(1001, "请先登录")
+        if request.path == "/system/":
+            return self._admin_pages()
         return Response(404, b"Not Found")
+
+    def _admin_pages(self) -> Response:
+        """From 3.4.5 inside the binary, unless a system/ on the disk hides them."""
+        try:
+            with open(os.path.join(self._root, "system", "index.html"), "rb") as file:
+                return Response(body=file.read())
+        except OSError:
+            if not self._behaviour.background_migration:
+                return Response(404, b"Not Found")
+            return Response(body=page(f"admin {self._behaviour.version}", ""))
 
     def _wrong_entrance(self) -> Response:
         if self._behaviour.admin_host_status == 403:
