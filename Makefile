@@ -11,7 +11,7 @@ STAGES := lint sanity unit integration e2e build
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-oom test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
+.PHONY: help demo demo-oom demo-upgrade test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -28,6 +28,11 @@ demo-oom: python ## kill an instance for memory, for real, and see the diagnosis
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@$(VENV)/demo/bin/python tests/fleet/demo_oom.py
 
+demo-upgrade: python ## upgrade two old instances before your eyes: one ends well, one fails and is rolled back
+	@$(PYTHON) $(TOOLS)/prereqs.py demo-upgrade
+	@$(PYTHON) $(TOOLS)/venvs.py demo
+	@$(VENV)/demo/bin/python tests/fleet/demo_upgrade.py
+
 test: python ## all tests and checks; as root on Debian or Ubuntu installs missing packages
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py $(STAGES)
@@ -42,8 +47,8 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py soak
 
-bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d)
-	@$(PYTHON) $(TOOLS)/prereqs.py demo
+bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e)
+	@$(PYTHON) $(TOOLS)/prereqs.py bench
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@PYTHONPATH=tests/fleet:tests/tools:tests $(VENV)/demo/bin/python tests/bench/run.py
 

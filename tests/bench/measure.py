@@ -30,8 +30,9 @@ from integration.stopping import Actor, directories, stop
 from mariadb import free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _ports, _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
-from ansible_collections.anqicms.lifecycle.plugins.modules import instance_info, log_check, port_released
+from ansible_collections.anqicms.lifecycle.plugins.modules import log_check, port_released
 
 Times = dict[str, list[float]]  # milliseconds
 HOLDERS = 5  # processes that share the open sockets
@@ -205,8 +206,8 @@ def look_at_instance(root: Path, rounds: int, number: int) -> Times:
         instance.start()
         with helper(PROCESSES, number):
             return in_turns(rounds, {
-                "one": module(instance_info.main, dir=str(instance.dir), **options),
-                "all": module(instance_info.main, **options),
+                "one": module(look.run, dir=str(instance.dir), **options),
+                "all": module(look.run, **options),
                 "ps": command("ps", "-eo", "pid,args"),
             })
     finally:

@@ -30,5 +30,15 @@ def ratio_or_limit_row(name: str, value: float, unit: str, baseline: float, most
     return _row(name, value, unit, baseline, goal, value <= max(baseline * most, limit))
 
 
+def sum_row(name: str, value: float, unit: str, baseline: float, more: float, goal: str) -> Row:
+    """`more`: how much more than the baseline it may be; `goal` says of what that is made."""
+    return _row(name, value, unit, baseline, goal, value <= baseline + more)
+
+
+def shown_row(name: str, value: float, unit: str, baseline: float) -> Row:
+    """One without a goal."""
+    return _row(name, value, unit, baseline, "(shown)", True)
+
+
 def _row(name: str, value: float, unit: str, baseline: float, goal: str, ok: bool) -> Row:
     return Row(name, round(value, 3), unit, round(baseline, 3), round(value / baseline, 3), goal, ok)

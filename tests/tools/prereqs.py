@@ -28,7 +28,7 @@ class Package(t.NamedTuple):
     root_only: bool = False
 
 
-FLEET = frozenset(("demo", "test", "soak", "integration", "e2e"))
+FLEET = frozenset(("demo", "demo-upgrade", "bench", "test", "soak", "integration", "e2e"))
 TESTS = frozenset(("test", "soak", "integration", "e2e"))
 EVERY = FLEET | {"lint", "sanity", "unit", "build"}
 PACKAGES = (
@@ -37,9 +37,11 @@ PACKAGES = (
     Package("procps", ("ps",), FLEET),
     Package("iproute2", ("ss", "ip"), FLEET),
     Package("mariadb-server-core", ("mariadbd", "mariadb-install-db"), FLEET),
+    Package("mariadb-client", ("mariadb", "mariadb-dump"), TESTS | {"demo-upgrade", "bench"}),
     Package("shellcheck", ("shellcheck",), frozenset(("test", "sanity"))),
     Package("util-linux", ("unshare", "nsenter"), TESTS),
     Package("nginx-light", ("nginx",), TESTS),
+    Package("unzip", ("unzip",), frozenset(("bench",))),
     Package("zstd", ("zstd",), TESTS | {"unit"}),
     Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),

@@ -127,7 +127,14 @@ def soak() -> results.Counts:
     return _with_ansible("soak", ["-m", "soak", "tests"])
 
 
+def in_processes() -> t.List[str]:
+    """One process per processor, at most four; most of a test's time is waiting. A file stays in one process."""
+    count = min(os.cpu_count() or 1, 4)
+    return ["-n", str(count), "--dist", "loadfile"] if count > 1 else []
+
+
 def _with_ansible(name: str, arguments: t.Sequence[str]) -> results.Counts:
+    arguments = [*in_processes(), *arguments]
     found = pythons.discover()
     skipped = [results.SKIPPED for core in venvs.CORES if not _core_made(core, found)]
     bin_dir = venvs.ensure("core-" + venvs.default_core(found), found)

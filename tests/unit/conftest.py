@@ -7,6 +7,8 @@
 import os
 import sys
 
+from hypothesis import HealthCheck, settings
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TREE = os.path.join(ROOT, ".cache", "tree")
 LINK = os.path.join(TREE, "ansible_collections", "anqicms", "lifecycle")
@@ -28,3 +30,7 @@ collect_ignore = ["tools"] if sys.version_info < (3, 10) else []
 link_collection()
 if TREE not in sys.path:
     sys.path.insert(0, TREE)
+
+# How long one example takes says something of the machine, not of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
