@@ -1,0 +1,494 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The database is asked before a stop whether a migration runs, and before a start whether it is newer."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+import releases
+import windows
+from instance import Instance, end_below, make_instance
+from integration.stopping import gone, signals_of, stop, within
+from mariadb import MariaDB, free_port
+from seeding import SMALL, content, lost, seed
+from websites import Sites
+from windows import Killer, at
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _describe,
+    _hazards,
+    _process,
+    _state,
+    _window,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking, client, migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
+
+Make = Callable[..., Instance]
+SECRET = "told-to-nobody-5"
+
+
+@pytest.fixture
+def base(place: Path) -> Path:
+    return place / "state"
+
+
+@pytest.fixture
+def shop(place: Path, db: MariaDB) -> Iterator[Make]:
+    """A stopped instance with a few rows, that was run by this version."""
+
+    def make(version: str = "3.3.11") -> Instance:
+        instance = make_instance(place / "shop", version, db=db, database=f"a_{os.urandom(4).hex()}")
+        seed(instance, db, SMALL)
+        instance.start()
+        instance.kill()
+        return instance
+
+    yield make
+    end_below(place / "shop")
+
+
+def upgraded(instance: Instance, go: Path, point: str = "tables") -> int:
+    """It runs as 3.5.8, and waits in the middle of its background migration for the file ``go``; its pid."""
+    instance.become("3.5.8")
+    instance.knobs(migration_waits_at=point, migration_waits_for=str(go))
+    return instance.start()
+
+
+def exchange(instance: Instance, version: str) -> None:
+    """Put the binary of another version there while this one runs; it needs its own libraries until it has ended."""
+    instance.binary.unlink()
+    shutil.copy(releases.release_of(version) / "anqicms", instance.binary)
+    shutil.copy(releases.release_of(version) / "CHANGELOG.md", instance.dir)
+
+
+def configure(instance: Instance, **mysql: Any) -> None:
+    path = instance.dir / "config.json"
+    values = json.loads(path.read_text())
+    values["mysql"].update(mysql)
+    path.write_text(json.dumps(values))
+
+
+def marker(instance: Instance, db: MariaDB, database: str = "") -> str:
+    rows = db.run("SELECT `value` FROM `settings` WHERE `key` = 'last_run_version'", database or instance.database)
+    return str(rows[0][0])
+
+
+def set_marker(instance: Instance, db: MariaDB, version: str) -> None:
+    db.run(f"UPDATE `settings` SET `value` = '{version}' WHERE `key` = 'last_run_version'", instance.database)
+
+
+# --- before a stop
+
+
+@pytest.mark.parametrize("force", ["idle", "timeout"])
+def test_a_stop_waits_for_a_migration_in_the_background(shop: Make, db: MariaDB, base: Path, tmp_path: Path,
+                                                        force: str) -> None:
+    instance, go = shop(), tmp_path / "go"
+    before = content(instance, db)
+    pid = upgraded(instance, go)
+    texts: list[str] = []
+
+    def told(text: str) -> None:
+        texts.append(text)
+        if "waiting for the end of the migration" in text:
+            assert not gone(pid) and marker(instance, db) == "3.3.11"
+            go.touch()
+
+    result = stop(instance.dir, base, force=force, progress=told)
+    assert result["stopped"] and signals_of(result)[0] == "SIGTERM" and gone(pid), result
+    assert marker(instance, db) == "3.5.8" and lost(before, content(instance, db)) == []
+    assert result["migration"]["seen"] and not result["migration"]["unknown"]
+    assert 0 < result["migration"]["waited_ms"] <= result["waited_ms"]
+    assert any("waiting for the end of the migration" in text for text in texts), texts
+
+
+def test_that_of_another_site_is_waited_for(shop: Make, db: MariaDB, base: Path, tmp_path: Path) -> None:
+    """Each has its own mark; the first one's has it already."""
+    instance, go = shop(), tmp_path / "go"
+    sites = Sites(instance, db)
+    sites.add(2, "second.example")
+    instance.start()
+    instance.kill()
+    instance.become("3.5.8")
+    instance.knobs(migration_site=2, migration_waits_at="tables", migration_waits_for=str(go))
+    pid = instance.start()
+    assert within(20, lambda: marker(instance, db) == "3.5.8")
+    result = stop(instance.dir, base, migration_timeout=0.5)
+    assert result["failed"] and f"({sites.database(2)}: " in result["msg"] and not gone(pid), result
+    go.touch()
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid) and marker(instance, db, sites.database(2)) == "3.5.8"
+
+
+def test_statistics_that_are_still_in_memory_are_waited_for(shop: Make, db: MariaDB) -> None:
+    """Behind the mark, after a change from below 3.3.11 to 3.5.0 or later that the records know of."""
+    instance = shop("3.2.8")
+    instance.start()
+    assert windows.run(instance)["outcome"] == "done"
+    instance.kill()
+    before = content(instance, db)
+    instance.become("3.5.8")
+    instance.knobs(statistics_flush_ms=3000)
+    pid = instance.start()
+    assert marker(instance, db) == "3.5.8" and content(instance, db).statistics < before.statistics
+    result = stop(instance.dir, instance.dir.parent / "state")
+    assert result["stopped"] and gone(pid), result
+    assert any("data/statistic" in text for text in result["migration"]["seen"]), result["migration"]
+    assert lost(before, content(instance, db)) == []
+
+
+@pytest.mark.parametrize("version", ["2.5.3", "3.2.1", "3.3.11"])
+def test_a_migration_before_the_port_opens(shop: Make, db: MariaDB, base: Path, tmp_path: Path, version: str) -> None:
+    """2.5.3 and 3.2.1 would die of the signal amid it, 3.3.11 would keep it until then: none gets one."""
+    instance, go = shop("2.3.6"), tmp_path / "go"
+    instance.become(version)
+    instance.knobs(migration_waits_at="tables", migration_waits_for=str(go))
+    instance.start(wait=0)
+    asleep = f"SELECT 1 FROM information_schema.processlist WHERE db = '{instance.database}' AND info LIKE '%SLEEP%'"
+    assert within(20, lambda: db.run(asleep)), instance.log_text()
+    pid = instance.pid
+    result = stop(instance.dir, base, migration_timeout=0.5, force="timeout")
+    assert result["failed"] and "Nothing was signalled" in result["msg"] and "migrates its" in result["msg"], result
+    assert not gone(pid) and not instance.told_version()
+    threading.Timer(1.0, go.touch).start()
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid) and result["migration"]["waited_ms"] > 0, result
+
+
+def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, tmp_path: Path) -> None:
+    instance, go = shop(), tmp_path / "go"
+    pid = upgraded(instance, go)
+    planned = stop(instance.dir, base, check=True)
+    assert "wait at most 3600 s for the end of the migration (" in planned["would"] and planned["migration"]["seen"]
+    for limit in (0.0, 1.0):
+        result = stop(instance.dir, base, migration_timeout=limit, force="timeout")
+        assert result["failed"] and "signals" not in result and not gone(pid)
+        for text in (f"pid {pid} of", "migrates its database", "Nothing was signalled",
+                     f"migration_timeout is {limit:g} s", "last_run_version", "no force"):
+            assert text in result["msg"], result["msg"]
+    assert not [line for line in instance.log_text().splitlines() if "退出信号" in line]
+    go.touch()
+    assert stop(instance.dir, base)["stopped"]
+
+
+def test_in_a_window_it_ends_at_the_deadline_and_goes_on_serving(shop: Make, db: MariaDB, tmp_path: Path) -> None:
+    instance, go = shop(), tmp_path / "go"
+    pid = upgraded(instance, go)
+    result = windows.run(instance, [{"graceful_stop": {"migration_timeout": 1}}, {"verified_start": {}}])
+    assert (result["outcome"], result["changed"], result["pid_after"]) == ("failed", False, pid), result
+    assert "migration_timeout is 1 s" in result["msg"] and "unfinished" not in result
+    result = windows.run(instance, deadline=2.0)
+    assert result["pid_after"] == pid and "until the deadline of the window" in result["msg"], result
+    go.touch()
+    assert windows.run(instance)["outcome"] == "done"
+
+
+def test_a_restart_in_its_middle_loses_nothing(shop: Make, db: MariaDB, tmp_path: Path) -> None:
+    instance, go = shop(), tmp_path / "go"
+    before = content(instance, db)
+    pid = upgraded(instance, go)
+    context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
+    pipe = windows.begin(context, plan)
+    assert windows.within(20, lambda: "waiting for the end of the migration" in str(windows.journal(context)))
+    assert not gone(pid) and instance.told_version() == "3.5.8" and not windows.at_event(context, "signal")
+    go.touch()
+    result = windows.wait(context, plan, pipe)
+    assert result["outcome"] == "done" and gone(pid), result
+    assert marker(instance, db) == "3.5.8" and lost(before, content(instance, db)) == []
+    assert result["steps"][0]["result"]["migration"]["seen"]
+
+
+def test_killed_in_its_middle_with_everything_of_ours(shop: Make, db: MariaDB, tmp_path: Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """Application, worker and guardian: recovery starts it again, which ends the migration, and loses nothing."""
+    instance, go = shop(), tmp_path / "go"
+    before = content(instance, db)
+    pid = upgraded(instance, go)
+    killer = Killer(lambda entry, number: "end of the migration" in str(entry.get("text")), both=True)
+    context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
+    with monkeypatch.context() as patch:
+        killer.install(patch)
+        pipe = windows.begin(context, plan)
+        windows.within(30, lambda: not context.state.is_worked_on())
+    os.close(pipe)
+    assert windows.at_event(context, "begin") and not windows.at_event(context, "signal")
+    assert not gone(pid)
+    windows.end_process(pid)
+    instance.knobs()
+    again = windows.run(instance, [])
+    assert again["outcome"] == "done" and again["state"] == "running", again
+    assert windows.within(20, lambda: marker(instance, db) == "3.5.8")
+    assert lost(before, content(instance, db)) == []
+
+
+def test_recovery_waits_for_it(shop: Make, db: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that had begun to stop it, and whose signal never left, is finished by a stop that waits as well."""
+    instance, go = shop(), tmp_path / "go"
+    pid = upgraded(instance, go)
+    killer = Killer(at("signal"), both=True)
+    context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
+    with monkeypatch.context() as patch:
+        killer.install(patch)
+        patch.setattr(migrating.Wait, "until_over", lambda self: None)
+        patch.setattr(_process.ProcessHandle, "signal", lambda self, number: True)
+        pipe = windows.begin(context, plan)
+        windows.within(30, lambda: not context.state.is_worked_on())
+    os.close(pipe)
+    assert windows.at_event(context, "signal") and not gone(pid)
+    threading.Timer(2.0, go.touch).start()
+    result = windows.run(instance, [])
+    assert result["outcome"] == "done" and gone(pid), result
+    assert "waiting for the end of the migration" in str(windows.journal(context))
+    assert marker(instance, db) == "3.5.8"
+
+
+def test_a_migration_that_has_failed_is_not_waited_for(shop: Make, db: MariaDB, base: Path) -> None:
+    instance = shop()
+    instance.become("3.5.8")
+    instance.knobs(migration_fails_at="tables")
+    pid = instance.start()
+    assert within(10, lambda: "migrate table error" in instance.log_text())
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid) and result["migration"]["waited_ms"] == 0
+    assert any("nothing works on it" in text for text in result["migration"]["unknown"]), result["migration"]
+
+
+def test_other_versions_are_not_asked(shop: Make, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From below 3.4.5, once its port has opened, a stop costs nothing."""
+    instance = shop("3.2.8")
+    pid = instance.start()
+
+    def never(*_unused: Any) -> Any:
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(asking, "Look", never)
+    assert stop(instance.dir, base, check=True)["changed"]
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid) and result["migration"] == migrating.nothing()
+
+
+def test_one_client_for_one_look(shop: Make, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = shop("3.5.8")
+    instance.start()
+    begun: list[list[str]] = []
+    original = client._begin
+
+    def counted(argv: Any, *more: Any) -> Any:
+        begun.append(list(argv))
+        return original(argv, *more)
+
+    monkeypatch.setattr(client, "_begin", counted)
+    _describe.describe(resolve(str(instance.dir)), base=str(base))
+    assert len(begun) == 1
+    assert stop(instance.dir, base, check=True)["changed"] and len(begun) == 2
+    assert stop(instance.dir, base)["stopped"] and len(begun) == 3
+
+
+# --- where it cannot be asked
+
+
+def no_client(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PLACES", ("/nowhere",))
+    monkeypatch.setattr(client.find, "__defaults__", (None, ("/nowhere",)))
+
+
+def wrong_password(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(instance, password=SECRET)
+
+
+def no_rights(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = f"u_{os.urandom(4).hex()}"
+    db.administer(f"CREATE USER {user}@'%' IDENTIFIED BY '{SECRET}'")
+    configure(instance, user=user, password=SECRET)
+
+
+def not_reachable(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(instance, port=free_port())
+
+
+def none_named(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(instance, database="")
+
+
+@pytest.mark.parametrize("trouble", [no_client, wrong_password, no_rights, not_reachable, none_named])
+def test_what_cannot_be_asked_is_a_note(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch,
+                                        trouble: Callable[..., None]) -> None:
+    instance = shop("3.5.8")
+    pid = instance.start()
+    trouble(instance, db, monkeypatch)
+    planned = stop(instance.dir, base, check=True)
+    result = stop(instance.dir, base)
+    assert result["stopped"] and gone(pid) and signals_of(result)[0] == "SIGTERM"
+    for migration_result in (planned["migration"], result["migration"]):
+        assert migration_result["seen"] == [] and "is not known" in migration_result["unknown"][0]
+    assert SECRET not in json.dumps(result) + json.dumps(planned)
+
+
+@pytest.mark.parametrize("trouble", [no_client, wrong_password, no_rights])
+def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch,
+                                         trouble: Callable[..., None]) -> None:
+    """The application itself runs with the login that it has; only ours is spoilt."""
+    instance = shop("3.5.8")
+    instance.start()
+    right = (instance.dir / "config.json").read_text()
+    trouble(instance, db, monkeypatch)
+    wrong = (instance.dir / "config.json").read_text()
+    context = windows.context_of(instance)
+    try:
+        planned = _window.foresee(context, windows.plan_of(windows.RESTART))
+        row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    finally:
+        context.close()
+        (instance.dir / "config.json").write_text(right)
+    notes = planned[2]["notes"]
+    assert any("whether it is newer than this version is not known" in note for note in notes), notes
+    codes = [hazard["code"] for hazard in row["hazards"]]
+    assert "database_not_asked" in codes and "database_newer" not in codes and row["version"]["database"] is None
+    assert SECRET not in json.dumps(row) + json.dumps(planned)
+    assert windows.run(instance)["outcome"] == "done" or wrong != right
+
+
+def test_the_password_is_in_no_argument(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the client while it runs, nor in its environment."""
+    instance = shop("3.5.8")
+    configure(instance, password=db.password)
+    seen: list[bytes] = []
+    original = client._begin
+
+    def looked(argv: Any, *more: Any) -> Any:
+        process = original(argv, *more)
+        for name in ("cmdline", "environ"):
+            seen.append(Path(f"/proc/{process.pid}/{name}").read_bytes())
+        return process
+
+    monkeypatch.setattr(client, "_begin", looked)
+    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    assert row["version"]["database"] == "3.5.8" and any(b"defaults-file" in text for text in seen)
+    assert not [text for text in seen if db.password.encode() in text]
+
+
+def test_a_database_that_does_not_answer_hangs_nobody(shop: Make, db: MariaDB, base: Path) -> None:
+    instance = shop("3.5.8")
+    instance.start()
+    pid = db.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+        assert time.monotonic() - begin < 12
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert row["version"]["database"] is None and "database_not_asked" in [one["code"] for one in row["hazards"]]
+
+
+# --- before a start: an old version on a newer database
+
+
+NEWER = [  # the table of what an old version does to a newer database
+    ("2.3.6", "3.5.8"), ("2.5.3", "3.5.8"), ("3.2.8", "3.3.11"), ("3.2.8", "3.5.8"), ("3.3.11", "3.5.8"),
+    ("3.4.0", "3.5.8"), ("3.5.1", "3.5.8"), ("3.4.0", "3.5.1"), ("2.3.6", "2.5.3"),
+]
+
+
+def columns(instance: Instance, db: MariaDB) -> int:
+    statement = f"SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = '{instance.database}'"
+    return int(db.run(statement)[0][0])
+
+
+@pytest.mark.parametrize("old,new", NEWER)
+def test_an_old_version_is_not_started_on_a_newer_database(shop: Make, db: MariaDB, base: Path, old: str,
+                                                           new: str) -> None:
+    instance = shop(new)
+    pid = instance.start()
+    count = columns(instance, db)
+    exchange(instance, old)
+    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    (hazard,) = [one for one in row["hazards"] if one["code"] == "database_newer"]
+    assert hazard["severity"] == "block" and set(hazard["blocks"]) == {"restart", "start", "configure"}
+    context = windows.context_of(instance)
+    with pytest.raises(LifecycleError) as caught:
+        windows.begin(context, windows.plan_of(windows.RESTART))
+    context.close()
+    assert caught.value.result["hazards"] == ["database_newer"]
+    for text in (f"newer than version {old}", "Nothing was stopped or started", "accept database_newer by name"):
+        assert text in caught.value.msg, caught.value.msg
+    assert not gone(pid) and columns(instance, db) == count
+
+
+def test_accepted_by_name(shop: Make, db: MariaDB, base: Path) -> None:
+    instance = shop("3.5.8")
+    pid = instance.start()
+    exchange(instance, "3.3.11")
+    accepted = [{"graceful_stop": {}}, {"port_released": {}},
+                {"verified_start": {"accept_hazards": ["database_newer"], "stable_for": 0.2, "ready_timeout": 5}}]
+    result = windows.run(instance, accepted)
+    assert gone(pid) and result["steps"][0]["changed"], result
+    assert "database_newer" not in result.get("msg", "")
+
+
+def test_a_mark_that_was_set_back_fools_nobody(shop: Make, db: MariaDB) -> None:
+    """By the shape of the tables, and by what an earlier look has noted."""
+    instance = shop("3.5.1")
+    instance.start()
+    assert windows.run(instance)["outcome"] == "done"
+    exchange(instance, "3.4.0")
+    set_marker(instance, db, "3.4.0")
+    context = windows.context_of(instance)
+    with pytest.raises(LifecycleError, match=r"earlier runs: 3\.5\.1 or later"):
+        windows.begin(context, windows.plan_of(windows.RESTART))
+    context.close()
+
+
+def test_the_same_schema_is_not_newer(shop: Make, db: MariaDB, base: Path) -> None:
+    instance = shop("3.5.8")
+    instance.start()
+    set_marker(instance, db, "3.5.8")
+    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    assert row["version"]["database"] == "3.5.8"
+    assert not [one for one in row["hazards"] if one["code"].startswith("database_")]
+    set_marker(instance, db, "3.5.9")
+    row = _describe.describe(resolve(str(instance.dir)), base=str(base), record=True)
+    assert "database_newer" in [one["code"] for one in row["hazards"]]
+    set_marker(instance, db, "3.5.8")
+    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    assert "database_newer" in [one["code"] for one in row["hazards"]]  # noted by the look before
+
+
+def test_a_recovery_does_not_start_an_old_version_on_it(shop: Make, db: MariaDB) -> None:
+    instance = shop("3.5.8")
+    instance.start()
+    assert windows.run(instance)["outcome"] == "done"  # so that it is known how it runs
+    context = windows.context_of(instance)
+    context.state.make()
+    begun = dict(run_id="run-0", token="t0", steps=["graceful_stop", "verified_start"], force="idle", hosts=[])
+    context.state.log("begin", durable=True, before=dict(pid=instance.pid, start_ticks=1), boot_id="x", **begun)
+    context.state.log("signal", durable=True, signal="SIGTERM", pid=instance.pid)
+    instance.kill()
+    count = columns(instance, db)
+    instance.become("3.3.11")
+    result = windows.run(instance, [])
+    assert result["failed"] and "newer than version 3.3.11" in result["msg"] and not instance.pids(), result
+    assert columns(instance, db) == count
+    instance.become("3.5.8")
+    assert windows.run(instance, [])["state"] == "running"
+    context.close()
+
+
+def test_codes_are_known() -> None:
+    _hazards.refuse_unknown(["database_newer", "database_not_asked"])
+    assert migration.version_of(migration.Seen(frozenset(), frozenset(), None, frozenset(), [])) is None
+    assert _state.is_of_this_boot({"boot_id": "x"}) is False
