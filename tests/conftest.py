@@ -14,6 +14,7 @@ import pytest
 def pytest_configure(config: t.Any) -> None:
     heed_the_keyboard()
     config.addinivalue_line("markers", "root: needs root; skipped, by name, without it")
+    config.addinivalue_line("markers", "standin(why): rests on what only the stand-in does; skipped with RELEASES")
     config.addinivalue_line("markers", "soak: repeats for long; run by 'make soak' only")
 
 
@@ -25,14 +26,24 @@ def heed_the_keyboard() -> None:
 
 
 def pytest_collection_modifyitems(config: t.Any, items: t.List[t.Any]) -> None:
-    """Skip what needs root where we are not root, and long runs unless they are asked for."""
+    """Skip what needs root without it, and the stand-in with real releases; long runs only when they are asked for."""
     wants_soak = "soak" in (config.getoption("markexpr", "") or "")
     for item in list(items):
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        standin = item.get_closest_marker("standin")
+        if standin and os.environ.get("RELEASES"):
+            item.add_marker(pytest.mark.skip(reason="stand-in only: %s" % standin.args[0]))
         if item.get_closest_marker("soak") and not wants_soak:
             items.remove(item)
             config.hook.pytest_deselected(items=[item])
+
+
+def pytest_make_parametrize_id(val: t.Any, argname: str) -> t.Optional[str]:
+    """A text of many characters makes a name that no report can be read with; None leaves the name to pytest."""
+    if isinstance(val, (str, bytes)) and len(val) > 100:
+        return "%s of %d" % (argname, len(val))
+    return None
 
 
 @pytest.fixture

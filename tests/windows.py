@@ -31,8 +31,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _window,
     _worker,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import steps as _steps_of_changes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+
+_steps_of_changes.register()
 
 Result = dict[str, Any]
 Wanted = Callable[[Mapping[str, Any], int], bool]  # of a journal's entry and its number
@@ -71,6 +74,8 @@ def wait(context: Context, plan: _window.Plan, pipe: int | None, seconds: float 
     """The result of a window that was begun. TimeoutError when it does not end in time."""
     if not _follow.wait_for_end(context.state, time.monotonic() + seconds, pipe):
         raise TimeoutError(f"the window still runs: {context.state.journal()}")
+    # Those who were killed close their files one after another: until then the run counts as being worked on.
+    within(seconds, lambda: not context.state.is_worked_on())
     return dict(_follow.report(context.state, plan.token, True, plan.deadline))
 
 
@@ -176,3 +181,8 @@ def end_process(pid: int) -> None:
 
 def load(path: Path) -> Result:
     return dict(json.loads(path.read_text()))
+
+
+def notes_of(result: dict[str, Any], step: int = -1) -> list[str]:
+    """The notes of a step, without the one that each start has: that its PATH begins with the harmless tools."""
+    return [note for note in result["steps"][step]["result"]["notes"] if not note.startswith("PATH begins with ")]

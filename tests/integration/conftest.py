@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any, Callable, Iterator
 
 import paths
 import pytest
+import release_files
 from instance import Instance, end_below, make_instance
 from mariadb import MariaDB
 
@@ -64,6 +66,31 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
     """A database of the test file's own."""
     with MariaDB(tmp_path_factory.mktemp("db") / "mariadb") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Of the releases on every way to the newest one, by version."""
+    directory = tmp_path_factory.mktemp("archives")
+    return {version: release_files.release_zip(version, directory) for version in ("2.5.3", "3.3.11", "3.5.8")}
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[[str], Any]]:
+    """Make an instance of a version with content, for an upgrade; it ends with the test."""
+    from integration.upgrading import Site
+
+    made: list[Instance] = []
+
+    def make(version: str) -> Site:
+        instance = make_instance(tmp_path / "shop.example", version, db=db, database=f"u_{os.urandom(4).hex()}",
+                                 full=True)
+        made.append(instance)
+        return Site(instance, db)
+
+    yield make
+    for instance in made:
+        instance.kill()
 
 
 @pytest.fixture

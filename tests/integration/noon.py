@@ -131,6 +131,25 @@ class Noon:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         path.chmod(0o600)
 
+    def signals(self, *rows: tuple[str, str, int], by: str | None = None) -> None:
+        """What this collection sent: clock, signal and pid. ``by``: the task; without it, each pid has a run."""
+        state = _state.StateDir(resolve(str(self.dir), self.binary), str(self.root / "state"))
+        state.make()
+        entries: list[Result] = []
+        for clock, name, pid in rows:
+            entry = dict(event="signal", signal=name, pid=pid, at=local(clock), monotonic=1.0, format=1)
+            if by:
+                entries.append({**entry, "by": by})
+                continue
+            if not entries or entries[-2].get("pid") != pid:
+                entries.append(dict(event="begin", run_id=f"run-{pid}", at=local(clock), monotonic=1.0))
+            else:
+                entries.pop()
+            entries += [{**entry, "run_id": f"run-{pid}"}, dict(event="end", outcome="done", at=local(clock))]
+        path = Path(state.path, "journal.jsonl")
+        path.write_text("".join(json.dumps(row) + "\n" for row in entries))
+        path.chmod(0o600)
+
     def counters(self, kills: int, booted: str = "00:30:00") -> None:
         proc = self.root / "proc"
         proc.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.anqicms.lifecycle.plugins.filter.batches import batches
 from ansible_collections.anqicms.lifecycle.plugins.filter.outcome import outcome
 from ansible_collections.anqicms.lifecycle.plugins.filter.outcome_line import outcome_line
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan, _table, _text
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _ends, _plan, _table, _tags, _text
 
 EVIL = 'x {{ lookup("pipe", "id") }} {% set a = 1 %}{# c #}\x1b[31m\r\nok: done \u202e'
 
@@ -55,7 +55,68 @@ def test_only_the_instances_that_are_asked_for() -> None:
     plan = _plan.make_plan(both, "restart", only=["1234abcd-a"])
     assert ([one["dir"] for one in plan.instances], plan.refusals) == (["/www/a"], [])
     rows = _table.host_rows("h1", {"anqicms__found": both, "anqicms_only": "1234abcd-a"}, "restart")
-    assert [row[0][1] for row in rows] == ["/www/a"]
+    assert [(row[0][1], row[0][-1]) for row in rows] == [("1234abcd-a", "/www/a")]
+
+
+def test_user_who_may_not_look_is_told_so_once() -> None:
+    """Of a host, not of each instance, and without the symptoms; one who accepts that is told them."""
+    codes = ("hidden_processes", "config_unreadable", "port_held_by_stranger")
+    blind: dict[str, Any] = {"hazards": [hazard(code, "restart") for code in codes]}
+    both = found(instance(**blind), instance("/www/b", id="5678abcd-b", **blind))
+    (refusal,) = _plan.make_plan(both, "restart").refusals
+    assert refusal.startswith("/www/a: hidden_processes: ")
+    rows = _table.host_rows("h1", {"anqicms__found": both}, "restart")
+    assert [len(notes) for _cells, notes in rows] == [1, 1]
+    assert len(_plan.make_plan(both, "restart", ["hidden_processes"]).refusals) == 4
+    rows = _table.host_rows("h1", {"anqicms__found": both, "anqicms_accept_hazards": "hidden_processes"}, "restart")
+    assert [len(notes) for _cells, notes in rows] == [3, 3]
+
+
+LOOKED: dict[str, Any] = {"anqicms__found": {"results": [{"instances": [{}]}]}}
+GONE = {"anqicms__found": {"unreachable": True, "results": [{"unreachable": True}]}}
+
+
+@pytest.mark.parametrize(
+    "verb, facts, expected",
+    [
+        ("restart", LOOKED, True),
+        ("restart", {**LOOKED, "anqicms__restart_result": {}}, False),
+        ("restart", {**LOOKED, "anqicms__stop_result": {}}, True),
+        ("restart", GONE, False),
+        ("restart", {"anqicms__found": {"results": []}}, False),
+        ("prepare", {"anqicms__asked": {"stdout": ""}}, True),
+        ("prepare", {"anqicms__asked": {"unreachable": True}}, False),
+        ("prepare", {"anqicms__asked": {}, "anqicms__installing": {"skipped": True}}, False),
+    ],
+)
+def test_hosts_that_were_not_reached(verb: str, facts: dict[str, Any], expected: bool) -> None:
+    assert _ends.not_reached({"h1": facts}, verb) == (["h1"] if expected else [])
+    assert _ends.is_left_out(facts) == (facts is GONE or "unreachable" in facts.get("anqicms__asked", {}))
+
+
+@pytest.mark.parametrize(
+    "run, skip, own, known, included, word",
+    [
+        ("all", "", "", "", False, ""),
+        ("x", "", "", "", False, "no task of this run has the tag x. Known are: none."),
+        ("all", "y", "", "a", False, "no task of this run has the tag y. Known are: a."),
+        ("roll", "", "roll", "roll", False, ""),
+        ("nginx", "", "", "nginx", False, ""),  # somebody else's tasks are meant
+        ("nginx,nginxx", "", "", "nginx", False, "has the tag nginxx"),
+        ("always", "", "", "", False, "leave nothing to do"),
+        ("tagged", "", "", "", False, "leave nothing to do"),
+        ("untagged", "", "", "", False, ""),
+        ("all", "untagged", "", "", False, "leave nothing to do"),
+        ("tagged", "", "roll", "roll", False, ""),
+        ("roll", "", "", "roll", True, "use import_role, or apply"),
+        ("x", "", "", None, False, ""),  # what is included later may have it
+    ],
+)
+def test_tags(run: str, skip: str, own: str, known: str | None, included: bool, word: str) -> None:
+    ran, skipped, owned = (frozenset(text.split(",")) - {""} for text in (run, skip, own))
+    tags = _tags.Tags(ran, skipped, owned, known=None if known is None else frozenset(known.split(",")) - {""})
+    said = _tags.refusal(tags, included)
+    assert (word in said) if word else not said, said
 
 
 def test_an_id_that_the_host_does_not_have() -> None:
@@ -84,7 +145,7 @@ def test_batches(given: Any, expected: list[Any]) -> None:
     assert batches(given) == expected
 
 
-@pytest.mark.parametrize("given", [0, "0%", "", [], "ten", "-1", "1;2", "{{ x }}"])
+@pytest.mark.parametrize("given", [0, "0%", [], "ten", "-1", "1;2", "{{ x }}"])
 def test_batches_refuses_what_is_no_size(given: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="anqicms_serial"):
         batches(given)
@@ -222,17 +283,16 @@ def test_empty_list_is_a_host_without_instances() -> None:
     "value, word",
     [
         ("all", "'all'"),
-        ("", "must be a list"),
         ({"dir": "/www/a"}, "must be a list"),
-        ('[{"dir": "/www/a"}]', "With -e write it as JSON"),
-        (["/www/a"], "must be a dictionary with dir"),
+        ("/www/a", "With -e write it as JSON"),
+        (["/www/a"], "must be a list of dictionaries with dir"),
         ([{"port": 8001}], "missing required arguments: dir"),
         ([{"dir": "/www/a", "prot": 8001}], "prot"),
         ([{"dir": "/www/a", "port": "many"}], "port"),
     ],
 )
 def test_what_is_no_list_of_instances(value: Any, word: str) -> None:
-    with pytest.raises(ValueError, match="Nothing was done") as caught:
+    with pytest.raises(ValueError, match="anqicms_instances must be") as caught:
         _plan.listed(value, "restart")
     assert word in str(caught.value)
 

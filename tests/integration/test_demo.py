@@ -5,9 +5,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
+from instance import Instance, executables
+from watching import ProcessWatch
 
 DEMO = Path(__file__).resolve().parent.parent / "fleet" / "demo.py"
 # Restarts the named sites one after the other, each as often as it is named, without any protection of siblings:
@@ -56,3 +63,42 @@ def test_demo_refuses_a_directory_that_is_not_its_own(tmp_path: Path) -> None:
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert precious.read_text() == "keep"
+
+
+def forks(instance: Instance) -> list[int]:
+    """Processes that show the file of the instance, those that have executed nothing yet included."""
+    return [pid for pid, exe in executables() if exe == str(instance.binary)]
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+def test_a_child_between_fork_and_exec_is_no_process_of_the_instance(tmp_path: Path, orphan: bool) -> None:
+    """Nor is it when its parent has ended meanwhile."""
+    instance = Instance(tmp_path, "3.5.8", 1, "none")
+    shutil.copy("/bin/bash", instance.binary)
+    os.mkfifo(tmp_path / "fifo")
+    watch = ProcessWatch([instance])
+    watch.start()
+    # The subshell is a fork of the same file; both end when something is written into the FIFO.
+    with subprocess.Popen([instance.binary, "-c", "(read -r -t 20 line <> fifo); true"], cwd=tmp_path) as process:
+        until = time.monotonic() + 10
+        while len(forks(instance)) < 2 or not watch.changes:
+            assert time.monotonic() < until, "no child was seen"
+            time.sleep(0.01)
+        if orphan:
+            process.kill()
+            process.wait()
+        time.sleep(0.2)
+        assert instance.pid == (0 if orphan else process.pid)
+        (tmp_path / "fifo").write_text("end\n")
+    watch.finish()
+    assert [(change.pid, change.came) for change in watch.changes] == [(process.pid, True), (process.pid, False)]
+
+
+def test_children_that_execute_something_between_two_looks(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "3.5.8", 1, "none")
+    shutil.copy("/bin/bash", instance.binary)
+    seen: set[int] = set()
+    with subprocess.Popen([instance.binary, "-c", "for n in {1..400}; do /bin/true; done"]) as process:
+        while process.poll() is None:
+            seen.update(instance.pids())
+    assert seen == {process.pid}

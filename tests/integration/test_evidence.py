@@ -57,6 +57,7 @@ def stamp(seconds: float) -> str:
 
 def test_bundle_of_a_running_instance(site: Callable[..., Instance]) -> None:
     shop = site()
+    assert windows.within(10, lambda: "请手动在浏览器输入访问地址" in shop.log_text())  # its last line of a start
     bundle = Bundle(shop)
     assert bundle.json("instance.json")["pids"] == [shop.pid]
     assert bundle.json("oom_check.json")["coverage"]

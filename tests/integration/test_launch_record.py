@@ -83,7 +83,7 @@ def test_everything_is_as_before(tmp_path: Path, version: str) -> None:
         assert before.limits["7"] == [700, 900]
         first = windows.run(site)
         assert first["outcome"] == "done"
-        assert first["steps"][2]["result"]["notes"] == [NO_DATABASE]
+        assert windows.notes_of(first, 2) == [NO_DATABASE]
         same(before, captured(site.pid))
         windows.run(site, [{"graceful_stop": {}}])
         windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the stored record
@@ -143,7 +143,7 @@ def _kind(pid: int, name: str) -> str:
 
 @pytest.mark.root
 def test_another_users_site(place: Path) -> None:
-    """Root restarts it: user, group and groups are right, and the log is made by that user."""
+    """Root restarts it: user, group and groups are those of the user database, and the log is made by that user."""
     site = make_instance(place / "shop.example", "3.5.8")
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(site.dir)], check=True)
     state = place / "state"
@@ -161,8 +161,9 @@ def test_another_users_site(place: Path) -> None:
     result = windows.run(site, steps, state)
     assert result["outcome"] == "done", result
     after = captured(site.pid)
-    assert (after.uid, after.gid, sorted(after.groups)) == (NOBODY, NOBODY, [12, 34, NOBODY])
-    same(before, after)
+    assert (after.uid, after.gid, after.groups) == (NOBODY, NOBODY, [NOBODY])
+    assert "groups [12, 34, 65534]: it starts with" in str(result["steps"][-1]["result"]["notes"])
+    same(before._replace(groups=after.groups), after)
     status = Path(f"/proc/{site.pid}/status").read_text()
     assert f"Uid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}" in status
     assert f"Gid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}" in status
@@ -214,7 +215,7 @@ def test_control_group(tmp_path: Path, controllers: str) -> None:
         assert before.cgroups[controllers].endswith(group.name)
         result = windows.run(site)
         assert captured(site.pid).cgroups == before.cgroups
-        assert result["steps"][2]["result"]["notes"] == [NO_DATABASE]
+        assert windows.notes_of(result, 2) == [NO_DATABASE]
         site.kill()
         result = windows.run(site, [{"verified_start": {"stable_for": 0}}])  # from the record
         assert captured(site.pid).cgroups == before.cgroups
@@ -238,7 +239,7 @@ def test_a_control_group_that_is_gone_is_only_noted(tmp_path: Path) -> None:
         site.kill()
         result = windows.run(site, [{"verified_start": {"stable_for": 0}}])
         assert result["outcome"] == "done"
-        assert result["steps"][0]["result"]["notes"] == [
+        assert windows.notes_of(result, 0) == [
             "control group nothing:/no/such/group: its hierarchy is not mounted", NO_DATABASE]
     finally:
         site.kill()
@@ -292,6 +293,8 @@ def test_siblings_live_when_only_the_binary_was_rolled_back(tmp_path: Path) -> N
         older = make_instance(tmp_path / "older", "3.2.8", port=rolled.port)
         shutil.rmtree(rolled.dir / "lib")
         shutil.copytree(older.dir / "lib", rolled.dir / "lib", symlinks=True)
+        shutil.copy2(older.binary, rolled.dir / "new")
+        (rolled.dir / "new").replace(rolled.binary)
         rolled.limit_kills_to(tmp_path)
         result = windows.run(rolled)
         assert (result["outcome"], result["version"]) == ("done", "3.2.8")
@@ -311,7 +314,7 @@ def test_a_start_without_siblings_is_protected_too(tmp_path: Path) -> None:
         tools = tmp_path / "state" / _launch.SHIM_NAME
         changed = []
         for _unused in range(2):
-            assert windows.run(site)["steps"][2]["result"]["notes"] == [NO_DATABASE]
+            assert windows.notes_of(windows.run(site), 2) == [NO_DATABASE]
             assert path_of(site.pid) == f"{tools}:/usr/bin:/bin"
             same(before, captured(site.pid))
             changed.append({path.name: path.stat().st_mtime_ns for path in tools.iterdir()})
@@ -339,7 +342,7 @@ def test_other_programs_are_found_as_before(tmp_path: Path) -> None:
     site = make_instance(tmp_path / "shop.example", "3.5.8")
     context = windows.context_of(site)
     environment, notes = _shim.protect(context.state, context.instance, record, ("3.5.8",))
-    assert notes == []
+    assert notes == [f"PATH begins with {tmp_path / 'state' / _launch.SHIM_NAME}, which protects siblings"]
     done = subprocess.run(["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False,
                           capture_output=True)
     assert (done.returncode, done.stdout) == (1, b"converted by cwebp\n")

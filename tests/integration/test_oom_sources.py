@@ -290,7 +290,7 @@ def test_a6_37_inside_of_a_container_without_logs(noon: Noon, monkeypatch: pytes
     original, mounts = _procfs.read_text, f"31 23 0:26 / {group} rw - cgroup2 x rw,memory\n"
     monkeypatch.setattr(_procfs, "read_text",
                         lambda path, *more: mounts if path == "/proc/self/mountinfo" else original(path, *more))
-    record = SimpleNamespace(cgroups={"": "/"}, log=None, environment={}, uid=0, argv=[])
+    record = SimpleNamespace(cgroups={"": "/"}, log=None, environment={}, uid=0, argv=[], limits={})
     monkeypatch.setattr(Context, "stored_record", lambda _self: record)
     noon.counters(5)  # of the whole host, so of others too
     found = noon.check()

@@ -150,7 +150,7 @@ def launcher_of(shop: Instance, place: Path) -> _spawn.Launcher:
     _start.prepare(context, PARAMS)
     launcher, context.launcher = context.launcher, None
     context.close()
-    assert launcher is not None
+    assert isinstance(launcher, _spawn.Launcher)
     return launcher
 
 

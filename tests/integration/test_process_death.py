@@ -256,13 +256,43 @@ def test_a_stop_of_this_collection_is_told_as_one(site: Site, watch: Watch, tmp_
     shop = site()
     source = watch(shop)
     source.wait_until_seen(shop)
+    task_stops(shop, tmp_path)
+    (event,) = source.wait_for(1)
+    assert (event["cause"], event["deaths_last_hour"]) == ("admin_stop", 0)
+    assert "the task graceful_stop of this collection sent SIGTERM" in event["identity"]
+
+
+def task_stops(shop: Instance, tmp_path: Path) -> int:
+    pid = shop.pid
     arguments = {"ANSIBLE_MODULE_ARGS": {"dir": str(shop.dir), "state_dir": str(tmp_path / "state"), "timeout": 20}}
     module = paths.ROOT / "plugins" / "modules" / "graceful_stop.py"
     done = subprocess.run([sys.executable, str(module)], input=json.dumps(arguments), check=False, capture_output=True,
                           text=True, env=dict(os.environ, PYTHONPATH=str(paths.link_tree())))
     assert json.loads(done.stdout)["changed"], done.stdout
-    (event,) = source.wait_for(1)
-    assert (event["cause"], event["deaths_last_hour"]) == ("admin_stop", 0)
+    return pid
+
+
+@pytest.mark.parametrize("version, cause", [("3.5.8", "admin_stop"), ("3.2.1", "admin_kill")])
+def test_restarts_in_a_row_are_one_event_each_and_none_is_counted(site: Site, watch: Watch, tmp_path: Path,
+                                                                  version: str, cause: str) -> None:
+    """The last one happens while nobody watches."""
+    shop = site(version)
+    source = watch(shop)
+    pids = []
+    for number in range(3):
+        source.wait_until_seen(shop)
+        source.wait_for(number)
+        if number == 2:
+            source.end()
+        pids.append(task_stops(shop, tmp_path))
+        shop.start()
+    source.begin()
+    events = source.wait_for(3)
+    assert [(event["pid"], event["cause"], event["deaths_last_hour"]) for event in events] == [
+        (pid, cause, 0) for pid in pids]
+    assert [event["details"]["by"] for event in events] == ["graceful_stop"] * 3
+    assert {row["text"].split()[4] for event in events for row in event["evidence"]
+            if row["source"] == "journal.jsonl"} == {str(pid) for pid in pids}
 
 
 def test_a_kill_in_a_window_is_told_as_a_stop(site: Site, watch: Watch) -> None:
@@ -280,8 +310,9 @@ def test_a_kill_in_a_window_is_told_as_a_stop(site: Site, watch: Watch) -> None:
 @root
 def test_a_lock_that_a_stranger_holds_hides_no_death(site: Site, watch: Watch) -> None:
     shop = site()
-    for directory in (shop.dir, *shop.dir.parents[:3]):
-        directory.chmod(0o755)
+    for directory in (shop.dir, *shop.dir.parents):
+        if "pytest-" in str(directory):  # they are closed to others; the stranger must get to it
+            directory.chmod(0o755)
     source = watch(shop)
     source.wait_until_seen(shop)
     holder = subprocess.Popen(["flock", str(shop.dir), "sleep", "60"], user=65534, group=65534)
@@ -482,6 +513,12 @@ def test_a_directory_that_is_not_there(watch: Watch) -> None:
     assert source.process.poll() is None
 
 
+def remembered(source: Source) -> dict[str, Any]:
+    with suppress(FileNotFoundError):
+        return dict(json.loads(source.memory.read_text())["instances"])
+    return {}
+
+
 HOSTILE = r'''
 import json, sys
 def say(**row): print(json.dumps(row), flush=True)
@@ -496,6 +533,13 @@ say(what="died", instance="0afeedbd-shop.example", dir="/www", told=[1, 5.0, "cr
 say(what="state", instances=[])
 say(what="state", instances={"../x": {}, "0afeedbd-shop.example": 7})
 say(what="note", text="\x1b[2J" + "y" * 9000)
+died = '{"what": "died", "instance": "0afeedbd-shop.example", "incident": {}, "told": [1, %s, "crash", %s]}'
+for epoch in ("1" + "0" * 400, "1" * 5000, "1e400", "NaN", "-Infinity"):
+    print(died % (epoch, "null"), flush=True)
+for mark in ("[" * 200000, "[" * 400 + "]" * 400, '"' + "x" * 5000 + '"', "{}"):
+    print(died % ("5.0", mark), flush=True)
+print("[" * 200000 + "\n" + '{"a":' * 100000, flush=True)
+say(what="state", instances={"%08x-x" % number: dict(dir="/", seen=[[]] * 9) for number in range(3000)})
 incident["host"] = "web2.example"
 say(what="died", instance="0afeedbd-shop.example", dir="/www\x07", told=[1, 5.0, "crash", "m"], incident=incident)
 sys.stdin.read()
@@ -513,6 +557,9 @@ def test_a_host_that_lies_can_only_speak_of_itself(watch: Watch, tmp_path: Path)
     assert len(event["identity"]) < 2100
     assert len(event["evidence"]) == 100
     assert "\x1b" not in source.log
+    assert windows.within(10, lambda: "0afeedbd-shop.example" in remembered(source))
+    assert len(remembered(source)) == 500
+    assert source.memory.stat().st_size < 1 << 20 and source.process.poll() is None and source.watcher()
 
 
 def test_a_line_without_end_does_not_fill_the_memory(watch: Watch) -> None:

@@ -35,6 +35,24 @@ def test_real_releases_are_taken_from_directories_and_archives(monkeypatch: pyte
         releases.release_of("3.2.8")
 
 
+@pytest.mark.parametrize("wanted, found", [
+    ("2.5.3", "2.5.3"), ("3.2.8", "3.2.8"), ("3.5.8", "3.4.10"), ("3.4.2", "3.2.8"), ("2.3.6", "2.5.3")])
+def test_version_that_real_releases_lack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, found: str
+) -> None:
+    monkeypatch.delenv("RELEASES", raising=False)
+    assert releases.nearest(wanted) == wanted
+    monkeypatch.setenv("RELEASES", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="nor archives"):
+        releases.nearest(wanted)
+    for name in ("2.5.3", "v3.4.10", "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "anqicms").touch()
+    (tmp_path / "3.5.8").mkdir()  # without a binary
+    (tmp_path / "anqicms-linux-amd64-v3.2.8.zip").touch()
+    assert releases.nearest(wanted) == found
+
+
 def test_an_instance_without_a_database_stays_with_the_standin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RELEASES", str(tmp_path / "nothing"))
     instance = make_instance(tmp_path / "site", "3.5.8")

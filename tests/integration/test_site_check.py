@@ -65,13 +65,13 @@ STATES: list[tuple[str, Row, str, int, int | None]] = [
     ("first", FIRST, "ok", 200, 1),
     ("second", {**SECOND, "path": "/7.html", "contains": "Article 7 of site 2"}, "ok", 200, 2),
     ("second without an id", {"host": "second.example"}, "ok", 200, 2),
-    ("database gone at the start", {"host": "gone.example", "id": 3}, "default_site", 200, 1),
-    ("the same without an id", {"host": "gone.example"}, "default_site", 200, 1),
+    ("database gone at the start", {"host": "gone.example", "id": 3}, "answered_by_default", 200, 1),
+    ("the same without an id", {"host": "gone.example"}, "answered_by_default", 200, 1),
     ("a stranger that is meant", {"host": "alias.example", "id": 1}, "ok", 200, 1),
     ("wrong id", {"host": "second.example", "id": 4}, "wrong_id", 200, 2),
     ("closed", {"host": "closed.example", "id": 4}, "site_closed", 403, 4),
     ("closed on purpose", {"host": "closed.example", "id": 4, "status": 403, "contains": "back soon"}, "ok", 403, 4),
-    ("disabled", {"host": "disabled.example", "id": 5}, "default_site", 200, 1),
+    ("disabled", {"host": "disabled.example", "id": 5}, "answered_by_default", 200, 1),
     ("no such page", {**SECOND, "path": "/8.html"}, "unexpected_status", 404, 2),
     ("other content", {**SECOND, "contains": "Site 3"}, "content_missing", 200, 2),
     ("a robot's page", {**SECOND, "path": "/old", "contains": "Article 7"}, "ok", 200, 2),
@@ -87,7 +87,9 @@ def test_states(ask: Ask, site: Row, reason: str, status: int, number: int | Non
     (row,) = ask(site)
     assert (row["reason"], row["status"], row["id"]) == (reason, status, number), row
     assert row["ok"] == (reason == "ok")
-    assert bool(row["message"]) == (reason != "ok")
+    assert bool(row["message"]) == (reason != "ok" or row["identity"] == "not_proven")
+    proof = "id" if "id" in site else "base_url"
+    assert row["identity"] == (proof if reason == "ok" else None)
     assert row["host"] == site["host"] and isinstance(row["ms"], int)
 
 
@@ -96,7 +98,7 @@ def test_all_sites_are_named_in_the_failure(many: Sites) -> None:
     with pytest.raises(LifecycleError) as caught:
         _site_check.check(windows.context_of(many.instance), options(sites=sites))
     assert caught.value.msg.startswith("2 of 3 sites of ")
-    assert "default_site: gone.example (http://127.0.0.1:" in caught.value.msg
+    assert "answered_by_default: gone.example (http://127.0.0.1:" in caught.value.msg
     assert "site_closed: closed.example" in caught.value.msg
     assert [row["ok"] for row in caught.value.result["sites"]] == [True, False, False]
 
@@ -104,6 +106,36 @@ def test_all_sites_are_named_in_the_failure(many: Sites) -> None:
 def test_the_default_site_is_asked_when_none_is_listed(many: Sites) -> None:
     (row,) = check(many.instance)
     assert (row["host"], row["reason"], row["id"]) == ("127.0.0.1", "ok", 1)
+
+
+def test_a_default_site_without_a_base_url(tmp_path: Path, db: MariaDB) -> None:
+    """It answers for any host, so that a site that is not served looks well by itself, and not beside others."""
+    sites = prepared(tmp_path / "site", db)
+    sites.configure(base_url="", site_name="Site 1")
+    sites.add(3, "gone.example")
+    sites.drop_database(3)
+    first, second, gone = ({"host": f"{name}.example"} for name in ("first", "second", "gone"))
+
+    def told(*asked: Row) -> list[tuple[str, str | None]]:
+        return [(row["reason"], row["identity"]) for row in check(sites.instance, *asked)]
+
+    bad = ("answered_by_default", None)
+    try:
+        sites.instance.start()
+        (row,) = check(sites.instance, gone)
+        assert (row["ok"], row["identity"], row["id"]) == (True, "not_proven", 1)
+        assert "give id or contains" in row["message"].lower()
+        assert told(first, second) == [("ok", "not_proven"), ("ok", "base_url")]
+        assert told(first, second, gone) == [bad, ("ok", "base_url"), bad]
+        assert told({**first, "id": 1}, gone) == [("ok", "id"), bad]
+        assert told({**first, "contains": "Site 1"}, gone) == [("ok", "page"), bad]
+        assert told({**gone, "contains": "Site 3"}) == [("content_missing", None)]
+        context = windows.context_of(sites.instance)
+        with pytest.raises(LifecycleError, match=r"as it does for first\.example; if that is meant, give id: 1"):
+            _site_check.check(context, options(sites=[{**first, "id": 1}, gone]))
+        context.close()
+    finally:
+        sites.instance.kill()
 
 
 def test_the_application_sees_a_browser_and_no_proxy_of_the_environment(
@@ -195,7 +227,7 @@ def test_admin_host(tmp_path: Path, db: MariaDB, version: str) -> None:
         assert reasons(FIRST, SECOND, gone) == ["admin_host"] * 3
         assert reasons() == ["ok"]  # the default site that nobody has listed, with a remark
         by = {"admin_host": "admin.example"}
-        assert reasons({**FIRST, **by}, {**SECOND, **by}, {**gone, **by}) == ["ok", "ok", "default_site"]
+        assert reasons({**FIRST, **by}, {**SECOND, **by}, {**gone, **by}) == ["ok", "ok", "answered_by_default"]
         assert reasons({**SECOND, **by, "contains": "Site 2"}, {**gone, **by, "contains": "Site 3"}) == [
             "ok", "content_missing"]
         assert reasons({**FIRST, "admin_host": "wrong.example"}) == ["admin_host"]

@@ -86,7 +86,7 @@ def test_login_is_needed(site: Callable[..., Instance]) -> None:
     instance = site("3.5.8")
     for action in ("dump", "restore", "export"):
         assert b'"code":1001' in instance.get(f"/system/api/plugin/backup/{action}", method="POST")[1]
-    assert not (instance.dir / "data").exists()
+    assert not (instance.dir / "data" / "backup").exists()
 
 
 def test_restore_in_the_background(shop: Callable[..., Instance], db: MariaDB) -> None:
@@ -181,7 +181,7 @@ def test_further_site_has_its_own_directory(shop: Callable[..., Instance], db: M
     assert within(5, lambda: [mode for _name, mode in held(instance, root)] == ["w"]) and not held(instance)
     assert within(10, lambda: not held(instance, root))
     (path,) = (root / "data" / "backup").iterdir()
-    assert "Article 7 of site 2" in path.read_text() and not (instance.dir / "data").exists()
+    assert "Article 7 of site 2" in path.read_text() and not (instance.dir / "data" / "backup").exists()
 
 
 def test_further_site_without_a_database(site: Callable[..., Instance]) -> None:

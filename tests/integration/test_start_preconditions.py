@@ -91,7 +91,7 @@ def test_a_real_database_that_was_stopped(tmp_path: Path) -> None:
             assert "it refuses connections" in refused(shop).msg
             server.start()
             result = windows.run(shop)
-            assert (result["outcome"], result["steps"][2]["result"]["notes"]) == ("done", [])
+            assert (result["outcome"], windows.notes_of(result, 2)) == ("done", [])
     finally:
         shop.kill()
 
@@ -151,7 +151,7 @@ def test_variables_of_the_start_name_the_database(site: Callable[..., Instance],
     assert SECRET not in error.msg
     name_database(shop, "127.0.0.1", gone if environment_wins else there)
     result = windows.run(shop, steps(there if environment_wins else gone))
-    assert (result["outcome"], result["steps"][2]["result"]["notes"]) == ("done", [])
+    assert (result["outcome"], windows.notes_of(result, 2)) == ("done", [])
 
 
 def test_variables_of_the_running_process_name_it_too(site: Callable[..., Instance], database: socket.socket) -> None:
@@ -187,7 +187,7 @@ def test_accepted_by_name(site: Callable[..., Instance]) -> None:
     result = windows.run(shop, start_with(accept_hazards=["database_unreachable"]))
     assert (result["outcome"], result["state"]) == ("done", "running")
     assert shop.pid != before
-    notes = result["steps"][2]["result"]["notes"]
+    notes = windows.notes_of(result, 2)
     assert notes[0].startswith("database_unreachable is accepted: its database cannot be reached")
 
 
@@ -342,5 +342,6 @@ def test_one_database_of_several_instances_is_asked_once(site: Callable[..., Ins
     assert len(rows) == 3
     database.setblocking(False)
     database.accept()[0].close()
+    database.accept()[0].close()  # a client's, which waits in vain: the others are not asked then
     with pytest.raises(BlockingIOError):
         database.accept()

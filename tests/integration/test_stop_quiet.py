@@ -372,7 +372,9 @@ def test_restart_in_the_middle_of_a_restore_loses_nothing(
     instance = shop(version, restore_ms=4000)
     pid = instance.pid
     instance.backup()
-    (path,) = (instance.dir / "data" / "backup").iterdir()
+    folder = instance.dir / "data" / "backup"
+    assert within(10, lambda: folder.is_dir() and any(folder.iterdir()))
+    (path,) = folder.iterdir()
     assert within(10, lambda: "dumping.all.done" in instance.log_text())
     asking = in_background(instance, "restore", path.name)
     assert within(10, lambda: 0 < articles(db, instance) < ARTICLES)
@@ -387,7 +389,7 @@ def test_restart_in_the_middle_of_a_restore_loses_nothing(
 @pytest.mark.parametrize("version", ["2.5.3", "3.5.8"])
 def test_stop_in_the_middle_of_a_backup_leaves_it_whole(www: Path, base: Path, version: str) -> None:
     instance = make_instance(www / "shop.example", version)
-    instance.knobs(no_database=True, backup_ms=2500)
+    instance.knobs(no_database=True, backup_ms=6000)
     pid = instance.start()
     in_background(instance, "dump")
     folder = instance.dir / "data" / "backup"
@@ -430,7 +432,7 @@ def test_slow_visitor_who_downloads_a_backup(www: Path, base: Path) -> None:
 
 def test_backup_of_a_further_site(www: Path, base: Path) -> None:
     instance = make_instance(www / "shop.example", "3.5.8")
-    instance.knobs(no_database=True, backup_ms=2000, second_site="second.example")
+    instance.knobs(no_database=True, backup_ms=6000, second_site="second.example")
     pid = instance.start()
     instance.backup(host="second.example")
     root = www / "shop.example-2"

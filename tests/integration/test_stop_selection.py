@@ -339,7 +339,7 @@ while True:
     signal.pause()
 """, wait=False)
     try:
-        assert within(60, (crowd.dir / "ready").exists), (crowd.dir / "running.log").read_text()
+        assert within(180, (crowd.dir / "ready").exists), (crowd.dir / "running.log").read_text()
         took = []
         for _unused in range(3):
             begin = time.monotonic()

@@ -161,9 +161,43 @@ def test_progress_line_is_one_harmless_line() -> None:
         "step": "verified_start", "index": 3, "of": 3, "text": "\x1b[2Jred", "elapsed_ms": 1500, "left_ms": 61000})
     assert line == "window [web1 /www/a?b]: step 3/3 verified_start (?[2Jred), 1.5 s so far, 61 s until its deadline"
     assert action.progress_line("h", "/d", {}) == "window [h /d]: beginning, 0.0 s so far"
+    negative = action.progress_line("h", "/d", {"elapsed_ms": -5, "left_ms": -9000})
+    assert negative == "window [h /d]: beginning, 0.0 s so far, 0 s until its deadline"
+
+
+@pytest.mark.parametrize("where", [
+    None, "text", [], {"elapsed_ms": "********", "left_ms": []}, {"elapsed_ms": float("nan"), "left_ms": 1e300},
+    {"elapsed_ms": None, "left_ms": True}])
+def test_progress_line_takes_whatever_a_host_says(where: object) -> None:
+    assert action.progress_line("h", "/d", where) == "window [h /d]: beginning, 0.0 s so far"
 
 
 def test_without_private() -> None:
     given = {"invocation": {"module_args": {"dir": "/a", "internal": {"token": "x", "wait": 1}}}}
     assert action.without_private(given) == {"invocation": {"module_args": {"dir": "/a"}}}
     assert action.without_private({"msg": "a"}) == {"msg": "a"}
+
+
+def _looked(core: str, shop: Instance, verb: str, **more: Any) -> tuple[Result, bool]:
+    """The result of a look, and whether the module of the window did it."""
+    words = command(core, shop, "-vvv", "-e", f"anqicms__verb={verb}")
+    words[words.index("anqicms.lifecycle.window")] = "anqicms.lifecycle.instance_info"
+    options = dict(dir=str(shop.dir), state_dir=str(shop.dir.parent / "state"), **more)
+    words[words.index("-a") + 1] = json.dumps(options)
+    env = environment(interpreter((3, 13)))
+    done = subprocess.run(words, env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=False)
+    return result_of(done.stdout), "AnsiballZ_window" in done.stdout
+
+
+@pytest.mark.parametrize("core", ["2.16", "2.19", "2.21"])
+def test_a_look_before_a_window_is_a_look(shop: Instance, core: str) -> None:
+    """Ansible packs a module once in a run: where a window follows, its module does the look, and nobody sees it."""
+    (own, packed_own), (other, packed_other) = (_looked(core, shop, verb) for verb in ("stop", "restart"))
+    assert (packed_own, packed_other) == (False, True)
+    assert own.keys() == other.keys() and "internal" not in json.dumps(other)
+    (row,), (same,) = own["instances"], other["instances"]
+    assert row.keys() == same.keys()
+    assert [row[key] for key in ("id", "dir", "state", "pids", "port", "version")] == [
+        same[key] for key in ("id", "dir", "state", "pids", "port", "version")]
+    refused, _packed = _looked(core, shop, "restart", serch=["/srv"])
+    assert "serch" in refused["msg"] and "Supported parameters" in refused["msg"]

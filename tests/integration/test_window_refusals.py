@@ -42,10 +42,12 @@ def refused(shop: Instance, steps: Any = None, base: Path | None = None) -> str:
 
 
 WRONG_STEPS = [
-    ([{"gracefull_stop": {}}], "unknown step gracefull_stop; known are command, graceful_stop"),
+    ([{"gracefull_stop": {}}],
+     "unknown step gracefull_stop; known are command, config, database, graceful_stop, keep_files"),
     ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
     ([{}], "one key is expected"),
-    ([{"graceful_stop": {"time_out": 1}}], "unknown option time_out; known are force, idle_timeout, quiet_timeout,"),
+    ([{"graceful_stop": {"time_out": 1}}],
+     "unknown option time_out; known are force, idle_timeout, migration_timeout,"),
     ([{"graceful_stop": {"timeout": "soon"}}], "timeout"),
     ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
     ([{"graceful_stop": {"force": "always"}}], "force"),
@@ -231,6 +233,7 @@ def test_recover_only(shop: Instance) -> None:
     pid = shop.pid
     result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["changed"]) == ("unchanged", False)
+    assert (result["state"], result["pid_before"], result["pid_after"]) == ("running", pid, pid)
     with pytest.raises(LifecycleError, match="takes no steps"):
         _window_call.run(windows.ModuleCall(shop, recover="only"))
     with pytest.raises(LifecycleError, match="steps is empty"):
@@ -240,6 +243,7 @@ def test_recover_only(shop: Instance) -> None:
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
     planned = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only", check_mode=True))
     assert (planned["outcome"], planned["changed"], planned["interrupted"]["run_id"]) == ("planned", True, "cut")
+    assert (planned["state"], planned["pid_before"]) == ("running", pid)
     result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
     assert result["recovered"] == "unfinished run cut: it ran"
