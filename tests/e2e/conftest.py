@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -18,8 +21,9 @@ from e2e.bed import Bed, Host
 from e2e.playing import CORES, Player
 from e2e.sites import Site
 from fleet import Fleet
+from mariadb import MariaDB
 
-VERSION = "3.5.8"
+VERSION = releases.nearest("3.5.8")
 Maker = Callable[..., Fleet]
 
 
@@ -35,6 +39,15 @@ def default_core() -> str:
     return _installed(venvs.default_core(pythons.discover()))
 
 
+@pytest.fixture(scope="module")
+def kernel_log() -> Iterator[None]:
+    """No other file has processes killed for memory meanwhile: all kills of a machine stand in one kernel log."""
+    path = Path(tempfile.gettempdir(), f"anqicms-tests-kernel-log-{os.geteuid()}.lock")
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _installed(core: str) -> str:
     try:
         venvs.ensure("core-" + core)
@@ -45,11 +58,15 @@ def _installed(core: str) -> str:
 
 @pytest.fixture
 def make_fleet(tmp_path: Path) -> Iterator[Maker]:
-    """Make and start a fleet of so many hosts with one instance each; keywords are the stand-in's settings."""
+    """Make and start a fleet of so many hosts with one instance each; keywords are the stand-in's settings.
+
+    A test that gives some is marked `standin`, or takes them from `for_standin` where it does without them as well.
+    """
     made: list[Fleet] = []
 
     def make(hosts: int = 4, version: str = VERSION, **knobs: Any) -> Fleet:
         real = releases.real_releases() is not None
+        assert not (real and knobs), f"a real release knows none of {knobs}"
         fleet = Fleet(tmp_path / f"fleet{len(made)}", with_database=real)
         made.append(fleet)
         for number in range(1, hosts + 1):
@@ -62,6 +79,11 @@ def make_fleet(tmp_path: Path) -> Iterator[Maker]:
     yield make
     for fleet in made:
         fleet.remove()
+
+
+def for_standin(**knobs: Any) -> dict[str, Any]:
+    """Settings that make a moment of the stand-in longer; real releases have it as it is."""
+    return {} if releases.real_releases() else knobs
 
 
 @pytest.fixture
@@ -96,22 +118,26 @@ def systemd_host(bed: Bed) -> Host:
 
 @pytest.fixture
 def site(plain_host: Host) -> Iterator[Site]:
-    """A stand-in on the plain host, laid out and not started."""
+    """An instance on the plain host, laid out and not started."""
     yield from _site(plain_host)
 
 
 @pytest.fixture
 def systemd_site(systemd_host: Host) -> Iterator[Site]:
-    """A stand-in on the host with systemd, laid out and not started."""
+    """An instance on the host with systemd, laid out and not started."""
     yield from _site(systemd_host)
 
 
 def _site(host: Host) -> Iterator[Site]:
-    if releases.real_releases() is not None:
-        pytest.skip("the hosts of the bed have no database for a real release")
-    made = Site(host, f"site{os.urandom(3).hex()}", VERSION)
-    yield made
-    made.end()
+    """With a database in the network of its host where it is a real release, which needs one."""
+    name = f"site{os.urandom(3).hex()}"
+    with ExitStack() as stack:
+        db = None
+        if releases.real_releases():
+            db = stack.enter_context(MariaDB(host.bed.root / host.name / f"{name}-db", network=host.namespace))
+        made = Site(host, name, VERSION, db)
+        stack.callback(made.end)
+        yield made
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple, Sequence, TypeVar
@@ -51,12 +52,14 @@ class Player:
     def __init__(self, core: str, directory: Path, prefix: Sequence[str] = ()) -> None:
         self.core, self.directory, self.prefix = core, directory, list(prefix)
         self.bin = paths.VENVS / f"core-{core}" / "bin"
+        # Not below the test's directory: the path of a socket has 108 bytes at most.
+        self.sockets = tempfile.TemporaryDirectory(prefix="anqicms-ssh-", ignore_cleanup_errors=True)
         self.env = {
             **paths.private_env([self.bin]),
             "ANSIBLE_SHOW_CUSTOM_STATS": "1",
             "ANSIBLE_HOST_KEY_CHECKING": "0",
             "ANSIBLE_DEPRECATION_WARNINGS": "1",
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp"),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": self.sockets.name,
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
         }
         if not self.prefix:  # here the 'remote' directory is this machine's own, which others use too
@@ -86,11 +89,11 @@ class Player:
             )
         return Playing(process, log)
 
-    def play(self, playbook: str, inventory: Path, *arguments: str, timeout: float = 120.0) -> Run:
+    def play(self, playbook: str, inventory: Path, *arguments: str, timeout: float = 240.0) -> Run:
         """Run a playbook to its end."""
         return self.begin(playbook, inventory, *arguments).wait(timeout)
 
-    def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = 120.0) -> Run:
+    def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = 240.0) -> Run:
         """One module of the collection, its result in one line after `=>`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         argv = [*self.prefix, str(self.bin / "ansible"), pattern, "-i", str(inventory), "--one-line", "-m",
@@ -118,7 +121,7 @@ class Playing:
             kill(pid)
         self.process.wait(20)
 
-    def wait(self, timeout: float = 120.0) -> Run:
+    def wait(self, timeout: float = 240.0) -> Run:
         """Its end. Raises AssertionError with the output when it takes longer, in seconds."""
         try:
             status = self.process.wait(timeout)
@@ -173,7 +176,7 @@ def journal(state_dir: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def until(look: Callable[[], T], what: str, seconds: float = 30.0, pause: float = 0.005) -> T:
+def until(look: Callable[[], T], what: str, seconds: float = 90.0, pause: float = 0.005) -> T:
     """Wait for a true value and return it. Raises AssertionError that names what did not come."""
     end = time.monotonic() + seconds
     while True:

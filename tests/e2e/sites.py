@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in on a host of the bed, started over ssh as an operator would, and the inventory to reach it."""
+"""An instance on a host of the bed, started over ssh as an operator would, and the inventory to reach it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from e2e.bed import Bed, Host
 from e2e.playing import journal, until
 from instance import Instance, make_instance
+from mariadb import MariaDB
 
 STATE = "var/lib/anqicms-lifecycle"
 WWW = 1001
@@ -24,12 +25,13 @@ MARK = {"ANQ_MARK": "kept by the restart", "PATH": "/usr/bin:/bin", "LANG": "C.U
 class Site:
     """One instance below /www of a host, run by its user www."""
 
-    def __init__(self, host: Host, name: str, version: str) -> None:
+    def __init__(self, host: Host, name: str, version: str, db: MariaDB | None = None) -> None:
         self.host, self.name = host, name
-        self.instance: Instance = make_instance(host.www / name, version)
+        self.instance: Instance = make_instance(host.www / name, version, db=db)
         self.dir = f"/www/{name}"
 
     def knobs(self, **values: int) -> None:
+        """Settings of the stand-in, for a test that is marked `standin`."""
         self.instance.knobs(no_database=True, **values)
 
     def start(self, preparation: str = "true", groups: str = "1001,1500") -> int:

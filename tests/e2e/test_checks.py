@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from e2e.conftest import Maker
+import pytest
+import releases
+from e2e.conftest import VERSION, Maker
 from e2e.playing import Player
 from instance import Instance
 
 QUICK = ("-e", "anqicms_stable_for=0.1")
+HAS_SITEINFO = releases.numbers(VERSION) >= (3, 0, 5)
 
 
 def listing(instance: Instance, **site: Any) -> list[str]:
@@ -29,8 +32,9 @@ def test_restart_reads_the_log_and_asks_the_sites(player: Player, make_fleet: Ma
     assert run.status == 0, run.output
     (record,) = run.results["h1"]
     assert (record["findings"], record["pid_after"]) == ([], instance.pid)
-    assert record["sites"] == [{"host": "shop.example", "ok": True, "reason": "ok"}]
-    assert "log: clean  sites: 1 ok" in run.output
+    identity = "id" if HAS_SITEINFO else "not_proven"
+    assert record["sites"] == [{"host": "shop.example", "ok": True, "reason": "ok", "identity": identity}]
+    assert "log: clean  sites: 1 ok" in run.output and ("not_proven" in run.output) == (not HAS_SITEINFO)
 
 
 def test_site_that_is_not_itself_fails_and_its_instance_runs(player: Player, make_fleet: Maker) -> None:
@@ -46,6 +50,7 @@ def test_site_that_is_not_itself_fails_and_its_instance_runs(player: Player, mak
     assert instance.pid not in (0, before), "it was restarted, and runs on"
 
 
+@pytest.mark.standin("a migration that fails")
 def test_error_in_the_log_fails_unless_ignored(player: Player, make_fleet: Maker) -> None:
     fleet = make_fleet(1, says="migrate table error  Error 1146 (42S02): Table 'shop.tags' doesn't exist")
     run = player.play("restart", fleet.inventory, *QUICK)
@@ -68,5 +73,21 @@ def test_start_reads_the_log_and_asks_the_sites(player: Player, make_fleet: Make
     assert (plan.status, instance.pid) == (0, 0), plan.output
     run = player.play("start", fleet.inventory, *QUICK, *listing(instance))
     assert run.status == 0, run.output
-    assert "log: clean  sites: 1 ok" in run.output
+    assert "log: clean  sites: 1 ok (identity: not_proven for shop.example)" in run.output, "it has no base URL"
     assert run.results["h1"][0]["pid_after"] == instance.pid
+
+
+@pytest.mark.skipif(not HAS_SITEINFO, reason="an older version has one site, and no siteinfo")
+def test_a_site_that_the_default_one_answers_for_fails_where_several_are_listed(
+    player: Player, make_fleet: Maker
+) -> None:
+    """The role hands all of them to one check, where they are compared."""
+    fleet = make_fleet(1)
+    instance = fleet.instances[0]
+    sites = [{"host": "shop.example", "id": 1}, {"host": "blog.example"}]
+    entry = {"dir": str(instance.dir), "port": instance.port, "sites": sites}
+    run = player.play("restart", fleet.inventory, *QUICK, "-e", json.dumps({"anqicms_instances": [entry]}))
+    assert run.status == 2, run.output
+    (record,) = run.results["h1"]
+    assert [(site["ok"], site["reason"]) for site in record["sites"]] == [(True, "ok"), (False, "answered_by_default")]
+    assert "sites: blog.example answered_by_default" in run.output

@@ -24,7 +24,11 @@ from e2e.conftest import VERSION
 from e2e.playing import Player, until
 from instance import Instance, make_instance
 
-pytestmark = pytest.mark.root
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.standin("it takes memory when it is asked to"),
+    pytest.mark.usefixtures("kernel_log"),
+]
 LIMIT = 192
 CONFIG = """\
 [containers]

@@ -35,6 +35,7 @@ BOUNDARIES = (
 UNTOUCHED = ("begin", "guardian", "worker", "step graceful_stop")
 SURVIVED = ("ansible-playbook", "module", "worker")
 ALL_AT_ONCE = "worker and guardian"
+TAKES_ITS_TIME = pytest.mark.standin("the time that it takes to end and to start")
 
 
 def reached(fleet: Fleet, boundary: str) -> bool:
@@ -94,12 +95,14 @@ def check_survived(player: Player, fleet: Fleet, victim: str, boundary: str) -> 
         assert "guardian" in run.results["h1"][0]["reason"]
 
 
+@TAKES_ITS_TIME
 @pytest.mark.parametrize("victim", SURVIVED)
 def test_instance_runs_again_without_a_new_run(default_player: Player, make_fleet: Maker, victim: str) -> None:
     check_survived(default_player, make_fleet(1, **SLOW), victim, ASKED)
 
 
 @pytest.mark.soak
+@TAKES_ITS_TIME
 @pytest.mark.parametrize("boundary", BOUNDARIES[:-1])
 @pytest.mark.parametrize("victim", SURVIVED)
 def test_instance_runs_again_at_every_boundary(
@@ -123,6 +126,7 @@ def check_put_right(player: Player, fleet: Fleet, playbook: str, boundary: str) 
         assert run.results["h1"][0]["pid_after"] == pid
 
 
+@TAKES_ITS_TIME
 @pytest.mark.parametrize("playbook", ["recover", "restart"])
 def test_death_of_worker_and_guardian_is_put_right(default_player: Player, make_fleet: Maker, playbook: str) -> None:
     fleet = make_fleet(1, **SLOW)
@@ -130,6 +134,7 @@ def test_death_of_worker_and_guardian_is_put_right(default_player: Player, make_
 
 
 @pytest.mark.soak
+@TAKES_ITS_TIME
 @pytest.mark.parametrize("boundary", BOUNDARIES[2:])
 @pytest.mark.parametrize("playbook", ["recover", "restart"])
 def test_death_of_both_at_every_boundary(
@@ -139,6 +144,7 @@ def test_death_of_both_at_every_boundary(
 
 
 @pytest.mark.root
+@TAKES_ITS_TIME
 @pytest.mark.parametrize("victim", ["sshd", "sudo"])
 def test_ssh_and_become_side(bed: Bed, remote: Player, site: Site, victim: str) -> None:
     site.knobs(**SLOW)
@@ -152,7 +158,7 @@ def test_ssh_and_become_side(bed: Bed, remote: Player, site: Site, victim: str) 
         assert pids, site.host.run("/bin/ps", "-ef").output
         site.host.kill(pids)
         run = playing.wait(60)
-    assert site.events()[-1] == "end"
+    assert site.events()[-1] == "end", run.output
     assert site.answers() and site.pid != before
     assert run.status == 0, run.output
     assert run.outcomes == {site.host.name: ["done"]}, run.output

@@ -16,24 +16,28 @@ from typing import Any, Callable, Iterator
 
 import memory_groups
 import pytest
+import releases
 from e2e.bed import Bed
+from e2e.conftest import VERSION
 from e2e.playing import Player, Run
 from e2e.sites import Site, write_inventory
 from fleet import Fleet
 from instance import Instance
 
-VERSION = "3.5.8"
-SECRET = "anq-secret"  # the password of the database in the config.json of every stand-in
+SECRET = "anq-secret"  # the password of the database in the config.json of every instance
+# Several of one host that kill each other when they start have a hazard each.
+WELL = "attention" if (3, 2, 2) <= releases.numbers(VERSION) < (3, 4, 7) else "fine"
 Record = dict[str, Any]
+pytestmark = pytest.mark.usefixtures("kernel_log")
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Host web1 with four instances and web2 with one, and web9, where nothing listens. All ran before the window."""
-    fleet = Fleet(tmp_path / "fleet", with_database=False)
+    fleet = Fleet(tmp_path / "fleet", with_database=releases.real_releases() is not None)
     web1, web2 = fleet.add_host("web1"), fleet.add_host("web2")
     for host, name in ((web1, "starved"), (web1, "killed9"), (web1, "scripted"), (web1, "panicked"), (web2, "well")):
-        fleet.add_instance(host, name, VERSION).knobs(no_database=True)
+        fleet.add_instance(host, name, VERSION)
     try:
         fleet.start()
         with fleet.inventory.open("a") as inventory:
@@ -97,6 +101,7 @@ def ended(instance: Instance) -> None:
 
 
 @memory_groups.needed
+@pytest.mark.standin("it takes memory when it is asked to")
 def test_fleet_with_deaths(player: Player, fleet: Fleet, tmp_path: Path) -> None:
     before = player.play("diagnose", fleet.inventory, *window(time.time()))  # it notes which process is whose
     assert urgencies(before) == {**{one.dir.name: "fine" for one in fleet.instances}, "web9": "unknown"}, before.output
@@ -149,8 +154,8 @@ def test_check_mode_says_the_same(default_player: Player, fleet: Fleet) -> None:
 
 def ordered(run: Run) -> list[str]:
     """The first words of the rows of the table."""
-    table = run.output[run.output.rindex('"urgency '):].splitlines()[1:]
-    words = [row.split('"')[1].split(" ")[0] for row in table if '"' in row]
+    table = run.output[run.output.rindex("\nurgency ") :].strip().splitlines()[1:]
+    words = [row.split(" ")[0] for row in table]
     known = ("killed", "likely", "crashed", "unknown", "died", "down", "attention", "restarted", "fine")
     return [word for word in words if word in known]
 
@@ -216,15 +221,16 @@ def test_damaged_instance_is_a_row_and_hides_no_other(
     run = default_player.play("diagnose", fleet.inventory, *window(time.time()), *collect)
     found = urgencies(run)
     assert found["killed9"] != "fine" and said in run.output, run.output
-    assert {found[name] for name in ("starved", "scripted", "panicked", "well")} == {"fine"}
+    assert {found[name] for name in ("starved", "scripted", "panicked", "well")} == {WELL}
     for path in (default_player.directory / "anqicms-diagnose").rglob("*"):
         assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
 
 
-def test_time_that_is_none_is_unknown_and_said(default_player: Player, fleet: Fleet) -> None:
+def test_time_that_is_none_is_refused_before_anything_is_looked_at(default_player: Player, fleet: Fleet) -> None:
     run = default_player.play("diagnose", fleet.inventory, "-e", "anqicms_since=yesterday", "--limit", "web2")
-    assert urgencies(run) == {"well": "unknown"}
-    assert "'yesterday' is no time such as" in run.output
+    assert run.status == 2 and run.stats == {}, run.output
+    assert "anqicms_since must be a time such as 2026-01-31T12:00:00" in run.output
+    assert "It is 'yesterday' (extra variable). Nothing was looked at or touched." in run.output
 
 
 def test_nobody_is_reachable_and_the_report_cannot_be_written(default_player: Player, tmp_path: Path) -> None:
@@ -233,11 +239,10 @@ def test_nobody_is_reachable_and_the_report_cannot_be_written(default_player: Pl
     report = f"anqicms_report={tmp_path}/missing/report.json"
     run = default_player.play("diagnose", tmp_path / "hosts.json", "-e", report)
     assert run.status == 2 and "missing does not exist" in run.output, run.output
-    assert run.output.count("! unreachable: ") == 2 and '"2 unknown."' in run.output
+    assert run.output.count("! unreachable: ") == 2 and "\n2 unknown.\n" in run.output
 
 
 def test_user_without_rights_is_told_what_it_does_not_see(bed: Bed, remote: Player, site: Site) -> None:
-    site.knobs()
     site.start()
     inventory = write_inventory(bed, [site], remote.directory / "hosts.json", "ops")
     values = json.loads(inventory.read_text())

@@ -190,7 +190,6 @@ def runs(site: Site, pid: int) -> bool:
 
 @pytest.mark.root
 def test_what_somebody_else_put_there_is_shown_and_left_alone(bed: Bed, remote: Player, site: Site) -> None:
-    site.knobs()
     before = site.start()
     stranger = strangers_copy(site)
     try:

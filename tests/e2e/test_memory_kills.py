@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-import releases
 from e2e.bed import Bed, Host
 from e2e.conftest import VERSION
 from e2e.playing import Player, until
 from e2e.sites import Site, write_inventory
 
-pytestmark = pytest.mark.root
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.standin("it takes memory when it is asked to"),
+    pytest.mark.usefixtures("kernel_log"),
+]
 Result = dict[str, Any]
 UNIT = """\
 [Service]
@@ -63,8 +66,6 @@ class Unit(Site):
 
 @pytest.fixture(scope="module")
 def host(bed: Bed) -> Host:
-    if releases.real_releases() is not None:
-        pytest.skip("the hosts of the bed have no database for a real release")
     made = bed.add("systemd-kmsg")
     until(lambda: made.run("/bin/journalctl", "-q", "-k", "-n", "1").output, "the journal has the kernel's log", 20)
     return made
@@ -74,8 +75,6 @@ def host(bed: Bed) -> Host:
 def units(host: Host) -> Iterator[list[Unit]]:
     """Two instances of one host."""
     made = [Unit(host, f"{name}{os.urandom(3).hex()}", VERSION) for name in ("shop", "blog")]
-    for unit in made:
-        unit.knobs()
     yield made
     for unit in made:
         unit.end()

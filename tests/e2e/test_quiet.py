@@ -12,11 +12,12 @@ from e2e.playing import Player, until
 from fleet import Fleet
 from instance import Instance
 
+pytestmark = pytest.mark.standin("the time that a backup takes; the application does one for administrators only")
+
 
 @pytest.fixture
-def one(make_fleet: Maker, monkeypatch: pytest.MonkeyPatch) -> tuple[Fleet, Instance]:
-    """A host whose instance, a stand-in, takes its time for a backup."""
-    monkeypatch.delenv("RELEASES", raising=False)
+def one(make_fleet: Maker) -> tuple[Fleet, Instance]:
+    """A host whose instance takes its time for a backup."""
     fleet = make_fleet(1, backup_ms=20000)
     instance = fleet.hosts[0].instances[0]
     return fleet, instance

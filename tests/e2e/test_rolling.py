@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
-from e2e.conftest import Maker
+from e2e.conftest import VERSION, Maker, for_standin
 from e2e.playing import Player, journal, until
 from fleet import Fleet
+from instance import Instance
 
 BATCHES = ("-e", "anqicms_serial=1,2", "-e", "anqicms_stable_for=0.1")
+SKIP = ("-e", "anqicms_unreachable=skip")
 
 
 def pids(fleet: Fleet) -> dict[str, int]:
@@ -26,6 +29,12 @@ def pids(fleet: Fleet) -> dict[str, int]:
 def moved(fleet: Fleet, before: dict[str, int]) -> list[str]:
     """Hosts whose instance runs as another process than before."""
     return [name for name, pid in pids(fleet).items() if pid and pid != before[name]]
+
+
+def ends_at_once(instance: Instance) -> None:
+    """Its next start fails: its binary becomes a program that ends with 1."""
+    shutil.copy("/bin/false", instance.dir / "new")
+    (instance.dir / "new").replace(instance.binary)
 
 
 def tasks_per_instance(output: str) -> int:
@@ -49,7 +58,7 @@ def make_unreachable(fleet: Fleet, name: str, directory: Path) -> list[str]:
 def test_failing_host_in_batch_two_stops_the_roll(player: Player, make_fleet: Maker) -> None:
     fleet = make_fleet(4)
     before = pids(fleet)
-    fleet.hosts[1].instances[0].knobs(no_database=True, exit_code=3)
+    ends_at_once(fleet.hosts[1].instances[0])
     run = player.play("restart", fleet.inventory, *BATCHES)
     assert run.status == 2, run.output
     assert moved(fleet, before) == ["h1", "h3"], run.output
@@ -59,12 +68,12 @@ def test_failing_host_in_batch_two_stops_the_roll(player: Player, make_fleet: Ma
     for name in ("h1", "h3"):
         (record,) = run.results[name]
         assert (record["pid_before"], record["pid_after"]) == (before[name], after[name])
-        assert f'{name}  {record["id"]}  3.5.8  done  pid {before[name]} -> {after[name]}' in run.output
+        assert f'{name}  {record["id"]}  {VERSION}  done  pid {before[name]} -> {after[name]}' in run.output
     assert len({record["run_id"] for records in run.results.values() for record in records}) == 1
     assert run.results["h2"][0]["reason"], "the failure is explained"
     assert tasks_per_instance(run.output) <= 8
     assert "DEPRECATION" not in run.output, run.output
-    assert run.results["h2"][0]["id"] + "  3.5.8  failed" in run.output
+    assert run.results["h2"][0]["id"] + f"  {VERSION}  failed" in run.output
 
 
 def test_host_lost_in_batch_one_stops_the_roll(player: Player, make_fleet: Maker, tmp_path: Path) -> None:
@@ -103,15 +112,20 @@ def test_unreachable_host_stops_the_preflight_or_is_left_out(player: Player, mak
     run = player.play("restart", fleet.inventory, *BATCHES)
     assert run.status != 0
     assert pids(fleet) == before, run.output
-    run = player.play("restart", fleet.inventory, *BATCHES, "-e", "anqicms_unreachable=skip")
+    run = player.play("restart", fleet.inventory, *BATCHES, *SKIP)
     assert run.status == 0, run.output
     assert moved(fleet, before) == ["h1", "h3"]
     assert "unreachable, left out" in run.output
+    assert run.output.count("Left out, because they were unreachable: h2. Nothing was done on them.") == 1
+    run = player.play("restart", fleet.inventory, *BATCHES, *SKIP, "-e", "anqicms_unreachable_fails=true")
+    assert run.status == 2, run.output
+    assert "Left out, because they were unreachable: h2." in run.output
+    assert moved(fleet, before) == ["h1", "h3"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_cancelled_run_ends_the_window_it_has_begun(player: Player, make_fleet: Maker, number: signal.Signals) -> None:
-    fleet = make_fleet(2, start_delay_ms=2000)
+    fleet = make_fleet(2, **for_standin(start_delay_ms=2000))
     host = fleet.hosts[0]
     before = pids(fleet)
     with player.begin("restart", fleet.inventory, *BATCHES) as playing:
@@ -135,8 +149,7 @@ def test_limit_and_check_mode(player: Player, make_fleet: Maker) -> None:
     for name, pid in before.items():
         assert f"-running, pid {pid}" in run.output, "the plan of every host is shown as a diff"
         assert any(
-            line.strip().strip('",').startswith(name) and line.strip().endswith(('restart"', 'restart",'))
-            for line in run.output.splitlines()
+            line.startswith(name) and f"  {pid}" in line and "  restart  " in line for line in run.output.splitlines()
         ), "and in the table"
     run = player.play("restart", fleet.inventory, *BATCHES, "--limit", "h2")
     assert run.status == 0, run.output

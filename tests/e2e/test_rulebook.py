@@ -18,7 +18,6 @@ from typing import Iterator
 import memory_groups
 import paths
 import pytest
-import releases
 import venvs
 from e2e.bed import Bed
 from e2e.conftest import VERSION, Maker
@@ -28,6 +27,7 @@ from fleet import Fleet
 
 RESTART = "TASK [anqicms.lifecycle.restart : Restart in one window]"
 ENDED = "PLAY RECAP"
+pytestmark = pytest.mark.usefixtures("kernel_log")
 
 
 class Rulebook:
@@ -81,17 +81,15 @@ def started(fleet: Fleet, directory: Path) -> Rulebook:
 @pytest.fixture
 def fleet(make_fleet: Maker) -> Fleet:
     """Two hosts; the first one has a second instance."""
-    if releases.real_releases() is not None:
-        pytest.skip("a real release does not take memory when it is asked to")
     made = make_fleet(2)
     sibling = made.add_instance(made.hosts[0], "blog", VERSION)
-    sibling.knobs(no_database=True)
     sibling.start()
     made.write_inventory()
     return made
 
 
 @memory_groups.needed
+@pytest.mark.standin("it takes memory when it is asked to")
 def test_a_kill_for_memory_is_diagnosed_and_restarted_once_an_hour(fleet: Fleet, tmp_path: Path) -> None:
     shop, sibling = fleet.hosts[0].instances
     other = fleet.hosts[1].instances[0]
@@ -160,7 +158,6 @@ class RemoteSource:
 
 @pytest.mark.root
 def test_a_host_over_ssh_and_a_connection_that_is_lost(site: Site, remote_source: RemoteSource) -> None:
-    site.knobs()
     for number, lost in ((signal.SIGKILL, False), (signal.SIGTERM, False), (signal.SIGKILL, True)):
         count = len(remote_source.causes())
         pid = site.start()

@@ -39,7 +39,7 @@ def test_stop_with_the_served_port_while_config_json_names_another(default_playe
     fleet = make_fleet(1)
     instance = fleet.instances[0]
     old, instance.port = instance.port, free_port()
-    write_config(instance, None)
+    write_config(instance, fleet.db)
     new, instance.port = instance.port, old
     run = default_player.play("stop", fleet.inventory, *given(instance, old))
     assert run.status == 0, run.output

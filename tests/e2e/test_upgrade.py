@@ -1,0 +1,110 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook `upgrade`: a fleet of old versions, on a real database, and what stops it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+import release_files
+import seeding
+from e2e.playing import Player
+from fleet import Fleet
+from instance import Instance
+
+NEWEST = "3.5.8"
+FAST = ("-e", "anqicms_stable_for=0.1")
+OLD = ("2.3.6", "2.5.3", "3.2.8", "3.3.11")
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    directory = tmp_path_factory.mktemp("archives")
+    found = {version: release_files.release_zip(version, directory) for version in ("2.5.3", "3.3.11", NEWEST)}
+    return {version: {"src": str(path)} for version, path in found.items()}
+
+
+class Old:
+    """A host with one old instance that has content."""
+
+    def __init__(self, fleet: Fleet, number: int, version: str) -> None:
+        self.host = fleet.add_host(f"h{number}")
+        self.instance: Instance = fleet.add_instance(self.host, f"site{number}.example", version, full=True)
+        assert fleet.db is not None
+        self.db = fleet.db
+        self.instance.limit_kills_to(fleet.root / "nobody")
+        self.seeded = seeding.seed(self.instance, self.db, seeding.SMALL)
+        self.instance.start(60.0)
+        self.instance.limit_kills_to(fleet.root)
+        self.before = seeding.content(self.instance, self.db)
+
+    def assert_holds(self) -> None:
+        assert seeding.lost(self.before, seeding.content(self.instance, self.db)) == []
+        assert seeding.hashes(self.instance.dir, self.seeded.files) == self.seeded.files
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with Fleet(tmp_path / "fleet") as found:
+        assert found.db is not None
+        found.db.start()
+        yield found
+
+
+def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: str, **more: Any) -> Any:
+    fleet.write_inventory()
+    given = {"anqicms_upgrade_to": NEWEST, "anqicms_releases": archives, **more}
+    return player.play("upgrade", fleet.inventory, "-e", json.dumps(given), *FAST, *arguments)
+
+
+def test_a_fleet_of_old_versions(player: Player, fleet: Fleet, archives: dict[str, Any]) -> None:
+    olds = [Old(fleet, number, version) for number, version in enumerate(OLD, 1)]
+    before = {old.instance.pid for old in olds}
+    plan = upgrade(player, fleet, archives, "--check", "--diff")
+    assert plan.status == 0, plan.output
+    assert {old.instance.pid for old in olds} == before
+    run = upgrade(player, fleet, archives)
+    assert run.outcomes == {f"h{number}": ["done"] for number in range(1, 5)}, run.output
+    for old in olds:
+        assert old.instance.told_version() == NEWEST
+        old.assert_holds()
+    again = upgrade(player, fleet, archives)
+    assert again.outcomes == {f"h{number}": ["unchanged"] for number in range(1, 5)}, again.output
+    assert "changed=0" in again.output
+
+
+@pytest.mark.standin("a migration that loses something")
+def test_a_failure_rolls_back_and_stops(default_player: Player, fleet: Fleet, archives: dict[str, Any]) -> None:
+    """A setting is lost in the migration of the first host: all is as before there, and the second is not reached."""
+    first, second = (Old(fleet, number, "3.2.8") for number in (1, 2))
+    first.instance.knobs(when=[{"version": "3.3.11", "knobs": {"spoils": [seeding.lose_setting("system")]}}])
+    pids = first.instance.pid, second.instance.pid
+    run = upgrade(default_player, fleet, archives, "-e", "anqicms_serial=1")
+    assert run.status != 0 and run.outcomes == {"h1": ["rolled_back"]}, run.output
+    assert first.instance.told_version() == "3.2.8" and first.instance.pid not in (0, pids[0])
+    assert second.instance.pid == pids[1]
+    first.assert_holds()
+
+
+def test_what_is_refused_before_anything_is_touched(default_player: Player, fleet: Fleet, archives: dict[str, Any],
+                                                    tmp_path: Path) -> None:
+    old = Old(fleet, 1, "3.2.8")
+    pid = old.instance.pid
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(Path(archives[NEWEST]["src"]).read_bytes()[:100000])
+    for more, word in (
+        ({"anqicms_upgrade_to": None}, "anqicms_upgrade_to must be"),
+        ({"anqicms_upgrade_to": "3.1.0"}, "is older than 3.2.8"),
+        ({"anqicms_releases": {NEWEST: archives[NEWEST]}}, "goes over 3.3.11"),
+        ({"anqicms_releases": {**archives, NEWEST: {"src": str(broken)}}}, "The archive is refused"),
+        ({"anqicms_releases": {**archives, NEWEST: {"src": "/nowhere.zip"}}}, "/nowhere.zip"),
+        ({"anqicms_releases": {**archives, NEWEST: {**archives[NEWEST], "sha256": "0" * 64}}}, "0000"),
+    ):
+        run = upgrade(default_player, fleet, archives, **more)
+        assert run.status != 0 and word in run.output, run.output
+        assert old.instance.pid == pid and not (old.instance.dir / ".lifecycle").exists()
