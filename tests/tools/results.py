@@ -51,6 +51,12 @@ def of_junit(path: Path, status: int) -> Counts:
     return counts.plus(FAILED) if status != 0 and bad == 0 else counts
 
 
+def repeated(first: Counts, again: Counts) -> Counts:
+    """A run whose failed tests were run once more: what passed then counts as passed."""
+    steady = min(again.passed, first.failed)
+    return Counts(first.passed + steady, first.failed - steady, first.skipped)
+
+
 def of_sanity(output: str, status: int) -> Counts:
     """What ansible-test sanity reported on its output; an end without a named failure is a failure of its own."""
     names = set(re.findall(r"^Running sanity test .+", output, re.MULTILINE))

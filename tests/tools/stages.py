@@ -25,6 +25,8 @@ import venvs
 Stage = t.Callable[[], results.Counts]
 # These only read the sources, or make what later stages need: they run beside those that run the collection.
 BESIDE = ("lint", "sanity", "build", "environments")
+# Up to so many failed tests on real processes are run once more, alone: more of them are no accident of a busy machine.
+REPEATED = 3
 # The directories of plugins that run on the hosts.
 HOST_SIDE = ("modules", "module_utils")
 
@@ -134,11 +136,18 @@ def in_processes() -> t.List[str]:
 
 
 def _with_ansible(name: str, arguments: t.Sequence[str]) -> results.Counts:
-    arguments = [*in_processes(), *arguments]
+    arguments = ["-o", "cache_dir=%s" % (paths.CACHE / ("pytest-" + name)), *arguments]
     found = pythons.discover()
     skipped = [results.SKIPPED for core in venvs.CORES if not _core_made(core, found)]
     bin_dir = venvs.ensure("core-" + venvs.default_core(found), found)
-    return results.total([pytest(name, bin_dir, arguments, paths.private_env([bin_dir])), *skipped])
+    env = paths.private_env([bin_dir])
+    counts = pytest(name, bin_dir, [*in_processes(), *arguments], env)
+    if 1 <= counts.failed <= REPEATED:
+        again = pytest(name + "-again", bin_dir, ["--last-failed", "--last-failed-no-failures=none", *arguments], env)
+        counts = results.repeated(counts, again)
+        print("== UNSTEADY: %d of %s failed, and passed alone. That is a defect: of the test, or of what it tests"
+              % (again.passed, name), flush=True)
+    return results.total([counts, *skipped])
 
 
 def _core_made(core: str, found: t.Mapping[pythons.Version, pythons.Python]) -> bool:

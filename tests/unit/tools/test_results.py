@@ -47,6 +47,18 @@ def test_of_sanity(output: str, status: int, expected: results.Counts) -> None:
     assert results.of_sanity(output, status) == expected
 
 
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        (results.Counts(2, 0, 0), results.Counts(12, 0, 3)),
+        (results.Counts(1, 1, 0), results.Counts(11, 1, 3)),
+        (results.FAILED, results.Counts(10, 2, 3)),  # a repetition that ran nothing
+    ],
+)
+def test_repeated(again: results.Counts, expected: results.Counts) -> None:
+    assert results.repeated(results.Counts(10, 2, 3), again) == expected
+
+
 def test_the_line_sums_all_stages() -> None:
     counts = [results.Counts(1, 2, 3), results.PASSED, results.SKIPPED]
     assert results.total(counts).line() == "2 passed, 2 failed, 4 skipped"
