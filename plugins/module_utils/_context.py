@@ -28,7 +28,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _state,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
-    LifecycleError, nothing_done, present, reason)
+    LifecycleError,
+    nothing_done,
+    present,
+    reason,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import binary as _binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import strangers as _strangers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import users as _users

@@ -22,7 +22,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
-    LifecycleError, NotYet, after_a_change, reason)
+    LifecycleError,
+    NotYet,
+    after_a_change,
+    reason,
+)
 
 KIND = 'database'
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(

@@ -19,7 +19,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive, file_plan, listing, places
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
-    LifecycleError, NotYet, nothing_done, reason)
+    LifecycleError,
+    NotYet,
+    nothing_done,
+    reason,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable, writers

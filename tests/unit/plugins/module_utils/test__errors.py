@@ -5,6 +5,7 @@
 """What a message says of what was not done, and that it says it only where that is so."""
 
 import ast
+import errno
 import os
 import re
 import typing as t
@@ -73,3 +74,12 @@ def test_every_claim_is_one_that_is_taken_back_after_a_change(name: str, text: s
 def test_after_a_change(before: str, after: str) -> None:
     assert _errors.after_a_change(before) == after
     assert _errors.after_a_change(after) == after, 'once more changes nothing'
+
+
+@pytest.mark.parametrize('number, said', [
+    (errno.ENOSPC, 'no room is left on the disk'),
+    (errno.EDQUOT, 'the disk quota of this user is used up'),
+    (errno.ENOENT, 'No such file or directory'),
+])
+def test_reason(number: int, said: str) -> None:
+    assert _errors.reason(OSError(number, os.strerror(number), '/x')) == said
