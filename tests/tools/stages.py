@@ -130,8 +130,8 @@ def soak() -> results.Counts:
 
 
 def in_processes() -> t.List[str]:
-    """One process per processor, at most four; most of a test's time is waiting. A file stays in one process."""
-    count = min(os.cpu_count() or 1, 4)
+    """One process more than processors, at most four; most of a test's time is waiting. A file stays in one process."""
+    count = min((os.cpu_count() or 1) + 1, 4)
     return ["-n", str(count), "--dist", "loadfile"] if count > 1 else []
 
 
