@@ -30,6 +30,9 @@ split_deleted = files.split_deleted
 _PORT = re.compile(r'[0-9]{1,5}\Z')
 _MOST = 50  # processes of one instance that are looked at: from two on nothing is touched
 _MOST_NAMED = 10
+# A child between fork and exec, and another user's process of that name between its last instruction and its end, when
+# it has no arguments any more, are seen for a moment only.
+_LOOK_AGAIN_S = (0.02, 0.02, 0.02, 0.02, 0.02, 0.2, 0.3)
 
 
 class Candidate(t.NamedTuple):
@@ -252,10 +255,10 @@ def find(
     ``state``: what was recorded and proved of it before. ``user``: one more user of the instance.
     """
     scan = _Scan(instance, state, user)
-    for _look_again in range(5):
-        if not is_own_child(scan.candidates):
+    for wait in _LOOK_AGAIN_S:
+        if not (is_own_child(scan.candidates) or scan.unseen):
             break
-        time.sleep(0.02)
+        time.sleep(wait)
         scan = _Scan(instance, state, user)
     candidates = scan.candidates
     if port is not None and 1 < len(candidates) < _MOST:

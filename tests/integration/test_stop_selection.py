@@ -254,6 +254,29 @@ def test_b4_23_another_users_process_is_not_stopped_for_unseen(open_place: Path)
 
 
 @pytest.mark.root
+def test_b4_23_another_users_process_on_its_way_out_is_not_unseen(open_place: Path) -> None:
+    """From its last instruction until its memory is given back it has no arguments, but its name."""
+    site, other = open_place / "site", open_place / "other"
+    for place, program in ((site, "/bin/sleep"), (other, os.path.realpath("/usr/bin/python3"))):
+        place.mkdir()
+        shutil.copy(program, place / "anqicms")
+    for path in (site, site / "anqicms"):
+        os.chown(path, 65534, 65534)
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(paths.link_tree())!r})\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _selection\n"
+        f"instance, end = _instance.resolve({str(site)!r}), time.monotonic() + 6\n"
+        "while time.monotonic() < end:\n"
+        "    assert _selection.find(instance).unseen == []\n"
+    )
+    watcher = subprocess.Popen([sys.executable, "-B", "-c", code], user=65534, group=65534)
+    while watcher.poll() is None:
+        large = "import posix; x = bytearray(200 << 20); posix._exit(0)"
+        subprocess.run([other / "anqicms", "-S", "-c", large], check=True)
+    assert watcher.returncode == 0
+
+
+@pytest.mark.root
 def test_b4_23_no_permission_to_signal(open_place: Path) -> None:
     instance = make_instance(open_place / "site", "3.5.8")
     for path in [instance.dir, *instance.dir.rglob("*")]:

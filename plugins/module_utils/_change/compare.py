@@ -105,6 +105,5 @@ def _admins(before: facts.Content, after: facts.Content) -> t.List[str]:
 def look(session: client.Session, limit: float = 60.0) -> After:
     """DatabaseError."""
     seen = facts.look(session, limit)
-    names = seen.names
-    counted = session.query(facts.counting(names, seen.columns), limit) if names else []
-    return After(facts.counted(names, counted), facts.content(session, seen, limit))
+    held = facts.content(session, seen, limit)
+    return After(facts.rows(session, seen, held, limit), held)

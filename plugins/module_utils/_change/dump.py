@@ -237,8 +237,8 @@ class _Recording(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.tables = facts.record(self.wanted.session, self.wanted.seen, self.limit)
             self.content = facts.content(self.wanted.session, self.wanted.seen, self.limit)
+            self.tables = facts.record(self.wanted.session, self.wanted.seen, self.limit, self.content)
         except LifecycleError as exc:
             self.problem = exc
         except (OSError, ValueError, LookupError) as exc:

@@ -171,6 +171,9 @@ class Content(t.NamedTuple):
 
 Recorded = t.Dict[str, Row]
 
+_TEXTS = 'archive_data'
+_NOTHING_HELD = Content('', {}, {}, {}, 0, [])
+
 # The application sets this to false at every start by itself.
 _VALUE = ("REPLACE(REPLACE(COALESCE(`value`, ''), '\"initialed\":true', ''), '\"initialed\":false', '')")
 
@@ -193,17 +196,26 @@ def counted(names: t.Sequence[str], rows: t.Sequence[t.Sequence[str]]) -> t.Dict
     return found
 
 
-def record(session: client.Session, seen: Inspected, limit: float) -> Recorded:
-    """Rows, checksums and definitions of all tables. DatabaseError."""
+def rows(session: client.Session, seen: Inspected, held: 'Content', limit: float) -> t.Dict[str, t.Tuple[int, int]]:
+    """As `counted`. The texts were counted when they were read: they are most of a database. DatabaseError."""
+    names = [one for one in seen.names if one != _TEXTS or not held.bodies]
+    found = counted(names, session.query(counting(names, seen.columns), limit)) if names else {}
+    if held.bodies:
+        found[_TEXTS] = int(held.bodies[0]), int(held.bodies[2])
+    return found
+
+
+def record(session: client.Session, seen: Inspected, limit: float, held: t.Optional['Content'] = None) -> Recorded:
+    """Rows, checksums and definitions of all tables. ``held``: what was read of them already. DatabaseError."""
     names = seen.names
     if not names:
         return {}
-    statements = [counting(names, seen.columns), 'CHECKSUM TABLE ' + ', '.join(client.name(one) for one in names)]
+    counts = rows(session, seen, held or _NOTHING_HELD, limit)
+    statements = ['CHECKSUM TABLE ' + ', '.join(client.name(one) for one in names)]
     answers = session.queries(statements + ['SHOW CREATE TABLE ' + client.name(one) for one in names], limit)
-    counts = counted(names, answers[0])
-    checksums = {row[0][len(session.login.database) + 1:]: row[1] for row in answers[1]}
+    checksums = {row[0][len(session.login.database) + 1:]: row[1] for row in answers[0]}
     found = {}
-    for one, answer in zip(names, answers[2:]):
+    for one, answer in zip(names, answers[1:]):
         text = answer[0][1]
         increment = re.search(r' AUTO_INCREMENT=(\d+)', text.rpartition('\n')[2])
         found[one] = Row(counts[one][0], counts[one][1], checksums[one], int(increment.group(1)) if increment else 0,

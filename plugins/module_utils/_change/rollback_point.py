@@ -66,7 +66,7 @@ def look(context: Context, params: Params) -> t.Dict[str, Held]:
         for one in databases.opened:
             seen = facts.look(one.session, limit)
             content = facts.content(one.session, seen, limit)
-            found[one.schema.key] = Held(one.name, facts.record(one.session, seen, limit), content.settings,
+            found[one.schema.key] = Held(one.name, facts.record(one.session, seen, limit, content), content.settings,
                                          _rows(one.session, seen.columns, limit))
         return found
 
