@@ -428,3 +428,21 @@ def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pyt
     finally:
         first.kill()
         second.kill()
+
+
+def test_a_zombie_is_no_sibling(tmp_path: Path) -> None:
+    """In a container whose first process does not ask for its children they stay for good."""
+    name = f"a{os.getpid()}"  # nothing else is called so
+    for place in ("site", "other"):
+        (tmp_path / place).mkdir()
+        shutil.copy("/bin/sleep", tmp_path / place / name)
+    site = resolve(str(tmp_path / "site"), name)
+    child = subprocess.Popen([tmp_path / "other" / name, "60"])
+    try:
+        assert windows.within(10, lambda: _shim.has_sibling(site))
+        child.kill()
+        assert windows.within(10, lambda: not _shim.has_sibling(site))
+        assert Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z"
+    finally:
+        child.kill()
+        child.wait()

@@ -41,7 +41,15 @@ def _is_sibling(instance: Instance, pid: int) -> bool:
                 return False
         return _selection.split_deleted(os.readlink('/proc/%d/exe' % pid))[0] != instance.executable
     except OSError:
-        return os.path.exists('/proc/%d' % pid)  # it runs, and its executable may not be read: it may be one
+        return _runs(pid)  # its executable may not be read: it may be one
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with _procfs.ProcDir(pid) as proc:
+            return not _procfs.is_dead(proc.stat())
+    except OSError as exc:
+        return exc.errno not in _procfs.GONE
 
 
 def has_sibling(instance: Instance) -> bool:
