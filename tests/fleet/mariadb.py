@@ -53,6 +53,7 @@ class MariaDB:
         self.port = port or free_port()
         self.user = USER
         self.password = PASSWORD
+        self.buffer_pool_mb = 32  # many of them run at once; 128 is what a server has that nobody tuned
         self._process: subprocess.Popen[bytes] | None = None
         # A socket's path has at most 107 bytes; a test's directory is often longer.
         self._run = Path(tempfile.mkdtemp(prefix="anq-db-"))
@@ -131,8 +132,9 @@ class MariaDB:
             "--no-defaults", f"--datadir={data}", f"--tmpdir={own}", f"--socket={self._run}/s",
             f"--pid-file={self.directory}/pid", f"--port={self.port}", "--bind-address=127.0.0.1",
             "--skip-networking=0", "--skip-name-resolve=0",
-            "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
-            "--skip-log-bin", "--performance-schema=0", "--character-set-server=utf8mb4", "--max-connections=500",
+            f"--innodb-buffer-pool-size={self.buffer_pool_mb}M", "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--performance-schema=0",
+            "--character-set-server=utf8mb4", "--max-connections=500",
             "--aria-pagecache-buffer-size=8M", "--key-buffer-size=4M",
         ]
         return options + _as_root()
