@@ -110,7 +110,7 @@ def tidy(shop: Instance, context: Any, pids: list[int]) -> None:
         shop.kill()  # what hangs is ended by the operator
     if context.state.interrupted():
         found = windows.run(shop, [], run_id="recovery", deadline=20.0)
-        assert found["state"] == "running", found
+        assert found["state"] == "running", f"{found}"
     if not shop.pids():
         shop.start()
 
