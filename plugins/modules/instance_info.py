@@ -473,8 +473,8 @@ instances:
           changes: [database, keep_files, launch, release]
           stands: true
     badly_ended:
-      description: The runs whose newest window on it has not ended well, the newest first, at most 20. The journal tells
-        them, as far as it goes back.
+      description: The runs whose newest window on it has not ended well, the newest first, at most 20. The journal
+        tells them, as far as it goes back.
       type: list
       elements: dict
       contains:

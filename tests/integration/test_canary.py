@@ -19,7 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _canary
 NEW, OLD = "3.5.8", "3.5.7"
 
 
-def run(run_id: str, after: str | None = NEW, stands: bool = True, changes: str = "keep_files release") -> dict[str, Any]:
+def run(run_id: str, after: str | None = NEW, stands: bool = True, changes: str = "launch release") -> dict[str, Any]:
     return {"run_id": run_id, "version_after": after, "stands": stands, "changes": changes.split()}
 
 
