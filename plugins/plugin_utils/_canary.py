@@ -98,9 +98,9 @@ def seen(asked: Question) -> list[str]:
 
 def how_to_go_on(asked: Question) -> list[str]:
     run = shown(asked.run_id)
-    why = 'because nobody has answered yes (anqicms_confirm_after_canary)'
     return [
-        f'The run ends here, {why}. Nothing was done on the hosts that are not upgraded yet.',
+        'The run ends here, because nobody has answered yes (anqicms_confirm_after_canary).',
+        'Nothing was done on the hosts that are not upgraded yet.',
         f'Look at the canary. To go on without asking, start the same run with -e anqicms_confirmed={run}',
         f'To take the canary back, run the playbook rollback with -e anqicms_rollback_run={run}',
     ]
