@@ -10,6 +10,8 @@ import json
 import os
 import pty
 import subprocess
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,19 +91,30 @@ def answered(upgrades: Upgrades, keys: bytes, then: tuple[str, bytes] | None = N
 
 
 def press(playing: Playing, terminal: int, at: str, keys: bytes) -> None:
-    """Keys that come before the prompt has emptied the line are lost, so they are pressed until they count."""
+    """Press keys once the prompt reads them: before that Ctrl+C would end the run, and others would be lost."""
     until(lambda: at in playing.output(), at, LONG)
-    before = playing.output().count("TASK [") + playing.output().count("Press 'C'")
-    until(lambda: _went_on(playing, terminal, keys, before), "the answer", pause=0.5)
+    until(lambda: reads_keys(terminal), "the prompt", 30)
+    before, pressed = said(playing), float("-inf")
+
+    def went_on() -> bool:
+        nonlocal pressed
+        if playing.process.poll() is not None or said(playing) > before:
+            return True
+        if time.monotonic() > pressed + 5:  # those that come before it has emptied the line are lost
+            pressed = time.monotonic()
+            os.write(terminal, keys)
+        return False
+
+    until(went_on, "what follows the answer")
 
 
-def _went_on(playing: Playing, terminal: int, keys: bytes, before: int) -> bool:
-    if playing.process.poll() is not None:
-        return True
-    if playing.output().count("TASK [") + playing.output().count("Press 'C'") > before:
-        return True
-    os.write(terminal, keys)
-    return False
+def reads_keys(terminal: int) -> bool:
+    return not termios.tcgetattr(terminal)[3] & termios.ICANON
+
+
+def said(playing: Playing) -> int:
+    output = playing.output()
+    return output.count("TASK [") + output.count("PLAY ") + output.count("Press 'C'") + output.count("fatal: ")
 
 
 def test_where_nobody_can_answer_it_ends_after_the_canary(upgrades: Upgrades) -> None:
