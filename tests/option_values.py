@@ -110,6 +110,8 @@ ROWS = {
              {"3.5.8": {"src": "/a", "sha256": "0"}}, {"3.5.8": {"src": "/a", "sha": "0"}}, "3.5.8", "{"],
         ),
         "direct": _flag(False),
+        "confirm_after_canary": _flag(False),
+        "confirmed": _text("night-7"),
         "rollback_run": _text("night-7"),
         "accept_data_loss": _flag(False),
         "client_dir": _text("/www/server/mysql/bin"),

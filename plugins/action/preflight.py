@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _canary,
     _ends,
     _lines,
     _options,
@@ -26,6 +27,11 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
+_ASKS = 'After the canary, its first batch, the run asks whether to go on. Where nobody answers yes, it ends there.'
+_NOT_IN_A_ROLE = (
+    'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
+    'play that it is in. Nothing was done. Use the playbook, or set it to false.'
+)
 
 
 class ActionModule(ActionBase):
@@ -38,7 +44,7 @@ class ActionModule(ActionBase):
         del tmp
         self._vars = task_vars or {}
         phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
-        work = {'plan': self._show_plan, 'end': self._end}.get(phase, self._check)
+        work = {'plan': self._show_plan, 'canary': self._canary, 'end': self._end}.get(phase, self._check)
         return {**result, **work(verb)}
 
     # --- tags
@@ -141,22 +147,35 @@ class ActionModule(ActionBase):
             )
         if self._is_empty(plans):
             return _failed('No host has an instance to work on. Nothing was done.')
-        return {'changed': False, 'msg': _table.summary(plans, verb)}
+        refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
+        if refusal:
+            return _failed(refusal)
+        asks = verb == 'upgrade' and self._asks(hosts)
+        _lines.show([_ASKS] if asks else [])
+        return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
 
     def _unreachable(self) -> list[str]:
-        """Hosts of the play that ansible-core has given up."""
+        """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
         alive = set(self._vars['ansible_play_hosts'])
         return [str(host) for host in self._vars['ansible_play_hosts_all'] if host not in alive]
 
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
-        of_host = self._vars['hostvars'][host]
         names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
-        facts = {
+        return {**self._given(host, names), 'anqicms__found': self._found(host)}
+
+    def _given(self, host: str, names: t.Iterable[str]) -> Result:
+        of_host = self._vars['hostvars'][host]
+        return {
             name: of_host[name] if name in of_host else self._templar.template(self._vars.get(name)) for name in names
         }
-        # What was registered is data; there is nothing in it to be templated.
-        return {**facts, 'anqicms__found': self._vars['hostvars'].raw_get(host).get('anqicms__found')}
+
+    def _value(self, host: str, name: str) -> t.Any:
+        return _options.value_of(name, self._given(host, [name])[name])
+
+    def _found(self, host: str) -> t.Any:
+        """What was registered is data; there is nothing in it to be templated."""
+        return self._vars['hostvars'].raw_get(host).get('anqicms__found')
 
     def _is_empty(self, plans: t.Mapping[str, _plan.Plan]) -> bool:
         """Whether nothing would be done on any host of the play, without a refusal that says so."""
@@ -165,6 +184,55 @@ class ActionModule(ActionBase):
         hostvars = self._vars['hostvars']
         later = [host for host in self._vars['ansible_play_hosts_all'] if host not in plans]
         return not any(hostvars[host].get('anqicms_instances') != [] for host in later)
+
+    # --- the canary
+
+    def _asks(self, hosts: t.Sequence[str]) -> bool:
+        """Whether a person is to be asked after the canary. One host that wants it is enough."""
+        if self._value(str(self._vars['inventory_hostname']), 'anqicms_confirmed'):
+            return False
+        return any(self._value(host, 'anqicms_confirm_after_canary') for host in hosts)
+
+    def _canary_refusal(self, hosts: t.Sequence[str]) -> str:
+        if not self._vars.get('anqicms__whole_fleet'):
+            return _NOT_IN_A_ROLE if self._asks(hosts) else ''
+        confirmed = self._value(str(self._vars['inventory_hostname']), 'anqicms_confirmed')
+        return _canary.refusal(confirmed, self._members(hosts, whole=True)) if confirmed else ''
+
+    def _members(self, hosts: t.Sequence[str], whole: bool = False) -> list[_canary.Member]:
+        """The instances that the run works on, or all that were found."""
+        members = []
+        for host in hosts:
+            found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
+            accept, only = (self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only'))
+            seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
+            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only).instances
+            members += [_canary.Member(host, instance, wanted) for instance in chosen]
+        return members
+
+    def _canary(self, _verb: str) -> Result:
+        """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
+        hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
+        begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
+        parts = [self._members(part) for part in (hosts[:begins], batch, hosts[ends:])]
+        asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
+        if asked is None:
+            return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
+        _lines.show(_canary.seen(asked))
+        return {'changed': False, 'msg': ' '.join(_canary.seen(asked)), 'asks': True, 'canary_run': asked.run_id,
+                'left': asked.left, 'can_answer': self._can_answer(), 'how_to_go_on': _canary.how_to_go_on(asked)}
+
+    def _run_id(self) -> str:
+        given = self._templar.template(self._vars.get('anqicms_run_id'))
+        return str(_options.value_of('anqicms_run_id', given) or self._vars.get('anqicms__made_run_id'))
+
+    def _can_answer(self) -> bool:
+        """Whether a person may sit there. Where there is no terminal at all, C(ansible.builtin.pause) sees it itself.
+
+        AWX and ansible-runner give the playbook a terminal that nobody types at.
+        """
+        jobs = ('awx_job_id', 'tower_job_id')
+        return 'RUNNER_OMIT_EVENTS' not in os.environ and not any(name in self._vars for name in jobs)
 
     # --- the end
 

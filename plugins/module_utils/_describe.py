@@ -79,6 +79,7 @@ class Look:
         self.state_damaged = None  # type: t.Optional[str]
         self.interrupted = self.running_run = None  # type: t.Optional[Row]
         self.runs = []  # type: t.List[Row]
+        self.badly_ended = []  # type: t.List[Row]
         self.record = None  # type: t.Optional[_launch.LaunchRecord]
         self.proved = None  # type: t.Optional[_launch.Proved]
         self.answer = None  # type: t.Optional[_http.Answer]
@@ -122,6 +123,7 @@ class Look:
             self.state.refuse_damaged()
             self.interrupted, self.running_run = self.state.interrupted(), self.state.running_run()
             self.runs = self._read_runs(self.state)
+            self.badly_ended = _runs.badly_ended(self.state.journal())
         except _state.DamagedState as exc:
             self.state_damaged = exc.seen
         except LifecycleError as exc:
@@ -384,6 +386,7 @@ class Look:
             supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
             runs=self.runs,
+            badly_ended=self.badly_ended,
             foreign=_foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
 

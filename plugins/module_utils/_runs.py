@@ -22,6 +22,8 @@ ROLLBACK = 'rollback'
 _FILE = 'changes.json'
 # The others alone leave files and databases as they were, or nobody but a person can tell, as of commands.
 _LASTING = ('release', 'config', ROLLBACK)
+_ENDED_WELL = ('done', 'unchanged')
+_SHOWN = 20
 
 Entry = t.Dict[str, t.Any]
 
@@ -89,6 +91,21 @@ def described(runs: t.Sequence[Run]) -> t.List[Entry]:
     stand = {run.name for run in standing(runs)}
     return [dict(run_id=run.run_id, at=run.at, version_before=run.before, version_after=run.after, changes=run.kinds,
                  stands=run.name in stand) for run in reversed(runs)]
+
+
+def badly_ended(journal: t.Sequence[Entry]) -> t.List[Entry]:
+    """The runs whose newest window on the instance has not ended well, or not at all, the newest first.
+
+    ``journal``: the oldest first, which goes back only as far as it was kept.
+    """
+    newest = []  # type: t.List[Entry]
+    for entry in journal:
+        if entry.get('event') == 'begin':
+            newest = [run for run in newest if run['run_id'] != entry.get('run_id')]
+            newest.append(dict(run_id=entry.get('run_id'), at=entry.get('at'), outcome='unfinished'))
+        elif entry.get('event') == 'end' and newest:
+            newest[-1].update(at=entry.get('at'), outcome=entry.get('outcome'))
+    return [run for run in reversed(newest) if run['outcome'] not in _ENDED_WELL][:_SHOWN]
 
 
 # --- files

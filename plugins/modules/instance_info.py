@@ -472,6 +472,26 @@ instances:
           version_after: 3.5.8
           changes: [database, keep_files, launch, release]
           stands: true
+    badly_ended:
+      description: The runs whose newest window on it has not ended well, the newest first, at most 20. The journal
+        tells them, as far as it goes back.
+      type: list
+      elements: dict
+      contains:
+        run_id:
+          description: Its name.
+          type: str
+        at:
+          description: When it ended, or began where it has no end, in seconds since 1970.
+          type: float
+        outcome:
+          description: What became of it, V(rolled_back) or V(failed) for example; V(unfinished) when it has no end.
+          type: str
+      sample:
+        - run_id: night-6
+          at: 1795243502.096
+          outcome: rolled_back
+      version_added: 0.1.0
     foreign:
       description: Why it looks like an install of somebody else, V(null) where nothing speaks for that. With
         C(anqicms_instances=discover) the roles show it and do not work on it.

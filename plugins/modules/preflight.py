@@ -20,6 +20,8 @@ description:
     that is wrong, what is allowed, and what it is.
   - With O(phase=plan) it shows what was found and what the run will do. It fails when no host has an instance to work
     on. Where nobody said which instances to work on, it prints what was found as lines for the inventory.
+  - With O(phase=canary), after a batch of C(playbooks/upgrade.yml), it says whether a person is to be asked before the
+    run goes on, and what that person should know.
   - With O(phase=end) it names the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
   - Where C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has, it refuses; the
     roles tag it C(always). Where they select other tasks of your playbook only, it checks nothing.
@@ -31,7 +33,7 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [variables, plan, end]
+    choices: [variables, plan, canary, end]
   verb:
     description:
       - What the run does to the instances, V(restart) for example. Needed for O(phase=plan).
@@ -53,6 +55,33 @@ msg:
   returned: always
   type: str
   sample: 'restart: instances: 2, hosts: 2'
+asks:
+  description: Whether a person is to be asked after the canary; with O(phase=canary) whether that is now.
+  returned: with O(phase=plan) and O(phase=canary)
+  type: bool
+  sample: true
+can_answer:
+  description: Whether somebody may sit at the terminal. In AWX and below ansible-runner nobody does.
+  returned: with O(phase=canary) where RV(asks) is true
+  type: bool
+  sample: true
+canary_run:
+  description: The run that C(anqicms_confirmed) would name.
+  returned: with O(phase=canary) where RV(asks) is true
+  type: str
+  sample: 20261127T180328Z-bb32d1
+how_to_go_on:
+  description: What to say where the run ends after the canary, line by line.
+  returned: with O(phase=canary) where RV(asks) is true
+  type: list
+  elements: str
+  sample: ['Look at the canary. To go on without asking, start the same run with -e anqicms_confirmed=night-7']
+left:
+  description: Hosts that have an instance without the version that is wanted.
+  returned: with O(phase=canary) where RV(asks) is true
+  type: list
+  elements: str
+  sample: [web2.example, web3.example]
 left_out:
   description: Hosts that the run has left out, because they were unreachable.
   returned: with O(phase=end)

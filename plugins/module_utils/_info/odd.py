@@ -44,6 +44,7 @@ def row(
         supervisors=[],
         interrupted=_unfinished(instance, base),
         runs=[],
+        badly_ended=[],
         foreign=_foreign_to_us(instance),
         hazards=[_hazards.not_described(why(exc))],
     )

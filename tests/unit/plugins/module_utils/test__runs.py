@@ -102,3 +102,31 @@ def test_one_that_cannot_be_read_is_not_left_out(state: _state.StateDir, text: s
         stream.write(text)
     with pytest.raises(LifecycleError, match='is not believed'):
         _runs.read_all(state)
+
+
+def window(run_id: str, outcome: t.Optional[str] = None) -> t.List[t.Dict[str, t.Any]]:
+    begin = dict(event='begin', run_id=run_id, at=1.0)  # type: t.Dict[str, t.Any]
+    step = dict(event='step', name='graceful_stop', at=2.0)
+    return [begin, step] + ([dict(event='end', outcome=outcome, at=3.0)] if outcome else [])
+
+
+@pytest.mark.parametrize('journal,runs', [
+    ([], ''),
+    (window('a', 'done') + window('b', 'unchanged'), ''),
+    (window('a', 'rolled_back'), 'a:rolled_back'),
+    (window('a', 'rolled_back') + window('b', 'failed'), 'b:failed a:rolled_back'),
+    (window('a', 'not_begun') + window('b', 'done'), 'a:not_begun'),
+    (window('a', 'failed') + window('a', 'done'), ''),               # tried again under its name
+    (window('a', 'done') + window('a', 'failed'), 'a:failed'),
+    (window('a') + window('b', 'done'), 'a:unfinished'),             # a later run has put it right
+    (window('a', 'done') + window('b'), 'b:unfinished'),
+    (window('a', 'done') + [dict(event='signal', by='task', at=9.0)], ''),
+    ([dict(event='end', outcome='failed', at=1.0)] + window('a', 'done'), ''),  # what is left of a longer journal
+])
+def test_badly_ended(journal: t.List[t.Dict[str, t.Any]], runs: str) -> None:
+    assert ' '.join('%s:%s' % (run['run_id'], run['outcome']) for run in _runs.badly_ended(journal)) == runs
+
+
+def test_badly_ended_is_bounded() -> None:
+    journal = [entry for number in range(30) for entry in window(str(number), 'failed')]
+    assert [run['run_id'] for run in _runs.badly_ended(journal)] == [str(number) for number in range(29, 9, -1)]
