@@ -74,14 +74,16 @@ def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
     return _plan.make_plan(
         facts.get('anqicms__found'),
         verb,
-        _option(facts, 'anqicms_accept_hazards'),
-        _option(facts, 'anqicms_only_if_needed'),
-        _option(facts, 'anqicms_only'),
+        _option(facts, 'anqicms_accept_hazards', verb),
+        _option(facts, 'anqicms_only_if_needed', verb),
+        _option(facts, 'anqicms_only', verb),
     )
 
 
-def _option(facts: t.Mapping[str, t.Any], name: str) -> t.Any:
-    return _options.value_of(name, facts.get(name))
+def _option(facts: t.Mapping[str, t.Any], name: str, verb: str) -> t.Any:
+    """A variable of the whole fleet may be meant for another verb: this one does not read it then."""
+    reads = verb in _options.OPTIONS[name].verbs
+    return _options.value_of(name, facts.get(name) if reads else None)
 
 
 def for_inventory(found: t.Mapping[str, t.Any]) -> str:
@@ -108,8 +110,8 @@ def _quoted(value: t.Any) -> str:
 
 def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
-    found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards')
-    only = _option(facts, 'anqicms_only')
+    found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards', verb)
+    only = _option(facts, 'anqicms_only', verb)
     plan = plan_of(facts, verb)
     rows = []
     for answer in _plan.chosen(found, only):

@@ -303,6 +303,12 @@ def test_look_of_another_verb_is_not_read() -> None:
     assert "not looked at" in plan.refusals[0]
 
 
+def test_what_is_meant_for_another_verb_is_not_read() -> None:
+    facts = {"anqicms__found": found(instance()), "anqicms_only_if_needed": True}
+    for verb, plan in (("restart", "skip: runs its newest binary"), ("upgrade", "upgrade"), ("stop", "stop")):
+        assert plan in "\n".join(_table.table(_table.host_rows("h1", facts, verb)))
+
+
 FOREIGN = {"foreign": "its directory belongs to mallory"}
 
 
