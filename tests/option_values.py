@@ -110,6 +110,7 @@ ROWS = {
              {"3.5.8": {"src": "/a", "sha256": "0"}}, {"3.5.8": {"src": "/a", "sha": "0"}}, "3.5.8", "{"],
         ),
         "direct": _flag(False),
+        "hop_windows": _flag(False),
         "rollback_run": _text("night-7"),
         "accept_data_loss": _flag(False),
         "client_dir": _text("/www/server/mysql/bin"),

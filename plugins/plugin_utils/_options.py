@@ -83,6 +83,7 @@ OPTIONS: t.Mapping[str, Option] = {
             _UPGRADE,
         ),
         'direct': _flag(_UPGRADE),
+        'hop_windows': _flag(_UPGRADE),
         'rollback_run': Option('the name of an earlier run', read.text, _ROLLBACK),
         'accept_data_loss': _flag(_ROLLBACK),
         'client_dir': Option('the path of a directory on the host', read.text, _UPGRADE | _ROLLBACK),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The steps of the window of an upgrade, from its hops. Pure."""
+"""The windows of an upgrade and their steps, from its hops. Pure."""
 
 from __future__ import annotations
 
@@ -19,20 +19,51 @@ def changes_schema(hops: t.Sequence[Hop]) -> bool:
     return any(hop['schema'] for hop in hops)
 
 
+def windows(hops: t.Sequence[Hop], one_by_one: bool, run_id: str) -> list[dict[str, t.Any]]:
+    """Which hops are in one window: all of them, or each in its own.
+
+    The last one has the id of the run, so that a rollback by it begins where it has to. Those before it have the version
+    that they lead to behind it, which is the same on every host.
+    """
+    groups = [[hop] for hop in hops] if one_by_one else [list(hops)] if hops else []
+    return [
+        {
+            'from': group[0]['from'],
+            'version': group[-1]['version'],
+            'run_id': run_id if group is groups[-1] else f'{run_id}-{group[-1]["version"]}',
+            'hops': group,
+        }
+        for group in groups
+    ]
+
+
 def steps(
     hops: t.Sequence[Hop],
     options: t.Mapping[str, Options],
     checks: t.Sequence[Step],
     manifests: t.Mapping[str, t.Any] | None = None,
+    one_by_one: bool = False,
 ) -> list[Step]:
-    """One window for the whole way, with one dump.
+    """The steps of one window for the whole way, or, for a plan, of the windows of all hops behind each other.
+
+    ``options``: by the names of steps. ``checks``: the steps after the last start, log and sites. ``manifests``: of the
+    archives, for a plan before they are on the host.
+    """
+    groups = [window['hops'] for window in windows(hops, one_by_one, '')]
+    return [step for group in groups for step in _of_window(group, options, checks, manifests)]
+
+
+def _of_window(
+    hops: t.Sequence[Hop],
+    options: t.Mapping[str, Options],
+    checks: t.Sequence[Step],
+    manifests: t.Mapping[str, t.Any] | None,
+) -> list[Step]:
+    """With one dump before the first hop.
 
     Each new version is first started on a port that no proxy knows, so that no visitor reaches it before its data are
-    compared with what was recorded at the stop. ``options``: by the names of steps. ``checks``: the steps after the
-    last start, log and sites. ``manifests``: of the archives, for a plan before they are on the host.
+    compared with what was recorded at the stop.
     """
-    if not hops:
-        return []
     stop: Step = {'graceful_stop': options.get('graceful_stop', {})}
     released: Step = {'port_released': options.get('port_released', {})}
     start: Step = {'verified_start': options.get('verified_start', {})}
