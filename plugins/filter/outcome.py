@@ -44,10 +44,11 @@ options:
       - Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
     type: dict
     default: {}
-  hops:
+  upgrade:
     description:
-      - Where the work on the instance is done in several windows, C(windows) with all of them, from
+      - Of an upgrade where each hop has a window of its own C(windows) with all of them, from
         P(anqicms.lifecycle.upgrade_windows#filter), and C(before) with the records of those that ended before this one.
+      - And C(packed), the registered result of the task that compressed the dumps of the last window.
     type: dict
     default: {}
 """
@@ -114,10 +115,10 @@ def outcome(
     check_mode: bool = False,
     verb: str = "restart",
     checks: t.Any = None,
-    hops: t.Any = None,
+    upgrade: t.Any = None,
 ) -> dict[str, t.Any]:
     """The record of one instance; see ``_outcome.make_record``."""
-    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks, hops)
+    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks, upgrade)
 
 
 class FilterModule:

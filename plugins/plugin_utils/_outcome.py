@@ -30,16 +30,19 @@ def make_record(
     check_mode: bool = False,
     verb: str = 'restart',
     checks: t.Mapping[str, t.Any] | None = None,
-    hops: t.Mapping[str, t.Any] | None = None,
+    upgrade: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """The record of one instance from its registered result and, if a task of its block failed, from that failure.
 
-    ``checks`` are the registered results of the tasks that followed, in order, by the names of the steps. ``hops``:
-    where each hop has a window of its own, all ``windows``, and the records of those ``before`` this one.
+    ``checks`` are the registered results of the tasks that followed, in order, by the names of the steps.
+    ``upgrade``: where each hop has a window of its own, all ``windows``, and the records of those ``before`` this one;
+    and the result of the task that has ``packed`` the dumps of the last one.
     """
     record = _record(instance, result, failure, run_id, check_mode, verb, checks)
-    hops = hops or {}
-    joined = _windows_done.joined(record, hops.get('windows') or [], hops.get('before') or [])
+    upgrade = upgrade or {}
+    if _belongs(result, instance) and result.get('outcome') == 'done':
+        record['notes'] += _windows_done.not_packed(upgrade.get('packed') or {})
+    joined = _windows_done.joined(record, upgrade.get('windows') or [], upgrade.get('before') or [])
     return t.cast('dict[str, t.Any]', as_data(joined))
 
 

@@ -3,19 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The record of an instance that is worked on in several windows, from the record of each. Pure."""
+"""What is behind the windows of an upgrade: where their dumps are, and the record of an instance with several. Pure."""
 
 from __future__ import annotations
 
 import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import is_hostile, shown
 
 Record = dict[str, t.Any]
 Data = t.Mapping[str, t.Any]
 
 
 def joined(record: Record, windows: t.Sequence[Data], before: t.Sequence[Data]) -> Record:
-    """``record``: of the work on the instance, as its last result tells. ``windows``: all that were planned. ``before``:
-    the records of those that ended well; what is left over from another instance or run is not read.
+    """``record``: of the work on the instance, as its last result tells. ``windows``: all that were planned.
+
+    ``before``: the records of those that ended well; what is left over from another instance or run is not read.
     """
     if len(windows) < 2:
         return record
@@ -36,6 +39,22 @@ def joined(record: Record, windows: t.Sequence[Data], before: t.Sequence[Data]) 
         'hops': [_hop(window, one) for window, one in zip(windows, tried, strict=False)],
         'reason': how_far(record, windows, len(done)) if record['failed'] and not ended else record['reason'],
     }
+
+
+def dump_directory(result: t.Any) -> str:
+    """Where a window that has ended well has put its dumps; empty where it has taken none."""
+    steps = result.get('steps') or [] if result and result.get('outcome') == 'done' else []
+    found = [(step.get('result') or {}).get('directory') for step in steps if step.get('name') == 'database']
+    named = [str(one) for one in found if one]
+    return named[0] if named and not is_hostile(named[0]) else ''
+
+
+def not_packed(result: Data) -> list[str]:
+    """Why the dumps were not compressed; empty where they were, or where there was nothing to be done."""
+    if result.get('skipped') or not result or 'databases' in result:
+        return []
+    why = 'the connection was lost' if result.get('unreachable') else shown(result.get('msg') or 'no message', 300)
+    return [f'The dumps were not compressed after the window: {why}']
 
 
 def _own(record: Data, windows: t.Sequence[Data], before: t.Sequence[Data]) -> list[Data]:

@@ -14,8 +14,14 @@ import pytest
 
 sys.path.insert(0, str(paths.link_tree()))
 
+from ansible_collections.anqicms.lifecycle.plugins.filter import dump_directory
 from ansible_collections.anqicms.lifecycle.plugins.filter.upgrade_windows import FilterModule, upgrade_windows
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome, _upgrade_path, _upgrade_steps
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _outcome,
+    _upgrade_path,
+    _upgrade_steps,
+    _windows_done,
+)
 
 VERSIONS = ["2.5.3", "3.3.11", "3.5.7", "3.5.8"]
 ASKED: dict[str, Any] = {"site_check": {"through": "direct"}}
@@ -152,6 +158,35 @@ def test_records_of_another_instance_or_run_are_not_read(change: dict[str, Any])
     assert found["hops"] == [{"from": "2.3.6", "version": "2.5.3", "run_id": "night-7-2.5.3", "outcome": "failed",
                               "downtime_ms": None, "verified_ms": None}]
     assert found["changed"] is False and "stand" not in found["reason"]
+
+
+@pytest.mark.parametrize(("result", "expected"), [
+    ({}, ""),
+    ({"outcome": "done"}, ""),
+    ({"outcome": "done", "steps": [{"name": "graceful_stop", "result": {"directory": "/a"}}]}, ""),
+    ({"outcome": "done", "steps": [{"name": "database", "result": {"directory": "/a"}}, {"name": "database"}]}, "/a"),
+    ({"outcome": "rolled_back", "steps": [{"name": "database", "result": {"directory": "/a"}}]}, ""),
+    ({"outcome": "done", "steps": [{"name": "database", "result": {"directory": "/{{ a }}"}}]}, ""),
+])  # fmt: skip
+def test_where_the_dumps_are(result: dict[str, Any], expected: str) -> None:
+    assert _windows_done.dump_directory(result) == expected
+    assert dump_directory.FilterModule().filters()["dump_directory"](result) == expected
+
+
+@pytest.mark.parametrize(("packed", "notes"), [
+    ({}, []),
+    ({"skipped": True}, []),
+    ({"changed": True, "databases": []}, []),
+    ({"msg": "no {{ room }}"}, ["The dumps were not compressed after the window: no {\\{ room }}"]),
+    ({"unreachable": True, "msg": "gone"}, ["The dumps were not compressed after the window: the connection was lost"]),
+])  # fmt: skip
+def test_that_dumps_are_not_compressed_is_a_note(packed: dict[str, Any], notes: list[str]) -> None:
+    """The upgrade has ended well all the same. Of a window that has not, what is left over is not read."""
+    found = _outcome.make_record(INSTANCE, window(2), {}, "night-7", False, "upgrade", {}, {"packed": packed})
+    assert (found["outcome"], found["failed"], found["notes"]) == ("done", False, ["note 2", *notes])
+    failed = window(2, outcome="rolled_back", failed=True)
+    assert _outcome.make_record(INSTANCE, failed, FAILED, "night-7", False, "upgrade", {}, {"packed": packed})[
+        "notes"] == ["note 2"]
 
 
 def test_one_window_is_as_it_was() -> None:
