@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive, file_plan
+
 Step = dict[str, t.Any]
 Options = t.Mapping[str, t.Any]
 Hop = t.Mapping[str, t.Any]
@@ -22,8 +24,8 @@ def changes_schema(hops: t.Sequence[Hop]) -> bool:
 def windows(hops: t.Sequence[Hop], one_by_one: bool, run_id: str) -> list[dict[str, t.Any]]:
     """Which hops are in one window: all of them, or each in its own.
 
-    The last one has the id of the run, so that a rollback by it begins where it has to. Those before it have the version
-    that they lead to behind it, which is the same on every host.
+    The last one has the id of the run, so that a rollback by it begins where it has to. Those before it have the
+    version that they lead to behind it, which is the same on every host.
     """
     groups = [[hop] for hop in hops] if one_by_one else [list(hops)] if hops else []
     return [
@@ -82,6 +84,18 @@ def _of_window(
     return [*found, released, start, *checks]
 
 
+def known_files(manifests: t.Mapping[str, t.Any], version: str) -> dict[str, list[str]]:
+    """Of the files that a version would replace and people edit, how the releases at hand have them."""
+    read = {str(key): archive.from_json(manifest) for key, manifest in manifests.items()}
+    return file_plan.known_in(read.values(), read.get(version))
+
+
+def old_src(hop: Hop) -> str:
+    """The archive of the version before a hop, where that lies on the host; the others are read on the controller."""
+    release = hop.get('from_release') or {}
+    return str(release['src']) if release.get('remote_src') else ''
+
+
 def _switches(hops: t.Sequence[Hop], manifests: t.Mapping[str, t.Any] | None) -> list[Step]:
     return [{'release': _switch(hop, manifests)} for hop in hops]
 
@@ -93,6 +107,8 @@ def _switch(hop: Hop, manifests: t.Mapping[str, t.Any] | None) -> Step:
     if manifests is not None:
         manifest = manifests.get(hop['version'])
         step |= {'src': release['src']} if release.get('remote_src') else {'manifest': manifest} if manifest else {}
+        step |= {'known_files': known_files(manifests, hop['version'])}
+        step |= {'old_src': old_src(hop)} if old_src(hop) else {}
     return step
 
 
