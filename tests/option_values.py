@@ -112,6 +112,7 @@ ROWS = {
         "direct": _flag(False),
         "confirm_after_canary": _flag(False),
         "confirmed": _text("night-7"),
+        "hop_windows": _flag(False),
         "rollback_run": _text("night-7"),
         "accept_data_loss": _flag(False),
         "client_dir": _text("/www/server/mysql/bin"),

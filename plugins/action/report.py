@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
 
@@ -26,6 +27,8 @@ class ActionModule(ActionBase):
         lines = [str(line) for line in self._task.args.get('lines') or []]
         _lines.show(lines)
         result.update(changed=False, msg='\n'.join(lines))
+        if self._task.args.get('kept'):
+            result['kept'] = as_data(self._task.args['kept'])
         if self._task.args.get('stats'):
             result['ansible_stats'] = {'data': self._task.args['stats'], 'per_host': False, 'aggregate': True}
         return result

@@ -44,6 +44,13 @@ options:
       - Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
     type: dict
     default: {}
+  upgrade:
+    description:
+      - Of an upgrade where each hop has a window of its own C(windows) with all of them, from
+        P(anqicms.lifecycle.upgrade_windows#filter), and C(before) with the records of those that ended before this one.
+      - And C(packed), the registered result of the task that compressed the dumps of the last window.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -63,11 +70,14 @@ RETURN = r"""
 _value:
   description:
     - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes) and
-      C(reason).
+      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes), C(reason) and
+      C(hops).
     - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
     - C(pages) is what a start found of the pages of versions whose pages come later than their version.
     - C(notes) say how the new process differs from the one before, and what else is worth knowing about the work.
+    - C(hops) lists the windows that were tried, where there were several, each with C(from), C(version), C(run_id),
+      C(outcome), C(downtime_ms) and C(verified_ms). The times of the record are their sums then, or V(null) where one
+      of them is not known.
     - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
       V(planned) in check mode. Without a result, or when the task was skipped, it is V(failed).
   type: dict
@@ -89,6 +99,7 @@ _value:
     pages: []
     notes: []
     reason: ''
+    hops: []
 """
 
 import typing as t
@@ -104,9 +115,10 @@ def outcome(
     check_mode: bool = False,
     verb: str = "restart",
     checks: t.Any = None,
+    upgrade: t.Any = None,
 ) -> dict[str, t.Any]:
     """The record of one instance; see ``_outcome.make_record``."""
-    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks)
+    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks, upgrade)
 
 
 class FilterModule:

@@ -55,7 +55,8 @@ RETURN = r"""
 _value:
   description:
     - One entry for each hop, in order; empty when the two versions are the same.
-    - C(from) and C(version) are the versions before and after it, C(release) is what the mapping has for it.
+    - C(from) and C(version) are the versions before and after it, C(release) is what the mapping has for it, and
+      C(from_release) what it has for the version before, or V(null).
     - C(mandatory) tells whether the hop can be left out, C(why) gives the reason for it.
     - C(schema) tells whether the database may be changed, C(one_way) whether going back needs a copy of it.
     - C(changes) lists what the first start changes, C(checks) what must hold afterwards, C(waits) what is still under

@@ -11,9 +11,10 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Makes the steps of one window that goes all the way, with one dump of the databases before it.
+  - Makes the steps of one window that goes all the way, with one dump of the databases before it; or, to plan them, of
+    the windows of all hops behind each other.
   - Used by the role C(upgrade).
-positional: options, checks, manifests
+positional: options, checks, manifests, one_by_one
 options:
   _input:
     description: The hops, from P(anqicms.lifecycle.upgrade_path#filter).
@@ -34,6 +35,10 @@ options:
       - What the archives hold, by version, for a plan that is made before they are on the host; see
         P(anqicms.lifecycle.release_manifest#lookup).
     type: dict
+  one_by_one:
+    description: Whether each hop has a window of its own, with its own dump.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

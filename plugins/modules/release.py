@@ -69,7 +69,13 @@ options:
       - Path of the archive of the release that runs, with O(state=staged). Default templates, public files and scripts
         that are equal to those in it are not edited, and are replaced.
       - Releases that were staged before on this host are known without it.
+      - In check mode also used with O(state=switched), together with O(src) or O(manifest).
     type: path
+  known_files:
+    description:
+      - More of what is known of releases, a dictionary from paths to lists of SHA-256, as
+        P(anqicms.lifecycle.known_files#filter) makes it from the archives on the controller. Used as O(old_src) is.
+    type: dict
   manifest:
     description:
       - What the archive holds, as P(anqicms.lifecycle.release_manifest#lookup) has read it on the controller. In check

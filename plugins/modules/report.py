@@ -28,6 +28,11 @@ options:
       - What to hand over, as M(ansible.builtin.set_stats) does with its options C(aggregate) and C(per_host=false).
     type: dict
     default: {}
+  kept:
+    description: What to give back as RV(kept), for a later task.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -44,4 +49,10 @@ msg:
   returned: always
   type: str
   sample: web1.example  4b1d0a7e-shop.example  3.5.8  done  pid 599 -> 1506  downtime 277 ms  verified 1288 ms
+kept:
+  description: The values of O(kept). They are data, and no templates, whatever a host has said.
+  returned: when some were given
+  type: list
+  elements: dict
+  sample: []
 """

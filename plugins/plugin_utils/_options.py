@@ -85,6 +85,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'direct': _flag(_UPGRADE),
         'confirm_after_canary': _flag(_UPGRADE),
         'confirmed': Option('the name of an earlier run', read.text, _UPGRADE),
+        'hop_windows': _flag(_UPGRADE),
         'rollback_run': Option('the name of an earlier run', read.text, _ROLLBACK),
         'accept_data_loss': _flag(_ROLLBACK),
         'client_dir': Option('the path of a directory on the host', read.text, _UPGRADE | _ROLLBACK),

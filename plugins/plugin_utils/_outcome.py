@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _windows_done
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._table import version_of
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, shown
 
@@ -29,40 +30,56 @@ def make_record(
     check_mode: bool = False,
     verb: str = 'restart',
     checks: t.Mapping[str, t.Any] | None = None,
+    upgrade: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """The record of one instance from its registered result and, if a task of its block failed, from that failure.
 
     ``checks`` are the registered results of the tasks that followed, in order, by the names of the steps.
+    ``upgrade``: where each hop has a window of its own, all ``windows``, and the records of those ``before`` this one;
+    and the result of the task that has ``packed`` the dumps of the last one.
     """
+    record = _record(instance, result, failure, run_id, check_mode, verb, checks)
+    upgrade = upgrade or {}
+    if _belongs(result, instance) and result.get('outcome') == 'done':
+        record['notes'] += _windows_done.not_packed(upgrade.get('packed') or {})
+    joined = _windows_done.joined(record, upgrade.get('windows') or [], upgrade.get('before') or [])
+    return t.cast('dict[str, t.Any]', as_data(joined))
+
+
+def _record(
+    instance: Data,
+    result: t.Any,
+    failure: t.Any,
+    run_id: str,
+    check_mode: bool,
+    verb: str,
+    checks: t.Mapping[str, t.Any] | None,
+) -> dict[str, t.Any]:
     result = result if _belongs(result, instance) else {}
     result, lost = _with_checks(result, checks or {}, instance)
     failure = failure if failure and failure.get('dir') == instance['dir'] else {}
     outcome = _outcome(result, lost, failure, check_mode)
     pids = instance.get('pids') or [None]
-    return t.cast(
-        'dict[str, t.Any]',
-        as_data(
-            {
-                'run_id': run_id,
-                'id': instance['id'],
-                'dir': instance['dir'],
-                'version': shown(_plain(result.get('version')) or version_of(instance)),
-                'outcome': outcome,
-                'failed': outcome in BAD,
-                'changed': bool(result.get('changed')),
-                'pid_before': result.get('pid_before', pids[0]),
-                'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
-                'state': _state(result),
-                'downtime_ms': result.get('downtime_ms'),
-                'verified_ms': result.get('verified_ms', result.get('ready_ms')),
-                'findings': _findings(result),
-                'sites': _sites(result),
-                'pages': _pages(result),
-                'notes': _notes(result),
-                'reason': _reason(result, lost, failure, verb),
-            }
-        ),
-    )
+    return {
+        'run_id': run_id,
+        'id': instance['id'],
+        'dir': instance['dir'],
+        'version': shown(_plain(result.get('version')) or version_of(instance)),
+        'outcome': outcome,
+        'failed': outcome in BAD,
+        'changed': bool(result.get('changed')),
+        'pid_before': result.get('pid_before', pids[0]),
+        'pid_after': result.get('pid_after', result.get('pid') if 'ready_ms' in result else None),
+        'state': _state(result),
+        'downtime_ms': result.get('downtime_ms'),
+        'verified_ms': result.get('verified_ms', result.get('ready_ms')),
+        'findings': _findings(result),
+        'sites': _sites(result),
+        'pages': _pages(result),
+        'notes': _notes(result),
+        'reason': _reason(result, lost, failure, verb),
+        'hops': [],
+    }
 
 
 def _ended_badly(result: Data) -> bool:
@@ -207,6 +224,7 @@ def line(record: Data, host: str) -> str:
     for key, word in (('downtime_ms', 'downtime'), ('verified_ms', 'verified')):
         if record[key] is not None:
             parts.append(f'{word} {record[key]} ms')
+    parts.append(_windows_done.words(record.get('hops') or []))
     parts += [_log_words(record.get('findings')), _page_words(record.get('pages') or [])]
     parts += [_site_words(record.get('sites')), record['reason']]
     return '  '.join(part for part in parts if part)

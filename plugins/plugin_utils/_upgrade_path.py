@@ -44,6 +44,7 @@ def upgrade_path(source: object, target: object, available: object, direct: bool
     rows = []
     for hop in way:
         row = dict(hop._asdict(), release=by_number[_versions.parse(hop.version)])
+        row['from_release'] = by_number.get(_versions.parse(hop.source))
         row['from'] = row.pop('source')
         rows.append(row)
     return t.cast('list[dict[str, t.Any]]', as_data(rows))

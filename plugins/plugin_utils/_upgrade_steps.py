@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The steps of the window of an upgrade, from its hops. Pure."""
+"""The windows of an upgrade and their steps, from its hops. Pure."""
 
 from __future__ import annotations
 
 import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive, file_plan
 
 Step = dict[str, t.Any]
 Options = t.Mapping[str, t.Any]
@@ -19,20 +21,51 @@ def changes_schema(hops: t.Sequence[Hop]) -> bool:
     return any(hop['schema'] for hop in hops)
 
 
+def windows(hops: t.Sequence[Hop], one_by_one: bool, run_id: str) -> list[dict[str, t.Any]]:
+    """Which hops are in one window: all of them, or each in its own.
+
+    The last one has the id of the run, so that a rollback by it begins where it has to. Those before it have the
+    version that they lead to behind it, which is the same on every host.
+    """
+    groups = [[hop] for hop in hops] if one_by_one else [list(hops)] if hops else []
+    return [
+        {
+            'from': group[0]['from'],
+            'version': group[-1]['version'],
+            'run_id': run_id if group is groups[-1] else f'{run_id}-{group[-1]["version"]}',
+            'hops': group,
+        }
+        for group in groups
+    ]
+
+
 def steps(
     hops: t.Sequence[Hop],
     options: t.Mapping[str, Options],
     checks: t.Sequence[Step],
     manifests: t.Mapping[str, t.Any] | None = None,
+    one_by_one: bool = False,
 ) -> list[Step]:
-    """One window for the whole way, with one dump.
+    """The steps of one window for the whole way, or, for a plan, of the windows of all hops behind each other.
+
+    ``options``: by the names of steps. ``checks``: the steps after the last start, log and sites. ``manifests``: of the
+    archives, for a plan before they are on the host.
+    """
+    groups = [window['hops'] for window in windows(hops, one_by_one, '')]
+    return [step for group in groups for step in _of_window(group, options, checks, manifests)]
+
+
+def _of_window(
+    hops: t.Sequence[Hop],
+    options: t.Mapping[str, Options],
+    checks: t.Sequence[Step],
+    manifests: t.Mapping[str, t.Any] | None,
+) -> list[Step]:
+    """With one dump before the first hop.
 
     Each new version is first started on a port that no proxy knows, so that no visitor reaches it before its data are
-    compared with what was recorded at the stop. ``options``: by the names of steps. ``checks``: the steps after the
-    last start, log and sites. ``manifests``: of the archives, for a plan before they are on the host.
+    compared with what was recorded at the stop.
     """
-    if not hops:
-        return []
     stop: Step = {'graceful_stop': options.get('graceful_stop', {})}
     released: Step = {'port_released': options.get('port_released', {})}
     start: Step = {'verified_start': options.get('verified_start', {})}
@@ -51,6 +84,18 @@ def steps(
     return [*found, released, start, *checks]
 
 
+def known_files(manifests: t.Mapping[str, t.Any], version: str) -> dict[str, list[str]]:
+    """Of the files that a version would replace and people edit, how the releases at hand have them."""
+    read = {str(key): archive.from_json(manifest) for key, manifest in manifests.items()}
+    return file_plan.known_in(read.values(), read.get(version))
+
+
+def old_src(hop: Hop) -> str:
+    """The archive of the version before a hop, where that lies on the host; the others are read on the controller."""
+    release = hop.get('from_release') or {}
+    return str(release['src']) if release.get('remote_src') else ''
+
+
 def _switches(hops: t.Sequence[Hop], manifests: t.Mapping[str, t.Any] | None) -> list[Step]:
     return [{'release': _switch(hop, manifests)} for hop in hops]
 
@@ -62,6 +107,8 @@ def _switch(hop: Hop, manifests: t.Mapping[str, t.Any] | None) -> Step:
     if manifests is not None:
         manifest = manifests.get(hop['version'])
         step |= {'src': release['src']} if release.get('remote_src') else {'manifest': manifest} if manifest else {}
+        step |= {'known_files': known_files(manifests, hop['version'])}
+        step |= {'old_src': old_src(hop)} if old_src(hop) else {}
     return step
 
 

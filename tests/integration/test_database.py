@@ -388,6 +388,21 @@ def test_what_is_remembered_of_a_database(shop: Make, db: MariaDB) -> None:
     assert migration.recorded(context.state.path, key) == "3.3.11"  # that of the restored dump
 
 
+def test_not_packed_where_there_is_no_room(shop: Make, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both files stand beside each other for a while. The dump stays as it is, and can be restored."""
+    instance = shop()
+    before = databases.state(db, instance.database)
+    done = call(instance, "dumped")
+    with monkeypatch.context() as patch:
+        patch.setattr(dump, "free_bytes", lambda _directory: 64 << 20)
+        with pytest.raises(LifecycleError, match="There is no room to compress the dump"):
+            call(instance, "packed", path=done["directory"])
+    assert sorted(path.name for path in Path(done["directory"]).iterdir()) == ["site-1.json", "site-1.sql"]
+    db.run("DELETE FROM archives", instance.database)
+    assert call(instance, "restored", path=done["directory"])["changed"]
+    assert databases.state(db, instance.database) == before
+
+
 def test_packed_afterwards(shop: Make, db: MariaDB) -> None:
     instance = shop()
     before = databases.state(db, instance.database)

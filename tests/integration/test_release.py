@@ -16,7 +16,7 @@ import pytest
 import release_zips
 from release_zips import NEW, OLD, USERS, bulk, call, give_to, lay_out, make_zip, snapshot, stage, switch
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive, file_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 
 NOBODY = 65534
@@ -85,19 +85,54 @@ def test_switched(shop: Path, new: Path) -> None:
     assert (result["previous"], result["version"]) == ("3.4.0", "3.5.8")
 
 
-@pytest.mark.parametrize("how", ["old_src", "staged"])
+@pytest.mark.parametrize("how", ["old_src", "known_files", "staged", "staged before without"])
 def test_a_template_that_is_proved_to_be_the_old_releases_is_replaced(
     shop: Path, new: Path, old: Path, how: str
 ) -> None:
     if how == "staged":
         stage(shop, old, "3.4.0")
         stage(shop, new)
+    elif how == "known_files":
+        with old.open("rb") as stream:
+            known = file_plan.known_in([archive.manifest_of(stream)])
+        stage(shop, new, known_files=known)
+        assert stage(shop, new, known_files=known)["changed"] is False
     else:
-        stage(shop, new, old_src=str(old))
+        (shop / "template/default/list.html").chmod(0o640)
+        if how == "staged before without":
+            stage(shop, new)
+        assert stage(shop, new, old_src=str(old))["changed"]
+        assert stage(shop, new, old_src=str(old))["changed"] is False
+    mode = (shop / "template/default/list.html").stat().st_mode
     result = switch(shop)
+    assert (shop / "template/default/list.html").stat().st_mode == mode
     assert result["files"]["kept"] == ["template/default/index.html"]
     assert (shop / "template/default/list.html").read_bytes() == b"new list"
     assert (shop / "template/default/index.html").read_bytes() == b"edited index"
+
+
+def test_the_plan_names_the_templates_that_nothing_proves(shop: Path, new: Path, old: Path) -> None:
+    stage(shop, new)
+    planned = call(shop, check=True, state="switched", version="3.5.8")["would"]
+    assert "nothing proves that nobody has edited them" in planned and "template/default/index.html" in planned
+    assert "template/default/list.html" in planned
+    planned = call(shop, check=True, state="switched", version="3.5.8", src=str(new), old_src=str(old))["would"]
+    assert "as they are here): template/default/index.html. " in planned and "list.html" not in planned
+
+
+def test_what_was_used_before_is_planned_as_staged_anew(shop: Path, new: Path) -> None:
+    """The plan of an upgrade comes before it is staged; what one that was taken back has left must not refuse it."""
+    stage(shop, new)
+    switch(shop)
+    call(shop, state="reverted")
+    with new.open("rb") as stream:
+        manifest = archive.manifest_of(stream).to_json()
+    with pytest.raises(LifecycleError, match="were used before"):
+        call(shop, check=True, state="switched", version="3.5.8")
+    for given in ({"manifest": manifest}, {"src": str(new)}):
+        assert call(shop, check=True, state="switched", version="3.5.8", **given)["changed"]
+    assert stage(shop, new)["changed"] and switch(shop)["changed"]
+    assert call(shop, check=True, state="switched", version="3.5.8", manifest=manifest)["changed"] is False
 
 
 def test_reverted_is_the_inverse_to_the_byte(shop: Path, new: Path) -> None:

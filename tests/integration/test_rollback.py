@@ -16,7 +16,7 @@ from integration.upgrading import NEWEST, Site, stage
 from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database, launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import rollback as _rollback
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
@@ -87,6 +87,22 @@ def test_without_later_writes_all_is_as_before(make_site: Any, archives: dict[st
     assert result["outcome"] == "done", (result["msg"], result["steps"][-1])
     site.assert_as_before(pid)
     assert roll_back_again(site)["changed"] is False
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_from_dumps_that_were_compressed_since(make_site: Any, archives: dict[str, Path], compression: str) -> None:
+    site = make_site("3.3.11")
+    upgrade(site, archives)
+    context = windows.context_of(site.instance)
+    (place,) = Path(context.state.path).glob("runs/up-*/database")
+    options = {name: option.get("default") for name, option in database.SPEC.items()}
+    packed = database.work(context, dict(options, state="packed", path=str(place), compression=compression))
+    assert packed["changed"] and [one["compression"] for one in packed["databases"]] == [compression]
+    assert not list(place.glob("*.sql")) and len(list(place.glob("*.sql.*"))) == 1
+    pid = site.instance.pid
+    result = roll_back(site)
+    assert result["outcome"] == "done", (result["msg"], result["steps"][-1])
+    site.assert_as_before(pid)
 
 
 def roll_back_again(site: Site) -> Step:

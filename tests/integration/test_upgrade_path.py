@@ -33,7 +33,8 @@ def test_each_hop_has_what_the_mapping_says_of_its_release() -> None:
     assert [hop["release"]["src"] for hop in hops] == ["/srv/2.5.3.zip", "/srv/3.3.11.zip", "/srv/3.5.8.zip"]
     assert [(hop["from"], hop["version"]) for hop in hops] == [
         ("2.3.6", "2.5.3"), ("2.5.3", "3.3.11"), ("3.3.11", "3.5.8")]  # fmt: skip
-    keys = "from version release mandatory why one_way schema changes checks waits"
+    assert [hop["from_release"] for hop in hops] == [None, {"src": "/srv/2.5.3.zip"}, {"src": "/srv/3.3.11.zip"}]
+    keys = "from from_release version release mandatory why one_way schema changes checks waits"
     assert set(hops[0]) == set(keys.split())
 
 

@@ -64,7 +64,10 @@ def begun(site: Site, archives: dict[str, Path], killer: Killer, monkeypatch: py
     """An upgrade that is killed as the killer says, and what a recovery makes of it; the result of the first."""
     hops = way(site.instance.version, archives)
     stage(site.instance, hops)
-    steps = _upgrade_steps.steps(hops, {"verified_start": {"stable_for": 0.0}}, [])
+    return killed_in(site, _upgrade_steps.steps(hops, {"verified_start": {"stable_for": 0.0}}, []), killer, monkeypatch)
+
+
+def killed_in(site: Site, steps: list[Step], killer: Killer, monkeypatch: pytest.MonkeyPatch) -> Step:
     context, plan = windows.context_of(site.instance), windows.plan_of(steps, deadline=300.0)
     with monkeypatch.context() as patch:
         killer.install(patch)
@@ -100,6 +103,39 @@ def test_killed_before_the_commit(
     result = begun(site, archives, Killer(MOMENTS[moment], moment != "at-its-end", both), monkeypatch)
     assert result["failed"], result
     site.assert_as_before(pid)
+
+
+def after_the_first_window(site: Site, archives: dict[str, Path]) -> list[Step]:
+    """Each hop has a window of its own, and the first one has ended well; the steps of the second."""
+    hops = way(site.instance.version, archives)
+    stage(site.instance, hops)
+    first, second = (one["hops"] for one in _upgrade_steps.windows(hops, True, "night-7"))
+    options = {"verified_start": {"stable_for": 0.0}}
+    result = windows.run(site.instance, _upgrade_steps.steps(first, options, []), deadline=300.0)
+    assert (result["outcome"], result["version"]) == ("done", "3.3.11"), (result["msg"], result["steps"][-1])
+    assert seeding.lost(site.before, seeding.content(site.instance, site.db)) == []
+    site.look()
+    return _upgrade_steps.steps(second, options, [])
+
+
+def test_a_failed_second_window_takes_back_only_itself(make_site: Any, archives: dict[str, Path]) -> None:
+    site = make_site("3.2.8")
+    steps = after_the_first_window(site, archives)
+    pid = windows.runs(site.instance)
+    result = windows.run(site.instance, [*steps, FAILS], deadline=300.0)
+    assert result["outcome"] == "rolled_back", (result["msg"], result["steps"][-1])
+    site.assert_as_before(pid, "3.3.11")
+
+
+def test_killed_in_the_second_window(
+    make_site: Any, archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site("3.2.8")
+    steps = after_the_first_window(site, archives)
+    pid = windows.runs(site.instance)
+    result = killed_in(site, steps, Killer(at("step_end", name="release"), True, True), monkeypatch)
+    assert result["failed"], result
+    site.assert_as_before(pid, "3.3.11")
 
 
 @pytest.mark.soak

@@ -27,8 +27,7 @@ class Site:
         self.instance, self.db = instance, db
         self.seeded = seeding.seed(instance, db, seeding.SMALL)
         instance.start(60.0)
-        self.before = seeding.content(instance, db)
-        self.tree, self.tables = self.files(), self.checksums()
+        self.look()
 
     def files(self) -> dict[str, tuple[int, int, bytes]]:
         """All but what serving itself writes."""
@@ -47,9 +46,14 @@ class Site:
         return {row[0]: row[1] for row in self.db.run(
             "CHECKSUM TABLE " + ",".join(f"`{name}`" for name in names), self.instance.database)} if names else {}
 
-    def assert_as_before(self, pid: int) -> None:
+    def look(self) -> None:
+        """From here on `as before` is as it is now."""
+        self.before = seeding.content(self.instance, self.db)
+        self.tree, self.tables = self.files(), self.checksums()
+
+    def assert_as_before(self, pid: int, version: str = "") -> None:
         assert windows.runs(self.instance) not in (0, pid)
-        assert self.instance.told_version() == self.instance.version
+        assert self.instance.told_version() == (version or self.instance.version)
         assert self.checksums() == self.tables
         assert self.files() == self.tree
         assert windows.context_of(self.instance).state.interrupted() is None

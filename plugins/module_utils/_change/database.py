@@ -506,7 +506,13 @@ def _run_packed(context: Context, params: Params) -> Result:
     if directory is None:
         raise LifecycleError('There is no dump to compress. Nothing was done. Give the directory of one as path.')
     before = [dump.read(directory, site) for site in dump.sites_in(directory)]
-    after = [dump.pack(directory, one.site, params['compression'], context.progress) for one in before]
+    after: t.List[dump.Manifest] = []
+    try:
+        for one in before:
+            after.append(dump.pack(directory, one.site, params['compression'], context.progress))
+    except LifecycleError as exc:
+        exc.result['changed'] = after != before[:len(after)]
+        raise
     return dict(changed=after != before, directory=directory, databases=[_shown(one) for one in after])
 
 

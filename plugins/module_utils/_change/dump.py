@@ -373,6 +373,7 @@ def pack(directory: str, site: int, compression: str = 'auto', progress: Progres
     path = os.path.join(directory, manifest.file)
     try:
         if manifest.compression == 'none' and compression in _COMPRESSORS:
+            _refuse_to_pack(directory, manifest)
             progress('compressing the dump of %s' % manifest.database)
             packed = path + _COMPRESSORS[compression][2]
             _compress_file(path, packed, compression)
@@ -386,6 +387,15 @@ def pack(directory: str, site: int, compression: str = 'auto', progress: Progres
         raise LifecycleError('The dump in %s could not be compressed: %s. It stays as it is.' % (
             directory, reason(exc))) from exc
     return manifest
+
+
+def _refuse_to_pack(directory: str, manifest: Manifest) -> None:
+    """For a while both files are there, on a disk that others need too. LifecycleError when there is no room."""
+    free = free_bytes(directory)
+    if free < manifest.bytes * _COMPRESSED + _RESERVE:
+        raise LifecycleError('There is no room to compress the dump in %s: %d MB are free, and it has %d MB. It stays '
+                             'as it is. Free space there, then compress it with the module database, state packed.' % (
+                                 directory, free >> 20, manifest.bytes >> 20))
 
 
 def _compress_file(path: str, packed: str, compression: str) -> None:

@@ -9,6 +9,7 @@ Whose files are whose stands in docs/upgrade.md (Files). What cannot be proved t
 user's, and stays.
 """
 
+import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
@@ -26,7 +27,7 @@ _NEVER = ('config.json', 'collector.json', 'keyword.json', 'data', 'public/uploa
 _EDITED = ('template', 'public', 'dictionary.txt')
 _SCRIPTS = ('.sh', '.bat', '.cmd', '.ps1')
 _PROGRAMS = ('source/cwebp_',)
-_MOST_NAMED = 5
+_MOST_NAMED, _MOST_KEPT = 5, 40
 DEFAULT_FILE, DEFAULT_PROGRAM, DEFAULT_DIRECTORY = 0o644, 0o755, 0o755
 _NOT_BY_OTHERS = 0o775
 
@@ -58,7 +59,44 @@ class Rename(t.NamedTuple):
 
 
 Listing = t.Mapping[str, Seen]
-Proofs = t.Mapping[str, t.Collection[str]]  # checksums that the vendor's releases have at a path
+Known = t.Mapping[str, t.Sequence[str]]  # checksums that the vendor's releases have at a path
+
+
+_DIGEST = re.compile(r'[0-9a-f]{64}\Z')
+
+
+def joined(known: t.Iterable[Known]) -> t.Dict[str, t.List[str]]:
+    """All that is known of any of them."""
+    found = {}  # type: t.Dict[str, t.List[str]]
+    for one in known:
+        for path, digests in one.items():
+            there = found.setdefault(path, [])
+            there.extend(digest for digest in digests if digest not in there)
+    return found
+
+
+def covers(known: Known, more: Known) -> bool:
+    """Whether nothing in ``more`` is new."""
+    return all(digest in known.get(path, ()) for path, digests in more.items() for digest in digests)
+
+
+def known_of(given: t.Mapping[str, t.Any]) -> Known:
+    """As a caller has given it. LifecycleError for what is no path with checksums."""
+    for path, digests in given.items():
+        if not isinstance(digests, list) or not all(isinstance(one, str) and _DIGEST.match(one) for one in digests):
+            raise LifecycleError('release: known_files has no list of SHA-256 for %s. Nothing was done. Give what the '
+                                 'filter known_files makes.' % printable.line(path))
+    return given
+
+
+def known_in(manifests: t.Iterable[Manifest], of: t.Optional[Manifest] = None) -> t.Dict[str, t.List[str]]:
+    """Of the files that people edit in place, their checksums in these releases; ``of``: only those that it would
+    replace.
+    """
+    wanted = None if of is None else {file.path: file.sha256 for file in of.files}
+    return joined([{file.path: [file.sha256]} for manifest in manifests for file in manifest.files
+                   if may_be_edited(file.path) and (
+                       wanted is None or wanted.get(file.path, file.sha256) != file.sha256)])
 
 
 class FilePlan(t.NamedTuple):
@@ -140,7 +178,7 @@ class _Planner:
     """One plan. ``old``: of the releases that are known, above all the one that runs; None where none is."""
 
     def __init__(self, version: str, files: t.Sequence[File], directories: t.Sequence[str], listing: Listing,
-                 top: Owned, binary: str, trusted: t.Collection[int], old: t.Optional[Proofs]) -> None:
+                 top: Owned, binary: str, trusted: t.Collection[int], old: t.Optional[Known]) -> None:
         self.version, self.files, self.directories = version, list(files), list(directories)
         self.listing, self.top, self.binary, self.trusted, self.old = listing, top, binary, trusted, old or {}
         self.refusals = Refusals()
@@ -266,7 +304,7 @@ class _Planner:
 
 
 def make(version: str, files: t.Sequence[File], directories: t.Sequence[str], listing: Listing, top: Owned, binary: str,
-         trusted: t.Collection[int], old: t.Optional[Proofs] = None) -> FilePlan:
+         trusted: t.Collection[int], old: t.Optional[Known] = None) -> FilePlan:
     """The plan of one switch. LifecycleError for links and the like where the release writes, all of them named.
 
     ``top``: owner of the install directory itself. ``trusted``: the users of the instance, and root.
@@ -315,6 +353,20 @@ def _unescape(text: str) -> str:
     for code, char in (('\\040', ' '), ('\\011', '\t'), ('\\012', '\n'), ('\\134', '\\')):
         text = text.replace(code, char)
     return text
+
+
+def why_kept(plan: FilePlan) -> str:
+    """For the plan: which files of the release before stay, and why; empty where none does."""
+    if not plan.kept:
+        return ''
+    return ('. Kept, because nothing proves that nobody has edited them (no release that is known has them as they are '
+            'here): %s. Where the archive of the version that runs is known (old_src, in the role among '
+            'anqicms_releases), those that nobody has edited are replaced' % _named(plan.kept))
+
+
+def _named(paths: t.Sequence[str]) -> str:
+    more = ' and %d more' % (len(paths) - _MOST_KEPT) if len(paths) > _MOST_KEPT else ''
+    return ', '.join(printable.line(path) for path in sorted(paths)[:_MOST_KEPT]) + more
 
 
 def diff(plan: FilePlan, files: t.Sequence[File], listing: Listing) -> t.Dict[str, str]:

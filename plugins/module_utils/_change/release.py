@@ -31,6 +31,7 @@ SPEC = dict(
     sha256=dict(type='str'),
     version=dict(type='str'),
     old_src=dict(type='path'),
+    known_files=dict(type='dict'),
     manifest=dict(type='dict'),
     keep=dict(type='int', default=3),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
@@ -92,15 +93,14 @@ class Desk:
         except OSError:
             return None
 
-    def proofs(self, old: t.Mapping[str, str]) -> t.Dict[str, t.Set[str]]:
+    def proofs(self, old: file_plan.Known) -> t.Dict[str, t.List[str]]:
         """The checksums of every release that is known, by path."""
-        found = {}  # type: t.Dict[str, t.Set[str]]
-        for known in [old] + [one for staged in self.store.staged() for one in (staged.proofs(), staged.old)]:
-            for path, digest in known.items():
-                found.setdefault(path, set()).add(digest)
-        return found
+        known = [old]
+        for staged in self.store.staged():
+            known += [{path: [digest] for path, digest in staged.proofs().items()}, staged.old]
+        return file_plan.joined(known)
 
-    def look(self, parts: Parts, old: t.Mapping[str, str]) -> t.Tuple[file_plan.FilePlan, file_plan.Listing]:
+    def look(self, parts: Parts, old: file_plan.Known) -> t.Tuple[file_plan.FilePlan, file_plan.Listing]:
         """The plan of the files as the install directory is now. LifecycleError for what stands in the way."""
         seen = listing.Look(self.install, self.owners).at(parts.files, parts.directories)
         plan = file_plan.make(parts.version, parts.files, parts.directories, seen, self.top,
@@ -145,13 +145,14 @@ def version_of(params: Params) -> str:
     return hops.text(parsed)
 
 
-def _old_of(params: Params, binary: str) -> t.Dict[str, str]:
-    """The files of the archive of the release that runs, where that is given."""
+def _old_of(params: Params, binary: str) -> file_plan.Known:
+    """The files of releases that are known: of the archive of the one that runs, and those that are named."""
+    given = file_plan.known_of(params.get('known_files') or {})
     if not params['old_src']:
-        return {}
+        return given
     with staging.open_source(params['old_src']) as stream:
         files, _directories, _ignored = file_plan.staged_files(archive.manifest_of(stream), binary)
-    return {file.path: file.sha256 for file in files}
+    return file_plan.joined([given, {file.path: [file.sha256] for file in files}])
 
 
 def _manifest_of(params: Params) -> archive.Manifest:
@@ -199,6 +200,7 @@ def _planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan
     counts = plan.counts
     text = '%s: %d added, %d replaced, %d kept because they count as edited, %d removed, %d the same' % (
         would, counts['added'], counts['replaced'], counts['kept'], counts['removed'], counts['same'])
+    text += file_plan.why_kept(plan)
     name = desk.install.path
     diff = dict(file_plan.diff(plan, parts.files, seen), before_header=name, after_header=name)
     return dict(changed=True, would=text, version=parts.version, previous=desk.context.file_version,
@@ -213,11 +215,14 @@ def _unchanged(desk: Desk, version: t.Optional[str], why: str) -> Result:
 # --- staged
 
 
-def _fresh(desk: Desk, version: str, sha256: str) -> t.Optional[Staged]:
-    """A staged tree of this very archive that was never switched in, and is whole."""
+def _fresh(desk: Desk, version: str, sha256: str, old: file_plan.Known) -> t.Optional[Staged]:
+    """A staged tree of this very archive that was never switched in, is whole, and was staged with this knowledge: that
+    decides which files are replaced, and so how each has to look.
+    """
     used = {one.tree for one in desk.store.switches()}
     for one in desk.store.staged():
-        if one.version == version and one.sha256 == sha256 and one.tree not in used and desk.has_bulk():
+        same = one.version == version and one.sha256 == sha256 and file_plan.covers(one.old, old)
+        if same and one.tree not in used and desk.has_bulk():
             if desk.bulk().lstat(one.tree) is None:
                 continue
             with places.open_below(desk.bulk(), one.tree) as tree:
@@ -232,8 +237,9 @@ def _fresh(desk: Desk, version: str, sha256: str) -> t.Optional[Staged]:
 def _plan_staged(desk: Desk, params: Params) -> Result:
     manifest = _manifest_of(params)
     parts = _parts_of(desk, params, manifest)
-    plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
-    if _fresh(desk, parts.version, manifest.sha256) is not None:
+    old = _old_of(params, desk.context.instance.binary)
+    plan, seen = desk.look(parts, old)
+    if _fresh(desk, parts.version, manifest.sha256, old) is not None:
         return _unchanged(desk, parts.version, 'the release is staged already')
     sizes = [file.size for file in parts.files]
     staging.refuse_no_room(desk.install, 2 * staging.size_on_disk(sizes), len(sizes) + len(parts.directories))
@@ -247,7 +253,7 @@ def _run_staged(desk: Desk, params: Params) -> Result:
         digest = archive.digest_of(source)
         archive.refuse_digest(digest, params['sha256'])
         _refuse_known(desk.store, version, digest)
-        if _fresh(desk, version, digest) is not None:
+        if _fresh(desk, version, digest, old) is not None:
             return _unchanged(desk, version, 'the release is staged already')
         desk.store.make()
         plan = None  # type: t.Optional[file_plan.FilePlan]
@@ -259,7 +265,7 @@ def _run_staged(desk: Desk, params: Params) -> Result:
 
         stager = staging.Stager(context.instance, desk.install, desk.bulk(make=True), version)
         staged = stager.stage(source, digest, desk.record(), dressed, context.progress)
-    desk.store.write_staged(staged._replace(old=old))
+    desk.store.write_staged(staged._replace(old={path: list(digests) for path, digests in old.items()}))
     return dict(changed=True, version=version, previous=context.file_version, files=_files_result(present(plan)),
                 journal=None)
 
@@ -310,11 +316,8 @@ def _refuse_used(desk: Desk, staged: Staged) -> None:
 
 def _plan_switched(desk: Desk, params: Params) -> Result:
     _refuse_running(desk.context)
-    staged = _find_staged(desk, params)
-    if staged is None and (params['src'] or params['manifest'] is not None):  # in check mode nothing is staged yet
-        parts = _parts_of(desk, params, _manifest_of(params))
-        plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
-        return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    if params['src'] or params['manifest'] is not None:
+        return _plan_before_staging(desk, params)
     staged = _staged(desk, params)
     parts = Parts(staged.version, staged.files, staged.directories)
     plan, seen = desk.look(parts, {})
@@ -325,6 +328,15 @@ def _plan_switched(desk: Desk, params: Params) -> Result:
         staging.refuse_altered(tree, staged, [file.path for file in staged.files], content=True)
         staging.refuse_binary(desk.context.instance, tree, desk.record())
     return _planned(desk, parts, plan, seen, 'switch the release %s in' % staged.version)
+
+
+def _plan_before_staging(desk: Desk, params: Params) -> Result:
+    """In check mode nothing is staged yet, or what is left of an earlier try, which may be used up."""
+    parts = _parts_of(desk, params, _manifest_of(params))
+    plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
+    if not plan.renames:
+        return _unchanged(desk, parts.version, 'the files of the release are there already')
+    return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
 
 
 def _run_switched(desk: Desk, params: Params) -> Result:

@@ -40,7 +40,7 @@ class Staged(t.NamedTuple):
     directories: t.List[str]
     changelog: t.Optional[str]
     stats: t.Dict[str, t.List[int]]
-    old: t.Dict[str, str]  # of the archive of the release that ran when it was staged, where that was given
+    old: t.Dict[str, t.List[str]]  # checksums by path, of the other releases that were known when it was staged
 
     def proofs(self) -> t.Dict[str, str]:
         return {file.path: file.sha256 for file in self.files}
@@ -115,6 +115,7 @@ class Store:
             entry = self._read('staged-%s.json' % name)
             if entry is not None:
                 entry['files'] = [File(*file) for file in entry['files']]
+                entry['old'] = {path: [one] if isinstance(one, str) else one for path, one in entry['old'].items()}
                 found.append(Staged(**entry))
         return sorted(found, key=lambda one: -one.at)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The local connection, until a module is run that the test has named: from then on the host is lost."""
+"""The local connection, until a module is run that the test has named: from then on the host is lost, or it fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 
-# MODULE, the number of its call, and 'before' or 'after' the host has done it.
+# MODULE, the number of its call, and 'before' or 'after' the host has done it; or 'instead': only this call fails.
 RULE, DIRECTORY = "LOSSY_RULE", "LOSSY_DIRECTORY"
 
 
@@ -41,6 +41,8 @@ class Connection(LocalConnection):  # type: ignore[misc]
         moment = self._moment(found.group(1)) if found and "chmod" not in cmd else ""
         if moment == "before":
             self._lose()
+        if moment == "instead":
+            return 0, b'{"failed": true, "changed": false, "msg": "the test has refused it"}', b""
         answer = super().exec_command(cmd, *args, **options)
         if moment == "after":
             self._lose()

@@ -105,6 +105,43 @@ def test_what_is_said_of_the_files() -> None:
     assert plan.counts == dict(added=2, replaced=2, kept=1, removed=1, same=1)
 
 
+def test_the_plan_says_which_files_stay_and_why() -> None:
+    new = release(template__default__a="3", template__default__b="3")
+    plan = make(new, {"template/default/a": "1", "template/default/b": "edited"}, old={"template/default/a": "1"})
+    text = file_plan.why_kept(plan)
+    assert "(no release that is known has them as they are here): template/default/b. " in text
+    assert "template/default/a" not in text and "anqicms_releases" in text
+    assert file_plan.why_kept(make(new, {"template/default/a": "3"})) == ""
+    many = make(release(**{"template__%03d" % number: "2" for number in range(50)}),
+                {"template/%03d" % number: "1" for number in range(50)})
+    assert "template/039 and 10 more. " in file_plan.why_kept(many)
+
+
+def manifest(**contents: str) -> Manifest:
+    return Manifest(digest("zip"), release(**contents), [], None, None)
+
+
+def test_what_is_known_of_releases() -> None:
+    """Only of files that people edit, and that the new release has and would replace."""
+    one = manifest(template__a="1", template__b="1", template__gone="1", README="1")
+    two = manifest(template__a="2", template__b="3", start_sh="1")
+    new = manifest(template__a="3", template__b="3")
+    assert file_plan.known_in([one, two, new], new) == {
+        "template/a": [digest("1"), digest("2")], "template/b": [digest("1")]}
+    assert sorted(file_plan.known_in([one])) == ["template/a", "template/b", "template/gone"]
+    known = file_plan.joined([{"a": ["1"]}, {"a": ["1", "2"], "b": ["3"]}])
+    assert known == {"a": ["1", "2"], "b": ["3"]}
+    assert file_plan.covers(known, {"a": ["2"]}) and file_plan.covers(known, {})
+    assert not file_plan.covers(known, {"a": ["3"]}) and not file_plan.covers(known, {"c": ["1"]})
+
+
+@pytest.mark.parametrize("given", [{"a": "x" * 64}, {"a": ["0"]}, {"a": [None]}, {"a": {}}, {"a": ["F" * 64]}])
+def test_what_is_no_knowledge_is_refused(given: t.Dict[str, t.Any]) -> None:
+    with pytest.raises(LifecycleError, match="known_files has no list of SHA-256 for a"):
+        file_plan.known_of(given)
+    assert file_plan.known_of({"a": [digest("1")]}) == {"a": [digest("1")]}
+
+
 def test_an_empty_directory_is_made() -> None:
     plan = make(release(a="1"), {"a": "1"}, empty=["cache", "doc/deep"])
     assert renames(plan) == ["in cache"]  # doc is the release's as a whole, and has no file in it
