@@ -81,14 +81,16 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
     context.will_stop = False
     context.next_arguments, context.next_environment = arguments_of(plan), environment_of(plan)
     context.planned_version, context.restores_databases, context.knows_databases = None, False, False
+    context.planned_start, context.planned_steps, context.planned_files = False, plan.steps, []
     context.look()
     if plan.steps:
         context.refuse_wrong_port(arguments_of(plan))
     try:
         for index, (name, params) in enumerate(plan.steps, 1):
             planned.append(_foresee_step(context, index, name, params))
-    finally:
-        context.planned_version = None  # each start of the run looks at the files that are there by then
+    finally:  # each step of the run looks at what is there by then
+        context.planned_version, context.planned_start = None, False
+        context.planned_steps, context.planned_files = (), []
     return planned
 
 

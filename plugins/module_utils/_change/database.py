@@ -128,8 +128,9 @@ def _plan_dumped(context: Context, params: Params) -> Result:
     if online:
         notes.append('the instance runs at this step: its dump is a plain backup, and is not compared or taken back')
     seconds = size / _PER_SECOND
+    into = directory if params['path'] or not context.planned_steps else 'the directory of the run'
     return dict(changed=True, would='dump %s into %s (%d MB of data, about %.1f s)' % (
-        _names(databases.opened), directory, size >> 20, seconds), notes=notes, estimate_ms=round(seconds * 1000),
+        _names(databases.opened), into, size >> 20, seconds), notes=notes, estimate_ms=round(seconds * 1000),
         data_bytes=size, databases=[_foreseen(one, found) for one, found in zip(databases.opened, seen)])
 
 

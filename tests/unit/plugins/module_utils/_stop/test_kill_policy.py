@@ -81,8 +81,8 @@ def test_a_backup_counts_like_a_migration(verdict: str, files: t.List[str], know
 
 
 @pytest.mark.parametrize("version,opened,looks", [
-    ("2.5.3", True, False), ("2.5.3", False, True), ("3.1.9", True, False), ("3.2.1", True, True), ("3.2.8", True, True),
-    ("3.4.5", True, True), (None, True, True), (None, False, True),
+    ("2.5.3", True, False), ("2.5.3", False, True), ("3.1.9", True, False), ("3.2.1", True, True),
+    ("3.2.8", True, True), ("3.4.5", True, True), (None, True, True), (None, False, True),
 ])  # fmt: skip
 def test_database_is_looked_at_only_where_it_matters(version: t.Optional[str], opened: bool, looks: bool) -> None:
     assert _kill_policy.needs_a_look_at_the_database(version, opened) is looks
