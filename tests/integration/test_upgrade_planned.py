@@ -77,6 +77,18 @@ def test_a_template_that_is_that_of_the_later_release(make_site: Any, archives: 
     assert of_releases(planned(site, hops, None)) == in_check_mode
 
 
+def test_a_second_try(make_site: Any, archives: dict[str, Path]) -> None:
+    """What the first try has staged and used is no obstacle: the second one stages its own."""
+    site: Site = make_site("2.5.3")
+    hops = way("2.5.3", archives)
+    first = of_releases(planned(site, hops, manifests(archives)))
+    stage(site.instance, hops)
+    fails: Step = {"command": {"argv": ["false"]}}
+    result = windows.run(site.instance, [*_upgrade_steps.steps(hops, OPTIONS, []), fails], deadline=300.0)
+    assert result["outcome"] == "rolled_back", result
+    assert of_releases(planned(site, hops, manifests(archives))) == first
+
+
 def test_the_words_for_each_step(make_site: Any, archives: dict[str, Path]) -> None:
     site: Site = make_site("2.5.3")
     pid = site.instance.pid

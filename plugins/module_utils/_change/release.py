@@ -329,9 +329,14 @@ def _staged(desk: Desk, params: Params) -> Staged:
     return found
 
 
-def _refuse_used(desk: Desk, staged: Staged) -> None:
+def _is_used(desk: Desk, staged: Staged) -> bool:
     """A tree is used once: what came back from its places may have been altered there."""
-    if any(one.tree == staged.tree for one in desk.store.switches()):
+    return any(one.tree == staged.tree for one in desk.store.switches())
+
+
+def _refuse_used(desk: Desk, staged: Staged) -> None:
+    """LifecycleError where it was."""
+    if _is_used(desk, staged):
         raise LifecycleError('The staged files of %s were used before. Nothing was changed. Stage the release again, '
                              'with state staged.' % staged.version)
 
@@ -339,9 +344,12 @@ def _refuse_used(desk: Desk, staged: Staged) -> None:
 def _plan_switched(desk: Desk, params: Params) -> Result:
     _refuse_running(desk.context)
     staged = _find_staged(desk, params)
-    if staged is None and (params['src'] or params['manifest'] is not None):  # in check mode nothing is staged yet
+    stages = staged is None or _is_used(desk, staged)  # what a run does before its window, and check mode does not
+    if stages and (params['src'] or params['manifest'] is not None):
         parts = _parts_of(desk, params, _manifest_of(params))
         plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
+        if not plan.renames:
+            return _unchanged(desk, parts.version, 'the files of the release are there already')
         return _switch_planned(desk, parts, plan, seen)
     staged = _staged(desk, params)
     parts = Parts(staged.version, staged.files, staged.directories)
@@ -356,8 +364,9 @@ def _plan_switched(desk: Desk, params: Params) -> Result:
 
 
 def _switch_planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
-    """Whatever switch comes after it is planned on top of this one."""
-    desk.context.planned_files.append((plan, parts.files))
+    """Whatever switch comes after it in a window is planned on top of this one."""
+    if desk.context.planned_steps:
+        desk.context.planned_files.append((plan, parts.files))
     return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
 
 
