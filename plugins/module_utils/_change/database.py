@@ -10,7 +10,7 @@ import shutil
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     client,
     compare,
@@ -326,7 +326,8 @@ def _run_dumped(context: Context, params: Params) -> Result:
     online = context.look() is not None
     directory = _directory(context, params)
     _make(directory)
-    until = time.monotonic() + context.time_left(params['timeout'])
+    began = time.monotonic()
+    until = began + context.time_left(params['timeout'])
     try:
         with Databases(context, params['all_sites'], params['client_dir']) as databases:
             seen = [facts.look(one.session) for one in databases.opened]
@@ -345,9 +346,15 @@ def _run_dumped(context: Context, params: Params) -> Result:
     _remove_old(context)
     if not online:
         context.record_change(KIND, directory=directory, sites=[one.site for one in manifests],
-                              client_dir=params['client_dir'])
+                              client_dir=params['client_dir'],
+                              restore_s=_restore_limit(params['timeout'], time.monotonic() - began))
     return dict(changed=True, directory=directory, online=online, notes=notes,
                 databases=[_shown(one) for one in manifests])
+
+
+def _restore_limit(timeout: float, dump_s: float) -> float:
+    """Seconds: a restore that is broken off for its time leaves the site down, so it has what the size wants. Pure."""
+    return round(max(timeout, _runs.RESTORE_FACTOR * dump_s), 3)
 
 
 def _shown(manifest: dump.Manifest) -> Result:
@@ -546,7 +553,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """
     try:
         return restore_all(context, change['directory'], change['sites'], change.get('client_dir'),
-                           context.time_left(SPEC['timeout']['default']))
+                           context.time_left(_runs.restore_s(change)))
     except client.DatabaseError as exc:
         if exc.kind == 'cannot_connect':
             raise NotYet(exc.msg, **exc.result) from exc

@@ -102,3 +102,12 @@ def test_one_that_cannot_be_read_is_not_left_out(state: _state.StateDir, text: s
         stream.write(text)
     with pytest.raises(LifecycleError, match='is not believed'):
         _runs.read_all(state)
+
+
+def test_how_long_restores_may_take() -> None:
+    database = dict(kind='database', data=dict(restore_s=7200.0))
+    older = dict(kind='database', data=dict(directory='/d'))  # of a release that did not note it
+    other = dict(kind='release', data=dict(switch='a'))
+    assert _runs.restores_s([]) == _runs.restores_s([other]) == 0.0
+    assert _runs.restores_s([other, database]) == 7200.0
+    assert _runs.restores_s([older, database]) == 3600.0 + 7200.0
