@@ -61,7 +61,7 @@ class Plan(t.NamedTuple):
     @property
     def restores_s(self) -> float:
         """Seconds that restores of what its steps dump may take at most."""
-        timeouts = [params['timeout'] for name, params in self.steps if name == 'database'
+        timeouts = [float(params['timeout']) for name, params in self.steps if name == 'database'
                     and _undo.is_change(name, params)]
         return _runs.RESTORE_FACTOR * sum(timeouts)
 
