@@ -31,6 +31,8 @@ _LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was 
 _DEFAULT_DEADLINE_S = 900.0
 _LONGER_S = 160.0  # than twice the deadline no worker and guardian are at work, see _worker.longest
 _ROLLBACKS_S = 1200.0  # and longer where there is something to take back
+_RESTORES = 2 * 10.0  # times the limit of a dump, where the host says that it is still at work, see _runs.py
+_DEFAULT_DATABASE_S = 3600.0
 
 Result = dict[str, t.Any]
 
@@ -70,6 +72,23 @@ def progress_line(host: str, directory: str, where: object) -> str:
     return ''.join(char if char.isprintable() else '?' for char in line)
 
 
+def restores(steps: object) -> float:
+    """Seconds on top for databases, whose restore takes as long as they are large. Pure."""
+    if isinstance(steps, str):  # the module reads it
+        return _RESTORES * _DEFAULT_DATABASE_S if 'database' in steps else 0.0
+    options = [step.get('database') for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    dumps = [one for one in options if isinstance(one, dict) and one.get('state') == 'dumped']
+    return _RESTORES * sum(number(one.get('timeout', _DEFAULT_DATABASE_S)) for one in dumps)
+
+
+def number(value: object) -> float:
+    """0 for what the module refuses with a better message."""
+    try:
+        return max(0.0, float(value)) if isinstance(value, (int, float, str)) else 0.0
+    except ValueError:
+        return 0.0
+
+
 def seconds(milliseconds: object) -> float | None:
     """None for what is no number of milliseconds, whatever the host said instead; never negative."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
@@ -97,7 +116,7 @@ class ActionModule(ActionBase):
         while answer.get('running'):
             self._began = True
             display.display(progress_line(self._host, str(self._task.args.get('dir')), answer.get('where')))
-            if time.monotonic() > self._give_up_at:
+            if time.monotonic() > self._give_up_at + restores(self._task.args.get('steps')):
                 answer = self._not_ended(answer)
                 break
             answer = self._call(self._arguments(token=token, wait=_NEXT_WAIT_S, follow=True))
@@ -107,7 +126,7 @@ class ActionModule(ActionBase):
     def _not_ended(self, answer: Result) -> Result:
         msg = ('the window on %s has not ended %g s after its begin, longer than worker and guardian may take. '
                'Its state is not known. Look with instance_info for what is at work there.'
-               % (self._host, self._longest()))
+               % (self._host, self._longest() + restores(self._task.args.get('steps'))))
         return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer.get('where'), msg=msg)
 
     def _arguments(self, **internal: t.Any) -> Result:

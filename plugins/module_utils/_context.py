@@ -90,6 +90,9 @@ class Context:
         self.expected_version: t.Optional[str] = None  # what the release must report that this run has switched in
         self.begins = False  # this plan is made to begin, and shown to nobody
         self.planned_version: t.Optional[str] = None  # what a step before this one will have switched in
+        self.planned_start = False  # a start stands before this step: what runs then is not what runs now
+        self.planned_files: t.List[t.Any] = []  # of _change/release.py: what the steps before this one will have done
+        self.planned_steps: t.Sequence[t.Tuple[str, t.Dict[str, t.Any]]] = ()  # of a window, while their plans are made
         self.restores_databases = False  # a step before this one will have put the databases back
         self.knows_databases = False  # the plan of this run has asked whether they are newer than what it will start
         self.migrated: t.Optional[t.Tuple[int, int]] = None  # the process whose migration this run has waited for

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock
 
 _LOOK_S = 1.0
@@ -118,8 +119,17 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         failed=True, outcome='failed', changed=_state.has_changed(run), where=where, steps=_state.steps_begun(run),
         state='unknown',
         downtime_ms=None, verified_ms=None,
-        msg='%s: worker and guardian ended without a result in step %s of the run. The instance may be down. Run '
-            'recover.yml, or run this again: it recovers first.' % (state.instance.id, where['step'] or 'prepare'))
+        msg='%s: worker and guardian ended without a result in step %s of the run. %s' % (
+            state.instance.id, where['step'] or 'prepare', _what_now(state, run)))
+
+
+def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
+    if run and run[-1].get('event') == 'end':
+        return 'A recovery has put the instance right since.'
+    if run and not _state.is_of_this_boot(run[0]) and boot_hook.is_armed(state):
+        return ('The host was booted since, and the recovery that was prepared for that has not ended yet. Look with '
+                'instance_info; if the run stays unfinished, run recover.yml.')
+    return 'The instance may be down. Run recover.yml, or run this again: it recovers first.'
 
 
 def knows(state: _state.StateDir, token: str) -> bool:

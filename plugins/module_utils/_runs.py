@@ -17,6 +17,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
+RESTORE_FACTOR = 10.0  # a load takes up to seven times as long as the dump did
+_RESTORE_S = 3600.0    # where a dump does not say how long its restore may take
+
 FORMAT = 1
 ROLLBACK = 'rollback'
 _FILE = 'changes.json'
@@ -149,3 +152,16 @@ def forget(directory: str) -> None:
     """Of a run that is taken back after all."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(directory, _FILE))
+
+
+# --- how long a way back may take: pure
+
+
+def restore_s(data: t.Mapping[str, t.Any]) -> float:
+    """Seconds that the restore of one dump may take, from what was recorded with it."""
+    return float(data.get('restore_s') or _RESTORE_S)
+
+
+def restores_s(changes: t.Iterable[_state.Entry]) -> float:
+    """The same for all dumps among the changes of a run."""
+    return sum(restore_s(change['data']) for change in changes if change['kind'] == 'database')

@@ -34,7 +34,9 @@ def defaults() -> t.Dict[str, t.Any]:
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     planned = _start_plan.plan(context, params)
-    context.will_stop = False
+    context.will_stop, context.planned_start = False, bool(planned['changed'])
+    if planned['changed'] and params['private_port']:
+        planned['would'] += ', on a port that is free then and that no proxy knows'
     return planned
 
 

@@ -69,8 +69,8 @@ def schema_of(version: Version) -> Version:
 
 
 def copies_categories_in_background(version: t.Optional[str]) -> bool:
-    """3.2.0 and 3.2.1 copy every article's categories after the port has opened (docs/application.md, Migrations)."""
-    return between(version, (3, 2, 0), (3, 2, 1))
+    """From 3.2.0 every article's category is copied after the port has opened (docs/application.md, Migrations)."""
+    return at_least(version, (3, 2, 0)) is not False
 
 
 def pages_come_late(version: t.Optional[str]) -> bool:

@@ -59,6 +59,13 @@ class Plan(t.NamedTuple):
         return any(_undo.is_change(name, params) or params.get('private_port') for name, params in self.steps)
 
     @property
+    def restores_s(self) -> float:
+        """Seconds that restores of what its steps dump may take at most."""
+        timeouts = [float(params['timeout']) for name, params in self.steps if name == 'database'
+                    and _undo.is_change(name, params)]
+        return _runs.RESTORE_FACTOR * sum(timeouts)
+
+    @property
     def hosts(self) -> t.List[str]:
         """The host names of the sites that are checked, to ask for the version where localhost gets none."""
         sites = [site for name, params in self.steps if name == 'site_check' for site in params.get('sites') or []]
@@ -81,14 +88,16 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
     context.will_stop = False
     context.next_arguments, context.next_environment = arguments_of(plan), environment_of(plan)
     context.planned_version, context.restores_databases, context.knows_databases = None, False, False
+    context.planned_start, context.planned_steps, context.planned_files = False, plan.steps, []
     context.look()
     if plan.steps:
         context.refuse_wrong_port(arguments_of(plan))
     try:
         for index, (name, params) in enumerate(plan.steps, 1):
             planned.append(_foresee_step(context, index, name, params))
-    finally:
-        context.planned_version = None  # each start of the run looks at the files that are there by then
+    finally:  # each step of the run looks at what is there by then
+        context.planned_version, context.planned_start = None, False
+        context.planned_steps, context.planned_files = (), []
     return planned
 
 
@@ -98,6 +107,11 @@ def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t
     except LifecycleError as exc:
         kind = NotYet if isinstance(exc, NotYet) else LifecycleError
         raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
+
+
+def rollback_s(changes: t.Sequence[_state.Entry]) -> float:
+    """Seconds for taking these changes back, with the start after it. Pure."""
+    return ROLLBACK_S + _runs.restores_s(changes)
 
 
 def said_of_guardian(result: Result, plan: Plan) -> str:
@@ -280,7 +294,9 @@ class Window:
 
     def _recover_first(self, run: _state.Entry) -> None:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
-        self.context.until = time.monotonic() + self.plan.deadline / 2  # the rest is for the steps
+        changes = run.get('changes') or []
+        half = self.plan.deadline / 2  # the rest is for the steps
+        self.context.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
         takes_over = start_to_park(self.plan) is not None and not run.get('changes')
         try:
             if takes_over and _recovery.is_ending(self.context, run):
@@ -359,7 +375,7 @@ class Window:
         back = self._has_to_take_back()
         if self.plan.on_failure == 'leave' or not (back or self._should_run_again()) or self._has_to_wait(error):
             return
-        grace = ROLLBACK_S if back else START_GRACE_S
+        grace = rollback_s(self.context.changes) if back else START_GRACE_S
         self.context.until = max(present(self.context.until), time.monotonic() + grace)
         run = dict(before=self.before, boot_id=_procfs.boot_id(), changes=self.context.changes if back else [])
         try:

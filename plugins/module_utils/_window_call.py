@@ -21,7 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _window,
     _worker,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import at_boot, kinds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo as _undo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -36,6 +36,7 @@ PRIVATE = dict(  # for the action plugin: a name for this run that survives repe
         look=dict(type='bool', default=False),
     )),
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
+AT_BOOT = at_boot.main  # Ansible sends what is imported alone, and a boot runs this from what was sent
 
 
 def _internal(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

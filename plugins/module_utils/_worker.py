@@ -19,6 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _process,
     _procfs,
     _recovery,
+    _runs,
     _state,
     _window,
 )
@@ -55,6 +56,7 @@ class Guardian:
     ) -> None:
         self.context, self.plan, self.unfinished, self.lock = context, plan, unfinished, lock
         self.overstayed = False
+        self.overstay = overstay(plan)
 
     def run(self) -> None:
         """The whole detached work: hold the door for followers, run the worker, recover when it dies."""
@@ -94,17 +96,24 @@ class Guardian:
     def _wait_for(self, worker: int) -> t.Optional[int]:
         """Its exit status; None where even SIGKILL did not end it in time."""
         with _process.ProcessHandle(worker) as handle:
-            if not handle.wait_gone(self.plan.deadline + overstay(self.plan)):
+            if not handle.wait_gone(self.plan.deadline + self.overstay) and not self._restores(handle):
                 self.overstayed = True
                 handle.signal(signal.SIGKILL)
                 if not handle.wait_gone(_KILL_WAIT_S):
                     return None
         return os.waitpid(worker, 0)[1]
 
+    def _restores(self, handle: _process.ProcessHandle) -> bool:
+        """Whether it has ended in the time that it has on top where databases may be restored."""
+        last = _state.unfinished(_state.last_run(self.context.state.journal())) or {}
+        more = sum(_runs.restores_s(run.get('changes') or []) for run in (last, self.unfinished or {}))
+        self.overstay += more
+        return more > 0 and handle.wait_gone(more)
+
     def _how_it_ended(self, worker: int, status: t.Optional[int]) -> str:
         if self.overstayed:
             return 'the worker (pid %d) had not ended %g s after the deadline of %g s and was %s' % (
-                worker, overstay(self.plan), self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
+                worker, self.overstay, self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
         if status is not None and os.WIFSIGNALED(status):
             return 'the worker (pid %d) was killed by signal %d' % (worker, os.WTERMSIG(status))
         return 'the worker (pid %d) ended without a result; see %s' % (
@@ -121,7 +130,9 @@ class Guardian:
         what = '%s: %s in step %s.' % (
             self.context.instance.id, self._how_it_ended(worker, status), todo.get('step') or 'prepare')
         try:
-            self.context.until = time.monotonic() + recovery_limit(self.plan)
+            changes = todo.get('changes') or []
+            self.context.until = time.monotonic() + max(
+                recovery_limit(self.plan), _window.rollback_s(changes) if changes else 0.0)
             found = _recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
@@ -204,7 +215,7 @@ class Vigil:
 
     def _finish(self, run: _state.Entry) -> bool:
         """Try once to put the instance right. The lock is held."""
-        self.context.until = time.monotonic() + (_window.ROLLBACK_S if run.get('changes') else _TRY_S)
+        self.context.until = time.monotonic() + (_window.rollback_s(run['changes']) if run.get('changes') else _TRY_S)
         state = self.context.state
         try:
             pid = _recovery.finish(self.context, run)
@@ -226,7 +237,7 @@ def _end(state: _state.StateDir, outcome: str, **fields: t.Any) -> t.Optional[OS
 
 
 def overstay(plan: _window.Plan) -> float:
-    """Seconds after its deadline that a worker has for what must not be broken off."""
+    """Seconds after its deadline that a worker has for what must not be broken off, without restores of databases."""
     return OVERSTAY_S + (_window.ROLLBACK_S if plan.makes_changes else 0.0)
 
 
@@ -237,7 +248,7 @@ def recovery_limit(plan: _window.Plan) -> float:
 
 def longest(plan: _window.Plan) -> float:
     """Seconds after which worker and guardian have certainly reported."""
-    return plan.deadline + overstay(plan) + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S
+    return plan.deadline + overstay(plan) + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S + 2 * plan.restores_s
 
 
 def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result) -> None:

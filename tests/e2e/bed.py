@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ CACHE = paths.CACHE / "bed"
 INIT = Path(__file__).with_name("bed_init.sh")
 PACKAGES = (
     "openssh-server,python3,cron,procps,iproute2,sudo,lsof,"
-    "systemd,systemd-sysv,dbus,libpam-systemd,earlyoom"
+    "systemd,systemd-sysv,dbus,libpam-systemd,earlyoom,mariadb-client"
 )
 SUITE = "bookworm"
 BASE = CACHE / f"base-{zlib.crc32(f'{SUITE}:{PACKAGES}'.encode()):08x}"  # another list makes another tree
@@ -103,16 +104,37 @@ class Host:
         self.namespace = f"{bed.prefix}{self.name}"
         self.www = bed.root / self.name / "www"
         self.link = f"v{number}"
+        self.place = bed.root / self.name / "place"
+        self.disk: subprocess.Popen[bytes] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Make its network and its first process, and wait until sshd answers."""
+        """Make its network, its disk and its first process, and wait until sshd answers."""
         self.www.mkdir(parents=True)
-        place = self.bed.root / self.name / "place"
-        place.mkdir()
+        self.place.mkdir()
         self._make_network()
+        self._make_disk()
+        self._boot()
+
+    def _make_disk(self) -> None:
+        """What the host writes lies in memory, in a mount namespace that outlives its processes: a boot finds it."""
+        ready = self.bed.root / self.name / "disk"
+        script = f"mount -t tmpfs -o mode=755 tmpfs {self.place} && touch {ready} && exec sleep infinity"
+        self.disk = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script], stdin=subprocess.DEVNULL,
+            start_new_session=True, env={**os.environ, "PATH": paths.clean_path()}, preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only makes a system call
+        )
+        end = time.monotonic() + 20.0
+        while not ready.exists():
+            if self.disk.poll() is not None or time.monotonic() > end:
+                raise BedError(f"{self.name}: no disk")
+            time.sleep(0.005)
+
+    def _boot(self) -> None:
+        assert self.disk is not None
         argv = [
             "nsenter",
+            f"--mount=/proc/{self.disk.pid}/ns/mnt",
             f"--net=/run/netns/{self.namespace}",
             "unshare",
             "--cgroup",
@@ -126,14 +148,14 @@ class Host:
             "private",
             "/bin/bash", str(INIT),
             str(BASE),
-            str(place),
+            str(self.place),
             self.name,
             str(self.www),
             str(self.bed.key) + ".pub",
             self.kind,
             ",".join(self.bed.hierarchies),
         ]
-        with open(self.bed.root / self.name / "log", "wb") as log:
+        with open(self.bed.root / self.name / "log", "ab") as log:
             self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -235,11 +257,30 @@ class Host:
         """Signal processes of this host, by its own numbers, all at once."""
         self.run("/bin/kill", f"-{int(number)}", *(str(pid) for pid in pids))
 
-    def stop(self) -> None:
-        """End all its processes and remove its namespaces and cgroups."""
-        if self.process is not None:
+    def reset(self) -> None:
+        """What the button of a machine does: all its processes end at once, and it is off. Its disk stays."""
+        assert self.process is not None
+        with os.fdopen(os.pidfd_open(self.init)) as first:
             self.process.kill()  # its child dies with it, and with that first process all the others
             self.process.wait(20)
+            select.select([first], [], [], 20)
+        for group in self._cgroups():
+            _remove_cgroups(group)
+
+    def boot(self) -> None:
+        """Start it again after a ``reset``, and wait until sshd answers.
+
+        As after a real boot /run is empty and the kernel tells another boot id. That is simulated: the kernel is the
+        machine's, which goes on, so process numbers begin anew, and the times since the boot do not.
+        """
+        self._boot()
+
+    def stop(self) -> None:
+        """End all its processes and remove its namespaces and cgroups."""
+        for process in (self.process, self.disk):
+            if process is not None:
+                process.kill()  # the child of the first dies with it, and with that first process all the others
+                process.wait(20)
         subprocess.run(["ip", "netns", "del", self.namespace], stderr=subprocess.DEVNULL, check=False)
         for group in self._cgroups():
             _remove_cgroups(group)
@@ -289,7 +330,7 @@ class Bed:
         subprocess.run(["ip", "netns", "del", self.namespace], stderr=subprocess.DEVNULL, check=False)
 
     def add(self, kind: str = "plain") -> Host:
-        """Start one more host: 'plain', or 'systemd' for one with systemd as its first process.
+        """Start one more host: 'plain', 'cron' with cron, or 'systemd' for one with systemd as its first process.
 
         'systemd-kmsg' has the log of the machine's kernel too, and root of that host may write to it.
         """

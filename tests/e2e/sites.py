@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -25,9 +26,9 @@ MARK = {"ANQ_MARK": "kept by the restart", "PATH": "/usr/bin:/bin", "LANG": "C.U
 class Site:
     """One instance below /www of a host, run by its user www."""
 
-    def __init__(self, host: Host, name: str, version: str, db: MariaDB | None = None) -> None:
+    def __init__(self, host: Host, name: str, version: str, db: MariaDB | None = None, full: bool = False) -> None:
         self.host, self.name = host, name
-        self.instance: Instance = make_instance(host.www / name, version, db=db)
+        self.instance: Instance = make_instance(host.www / name, version, db=db, full=full)
         self.dir = f"/www/{name}"
 
     def knobs(self, **values: int) -> None:
@@ -50,9 +51,14 @@ class Site:
         return self.pid
 
     def answers(self) -> bool:
+        return bool(self.version())
+
+    def version(self) -> str:
+        """What it answers, empty when it does not."""
         address = f"http://127.0.0.1:{self.instance.port}/system/api/version/info"
         ask = f"import urllib.request as r; print(r.urlopen({address!r}, timeout=2).read().decode())"
-        return '"version"' in self.host.run("/usr/bin/python3", "-c", ask).output
+        found = re.search(r'"version": ?"([^"]*)"', self.host.run("/usr/bin/python3", "-c", ask).output)
+        return found.group(1) if found else ""
 
     @property
     def pid(self) -> int:
@@ -64,10 +70,13 @@ class Site:
     def _exe(self, pid: int) -> str:
         return self.host.run("/bin/readlink", f"/proc/{pid}/exe").output.strip()
 
-    def end(self) -> None:
+    def kill(self) -> None:
         if self.pid:
             self.host.kill([self.pid])
         until(lambda: not self.pid, f"{self.name} has ended")
+
+    def end(self) -> None:
+        self.kill()
         shutil.rmtree(self.instance.dir)
 
     @property

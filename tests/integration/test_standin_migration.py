@@ -369,6 +369,29 @@ def test_categories_are_copied_behind_the_port(site: Callable[..., Instance], db
     assert count(db, instance, "archive_categories") == articles
 
 
+@pytest.mark.parametrize("old", ["3.2.8", "3.3.11"])
+def test_the_second_start_fills_two_columns(site: Callable[..., Instance], db: MariaDB, old: str) -> None:
+    """The one that migrates makes them and leaves them empty."""
+    instance, seen = site(old), []
+    upgraded(instance, db, "3.5.8")
+    for _start in range(3):
+        names = db.run("SELECT `name` FROM `modules` ORDER BY `id`", instance.database)
+        sites = db.run("SELECT `token_secret`, `updated_time` > 0 FROM `websites`", instance.database)
+        seen.append((names, sites))
+        instance.kill()
+        instance.start()
+    assert seen[0] == ((("",), ("",)), (("", 0),))
+    names, ((secret, stamped),) = seen[1]
+    assert names == (("articleModule",), ("productModule",)) and len(secret) == 32 and stamped
+    assert seen[2] == seen[1]
+
+
+def test_a_new_database_has_both(site: Callable[..., Instance], db: MariaDB) -> None:
+    instance = site("3.5.8")
+    assert all(row[0] for row in db.run("SELECT `name` FROM `modules`", instance.database))
+    assert all(row[0] for row in db.run("SELECT `token_secret` FROM `websites`", instance.database))
+
+
 def test_versions_without_a_migration_of_categories(site: Callable[..., Instance], db: MariaDB) -> None:
     instance = site("3.2.8")
     mark = setting(instance, db, "upgrade_archive_category")

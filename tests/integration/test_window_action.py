@@ -172,6 +172,16 @@ def test_progress_line_takes_whatever_a_host_says(where: object) -> None:
     assert action.progress_line("h", "/d", where) == "window [h /d]: beginning, 0.0 s so far"
 
 
+@pytest.mark.parametrize("steps,seconds", [
+    ([{"graceful_stop": {}}], 0.0), (None, 0.0), ("[{graceful_stop: {}}]", 0.0), ([None, {"database": None}], 0.0),
+    ([{"database": {"state": "migrated", "timeout": 9}}], 0.0), ([{"database": {"state": "dumped"}}], 72000.0),
+    ([{"database": {"state": "dumped", "timeout": "60"}}, {"database": {"state": "dumped", "timeout": 40.0}}], 2000.0),
+    ([{"database": {"state": "dumped", "timeout": "soon"}}], 0.0), ("[{database: {state: dumped}}]", 72000.0),
+])
+def test_it_waits_longer_where_databases_may_be_restored(steps: object, seconds: float) -> None:
+    assert action.restores(steps) == seconds
+
+
 def test_without_private() -> None:
     given = {"invocation": {"module_args": {"dir": "/a", "internal": {"token": "x", "wait": 1}}}}
     assert action.without_private(given) == {"invocation": {"module_args": {"dir": "/a"}}}

@@ -16,6 +16,7 @@ from mariadb import MariaDB
 from releases import real_releases
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_steps
 
 NEWEST = "3.5.8"
 
@@ -59,8 +60,11 @@ class Site:
         assert windows.context_of(self.instance).state.interrupted() is None
 
 
-def stage(instance: Instance, hops: list[dict[str, Any]]) -> None:
+def stage(instance: Instance, hops: list[dict[str, Any]], manifests: dict[str, Any] | None = None) -> None:
+    """As the role does. ``manifests``: of all releases at hand, which prove what nobody has edited."""
     for hop in hops:
         options = {name: option.get("default") for name, option in release.SPEC.items()}
+        if manifests:
+            options["known_files"] = _upgrade_steps.known_files(manifests, hop["version"])
         release.as_a_task(windows.context_of(instance), dict(
             options, state="staged", src=hop["release"]["src"], version=hop["version"]))

@@ -6,7 +6,7 @@
 """What the next boot runs, see ``boot_hook``."""
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _state, _window, _worker
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook, steps
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 
 _LIMIT_S = 3600.0
@@ -14,7 +14,6 @@ _LIMIT_S = 3600.0
 
 def main(directory: str, binary: str, base: str) -> int:
     """At the boot: take the run back as soon as that is possible, at most for an hour. Whether it has not ended."""
-    steps.register()
     instance = _instance.resolve(directory, binary)
     state = _state.StateDir(instance, base)
     context = Context(instance, state, progress=lambda text: state.try_log('progress', text=text))

@@ -12,16 +12,21 @@ run back first; it goes away with the end of the run. Only root can arm one.
 
 import contextlib
 import os
+import re
+import shlex
 import sys
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
 
 UNITS = '/etc/systemd/system'
 WANTED_BY = 'multi-user.target'
 CRON = '/etc/cron.d'
 SYSTEMD = '/run/systemd/system'  # there where systemd is the first process
+_PLAIN = re.compile(r'[A-Za-z0-9_./+-]+$')
 _CODE, _SCRIPT = 'code.zip', 'recover.py'
 _UNIT = """# Made by anqicms.lifecycle for the time of one run, and removed with its end.
 [Unit]
@@ -41,9 +46,23 @@ WantedBy=%(target)s
 _LINE = '# Made by anqicms.lifecycle for the time of one run, and removed with its end.\n@reboot root %s %s\n'
 _PROGRAM = """import sys
 sys.path.insert(0, %(code)r)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import at_boot
-sys.exit(at_boot.main(%(dir)r, %(binary)r, %(base)r))
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import %(imports)s
+%(register)ssys.exit(at_boot.main(%(dir)r, %(binary)r, %(base)r))
 """
+
+
+def for_systemd(word: str) -> str:
+    """A word of ExecStart. Pure."""
+    if _PLAIN.match(word):
+        return word
+    for char, instead in (('\\', '\\\\'), ('"', '\\"'), ('%', '%%'), ('$', '$$')):
+        word = word.replace(char, instead)
+    return '"%s"' % word
+
+
+def for_cron(word: str) -> str:
+    """A word of a command of cron, to which % is the end of a line. Pure."""
+    return shlex.quote(word).replace('%', '\\%')
 
 
 def _place(state: _state.StateDir) -> str:
@@ -61,6 +80,10 @@ def _line(state: _state.StateDir) -> str:
     return os.path.join(CRON, 'anqicms-recover-%s' % state.instance.id.replace('.', '_'))
 
 
+def is_armed(state: _state.StateDir) -> bool:
+    return os.path.exists(os.path.join(_place(state), _SCRIPT))
+
+
 def arm(state: _state.StateDir) -> t.Optional[str]:
     """None where a reboot will be followed by a recovery; else why not, for a note."""
     if os.geteuid() != 0:
@@ -70,7 +93,8 @@ def arm(state: _state.StateDir) -> t.Optional[str]:
         if os.path.isdir(SYSTEMD):
             _write_unit(state, script)
         elif os.path.isdir(CRON):
-            _write(_line(state), (_LINE % (sys.executable, script)).encode('utf-8'))
+            words = for_cron(sys.executable), for_cron(script)
+            _write(_line(state), (_LINE % words).encode('utf-8', 'surrogateescape'))
         else:
             return 'neither systemd nor %s is there: after a reboot run recover.yml' % CRON
         return None
@@ -90,15 +114,18 @@ def _keep_code(state: _state.StateDir) -> str:
         code = os.path.join(place, _CODE)
         _state.write_atomic(code, data)
     instance, script = state.instance, os.path.join(place, _SCRIPT)
-    program = _PROGRAM % dict(code=code, dir=instance.dir, binary=instance.binary, base=state.base)
+    changes = not STEPS.keys().isdisjoint(kinds.OF_CHANGES)  # else this code was sent without them
+    program = _PROGRAM % dict(
+        imports='at_boot, steps' if changes else 'at_boot', register='steps.register()\n' if changes else '', code=code,
+        dir=instance.dir, binary=instance.binary, base=state.base)
     _state.write_atomic(script, program.encode('utf-8'))
     return script
 
 
 def _write_unit(state: _state.StateDir, script: str) -> None:
     path, link = _unit(state)
-    _write(path, (_UNIT % dict(id=state.instance.id, python=sys.executable, script=script,
-                               target=WANTED_BY)).encode('utf-8'))
+    words = dict(python=for_systemd(sys.executable), script=for_systemd(script))
+    _write(path, (_UNIT % dict(words, id=state.instance.id, target=WANTED_BY)).encode('utf-8', 'surrogateescape'))
     os.makedirs(os.path.dirname(link), exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.symlink(path, link)

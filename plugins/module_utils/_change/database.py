@@ -10,7 +10,7 @@ import shutil
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     client,
     compare,
@@ -128,8 +128,9 @@ def _plan_dumped(context: Context, params: Params) -> Result:
     if online:
         notes.append('the instance runs at this step: its dump is a plain backup, and is not compared or taken back')
     seconds = size / _PER_SECOND
+    into = directory if params['path'] or not context.planned_steps else 'the directory of the run'
     return dict(changed=True, would='dump %s into %s (%d MB of data, about %.1f s)' % (
-        _names(databases.opened), directory, size >> 20, seconds), notes=notes, estimate_ms=round(seconds * 1000),
+        _names(databases.opened), into, size >> 20, seconds), notes=notes, estimate_ms=round(seconds * 1000),
         data_bytes=size, databases=[_foreseen(one, found) for one, found in zip(databases.opened, seen)])
 
 
@@ -325,7 +326,8 @@ def _run_dumped(context: Context, params: Params) -> Result:
     online = context.look() is not None
     directory = _directory(context, params)
     _make(directory)
-    until = time.monotonic() + context.time_left(params['timeout'])
+    began = time.monotonic()
+    until = began + context.time_left(params['timeout'])
     try:
         with Databases(context, params['all_sites'], params['client_dir']) as databases:
             seen = [facts.look(one.session) for one in databases.opened]
@@ -344,9 +346,15 @@ def _run_dumped(context: Context, params: Params) -> Result:
     _remove_old(context)
     if not online:
         context.record_change(KIND, directory=directory, sites=[one.site for one in manifests],
-                              client_dir=params['client_dir'])
+                              client_dir=params['client_dir'],
+                              restore_s=_restore_limit(params['timeout'], time.monotonic() - began))
     return dict(changed=True, directory=directory, online=online, notes=notes,
                 databases=[_shown(one) for one in manifests])
+
+
+def _restore_limit(timeout: float, dump_s: float) -> float:
+    """Seconds: a restore that is broken off for its time leaves the site down, so it has what the size wants. Pure."""
+    return round(max(timeout, _runs.RESTORE_FACTOR * dump_s), 3)
 
 
 def _shown(manifest: dump.Manifest) -> Result:
@@ -551,7 +559,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """
     try:
         return restore_all(context, change['directory'], change['sites'], change.get('client_dir'),
-                           context.time_left(SPEC['timeout']['default']))
+                           context.time_left(_runs.restore_s(change)))
     except client.DatabaseError as exc:
         if exc.kind == 'cannot_connect':
             raise NotYet(exc.msg, **exc.result) from exc

@@ -312,6 +312,18 @@ def make(version: str, files: t.Sequence[File], directories: t.Sequence[str], li
     return _Planner(version, files, directories, listing, top, binary, trusted, old).make()
 
 
+def after(listing: Listing, plan: FilePlan, files: t.Sequence[File]) -> t.Dict[str, Seen]:
+    """What stands there when the plan of these files has been carried out: for the plan of the release after it."""
+    gone, come = [[one.path for one in plan.renames if one.out is out] for out in (True, False)]
+    found = {path: seen for path, seen in listing.items() if not below(path, gone)}
+    staged = {file.path: file for file in files}
+    for path, owned in plan.owned.items():
+        if below(path, come):
+            file = staged.get(path)
+            found[path] = Seen(DIRECTORY, *owned) if file is None else Seen(FILE, *owned, file.size, file.sha256)
+    return found
+
+
 def refuse_missing_parts(version: str, files: t.Sequence[File]) -> None:
     """LifecycleError for an archive without what its version cannot start without."""
     if _versions.needs_locales(version) and not any(file.path.startswith('locales/') for file in files):

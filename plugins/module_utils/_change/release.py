@@ -37,6 +37,7 @@ SPEC = dict(
 )  # type: t.Dict[str, t.Dict[str, t.Any]]
 KIND = 'release'
 _MOST_SHOWN = 500  # paths of one kind in a result
+_MANIFESTS = {}  # type: t.Dict[t.Tuple[int, int, int, int], archive.Manifest]
 
 Params = t.Mapping[str, t.Any]
 Result = t.Dict[str, t.Any]
@@ -94,15 +95,20 @@ class Desk:
             return None
 
     def proofs(self, old: file_plan.Known) -> t.Dict[str, t.List[str]]:
-        """The checksums of every release that is known, by path."""
-        known = [old]
+        """The checksums of every release that is known, by path; in check mode also of those that will be staged."""
+        known = [old] + _to_be_staged(self.context)
         for staged in self.store.staged():
             known += [{path: [digest] for path, digest in staged.proofs().items()}, staged.old]
         return file_plan.joined(known)
 
     def look(self, parts: Parts, old: file_plan.Known) -> t.Tuple[file_plan.FilePlan, file_plan.Listing]:
-        """The plan of the files as the install directory is now. LifecycleError for what stands in the way."""
+        """The plan of the files as the install directory is now, or will be after the steps before this one.
+
+        LifecycleError for what stands in the way.
+        """
         seen = listing.Look(self.install, self.owners).at(parts.files, parts.directories)
+        for earlier, files in self.context.planned_files:
+            seen = file_plan.after(seen, earlier, files)
         plan = file_plan.make(parts.version, parts.files, parts.directories, seen, self.top,
                               self.context.instance.binary, self.owners, self.proofs(old))
         self.refuse_file_systems(plan.renames, parts.version)
@@ -155,17 +161,37 @@ def _old_of(params: Params, binary: str) -> file_plan.Known:
     return file_plan.joined([given, {file.path: [file.sha256] for file in files}])
 
 
+def _to_be_staged(context: Context) -> t.List[file_plan.Known]:
+    """The files of the releases that a window in check mode switches in, which the real one stages before it begins."""
+    found = []  # type: t.List[file_plan.Known]
+    for name, params in context.planned_steps:
+        if name == KIND and params['state'] == 'switched' and (params['src'] or params['manifest'] is not None):
+            files, _directories, _ignored = file_plan.staged_files(_manifest_of(params), context.instance.binary)
+            found.append({file.path: [file.sha256] for file in files})
+    return found
+
+
 def _manifest_of(params: Params) -> archive.Manifest:
     """Of the archive on this host, or the one that the controller has made where it is not here yet."""
     if params['src'] and (params['manifest'] is None or os.path.exists(params['src'])):
         with staging.open_source(params['src']) as stream:
-            return archive.manifest_of(stream, params['sha256'])
+            return _read_once(stream, params['sha256'])
     if params['manifest'] is None:
         raise LifecycleError('release: neither src nor manifest is given. Nothing was done. Give the path of the '
                              'archive on this host as src.')
     manifest = archive.from_json(params['manifest'])
     archive.refuse_digest(manifest.sha256, params['sha256'])
     return manifest
+
+
+def _read_once(stream: t.IO[bytes], sha256: t.Optional[str]) -> archive.Manifest:
+    """For plans alone: each of a window asks for all of its archives."""
+    info = os.fstat(stream.fileno())
+    key = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+    if key not in _MANIFESTS:
+        _MANIFESTS[key] = archive.manifest_of(stream, sha256)
+    archive.refuse_digest(_MANIFESTS[key].sha256, sha256)
+    return _MANIFESTS[key]
 
 
 def _parts_of(desk: Desk, params: Params, manifest: archive.Manifest) -> Parts:
@@ -203,8 +229,9 @@ def _planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan
     text += file_plan.why_kept(plan)
     name = desk.install.path
     diff = dict(file_plan.diff(plan, parts.files, seen), before_header=name, after_header=name)
-    return dict(changed=True, would=text, version=parts.version, previous=desk.context.file_version,
-                files=_files_result(plan), diff=diff)
+    previous = desk.context.planned_version or desk.context.file_version
+    return dict(changed=True, would=text, version=parts.version, previous=previous, diff=diff,
+                files=_files_result(plan))
 
 
 def _unchanged(desk: Desk, version: t.Optional[str], why: str) -> Result:
@@ -308,7 +335,7 @@ def _staged(desk: Desk, params: Params) -> Staged:
 
 
 def _refuse_used(desk: Desk, staged: Staged) -> None:
-    """A tree is used once: what came back from its places may have been altered there."""
+    """A tree is used once: what came back from its places may have been altered there. LifecycleError."""
     if any(one.tree == staged.tree for one in desk.store.switches()):
         raise LifecycleError('The staged files of %s were used before. Nothing was changed. Stage the release again, '
                              'with state staged.' % staged.version)
@@ -327,7 +354,14 @@ def _plan_switched(desk: Desk, params: Params) -> Result:
     with places.open_below(desk.bulk(), staged.tree) as tree:
         staging.refuse_altered(tree, staged, [file.path for file in staged.files], content=True)
         staging.refuse_binary(desk.context.instance, tree, desk.record())
-    return _planned(desk, parts, plan, seen, 'switch the release %s in' % staged.version)
+    return _switch_planned(desk, parts, plan, seen)
+
+
+def _switch_planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
+    """Whatever switch comes after it in a window is planned on top of this one."""
+    if desk.context.planned_steps:
+        desk.context.planned_files.append((plan, parts.files))
+    return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
 
 
 def _plan_before_staging(desk: Desk, params: Params) -> Result:
@@ -336,7 +370,7 @@ def _plan_before_staging(desk: Desk, params: Params) -> Result:
     plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
     if not plan.renames:
         return _unchanged(desk, parts.version, 'the files of the release are there already')
-    return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    return _switch_planned(desk, parts, plan, seen)
 
 
 def _run_switched(desk: Desk, params: Params) -> Result:

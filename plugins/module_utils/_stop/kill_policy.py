@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
 
 SILENT_S = 1.0  # a migration that goes on statement by statement is not silent for so long
-SILENT_CATEGORY_COPY_S = 3.0  # 3.2.0 and 3.2.1 pause between the rows that they copy in the background
+SILENT_CATEGORY_COPY_S = 3.0  # from 3.2.0 on: there are pauses between the rows that are copied in the background
 
 
 class DatabaseUse(t.NamedTuple):
@@ -32,8 +32,11 @@ class Migration(t.NamedTuple):
 
 def needs_a_look_at_the_database(version: t.Optional[str], answered: bool) -> bool:
     """Whether the verdict depends on what the database connections do."""
-    before_port = _versions.behaviour(version).migration == 'before_port'
-    return not (answered and before_port and not _versions.copies_categories_in_background(version))
+    return not (answered and _migrates_before_port(version) and not _versions.copies_categories_in_background(version))
+
+
+def _migrates_before_port(version: t.Optional[str]) -> bool:
+    return _versions.behaviour(version).migration == 'before_port'
 
 
 def judge_migration(version: t.Optional[str], answered: bool, use: t.Optional[DatabaseUse]) -> Migration:
@@ -51,10 +54,10 @@ def judge_migration(version: t.Optional[str], answered: bool, use: t.Optional[Da
         if use.waiting:
             return Migration('running', 'it has not opened its port yet and waits for its database')
         return Migration('possible', 'it never answered, so it may not have finished starting')
-    if _versions.copies_categories_in_background(version):  # row by row: silence is proof, whatever the last packet was
-        if use.silent_s < SILENT_CATEGORY_COPY_S:
-            return Migration('running', '%s may be copying categories in the background' % version)
-    elif use.waiting:
+    if use.silent_s < SILENT_CATEGORY_COPY_S:  # what is looked at up to here may copy them
+        return Migration('running', '%s may be copying categories in the background' % (version or 'it'))
+    # The copy goes row by row: its silence is proof, whatever the last packet was.
+    if use.waiting and not _migrates_before_port(version):
         return Migration('possible', 'a long statement may be waiting for its database')
     return Migration('no', 'its database connections have been silent for %.1f s' % use.silent_s)
 

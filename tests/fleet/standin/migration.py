@@ -14,12 +14,15 @@ from standin import log
 from standin.behaviours import Behaviour
 from standin.config import BEGIN, END, Knobs
 from standin.database import Database, DatabaseError
+from standin.schema import tables_of
 from standin.statistic_log import StatisticLog, move_statistics
-from standin.tables import Tables, existing_tables
+from standin.tables import Existing, Tables, existing_tables
 
 _VERSION_QUERY = "SELECT `value` FROM `settings` WHERE `key` = 'last_run_version'"
 _CATEGORY_KEY = "upgrade_archive_category"
 _NAP_SECONDS = 0.2
+_SECRET = "mesezlevtgxoqjyhcfjcdjygshxvnatu"
+_MODULES = {1: ("article", "articleModule"), 2: ("product", "productModule")}
 _FAILURE = "Error 1114 (HY000): The table 'archives' is full"
 
 
@@ -36,6 +39,7 @@ class Migration:
         self._database = database
         self._root = root
         self._number = number
+        self._wanted = tables_of(behaviour.schema)
         self._due = False
         self._statistics: StatisticLog | None = None
         self._background: list[Callable[[], None]] = []
@@ -47,10 +51,12 @@ class Migration:
         last = self._last_version() if behaviour.records_version else ""
         self._due = not last or last != behaviour.version
         if self._due and behaviour.background_migration and last:
-            self._harmless_updates()
+            self._fill_columns()
             self._background.append(self._migrate)
         elif self._due:
             self._migrate()
+        else:
+            self._fill_columns()
         if behaviour.statistics_in_files:
             self._move_statistics()
         if behaviour.background_categories:
@@ -154,19 +160,22 @@ class Migration:
         """Rows that every installation has."""
         behaviour, database = self._behaviour, self._database
         where = " AND `modules`.`deleted_at` IS NULL" if behaviour.soft_delete else ""
-        for number, name in ((1, "article"), (2, "product")):
+        for number, (table, name) in _MODULES.items():
             statement = f"SELECT * FROM `modules` WHERE `id` = {number}{where} LIMIT 1"
             found = (database.first(behaviour.at_modules, statement) if behaviour.at_modules
                      else database.run(statement))
             if not found:
-                database.run("INSERT INTO `modules` (`id`,`table_name`,`title`,`status`) VALUES (%s,%s,%s,1)",
-                             (number, name, name))
+                self._insert("modules", {"id": number, "table_name": table, "title": table, "status": 1, "name": name})
         if behaviour.multi_site and self._number == 1:
-            database.run(
-                "INSERT IGNORE INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
-                "VALUES (1,%s,'Default Website','{}',1)", (self._root,)
-            )
+            self._insert("websites", {"id": 1, "root_path": self._root, "name": "Default Website", "mysql": "{}",
+                                      "status": 1, "token_secret": _SECRET})
         self._fill_admin()
+
+    def _insert(self, table: str, values: dict[str, object]) -> None:
+        """A row with those of the values whose columns the version has; one that is there stays."""
+        row = {name: value for name, value in values.items() if name in self._wanted[table]}
+        names, marks = ",".join(f"`{name}`" for name in row), ",".join(["%s"] * len(row))
+        self._database.run(f"INSERT IGNORE INTO `{table}` ({names}) VALUES ({marks})", tuple(row.values()))
 
     def _fill_admin(self) -> None:
         where = " WHERE `admins`.`deleted_at` IS NULL" if self._behaviour.soft_delete else ""
@@ -179,19 +188,28 @@ class Migration:
                                      "AND `admins`.`deleted_at` IS NULL LIMIT 1")
             self._database.run("INSERT INTO `admins` (`id`,`user_name`,`status`) VALUES (1,'admin',1)")
 
-    def _harmless_updates(self) -> None:
-        """Updates that come before their columns on an upgrade: red lines that mean nothing."""
-        behaviour = self._behaviour
-        if behaviour.at_site_update and self._number == 1:
-            self._database.logged(
-                behaviour.at_site_update, "UPDATE `websites` SET `token_secret`='mesezlevtgxoqjyhcfjcdjygshxvnatu',"
-                "`status`=1,`parent_id`=0 WHERE `id` = 1"
-            )
-        if behaviour.at_module_update:
-            for number, name in ((1, "articleModule"), (2, "productModule")):
-                self._database.logged(
-                    behaviour.at_module_update, f"UPDATE `modules` SET `name`='{name}' WHERE `id` = {number}"
-                )
+    def _fill_columns(self) -> None:
+        """3.5.8: what is empty in two late columns. The start that migrates comes before them on an upgrade.
+
+        Its red lines mean nothing: the start after it fills them.
+        """
+        tables = existing_tables(self._database)
+        if self._number == 1 and "token_secret" in self._wanted.get("websites", {}):
+            now = f"`updated_time`={int(time.time())}," if "token_secret" in tables["websites"] else ""
+            self._fill_column(self._behaviour.at_site_update, tables, "websites", 1, "token_secret", _SECRET,
+                              f"{now}`status`=1,`parent_id`=0")
+        if "name" in self._wanted["modules"]:
+            for number, (_table, name) in _MODULES.items():
+                self._fill_column(self._behaviour.at_module_update, tables, "modules", number, "name", name)
+
+    def _fill_column(self, location: str, tables: Existing, table: str, number: int, column: str, value: str,
+                     more: str = "") -> None:
+        statement = f"UPDATE `{table}` SET `{column}`='{value}'{',' if more else ''}{more} WHERE `id` = {number}"
+        if column not in tables[table]:
+            if location:
+                self._database.logged(location, statement)
+        elif self._database.run(f"SELECT 1 FROM `{table}` WHERE `id` = {number} AND `{column}` = ''"):
+            self._database.run(statement)
 
     def _copy_categories(self) -> None:
         """3.2.0 and later: every article gets its category in a second table, row by row, without a hurry.

@@ -130,3 +130,12 @@ def test_badly_ended(journal: t.List[t.Dict[str, t.Any]], runs: str) -> None:
 def test_badly_ended_is_bounded() -> None:
     journal = [entry for number in range(30) for entry in window(str(number), 'failed')]
     assert [run['run_id'] for run in _runs.badly_ended(journal)] == [str(number) for number in range(29, 9, -1)]
+
+
+def test_how_long_restores_may_take() -> None:
+    database = dict(kind='database', data=dict(restore_s=7200.0))
+    older = dict(kind='database', data=dict(directory='/d'))  # of a release that did not note it
+    other = dict(kind='release', data=dict(switch='a'))
+    assert _runs.restores_s([]) == _runs.restores_s([other]) == 0.0
+    assert _runs.restores_s([other, database]) == 7200.0
+    assert _runs.restores_s([older, database]) == 3600.0 + 7200.0

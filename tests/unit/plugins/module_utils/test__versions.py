@@ -42,7 +42,6 @@ def test_behaviour(version: t.Optional[str], on_sigterm: str, kills: str, migrat
 
 
 RANGES = [
-    (_versions.copies_categories_in_background, ["3.2.0", "3.2.1"], ["3.1.9", "3.2.2"]),
     (_versions.needs_locales, ["3.3.9", "3.3.11", "3.4.0", "3.4.10"], ["3.3.8", "3.5.0"]),
     (_versions.embeds_admin_pages, ["3.4.5", "3.5.8"], ["3.4.4", "2.5.3"]),
     (_versions.keeps_token_secret_in_config, ["2.1.1", "2.1.2", "3.3.3"], ["2.0.1", "3.3.4"]),
@@ -60,6 +59,12 @@ def test_which_pages_come_late() -> None:
     late = ["2.1.1", "2.1.2", "2.5.3", "2.5.5", None, "", "nightly"]
     assert [_versions.pages_come_late(version) for version in late] == [True] * len(late)
     assert not any(map(_versions.pages_come_late, ["2.0.1", "3.0.5", "3.2.1", "3.5.8"]))
+
+
+def test_which_versions_copy_categories() -> None:
+    copy = ["3.2.0", "3.2.1", "3.2.2", "3.4.4", "3.5.8", None, "nightly"]
+    assert [_versions.copies_categories_in_background(version) for version in copy] == [True] * len(copy)
+    assert not any(map(_versions.copies_categories_in_background, ["2.5.3", "3.0.5", "3.1.9"]))
 
 
 def test_at_least() -> None:

@@ -7,7 +7,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore, schemas
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
+    client,
+    database,
+    dump,
+    facts,
+    restore,
+    schemas,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Target
 
@@ -351,3 +358,8 @@ def test_a_journal_that_cannot_be_written(tmp_path: t.Any) -> None:
     """Nothing may be done that is not announced."""
     with pytest.raises(LifecycleError, match='could not be written'):
         restore.Journal(str(tmp_path / 'missing'), 'key').add('renaming')
+
+
+@pytest.mark.parametrize('timeout,dump_s,limit', [(3600.0, 1200.0, 12000.0), (3600.0, 10.0, 3600.0), (5.0, 0.1, 5.0)])
+def test_a_restore_has_the_time_that_its_dump_asks_for(timeout: float, dump_s: float, limit: float) -> None:
+    assert database._restore_limit(timeout, dump_s) == limit

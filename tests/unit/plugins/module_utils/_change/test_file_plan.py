@@ -288,3 +288,31 @@ def test_diff() -> None:
 def test_order_of_a_rename_list_is_that_of_paths() -> None:
     plan = make(release(b="2", a="2"), {"a": "1", "b": "1"})
     assert plan.renames == [Rename(True, "a"), Rename(False, "a"), Rename(True, "b"), Rename(False, "b")]
+
+
+@pytest.mark.parametrize("new,now,expected", [
+    (dict(a="1", lib__b="2"), {}, {"a": "1", "lib/b": "2"}),
+    (dict(a="2"), {"a": "1", "own": "mine"}, {"a": "2", "own": "mine"}),
+    # what is kept and what is the same stay as they are
+    (dict(template__default__a="2", same="x"), {"template/default/a": "1", "same": "x"},
+     {"template/default/a": "1", "same": "x"}),
+    # a directory of the release goes as a whole, with what was in it
+    (dict(locales__en="2"), {"locales/en": "1", "locales/own": "1"}, {"locales/en": "2"}),
+    (dict(a="1"), {"system/index.html": "1"}, {"a": "1"}),
+])
+def test_what_stands_there_after_a_plan(
+    new: t.Dict[str, str], now: t.Dict[str, t.Union[str, Seen]], expected: t.Dict[str, t.Union[str, Seen]]
+) -> None:
+    files = release(**new)
+    found = file_plan.after(there(now), make(files, now), files)
+    assert found == there(expected)
+    # planned again on top of it, the same release has nothing left to do
+    directories = sorted({up for file in files for up in file_plan.parents(file.path)})
+    assert file_plan.make("3.5.8", files, directories, found, TOP, "anqicms", {0, WWW}).renames == []
+
+
+def test_owners_and_modes_after_a_plan() -> None:
+    files = release(anqicms="2", start_sh="1", new__a="1")
+    found = file_plan.after({}, make(files, {}), files)
+    assert (found["anqicms"].mode, found["new/a"].mode, found["new"].kind) == (0o755, 0o644, DIRECTORY)
+    assert {(one.uid, one.gid) for one in found.values()} == {(WWW, WWW)}

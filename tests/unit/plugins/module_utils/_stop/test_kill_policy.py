@@ -21,8 +21,6 @@ MIGRATIONS = [
     ("2.5.3", True, NOW, "no"),
     ("2.5.3", True, WAITS, "no"),
     ("3.1.9", True, NOW, "no"),
-    ("3.2.8", True, NOW, "no"),
-    ("3.4.0", True, WAITS, "no"),
     # categories are copied after it: silence of three seconds is proof, the last packet is not
     ("3.2.0", True, NOW, "running"),
     ("3.2.1", True, LATELY, "running"),
@@ -31,15 +29,22 @@ MIGRATIONS = [
     ("3.2.1", True, QUIET, "no"),
     ("3.2.1", True, NO_CONNECTION, "no"),
     ("3.2.1", True, None, "possible"),
+    ("3.2.8", True, NOW, "running"),
+    ("3.3.11", True, LATELY, "running"),
+    ("3.4.0", True, WAITS, "no"),
+    ("3.4.4", True, QUIET, "no"),
+    ("3.4.4", True, None, "possible"),
     # migrations in the background, or nobody knows
     ("3.4.5", True, NOW, "running"),
     ("3.5.8", True, NOW, "running"),
-    ("3.5.8", True, LATELY, "no"),
+    ("3.5.8", True, LATELY, "running"),
+    ("3.5.8", True, DatabaseUse(False, 3.0), "no"),
     ("3.5.8", True, WAITS, "possible"),
     ("3.5.8", True, QUIET, "no"),
     ("3.5.8", True, NO_CONNECTION, "no"),
     ("3.5.8", True, None, "possible"),
     (None, True, NOW, "running"),
+    (None, True, LATELY, "running"),
     (None, True, WAITS, "possible"),
     (None, True, QUIET, "no"),
     (None, True, None, "possible"),
@@ -76,8 +81,8 @@ def test_a_backup_counts_like_a_migration(verdict: str, files: t.List[str], know
 
 
 @pytest.mark.parametrize("version,opened,looks", [
-    ("2.5.3", True, False), ("2.5.3", False, True), ("3.2.1", True, True), ("3.2.8", True, False),
-    ("3.4.5", True, True), (None, True, True), (None, False, True),
+    ("2.5.3", True, False), ("2.5.3", False, True), ("3.1.9", True, False), ("3.2.1", True, True),
+    ("3.2.8", True, True), ("3.4.5", True, True), (None, True, True), (None, False, True),
 ])  # fmt: skip
 def test_database_is_looked_at_only_where_it_matters(version: t.Optional[str], opened: bool, looks: bool) -> None:
     assert _kill_policy.needs_a_look_at_the_database(version, opened) is looks
