@@ -138,8 +138,7 @@ class Walk:
         self._keep()
         self.hops = _upgrade_path.upgrade_path(version, NEWEST, {
             name: {"src": str(path)} for name, path in archives.items()})
-        self.steps = _upgrade_steps.steps(self.hops, {"verified_start": {"stable_for": 0.0}},
-                                          [{"log_check": {"fail_on": "never"}}])
+        self.steps = _upgrade_steps.steps(self.hops, {"verified_start": {"stable_for": 0.0}}, [{"log_check": {}}])
         self.stage()
         self.journal, self.renames = self._enumerated()
 
