@@ -24,6 +24,10 @@ _CAUSES = (  # a line of the log, what it means, what to do
      'Mend mysql.user and mysql.password in config.json.'),
     (r'Error 1044\b', 'the database user may not use or create that database',
      'Mend mysql.database in config.json or grant the user its rights.'),
+    # Of the answers of a server these pass: too many connections, a shutdown in progress, limits of a user.
+    (r'(?:Failed To Connect Database:|连接数据库失败) *Error (?!1040\b|1053\b|1203\b|1226\b)\d',
+     'the database answered with an error',
+     'Read that line: the database can be reached, and does not hold or do what this version needs.'),
     (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json cannot be reached',
      'Start the database or mend mysql.host and mysql.port in config.json.'),
     (r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -16,6 +17,7 @@ import seeding
 from e2e.playing import Player
 from fleet import Fleet
 from instance import Instance
+from websites import Sites
 
 NEWEST = "3.5.8"
 FAST = ("-e", "anqicms_stable_for=0.1")
@@ -30,22 +32,46 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 class Old:
-    """A host with one old instance that has content."""
+    """A host with one old instance that has content, and further sites with databases of their own."""
 
-    def __init__(self, fleet: Fleet, number: int, version: str) -> None:
+    def __init__(self, fleet: Fleet, number: int, version: str, amounts: seeding.Amounts = seeding.SMALL,
+                 more_sites: int = 0) -> None:
         self.host = fleet.add_host(f"h{number}")
         self.instance: Instance = fleet.add_instance(self.host, f"site{number}.example", version, full=True)
         assert fleet.db is not None
         self.db = fleet.db
         self.instance.limit_kills_to(fleet.root / "nobody")
-        self.seeded = seeding.seed(self.instance, self.db, seeding.SMALL)
+        self.sites = Sites(self.instance, self.db)
+        self.seeded = {1: seeding.seed(self.instance, self.db, amounts)}
+        for more in range(2, 2 + more_sites):
+            self.sites.add(more, f"more{more}.example")
+            self.seeded[more] = seeding.seed(self.instance, self.db, amounts, more)
         self.instance.start(60.0)
         self.instance.limit_kills_to(fleet.root)
-        self.before = seeding.content(self.instance, self.db)
+        self.before = {site: seeding.content(self.instance, self.db, site) for site in self.seeded}
 
     def assert_holds(self) -> None:
-        assert seeding.lost(self.before, seeding.content(self.instance, self.db)) == []
-        assert seeding.hashes(self.instance.dir, self.seeded.files) == self.seeded.files
+        for site, seeded in self.seeded.items():
+            assert seeding.lost(self.before[site], seeding.content(self.instance, self.db, site)) == []
+            assert seeding.hashes(self.sites.root(site), seeded.files) == seeded.files
+
+    def assert_nothing_harms(self, archive: Path) -> None:
+        """What the release owns is as in its archive, and nothing of the way there is in use any more."""
+        with zipfile.ZipFile(archive) as opened:
+            sizes = {one.filename: one.file_size for one in opened.infolist() if not one.is_dir()}
+        for top in ("anqicms", "CHANGELOG.md", *_OWNED):
+            there = {str(path.relative_to(self.instance.dir)): path.stat().st_size
+                     for path in [self.instance.dir / top, *(self.instance.dir / top).rglob("*")] if path.is_file()}
+            assert there == {name: size for name, size in sizes.items() if name == top or name.startswith(f"{top}/")}
+        config = json.loads((self.instance.dir / "config.json").read_text())
+        assert config["server"]["port"] == self.instance.port
+        for site in self.seeded:
+            tables = {row[0] for row in self.db.run("SHOW TABLES", self.sites.database(site))}
+            assert not [one for one in tables if one.startswith("_alr1_") or one in ("statistics", "migration_copy")]
+
+
+# Whole directories of a release: of system/ nothing may stay where the new one has none.
+_OWNED = ("system", "locales", "doc", "clientFiles")
 
 
 @pytest.fixture
@@ -59,11 +85,13 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: str, **more: Any) -> Any:
     fleet.write_inventory()
     given = {"anqicms_upgrade_to": NEWEST, "anqicms_releases": archives, **more}
-    return player.play("upgrade", fleet.inventory, "-e", json.dumps(given), *FAST, *arguments)
+    return player.play("upgrade", fleet.inventory, "-e", json.dumps(given), *FAST, *arguments, timeout=900.0)
 
 
-def test_a_fleet_of_old_versions(player: Player, fleet: Fleet, archives: dict[str, Any]) -> None:
-    olds = [Old(fleet, number, version) for number, version in enumerate(OLD, 1)]
+def play_the_whole_way(player: Player, fleet: Fleet, archives: dict[str, Any], amounts: seeding.Amounts,
+                       sites_of: dict[str, int]) -> None:
+    """One instance of each old version; looked at, upgraded, and upgraded again."""
+    olds = [Old(fleet, number, version, amounts, sites_of.get(version, 0)) for number, version in enumerate(OLD, 1)]
     before = {old.instance.pid for old in olds}
     plan = upgrade(player, fleet, archives, "--check", "--diff")
     assert plan.status == 0, plan.output
@@ -73,9 +101,22 @@ def test_a_fleet_of_old_versions(player: Player, fleet: Fleet, archives: dict[st
     for old in olds:
         assert old.instance.told_version() == NEWEST
         old.assert_holds()
+        old.assert_nothing_harms(Path(archives[NEWEST]["src"]))
     again = upgrade(player, fleet, archives)
     assert again.outcomes == {f"h{number}": ["unchanged"] for number in range(1, 5)}, again.output
     assert "changed=0" in again.output
+
+
+def test_a_fleet_of_old_versions(player: Player, fleet: Fleet, archives: dict[str, Any]) -> None:
+    play_the_whole_way(player, fleet, archives, seeding.SMALL, {})
+
+
+@pytest.mark.parametrize("amounts", [seeding.SMALL, pytest.param(seeding.LARGE, marks=pytest.mark.soak)],
+                         ids=["100", "20000"])
+def test_sites_with_databases_of_their_own(default_player: Player, fleet: Fleet, archives: dict[str, Any],
+                                           amounts: seeding.Amounts) -> None:
+    """So many articles in each site; one instance has two sites more."""
+    play_the_whole_way(default_player, fleet, archives, amounts, {"3.2.8": 2})
 
 
 @pytest.mark.standin("a migration that loses something")

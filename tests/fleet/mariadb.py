@@ -121,6 +121,13 @@ class MariaDB:
         if rights:
             self.administer(f"GRANT {rights} ON `{database}`.* TO '{user}'@'127.0.0.1'")
 
+    def has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def socket(self) -> str:
+        return f"{self._run}/s"
+
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0

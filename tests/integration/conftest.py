@@ -93,6 +93,18 @@ def make_site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[[str], Any]]:
         instance.kill()
 
 
+@pytest.fixture(scope="module")
+def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, db: MariaDB,
+         archives: dict[str, Path]) -> Iterator[Any]:
+    """A site of the version that is the parameter, whose upgrade is to be disturbed; one for a file."""
+    from integration import walking
+
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it walks on disks of its own")
+    with walking.walk(request.param, tmp_path_factory.mktemp("walk"), db, archives) as found:
+        yield found
+
+
 @pytest.fixture
 def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the stand-in itself."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 from typing import Any
 
 import seeding
@@ -32,7 +33,7 @@ class Site:
 
     def files(self) -> dict[str, tuple[int, int, bytes]]:
         """All but what serving itself writes."""
-        ignored = ("running.log", "error.log", "cache/", ".lifecycle", "data/statistic-")
+        ignored = ("running.log", "error.log", "cache/", ".lifecycle", "data/statistic-", "standin.json")
         tree = windows.tree_of(self.instance.dir)
         own = f"{self.instance.dir}/"
         # config.json is written anew; the time of a directory tells of its names.
@@ -60,11 +61,13 @@ class Site:
         assert windows.context_of(self.instance).state.interrupted() is None
 
 
-def stage(instance: Instance, hops: list[dict[str, Any]], manifests: dict[str, Any] | None = None) -> None:
+def stage(
+    instance: Instance, hops: list[dict[str, Any]], manifests: dict[str, Any] | None = None, base: Path | None = None
+) -> None:
     """As the role does. ``manifests``: of all releases at hand, which prove what nobody has edited."""
     for hop in hops:
         options = {name: option.get("default") for name, option in release.SPEC.items()}
         if manifests:
             options["known_files"] = _upgrade_steps.known_files(manifests, hop["version"])
-        release.as_a_task(windows.context_of(instance), dict(
+        release.as_a_task(windows.context_of(instance, base), dict(
             options, state="staged", src=hop["release"]["src"], version=hop["version"]))

@@ -52,6 +52,8 @@ LINES = [
     ("\x1b[31m[ERRO]\x1b[0m listen tcp :8001: bind: address already in use", 0, "taken while it started"),
     ("listen tcp :80: bind: permission denied", 0, "may not bind"),
     ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "may not use or create"),
+    ("Failed To Connect Database:  Error 1146: Table 'shop.settings' doesn't exist", 255, "answered with an error"),
+    ("[ERRO] 连接数据库失败 Error 1114 (HY000): The table 'archives' is full", 255, "answered with an error"),
     ("fatal error: runtime: out of memory", 2, "could not get memory"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
     ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
@@ -66,6 +68,17 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
     assert expected in found.meaning
     assert found.line is not None
     assert "\x1b" not in found.line
+
+
+@pytest.mark.parametrize("error,passes", [
+    ("dial tcp 127.0.0.1:3306: connect: connection refused", True), ("Error 1040 (HY000): Too many connections", True),
+    ("Error 1040: Too many connections", True), ("Error 1053 (08S01): Server shutdown in progress", True),
+    ("Error 1146 (42S02): Table 'shop.settings' doesn't exist", False), ("Error 1045: Access denied", False),
+])
+def test_what_is_worth_another_try(error: str, passes: bool) -> None:
+    """An answer of the server is the same a second later: in an upgrade that would be waited for to the deadline."""
+    log = "/www/shop/\nFailed To Connect Database:  %s\n" % error
+    assert _exit_codes.explain(255, "2.5.3", log).passes is passes
 
 
 def test_a_kill_is_a_kill_whatever_the_log_says() -> None:
