@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -119,23 +119,26 @@ def systemd_host(bed: Bed) -> Host:
 @pytest.fixture
 def site(plain_host: Host) -> Iterator[Site]:
     """An instance on the plain host, laid out and not started."""
-    yield from _site(plain_host)
+    with laid_out(plain_host) as made:
+        yield made
 
 
 @pytest.fixture
 def systemd_site(systemd_host: Host) -> Iterator[Site]:
     """An instance on the host with systemd, laid out and not started."""
-    yield from _site(systemd_host)
+    with laid_out(systemd_host) as made:
+        yield made
 
 
-def _site(host: Host) -> Iterator[Site]:
+@contextmanager
+def laid_out(host: Host, version: str = VERSION) -> Iterator[Site]:
     """With a database in the network of its host where it is a real release, which needs one."""
     name = f"site{os.urandom(3).hex()}"
     with ExitStack() as stack:
         db = None
         if releases.real_releases():
             db = stack.enter_context(MariaDB(host.bed.root / host.name / f"{name}-db", network=host.namespace))
-        made = Site(host, name, VERSION, db)
+        made = Site(host, name, version, db)
         stack.callback(made.end)
         yield made
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple, Sequence, TypeVar
 
 import paths
+from releases import real_releases
 
 CORES = ("2.16", "2.19", "2.21")
 NEWEST_HERE = "2.19"
+PATIENCE_S = 1200.0 if real_releases() else 240.0  # a real migration makes and alters a hundred tables
 _STATS = re.compile(r"^\s+RUN: (\{.*\})\s*$", re.MULTILINE)
 T = TypeVar("T")
 
@@ -89,11 +91,11 @@ class Player:
             )
         return Playing(process, log)
 
-    def play(self, playbook: str, inventory: Path, *arguments: str, timeout: float = 240.0) -> Run:
+    def play(self, playbook: str, inventory: Path, *arguments: str, timeout: float = PATIENCE_S) -> Run:
         """Run a playbook to its end."""
         return self.begin(playbook, inventory, *arguments).wait(timeout)
 
-    def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = 240.0) -> Run:
+    def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = PATIENCE_S) -> Run:
         """One module of the collection, its result in one line after `=>`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         argv = [*self.prefix, str(self.bin / "ansible"), pattern, "-i", str(inventory), "--one-line", "-m",
@@ -121,7 +123,7 @@ class Playing:
             kill(pid)
         self.process.wait(20)
 
-    def wait(self, timeout: float = 240.0) -> Run:
+    def wait(self, timeout: float = PATIENCE_S) -> Run:
         """Its end. Raises AssertionError with the output when it takes longer, in seconds."""
         try:
             status = self.process.wait(timeout)

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Sequence
 
 from e2e.bed import Bed, Host
 from e2e.playing import journal, until
@@ -35,20 +37,32 @@ class Site:
         """Settings of the stand-in, for a test that is marked `standin`."""
         self.instance.knobs(no_database=True, **values)
 
-    def start(self, preparation: str = "true", groups: str = "1001,1500") -> int:
-        """Start it in a shell of an ssh session after some preparation; returns its pid on the host once it answers."""
-        for path in [self.instance.dir, *self.instance.dir.rglob("*")]:
-            shutil.chown(path, WWW, WWW)
+    def start(self, preparation: str = "true", groups: str = "1001,1500", as_root: bool = False) -> int:
+        """Start it in a shell of an ssh session after some preparation; returns its pid on the host once it answers.
+
+        Its files become those of www, who runs it, or root does.
+        """
+        self.give(WWW)
         environment = " ".join(f"{key}='{value}'" for key, value in MARK.items())
         inner = f"exec nohup env -i {environment} {self.dir}/anqicms >> running.log 2>&1 < /dev/null"
+        becoming = f"setpriv --reuid={WWW} --regid={WWW} --groups={groups}"
         script = (
-            f"{preparation}; cd {self.dir}; setpriv --reuid={WWW} --regid={WWW} --groups={groups} "
+            f"{preparation}; cd {self.dir}; {'' if as_root else becoming} "
             f"sh -c {shlex.quote(inner)} > /dev/null 2>&1 < /dev/null &"
         )
         done = self.host.ssh(script)
         assert done.status == 0, done.output
-        until(self.answers, f"{self.name} answers", 20, 0.05)
+        until(self.answers, f"{self.name} answers", 90, 0.05)
         return self.pid
+
+    def give(self, user: int, names: Sequence[str] = (".",)) -> None:
+        """These files, and all below them, to a user; those that are not there are left out."""
+        for top in (self.instance.dir / name for name in names):
+            for path in [top, *top.rglob("*")] if top.exists() else []:
+                os.chown(path, user, user, follow_symlinks=False)
+
+    def owner_of_process(self) -> int:
+        return int(self.host.run("/usr/bin/stat", "-c", "%u", f"/proc/{self.pid}").output)
 
     def answers(self) -> bool:
         return bool(self.version())

@@ -53,7 +53,7 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
 
     accepted = {"anqicms_rollback_run": "night-7", "anqicms_accept_data_loss": True}
     plan = play(default_player, fleet, "rollback", "--check", "--diff", **accepted)
-    assert plan.status == 0 and "take run night-7 back: from 3.5.8 to 3.3.11" in plan.output, plan.output
+    assert plan.status == 0 and f"take run night-7 back: from {NEWEST} to 3.3.11" in plan.output, plan.output
     assert {old.instance.pid for old in [*olds, untouched]} == pids
 
     run = play(default_player, fleet, "rollback", anqicms_run_id="back-1", **accepted)

@@ -59,10 +59,9 @@ class Site:
     def __init__(self, fleet: Fleet, host: Host, name: str) -> None:
         self.host, self.db = host, _database(fleet)
         self.instance: Instance = fleet.add_instance(host, name, OLD, full=True)
-        self.instance.limit_kills_to(fleet.root / "nobody")
-        self.seeded = seeding.seed(self.instance, self.db, AMOUNTS)
-        self.instance.start(60.0)
-        self.instance.limit_kills_to(fleet.root)
+        with fleet.sparing():
+            self.seeded = seeding.seed(self.instance, self.db, AMOUNTS)
+            self.instance.start(60.0)
         self.before = self.look()
         self.after = self.before
         self.result: dict[str, Any] = {}

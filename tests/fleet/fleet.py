@@ -8,8 +8,9 @@ import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 import releases
 from instance import Instance, end_below, make_instance
@@ -68,14 +69,23 @@ class Fleet:
         """Start the database and all instances, one after the other, wait for them, write inventory.yml."""
         if self.db:
             self.db.start()
+        with self.sparing():
+            for instance in self.instances:
+                instance.start(_FIRST_START_SECONDS)
+        self.write_inventory()
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """Starts in here kill nobody. Whoever starts one afterwards has to protect the others himself."""
         real = releases.real_releases() is not None
         for instance in self.instances:
             instance.limit_kills_to(self.root / "nobody")
-            instance.start(_FIRST_START_SECONDS, _protected(self.root) if real else None)
+            instance.environment = _protected(self.root) if real else None
+        yield
+        for instance in self.instances:
             instance.limit_kills_to(self.root)
-        if real:  # whoever restarts one has to protect the others
-            shutil.rmtree(self.root / _HARMLESS)
-        self.write_inventory()
+            instance.environment = None
+        shutil.rmtree(self.root / _HARMLESS, ignore_errors=True)
 
     def stop(self) -> None:
         """End everything that runs below the root, and the database. Files stay."""

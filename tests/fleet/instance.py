@@ -40,6 +40,7 @@ class Instance:
         self.binary = directory / BINARY
         self.log = directory / "running.log"
         self.by_script = False
+        self.environment: Mapping[str, str] | None = None  # of its starts; ours where it is none
 
     def start(self, wait: float = 20.0, environment: Mapping[str, str] | None = None) -> int:
         """Start it with the line of the vendor's script, wait until it answers with its version, and return its pid.
@@ -54,8 +55,8 @@ class Instance:
             script.write_text(_START_SCRIPT.format(place=place, binary=binary, log=log))
             script.chmod(0o755)
             words = [str(script)]
-        subprocess.run(words, check=True, stdin=subprocess.DEVNULL,
-                       env=dict(environment) if environment is not None else None)
+        given = self.environment if environment is None else environment
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, env=None if given is None else dict(given))
         return self.wait_ready(wait) if wait else 0
 
     def spawn(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -180,6 +180,7 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
         for text in (f"pid {pid} of", "migrates its database", "Nothing was signalled",
                      f"migration_timeout is {limit:g} s", "last_run_version", "no force"):
             assert text in result["msg"], result["msg"]
+        assert result["migration"]["waited_ms"] >= limit * 1000
     assert not [line for line in instance.log_text().splitlines() if "退出信号" in line]
     go.touch()
     assert stop(instance.dir, base)["stopped"]

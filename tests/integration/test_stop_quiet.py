@@ -141,6 +141,7 @@ def test_refused_when_it_does_not_end(holder: Holder, base: Path, force: str, se
                  "Nothing was signalled", "quiet_timeout", "no force"):  # fmt: skip
         assert text in result["msg"], result["msg"]
     assert result["quiet"]["files"] == [{"path": str(path), "kind": "restore"}]
+    assert result["quiet"]["waited_ms"] >= seconds * 1000
 
 
 def test_refused_at_the_deadline_of_the_window(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

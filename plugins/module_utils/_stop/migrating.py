@@ -127,8 +127,8 @@ class Wait(Waiting):
         """LifecycleError when the time is over, in a window also at its deadline."""
         if not self.asks or self.handle.gone() or not self.look().runs:
             return
-        self.begin = begin = time.monotonic()
-        try:
+        self.begin = time.monotonic()
+        with self._counting():
             while self.judged.runs and not self.handle.gone():
                 if time.monotonic() >= self._end():
                     raise self._refusal()
@@ -136,8 +136,6 @@ class Wait(Waiting):
                 self.handle.wait_gone(min(_POLL_S, max(0.0, self._end() - time.monotonic())))
                 asking.forget(self.context)
                 self.look()
-        finally:
-            self.waited += time.monotonic() - begin
 
     def _life(self, found: t.Sequence[asking.Found]) -> Life:
         """What it costs time to see is looked at only where it matters."""
@@ -183,7 +181,7 @@ class Wait(Waiting):
             pid=self.handle.pid, migrating=True, migration=self.result())
 
     def result(self) -> t.Dict[str, t.Any]:
-        return dict(waited_ms=round(self.waited * 1000), seen=list(self.seen), unknown=list(self.judged.unknown))
+        return dict(waited_ms=self._waited_ms(), seen=list(self.seen), unknown=list(self.judged.unknown))
 
 
 def would_wait(judged: Judged, seconds: float) -> str:

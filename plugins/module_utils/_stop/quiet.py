@@ -213,16 +213,13 @@ class Wait(Waiting):
 
     def until_quiet(self) -> None:
         """LifecycleError when the time is over, in a window also at its deadline."""
-        begin = time.monotonic()
-        try:
+        with self._counting():
             while self.seen.files and not self.handle.gone():
                 if time.monotonic() >= self._end():
                     raise self._refusal()
                 self._tell()
                 self.handle.wait_gone(min(_POLL_S, max(0.0, self._end() - time.monotonic())))
                 self.is_quiet()
-        finally:
-            self.waited += time.monotonic() - begin
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -251,7 +248,7 @@ class Wait(Waiting):
         )
 
     def result(self) -> t.Dict[str, t.Any]:
-        return dict(waited_ms=round(self.waited * 1000), files=rows(self.first), known=self.known)
+        return dict(waited_ms=self._waited_ms(), files=rows(self.first), known=self.known)
 
 
 def nothing() -> t.Dict[str, t.Any]:

@@ -5,6 +5,8 @@
 
 """What the waits before a signal share: their limit, which in a window is its deadline at most."""
 
+import contextlib
+import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process
@@ -20,6 +22,21 @@ class Waiting:
         self.context, self.handle, self.seconds = context, handle, seconds
         self.begin: t.Optional[float] = None
         self.waited = self.told_at = 0.0
+        self._since: t.Optional[float] = None  # of the wait that is under way
+
+    @contextlib.contextmanager
+    def _counting(self) -> t.Iterator[None]:
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.waited += time.monotonic() - self._since
+            self._since = None
+
+    def _waited_ms(self) -> int:
+        """Of all waits, a refusal in the middle of one too."""
+        now = 0.0 if self._since is None else time.monotonic() - self._since
+        return round((self.waited + now) * 1000)
 
     def _end(self) -> float:
         end = (self.begin or 0.0) + self.seconds

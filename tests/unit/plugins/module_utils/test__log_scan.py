@@ -194,6 +194,12 @@ def test_an_unknown_column_before_the_banner_is_harmless_for_known_tables_only()
     assert codes(scan(first + RED % (other, 'SELECT 1'))) == [('warning', 'sql_error')]
 
 
+def test_the_empty_statement_that_ends_a_restore_is_harmless() -> None:
+    first = '2026/01/31 12:00:00 /www/wwwroot/shop.example/\n'
+    assert codes(scan(first + RED % ('Error 1065 (42000): Query was empty', ''))) == []
+    assert codes(scan(first + RED % ('Error 1064 (42000): You have an error', 'x'))) == [('warning', 'sql_error')]
+
+
 def test_a_panic_after_an_invalid_config_is_its_own_only_in_that_life() -> None:
     text = SITUATIONS[('3.5.8', 'config-not-json')]['running.log']
     later = SITUATIONS[('3.5.8', 'warm-start-sigterm')]['running.log'] + 'panic: boom\n'
