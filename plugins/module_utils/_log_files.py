@@ -25,7 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _unpack,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Evidence, RawLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter, lines_with
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter, lines_with, without_nuls
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
 MOST_LINES = 5000          # of one source
@@ -110,11 +110,6 @@ def moment_of(line: bytes, not_after: float) -> t.Optional[_local_time.Moment]:
     return moment if moment is not None and moment.time > _UNSET else None
 
 
-def without_nuls(data: bytes) -> bytes:
-    """A power cut leaves thousands of them where lines should be."""
-    return data.translate(None, b'\0') if b'\0' in data else data
-
-
 # --- one file
 
 
@@ -141,7 +136,7 @@ class Taker:
         self.full = self.has_table = False
 
     def feed(self, block: bytes) -> None:
-        self._take(self.cutter.feed(without_nuls(block)))
+        self._take(self.cutter.feed(block))
 
     def finish(self) -> None:
         self._take(self.cutter.finish())
