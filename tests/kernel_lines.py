@@ -205,8 +205,21 @@ FORMS = {
     'invoked': Said(NO_KILL, None, None, (
         b'in:imjournal invoked oom-killer: gfp_mask=0x1201d2, order=0, oomkilladj=0',), None, None, None,
         {'reason': 'invoked'}),
-    'Android': Said(NO_KILL, 5, b'app', (b"lowmemorykiller: Killing 'app' (5), adj 900,",), None, None, None,
-                    {'reason': 'low_memory_killer'}),
+    'OpenVZ': Said(KILL, 21738, b'anqicms', (
+        b'Out of memory in UB 1234: OOM killed process 21738 (anqicms) score 0 vm:281988kB, rss:17004kB, swap:0kB',),
+        'cgroup', None, None, {'beancounter': 1234, 'total_vm_kb': 281988, 'anon_rss_kb': 17004}),
+    'OpenVZ, lower case': Said(KILL, 29747, b'MySQLD', (
+        b'out of memory in UB 815792: OOM killed process 29747 (MySQLD) score 0 vm:1kB, rss:2kB, swap:0kB',), 'cgroup'),
+    'Virtuozzo 7': Said(KILL, 601, b'mysqld', (
+        b'Killed process 601 (mysqld) in VE "101" total-vm:1212112kB, anon-rss:84964kB, file-rss:0kB',), None, None,
+        None, {'total_vm_kb': 1212112}),
+    'Android': Said(KILL, 5, b'app', (b"lowmemorykiller: Killing 'app' (5), adj 900,",), 'global', None, None,
+                    {'killer': 'lowmemorykiller'}),
+    'Android 3.10': Said(KILL, 2846, b'd.process.media', (
+        b"lowmemorykiller: Killing 'd.process.media' (2846) (tgid 2846), adj 999,\\x0a   to free 81288kB on behalf of "
+        b"'kswapd0' (136) because",), 'global'),
+    'Android 2.6.29': Said(KILL, 5, b'app', (b'lowmemorykiller: send sigkill to 5 (app), adj 8, size 1234',), 'global'),
+    '2.4': Said(KILL, None, b'cc1', (b'VM: killing process cc1',), 'global'),
     'segfault': Said('kernel_segfault', 12, b'anqicms', (
         b'anqicms[12]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in anqicms[401000+1000]',)),
     'trap': Said('kernel_segfault', 12, b'anqicms', (

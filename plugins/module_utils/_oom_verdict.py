@@ -251,7 +251,7 @@ class _Judge:
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
         counters = self.case.counters
-        if counters.host != 0 or counters.booted is None or event.time is None \
+        if counters.host != 0 or counters.booted is None or event.time is None or 'killer' in event.details \
                 or event.time - event.uncertainty <= counters.booted:
             return True
         self.notes.append('The kernel has counted no kill since its boot, so this line is not believed: %s'
