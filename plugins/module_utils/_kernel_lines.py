@@ -29,9 +29,9 @@ SEGFAULT, PANIC, BOOT = 'segfault', 'panic', 'boot'
 
 # What a message may say without being one of these: that something was killed, or that memory ran out.
 _SPEAKS = re.compile(
-    rb'(?i)(?:memory cgroup )?\bout of memory\b|\boom[-_ ]?kill(?:ed|ing|er)?\b|\boom: ?kill|\blow ?memory ?killer\b'
-    rb'|\bkill(?:ed|ing)? (?:process|task|pid|victim)\b|\bsen[dt](?:ing)? sigkill\b|\bsacrifice child\b'
-    rb'|\bno killable\b|\bran out of memory\b|\bmemory (?:is )?exhausted\b')
+    rb'(?i)(?:memory cgroup )?out of memory\b|(?<![a-z])oom[-_ ]?kill(?:ed|ing|er)?\b|(?<![a-z])oom: ?kill'
+    rb'|low ?memory ?killer|(?<![a-z])kill(?:ed|ing)? (?:process|task|pid|victim)\b|sen[dt](?:ing)? sigkill\b'
+    rb'|sacrifice child\b|no killable\b|memory (?:is )?exhausted\b')
 # And what belongs to a kill that is told elsewhere, or is none: stacks, the table of tasks, buffers of sockets.
 _SAYS_NO_KILL = re.compile(rb'\+0x[0-9a-f]+/0x|\[ *pid *\] +uid|oom_(?:score_)?adj is deprecated|TCP: out of memory'
                            rb'|RIP: 00|Call Trace|Comm: ')

@@ -174,9 +174,12 @@ class _Block:
 
     @staticmethod
     def _of_thread(kill: _Draft, record: Record, line: RawLine) -> t.List[_Draft]:
-        """The leader was chosen, and a thread named as the victim, because the leader had ended before the others."""
-        others = None not in (kill.uid, record.uid) and kill.uid != record.uid
-        if others or kill.tgid not in (None, record.pid):
+        """The leader was chosen, and a thread named as the victim, because the leader had ended before the others.
+
+        Where neither the table of tasks nor the user says so, the lines between may be lost: then these are two kills.
+        """
+        may_be = kill.uid is not None and kill.uid == record.uid
+        if kill.tgid != record.pid and (kill.tgid is not None or not may_be):
             return [_Draft(KERNEL_KILL, record, line), kill]
         if kill.comm is not None:
             kill.details['thread_comm'] = kill.comm.decode('utf-8', 'backslashreplace')

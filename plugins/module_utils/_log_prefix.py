@@ -156,7 +156,7 @@ def _of_inner(inner: wrappers.Inner, depth: int) -> t.Optional[Prefix]:
 
 
 def _of_container(text: bytes, stamp: t.Optional[bytes], depth: int, facility: t.Optional[int] = None) -> Prefix:
-    """What a container printed: its own words, or lines of a log that it reads."""
+    """What a container printed: its own words, or lines of a log that it reads, perhaps long after."""
     found = (_split(text, depth) if depth < _DEEPEST else None) or Prefix(text)
     if found.tag is None and found.facility is None and found.printk is None and facility is None:
         found = found._replace(tag=CONTAINER)
@@ -254,7 +254,7 @@ def _relayed(rest: bytes, stamp: bytes, depth: int) -> t.Optional[Prefix]:
         return None
     cri = _CRI.match(rest)
     if cri:
-        return _of_container(rest[cri.end() :], stamp, depth + 1)._replace(stamp=stamp)
+        return _of_container(rest[cri.end() :], stamp, depth + 1)
     host = _HOST.match(rest)
     for at in (rest,) if host is None else (rest, rest[host.end() :]):
         forwarded = _FORWARDED.match(at)
@@ -263,7 +263,8 @@ def _relayed(rest: bytes, stamp: bytes, depth: int) -> t.Optional[Prefix]:
         of_5424 = _RFC5424.match(at) or _RFC5424_BARE.match(at)
         found = _of_rfc5424(of_5424) if of_5424 else _of_syslog(inner, depth + 1) if match else _by_kernel(inner, stamp) or _second_host(inner, stamp)
         if found is not None and found.tag is not None:
-            return found._replace(stamp=stamp, facility=found.facility if found.facility is not None else facility)
+            unknown = at is not rest and host is not None and _is_zone(host.group('host'))
+            return found._replace(stamp=None if unknown else stamp, facility=found.facility if found.facility is not None else facility)
     return None
 
 
@@ -271,6 +272,11 @@ def _second_host(rest: bytes, stamp: bytes) -> t.Optional[Prefix]:
     """Only for the kernel: the words of others may look like a host and a tag."""
     found = _by_host(rest, stamp)
     return found if found is not None and found.tag == KERNEL else None
+
+
+def _is_zone(host: bytes) -> bool:
+    """A name in capitals before a host is a zone that is not known: then the time is not either."""
+    return len(host) in (3, 4, 5) and host.isalpha() and host.isupper()
 
 
 def _of_printk(prefix: Prefix) -> Prefix:

@@ -74,12 +74,16 @@ CASES = [
      guard(), [], "no", None),
     ("a6_29_allocation_failure", kern(("12:00:20", "anqicms: page allocation failure: order:4, mode:0x40c0")), guard(),
      [], "no", None),
-    ("a6_29_only_invoked", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")), guard(), [], "no",
-     None),
+    ("a6_29_only_invoked", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")), guard(), [],
+     "unknown", "unexplained"),
     ("a6_29_nobody_to_kill", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0"),
                                   ("12:00:20", "Out of memory and no killable processes...")), guard(), [], "no", None),
-    ("a6_29_ended_by_itself_then", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
+    ("a6_29_ended_then", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
+     guard(FELL), [AGAIN], "unknown", "unexplained"),
+    ("a6_29_ended_an_hour_later", kern(("11:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
      guard(FELL), [AGAIN], "no", "unexplained"),
+    ("a6_29_chosen_and_no_victim", kern(("12:00:20", INTENT.replace("4711", "99").replace("anqicms", "mysqld"))),
+     guard(FELL), [AGAIN], "unknown", "unexplained"),
     ("a6_31_three_of_the_guard_are_usual", kern(("12:00:20", KILLED)), guard(("12:01:01", "2"), usual="3"), None,
      "confirmed", "kernel_oom_global"),
     ("a6_31_a_count_that_never_falls_is_no_sign_of_life", "", guard(usual="3"), None, "unknown", "unexplained"),
@@ -133,7 +137,7 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
     said, before = kernel_lines.FORMS[form], kernel_lines.PREFIXES[prefix]
     comm = said.comm or b"anqicms"
     lines = [text.replace(b"(%s)" % comm, b"(anqicms)").replace(b"task=%s," % comm, b"task=anqicms,").replace(
-        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ") for text in said.lines]
+        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ").replace(b"'%s'" % comm, b"'anqicms'") for text in said.lines]
     kernel = b"".join(dated(before.prefix) + line + b"\n" for line in lines)
     day = "2025-07-02" if prefix == "syslog day below 10" else "2025-07-12"
     if before.stamp is None:  # seconds since a boot, or nothing: a file does not say when that was
@@ -155,6 +159,8 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
         assert [(incident["cause"], incident["pid"]) for incident in killed] == [(scope, said.pid)], found
     elif said.kind == kernel_lines.KILL:  # nobody is named
         assert found["verdict"] in ("likely", "no"), found
+    elif said.kind == kernel_lines.INTENT or said.details.get("reason") == "invoked":
+        assert found["verdict"] == "unknown", found  # what came of it is not told
     else:
         assert found["verdict"] == "no", found
 

@@ -73,7 +73,8 @@ LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel,
 ))  # type: t.Tuple[Loss, ...]
 # What a block of a log is searched for, so that its lines are looked at.
 NEEDLES = (b'kernel messages', b'messages lost', b'drop messages', b'dropping messages', b'messages dropped',
-           b'messages discarded', b'message lost', b'uppressed', b'buffer overrun', b'to write entry')
+           b'discarded', b'message lost', b'due to rate-limiting', b'uppressed', b'buffer overrun',
+           b'to write entry')
 
 _WITHIN = re.compile(rb'within (\d{1,5}) seconds')
 _WHY = {
@@ -152,7 +153,10 @@ def _span(line: RawLine, before: float, after: float) -> t.Tuple[float, float]:
 
 def _of_line(line: RawLine) -> t.Optional[_Hole]:
     record, trusted = _kernel_lines.parse_line(line)
-    prefix = _log_prefix.split_tag(_log_prefix.split(line.text))
+    prefix = _log_prefix.split(line.text)
+    if trusted and prefix.tag == _log_prefix.KERNEL:  # services write to the kernel's log as well
+        prefix = prefix._replace(tag=None)
+    prefix = _log_prefix.split_tag(prefix)
     loss = loss_of(prefix, trusted) if record is None else None
     if loss is not None:
         within = _WITHIN.search(prefix.message)
