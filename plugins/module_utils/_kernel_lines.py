@@ -40,7 +40,8 @@ _OTHER = re.compile(rb'(?:^|[\s\]>])(?!kernel\b)([A-Za-z][\w./@-]{0,63})(?:\[\d{
 _OTHER_WITH_PID = re.compile(rb'[^\s\[\]:]{1,64}\[\d{1,10}\]: ')
 
 _FROM_ESCAPE = re.compile(rb'\\x([0-9a-f]{2})|#(0[0-3][0-7]|177|[23][0-7][0-7])')
-_WHY = (rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgroup out of memory|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
+_WHY = (rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgroup out of memory'
+        rb'|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
         rb'(?P<current> \(oom_kill_allocating_task\))?: )?')
 _NAME = rb'\((?P<comm>.*)\)'
 _UID = rb'(?:, UID (?P<%s>\d{1,10}),)?'
@@ -61,8 +62,10 @@ _PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
     (NOBODY, rb'(?:Out of memory|Memory cgroup out of memory) and no killable processes'),
     (NO_PAGES, rb'(?P<comm>.{0,64}?): page allocation failure[:.]'),
     (LEAKED, rb'Huh VM_FAULT_OOM leaked'),
-    (ANDROID, rb"lowmemorykiller: Kill(?:ing)? '(?P<comm>.{0,64}?)' \((?P<pid>\d{1,10})\)(?: \(tgid (?P<tgid>\d{1,10})\))?"),
-    (ANDROID, rb'(?:lowmemorykiller: |lowmem_shrink: ?)?send sigkill to (?P<pid>\d{1,10}) \((?P<comm>.{0,64}?)\), (?:oom_)?adj '),
+    (ANDROID, (rb"lowmemorykiller: Kill(?:ing)? '(?P<comm>.{0,64}?)' \((?P<pid>\d{1,10})\)"
+               rb'(?: \(tgid (?P<tgid>\d{1,10})\))?')),
+    (ANDROID, (rb'(?:lowmemorykiller: |lowmem_shrink: ?)?send sigkill to (?P<pid>\d{1,10}) '
+               rb'\((?P<comm>.{0,64}?)\), (?:oom_)?adj ')),
     (NAMED, rb'VM: killing process (?P<comm>.{1,64})\Z'),
     (PANIC, rb'Kernel panic - not syncing: (?:[Oo]ut of memory|System is deadlocked on memory)'),
     (SEGFAULT, rb'(?:traps: )?(?P<comm>.{1,64})\[(?P<pid>\d{1,10})\]:? (?:segfault at|general prot|trap |unhandled )'),
@@ -135,7 +138,7 @@ def is_not_understood(line: RawLine) -> bool:
     if record is not None:
         return trusted and line.time is None and is_of_death(record)
     prefix = _log_prefix.split(line.text)
-    if not trusted or _log_prefix.CONTAINER == prefix.tag or _OTHER_WITH_PID.match(prefix.message):
+    if not trusted or prefix.tag == _log_prefix.CONTAINER or _OTHER_WITH_PID.match(prefix.message):
         return False
     found = _SPEAKS.search(prefix.message)
     if found is None or _SAYS_NO_KILL.search(prefix.message):

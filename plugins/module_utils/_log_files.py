@@ -214,8 +214,8 @@ def why_undated(head: bytes) -> t.Optional[str]:
     for line in lines:
         prefix = _log_prefix.split(line)
         if prefix.printk is not None and prefix.stamp is None:
-            return ('its times count from a boot, and it is not known from which one: "%s". Give it with the time of day, '
-                    'as "dmesg --time-format iso" writes it' % shown(line)[:_QUOTED])
+            return ('its times count from a boot, and it is not known from which one: "%s". Give it with the time of '
+                    'day, as "dmesg --time-format iso" writes it' % shown(line)[:_QUOTED])
         first = line if prefix.stamp is not None else first
     return 'the time stamps in it are not understood: "%s"' % shown(first)[:_QUOTED]
 

@@ -34,12 +34,14 @@ _CLOCK = rb'\d\d:\d\d:\d\d(?:[.,]\d{1,9})?'
 _MONTH = rb'(?:\d{1,2}(?:\xe6\x9c\x88|\xec\x9b\x94)|[^\s\d:;,\[<{(][^\s:;,\[]{0,20})'
 _WEEKDAY = rb'[^\s\d:;,\[<{(]{1,16},?'
 # Signs for year, month and day, hour, minute and second of the three languages.
-_Y, _M, _D = rb'(?:\xe5\xb9\xb4|\xeb\x85\x84|\.)', rb'(?:\xe6\x9c\x88|\xec\x9b\x94|\.)', rb'(?:\xe6\x97\xa5|\xec\x9d\xbc|\.)'
+_Y = rb'(?:\xe5\xb9\xb4|\xeb\x85\x84|\.)'
+_M = rb'(?:\xe6\x9c\x88|\xec\x9b\x94|\.)'
+_D = rb'(?:\xe6\x97\xa5|\xec\x9d\xbc|\.)'
 _h = rb'(?::|\xe6\x97\xb6|\xe6\x99\x82|\xec\x8b\x9c ?)'
 _m = rb'(?::|\xe5\x88\x86|\xeb\xb6\x84 ?)'
 _s = rb'(?:\xe7\xa7\x92|\xec\xb4\x88)?'
-_CJK = (rb'\d{4} ?' + _Y + rb' {0,2}\d{1,2} ?' + _M + rb' {0,2}\d{1,2} ?' + _D + rb'(?: {1,2}[^\s\d:;,\[<{]{1,32}){0,2} {1,2}'
-        rb'\d\d?' + _h + rb'\d\d' + _m + rb'\d\d' + _s + rb'(?:\.\d{1,9})?')
+_CJK = (rb'\d{4} ?' + _Y + rb' {0,2}\d{1,2} ?' + _M + rb' {0,2}\d{1,2} ?' + _D
+        + rb'(?: {1,2}[^\s\d:;,\[<{]{1,32}){0,2} {1,2}\d\d?' + _h + rb'\d\d' + _m + rb'\d\d' + _s + rb'(?:\.\d{1,9})?')
 # Each form of a time of day that a line can begin with.
 STAMPS = (
     ('weekday and ISO', _WEEKDAY + rb' \d{4}-\d\d-\d\d[T ]' + _CLOCK + rb'(?:Z|[+-]\d\d:?\d\d)? [A-Za-z0-9+-]{2,8}'),
@@ -55,12 +57,12 @@ _STAMP = re.compile(rb'(?P<stamp>(?:' + rb'|'.join(form for dummy, form in STAMP
                     rb':? +')
 
 _KMSG = re.compile(rb'(?P<pri>\d{1,4}),\d{1,20},(?P<usec>\d{1,20}),[^;\n]{0,200};(?P<message>[^\n]*)')
+_DATA = rb'[^\n]{0,4096}?\])(?: +(?:\xef\xbb\xbf)?(?P<message>.*))?\Z'
 _RFC5424 = re.compile(rb'(?:<(?P<pri>\d{1,3})>)?1 (?P<stamp>\S{1,40}) \S{1,255} (?P<tag>\S{1,48}) '
-                      rb'(?P<pid>\S{1,128}) \S{1,32} (?:-|\[[^\n]{0,4096}?\])(?: +(?:\xef\xbb\xbf)?(?P<message>.*))?\Z',
-                      re.DOTALL)
+                      rb'(?P<pid>\S{1,128}) \S{1,32} (?:-|\[' + _DATA, re.DOTALL)
 # Templates that leave out both priority and version.
-_RFC5424_BARE = re.compile(rb'(?P<stamp>\d{4}-\d\d-\d\dT[0-9:.,+Z-]{8,30}) \S{1,255} (?P<tag>[^\s:\[\]]{1,48}) (?P<pid>-|\d{1,10}) '
-                           rb'[\w.-]{1,32} (?:-|\[\w[^\n]{0,4096}?\])(?: +(?:\xef\xbb\xbf)?(?P<message>.*))?\Z', re.DOTALL)
+_RFC5424_BARE = re.compile(rb'(?P<stamp>\d{4}-\d\d-\d\dT[0-9:.,+Z-]{8,30}) \S{1,255} (?P<tag>[^\s:\[\]]{1,48}) '
+                           rb'(?P<pid>-|\d{1,10}) [\w.-]{1,32} (?:-|\[\w' + _DATA, re.DOTALL)
 _PRI = re.compile(rb'<(?P<pri>\d{1,3})>')
 _LEVEL = rb'(?:emerg|alert|crit|err(?:or)?|warn(?:ing)?|notice|info|debug)'
 _DECODED = re.compile(rb'(?P<facility>[a-z0-9-]{3,12}) *:' + _LEVEL + rb' *: ?')
@@ -70,11 +72,12 @@ _METALOG = re.compile(rb'\[kernel\] ')
 _HOST = re.compile(rb'(?P<host>[^\s\[]*[^\s:\[]) +')
 _SINCE_BOOT = re.compile(rb'\[ *(?P<printk>\d{1,10}\.\d{1,9})(?: *<[^<>\]]{1,20}>)?\] ?')
 _SINCE_LAST = re.compile(rb'\[ *(?:\+\d{1,10}\.\d{1,9}|<[ \d.+]{1,20}>)\] ?')
-_CTIME = re.compile(rb'\[(?P<stamp>[^\[\]\n<]{0,60}\d\d?' + _h + rb'\d\d(?:' + _m + rb'\d\d' + _s + rb')?[^\[\]\n<]{0,16}?)'
-                    rb'(?: *<[^<>\]]{1,20}>)?\] ?')
+_CTIME = re.compile(rb'\[(?P<stamp>[^\[\]\n<]{0,60}\d\d?' + _h + rb'\d\d(?:' + _m + rb'\d\d' + _s
+                    + rb')?[^\[\]\n<]{0,16}?)(?: *<[^<>\]]{1,20}>)?\] ?')
 _DMESG_ISO = re.compile(rb'(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{1,9}[+-]\d\d:\d\d) ?')
 # The task or processor that printed it: by the kernel and dmesg, and as two makers of phones do.
-_CALLER = re.compile(rb'\[ *[TC]\d{1,10}\] ?|(?: ?\(\d{1,3}\))\[\d{1,10}:[^\[\]\n]{1,32}\] ?|\[\d{1,3}: *[^\[\]:\n]{1,32}: *\d{1,10}\] ?')
+_CALLER = re.compile(rb'\[ *[TC]\d{1,10}\] ?| ?\(\d{1,3}\)\[\d{1,10}:[^\[\]\n]{1,32}\] ?'
+                     rb'|\[\d{1,3}: *[^\[\]:\n]{1,32}: *\d{1,10}\] ?')
 _LOGREAD = re.compile(rb'\[\d{9,10}\.\d{3}\] ')
 _CRI = re.compile(rb'std(?:out|err) [FP] ')
 _LOGCAT = re.compile(rb'(?P<stamp>\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}) +(?P<pid>\d{1,10}) +\d{1,10} [VDIWEFS] '
@@ -261,10 +264,13 @@ def _relayed(rest: bytes, stamp: bytes, depth: int) -> t.Optional[Prefix]:
         facility, inner = _facility(at[forwarded.end() :] if forwarded else at)
         match = _STAMP.match(inner)
         of_5424 = _RFC5424.match(at) or _RFC5424_BARE.match(at)
-        found = _of_rfc5424(of_5424) if of_5424 else _of_syslog(inner, depth + 1) if match else _by_kernel(inner, stamp) or _second_host(inner, stamp)
+        found = _of_rfc5424(of_5424) if of_5424 else _of_syslog(inner, depth + 1) if match else None
+        if found is None and match is None:
+            found = _by_kernel(inner, stamp) or _second_host(inner, stamp)
         if found is not None and found.tag is not None:
             unknown = at is not rest and host is not None and _is_zone(host.group('host'))
-            return found._replace(stamp=None if unknown else stamp, facility=found.facility if found.facility is not None else facility)
+            return found._replace(stamp=None if unknown else stamp,
+                                  facility=found.facility if found.facility is not None else facility)
     return None
 
 

@@ -312,7 +312,8 @@ def coverage_row(coverage: Coverage) -> Result:
     """It is not complete where a line of the kernel can be missing at any time of it."""
     gaps = [gap for gap in coverage.gaps if gap.kernel]
     why_not = [coverage.why_not] if coverage.why_not else []
-    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why) for gap in coverage.gaps[:_MOST_GAPS]]
+    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why)
+                for gap in coverage.gaps[:_MOST_GAPS]]
     return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
             'readable': coverage.readable, 'complete': coverage.complete and not gaps,
             'why_not': '; '.join(why_not) or None}

@@ -137,7 +137,8 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
     said, before = kernel_lines.FORMS[form], kernel_lines.PREFIXES[prefix]
     comm = said.comm or b"anqicms"
     lines = [text.replace(b"(%s)" % comm, b"(anqicms)").replace(b"task=%s," % comm, b"task=anqicms,").replace(
-        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ").replace(b"'%s'" % comm, b"'anqicms'") for text in said.lines]
+        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ").replace(
+            b"'%s'" % comm, b"'anqicms'") for text in said.lines]
     kernel = b"".join(dated(before.prefix) + line + b"\n" for line in lines)
     day = "2025-07-02" if prefix == "syslog day below 10" else "2025-07-12"
     if before.stamp is None:  # seconds since a boot, or nothing: a file does not say when that was

@@ -50,7 +50,8 @@ class Joiner:
     def feed(self, data: bytes) -> bytes:
         self.rest += data
         if self.pretty is None:
-            self.pretty = _PRETTY.match(self.rest) is not None
+            begin = self.rest.lstrip()[:1]
+            self.pretty = begin == b'{' if begin else None
         made = self._pretty() if self.pretty else self._export()
         if len(self.rest) > _MOST_RECORD:
             self.rest = self.rest[-_MOST_RECORD // 2 :]
@@ -63,7 +64,7 @@ class Joiner:
         return made
 
     def _pretty(self) -> bytes:
-        made = []
+        made = []  # type: t.List[bytes]
         while True:
             end = self.rest.find(b'\n}')
             if end < 0:
@@ -77,7 +78,7 @@ class Joiner:
 
     def _export(self) -> bytes:
         """``FIELD=text``, or the name alone, the length in eight bytes and what has line breaks or is no text."""
-        made, at = [], 0
+        made, at = [], 0  # type: t.List[bytes], int
         while True:
             end = self.rest.find(b'\n', at)
             if end < 0:
