@@ -48,7 +48,7 @@ _COUNTED = 8 << 20         # lines are counted up to this size, of what is befor
 # What every line has that tells of a kill, a crash, a boot or of lost lines; others are not looked at.
 NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
            b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
-           b', badness', b'ut of memory', b'ut of Memory', b'taking action', b'did not exit') + losses.NEEDLES
+           b', badness', b'ut of memory', b'taking action', b'did not exit') + losses.NEEDLES
 # Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is: under this head.
 _TABLE = b'tgid total_vm'
 _THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')

@@ -63,7 +63,7 @@ LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel,
     ('imuxsock', RSYSLOG, (rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
      rb'|lost \d{1,20} messages)'), 60, 60, FILES, False, True),
     ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
-    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?(?:messages? (?:were |was )?(?:lost|dropped|discarded)'
+    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?(?:messages (?:lost|dropped)'
      rb'|(?:lost|dropp(?:ed|ing)|discard(?:ed|ing)) (?:\d{1,20} )?messages?|begin to drop messages)'), 600, 60, FILES,
      True, True),
     ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
@@ -71,9 +71,8 @@ LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel,
      rb'\d{1,20} callbacks suppressed'), 300, 5, ALL, True, False),
     ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
 ))  # type: t.Tuple[Loss, ...]
-# What a block of a log is searched for, so that its lines are looked at.
-NEEDLES = (b'kernel messages', b'messages lost', b'drop messages', b'dropping messages', b'messages dropped',
-           b'discarded', b'message lost', b'due to rate-limiting', b'uppressed', b'buffer overrun',
+# What a block of a log is searched for, so that its lines are looked at. Each costs a pass, so they are few.
+NEEDLES = (b'kernel messages', b'messages lost', b'messages dropped', b'due to rate-limiting', b'uppressed',
            b'to write entry')
 
 _WITHIN = re.compile(rb'within (\d{1,5}) seconds')

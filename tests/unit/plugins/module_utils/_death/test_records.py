@@ -72,7 +72,7 @@ def test_a_kill_in_a_file_of_the_journal(tmp_path: Path, form: str, message: t.U
 @pytest.mark.parametrize('form', sorted(FORMATS))
 @pytest.mark.parametrize('fields', [dict(SYSLOG_FACILITY='1'),
                                     dict(_TRANSPORT='syslog', SYSLOG_IDENTIFIER='kernel', _PID='7')])
-def test_what_a_program_wrote_is_not_the_kernels(form: str, fields: t.Dict[str, str]) -> None:
+def test_what_a_program_wrote_is_not_the_kernels(form: str, fields: t.Dict[str, t.Any]) -> None:
     joiner = records.Joiner()
     line = joiner.feed(FORMATS[form](record(**fields))) + joiner.finish()
     raw = RawLine(line.rstrip(b'\n'), T0, 1.0, Evidence('j', None, 1, None, ''), 'syslog', None, None)
