@@ -63,9 +63,8 @@ LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel,
     ('imuxsock', RSYSLOG, (rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
      rb'|lost \d{1,20} messages)'), 60, 60, FILES, False, True),
     ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
-    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?(?:messages (?:lost|dropped)'
-     rb'|(?:lost|dropp(?:ed|ing)|discard(?:ed|ing)) (?:\d{1,20} )?messages?|begin to drop messages)'), 600, 60, FILES,
-     True, True),
+    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?'
+     rb'(?:messages (?:lost|dropped)\b|drop messages due to rate-limiting)'), 600, 60, FILES, True, True),
     ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
     ('burst', KERNEL, (rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
      rb'\d{1,20} callbacks suppressed'), 300, 5, ALL, True, False),

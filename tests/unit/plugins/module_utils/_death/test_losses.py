@@ -79,7 +79,7 @@ SAID = {
                  'rsyslogd: imuxsock begins to drop messages from pid 5 due to rate-limiting'),
     'imuxsock_killer': (
         'host#rsyslogd: imuxsock[pid: 51, name: /usr/bin/earlyoom]: 48 messages lost due to rate-limiting',),
-    'queue': ('rsyslogd: main Q: 12 messages lost', 'rsyslogd: action-1 queue: discarded 7 messages'),
+    'queue': ('rsyslogd: main Q: 12 messages lost', 'rsyslogd: action-1 queue: 7 messages dropped'),
     'console': ('kernel: ** 34 printk messages dropped **',),
     'burst': ('kernel: [641.27] oom_kill_process: 132 callbacks suppressed',
               'kernel: [641.27] __ratelimit: 7 callbacks suppressed'),
