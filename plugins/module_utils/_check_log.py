@@ -108,7 +108,7 @@ class Watch:
 
     def take(self, raw: bytes) -> None:
         self.taken += 1
-        line = raw.strip(b'\0 \r').rsplit(b'\0', 1)[-1]
+        line = raw.strip(b' \r')
         if not line or _SPOKEN.match(line):
             return
         entry = _parse(line, self.taken)

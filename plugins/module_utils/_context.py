@@ -37,6 +37,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import strangers as _strangers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import without_nuls
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import downtime as _downtime
 
 DEFAULT_PORT = 8001  # what the application takes without a config.json
@@ -421,7 +422,7 @@ class Context:
             size = os.fstat(fd).st_size
             position = 0 if size < position else position  # it was cut (copytruncate)
             os.lseek(fd, max(position, size - limit), os.SEEK_SET)
-            return _files.read_fd(fd, limit).decode('utf-8', 'replace')
+            return without_nuls(_files.read_fd(fd, limit)).decode('utf-8', 'replace')
         finally:
             os.close(fd)
 

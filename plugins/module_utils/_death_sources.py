@@ -28,6 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _oom_counters,
     _procfs,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import wrappers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import Moment
@@ -45,7 +46,8 @@ _RECORD = 8192            # the kernel refuses to read a record into less than i
 _CRASH_NOTED = 60.0       # seconds from the last words of a kernel to the file that keeps them
 _DRIFT = 5e-5             # how far the clock of the kernel's log may run from the host's, per second since
 # Who may say that a userspace killer acted: fields with a leading underscore are written by the journal itself.
-MATCHES = ('_TRANSPORT=kernel', '+', '_PID=1') + tuple(
+# The journal itself speaks as a driver: of what it has lost.
+MATCHES = ('_TRANSPORT=kernel', '+', '_TRANSPORT=driver', '+', '_PID=1') + tuple(
     part for name in SERVICES for part in ('+', '_SYSTEMD_UNIT=%s.service' % name))
 _GRANT_JOURNAL = 'run it as root or add the user to the group systemd-journal'
 _GRANT_RING = 'run it as root or grant CAP_SYSLOG'
@@ -137,46 +139,22 @@ def parse_journal(line: bytes) -> t.Optional[RawLine]:
     """
     try:
         record = _json.load(line.decode('utf-8', 'replace'))
-        text, realtime = message_of(record.get('MESSAGE')), int(record['__REALTIME_TIMESTAMP']) / 1e6
+        text, realtime = wrappers.message_of(record.get('MESSAGE')), int(record['__REALTIME_TIMESTAMP']) / 1e6
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     if text is None:
         return None
-    lag, boot_id = _lag(record), _boot_id(_text(record, '_BOOT_ID'))
-    evidence = Evidence('journal', None, None, _text(record, '__CURSOR'), shown(text))
+    lag, boot_id = _lag(record), _boot_id(wrappers.field_of(record, '_BOOT_ID'))
+    evidence = Evidence('journal', None, None, wrappers.field_of(record, '__CURSOR'), shown(text))
     when, uncertainty = realtime - lag, 0.1 + lag * 0.1
-    if _text(record, '_TRANSPORT') == 'kernel':
-        facility = _text(record, 'SYSLOG_FACILITY') or ''
+    if wrappers.field_of(record, '_TRANSPORT') == 'kernel':
+        facility = wrappers.field_of(record, 'SYSLOG_FACILITY') or ''
         return RawLine(text[:_MOST_TEXT], when, uncertainty, evidence, 'kernel',
                        int(facility) if facility.isdigit() else None, boot_id)
-    tag = '%s[%s]: ' % (_service(record), _text(record, '_PID') or 0)
+    tag = '%s[%s]: ' % (wrappers.service_of(record), wrappers.field_of(record, '_PID') or 0)
     evidence = evidence._replace(text=tag + evidence.text)
     return RawLine(('%.6f - %s' % (when, tag)).encode('ascii', 'replace') + text[:_MOST_TEXT], when, uncertainty,
                    evidence, 'journal', None, boot_id)
-
-
-def _service(record: t.Mapping[str, t.Any]) -> str:
-    """Who spoke, from what the journal itself found out: whatever a program calls itself does not count."""
-    if _text(record, '_PID') == '1':
-        return 'systemd'
-    unit = _text(record, '_SYSTEMD_UNIT') or 'unknown'
-    return re.sub(r'[^\w.@-]', '_', unit[: -len('.service')] if unit.endswith('.service') else unit)
-
-
-def message_of(value: t.Any) -> t.Optional[bytes]:
-    """A message is text, or a list of bytes where it is not UTF-8, or a list of messages where there are several."""
-    if isinstance(value, str):
-        return value.encode('utf-8', 'surrogateescape')
-    if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
-        return bytes(value)
-    if isinstance(value, list) and value:
-        return message_of(value[0])
-    return None
-
-
-def _text(record: t.Mapping[str, t.Any], key: str) -> t.Optional[str]:
-    value = record.get(key)
-    return value if isinstance(value, str) else None
 
 
 def _lag(record: t.Mapping[str, t.Any]) -> float:

@@ -55,6 +55,16 @@ class Event(t.NamedTuple):
     evidence: t.Tuple[Evidence, ...]
 
 
+class Gap(t.NamedTuple):
+    """A time of which a source does not tell, though it tells of the times before and after it."""
+
+    begin: float
+    end: float
+    why: str
+    kernel: bool    # a line of the kernel can be missing
+    services: bool  # one of a killer in userspace can be
+
+
 class Coverage(t.NamedTuple):
     """Which span of time a source tells about, or why it does not."""
 
@@ -63,7 +73,8 @@ class Coverage(t.NamedTuple):
     end: t.Optional[float]
     readable: bool
     why_not: t.Optional[str]
-    complete: bool  # it would have shown every kill by the kernel between begin and end
+    complete: bool  # it would have shown every kill by the kernel between begin and end, but for the gaps
+    gaps: t.Tuple[Gap, ...] = ()
 
 
 class RawLine(t.NamedTuple):
@@ -76,6 +87,20 @@ class RawLine(t.NamedTuple):
     transport: t.Optional[str]  # 'kernel', 'syslog', 'journal', 'stdout'
     facility: t.Optional[int]
     boot_id: t.Optional[str]
+    # Where its own time is not understood: those of the nearest lines before and after it that have one.
+    around: t.Tuple[t.Optional[float], t.Optional[float]] = (None, None)
+
+
+Span = t.Tuple[float, float]
+
+
+def without_gaps(span: Span, gaps: t.Iterable[Gap]) -> t.List[Span]:
+    """What is left of a span when the gaps are cut out of it."""
+    left = [span]
+    for gap in gaps:
+        left = [part for begin, end in left
+                for part in ((begin, min(end, gap.begin)), (max(begin, gap.end), end)) if part[0] <= part[1]]
+    return left
 
 
 class Life(t.NamedTuple):

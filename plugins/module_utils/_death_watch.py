@@ -23,7 +23,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _death_sources,
     _discovery,
     _instance,
-    _kernel_oom,
     _lives,
     _oom_check,
     _oom_counters,
@@ -32,7 +31,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _procfs,
     _selection,
     _state,
-    _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
@@ -80,9 +78,7 @@ class _Look(_oom_check.Look):
         self.readings = readings
 
     def _kernel_and_services(self) -> None:
-        lines = [line for reading in self.readings for line in reading.lines]
-        self.coverage += [reading.coverage for reading in self.readings]
-        self.events += _kernel_oom.events(lines) + _userspace_oom.events(lines)
+        self._take_readings(self.readings)
 
 
 def trusted_readings(since: float, until: float) -> t.List[Reading]:

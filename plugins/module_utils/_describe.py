@@ -44,6 +44,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import without_nuls
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
@@ -271,7 +272,7 @@ class Look:
             return b''
         try:
             os.lseek(fd, max(0, os.fstat(fd).st_size - limit), os.SEEK_SET)
-            return _files.read_fd(fd, limit)
+            return without_nuls(_files.read_fd(fd, limit))
         finally:
             os.close(fd)
 

@@ -17,22 +17,36 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
 
 # Forms of a record. A victim is gone:
 KILLED, SHARING, REAPED, PINNED = 'killed', 'sharing', 'reaped', 'pinned'
+NAMED, ANDROID = 'named', 'low_memory_killer'
 # Somebody was chosen, and what came of it stands elsewhere:
 CHOSEN, INTENT, TASK_IN, GROUP, INVOKED, SYSRQ, ROW = (
     'chosen', 'intent', 'task_in', 'group', 'invoked', 'sysrq', 'row')
 # Nobody was killed:
-WOULD_HAVE, SKIPPED, NOBODY, NO_PAGES, LEAKED, ANDROID = (
-    'would_have', 'already_exiting', 'nobody_killable', 'allocation_failure', 'fault_leaked', 'low_memory_killer')
+WOULD_HAVE, SKIPPED, NOBODY, NO_PAGES, LEAKED = (
+    'would_have', 'already_exiting', 'nobody_killable', 'allocation_failure', 'fault_leaked')
 # Others:
 SEGFAULT, PANIC, BOOT = 'segfault', 'panic', 'boot'
 
+# What a message may say without being one of these: that something was killed, or that memory ran out.
+_SPEAKS = re.compile(
+    rb'(?i)(?:memory cgroup )?out of memory\b|(?<![a-z])oom[-_ ]?kill(?:ed|ing|er)?\b|(?<![a-z])oom: ?kill'
+    rb'|low ?memory ?killer|(?<![a-z])kill(?:ed|ing)? (?:process|task|pid|victim)\b|sen[dt](?:ing)? sigkill\b'
+    rb'|sacrifice child\b|no killable\b|memory (?:is )?exhausted\b')
+# And what belongs to a kill that is told elsewhere, or is none: stacks, the table of tasks, buffers of sockets.
+_SAYS_NO_KILL = re.compile(rb'\+0x[0-9a-f]+/0x|\[ *pid *\] +uid|oom_(?:score_)?adj is deprecated|TCP: out of memory'
+                           rb'|RIP: 00|Call Trace|Comm: ')
+# Another program: its own log may hold anything.
+_OTHER = re.compile(rb'(?:^|[\s\]>])(?!kernel\b)([A-Za-z][\w./@-]{0,63})(?:\[\d{1,10}\])?: ')
+_OTHER_WITH_PID = re.compile(rb'[^\s\[\]:]{1,64}\[\d{1,10}\]: ')
+
 _FROM_ESCAPE = re.compile(rb'\\x([0-9a-f]{2})|#(0[0-3][0-7]|177|[23][0-7][0-7])')
-_WHY = (rb'(?:(?P<why>Out of [Mm]emory|Memory cgroup out of memory|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
+_WHY = (rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgroup out of memory'
+        rb'|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
         rb'(?P<current> \(oom_kill_allocating_task\))?: )?')
 _NAME = rb'\((?P<comm>.*)\)'
 _UID = rb'(?:, UID (?P<%s>\d{1,10}),)?'
 _PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
-    (KILLED, _WHY + rb'Killed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
+    (KILLED, _WHY + rb'(?:OOM k|K)illed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
     (CHOSEN, rb'oom-kill:constraint=(?P<constraint>[A-Z_]+)(?P<rest>,.*)'),
     (SHARING, rb'Kill process (?P<pid>\d{1,10}) ' + _NAME + rb' sharing same memory'),
     (INTENT, _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:(?:, UID \d{1,10},)? ' + _NAME + rb')?'
@@ -42,13 +56,17 @@ _PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
     (GROUP, rb'Tasks in (?P<cgroup>/.*) are going to be killed due to memory\.oom\.group set'),
     (TASK_IN, rb'Task in (?P<cgroup>/.*) killed as a result of limit of (?P<limit>.*)'),
     (INVOKED, rb'(?P<comm>.{0,64}?) invoked oom-killer: (?P<rest>.*)'),
-    (SYSRQ, rb'Workqueue: \S+ moom_callback'),
+    (SYSRQ, rb'Workqueue: \S+ moom_callback|(?i:sysrq ?: )Manual OOM execution'),
     (WOULD_HAVE, rb'Would have killed process (?P<pid>\d{1,10}) ' + _NAME),
     (SKIPPED, _WHY + rb'OOM victim (?P<pid>\d{1,10}) ' + _NAME + rb' is already exiting'),
     (NOBODY, rb'(?:Out of memory|Memory cgroup out of memory) and no killable processes'),
     (NO_PAGES, rb'(?P<comm>.{0,64}?): page allocation failure[:.]'),
     (LEAKED, rb'Huh VM_FAULT_OOM leaked'),
-    (ANDROID, rb"lowmemorykiller: Killing '(?P<comm>.*)' \((?P<pid>\d{1,10})\)"),
+    (ANDROID, (rb"lowmemorykiller: Kill(?:ing)? '(?P<comm>.{0,64}?)' \((?P<pid>\d{1,10})\)"
+               rb'(?: \(tgid (?P<tgid>\d{1,10})\))?')),
+    (ANDROID, (rb'(?:lowmemorykiller: |lowmem_shrink: ?)?send sigkill to (?P<pid>\d{1,10}) '
+               rb'\((?P<comm>.{0,64}?)\), (?:oom_)?adj ')),
+    (NAMED, rb'VM: killing process (?P<comm>.{1,64})\Z'),
     (PANIC, rb'Kernel panic - not syncing: (?:[Oo]ut of memory|System is deadlocked on memory)'),
     (SEGFAULT, rb'(?:traps: )?(?P<comm>.{1,64})\[(?P<pid>\d{1,10})\]:? (?:segfault at|general prot|trap |unhandled )'),
     (BOOT, rb'Linux version \d'),
@@ -56,14 +74,19 @@ _PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
 ))  # type: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...]
 # A name may hold whatever follows a name, so the last place that fits counts; the sizes hold no name.
 _VICTIM = tuple(re.compile(_UID % b'before' + rb',? ?' + _NAME + rest, re.DOTALL) for rest in (
-    _UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz):\d+.*)', rb'(?P<sizes>.*)'))
-_SIZE = re.compile(rb'(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d{1,20})kB')
-_SIZES = {b'total-vm': 'total_vm_kb', b'vsz': 'total_vm_kb', b'anon-rss': 'anon_rss_kb', b'file-rss': 'file_rss_kb',
+    _UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz|score \d{1,10} vm):\d+.*)', rb'(?P<sizes>.*)'))
+_SIZE = re.compile(rb'\b(total-vm|vsz|vm|anon-rss|file-rss|shmem-rss|rss|pgtables):(\d{1,20})kB')
+_SIZES = {b'total-vm': 'total_vm_kb', b'vsz': 'total_vm_kb', b'vm': 'total_vm_kb', b'rss': 'anon_rss_kb',
+          b'anon-rss': 'anon_rss_kb', b'file-rss': 'file_rss_kb',
           b'shmem-rss': 'shmem_rss_kb', b'pgtables': 'pgtables_kb'}
 _UID_AFTER = re.compile(rb'\bUID:(\d{1,10})\b(?!\Z)')
 _SCORE_ADJ = re.compile(rb'\boom_score_adj:(-?\d{1,4})')
 _ORDER = re.compile(rb'\border=(-?\d{1,3})')
 _TASK = re.compile(rb',task=(?P<comm>.*),pid=(?P<pid>\d{1,10}),uid=(?P<uid>\d{1,10})', re.DOTALL)
+
+
+_OF_DEATH = (KILLED, NAMED, ANDROID, SHARING, REAPED, PINNED, CHOSEN, INTENT, TASK_IN, GROUP, INVOKED, PANIC)
+FORMS = tuple(dict.fromkeys(form for form, dummy in _PATTERNS))  # as docs/memory-kills.md tells them
 
 
 class Record(t.NamedTuple):
@@ -101,6 +124,29 @@ def parse_line(line: RawLine) -> t.Tuple[t.Optional[Record], bool]:
     return parse(message), trusted
 
 
+def is_of_death(record: t.Optional[Record]) -> bool:
+    """Whether it tells of a kill for memory, or of the choice of whom to kill."""
+    return record is not None and record.form in _OF_DEATH
+
+
+def is_not_understood(line: RawLine) -> bool:
+    """Whether the kernel says something of a kill, or of memory that ran out, in words or at a time nobody knows.
+
+    Where not even the begin of the line is known, it is the kernel's unless another program is named in it.
+    """
+    record, trusted = parse_line(line)
+    if record is not None:
+        return trusted and line.time is None and is_of_death(record)
+    prefix = _log_prefix.split(line.text)
+    if not trusted or prefix.tag == _log_prefix.CONTAINER or _OTHER_WITH_PID.match(prefix.message):
+        return False
+    found = _SPEAKS.search(prefix.message)
+    if found is None or _SAYS_NO_KILL.search(prefix.message):
+        return False
+    return line.transport == 'kernel' or _log_prefix.is_known(prefix) \
+        or _OTHER.search(prefix.message, 0, found.start() + 1) is None
+
+
 def unescaped(comm: bytes) -> bytes:
     r"""The bytes of a name: /dev/kmsg writes ``\xff``, rsyslog ``#012`` for what is no text."""
     return _FROM_ESCAPE.sub(
@@ -116,6 +162,8 @@ def _killed(form: str, match: t.Match[bytes]) -> Record:
     record = _plain(form, match)
     details = {'allocating_task': True} if match.group('current') else {}  # type: t.Dict[str, t.Any]
     details.update(_constraint(match.group('why')))
+    if match.group('ub'):
+        details['beancounter'] = int(match.group('ub'))
     for victim in _VICTIM:
         found = victim.match(match.group('rest'))
         if found:
@@ -186,17 +234,26 @@ def _invoked(form: str, match: t.Match[bytes]) -> Record:
     return _plain(form, match)._replace(comm=None, details=by_hand)
 
 
+def _android(form: str, match: t.Match[bytes]) -> Record:
+    """It is printed before the signal is sent."""
+    return _plain(form, match)._replace(scope=GLOBAL, details={'killer': 'lowmemorykiller'})
+
+
+def _named(form: str, match: t.Match[bytes]) -> Record:
+    return _plain(form, match)._replace(scope=GLOBAL)
+
+
 def _row(form: str, match: t.Match[bytes]) -> Record:
     return _plain(form, match)._replace(comm=None, details={'tgid': int(match.group('tgid'))})
 
 
 _READERS = {KILLED: _killed, CHOSEN: _chosen, INTENT: _intent, GROUP: _of_group, TASK_IN: _of_group,
-            INVOKED: _invoked, ROW: _row}  # type: t.Dict[str, t.Callable[[str, t.Match[bytes]], Record]]
+            INVOKED: _invoked, ROW: _row, ANDROID: _android, NAMED: _named}  # type: t.Dict[str, t.Callable[[str, t.Match[bytes]], Record]]
 
 
 def _scope(groups: t.Mapping[str, t.Optional[bytes]]) -> t.Optional[str]:
     why = groups.get('why')
-    return None if why is None else CGROUP if why.startswith(b'Memory cgroup') else GLOBAL
+    return None if why is None else CGROUP if why.startswith(b'Memory cgroup') or groups.get('ub') else GLOBAL
 
 
 def _comm(name: t.Optional[bytes]) -> t.Optional[bytes]:

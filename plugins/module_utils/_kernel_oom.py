@@ -36,7 +36,8 @@ _KINDS = {_kernel_lines.SEGFAULT: KERNEL_SEGFAULT, _kernel_lines.PANIC: KERNEL_P
 _VICTIMS = (_kernel_lines.KILLED, _kernel_lines.SHARING, _kernel_lines.REAPED, _kernel_lines.PINNED)
 _BEFORE = (_kernel_lines.INVOKED, _kernel_lines.SYSRQ, _kernel_lines.TASK_IN, _kernel_lines.CHOSEN,
            _kernel_lines.INTENT)  # in this order
-_CLAIMS = _VICTIMS + _BEFORE[2:] + (_kernel_lines.GROUP, _kernel_lines.PANIC)
+_KILLS = (_kernel_lines.KILLED, _kernel_lines.NAMED, _kernel_lines.ANDROID)
+_CLAIMS = _VICTIMS + _KILLS[1:] + _BEFORE[2:] + (_kernel_lines.GROUP, _kernel_lines.PANIC)
 _NO_KILLS = (_kernel_lines.WOULD_HAVE, _kernel_lines.SKIPPED, _kernel_lines.NOBODY)
 
 Said = t.Tuple[Record, RawLine]
@@ -51,7 +52,7 @@ class _Draft:
         self.tgid = None  # type: t.Optional[int]
         self.details = dict(record.details)
         self.lines = [line]
-        self.seen = record.form in _VICTIMS  # a victim was named, not only chosen
+        self.seen = record.form in _VICTIMS + _KILLS  # a victim was named, not only chosen
 
     def add(self, record: Record, line: RawLine) -> None:
         """A further line: it only says what was not known yet."""
@@ -110,8 +111,13 @@ def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
     drafts = spoofed
     for log in logs.values():
         drafts = drafts + log.finish()
-    found = [draft.event() for draft in _settled(_merged(drafts))]
+    found = [draft.event() for draft in _settled(_merged(drafts)) if not _is_undated(draft)]
     return sorted(found, key=lambda event: (event.time is None, event.time or 0.0))
+
+
+def _is_undated(draft: _Draft) -> bool:
+    """A boot, a panic or a crash of nobody knows when explains no death."""
+    return draft.kind in _KINDS.values() and draft.moment()[0] is None
 
 
 class _Block:
@@ -168,9 +174,12 @@ class _Block:
 
     @staticmethod
     def _of_thread(kill: _Draft, record: Record, line: RawLine) -> t.List[_Draft]:
-        """The leader was chosen, and a thread named as the victim, because the leader had ended before the others."""
-        others = None not in (kill.uid, record.uid) and kill.uid != record.uid
-        if others or kill.tgid not in (None, record.pid):
+        """The leader was chosen, and a thread named as the victim, because the leader had ended before the others.
+
+        Where neither the table of tasks nor the user says so, the lines between may be lost: then these are two kills.
+        """
+        may_be = kill.uid is not None and kill.uid == record.uid
+        if kill.tgid != record.pid and (kill.tgid is not None or not may_be):
             return [_Draft(KERNEL_KILL, record, line), kill]
         if kill.comm is not None:
             kill.details['thread_comm'] = kill.comm.decode('utf-8', 'backslashreplace')
@@ -197,7 +206,7 @@ class _Log:
         form = record.form
         if form == _kernel_lines.ROW and record.pid is not None:
             self.block.leaders[record.pid] = record.details['tgid']
-        elif form == _kernel_lines.KILLED:
+        elif form in _KILLS:
             self._kill(record, line)
         elif form in _VICTIMS:
             self._later(record, line)
@@ -207,7 +216,7 @@ class _Log:
             self._nobody(record, line)
         elif form in _KINDS:
             self._other(_KINDS[form], record, line)
-        elif form in (_kernel_lines.NO_PAGES, _kernel_lines.LEAKED, _kernel_lines.ANDROID):
+        elif form in (_kernel_lines.NO_PAGES, _kernel_lines.LEAKED):
             self.drafts.append(_no_kill(record, line))
         else:
             self._before(record, line)

@@ -24,8 +24,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _log_time,
     _unpack,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Evidence, RawLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter, lines_with
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_scan import LineCutter, lines_with, without_nuls
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
 MOST_LINES = 5000          # of one source
@@ -33,7 +34,10 @@ SLACK = 120.0              # seconds around the window that are read: a log is w
 _LAG = 20.0                # how much later than the kernel spoke a syslog may have stamped its line
 _TIMEOUT = 120.0           # seconds for one log and its rotated files
 _MOST_TEXT = 4096
+_MOST_JSON = 16384         # a record of the journal has more around its message
+_MOST_UNDATED = 100        # lines without a time for which those beside them are looked at
 _SHOWN = 500
+_QUOTED = 200
 _BLOCK = 262144
 _NEAR = 262144             # a search by time ends this close
 _SAMPLE = 8192             # where a time is looked for
@@ -41,10 +45,10 @@ _SAMPLES = 64              # over a file: a year without a stamp is known from w
 _UNSET = 1e9               # a host without a clock of its own begins in 1970
 _COUNTED = 8 << 20         # lines are counted up to this size, of what is before the place and of what is read
 
-# What every line has that tells of a kill, a crash or a boot; others are not looked at.
+# What every line has that tells of a kill, a crash, a boot or of lost lines; others are not looked at.
 NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
            b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
-           b', badness')
+           b', badness', b'ut of memory', b'taking action', b'did not exit') + losses.NEEDLES
 # Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is: under this head.
 _TABLE = b'tgid total_vm'
 _THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
@@ -110,11 +114,6 @@ def moment_of(line: bytes, not_after: float) -> t.Optional[_local_time.Moment]:
     return moment if moment is not None and moment.time > _UNSET else None
 
 
-def without_nuls(data: bytes) -> bytes:
-    """A power cut leaves thousands of them where lines should be."""
-    return data.translate(None, b'\0') if b'\0' in data else data
-
-
 # --- one file
 
 
@@ -124,6 +123,7 @@ class Span(t.NamedTuple):
     begin: t.Optional[float]
     end: t.Optional[float]
     kernel: bool
+    unread: t.Optional[str] = None  # why no line of it has a time
 
 
 class Taker:
@@ -139,9 +139,11 @@ class Taker:
         self.passed = 0
         self.cutter = LineCutter()
         self.full = self.has_table = False
+        self.undated = 0
+        self.head = b''
 
     def feed(self, block: bytes) -> None:
-        self._take(self.cutter.feed(without_nuls(block)))
+        self._take(self.cutter.feed(block))
 
     def finish(self) -> None:
         self._take(self.cutter.finish())
@@ -151,6 +153,7 @@ class Taker:
         if not data:
             return
         self.kernel = self.kernel or speaks_kernel(data)
+        self.head = self.head or data[:_SAMPLE]
         if self.first is None:
             self.first = first_time(data, self.not_after)
         self.tail = data if len(data) >= _SAMPLE else self.tail[-_SAMPLE:] + data
@@ -160,12 +163,13 @@ class Taker:
             if self.number is not None:
                 self.number += data.count(b'\n', counted, begin)
                 counted = begin
-            self._note(data[begin:end].rstrip(b'\r'))
+            self._note(data, begin, end)
         self.passed += len(data)
         if self.number is not None:
             self.number = self.number + data.count(b'\n', counted) if self.passed <= _COUNTED else None
 
-    def _note(self, line: bytes) -> None:
+    def _note(self, data: bytes, begin: int, end: int) -> None:
+        line = data[begin:end].rstrip(b'\r')
         prefix = _log_prefix.split(line)
         moment = _log_time.of_prefix(prefix, self.not_after)
         when, uncertainty = (moment.time, moment.uncertainty + _LAG) if moment is not None else (None, 0.0)
@@ -176,12 +180,44 @@ class Taker:
             self.full = True
             return
         evidence = Evidence(self.source, self.path, self.number, None, shown(line))
-        self.lines.append(RawLine(line[:_MOST_TEXT], when, uncertainty, evidence, 'syslog',
-                                  prefix.facility, None))
+        around = self._around(data, begin, end) if when is None else (None, None)
+        self.lines.append(RawLine(line[: _MOST_JSON if line[:1] == b'{' else _MOST_TEXT], when, uncertainty, evidence,
+                                  'syslog', prefix.facility, None, around))
+
+    def _around(self, data: bytes, begin: int, end: int) -> t.Tuple[t.Optional[float], t.Optional[float]]:
+        """The times nearest to a line that has none that is understood."""
+        self.undated += 1
+        if self.undated > _MOST_UNDATED:
+            return None, None
+        before = last_time(data[max(0, begin - _SAMPLE) : begin], self.not_after)
+        return before, first_time(data[end + 1 : end + 1 + _SAMPLE], self.not_after)
 
 
 def speaks_kernel(data: bytes) -> bool:
-    return b' kernel:' in data or b'] kernel:' in data or data.startswith((b'[', b'<'))
+    if b' kernel:' in data or b'] kernel:' in data or data.startswith((b'[', b'<')):
+        return True
+    return any(_is_kernels(_log_prefix.split(line)) for line in data[:_SAMPLE].split(b'\n')[:20])
+
+
+def _is_kernels(prefix: _log_prefix.Prefix) -> bool:
+    if prefix.tag is not None or prefix.facility is not None:
+        return prefix.tag == _log_prefix.KERNEL or (prefix.tag is None and prefix.facility == _log_prefix.KERN)
+    return prefix.printk is not None or prefix.stamp is not None  # of dmesg
+
+
+def why_undated(head: bytes) -> t.Optional[str]:
+    """Why no line has a time, though there are lines."""
+    lines = [line for line in head.split(b'\n')[:20] if line.strip()]
+    if not lines:
+        return None
+    first = lines[0]
+    for line in lines:
+        prefix = _log_prefix.split(line)
+        if prefix.printk is not None and prefix.stamp is None:
+            return ('its times count from a boot, and it is not known from which one: "%s". Give it with the time of '
+                    'day, as "dmesg --time-format iso" writes it' % shown(line)[:_QUOTED])
+        first = line if prefix.stamp is not None else first
+    return 'the time stamps in it are not understood: "%s"' % shown(first)[:_QUOTED]
 
 
 def first_time(data: bytes, not_after: float) -> t.Optional[float]:
@@ -206,6 +242,7 @@ class Plain:
 
     def __init__(self, fd: int, changed: float) -> None:
         self.fd, self.size, self.kernel = fd, os.fstat(fd).st_size, False
+        self.head = b''
         self.marks = self._marks(changed)
 
     def _lines_at(self, at: int) -> bytes:
@@ -225,6 +262,7 @@ class Plain:
         for number in reversed(range(count)):
             at = self.size * number // count
             lines = self._lines_at(at)
+            self.head = lines or self.head  # at the end that of the begin
             when = first_time(lines, min(changed, marks[-1][1]))
             if when is not None and len(marks) > 2 and first_time(lines, marks[-2][1]) != when:
                 when = first_time(lines, marks[-2][1])  # the clock was wrong at the mark between: no year went by
@@ -259,7 +297,9 @@ class Plain:
 
     def span(self) -> Span:
         begin = self.marks[0][1] if len(self.marks) > 1 else None
-        return Span(begin, self.marks[-1][1] if begin is not None else None, self.kernel)
+        if begin is None:
+            return Span(None, None, self.kernel, why_undated(self.head))
+        return Span(begin, self.marks[-1][1], self.kernel)
 
 
 # --- one log and what it was rotated to
@@ -328,7 +368,9 @@ class Log:
         taker = Taker(self.window, file.path, self.source, file.changed)
         try:
             if _unpack.is_packed(file.path):
-                span = self._packed(fd, taker, file.path)
+                span = self._streamed(taker, _unpack.blocks(fd, file.path))
+            elif records.is_of_records(os.pread(fd, _SAMPLE, 0)):
+                span = self._streamed(taker, _blocks(fd))
             else:
                 span = self._plain(fd, taker, file.changed)
             self.spans.append(span)
@@ -359,20 +401,31 @@ class Log:
         span = plain.span()
         return span._replace(kernel=span.kernel or taker.kernel)
 
-    def _packed(self, fd: int, taker: Taker, path: str) -> Span:
+    def _streamed(self, taker: Taker, blocks: t.Iterable[bytes]) -> Span:
+        """As a whole: what is packed, and records of several lines, each of which is made one line."""
+        joiner = None  # type: t.Optional[records.Joiner]
+        is_first = True
         try:
-            for block in _unpack.blocks(fd, path):
-                taker.feed(block)
+            for block in blocks:
+                if is_first and records.is_of_records(block):
+                    joiner, taker.number = records.Joiner(), None
+                is_first = False
+                taker.feed(joiner.feed(block) if joiner else block)
                 if time.monotonic() > self.end:
                     raise _unpack.Broken('reading it took too long')
         finally:
+            if joiner is not None:
+                taker.feed(joiner.finish())
             taker.finish()
+        if taker.first is None:
+            return Span(None, None, taker.kernel, why_undated(taker.head))
         return Span(taker.first, taker.last, taker.kernel)
 
     def _coverage(self, before: t.Optional[File]) -> Coverage:
         """From the first stamp that was read, or the end of the file before it; to the last one."""
         begins = [span.begin for span in self.spans if span.begin is not None]
         ends = [span.end for span in self.spans if span.end is not None]
+        self.troubles += [span.unread for span in self.spans if span.unread is not None]
         if not begins or not ends:
             why_not = '; '.join(self.troubles) or 'nothing in it has a time of the window'
             return Coverage(self.source, None, None, not self.troubles, why_not, False)
@@ -400,6 +453,14 @@ def chosen(files: t.Sequence[File], window: Window) -> t.Tuple[t.List[File], t.O
             found.append(file)
         previous = file
     return found, before
+
+
+def _blocks(fd: int) -> t.Iterator[bytes]:
+    at, block = 0, os.pread(fd, _BLOCK, 0)
+    while block:
+        yield block
+        at += len(block)
+        block = os.pread(fd, _BLOCK, at)
 
 
 def open_regular(path: str) -> int:

@@ -25,7 +25,7 @@ _BLOCK = 262144
 _LOOK_BACK = 4096
 _COUNTED = 8 << 20            # lines before the place are counted up to this size: some 15 ms
 _NEAR = 262144                # a search by time ends this close
-_DATED = re.compile(rb'(?:^|\n)(?:\[\w+\] )?(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d(?::\d\d)?)')
+_DATED = re.compile(rb'(?:^|[\n\0])(?:\[\w+\] )?(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d(?::\d\d)?)')
 
 
 def scan_fd(fd: int, scanner: Scanner, begin: int, end: int, until: float = math.inf) -> int:
@@ -196,7 +196,7 @@ def last_start(
         block = os.pread(fd, end - begin + margin, begin)
         at = block.rfind(needle)
         while at >= 0:
-            line = block.rfind(b'\n', 0, at) + 1
+            line = max(block.rfind(b'\n', 0, at), block.rfind(b'\0', 0, at)) + 1
             local = _log_lines.stamp(_log_lines.plain(block[line : at + len(needle)]))
             if local and (line > 0 or begin == 0) and (not_after is None or local <= not_after):
                 return begin + line, local

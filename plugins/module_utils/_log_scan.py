@@ -29,21 +29,34 @@ _SHOWN = 500           # characters of a line in a result
 _FOLLOWING = {_log_lines.RUNNING: 1, _log_lines.PANICS: 3, _log_lines.START_FAILURES: 0}  # lines that explain a hit
 _SQL_HEADER = re.compile(rb'\x1b\[35;1m(?!record not found)')
 _UNCOLOURED_SQL = (b'Error 1', b'Error 2', b'Error 4', b'dial tcp ', b'invalid connection', b'bad connection')
-_DATED = re.compile(rb'(?:^|\n)(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d)')
+_DATED = re.compile(rb'(?:^|[\n\0])(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d)')
 _REFUSED = ('port_in_use', 'bind_failed')
 _TRACE = re.compile(r'^Trace: ?(.*)')
+_NULS = re.compile(rb'\0+')
 
 Entry = t.Dict[str, t.Any]
 
 
+def without_nuls(data: bytes, in_line: bool = False) -> bytes:
+    """Text without the NULs of a power cut, or of a log that was cut while its writer went on where it was.
+
+    What stands before them and after them are two lines. ``in_line``: the text goes on a line that is begun.
+    """
+    if b'\0' not in data:
+        return data
+    data = _NULS.sub(b'\0', data).replace(b'\n\0', b'\n')
+    return (data if in_line or data[:1] != b'\0' else data[1:]).replace(b'\0', b'\n')
+
+
 class LineCutter:
-    """Whole lines out of blocks of any size, each at most MAX_LINE bytes long."""
+    """Whole lines out of blocks of any size, each at most MAX_LINE bytes long, without NULs."""
 
     def __init__(self) -> None:
         self.rest = b''
         self.skipping = False
 
     def feed(self, data: bytes) -> bytes:
+        data = without_nuls(data, self.skipping or bool(self.rest))
         if self.skipping:
             end = data.find(b'\n')
             if end < 0:

@@ -12,7 +12,7 @@ import typing as t
 import unicodedata
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import Date, Moment, local
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import ZONES, Prefix
 
 _DAY = 86400.0
 _YEARS_BACK = 9              # from one 29 February to the next there are eight years at most
@@ -20,10 +20,17 @@ _AHEAD = _DAY                # how far a stamp may be ahead of what was written 
 _CTIME_ERROR = 2.0           # dmesg adds whole seconds of the time of boot
 _PRINTK_ERROR = 0.1
 
-_ISO = re.compile(r'(?:\S+ )?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,30}))?'
+_ISO = re.compile(r'(?:\S+ )?(\d{4})[-/](\d\d)[-/](\d\d)[T _](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,30}))?'
                   r' ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Za-z0-9+-]+)?$')
 _UNIX = re.compile(r'\d{9,10}\.\d{3,6}$')
-_CLOCK = re.compile(r'(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?')
+_CLOCK = re.compile(r'(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?')
+# As Chinese, Japanese and Korean write it: 2026年07月12日 星期日 16时09分14秒
+_CJK = re.compile(r'(\d{4}) ?[\u5e74\ub144.] *(\d{1,2}) ?[\u6708\uc6d4.] *(\d{1,2}) ?[\u65e5\uc77c.]([^\d:]{0,40})'
+                  r'(\d\d?)[:\u65f6\u6642\uc2dc] ?(\d\d)[:\u5206\ubd84] ?(\d\d)[\u79d2\ucd08]?(?:\.(\d+))?(?: (\S+))?$')
+_AFTERNOON = ('\u4e0b\u5348', '\u5348\u5f8c', '\uc624\ud6c4', 'PM')
+_FORENOON = ('\u4e0a\u5348', '\u5348\u524d', '\uc624\uc804', 'AM')
+_MONTH_DAY = re.compile(r'(\d\d)-(\d\d) (\d\d:\d\d:\d\d\.\d+)$')  # of Android
+_ZONE_WORD = re.compile(r'(?:^|\s)(Z|[A-Z]{3,5}|[+-]\d\d(?::?\d\d)?)(?=\s|$)')
 _WORD = re.compile(r'[^\s.,]+')
 _NUMBERED_MONTH = re.compile(r'(\d{1,2})[\u6708\uc6d4]$')   # as Chinese, Japanese and Korean write it
 _GLUED_DAY = re.compile(r'\b([^\W\d]{2,9})(\d{1,2})\b')  # dmesg --human: Jul12
@@ -73,7 +80,8 @@ def of_stamp(stamp: bytes, not_after: float) -> t.Optional[Moment]:
             return _of_iso(match)
         if _UNIX.match(text):
             return Moment(float(text), 0.001)
-        return _of_words(text, not_after)
+        cjk = _CJK.match(text)
+        return _of_cjk(cjk) if cjk else _of_words(text, not_after)
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -92,44 +100,78 @@ def _of_iso(match: t.Match[str]) -> t.Optional[Moment]:
     fraction, zone = match.group(7), match.group(8)
     seconds = hour * 3600 + minute * 60 + second + (float('0.' + fraction) if fraction else 0.0)
     error = 0.001 if fraction else 1.0
-    offset = _zone_offset(zone)
-    if offset is None:
-        moment = local((year, month, day), seconds)
-        return Moment(moment.time, moment.uncertainty + error)
-    return Moment(calendar.timegm((year, month, day, 0, 0, 0)) + seconds - offset, error)
+    return _moment((year, month, day), seconds, _zone_offset(zone), error)
+
+
+def _moment(date: Date, seconds: float, offset: t.Optional[int], error: float) -> Moment:
+    """``offset``: seconds east of Greenwich, None for the local clock."""
+    if offset is not None:
+        return Moment(calendar.timegm(date + (0, 0, 0)) + seconds - offset, error)
+    moment = local(date, seconds)
+    return Moment(moment.time, moment.uncertainty + error)
+
+
+def _of_cjk(match: t.Match[str]) -> t.Optional[Moment]:
+    year, month, day, hour, minute, second = (int(match.group(number)) for number in (1, 2, 3, 5, 6, 7))
+    if any(word in match.group(4) for word in _AFTERNOON) and hour < 12:
+        hour += 12
+    elif any(word in match.group(4) for word in _FORENOON) and hour == 12:
+        hour = 0
+    if not _is_date((year, month, day)) or not _is_clock(hour, minute, second):
+        return None
+    fraction = float('0.' + match.group(8)) if match.group(8) else 0.0
+    offset = 8 * 3600 if match.group(9) == 'CST' else _zone_offset(match.group(9))  # in Chinese it is that of China
+    return _moment((year, month, day), hour * 3600 + minute * 60 + second + fraction, offset, 1.0)
 
 
 def _zone_offset(zone: t.Optional[str]) -> t.Optional[int]:
-    """Seconds east of Greenwich; None for the local zone, and for a name that only the writer's host can explain."""
-    if zone in ('Z', 'UTC', 'GMT'):
-        return 0
-    match = re.match(r'([+-])(\d\d):?(\d\d)$', zone or '')
-    if match is None:
+    """Seconds east of Greenwich; None for the local zone. ValueError for a name that only the writer can explain."""
+    if zone is None or zone in ('Z', 'UTC', 'GMT'):
+        return None if zone is None else 0
+    match = re.match(r'([+-])(\d\d)(?::?(\d\d))?$', zone)
+    if match is not None:
+        east = int(match.group(2)) * 3600 + int(match.group(3) or 0) * 60
+        return east if match.group(1) == '+' else -east
+    if zone in time.tzname:
         return None
-    east = int(match.group(2)) * 3600 + int(match.group(3)) * 60
-    return east if match.group(1) == '+' else -east
+    if zone not in ZONES:
+        raise ValueError('what time the zone %s means is not known' % zone)
+    return ZONES[zone] * 3600
+
+
+def _zone_in(text: str) -> t.Tuple[str, t.Optional[str]]:
+    """A text without the name of a zone in it, and that name."""
+    for match in _ZONE_WORD.finditer(text):
+        zone = match.group(1)
+        if not zone.isalpha() or zone in ZONES or zone in ('Z', 'UTC', 'GMT', 'CST', 'IST', 'BST'):
+            return text[: match.start()] + text[match.end() :], zone
+    return text, None
 
 
 def _of_words(text: str, not_after: float) -> t.Optional[Moment]:
     """``Jul 12 16:09:14``, ``Sun Jul 12 16:09:14 2026``, and these in other languages and another order."""
+    month_day = _MONTH_DAY.match(text)
+    if month_day:
+        text = '%s\u6708 %s %s' % month_day.groups()
     clock = _CLOCK.search(text)
     if clock is None:
         return None
-    year, month, day = _date_words(text[: clock.start()] + ' ' + text[clock.end() :])
+    behind, zone = _zone_in(text[clock.end() :])
+    year, month, day = _date_words(text[: clock.start()] + ' ' + behind)
     hour, minute, second = (int(part or 0) for part in clock.groups()[:3])
     if day is None or not _is_clock(hour, minute, second):
         return None
     fraction = clock.group(4)
     seconds = hour * 3600 + minute * 60 + second + (float('0.' + fraction) if fraction else 0.0)
     error = _CTIME_ERROR if year else 0.001 if fraction else 1.0 if clock.group(3) else 60.0
-    found = _latest(year, month, day, seconds, not_after)
+    found = _latest(year, month, day, seconds, not_after, _zone_offset(zone))
     return Moment(found.time, found.uncertainty + error) if found else None
 
 
 def _date_words(text: str) -> t.Tuple[t.Optional[int], t.Optional[int], t.Optional[int]]:
     """Year, month, day; None for each that is not there or not understood. The weekday comes before the month."""
     year = month = day = None
-    for word in _WORD.findall(_GLUED_DAY.sub(r'\1 \2', text)):
+    for word in _WORD.findall(_GLUED_DAY.sub(r'\1 \2', text.replace('-', ' '))):
         numbered = _NUMBERED_MONTH.match(word)
         if numbered:
             month = int(numbered.group(1))
@@ -148,13 +190,13 @@ def _month(word: str) -> t.Optional[int]:
     return _MONTHS[max(fitting, key=len)] if fitting else None
 
 
-def _latest(year: t.Optional[int], month: t.Optional[int], day: int, seconds: float,
-            not_after: float) -> t.Optional[Moment]:
+def _latest(year: t.Optional[int], month: t.Optional[int], day: int, seconds: float, not_after: float,
+            offset: t.Optional[int]) -> t.Optional[Moment]:
     """The last such time that is not after. A month that is not understood can be each of that year until then."""
     last = time.localtime(not_after + _AHEAD).tm_year
     for candidate in [year] if year else range(last, last - _YEARS_BACK, -1):
         dates = [(candidate, number, day) for number in ([month] if month else range(12, 0, -1))]
-        found = [local(date, seconds) for date in dates if _is_date(date)]
+        found = [_moment(date, seconds, offset, 0.0) for date in dates if _is_date(date)]
         # A year that is written is believed.
         found = [moment for moment in found if moment.time <= not_after + _AHEAD] or (found[-1:] if year else [])
         if found:

@@ -31,6 +31,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses as _losses
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
@@ -51,6 +52,7 @@ SPEC = {
 
 _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
+_MOST_GAPS = 3      # of one source that are shown
 _MOST_SHOWN = 20    # incidents, notes, and lines of one incident
 
 Result = t.Dict[str, t.Any]
@@ -141,10 +143,13 @@ class Look:
 
     def _kernel_and_services(self) -> None:
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
+        self._take_readings(readings)
+
+    def _take_readings(self, readings: t.Sequence[_log_files.Reading]) -> None:
         lines = [line for reading in readings for line in reading.lines]
-        self.coverage += [reading.coverage for reading in readings]
-        self.events += _kernel_oom.events(lines)
-        self.events += _userspace_oom.events(lines)
+        of_kernel = _kernel_oom.events(lines)
+        self.coverage += _losses.with_gaps([reading.coverage for reading in readings], lines, of_kernel)
+        self.events += of_kernel + _userspace_oom.events(lines)
 
     def _check_log(self) -> None:
         path = self.params['check_log'] or os.path.join(self.context.instance.dir, 'check.log')
@@ -304,8 +309,18 @@ def _plain(details: t.Mapping[str, t.Any]) -> Result:
 
 
 def coverage_row(coverage: Coverage) -> Result:
+    """It is not complete where a line of the kernel can be missing at any time of it."""
+    gaps = [gap for gap in coverage.gaps if gap.kernel]
+    why_not = [coverage.why_not] if coverage.why_not else []
+    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why)
+                for gap in coverage.gaps[:_MOST_GAPS]]
     return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
-            'readable': coverage.readable, 'complete': coverage.complete, 'why_not': coverage.why_not}
+            'readable': coverage.readable, 'complete': coverage.complete and not gaps,
+            'why_not': '; '.join(why_not) or None}
+
+
+def _bound(epoch: float) -> str:
+    return 'its begin' if epoch == -math.inf else 'its end' if epoch == math.inf else iso(epoch) or ''
 
 
 def summary(decision: Decision) -> str:

@@ -180,9 +180,12 @@ def covers(spans: t.Iterable[t.Tuple[float, float]], begin: float, end: float) -
     return begin >= end
 
 
-def _spans(coverage: t.Iterable[Coverage]) -> t.List[t.Tuple[float, float]]:
-    return [(entry.begin, entry.end + _END_SLACK_S) for entry in coverage
-            if entry.readable and entry.begin is not None and entry.end is not None]
+def _spans(coverage: t.Iterable[Coverage], services: bool = False) -> t.List[t.Tuple[float, float]]:
+    """What sources cover, without the gaps in what they have of the kernel, or of killers in userspace."""
+    return [span for entry in coverage if entry.readable and entry.begin is not None and entry.end is not None
+            for span in types.without_gaps(
+                (entry.begin, entry.end + _END_SLACK_S),
+                [gap for gap in entry.gaps if (gap.services if services else gap.kernel)])]
 
 
 # --- the judge
@@ -248,7 +251,7 @@ class _Judge:
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
         counters = self.case.counters
-        if counters.host != 0 or counters.booted is None or event.time is None \
+        if counters.host != 0 or counters.booted is None or event.time is None or 'killer' in event.details \
                 or event.time - event.uncertainty <= counters.booted:
             return True
         self.notes.append('The kernel has counted no kill since its boot, so this line is not believed: %s'
@@ -477,10 +480,15 @@ class _Judge:
     def _why_not_excluded(self, begin: float, end: float) -> t.Optional[str]:
         """None where a kill for memory between begin and end would be known."""
         if not covers(self._kernel_spans(), begin, end):
-            return 'no source that would show a kill by the kernel covers that time'
-        if self.case.killers and not covers(_spans(self._of_services()), begin, end):
+            return self._gap(begin, end) or 'no source that would show a kill by the kernel covers that time'
+        if self.case.killers and not covers(_spans(self._of_services(), services=True), begin, end):
             return '%s runs here, and no log that could be read shows what it killed then' % self.case.killers[0]
         return None
+
+    def _gap(self, begin: float, end: float) -> t.Optional[str]:
+        """Why a source that covers that time does not tell of all of it."""
+        return next((gap.why for entry in self.case.coverage if entry.readable and entry.complete
+                     for gap in entry.gaps if gap.kernel and gap.begin <= end and begin <= gap.end), None)
 
     def _kernel_spans(self) -> t.List[t.Tuple[float, float]]:
         logs = _spans(entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat')

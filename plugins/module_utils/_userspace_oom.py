@@ -23,18 +23,18 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
 
-EARLYOOM, SYSTEMD_OOMD, NOHANG, OOMD = 'earlyoom', 'systemd-oomd', 'nohang', 'oomd'
+EARLYOOM, SYSTEMD_OOMD, NOHANG, OOMD, LMKD = 'earlyoom', 'systemd-oomd', 'nohang', 'oomd', 'lmkd'
 # What a block of a log is searched for before its lines are looked at.
 NEEDLES = (b'low memory', b'Low Memory', b'sending SIG', b'Sending SIG', b'illing process', b'escalating to',
            b'exited after', b'kill failed', b'dryrun', b'badness', b'due to memory', b'oomd kill', b'OOM', b'oom-kill',
-           b'container oom', b'code=killed')
-SERVICES = ('earlyoom', 'systemd-oomd', 'nohang', 'nohang-desktop', 'oomd')  # units, and names of processes
+           b'container oom', b'code=killed', b'taking action', b'did not exit', b'for killing', b"Kill '")
+SERVICES = ('earlyoom', 'systemd-oomd', 'nohang', 'nohang-desktop', 'oomd', 'lmkd')  # units, and names of processes
 _ONE_KILL = 60.0  # seconds from the first line about a kill to the last one, and between logs
 _KILL, _BEFORE, _AFTER, _DRY, _FAILED = 'kill', 'before', 'after', 'dry', 'failed'
 
 _TAGS = {EARLYOOM: (b'earlyoom',), SYSTEMD_OOMD: (b'systemd-oomd', b'systemd'), SYSTEMD: (b'systemd',),
          OOMD: (b'kernel', b'oomd'), NOHANG: (b'nohang', b'nohang-desktop'),
-         DOCKER: (b'dockerd', b'docker', b'containerd')}
+         LMKD: (b'lmkd', b'lowmemorykiller'), DOCKER: (b'dockerd', b'docker', b'containerd')}
 _UNIT = rb'(?P<unit>\S{1,255}): '
 _QUOTED = rb'(?P<comm>.{0,64}?)'
 _TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, pattern in (
@@ -49,8 +49,12 @@ _TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, 
     (EARLYOOM, _AFTER, rb'escalating to (?P<signal>SIGKILL) after '),
     (EARLYOOM, _AFTER, rb'process (?:\d{1,10} )?exited after '),
     (EARLYOOM, _DRY, rb'dryrun, not actually sending any signal'),
-    (EARLYOOM, _FAILED, rb'kill failed: (?:No such process|Operation not permitted)'),
+    (EARLYOOM, _FAILED, rb'kill failed: (?:No such process|Operation not permitted|Timer expired)'),
+    (EARLYOOM, _FAILED, rb'process (?:(?P<pid>\d{1,10}) )?did not exit\b'),
     (SYSTEMD_OOMD, _KILL, rb'Killed (?P<cgroup>/.*?) due to memory (?P<why>pressure for .*|used .*)'),
+    (SYSTEMD_OOMD, _KILL, (rb'Marked (?P<cgroup>/.{0,4000}?) for killing due to memory '
+                           rb'(?P<why>pressure for .*|used .*)')),
+    (SYSTEMD_OOMD, _KILL, rb'(?=[^/\n]{0,500}(?P<cgroup>/[^\s,;\'")]{1,1000}))?Rule .{0,1000}?\btaking action\b'),
     (SYSTEMD_OOMD, _KILL, _UNIT + rb'systemd-oomd killed (?:(?P<count>\d+)|some) process'),
     (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>A process of this unit has been killed by the OOM killer)'),
     (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>The kernel OOM killer killed some processes in this unit)'),
@@ -60,6 +64,7 @@ _TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, 
     (NOHANG, _BEFORE, rb' *PID: (?P<pid>\d{1,10}), [Nn]ame: (?P<comm>.{1,64}?), badness: (?P<score>\d{1,20})'),
     (NOHANG, _KILL, rb' *\[ OK \] Sending (?P<signal>SIG[A-Z]+)'),
     (NOHANG, _AFTER, rb' *The victim |.*FINISHING implement_corrective_action\(\)'),
+    (LMKD, _KILL, rb"Kill '(?P<comm>.{0,255}?)' \((?P<pid>\d{1,10})\)(?:, uid (?P<uid>\d{1,10}))?,? "),
     (DOCKER, _KILL, rb'(?:\S+ )?container oom (?P<container>[0-9a-f]{12,64})\b'),
     (DOCKER, _KILL, rb'.*\bTaskOOM event.{0,40}?container_id:\\?"(?P<container>[0-9a-f]{12,64})\b'),
 ))
@@ -99,6 +104,10 @@ class _Draft:
         self.details = {'killer': record.killer}  # type: t.Dict[str, t.Any]
         self.lines = []  # type: t.List[RawLine]
         self.add(record, line)
+
+    def forget(self, lines: t.Sequence[RawLine]) -> None:
+        """What failed was no kill; another log, or a later signal, may tell of one."""
+        self.lines = [line for line in self.lines if line not in lines]
 
     def add(self, record: Record, line: RawLine) -> None:
         groups = record.groups
@@ -156,6 +165,7 @@ class _Log:
     def __init__(self, drafts: t.List[_Draft]) -> None:
         self.drafts = drafts
         self.mine = None  # type: t.Optional[_Draft]
+        self.signals = []  # type: t.List[RawLine]  # of this log about ``mine``, of which none has failed so far
         self.before = []  # type: t.List[t.Tuple[Record, RawLine]]
 
     def take(self, record: Record, line: RawLine, trusted: bool) -> None:
@@ -181,15 +191,18 @@ class _Log:
             known.add(record, line)
             known.trusted = known.trusted or trusted
         known.lines[-1:-1] = [said[1] for said in first]
+        self.signals = (self.signals if self.mine is known else []) + [said[1] for said in first] + [line]
         self.mine = known
 
     def _after(self, kill: _Draft, record: Record, line: RawLine) -> None:
-        if record.what in (_DRY, _FAILED):
-            self.mine = None
-            if kill in self.drafts:
-                self.drafts.remove(kill)
-        else:
+        if record.what not in (_DRY, _FAILED):
+            self.signals.append(line)
             kill.add(record, line)
+            return
+        kill.forget(self.signals)
+        self.mine, self.signals = None, []
+        if not kill.lines and kill in self.drafts:
+            self.drafts.remove(kill)
 
 
 def _is_same_kill(draft: _Draft, record: Record, line: RawLine) -> bool:

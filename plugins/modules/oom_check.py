@@ -222,7 +222,8 @@ other_kills:
 coverage:
   description:
     - What each source tells about. C(source), C(from), C(to), C(readable), C(complete) (it would have shown every kill
-      by the kernel between the two), and C(why_not), which says what is missing and what to grant.
+      by the kernel between the two; false where a line of the window says that others were lost, or is not
+      understood), and C(why_not), which says what is missing and what to grant, and quotes such a line.
   returned: always
   type: list
   elements: dict

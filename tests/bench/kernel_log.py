@@ -45,7 +45,9 @@ oom_reaper: reaped process 4711 (anqicms), now anon-rss:0kB, file-rss:0kB, shmem
 """
 # What a line has that tells of a death, as plain words: a regular expression of the parser's patterns is far slower.
 _TELLING = re.compile(rb"Kill|kill|oom|ending SIG|Linux version |segfault|general prot|\] trap |unhandled |Kernel panic"
-                      rb"|page allocation failure|escalating to|exited after|dryrun|, badness")
+                      rb"|page allocation failure|escalating to|exited after|dryrun|, badness|ut of memory"
+                      rb"|taking action|did not exit|kernel messages|messages lost|messages dropped"
+                      rb"|due to rate-limiting|uppressed|to write entry")
 
 
 def _lines(messages: list[str]) -> bytes:

@@ -32,6 +32,18 @@ LOST = ("\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x
 VERSIONS = ("2.5.3", "3.2.8", "3.3.11", "3.5.8")
 
 
+@pytest.mark.parametrize("hole", [4096, 3 << 20])
+def test_a_panic_right_after_a_copytruncate_is_an_error(shop: Instance, hole: int) -> None:
+    """The log was cut while its writer went on where it was: its next line comes after a hole that reads as NULs."""
+    since = position(shop)
+    with shop.log.open("r+b") as stream:
+        stream.truncate(0)
+        stream.seek(hole)
+        stream.write((PANIC % 1).encode())
+    found = check(shop, since)
+    assert [row["text"] for row in found["findings"] if row["code"] == "panic"] == ["panic: number 1"], found
+
+
 @pytest.fixture
 def shop(site: Callable[..., Instance]) -> Instance:
     """Not running, with a log of some size."""

@@ -74,12 +74,16 @@ CASES = [
      guard(), [], "no", None),
     ("a6_29_allocation_failure", kern(("12:00:20", "anqicms: page allocation failure: order:4, mode:0x40c0")), guard(),
      [], "no", None),
-    ("a6_29_only_invoked", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")), guard(), [], "no",
-     None),
+    ("a6_29_only_invoked", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")), guard(), [],
+     "unknown", "unexplained"),
     ("a6_29_nobody_to_kill", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0"),
                                   ("12:00:20", "Out of memory and no killable processes...")), guard(), [], "no", None),
-    ("a6_29_ended_by_itself_then", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
+    ("a6_29_ended_then", kern(("12:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
+     guard(FELL), [AGAIN], "unknown", "unexplained"),
+    ("a6_29_ended_an_hour_later", kern(("11:00:20", "anqicms invoked oom-killer: gfp_mask=0x0, order=0")),
      guard(FELL), [AGAIN], "no", "unexplained"),
+    ("a6_29_chosen_and_no_victim", kern(("12:00:20", INTENT.replace("4711", "99").replace("anqicms", "mysqld"))),
+     guard(FELL), [AGAIN], "unknown", "unexplained"),
     ("a6_31_three_of_the_guard_are_usual", kern(("12:00:20", KILLED)), guard(("12:01:01", "2"), usual="3"), None,
      "confirmed", "kernel_oom_global"),
     ("a6_31_a_count_that_never_falls_is_no_sign_of_life", "", guard(usual="3"), None, "unknown", "unexplained"),
@@ -133,7 +137,8 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
     said, before = kernel_lines.FORMS[form], kernel_lines.PREFIXES[prefix]
     comm = said.comm or b"anqicms"
     lines = [text.replace(b"(%s)" % comm, b"(anqicms)").replace(b"task=%s," % comm, b"task=anqicms,").replace(
-        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ") for text in said.lines]
+        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ").replace(
+            b"'%s'" % comm, b"'anqicms'") for text in said.lines]
     kernel = b"".join(dated(before.prefix) + line + b"\n" for line in lines)
     day = "2025-07-02" if prefix == "syslog day below 10" else "2025-07-12"
     if before.stamp is None:  # seconds since a boot, or nothing: a file does not say when that was
@@ -155,6 +160,8 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
         assert [(incident["cause"], incident["pid"]) for incident in killed] == [(scope, said.pid)], found
     elif said.kind == kernel_lines.KILL:  # nobody is named
         assert found["verdict"] in ("likely", "no"), found
+    elif said.kind == kernel_lines.INTENT or said.details.get("reason") == "invoked":
+        assert found["verdict"] == "unknown", found  # what came of it is not told
     else:
         assert found["verdict"] == "no", found
 
@@ -169,6 +176,81 @@ def test_a6_3_every_form(noon: Noon, utc: None, form: str) -> None:
 def test_a6_3_every_prefix(noon: Noon, utc: None, prefix: str) -> None:
     for form in ("EL6", "5.0 memcg", "5.4", "2.6.36 intent"):
         check_form(noon, form, prefix)
+
+
+# --- what a log does not have, or says in words and at times that nobody knows
+
+OTHERS = "Jan 31 12:00:20 web1 %s\n"
+LOST = {
+    "journald": "systemd-journald[412]: Missed 2034 kernel messages",
+    "journald, in the kernel's log":
+        "kernel: [1.5] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.",
+    "imjournal": "rsyslogd: imjournal: 84667 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
+    "imjournal begins": "rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting",
+    "rsyslog": "rsyslogd: main Q: 12 messages lost",
+    "a burst": "kernel: [641.2] oom_kill_process: 132 callbacks suppressed",
+    "other words": "kernel: [1.5] Out of memory: Slain process 4711 (anqicms)",
+    "words of a vendor": "kernel: VENDOR OOM killing anqicms",
+}
+
+
+@pytest.mark.parametrize("text", LOST.values(), ids=list(LOST))
+def test_a_log_that_lacks_something_then_excludes_nothing(noon: Noon, text: str) -> None:
+    noon.tell(kern().replace("\n", "\n" + OTHERS % text, 1), guard(FELL), running(noon.dir, AGAIN))
+    found = noon.check()
+    assert (found["verdict"], found["cause"]) == ("unknown", "unexplained"), found
+    (row,) = [row for row in found["coverage"] if row["source"] == "kern.log"]
+    assert not row["complete"] and text in row["why_not"], row
+    assert text in found["summary"], found["summary"]
+    later = running(noon.dir, AGAIN).replace(AGAIN, "14:30:00")
+    noon.tell(kern().replace("\n", "\n" + OTHERS % text, 1), guard(("14:30:01", "0")),
+              later.replace("2026/01/31 13:00:00 google-status 200\n", "") + "2026/01/31 16:00:00 a line\n")
+    assert noon.check(since="2026-01-31T13:30:00", until="2026-01-31T15:30:00")["verdict"] == "no"
+
+
+@pytest.mark.parametrize("text", ["shop[7]: Missed 2034 kernel messages", "shop: Out of memory: Slain process 4711 (x)",
+                                  f"shop[12]: kernel: {KILLED}", f"shop: Jan 31 12:00:20 web1 kernel: {KILLED}"])
+def test_what_another_tenant_logs_is_not_the_kernels(noon: Noon, text: str) -> None:
+    noon.tell(kern().replace("\n", "\n" + OTHERS % text, 1), guard(FELL), running(noon.dir, AGAIN))
+    found = noon.check()
+    assert (found["verdict"], found["cause"]) == ("no", "unexplained"), found
+
+
+@pytest.mark.parametrize("stamp", [
+    "@@12h00@@ web1 kernel: ", "Jan 31 12:00:20 QQT web1 kernel: ", "12:00:20.5 kernel: "])
+def test_a_time_that_is_not_understood_is_not_said_to_be_another(noon: Noon, stamp: str) -> None:
+    noon.tell("".join(f"{stamp}{text}\n" for text in ("eth0: up", KILLED, "eth0: down")), guard(FELL),
+              running(noon.dir, AGAIN))
+    found = noon.check()
+    assert found["verdict"] in ("likely", "unknown"), found
+    (row,) = [row for row in found["coverage"] if row["source"] == "kern.log"]
+    assert "are not understood" in row["why_not"] and stamp in row["why_not"], row
+
+
+def test_a_boot_without_a_time_is_no_reboot_of_the_window(noon: Noon) -> None:
+    noon.tell(kern().replace("\n", f"\n{BOOT}\n", 1), guard(FELL), running(noon.dir, AGAIN))
+    assert noon.check()["cause"] == "unexplained"
+
+
+EARLYOOM = 'earlyoom[7]: sending %s to process 4711 uid 0 "anqicms": badness 9, VmRSS 10 MiB'
+FAILED = ("earlyoom[7]: process 4711 did not exit", "earlyoom[7]: kill failed: Timer expired")
+
+
+@pytest.mark.parametrize("texts, verdict", [
+    ((EARLYOOM % "SIGTERM", *FAILED), "no"),
+    ((EARLYOOM % "SIGTERM", *FAILED, EARLYOOM % "SIGKILL", "earlyoom[7]: process 4711 exited after 0.3 seconds"),
+     "likely"),
+])
+def test_a_kill_by_earlyoom_that_failed_is_none(noon: Noon, texts: tuple[str, ...], verdict: str) -> None:
+    lines = "".join(f"Jan 31 12:00:2{number} web1 {text}\n" for number, text in enumerate(texts))
+    noon.tell(kern().replace("\n", "\n" + lines, 1), guard(FELL), running(noon.dir, AGAIN))
+    assert noon.check()["verdict"] == verdict
+
+
+def test_nuls_before_the_line_of_a_kill(noon: Noon) -> None:
+    rows = kern(("12:00:20", KILLED)).split("\n")
+    noon.tell("\n".join([rows[0], "\0" * 70000 + rows[1], *rows[2:]]), guard(FELL), running(noon.dir, AGAIN))
+    assert noon.check()["verdict"] == "confirmed"
 
 
 # --- several things in one log

@@ -195,7 +195,7 @@ def test_a6_33_corrupt_lines_nuls_and_crlf(tmp_path: t.Any) -> None:
     reading = read(tmp_path, ('%s\r\n%s%s\r\n20260131 00:%s%s\r\n' % (data, nuls, lines[3], nuls, lines[4])).encode())
     assert kinds(reading) == ['guard_drop', 'guard_start']
     assert [evidence.line for evidence in reading.events[0].evidence] == [5, 6]
-    assert reading.notes == ['2 line(s) of check.log cannot be read, the first is line 2']
+    assert reading.notes == ['3 line(s) of check.log cannot be read, the first is line 2']
 
 
 def test_a6_33_clock_that_goes_back(tmp_path: t.Any) -> None:

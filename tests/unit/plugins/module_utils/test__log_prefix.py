@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_lines, _log_prefix, _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Evidence, RawLine
 
 MESSAGES = (
     b'Out of memory: Killed process 955 (a b) total-vm:1kB',
@@ -29,6 +30,29 @@ def test_prefix_is_taken_off(name: str, message: bytes) -> None:
     prefix = _log_prefix.split(before.prefix + message + b'\n')
     assert prefix == _log_prefix.Prefix(message, before.printk, before.stamp, before.facility, before.tag)
     assert _log_prefix.split(message).message == message
+
+
+def is_trusted(line: bytes) -> bool:
+    evidence = Evidence('messages', '/var/log/messages', 1, None, '')
+    return _kernel_lines.parse_line(RawLine(line, 1.0, 1.0, evidence, 'syslog', None, None))[1]
+
+
+@pytest.mark.parametrize('name', sorted(kernel_lines.WRAPPED))
+def test_a_record_is_unwrapped(name: str) -> None:
+    line = kernel_lines.WRAPPED[name] % MESSAGES[0]
+    prefix = _log_prefix.split(line)
+    assert prefix.message.lstrip() == MESSAGES[0]
+    assert is_trusted(line)
+    moment = _log_time.of_prefix(prefix, 1783872554 + 86400)
+    assert moment is not None and abs(moment.time - 1783872554) < 2
+
+
+@pytest.mark.parametrize('form', kernel_lines.TENANTS)
+def test_what_others_write_is_not_the_kernels(form: bytes) -> None:
+    line = form % MESSAGES[0]
+    raw = RawLine(line, None, 0.0, Evidence('messages', '/var/log/messages', 1, None, ''), 'syslog', None, None)
+    assert not is_trusted(line) or _kernel_lines.parse_line(raw)[0] is None
+    assert not _kernel_lines.is_not_understood(raw)
 
 
 @pytest.mark.parametrize(('line', 'facility', 'tag', 'pid', 'message'), [

@@ -296,7 +296,19 @@ def test_a_line_of_64_mib_takes_little_memory() -> None:
     assert scanner.line == 3
 
 
+@pytest.mark.parametrize('before', ['', 'the end of a line\n', 'a line that a power cut'])
+@pytest.mark.parametrize('size', [1, 300, 5000000])
+def test_a_panic_right_after_nuls_is_found(before: str, size: int) -> None:
+    """A log was cut while its writer went on at the old place: the hole before its next line reads as NULs."""
+    text = before.encode() + b'\0' * size + b'panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n'
+    for sizes in (None, [262144] * 20, [len(before) + 1, 7]):
+        found = scan(text, sizes=sizes)
+        assert ('error', 'panic') in codes(found)
+        assert [entry['text'] for entry in found.findings.values()] == ['panic: boom']
+
+
 _PIECES = st.sampled_from([
+    b'\0', b'\0' * 20000, b'\n\0\0\n',
     b'\n', b'\r\n', b'panic: boom\n', b'Invalid Config:  x\n', b'2026/01/31 12:00:00 /www/x/\n', b'/\n',
     b'2026/01/31 12:00:07 hello\n', (RED % ('Error 1146 (42S02): Table \'a.archives\' doesn\'t exist', 'S')).encode(),
     (RED % ('invalid connection', 'S')).encode(), '端口已经被占用\n'.encode(), '退出 terminated\n'.encode(),

@@ -52,7 +52,7 @@ def test_every_stamp_is_read(zone: Zone, name: str) -> None:
     moment = _log_time.of_prefix(prefix, utc(2026, 8, 1))
     expected = utc(2026, 7, 2, 16, 9, 14) if 'below' in name else utc(2026, 7, 12, 16, 9, 14)
     assert moment is not None
-    assert abs(moment.time - expected) <= moment.uncertainty + 0.2
+    assert abs(moment.time - expected) <= moment.uncertainty + 0.4
     assert moment.uncertainty <= 60
 
 
@@ -136,6 +136,7 @@ def test_a_month_that_is_not_understood_is_any_month(zone: Zone) -> None:
 
 
 @pytest.mark.parametrize('stamp', [b'', b'12:00:00', b'Jul 12', b'Jul 32 10:00:00', b'Feb 30 10:00:00 2026',
+                                   b'Jul 12 16:09:14 CST', b'2026-07-12 16:09:14 IST', b'2026-07-12 16:09:14 XYZ',
                                    b'Jul 12 25:00:00', b'2026-13-01T00:00:00Z', b'0000-01-01T00:00:00Z', b'\xff\xfe'])
 def test_no_time_is_made_up(zone: Zone, stamp: bytes) -> None:
     assert _log_time.of_stamp(stamp, utc(2026, 8, 1)) is None

@@ -34,6 +34,18 @@ KILLS = {
                               'Killed /a/x.service ' + PRESSURE),
     'systemd-oomd swap': ('systemd-oomd', None, None, None, '/a/x.service', {},
                           'Killed /a/x.service due to memory used (7) / total (8) and swap used (9) / total (9)'),
+    'systemd-oomd, marked': ('systemd-oomd', None, None, None, '/system.slice/x.service', {},
+                             ('Marked /system.slice/x.service for killing due to memory pressure for /system.slice '
+                             'being 83.52% > 80.00% for > 20s with reclaim activity')),
+    'systemd-oomd, marked for swap': ('systemd-oomd', None, None, None, '/a/x.scope', {},
+                                      ('Marked /a/x.scope for killing due to memory used (16260780032) / total '
+                                      '(16419115008) and swap used (29560922112) / total (32838500352) being more than '
+                                      '90.00%')),
+    'systemd-oomd, rule': ('systemd-oomd', None, None, None, '/system.slice/x.service', {},
+                           'Rule low-memory matched for /system.slice/x.service, taking action kill'),
+    'systemd-oomd, rule alone': ('systemd-oomd', None, None, None, None, {}, "Rule 'x' fired, taking action"),
+    'lmkd': ('lmkd', 24017, 'com.example.app', 10123, None, {},
+             "Kill 'com.example.app' (24017), uid 10123, oom_score_adj 900 to free 4963256kB rss, 0kB swap; reason: x"),
     'systemd of oomd': ('systemd-oomd', None, None, None, 'x.service', {'processes': 19, 'unit': 'x.service'},
                         'x.service: systemd-oomd killed 19 process(es) in this unit.'),
     'systemd of the kernel': ('systemd', None, None, None, 'x.service', {'by_kernel': True},
@@ -99,11 +111,26 @@ def test_a6_12_asked_twice_and_noted_twice_is_one_kill() -> None:
 
 
 @pytest.mark.parametrize('after', ['dryrun, not actually sending any signal', 'kill failed: No such process',
-                                   'kill failed: Operation not permitted'])
+                                   'kill failed: Operation not permitted', 'kill failed: Timer expired',
+                                   'process 9994 did not exit', 'process did not exit'])
 def test_earlyoom_that_killed_nobody(after: str) -> None:
     text = STAMP + 'earlyoom[700]: sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
     assert of(text, STAMP + 'earlyoom[700]: ' + after) == []
-    assert len(of(text, STAMP + 'earlyoom[700]: kill failed: Timer expired')) == 1
+    assert of(STAMP + 'earlyoom[700]: low memory! at or below', text,
+              STAMP + 'earlyoom[700]: escalating to SIGKILL after 2.8 seconds', STAMP + 'earlyoom[700]: ' + after) == []
+    assert len(of(text, STAMP + 'earlyoom[700]: process 7 did not exit')) == 1
+
+
+def test_earlyoom_whose_second_signal_worked() -> None:
+    text = '%searlyoom[700]: sending %s to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
+    failed = [STAMP + 'earlyoom[700]: process 9994 did not exit', STAMP + 'earlyoom[700]: kill failed: Timer expired']
+    after = STAMP + 'earlyoom[700]: process 9994 exited after 0.3 seconds'
+    for sources in (['syslog'], ['journal', 'syslog']):
+        found = _userspace_oom.events([
+            line(each if source == 'syslog' else each[len(STAMP):], number=number, source=source) for source in sources
+            for number, each in enumerate([text % (STAMP, 'SIGTERM'), *failed, text % (STAMP, 'SIGKILL'), after], 1)])
+        assert [(event.pid, event.details['signal'], [row.line for row in event.evidence]) for event in found] == [
+            (9994, 'SIGKILL', [4, 5] * len(sources))]
 
 
 def test_a6_13_systemd_oomd_and_systemd_tell_of_one_kill() -> None:
