@@ -35,6 +35,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life, is_same_life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -43,7 +44,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import rea
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
 
 SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late

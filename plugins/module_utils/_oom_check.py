@@ -31,11 +31,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import iso
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
 
 SPEC = {
@@ -98,6 +100,7 @@ class Look:
         self.environment = None  # type: t.Optional[t.Mapping[str, str]]
         self.address_space = None  # type: t.Optional[int]
         self.counters = Counters()
+        self.begun = None   # type: t.Optional[float]
         self.history = []   # type: t.List[t.Dict[str, t.Any]]
 
     def take(self) -> Case:
@@ -109,6 +112,7 @@ class Look:
         self._containers()
         if self.params['counters']:
             self._count()
+        self.subject = self.subject._replace(known_since=self._known_since())
         return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
                     self.tasks.killers, tuple(self.params['kernel_logs']))
 
@@ -188,6 +192,8 @@ class Look:
         self.events += reading.events
         self.coverage.append(reading.coverage)
         self.notes += reading.notes
+        if self.params['running_log'] is None:
+            self.begun = reading.begun
         if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
             self.events += within(reading.unfinished, self.since, self.until)
 
@@ -211,6 +217,12 @@ class Look:
         except (LifecycleError, OSError):
             return
         self.events += _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+
+    def _known_since(self) -> t.Optional[float]:
+        """When its log was begun by a start, where nothing that is known of it is older."""
+        older = [life.begin for life in self.subject.lives] + [
+            entry.begin for entry in self.coverage if entry.source == _check_log.SOURCE and entry.begin is not None]
+        return None if self.begun is None or any(begin < self.begun - NOW_S for begin in older) else self.begun
 
     def _containers(self) -> None:
         """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
@@ -238,7 +250,7 @@ class Look:
     def _note_boot(self, booted: float) -> None:
         seen = Event(_death_types.BOOT, booted, 1.0, None, None, None, None, None, None, True, {},
                      (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),))
-        if not any(event.kind == _death_types.BOOT and _oom_verdict.near(event, seen) for event in self.events):
+        if not any(event.kind == _death_types.BOOT and separate.near(event, seen) for event in self.events):
             self.events.append(seen)
 
     # --- figures for advice
