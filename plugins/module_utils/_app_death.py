@@ -376,13 +376,15 @@ def read(reader: _log_read.Reader, path: str, since: t.Optional[float], until: t
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         notes = reader.scan(scanner, path, segments)[1]
         last_write = _last_write(reader, path)
+        rotated = _log_position.Neighbours(reader.directory, path, reader.uid).since(0.0)
     except (OSError, LifecycleError) as exc:
         why = exc.msg if isinstance(exc, LifecycleError) else exc.strerror or str(exc)
         return Reading([], None, Coverage(SOURCE, None, None, False, '%s: %s' % (path, why), False), [])
     if scanner.left_out:
         notes.append('%s holds more starts and ends than are told: the last %d lines of that kind' % (
             path, _MOST_MARKS))
-    return told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
+    reading = told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
+    return reading._replace(begun=None) if rotated else reading  # the log of before was put aside
 
 
 def read_one(fd: int, path: str, root: str, since: t.Optional[float], until: t.Optional[float]) -> Reading:

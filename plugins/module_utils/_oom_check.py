@@ -144,6 +144,7 @@ class Look:
             return None
 
     def _kernel_and_services(self) -> None:
+        _log_files.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
         lines = [line for reading in readings for line in reading.lines]
         self.coverage += [reading.coverage for reading in readings]

@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import sig
 SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
 _SAME_CLOCK_S = 2.0   # the time of a file is a little behind that of a process
 _ROUNDING_S = 0.05
+_LAG_S = 2.0          # between two lines of one log, however late it is as a whole
 _RESTART_S = 5.0      # no log shows whether it was started between: two pids so close are two processes
 
 Span = t.Tuple[float, float]
@@ -93,18 +94,17 @@ class Starts(t.NamedTuple):
 
     def any_within(self, begin: float, event: Event) -> bool:
         """Whether one may lie between that time and the event."""
-        return any(_latest(start) > begin and _earliest(start) <= _latest(event) for start in self.events
-                   if start.time is not None)
+        return event.time is None or any(_latest(start) > begin and _earliest(start) <= event.time + _LAG_S
+                                         for start in self.events if start.time is not None)
 
     def possible_between(self, one: Event, other: Event) -> bool:
         """Whether the process of the one can have been followed by another before the other."""
         if one.time is None or other.time is None:
             return True
-        first, last = sorted((one, other), key=lambda event: event.time or 0.0)
-        begin, end = _earliest(first), _latest(last)
+        begin, end = sorted((one.time, other.time))
         if covers(self.spans, begin, end):
-            return any(begin <= _latest(start) and _earliest(start) <= end for start in self.events)
-        return (last.time or 0.0) - (first.time or 0.0) >= _RESTART_S
+            return any(begin - _LAG_S <= _latest(start) and _earliest(start) <= end + _LAG_S for start in self.events)
+        return end - begin >= _RESTART_S
 
 
 def _earliest(event: Event) -> float:
