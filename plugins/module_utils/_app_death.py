@@ -288,7 +288,7 @@ class _Story:
 
     def _fail(self, mark: Entry) -> None:
         if self.open and not self.open[-1].is_serving:
-            self.open.pop().details['failed'] = mark['code']
+            self.open.pop().details.update(failed=mark['code'], failed_line=mark['text'])
             self.is_config_invalid = mark['code'] == 'config_invalid'
 
     def _signal(self, mark: Entry) -> None:

@@ -40,6 +40,7 @@ class Other(t.NamedTuple):
     cgroup: t.Optional[str]
     lives: t.Tuple[Life, ...] = ()  # of its process history
     pid: t.Optional[int] = None     # of the process that runs now
+    dir: t.Optional[str] = None     # of an instance
 
 
 class Subject(t.NamedTuple):

@@ -87,9 +87,10 @@ def _instance(other: Instance, tasks: t.Sequence[Task], base: t.Optional[str]) -
     past = tuple(_lives.lives_of_history(_lives.history(other, base)))
     if not tasks:
         uid, cgroup = (past[-1].uid, past[-1].cgroup) if past else (None, None)
-        return Other(other.id, None, uid, cgroup, past)
+        return Other(other.id, None, uid, cgroup, past, dir=other.dir)
     newest = max(tasks, key=lambda task: task.begin)
-    return Other(other.id, newest.begin, _uid_of(newest.pid), _lives.cgroup_of(newest.pid), past, newest.pid)
+    return Other(other.id, newest.begin, _uid_of(newest.pid), _lives.cgroup_of(newest.pid), past, newest.pid,
+                 other.dir)
 
 
 def _process(task: Task, exe: t.Optional[str]) -> Other:

@@ -11,7 +11,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _exit_codes, _oom_identity
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.excluded import spans_of
@@ -154,6 +154,11 @@ class _Judge:
             if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
                     and _oom_identity.match(event, self.subject).answer != OTHER:
                 self.notes.append('Outside of the window: %s' % _quote(event))
+        for event in self._of_kind(types.STARTED):
+            if event.details.get('failed_line') is not None:
+                self.notes.append('A start ended by itself: %s. Its log says: %s' % (
+                    _exit_codes.explain(None, None, event.details['failed_line']).meaning,
+                    event.details['failed_line']))
         for event in self._of_kind(types.KERNEL_INTENT):
             if _oom_identity.match(event, self.subject, self.seen).answer == OURS:
                 self.notes.append('The kernel chose it, which is no kill: a child can have died for it: %s'
@@ -375,13 +380,18 @@ class _Judge:
         lives, found = self.subject.lives, []
         for index, life in enumerate(lives):
             end = lives[index + 1].begin if index + 1 < len(lives) else self.case.until
-            if life.running or end < self.case.since or life.last_seen > self.case.until:
+            if life.running or end < self.case.since or life.last_seen > self.case.until or self._has_failed(life):
                 continue
             begin = min(max(life.last_seen, self.case.since), end)
             middle, half = (begin + end) / 2, (end - begin) / 2
             found.append(Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None,
                                True, {}, ()))
         return found
+
+    def _has_failed(self, life: Life) -> bool:
+        """Whether its log says why it ended in its start."""
+        return any(event.details.get('failed') and near(event, _began(life), _SAME_CLOCK_S)
+                   for event in self._of_kind(types.STARTED))
 
     def _unexplained(self, event: Event) -> None:
         middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
@@ -444,7 +454,7 @@ class _Judge:
         """Whether the application's own log spans the window and explains the end of every process in it."""
         spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
                     if entry.source == 'running.log' and entry.readable)
-        return spans and 0 < len(self.incidents) >= len(self._of_kind(types.STARTED))
+        return spans and 0 < len(self.incidents) >= len(separate.served(self.events))
 
 
 _LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),

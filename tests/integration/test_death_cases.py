@@ -5,14 +5,16 @@
 """The cases of fixtures/deaths: what the sources of one noon say, and what oom_check says of it.
 
 What is said: `kernel` (rows of a kern.log that spans the day), `messages` (lines of a syslog that does), `ring`, `own`
-(running.log: `START` begins a process, a line with a clock is dated, any other stays as it is), `check` (check.log),
-`history` and `alive` (processes of the instance), `others`, `signals` (of this collection), `contained`, `pid`.
-What is expected: `is` (verdict and cause), and where given `incidents` (how many), `causes` (of each), `pids`,
-`candidates`, `says` (in the summary), `never` (not in it) and `notes`.
+(running.log: `START` begins a process, `FAILING` one that does not listen, a line with a clock is dated, any other stays
+as it is), `siblings` (the same of other instances), `check` (check.log), `history` and `alive` (processes of the
+instance), `others`, `signals` (of this collection), `contained`, `pid`.
+What is expected: `is` (verdict and cause), and where given `incidents` (how many are listed), `causes` (of each), `pids`,
+`candidates`, `says` (in the summary), `never` (not in it), `notes`, `advice` and `no_advice`.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity im
 
 Case = dict[str, Any]
 PLACE = paths.ROOT / "tests" / "fixtures" / "deaths"
-TOLD = {"kernel", "messages", "ring", "own", "check", "history", "alive", "others", "signals", "contained", "pid"}
-EXPECTED = {"name", "is", "incidents", "causes", "pids", "candidates", "says", "never", "notes"}
+TOLD = {"kernel", "messages", "ring", "own", "siblings", "check", "history", "alive", "others", "signals", "contained",
+        "pid"}
+EXPECTED = {"name", "is", "incidents", "causes", "pids", "candidates", "says", "never", "notes", "advice", "no_advice"}
 
 
 def cases() -> list[Any]:
@@ -52,8 +55,8 @@ def own_log(directory: Path, lines: list[str]) -> str:
     text = ""
     for line in lines:
         clock, _blank, rest = line.partition(" ")
-        if rest == "START":
-            text += f"2026/01/31 {clock} {directory}/\n{BEGIN}"
+        if rest in ("START", "FAILING"):
+            text += f"2026/01/31 {clock} {directory}/\n{BEGIN if rest == 'START' else ''}"
         else:
             text += f"2026/01/31 {line}\n" if clock.count(":") == 2 and clock[:1].isdigit() else f"{line}\n"
     return text
@@ -76,8 +79,18 @@ def tell(noon: Noon, case: Case) -> None:
         noon.tell(None, guard(*[(line[:8], line[9:]) for line in case["check"]]))
 
 
+def siblings(noon: Noon, logs: list[list[str]]) -> list[Other]:
+    made = []
+    for number, lines in enumerate(logs):
+        directory = noon.root / f"site{number}.example"
+        directory.mkdir()
+        write(directory / "running.log", own_log(directory, lines))
+        made.append(Other(directory.name, None, os.geteuid(), "/", dir=str(directory)))
+    return made
+
+
 def know(noon: Noon, case: Case) -> None:
-    noon.others(*map(other, case.get("others", [])))
+    noon.others(*map(other, case.get("others", [])), *siblings(noon, case.get("siblings", [])))
     if case.get("contained"):
         noon.contained()
     known = lives(case.get("history", [])) + lives([case["alive"]] if "alive" in case else [], running=True)
@@ -106,4 +119,6 @@ def test_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: Case) -> 
     assert case.get("says", "") in found["summary"], found
     assert "never" not in case or case["never"] not in found["summary"], found
     assert case.get("notes", "") in " ".join(found["notes"]), found
+    assert case.get("advice", "") in " ".join(found["advice"]), found
+    assert "no_advice" not in case or case["no_advice"] not in " ".join(found["advice"]), found
     assert found["cause"] == _oom_verdict.NOT_DEAD or found["advice"], "every verdict on a death says what to do"

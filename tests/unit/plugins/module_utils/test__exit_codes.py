@@ -55,7 +55,8 @@ LINES = [
     ("fatal error: runtime: out of memory", 2, "could not get memory"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
     ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
-    ("SIGSEGV: segmentation violation", 2, "a signal made the Go runtime end"),
+    ("SIGSEGV: segmentation violation", 2, "a fault of the program"),
+    ("SIGBUS: bus error", 2, "a fault of the program"),
     ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
 ]
 
@@ -66,6 +67,29 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
     assert expected in found.meaning
     assert found.line is not None
     assert "\x1b" not in found.line
+
+
+@pytest.mark.parametrize("log, meaning, line", [
+    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "its log said: something new",
+     "something new"),
+    ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
+    ("", "port in use, invalid config.json", None),
+])
+def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
+    log: str, meaning: str, line: t.Optional[str]
+) -> None:
+    found = _exit_codes.explain(255, "3.5.8", log)
+    assert meaning in found.meaning
+    assert found.line == line
+
+
+@pytest.mark.parametrize("number, advice", [
+    (11, "the line of the kernel's log"), (7, "the line of the kernel's log"), (8, "report it"), (4, "report it"),
+    (15, "Find out who sent it"), (6, "Find out who sent it"), (25, "ulimit -f"), (99, "Find out who sent it")])
+def test_nobody_has_sent_a_segmentation_fault(number: int, advice: str) -> None:
+    assert advice in _exit_codes.explain(-number, "3.5.8", "").advice
+    for name in ("SEGV: segmentation violation", "BUS: bus error", "FPE: floating-point exception"):
+        assert "who sent" not in _exit_codes.explain(2, "3.5.8", "SIG%s\nPC=0x0\n" % name).advice
 
 
 def test_a_kill_is_a_kill_whatever_the_log_says() -> None:
