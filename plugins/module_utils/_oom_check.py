@@ -114,8 +114,8 @@ class Look:
         self._containers()
         if self.params['counters']:
             self._count()
-        self.subject = self.subject._replace(known_since=self._known_since())
-        return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
+        subject = self.subject._replace(known_since=self._known_since())
+        return Case(self.since, self.until, subject, tuple(self.events), tuple(self.coverage), self.counters,
                     self.tasks.killers, tuple(self.params['kernel_logs']))
 
     def _find(self) -> None:
@@ -160,7 +160,7 @@ class Look:
         if fd is None:
             return
         try:
-            reading = _check_log.read(fd, path, self.since, self.until)
+            reading = _check_log.read(fd, path, self.since, self.until, {life.pid for life in self.subject.lives})
         finally:
             os.close(fd)
         self.events += reading.events

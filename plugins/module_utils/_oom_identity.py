@@ -239,6 +239,9 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
         is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
         return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup,
                      needs_sign=is_any_of_unit or subject.is_contained)
+    was_another = _by_last_known(event, subject, seen)
+    if was_another is not None and (was_another.answer == OTHER or not left):
+        return was_another
     if event.uid is not None and subject.uids:
         left = [other for other in left if other.uid is None or other.uid == event.uid]
         if event.uid not in subject.uids:
@@ -261,13 +264,19 @@ def _seen_from_inside(event: Event, subject: Subject, grouped: bool) -> Match:
     return Match(MAYBE, 'another of the same name can have been it', names)
 
 
+def _by_last_known(event: Event, subject: Subject, seen: Seen) -> t.Optional[Match]:
+    """Where the process that was seen last before the event had another pid, and no start is known since."""
+    last, pids = _last_known(event, subject), separate.pids(event)
+    if last is None or not pids or last.pid in pids or seen.starts.any_within(last.begin + _SLACK_S, event):
+        return None
+    if event.time is not None and separate.covers(seen.starts.spans, last.last_seen, event.time):
+        return Match(OTHER, 'pid %d was the process of this instance then: none was started since' % last.pid)
+    return Match(MAYBE, 'the last known process of this instance before it was pid %d' % last.pid,
+                 ('a process that is not known',), against=True)
+
+
 def _by_elimination(event: Event, subject: Subject, seen: Seen) -> Match:
-    """Only where no line tells of another process of that name, and none of this instance's own was another."""
-    last = _last_known(event, subject)
-    if last is not None and separate.pids(event) and last.pid not in separate.pids(event) \
-            and not seen.starts.any_within(last.begin + _SLACK_S, event):
-        return Match(MAYBE, 'the last known process of this instance before it was pid %d' % last.pid,
-                     ('a process that is not known',), against=True)
+    """Only where no line tells of another process of that name."""
     names = _namesakes(event, subject, seen)
     if names:
         return Match(MAYBE, 'another of the same name was there then', names)

@@ -15,12 +15,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _selection,
     _state,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Other, Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
 _PAGE_KB = os.sysconf('SC_PAGE_SIZE') // 1024
+_SAME_START_S = 2.0
 _KTHREADD = 2  # the pid of the parent of the kernel's threads, as the kernel counts
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # its inode, the same on all kernels
 
@@ -109,11 +111,16 @@ def subject(instance: Instance, candidates: t.Sequence[_selection.Candidate], ta
             pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int],
             history: t.Iterable[_state.Entry]) -> Subject:
     known = _lives.lives(candidates, history)
+    mine = tuple(task for task in tasks.tasks if any(_is_of(task, life) for life in known))  # zombies too
     uids = {life.uid for life in known} | {launch_uid}
-    own = {found.pid for found in candidates}
+    own = {found.pid for found in candidates} | {task.pid for task in mine}
     comm = os.fsencode(instance.binary)
     return Subject(comm, pid, frozenset(uid for uid in uids if uid is not None), known,
                    others(instance, own, tasks, base), is_contained())
+
+
+def _is_of(task: Task, life: Life) -> bool:
+    return task.pid == life.pid and abs(task.begin - life.begin) < _SAME_START_S
 
 
 def is_contained() -> bool:

@@ -115,8 +115,9 @@ class _Judge:
         self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
         self.starts = separate.Starts(
             separate.served(self.events) + tuple(_began(life) for life in self.subject.lives),
-            tuple((entry.begin, entry.end) for entry in case.coverage if entry.source == 'running.log'
-                  and entry.readable and entry.begin is not None and entry.end is not None))
+            tuple((entry.begin, max(entry.end, case.until)) for entry in case.coverage  # a start would be its end
+                  if entry.source == 'running.log' and entry.readable
+                  and entry.begin is not None and entry.end is not None))
         self.seen = Seen(self.starts, tuple(
             event for event in self.events if event.kind in _NAME_PROCESSES
             and _oom_identity.bears_name(event, self.subject)))

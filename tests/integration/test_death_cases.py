@@ -5,11 +5,11 @@
 """The cases of fixtures/deaths: what the sources of one noon say, and what oom_check says of it.
 
 What is said: `kernel` (rows of a kern.log that spans the day), `messages` (lines of a syslog that does), `ring`, `own`
-(running.log: `START` begins a process, `FAILING` one that does not listen, a line with a clock is dated, any other stays
-as it is), `siblings` (the same of other instances), `check` (check.log), `history` and `alive` (processes of the
+(running.log: `START` begins a process, `FAILING` one that does not listen, a line with a clock is dated, any other
+stays as it is), `siblings` (the same of other instances), `check` (check.log), `history` and `alive` (processes of the
 instance), `others`, `signals` (of this collection), `contained`, `pid`.
-What is expected: `is` (verdict and cause), and where given `incidents` (how many are listed), `causes` (of each), `pids`,
-`candidates`, `says` (in the summary), `never` (not in it), `notes`, `advice` and `no_advice`.
+What is expected: `is` (verdict and cause), and where given `incidents` (how many are listed), `causes` (of each),
+`pids`, `candidates`, `says` (in the summary), `never` (not in it), `notes`, `advice` and `no_advice`.
 """
 
 from __future__ import annotations

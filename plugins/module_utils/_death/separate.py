@@ -15,6 +15,7 @@ SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by h
 _SAME_CLOCK_S = 2.0   # the time of a file is a little behind that of a process
 _ROUNDING_S = 0.05
 _LAG_S = 2.0          # between two lines of one log, however late it is as a whole
+_EXACT_S = 2.0        # a start whose time is less exact (an hour that comes twice) separates nothing for certain
 _RESTART_S = 5.0      # no log shows whether it was started between: two pids so close are two processes
 
 Span = t.Tuple[float, float]
@@ -90,7 +91,8 @@ class Starts(t.NamedTuple):
         first, last = sorted((one, other), key=lambda event: event.time or 0.0)
         end, begin = _latest(first), _earliest(last)
         return any(end <= _latest(start) + _ROUNDING_S and _earliest(start) <= begin + _ROUNDING_S
-                   and _earliest(first) < _earliest(start) for start in self.events if start.time is not None)
+                   and _earliest(first) < _earliest(start) for start in self.events
+                   if start.time is not None and start.uncertainty <= _EXACT_S)
 
     def any_within(self, begin: float, event: Event) -> bool:
         """Whether one may lie between that time and the event."""
