@@ -70,6 +70,7 @@ _NAME_PROCESSES = _OF_KERNEL + (types.USERSPACE_KILL,)
 _KNOW_WRITER = ('journal', 'kmsg', 'dmesg')  # sources that tell who wrote a line
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
 _GROUP_KILL_S = 5.0    # all of a group are killed within this
+_TICK_S = 0.5          # of the begin of a process
 _SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
 _EXACT_S = 300.0       # what is known to that is a sign of one moment, and not of half a day
 _MINUTE_S = 60.0       # about a death in which other kills are named
@@ -335,7 +336,8 @@ class _Judge:
         if self._holds(incident, event):
             return True
         slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else separate.slack(incident.event, event)
-        return near(incident.event, event, slack) and not any(self.starts.between(part, event) for part in parts)
+        return near(incident.event, event, slack) and not any(
+            self.starts.between(part, event) for part in parts if not separate.is_own_doing(part))
 
     def _is_foreign(self, event: Event) -> bool:
         """Whether its pids are those of the host, while the others are of this container."""
@@ -495,5 +497,5 @@ def _victim(event: Event) -> str:
 
 
 def _began(life: Life) -> Event:
-    return Event(types.STARTED, life.begin, _SAME_CLOCK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
+    return Event(types.STARTED, life.begin, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
                  {}, ())
