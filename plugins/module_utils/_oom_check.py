@@ -220,7 +220,10 @@ class Look:
             entries = self.context.state.journal()
         except (LifecycleError, OSError):
             return
-        self.events += _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        sent = _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        self.events += sent
+        self.subject = self.subject._replace(lives=_lives.after_stops(
+            self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]))
 
     def _known_since(self) -> t.Optional[float]:
         """When its log was begun by a start, where nothing that is known of it is older."""

@@ -100,7 +100,7 @@ def alive_at(life: Life, event: Event) -> bool:
     if event.time is None:
         return False
     slack = event.uncertainty + _SLACK_S
-    return life.begin < event.time - slack and (life.running or life.last_seen > event.time + slack)
+    return life.became < event.time - slack and (life.running or life.last_seen > event.time + slack)
 
 
 def can_have_ended(life: Life, event: Event, lives: t.Sequence[Life]) -> bool:
@@ -108,9 +108,9 @@ def can_have_ended(life: Life, event: Event, lives: t.Sequence[Life]) -> bool:
     if event.time is None:
         return not life.running
     slack = event.uncertainty + _SLACK_S
-    if life.begin > event.time + slack or alive_at(life, event) or life.running:
+    if life.became > event.time + slack or alive_at(life, event) or life.running:
         return False
-    return not any(life.begin < later.begin < event.time - slack for later in lives)
+    return not any(life.became < later.became < event.time - slack for later in lives)
 
 
 def holds_cgroup(path: t.Optional[str], own: t.Optional[str]) -> bool:

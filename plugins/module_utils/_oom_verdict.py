@@ -270,7 +270,7 @@ class _Judge:
         if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):
             return True
         return bool(self._ended(event)) or any(
-            event.time is not None and abs(life.begin - event.time) <= event.uncertainty + separate.SAME_DEATH_S
+            event.time is not None and abs(life.became - event.time) <= event.uncertainty + separate.SAME_DEATH_S
             for life in self.subject.lives)
 
     def _ended(self, event: Event) -> t.List[Life]:
@@ -368,7 +368,7 @@ class _Judge:
         free = [incident for incident in self.incidents
                 if not any(separate.pids(incident.event) & separate.pids(end) for end in ends)]
         for end in ends:
-            if any(separate.pids(incident.event) & separate.pids(end) and near(end, incident.event, _SAME_CLOCK_S)
+            if any(separate.pids(incident.event) & separate.pids(end) and near(end, incident.event)
                    for incident in self.incidents):
                 continue
             fitting = [incident for incident in free
@@ -382,7 +382,7 @@ class _Judge:
         """When the processes of the history that are gone can have ended, the first to end first."""
         lives, found = self.subject.lives, []
         for index, life in enumerate(lives):
-            end = lives[index + 1].begin if index + 1 < len(lives) else self.case.until
+            end = lives[index + 1].became if index + 1 < len(lives) else self.case.until
             if life.running or end < self.case.since or life.last_seen > self.case.until or self._has_failed(life):
                 continue
             begin = min(max(life.last_seen, self.case.since), end)
@@ -497,5 +497,5 @@ def _victim(event: Event) -> str:
 
 
 def _began(life: Life) -> Event:
-    return Event(types.STARTED, life.begin, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
+    return Event(types.STARTED, life.became, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
                  {}, ())
