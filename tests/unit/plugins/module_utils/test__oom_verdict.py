@@ -10,7 +10,6 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence, Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other, Subject, in_cgroup
@@ -442,10 +441,3 @@ def test_by_elimination_and_its_own_log_goes_on() -> None:
     assert (decision.verdict, 'its own log shows no end' in decision.incidents[0].how) == ('likely', True)
     assert outcome(kill(), ABRUPT, coverage=(FULL, OWN_LOG))[0] == 'confirmed'
     assert outcome(kill(), coverage=(FULL, OWN_LOG), pid=4711)[0] == 'confirmed'
-
-
-def test_spans_may_leave_no_gap() -> None:
-    assert separate.covers([(5, 10), (0, 5)], 0, 10)
-    assert not separate.covers([(0, 4), (5, 10)], 0, 10)
-    assert not separate.covers([], 0, 10)
-    assert separate.covers([(0, 10), (90, 100)], 0, 10)
