@@ -193,7 +193,7 @@ class _Judge:
         """systemd tells of kills by the kernel too: then it is one death, and one more line for it."""
         for index, incident in enumerate(self.incidents):
             if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid) \
-                    and not self.starts.between(event, incident.event):
+                    and not self.starts.between_stamps(event, incident.event):
                 self.incidents[index] = incident._replace(traces=incident.traces + (event,))
                 return True
         return False

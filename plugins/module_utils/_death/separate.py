@@ -94,6 +94,14 @@ class Starts(t.NamedTuple):
                    and _earliest(first) < _earliest(start) for start in self.events
                    if start.time is not None and start.uncertainty <= _EXACT_S)
 
+    def between_stamps(self, one: Event, other: Event) -> bool:
+        """Whether one lies between two lines that are further apart than a log can lag."""
+        if one.time is None or other.time is None or abs(one.time - other.time) <= max(one.uncertainty,
+                                                                                       other.uncertainty):
+            return False
+        begin, end = sorted((one.time, other.time))
+        return any(begin < (start.time or 0.0) < end and start.uncertainty <= _EXACT_S for start in self.events)
+
     def any_within(self, begin: float, event: Event) -> bool:
         """Whether one may lie between that time and the event."""
         return event.time is None or any(_latest(start) > begin and _earliest(start) <= event.time + _LAG_S

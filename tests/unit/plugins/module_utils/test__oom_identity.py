@@ -64,7 +64,7 @@ def test_the_last_known_process_was_another(lives: t.Tuple[Life, ...], starts: t
 
 
 def test_nothing_is_sure_by_a_number_of_another_namespace() -> None:
-    """Whatever numbers there are, asked in a PID namespace: a killer's own number needs a sign, and excludes nothing."""
+    """Whatever numbers there are: asked in a PID namespace, that of a killer needs a sign, and excludes nothing."""
     dice = random.Random(6)
     for _number in range(500):
         lives = tuple(life(dice.randint(1, 9), -900, dice.uniform(-899, -1)) for each in range(dice.randint(0, 2)))

@@ -42,6 +42,15 @@ def test_a_start_that_certainly_lies_between(one: Event, other: Event, begin: Ev
     assert Starts((begin,)).between(one, other) is expected
 
 
+@pytest.mark.parametrize('apart, uncertainty, begin, expected', [
+    (30, 21, 15, True), (30, 21, 40, False), (30, 21, -1, False), (20, 21, 10, False), (1, 0.1, 0.5, True)])
+def test_a_start_between_two_lines_of_one_killer(apart: float, uncertainty: float, begin: float,
+                                                 expected: bool) -> None:
+    known = Starts((start(begin),))
+    assert known.between_stamps(at(0, uncertainty), at(apart, uncertainty)) is expected
+    assert known.between_stamps(at(apart, uncertainty), at(0, uncertainty)) is expected
+
+
 @pytest.mark.parametrize('one, other, starts, spans, expected', [
     (10, 11, (), ((0, 99),), False),
     (10, 80, (), ((0, 99),), False),
