@@ -71,11 +71,12 @@ def is_own_doing(event: Event) -> bool:
 
 
 def covers(spans: t.Iterable[Span], begin: float, end: float) -> bool:
-    """Whether the spans together leave no gap between begin and end."""
+    """Whether the spans together leave no gap between begin and end, which may be one moment."""
+    is_covered = False
     for first, last in sorted(spans):
-        if first <= begin:
-            begin = max(begin, last)
-    return begin >= end
+        if first <= begin <= last:
+            begin, is_covered = last, True
+    return is_covered and begin >= end
 
 
 class Starts(t.NamedTuple):

@@ -100,3 +100,10 @@ def test_spans_may_leave_no_gap() -> None:
     assert not separate.covers([(0, 4), (5, 10)], 0, 10)
     assert not separate.covers([], 0, 10)
     assert separate.covers([(0, 10), (90, 100)], 0, 10)
+    assert separate.covers([(0, 9), (2, 3), (5, 10)], 0, 10)
+
+
+def test_a_moment_is_covered_by_a_span_that_holds_it() -> None:
+    assert separate.covers([(0, 5)], 5, 5)
+    assert not separate.covers([], 5, 5)
+    assert not separate.covers([(0, 4), (6, 9)], 5, 5)
