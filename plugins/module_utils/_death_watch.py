@@ -25,6 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _instance,
     _kernel_oom,
     _lives,
+    _log_files,
     _oom_check,
     _oom_counters,
     _oom_verdict,
@@ -387,6 +388,7 @@ class Watch:
 
     def _judge(self, due: t.Sequence[Watched]) -> None:
         now = time.time()
+        _log_files.keep_rows_of(*sorted(self._names()))
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
             self._attempt(entry.instance.dir, functools.partial(self._tell_news, entry, readings, now), None)

@@ -31,6 +31,8 @@ _CAUSES = (  # a line of the log, what it means, what to do
      'Put the locales/ directory of this release beside the binary.'),
     (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
      'Put dictionary.txt of this release beside the binary.'),
+    (r'Text file busy', 'the binary is open for writing by another process',
+     'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.'),
     (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
      'Give the host or its memory limit more room.'),
     (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'a fault of the program made the Go runtime end it',
@@ -50,7 +52,7 @@ class Explanation(t.NamedTuple):
 
 
 _PASSING = ('the port is in use by another process', 'the port was taken while it started',
-            'the database of config.json cannot be reached')
+            'the database of config.json cannot be reached', 'the binary is open for writing by another process')
 
 
 def plain_lines(log: str) -> t.List[str]:
@@ -95,7 +97,8 @@ def _by_last_line(log: str, advice: str) -> Explanation:
     said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
     if not said:
         return Explanation(_by_code(255, None), advice, None)
-    return Explanation('exit code 255, after its log said: %s' % said[-1][:_SHOWN], advice, said[-1])
+    return Explanation('exit code 255: it gave its start up, and the last line of its log says why', advice,
+                       said[-1][:_SHOWN])
 
 
 _SHOWN = 300

@@ -53,6 +53,7 @@ LINES = [
     ("listen tcp :80: bind: permission denied", 0, "may not bind"),
     ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "may not use or create"),
     ("fatal error: runtime: out of memory", 2, "could not get memory"),
+    ("nohup: failed to run command './anqicms': Text file busy", 126, "open for writing by another process"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
     ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
     ("SIGSEGV: segmentation violation", 2, "a fault of the program"),
@@ -70,8 +71,7 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
 
 
 @pytest.mark.parametrize("log, meaning, line", [
-    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "its log said: something new",
-     "something new"),
+    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "the last line of its log says why", "something new"),
     ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
     ("", "port in use, invalid config.json", None),
 ])
