@@ -71,7 +71,8 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
 
 
 @pytest.mark.parametrize("log, meaning, line", [
-    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "the last line of its log says why", "something new"),
+    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "the last line of its log says why",
+     "something new"),
     ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
     ("", "port in use, invalid config.json", None),
 ])
