@@ -247,16 +247,16 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
         if event.uid not in subject.uids:
             names = tuple(other.name for other in left)
             return Match(OTHER if left else MAYBE, 'uid %d is not this instance\'s' % event.uid, names)
-    if not left and subject.is_contained:
-        return _seen_from_inside(event, subject, grouped)
+    if subject.is_contained:
+        return _seen_from_inside(event, subject, grouped, left)
     if not left:
         return _by_elimination(event, subject, seen)
     return Match(MAYBE, 'another of the same name can have been it', tuple(other.name for other in left))
 
 
-def _seen_from_inside(event: Event, subject: Subject, grouped: bool) -> Match:
+def _seen_from_inside(event: Event, subject: Subject, grouped: bool, left: t.Sequence[Other]) -> Match:
     """The numbers of the kernel are those of another namespace, and a process may be moved to another group."""
-    names = ('a process outside of this container',)
+    names = tuple(other.name for other in left) + ('a process outside of this container',)
     groups = _groups_then(event, subject)
     if event.cgroup and groups and not grouped:
         return Match(MAYBE, 'this instance was in control group %s when it was last seen, and the line names %s'

@@ -111,6 +111,7 @@ class _Judge:
         self.notes = []      # type: t.List[str]
         self.incidents = []  # type: t.List[Incident]
         self.others = []     # type: t.List[Event]
+        self.weak = []       # type: t.List[t.Tuple[Event, str, Match]]  # kills that need a death of their own
         self.doubtful = []   # type: t.List[Event]  # kills that forbid to say that nothing was killed then
         self.exclusion = excluded.Exclusion(case)
         self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
@@ -178,6 +179,8 @@ class _Judge:
                 if is_told and not any(near(event, other) for other in kernel):
                     self.doubtful.append(event)  # the kernel's log does not have it, so it may lack others
                 self._kill(event, CGROUP_OOM if is_told else USERSPACE_OOM, ())
+        for event, cause, found in self.weak:
+            self._weak_kill(event, cause, found)
 
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
@@ -200,12 +203,24 @@ class _Judge:
 
     def _kill(self, event: Event, cause: str, together: t.Sequence[Event]) -> None:
         found = _oom_identity.match(event, self.subject, self.seen)
-        if found.answer == MAYBE and self._is_too_weak(event, found):
-            self._set_aside(event, found)
-            return
         if found.answer == OTHER:
             self.others.append(event)
-            return
+        elif found.answer == MAYBE and (found.against or (event.comm is None and event.pid is None)):
+            self.weak.append((event, cause, found))
+        else:
+            self._ascribe(event, cause, found, together)
+
+    def _weak_kill(self, event: Event, cause: str, found: Match) -> None:
+        """A maybe that names nobody, or against which something speaks, needs a death that nothing better explains."""
+        if any(near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
+               for incident in self.incidents):
+            self.others.append(event)
+        elif self._ended_then(event):
+            self._ascribe(event, cause, found, ())
+        else:
+            self._set_aside(event, found)
+
+    def _ascribe(self, event: Event, cause: str, found: Match, together: t.Sequence[Event]) -> None:
         doubts = self._doubts(event, found)
         sure = found.answer == OURS and event.time is not None and not doubts
         victims = tuple(other for other in together if _is_killed_with(event, other))
@@ -216,11 +231,6 @@ class _Judge:
         self.incidents.append(Incident(
             CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
             '; '.join([found.how] + doubts), found.candidates, victims=victims))
-
-    def _is_too_weak(self, event: Event, found: Match) -> bool:
-        """A maybe that names nobody, or against which something speaks, needs a death of this instance then."""
-        is_nameless = event.comm is None and event.pid is None
-        return (found.against or is_nameless) and not self._ended_then(event)
 
     def _ended_then(self, event: Event) -> bool:
         """Whether a death of this instance is known to some minutes, and can be this one."""
