@@ -74,7 +74,6 @@ _TICK_S = 0.5          # of the begin of a process
 _SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
 _EXACT_S = 300.0       # what is known to that is a sign of one moment, and not of half a day
 _MINUTE_S = 60.0       # about a death in which other kills are named
-_MOST_NAMED = 3        # other victims that a text names
 
 
 class Incident(t.NamedTuple):
@@ -215,6 +214,7 @@ class _Judge:
         if any(near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
                for incident in self.incidents):
             self.others.append(event)
+            self.doubtful.append(event)  # another death beside that one may be its
         elif self._ended_then(event):
             self._ascribe(event, cause, found, ())
         else:
@@ -414,7 +414,7 @@ class _Judge:
         scope = self.exclusion.counted_scope(begin, end) if event.evidence else None
         verdict, cause = UNKNOWN, UNEXPLAINED
         if why is None:
-            verdict, why = NO, self._excluded(begin, end)
+            verdict, why = NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
         elif scope is not None:
             verdict, cause = LIKELY, CGROUP_OOM if scope == types.CGROUP else GLOBAL_OOM
             why = 'the kernel has counted a kill that no log shows'
@@ -430,17 +430,6 @@ class _Judge:
         """Those that can have been between the two, or within a minute of it."""
         return [event for event in events if event.time is None or (
             event.time + event.uncertainty + _MINUTE_S >= begin and event.time - event.uncertainty - _MINUTE_S <= end)]
-
-    def _excluded(self, begin: float, end: float) -> str:
-        """Which source excludes a kill for memory, and which kills of that minute were of others."""
-        sources = ', '.join(self.exclusion.covered_by(begin, end))
-        victims = self._of_time(self.others, begin, end)
-        if not victims:
-            return 'nothing was killed for memory then: that time is covered by %s' % sources
-        names = ', '.join(_victim(event) for event in victims[:_MOST_NAMED])
-        more = ' and %d more' % (len(victims) - _MOST_NAMED) if len(victims) > _MOST_NAMED else ''
-        return 'what was killed for memory then was %s%s, and not this instance: that time is covered by %s' % (
-            names, more, sources)
 
     # --- all together
 
@@ -499,11 +488,6 @@ def _is_killed_with(event: Event, other: Event) -> bool:
     """Whether both died in one kill of a whole control group."""
     return (other is not event and bool(event.details.get('oom_group')) and bool(other.details.get('oom_group'))
             and event.details.get('oom_memcg') == other.details.get('oom_memcg') and near(event, other, _GROUP_KILL_S))
-
-
-def _victim(event: Event) -> str:
-    name = event.comm.decode('utf-8', 'backslashreplace') if event.comm is not None else event.cgroup or 'a process'
-    return name if event.pid is None else '%s (pid %d)' % (name, event.pid)
 
 
 def _began(life: Life) -> Event:

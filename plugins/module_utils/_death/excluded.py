@@ -10,9 +10,10 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import covers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event
 
 SERVICE_LOGS = ('journal', 'syslog', 'messages')
+_MOST_NAMED = 3       # other victims that a text names
 END_SLACK_S = 60.0    # between the last record of a source and now
 
 
@@ -80,3 +81,18 @@ class Exclusion:
         parts = [entry.source for entry in logs if (entry.begin or 0.0) <= end and begin <= (entry.end or 0.0)]
         counted = [] if covers(self._logged_spans(), begin, end) else ['the kernel\'s count of kills']
         return list(dict.fromkeys((whole or parts) + counted))
+
+    def words(self, begin: float, end: float, victims: t.Sequence[Event]) -> str:
+        """Which source excludes a kill for memory, and which kills of that time were of others."""
+        sources = ', '.join(self.covered_by(begin, end))
+        if not victims:
+            return 'nothing was killed for memory then: that time is covered by %s' % sources
+        names = ', '.join(_victim(event) for event in victims[:_MOST_NAMED])
+        more = ' and %d more' % (len(victims) - _MOST_NAMED) if len(victims) > _MOST_NAMED else ''
+        return 'what was killed for memory then was %s%s, and not this instance: that time is covered by %s' % (
+            names, more, sources)
+
+
+def _victim(event: Event) -> str:
+    name = event.comm.decode('utf-8', 'backslashreplace') if event.comm is not None else event.cgroup or 'a process'
+    return name if event.pid is None else '%s (pid %d)' % (name, event.pid)
