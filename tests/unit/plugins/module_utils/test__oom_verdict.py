@@ -459,7 +459,7 @@ def any_event(dice: random.Random) -> Event:
                          ('process', (None, 1, 2)), ('same_name', (None, [3])), ('oom_group', (None, '/web')),
                          ('failed', (None, 'config_invalid')), ('is_complete', (True, False)),
                          ('listening', (True, False))):
-        value = dice.choice(values)  # type: ignore[arg-type, var-annotated]
+        value = dice.choice(values)
         details.update({} if value is None else {name: value})
     if dice.random() < 0.1:
         details['failed_line'] = 'Invalid Config: x'
