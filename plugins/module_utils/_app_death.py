@@ -62,12 +62,16 @@ _ASKED = re.compile(r'runtime: out of memory: cannot allocate (\d+)-byte block \
 
 
 class Reading(t.NamedTuple):
-    """``unfinished``: the end of the last process, if that does not run any more: the log shows no end of it."""
+    """``unfinished``: the end of the last process, if that does not run any more: the log shows no end of it.
+
+    ``begun``: when the log was begun, where its first line is that of a start.
+    """
 
     events: t.List[Event]
     unfinished: t.Optional[Event]
     coverage: Coverage
     notes: t.List[str]
+    begun: t.Optional[float] = None
 
 
 # --- which lines
@@ -82,7 +86,7 @@ class DeathScanner(_log_scan.Scanner):
         self.first = self.now = ''  # the first and the last time that was read
         self.undated = []           # type: t.List[Entry]  # markers that wait for a later time
         self.above = ''             # the line before
-        self.is_begun = False
+        self.is_begun = self.begins_with_start = False
         self.counted = 1            # how far the lines of a block are counted
 
     def _take(self, data: bytes, final: bool) -> None:
@@ -111,12 +115,19 @@ class DeathScanner(_log_scan.Scanner):
         """A log that begins in the middle of a process: it was rotated, or is read from a later place on."""
         self.is_begun = True
         begin = 1
+        self.begins_with_start = not self.before and self._is_start(data[1 : data.find(b'\n', 1)])
         if self.before:
             begin = data.find(b'\n', 1) + 1  # the first line is cut off
             earlier = _STAMPED.findall(b'\n' + self.before)
             self.now = _text(earlier[-1]) if earlier else ''
         if begin < len(data) and (not hits or hits[0][0] > begin):
             self._keep('in_the_middle', data, begin, _line_before(data, data.find(b'\n', begin) + 1))
+
+    @staticmethod
+    def _is_start(line: bytes) -> bool:
+        """Of any directory: another start script may have begun the log."""
+        found = _log_lines.known(_log_lines.RUNNING, _log_lines.plain(line))
+        return found is not None and found.line.code in ('process_started', 'listening')
 
     def _take_line(self, data: bytes, begin: int, end: int) -> None:
         text = _log_lines.plain(data[begin:end])
@@ -277,7 +288,7 @@ class _Story:
 
     def _fail(self, mark: Entry) -> None:
         if self.open and not self.open[-1].is_serving:
-            self.open.pop().details['failed'] = mark['code']
+            self.open.pop().details.update(failed=mark['code'], failed_line=mark['text'])
             self.is_config_invalid = mark['code'] == 'config_invalid'
 
     def _signal(self, mark: Entry) -> None:
@@ -365,13 +376,15 @@ def read(reader: _log_read.Reader, path: str, since: t.Optional[float], until: t
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         notes = reader.scan(scanner, path, segments)[1]
         last_write = _last_write(reader, path)
+        rotated = _log_position.Neighbours(reader.directory, path, reader.uid).since(0.0)
     except (OSError, LifecycleError) as exc:
         why = exc.msg if isinstance(exc, LifecycleError) else exc.strerror or str(exc)
         return Reading([], None, Coverage(SOURCE, None, None, False, '%s: %s' % (path, why), False), [])
     if scanner.left_out:
         notes.append('%s holds more starts and ends than are told: the last %d lines of that kind' % (
             path, _MOST_MARKS))
-    return told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
+    reading = told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
+    return reading._replace(begun=None) if rotated else reading  # the log of before was put aside
 
 
 def read_one(fd: int, path: str, root: str, since: t.Optional[float], until: t.Optional[float]) -> Reading:
@@ -418,4 +431,5 @@ def told(scanner: DeathScanner, last_write: t.Optional[float], now: float, since
     end = max(last[1], last_write or 0.0) if last else None
     coverage = Coverage(SOURCE, first and first[0], end, True, why_not, False)
     last_line = Evidence(SOURCE, scanner.file, None, None, scanner.above)
-    return Reading(events, story.unfinished(scanner.now, now, last_line), coverage, [])
+    begun = first[0] if first and scanner.begins_with_start else None
+    return Reading(events, story.unfinished(scanner.now, now, last_line), coverage, [], begun)

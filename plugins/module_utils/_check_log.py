@@ -92,8 +92,10 @@ class Baseline:
 class Watch:
     """Takes one line after the other, from one file, and keeps what happened."""
 
-    def __init__(self, first_line: t.Optional[int] = 1) -> None:
+    def __init__(self, first_line: t.Optional[int] = 1, pids: t.Container[int] = ()) -> None:
+        """``pids``: those that the instance is known to have had; in a container they are as low as counts."""
         self.first_line = first_line  # None: its number in the file is not known
+        self.pids = pids
         self.taken = self.corrupt = self.gaps = self.set_back = 0
         self.first_corrupt = 0
         self.baseline = Baseline()
@@ -135,6 +137,8 @@ class Watch:
 
     def _is_pids(self, entry: _Entry) -> bool:
         if not entry.digits or len(entry.digits) > 3 or int(entry.digits) > _HIGHEST_COUNT:
+            return True
+        if int(entry.digits) in self.pids and int(entry.digits) != self.baseline.count and len(self.seconds) < 5:
             return True
         return int(entry.digits) > self.baseline.count and self._is_off_the_minute(entry.seconds)
 
@@ -230,7 +234,8 @@ def _middle(stamp: str) -> t.Optional[float]:
 # --- reading
 
 
-def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float]) -> Reading:
+def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float],
+         pids: t.Container[int] = ()) -> Reading:
     """The log open at ``fd``. What lies before ``since`` is read as far as the usual count needs it."""
     size = os.fstat(fd).st_size
     begin = 0 if since is None else _begin_of_time(fd, size, _context_of(since))
@@ -238,7 +243,7 @@ def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float])
     if size - begin > _MOST_READ:
         begin = size - _MOST_READ
         notes.append('only the last %d MiB of check.log were read' % (_MOST_READ >> 20))
-    watch = _watch(fd, begin, size)
+    watch = _watch(fd, begin, size, pids)
     events = [event for event in watch.events(file)
               if _local_time.overlaps(event.time, event.uncertainty, since, until)]
     return Reading(events, _coverage(watch), notes + watch.notes(), watch.baseline.count)
@@ -249,9 +254,9 @@ def _context_of(epoch: float) -> bytes:
     return time.strftime('%Y%m%d %H:%M:%S', time.localtime(epoch - 7200.0)).encode('ascii')
 
 
-def _watch(fd: int, begin: int, size: int) -> Watch:
+def _watch(fd: int, begin: int, size: int, pids: t.Container[int]) -> Watch:
     number = _log_read.count_lines(fd, begin) + 1 if begin <= _COUNTED else None
-    watch, cutter, at = Watch(number), LineCutter(), begin
+    watch, cutter, at = Watch(number, pids), LineCutter(), begin
     is_cut = begin > 0
     while at < size:
         block = os.pread(fd, min(_BLOCK, size - at), at)

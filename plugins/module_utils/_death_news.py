@@ -13,6 +13,8 @@ import hashlib
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     ABRUPT_END,
     Event,
@@ -20,7 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
     is_same_life,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 
 KEPT = 2000                # told deaths of one instance
 KEPT_S = 2 * 86400.0
@@ -123,7 +125,7 @@ def meant(incident: Incident) -> Incident:
 def _can_be(incident: Incident, end: Event) -> bool:
     """A kill of another pid is another's, however alike both are."""
     pids = pids_of(incident.event)
-    return (not pids or end.pid in pids) and _oom_verdict.near(incident.event, end, _EXPLAINED_S)
+    return (not pids or end.pid in pids) and separate.near(incident.event, end, _EXPLAINED_S)
 
 
 def _is_after(event: Event, begin: float) -> bool:

@@ -112,6 +112,12 @@ class Life(t.NamedTuple):
     running: bool
     uid: t.Optional[int]
     cgroup: t.Optional[str]  # of its memory controller
+    parked: float = 0.0      # seconds for which it waited for the end of the one before it, ready to take its place
+
+    @property
+    def became(self) -> float:
+        """When it became the instance."""
+        return self.begin + self.parked
 
 
 def is_same_life(one: Life, other: Life) -> bool:

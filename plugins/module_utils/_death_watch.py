@@ -24,6 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _discovery,
     _instance,
     _lives,
+    _log_files,
     _oom_check,
     _oom_counters,
     _oom_verdict,
@@ -33,6 +34,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _state,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_follow import Follower, follower
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life, is_same_life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -41,7 +43,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import rea
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
 
 SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late
@@ -382,6 +384,7 @@ class Watch:
 
     def _judge(self, due: t.Sequence[Watched]) -> None:
         now = time.time()
+        _log_files.keep_rows_of(*sorted(self._names()))
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
             self._attempt(entry.instance.dir, functools.partial(self._tell_news, entry, readings, now), None)

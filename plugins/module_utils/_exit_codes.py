@@ -6,6 +6,7 @@
 """Why a start ended: exit codes and the log lines that say it. Pure; evidence in docs/application.md (Exit codes)."""
 
 import re
+import signal
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
@@ -34,8 +35,12 @@ _CAUSES = (  # a line of the log, what it means, what to do
      'Put the locales/ directory of this release beside the binary.'),
     (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
      'Put dictionary.txt of this release beside the binary.'),
+    (r'Text file busy', 'the binary is open for writing by another process',
+     'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.'),
     (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
      'Give the host or its memory limit more room.'),
+    (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'a fault of the program made the Go runtime end it',
+     'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
     (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'a signal made the Go runtime end the program',
      'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     (r'^(panic|fatal error): ', 'the program crashed',
@@ -51,7 +56,7 @@ class Explanation(t.NamedTuple):
 
 
 _PASSING = ('the port is in use by another process', 'the port was taken while it started',
-            'the database of config.json cannot be reached')
+            'the database of config.json cannot be reached', 'the binary is open for writing by another process')
 
 
 def plain_lines(log: str) -> t.List[str]:
@@ -86,7 +91,22 @@ def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explan
     if known:
         return known
     advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
+    if code == 255:
+        return _by_last_line(log, advice)
     return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
+
+
+def _by_last_line(log: str, advice: str) -> Explanation:
+    """It ends with 255 where it has said why: in the last line that is no banner."""
+    said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
+    if not said:
+        return Explanation(_by_code(255, None), advice, None)
+    return Explanation('exit code 255: it gave its start up, and the last line of its log says why', advice,
+                       said[-1][:_SHOWN])
+
+
+_SHOWN = 300
+_NO_CAUSE = re.compile(r'^(?:[\d/]{1,10} )?(?:[\d:]{1,8} )?/.*/$|^Now listening on:|^Application started\.')
 
 
 def _killed(number: int, log: str) -> Explanation:
@@ -97,7 +117,20 @@ def _killed(number: int, log: str) -> Explanation:
         return Explanation(text, advice, None)
     if known:
         return known
-    return Explanation('it was ended by signal %d' % number, 'Find out who sent it.', None)
+    text = 'it was ended by signal %d%s' % (number, ' (%s)' % _NAMES[number] if number in _NAMES else '')
+    if number in _FAULTS:
+        return Explanation('%s: a fault of the program' % text, 'Keep its log and the line of the kernel\'s log that '
+                           'names it (segfault, trap), and report it.', None)
+    if number in _LIMITS:
+        return Explanation('%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.'
+                           % _LIMITS[number], None)
+    return Explanation(text, 'Find out who sent it.', None)
+
+
+_NAMES = {int(number): number.name for number in signal.Signals}
+_FAULTS = tuple(map(int, (signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)))
+_LIMITS = {int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
+           int(signal.SIGXFSZ): 'the limit of the size of files (ulimit -f)'}
 
 
 def _by_code(code: int, version: t.Optional[str]) -> str:

@@ -244,7 +244,7 @@ def _named(form: str, match: t.Match[bytes]) -> Record:
 
 
 def _row(form: str, match: t.Match[bytes]) -> Record:
-    return _plain(form, match)._replace(comm=None, details={'tgid': int(match.group('tgid'))})
+    return _plain(form, match)._replace(details={'tgid': int(match.group('tgid'))})
 
 
 _READERS = {KILLED: _killed, CHOSEN: _chosen, INTENT: _intent, GROUP: _of_group, TASK_IN: _of_group,

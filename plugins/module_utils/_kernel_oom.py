@@ -126,6 +126,22 @@ class _Block:
     def __init__(self) -> None:
         self.said = {}  # type: t.Dict[str, Said]
         self.leaders = {}  # type: t.Dict[int, int]
+        self.names = {}    # type: t.Dict[t.Optional[bytes], t.Set[int]]  # processes of the table of tasks by name
+
+    def take_row(self, record: Record) -> None:
+        leader = record.details['tgid']
+        self.leaders[record.pid or leader] = leader
+        self.names.setdefault(record.comm, set()).add(leader)
+
+    def _note_namesakes(self, kill: _Draft) -> None:
+        """Other processes of the victim's name, which were there when it was chosen."""
+        found = set(self.names.get(kill.comm, ())) if kill.comm is not None else set()
+        intent = self.said.get(_kernel_lines.INTENT)
+        if intent is not None and intent[0].pid is not None and kill.comm is not None and intent[0].comm == kill.comm:
+            found.add(intent[0].pid)
+        found -= {pid for pid in kill.pids() if pid is not None}
+        if found:
+            kill.details['same_name'] = sorted(found)[:_MOST_SAME]
 
     def has(self, *forms: str) -> bool:
         return any(form in self.said for form in forms)
@@ -152,6 +168,7 @@ class _Block:
         """The kill, and with it the intent when not the intended one died."""
         kill = _Draft(KERNEL_KILL, record, line)
         kill.tgid = self.leaders.get(record.pid) if record.pid is not None else None
+        self._note_namesakes(kill)
         intent = self.said.get(_kernel_lines.INTENT)
         if intent and intent[0].pid not in (record.pid, kill.tgid):
             return self._of_child(kill, intent)
@@ -205,7 +222,7 @@ class _Log:
             self.last = line.time
         form = record.form
         if form == _kernel_lines.ROW and record.pid is not None:
-            self.block.leaders[record.pid] = record.details['tgid']
+            self.block.take_row(record)
         elif form in _KILLS:
             self._kill(record, line)
         elif form in _VICTIMS:

@@ -21,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 
 _MOST_STARTS = 20
 _SAME_CLOCK_S = 2.0
+_MOST_PARKED_S = 300.0  # from the making of a child to the stop before which it waits
 
 
 def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
@@ -97,6 +98,19 @@ def lives(candidates: t.Sequence[_selection.Candidate], entries: t.Iterable[_sta
     past = [life for life in lives_of_history(entries)
             if not any(is_same_life(now, life) for now in running)]
     return tuple(sorted(past + running, key=lambda life: life.begin))
+
+
+def after_stops(known: t.Iterable[Life], stops: t.Iterable[t.Tuple[int, float]]) -> t.Tuple[Life, ...]:
+    """With how long a child of this collection was parked: from its begin to the last stop of an older one. Pure.
+
+    ``stops``: pids that were signalled, and when.
+    """
+    lives, found = list(known), []
+    for life in lives:
+        older = {each.pid for each in lives if each.begin < life.begin} - {life.pid}
+        after = [at for pid, at in stops if pid in older and 0.0 < at - life.begin < _MOST_PARKED_S]
+        found.append(life._replace(parked=max(after) - life.begin) if after else life)
+    return tuple(sorted(found, key=lambda life: life.became))
 
 
 def starts(known: t.Iterable[Life]) -> t.List[t.Dict[str, t.Any]]:

@@ -49,9 +49,12 @@ _COUNTED = 8 << 20         # lines are counted up to this size, of what is befor
 NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
            b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
            b', badness', b'ut of memory', b'taking action', b'did not exit') + losses.NEEDLES
-# Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is: under this head.
+# Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is, and those of a name
+# how many of it there were: under this head.
 _TABLE = b'tgid total_vm'
 _THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
+_OF_NAME = rb'|\[ *\d{1,10}\](?: +-?\d{1,20}){6,15} (?:%s)(?!\S)'
+_rows = [_THREAD]          # what is looked for; see keep_rows_of
 # A log has few of these bytes. What a needle has of them is seldom found by chance.
 _RARE = b'kKGilmogupdvybxt],'
 _COMMON = bytes(bytearray(set(range(256)) - set(_RARE)))
@@ -70,8 +73,13 @@ class Window(t.NamedTuple):
     until: float
 
 
+def keep_rows_of(*names: bytes) -> None:
+    """From now on the rows of the table of tasks with one of these names concern a death as well."""
+    _rows[0] = re.compile(_THREAD.pattern + _OF_NAME % b'|'.join(map(re.escape, names))) if names else _THREAD
+
+
 def concerns(text: bytes) -> bool:
-    return any(needle in text for needle in NEEDLES) or _THREAD.search(text) is not None
+    return any(needle in text for needle in NEEDLES) or _rows[0].search(text) is not None
 
 
 def shown(line: bytes) -> str:
@@ -104,7 +112,7 @@ def matching(data: bytes, rest: bytes, after_table: bool = False) -> t.List[t.Tu
 
 
 def _find_thread(data: bytes, begin: int) -> int:
-    found = _THREAD.search(data, begin)
+    found = _rows[0].search(data, begin)
     return found.start() if found else -1
 
 

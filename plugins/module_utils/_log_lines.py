@@ -94,8 +94,12 @@ _TABLE = (
          'the program crashed, exit code 2', 'Keep the log: it holds the stack. Go back to the version before, or '
          'report it.'),
     Line('fatal_signal', ERROR, ('SIG',),
-         r'^(?P<detail>SIG(?:ILL: illegal instruction|TRAP: trace trap|ABRT: abort|BUS: bus error|'
-         r'FPE: floating-point exception|SEGV: segmentation violation|STKFLT: stack fault|SYS: bad system call))$',
+         r'^(?P<detail>SIG(?:ILL: illegal instruction|BUS: bus error|FPE: floating-point exception|'
+         r'SEGV: segmentation violation))$',
+         'a fault of the program made the Go runtime end it, exit code 2',
+         'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
+    Line('fatal_signal', ERROR, ('SIG',),
+         r'^(?P<detail>SIG(?:TRAP: trace trap|ABRT: abort|STKFLT: stack fault|SYS: bad system call))$',
          'a signal made the Go runtime end the program, exit code 2',
          'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     Line('handler_panic', ERROR, ('panic serving ',), r'http: panic serving \S+: (?P<detail>.*)',
@@ -131,8 +135,8 @@ _TABLE = (
 SQL_ERRORS = (
     Line('record_not_found', HARMLESS, (), r'^record not found$', 'a question without an answer'),
     Line('interrupted', HARMLESS, (), r'context canceled', 'the asker has gone'),
-    Line('restore_ends', HARMLESS, (), r'^Error 1065\b', 'the last statement of a restore from the admin pages is empty',
-         first='3.4.0', last='3.4.6'),
+    Line('restore_ends', HARMLESS, (), r'^Error 1065\b',
+         'the last statement of a restore from the admin pages is empty', first='3.4.0', last='3.4.6'),
     Line('database_denied', ERROR, (), _DENIED, 'the database refuses the user, the password or a right',
          'Mend mysql.user and mysql.password in config.json, or grant the user its rights.'),
     Line('database_lost', ERROR, (),

@@ -8,6 +8,7 @@
 The facts are in docs/memory-kills.md (Memory of the application). To add advice, add a row to the table.
 """
 
+import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
@@ -20,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict imp
     GO_RUNTIME_OOM,
     HOST_PANIC,
     HOST_REBOOT,
+    LIKELY,
     UNEXPLAINED,
     UNKNOWN,
     USERSPACE_OOM,
@@ -45,6 +47,8 @@ class Figures(t.NamedTuple):
     gomemlimit: t.Optional[str] = None   # of its environment; '' is: known to be unset
     largest: t.Optional[t.Tuple[str, int]] = None  # the largest process of the host now
     unreadable: t.Tuple[str, ...] = ()   # sources, with what to grant
+    ended_together: int = 0              # other instances of the host, where all of them ended with it
+    name: str = 'anqicms'                # of the binary
 
 
 class _Row(t.NamedTuple):
@@ -89,19 +93,49 @@ def _is_hog(figures: Figures) -> bool:
     return figures.cause in _SHORT_HOST and figures.largest is not None and figures.largest[1] > (figures.rss or 0)
 
 
-def _room(figures: Figures) -> t.Optional[int]:
-    """What the heap may take: four fifths of the memory, half of an address space, which holds far more than that."""
-    memory = figures.limit or (None if figures.cause == CGROUP_OOM else figures.host_memory)
-    space = figures.address_space if figures.cause == GO_RUNTIME_OOM else None
-    rooms = [memory * 8 // 10 if memory else None, space // 2 if space else None]
-    return min((room for room in rooms if room), default=None)
+class _Room(t.NamedTuple):
+    """What the heap may take in kB, and what bounds it."""
+
+    size: int
+    bound: str
+
+
+def _room(figures: Figures) -> t.Optional[_Room]:
+    """Four fifths of the memory that it may have, half of an address space, which holds far more than that."""
+    rooms = [(figures.limit, 8, 'its control group may have %s'),
+             (figures.host_memory, 8, 'the host has %s'),
+             (figures.address_space, 5, 'its address space is limited to %s (ulimit -v, LimitAS=)')]
+    if figures.cause == CGROUP_OOM and not figures.limit:  # that of the host was not what was reached
+        rooms[:2] = [(figures.rss, 8, 'it was killed with %s')]
+    found = [_Room(size * tenths // 10, words % mib(size)) for size, tenths, words in rooms if size]
+    return min(found, default=None)
+
+
+def _set_to(room: t.Optional[_Room]) -> str:
+    return ' to about %dMiB (%s)' % (room.size // 1024, room.bound) if room else ' below the limit'
 
 
 def _of_go_limit(figures: Figures) -> str:
-    room = _room(figures)
-    value = ' to about %dMiB' % (room // 1024) if room else ' below the limit'
     return ('Set GOMEMLIMIT%s in its environment: the runtime then collects garbage earlier instead of growing. Builds '
-            'with Go 1.19 and later know it.' % value)
+            'with Go 1.19 and later know it.' % _set_to(_room(figures)))
+
+
+_UNITS = {'': 1, 'B': 1, 'KiB': 1 << 10, 'MiB': 1 << 20, 'GiB': 1 << 30, 'TiB': 1 << 40}
+_GO_LIMIT = re.compile(r'(\d{1,20})(B|[KMGT]iB|)\Z')
+
+
+def _has_high_go_limit(figures: Figures) -> bool:
+    """Whether the limit that is set is more than it may use; ``off`` is none at all."""
+    room, found = _room(figures), _GO_LIMIT.match(figures.gomemlimit or '')
+    if not _is_memory(figures) or not figures.gomemlimit or room is None:
+        return False
+    return figures.gomemlimit == 'off' or (
+        found is not None and int(found.group(1)) * _UNITS[found.group(2)] > room.size * 1024)
+
+
+def _of_high_go_limit(figures: Figures) -> str:
+    return 'GOMEMLIMIT is %s in its environment, which is too much to help here. Lower it%s.' % (
+        figures.gomemlimit, _set_to(_room(figures)))
 
 
 _TABLE = (
@@ -114,6 +148,7 @@ _TABLE = (
          lambda f: 'It was killed %d times in the window: starting it again does not help, mend the memory first.'
          % f.kills),
     _Row(lambda f: _is_memory(f) and not f.gomemlimit, _of_go_limit),
+    _Row(_has_high_go_limit, _of_high_go_limit),
     _Row(lambda f: f.cause in (CGROUP_OOM, GO_RUNTIME_OOM) and not _older(f, (3, 4, 7)),
          lambda f: 'Its own limiter and cache reckon with the memory of the host and not with the limit of a container '
                    'or unit, so they do not help here.'),
@@ -143,11 +178,21 @@ _TABLE = (
          lambda f: 'The host was started anew; see that something starts the instance at a boot.'),
     _Row(lambda f: f.cause == HOST_PANIC,
          lambda f: 'vm.panic_on_oom is set on this host: it restarts instead of killing one process.'),
+    _Row(lambda f: f.cause in (UNEXPLAINED, ADMIN_KILL) and f.ended_together > 0,
+         lambda f: 'All %d instances of this host that are known can have ended within one second: "pkill -9 %s" does '
+                   'that, and the vendor\'s stop.sh runs it. Look into cron, panels and the history of shells. Stop '
+                   'single instances with graceful_stop or the playbook stop.' % (f.ended_together + 1, f.name)),
     _Row(lambda f: f.cause == UNEXPLAINED and f.verdict != UNKNOWN,
          lambda f: 'It was not killed for memory. What ends a process without a word is SIGKILL: by a script, a panel, '
                    'a person, or another instance of 3.2.2 - 3.4.5 that started.'),
     _Row(lambda f: f.verdict == UNKNOWN and bool(f.unreadable),
          lambda f: 'To know more: %s.' % '; '.join(f.unreadable)),
+    _Row(lambda f: f.verdict == UNKNOWN and not f.unreadable,
+         lambda f: 'To know more: keep the log of the kernel for longer (a persistent journal, or kern.log), and let '
+                   'diagnose or instance_info look now and then, so that a process is known by its pid and group.'),
+    _Row(lambda f: f.verdict == LIKELY,
+         lambda f: 'It is not certain, for the reason that the summary gives. Let diagnose or instance_info look now '
+                   'and then: what they note of a process makes the next answer certain.'),
 )
 
 

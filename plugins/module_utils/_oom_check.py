@@ -28,15 +28,18 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _oom_identity,
     _oom_subject,
     _oom_verdict,
+    _procfs,
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses as _losses
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate, siblings
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._local_time import iso
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
 
 SPEC = {
@@ -54,6 +57,7 @@ _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
 _MOST_GAPS = 3      # of one source that are shown
 _MOST_SHOWN = 20    # incidents, notes, and lines of one incident
+_BY_SIGKILL = (_oom_verdict.UNEXPLAINED, _oom_verdict.ADMIN_KILL)
 
 Result = t.Dict[str, t.Any]
 Params = t.Mapping[str, t.Any]
@@ -100,6 +104,7 @@ class Look:
         self.environment = None  # type: t.Optional[t.Mapping[str, str]]
         self.address_space = None  # type: t.Optional[int]
         self.counters = Counters()
+        self.begun = None   # type: t.Optional[float]
         self.history = []   # type: t.List[t.Dict[str, t.Any]]
 
     def take(self) -> Case:
@@ -111,7 +116,8 @@ class Look:
         self._containers()
         if self.params['counters']:
             self._count()
-        return Case(self.since, self.until, self.subject, tuple(self.events), tuple(self.coverage), self.counters,
+        subject = self.subject._replace(known_since=self._known_since())
+        return Case(self.since, self.until, subject, tuple(self.events), tuple(self.coverage), self.counters,
                     self.tasks.killers, tuple(self.params['kernel_logs']))
 
     def _find(self) -> None:
@@ -133,6 +139,7 @@ class Look:
             self.address_space = _launch.address_space(record.limits)
         if found.candidates:
             self.cgroups = _lives.cgroups_of(found.candidates[0].pid) or self.cgroups
+            self.address_space = _address_space(found.candidates[0].pid) or self.address_space
 
     def _record(self) -> t.Any:
         try:
@@ -142,6 +149,7 @@ class Look:
             return None
 
     def _kernel_and_services(self) -> None:
+        _log_files.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
         self._take_readings(readings)
 
@@ -157,7 +165,7 @@ class Look:
         if fd is None:
             return
         try:
-            reading = _check_log.read(fd, path, self.since, self.until)
+            reading = _check_log.read(fd, path, self.since, self.until, {life.pid for life in self.subject.lives})
         finally:
             os.close(fd)
         self.events += reading.events
@@ -193,6 +201,8 @@ class Look:
         self.events += reading.events
         self.coverage.append(reading.coverage)
         self.notes += reading.notes
+        if self.params['running_log'] is None:
+            self.begun = reading.begun
         if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
             self.events += within(reading.unfinished, self.since, self.until)
 
@@ -215,7 +225,16 @@ class Look:
             entries = self.context.state.journal()
         except (LifecycleError, OSError):
             return
-        self.events += _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        sent = _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        self.events += sent
+        self.subject = self.subject._replace(lives=_lives.after_stops(
+            self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]))
+
+    def _known_since(self) -> t.Optional[float]:
+        """When its log was begun by a start, where nothing that is known of it is older."""
+        older = [life.begin for life in self.subject.lives] + [
+            entry.begin for entry in self.coverage if entry.source == _check_log.SOURCE and entry.begin is not None]
+        return None if self.begun is None or any(begin < self.begun - NOW_S for begin in older) else self.begun
 
     def _containers(self) -> None:
         """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
@@ -243,7 +262,7 @@ class Look:
     def _note_boot(self, booted: float) -> None:
         seen = Event(_death_types.BOOT, booted, 1.0, None, None, None, None, None, None, True, {},
                      (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),))
-        if not any(event.kind == _death_types.BOOT and _oom_verdict.near(event, seen) for event in self.events):
+        if not any(event.kind == _death_types.BOOT and separate.near(event, seen) for event in self.events):
             self.events.append(seen)
 
     # --- figures for advice
@@ -255,10 +274,30 @@ class Look:
         return _oom_advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,
             resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
-            _memory.limit_of(self.cgroups), self.address_space,
+            self._limit(kills[-1].event if kills else None), self.address_space,
             environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
             tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
-                  if not entry.readable and entry.why_not and 'No such file' not in entry.why_not))
+                  if not entry.readable and entry.why_not and 'No such file' not in entry.why_not),
+            self._ended_together(decision), self.context.instance.binary)
+
+    def _limit(self, kill: t.Optional[Event]) -> t.Optional[int]:
+        """Of its control group, or of that whose limit was reached: it may have been moved since it was noted."""
+        limits = [_memory.limit_of(self.cgroups)]
+        reached = kill.details.get('oom_memcg') if kill is not None else None
+        if reached and not self.subject.is_contained:
+            limits.append(_memory.limit_of({'memory': reached, '': reached}))
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def _ended_together(self, decision: Decision) -> int:
+        ends = [incident.event for incident in decision.incidents if incident.cause in _BY_SIGKILL]
+        return siblings.ended_with(self.subject.others, ends[-1], self.until) if ends else 0
+
+
+def _address_space(pid: int) -> t.Optional[int]:
+    try:
+        return _launch.address_space(_launch.parse_limits(_procfs.read_text('/proc/%d/limits' % pid)))
+    except OSError:
+        return None
 
 
 # --- results, pure
@@ -296,7 +335,7 @@ def incident_row(incident: Incident) -> Result:
         thread=event.pid if event.tgid not in (None, event.pid) else None, process=_name(event.comm), uid=event.uid,
         scope=event.scope, cgroup=event.cgroup, identity=incident.how, candidates=list(incident.candidates),
         details=_plain(event.details), victims=[victim_row(victim) for victim in incident.victims],
-        evidence=[evidence_row(row) for row in lines[:_MOST_SHOWN]])
+        evidence=[evidence_row(row) for row in lines[:_MOST_SHOWN]], evidence_count=len(lines))
 
 
 def victim_row(event: Event) -> Result:
@@ -341,12 +380,24 @@ def when(event: Event) -> str:
     return 'at %s%s' % (iso(event.time), give_or_take)
 
 
+def of_how_many(decision: Decision) -> t.List[str]:
+    """What is left out of the lists of a result."""
+    return ['Of %d %s the last %d are listed.' % (len(found), what, _MOST_SHOWN) for found, what in (
+        (decision.incidents, 'deaths'), (decision.others, 'kills that were not this instance\'s'))
+        if len(found) > _MOST_SHOWN]
+
+
+def shortened(notes: t.List[str]) -> t.List[str]:
+    more = len(notes) - _MOST_SHOWN
+    return notes if more <= 0 else notes[:_MOST_SHOWN] + ['%d more notes are left out.' % more]
+
+
 def check(context: Context, params: Params) -> Result:
     """The result."""
     look = Look(context, params, time.time())
     case = look.take()
     decision = _oom_verdict.decide(case)
-    notes = look.notes + list(decision.notes)
+    notes = of_how_many(decision) + look.notes + list(decision.notes)
     return dict(
         changed=False, verdict=decision.verdict, cause=decision.cause, summary=summary(decision),
         since=iso(case.since), until=iso(case.until),
@@ -354,4 +405,5 @@ def check(context: Context, params: Params) -> Result:
         other_kills=[victim_row(event) for event in decision.others[-_MOST_SHOWN:]],
         coverage=[coverage_row(entry) for entry in case.coverage],
         counters=[evidence_row(row) for row in case.counters.evidence],
-        advice=_oom_advice.advise(look.figures(decision)), notes=notes[:_MOST_SHOWN])
+        incident_count=len(decision.incidents), other_kill_count=len(decision.others),
+        advice=_oom_advice.advise(look.figures(decision)), notes=shortened(notes))

@@ -8,13 +8,22 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _lives, _procfs, _selection, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
+    _discovery,
+    _lives,
+    _procfs,
+    _selection,
+    _state,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import COMM_BYTES, Other, Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._userspace_oom import SERVICES
 
 _PAGE_KB = os.sysconf('SC_PAGE_SIZE') // 1024
+_SAME_START_S = 2.0
+_KTHREADD = 2  # the pid of the parent of the kernel's threads, as the kernel counts
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # its inode, the same on all kernels
 
 
@@ -56,8 +65,13 @@ def host_tasks() -> HostTasks:
 
 
 def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.Optional[str]) -> t.Tuple[Other, ...]:
-    """Whoever else can have died under this name: other instances, and other processes that bear it."""
-    host = _host.Host(instance.binary, [os.path.dirname(instance.dir)])
+    """Whoever else can have died under this name: other instances, and other processes that bear it.
+
+    Instances count that were recorded on this host, wherever they are, and also where they are gone since.
+    """
+    problems = []  # type: t.List[str]
+    recorded = _discovery.attempt(problems, 'records', lambda: _state.recorded(base, problems), [])
+    host = _host.Host(instance.binary, [os.path.dirname(instance.dir)], [(one.dir, one.binary) for one in recorded])
     same_name = [task for task in tasks.tasks
                  if task.pid not in own and task.comm == instance.binary[:COMM_BYTES]]
     exes = {process.pid: process.exe for process in host.table}
@@ -67,21 +81,23 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
             mine = [task for task in same_name if exes.get(task.pid) == other.executable]
             same_name = [task for task in same_name if task not in mine]
             found.append(_instance(other, mine, base))
-    return tuple(found + [_process(task, exes.get(task.pid)) for task in same_name])
+    unread = [Other('a recorded instance that cannot be read (%s)' % problem, None, None, None) for problem in problems]
+    return tuple(found + [_process(task, exes.get(task.pid)) for task in same_name] + unread)
 
 
 def _instance(other: Instance, tasks: t.Sequence[Task], base: t.Optional[str]) -> Other:
     past = tuple(_lives.lives_of_history(_lives.history(other, base)))
     if not tasks:
         uid, cgroup = (past[-1].uid, past[-1].cgroup) if past else (None, None)
-        return Other(other.id, None, uid, cgroup, past)
+        return Other(other.id, None, uid, cgroup, past, dir=other.dir)
     newest = max(tasks, key=lambda task: task.begin)
-    return Other(other.id, newest.begin, _uid_of(newest.pid), _lives.cgroup_of(newest.pid), past)
+    return Other(other.id, newest.begin, _uid_of(newest.pid), _lives.cgroup_of(newest.pid), past, newest.pid,
+                 other.dir)
 
 
 def _process(task: Task, exe: t.Optional[str]) -> Other:
     name = 'pid %d (%s)' % (task.pid, exe or task.comm)
-    return Other(name, task.begin, _uid_of(task.pid), _lives.cgroup_of(task.pid))
+    return Other(name, task.begin, _uid_of(task.pid), _lives.cgroup_of(task.pid), pid=task.pid)
 
 
 def _uid_of(pid: int) -> t.Optional[int]:
@@ -95,16 +111,31 @@ def subject(instance: Instance, candidates: t.Sequence[_selection.Candidate], ta
             pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int],
             history: t.Iterable[_state.Entry]) -> Subject:
     known = _lives.lives(candidates, history)
+    mine = tuple(task for task in tasks.tasks if any(_is_of(task, life) for life in known))  # zombies too
     uids = {life.uid for life in known} | {launch_uid}
-    own = {found.pid for found in candidates}
+    own = {found.pid for found in candidates} | {task.pid for task in mine}
     comm = os.fsencode(instance.binary)
     return Subject(comm, pid, frozenset(uid for uid in uids if uid is not None), known,
                    others(instance, own, tasks, base), is_contained())
 
 
+def _is_of(task: Task, life: Life) -> bool:
+    return task.pid == life.pid and abs(task.begin - life.begin) < _SAME_START_S
+
+
 def is_contained() -> bool:
-    """Whether we are in a PID namespace below the host's."""
+    """Whether the pids of /proc are others than those that the kernel and its log speak of.
+
+    Its own threads are processes of the first namespace alone: where they are seen, /proc shows the kernel's numbers,
+    whatever namespace this process is in.
+    """
     try:
-        return os.stat('/proc/self/ns/pid').st_ino != _FIRST_PID_NAMESPACE
+        if _procfs.is_kernel_thread(_procfs.read('/proc/%d/stat' % _KTHREADD)):
+            return False
+    except (OSError, ValueError, IndexError):
+        pass  # hidden, or not there
+    try:
+        is_own = os.readlink('/proc/self') == str(os.getpid())  # else it is the /proc of another namespace
+        return not is_own or os.stat('/proc/self/ns/pid').st_ino != _FIRST_PID_NAMESPACE
     except OSError:
         return False

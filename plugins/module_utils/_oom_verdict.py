@@ -11,11 +11,14 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _exit_codes, _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded, separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.excluded import spans_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import near
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     DOCKER,
     SYSTEMD,
-    Coverage,
     Event,
     Evidence,
     Life,
@@ -25,9 +28,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity im
     OTHER,
     OURS,
     Match,
-    Subject,
+    Seen,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
 
 CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
 _URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
@@ -64,41 +66,14 @@ _TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not 
 # What says that it died about then, or was started again after that.
 _SIGNS = (types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM) + _TRACES
 _OF_KERNEL = (types.KERNEL_KILL, types.KERNEL_INTENT, types.KERNEL_NO_KILL, types.KERNEL_SEGFAULT)
+_NAME_PROCESSES = _OF_KERNEL + (types.USERSPACE_KILL,)
 _KNOW_WRITER = ('journal', 'kmsg', 'dmesg')  # sources that tell who wrote a line
-_SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
 _GROUP_KILL_S = 5.0    # all of a group are killed within this
+_TICK_S = 0.5          # of the begin of a process
 _SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
-_END_SLACK_S = 60.0    # between the last record of a source and now
-
-
-class Counters(t.NamedTuple):
-    """``host``: kills of the kernel since the boot; ``group``: those in the instance's own memory group.
-
-    ``noted``: times since the boot with what ``host`` was then, oldest first.
-    """
-
-    booted: t.Optional[float] = None
-    host: t.Optional[int] = None
-    group: t.Optional[int] = None
-    evidence: t.Tuple[Evidence, ...] = ()
-    noted: t.Tuple[t.Tuple[float, int], ...] = ()
-
-
-class Case(t.NamedTuple):
-    """Everything that a verdict is made from.
-
-    ``killers``: killers in userspace that run on this host. ``given``: the log files that were asked for by name.
-    """
-
-    since: float
-    until: float
-    subject: Subject
-    events: t.Tuple[Event, ...]
-    coverage: t.Tuple[Coverage, ...]
-    counters: Counters = Counters()
-    killers: t.Tuple[str, ...] = ()
-    given: t.Tuple[str, ...] = ()
+_EXACT_S = 300.0       # what is known to that is a sign of one moment, and not of half a day
+_MINUTE_S = 60.0       # about a death in which other kills are named
 
 
 class Incident(t.NamedTuple):
@@ -126,68 +101,6 @@ def decide(case: Case) -> Decision:
     return _Judge(case).decide()
 
 
-# --- time
-
-
-def near(one: Event, other: Event, within: float = _SAME_DEATH_S) -> bool:
-    """Whether both can tell of the same moment."""
-    if one.time is None or other.time is None:
-        return one.time is None and other.time is None
-    return abs(one.time - other.time) <= one.uncertainty + other.uncertainty + within
-
-
-def _pids(event: Event) -> t.Set[int]:
-    return {pid for pid in (event.pid, event.tgid) if pid is not None}
-
-
-def differ(one: Event, other: Event) -> bool:
-    """Whether they tell of two processes: by their pids, or because its own log has both."""
-    pids, others = _pids(one), _pids(other)
-    numbers = {one.details.get('process'), other.details.get('process')} - {None}
-    return bool(pids and others and not pids & others) or len(numbers) > 1
-
-
-def is_same(one: Event, other: Event) -> bool:
-    """Whether they certainly tell of the end of one process; pids are used again."""
-    number = one.details.get('process')
-    if number is not None and number == other.details.get('process'):
-        return True
-    return bool(_pids(one) & _pids(other)) and near(one, other)
-
-
-def _slack(one: Event, other: Event) -> float:
-    """How far the times of one death may lie apart: what this collection did, it noted at once."""
-    is_ours = _is_own_doing(one) or _is_own_doing(other)
-    return _SAME_CLOCK_S if is_ours else _SAME_DEATH_S
-
-
-def _is_own_doing(event: Event) -> bool:
-    return any(row.source == _signals_sent.SOURCE for row in event.evidence)
-
-
-def _gap(one: Event, other: Event) -> float:
-    """Seconds between the times in which they can have been."""
-    if one.time is None or other.time is None:
-        return 0.0
-    return max(0.0, abs(one.time - other.time) - one.uncertainty - other.uncertainty)
-
-
-def covers(spans: t.Iterable[t.Tuple[float, float]], begin: float, end: float) -> bool:
-    """Whether the spans together leave no gap between begin and end."""
-    for first, last in sorted(spans):
-        if first <= begin:
-            begin = max(begin, last)
-    return begin >= end
-
-
-def _spans(coverage: t.Iterable[Coverage], services: bool = False) -> t.List[t.Tuple[float, float]]:
-    """What sources cover, without the gaps in what they have of the kernel, or of killers in userspace."""
-    return [span for entry in coverage if entry.readable and entry.begin is not None and entry.end is not None
-            for span in types.without_gaps(
-                (entry.begin, entry.end + _END_SLACK_S),
-                [gap for gap in entry.gaps if (gap.services if services else gap.kernel)])]
-
-
 # --- the judge
 
 
@@ -197,7 +110,18 @@ class _Judge:
         self.notes = []      # type: t.List[str]
         self.incidents = []  # type: t.List[Incident]
         self.others = []     # type: t.List[Event]
+        self.weak = []       # type: t.List[t.Tuple[Event, str, Match]]  # kills that need a death of their own
+        self.doubtful = []   # type: t.List[Event]  # kills that forbid to say that nothing was killed then
+        self.exclusion = excluded.Exclusion(case)
         self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
+        self.starts = separate.Starts(
+            separate.served(self.events) + tuple(_began(life) for life in self.subject.lives),
+            tuple((entry.begin, max(entry.end, case.until)) for entry in case.coverage  # a start would be its end
+                  if entry.source == 'running.log' and entry.readable
+                  and entry.begin is not None and entry.end is not None))
+        self.seen = Seen(self.starts, tuple(
+            event for event in self.events if event.kind in _NAME_PROCESSES
+            and _oom_identity.bears_name(event, self.subject)))
 
     def decide(self) -> Decision:
         self._remark()
@@ -232,8 +156,13 @@ class _Judge:
             if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
                     and _oom_identity.match(event, self.subject).answer != OTHER:
                 self.notes.append('Outside of the window: %s' % _quote(event))
+        for event in self._of_kind(types.STARTED):
+            if event.details.get('failed_line') is not None:
+                self.notes.append('A start ended by itself: %s. Its log says: %s' % (
+                    _exit_codes.explain(None, None, event.details['failed_line']).meaning,
+                    event.details['failed_line']))
         for event in self._of_kind(types.KERNEL_INTENT):
-            if _oom_identity.match(event, self.subject).answer == OURS:
+            if _oom_identity.match(event, self.subject, self.seen).answer == OURS:
                 self.notes.append('The kernel chose it, which is no kill: a child can have died for it: %s'
                                   % _quote(event))
 
@@ -246,7 +175,11 @@ class _Judge:
         for event in self._of_kind(types.USERSPACE_KILL):
             if not self._is_known(event):
                 is_told = event.details.get('killer') in (SYSTEMD, DOCKER)  # of a kill by the kernel
+                if is_told and not any(near(event, other) for other in kernel):
+                    self.doubtful.append(event)  # the kernel's log does not have it, so it may lack others
                 self._kill(event, CGROUP_OOM if is_told else USERSPACE_OOM, ())
+        for event, cause, found in self.weak:
+            self._weak_kill(event, cause, found)
 
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
@@ -261,19 +194,33 @@ class _Judge:
     def _is_known(self, event: Event) -> bool:
         """systemd tells of kills by the kernel too: then it is one death, and one more line for it."""
         for index, incident in enumerate(self.incidents):
-            if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid):
+            if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid) \
+                    and not self.starts.between_stamps(event, incident.event):
                 self.incidents[index] = incident._replace(traces=incident.traces + (event,))
                 return True
         return False
 
     def _kill(self, event: Event, cause: str, together: t.Sequence[Event]) -> None:
-        found = _oom_identity.match(event, self.subject)
-        nameless = event.comm is None and event.pid is None and event.cgroup is None
-        if found.answer == MAYBE and nameless and not self._has_trace(event):
-            found = found._replace(answer=OTHER)
+        found = _oom_identity.match(event, self.subject, self.seen)
         if found.answer == OTHER:
             self.others.append(event)
-            return
+        elif found.answer == MAYBE and (found.against or (event.comm is None and event.pid is None)):
+            self.weak.append((event, cause, found))
+        else:
+            self._ascribe(event, cause, found, together)
+
+    def _weak_kill(self, event: Event, cause: str, found: Match) -> None:
+        """A maybe that names nobody, or against which something speaks, needs a death that nothing better explains."""
+        if any(near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
+               for incident in self.incidents):
+            self.others.append(event)
+            self.doubtful.append(event)  # another death beside that one may be its
+        elif self._ended_then(event):
+            self._ascribe(event, cause, found, ())
+        else:
+            self._set_aside(event, found)
+
+    def _ascribe(self, event: Event, cause: str, found: Match, together: t.Sequence[Event]) -> None:
         doubts = self._doubts(event, found)
         sure = found.answer == OURS and event.time is not None and not doubts
         victims = tuple(other for other in together if _is_killed_with(event, other))
@@ -284,6 +231,21 @@ class _Judge:
         self.incidents.append(Incident(
             CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
             '; '.join([found.how] + doubts), found.candidates, victims=victims))
+
+    def _ended_then(self, event: Event) -> bool:
+        """Whether a death of this instance is known to some minutes, and can be this one."""
+        earliest = (event.time or 0.0) - event.uncertainty
+        later = [start for start in self.starts.events if (start.time or 0.0) >= earliest]
+        return any(near(event, trace) and trace.uncertainty <= _EXACT_S and not self.starts.between(event, trace)
+                   and (trace.kind == types.STARTED or not separate.differ(event, trace))
+                   for trace in self._of_kind(types.CLEAN_STOP, *_TRACES) + later)
+
+    def _set_aside(self, event: Event, found: Match) -> None:
+        """Not taken for this instance's, and not for another's: a death of which the time is not known can be it."""
+        self.others.append(event)
+        if not self._own_log_goes_on(event):
+            self.doubtful.append(event)
+            self.notes.append('A kill for memory that cannot be ascribed (%s): %s' % (found.how, _quote(event)))
 
     def _doubts(self, event: Event, found: Match) -> t.List[str]:
         """Why a line that names this instance is not enough."""
@@ -308,7 +270,7 @@ class _Judge:
         sources = ('journal',) if event.kind == types.USERSPACE_KILL else _KNOW_WRITER
         begin, end = event.time - event.uncertainty, event.time + event.uncertainty
         return next((entry.source for entry in self.case.coverage if entry.source in sources and entry.complete
-                     and covers(_spans([entry]), begin, end)), None)
+                     and separate.covers(spans_of([entry]), begin, end)), None)
 
     def _is_given(self, row: Evidence) -> bool:
         """With what it was rotated to."""
@@ -318,7 +280,7 @@ class _Judge:
         if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):
             return True
         return bool(self._ended(event)) or any(
-            event.time is not None and abs(life.begin - event.time) <= event.uncertainty + _SAME_DEATH_S
+            event.time is not None and abs(life.became - event.time) <= event.uncertainty + separate.SAME_DEATH_S
             for life in self.subject.lives)
 
     def _ended(self, event: Event) -> t.List[Life]:
@@ -334,13 +296,10 @@ class _Judge:
         """Whether its log was written before and after, and shows neither an end nor a start near that time."""
         own = [entry for entry in self.case.coverage if entry.source == 'running.log']
         at = event.time or 0.0
-        spans = any(begin <= at - event.uncertainty and at + event.uncertainty <= end - _END_SLACK_S
-                    for begin, end in _spans(own))
+        spans = any(begin <= at - event.uncertainty and at + event.uncertainty <= end - excluded.END_SLACK_S
+                    for begin, end in spans_of(own))
         return spans and not any(near(event, other) for other in self._of_kind(
             types.ABRUPT_END, types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM))
-
-    def _has_trace(self, event: Event) -> bool:
-        return any(near(event, trace) for trace in self._of_kind(types.CLEAN_STOP, *_TRACES))
 
     # --- deaths with another explanation
 
@@ -354,11 +313,13 @@ class _Judge:
         """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
         if all(event.details.get(name, True) for name in ('is_complete', 'has_dump', 'certain')):
             return True
-        return any(near(event, trace) and not differ(event, trace) for trace in self._of_kind(*_TRACES))
+        return any(near(event, trace) and not separate.differ(event, trace) for trace in self._of_kind(*_TRACES))
 
     def _may_be_of_us(self, event: Event) -> bool:
         if event.kind == types.KERNEL_SEGFAULT:
-            return _oom_identity.match(event, self.subject).answer == OURS
+            return _oom_identity.match(event, self.subject, self.seen).answer == OURS
+        if event.time is not None and event.time + event.uncertainty < (self.subject.known_since or 0.0):
+            return False  # nothing is known of this instance from before
         return not any(_oom_identity.alive_at(life, event) for life in self.subject.lives)
 
     def _belongs(self, event: Event, cause: str) -> bool:
@@ -374,16 +335,19 @@ class _Judge:
         if not known:
             return False
         best = min(known, key=lambda index: (not self._holds(self.incidents[index], event),
-                                             _gap(self.incidents[index].event, event),
-                                             abs((self.incidents[index].event.time or 0.0) - (event.time or 0.0))))
+                                             separate.distance(self.incidents[index].event, event)))
         self.incidents[best] = self.incidents[best]._replace(traces=self.incidents[best].traces + (event,))
         return True
 
     def _can_be(self, incident: Incident, event: Event) -> bool:
-        if any(differ(part, event) for part in (incident.event,) + incident.traces if not self._is_foreign(part)):
+        parts = (incident.event,) + incident.traces
+        if any(separate.differ(part, event) for part in parts if not self._is_foreign(part)):
             return False
-        slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else _slack(incident.event, event)
-        return near(incident.event, event, slack) or self._holds(incident, event)
+        if self._holds(incident, event):
+            return True
+        slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else separate.slack(incident.event, event)
+        return near(incident.event, event, slack) and not any(
+            self.starts.between(part, event) for part in parts if not separate.is_own_doing(part))
 
     def _is_foreign(self, event: Event) -> bool:
         """Whether its pids are those of the host, while the others are of this container."""
@@ -392,7 +356,7 @@ class _Judge:
     @staticmethod
     def _holds(incident: Incident, event: Event) -> bool:
         """Whether it already has something of the same process."""
-        return any(is_same(part, event) for part in (incident.event,) + incident.traces)
+        return any(separate.is_same(part, event) for part in (incident.event,) + incident.traces)
 
     # --- deaths without one
 
@@ -404,23 +368,23 @@ class _Judge:
             if not self._add_to(event, range(len(self.incidents))) and not is_anybodys:
                 self._unexplained(event)
 
-    def _distance(self, event: Event) -> float:
-        """Seconds to the nearest death that is known: who is nearest belongs to it, and another one does not."""
-        return min([_gap(incident.event, event) for incident in self.incidents] or [0.0])
+    def _distance(self, event: Event) -> t.Tuple[float, ...]:
+        """To the nearest death that is known: who is nearest belongs to it, and another one does not."""
+        return min([separate.distance(incident.event, event) for incident in self.incidents] or [(0.0, 0.0, 0.0)])
 
     def _unseen_ends(self) -> None:
         """Processes of the history that are gone without a line that says so."""
         ends = self._ends_of_lives()
         free = [incident for incident in self.incidents
-                if not any(_pids(incident.event) & _pids(end) for end in ends)]
+                if not any(separate.pids(incident.event) & separate.pids(end) for end in ends)]
         for end in ends:
-            if any(_pids(incident.event) & _pids(end) and near(end, incident.event, _SAME_CLOCK_S)
+            if any(separate.pids(incident.event) & separate.pids(end) and near(end, incident.event)
                    for incident in self.incidents):
                 continue
             fitting = [incident for incident in free
-                       if not differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)]
+                       if not separate.differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)]
             if fitting:  # one end each
-                free.remove(min(fitting, key=lambda incident: _gap(end, incident.event)))
+                free.remove(min(fitting, key=lambda incident: separate.gap(end, incident.event)))
             else:
                 self._unexplained(end)
 
@@ -428,8 +392,8 @@ class _Judge:
         """When the processes of the history that are gone can have ended, the first to end first."""
         lives, found = self.subject.lives, []
         for index, life in enumerate(lives):
-            end = lives[index + 1].begin if index + 1 < len(lives) else self.case.until
-            if life.running or end < self.case.since or life.last_seen > self.case.until:
+            end = lives[index + 1].became if index + 1 < len(lives) else self.case.until
+            if life.running or end < self.case.since or life.last_seen > self.case.until or self._has_failed(life):
                 continue
             begin = min(max(life.last_seen, self.case.since), end)
             middle, half = (begin + end) / 2, (end - begin) / 2
@@ -437,67 +401,35 @@ class _Judge:
                                True, {}, ()))
         return found
 
+    def _has_failed(self, life: Life) -> bool:
+        """Whether its log says why it ended in its start."""
+        return any(event.details.get('failed') and near(event, _began(life), _SAME_CLOCK_S)
+                   for event in self._of_kind(types.STARTED))
+
     def _unexplained(self, event: Event) -> None:
         middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
         begin = max(middle - event.uncertainty, self.case.since)
         end = min(middle + event.uncertainty, self.case.until)
-        why = self._why_not_excluded(begin, end)
-        cause = self._counted_cause(begin, end) if event.evidence else None
+        why = self.exclusion.why_not(begin, end) or self._doubt(begin, end)
+        scope = self.exclusion.counted_scope(begin, end) if event.evidence else None
+        verdict, cause = UNKNOWN, UNEXPLAINED
         if why is None:
-            verdict, cause, why = NO, UNEXPLAINED, 'it ended without a word, and nothing was killed for memory then'
-        elif cause is not None:
-            verdict, why = LIKELY, 'it ended without a word, and the kernel has counted a kill that no log shows'
-        else:
-            verdict, cause = UNKNOWN, UNEXPLAINED
-        self.incidents.append(Incident(verdict, cause, event, why))
+            verdict, why = NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
+        elif scope is not None:
+            verdict, cause = LIKELY, CGROUP_OOM if scope == types.CGROUP else GLOBAL_OOM
+            why = 'the kernel has counted a kill that no log shows'
+        self.incidents.append(Incident(verdict, cause, event, 'it ended without a word, and ' + why))
 
-    def _counted_cause(self, begin: float, end: float) -> t.Optional[str]:
-        """What a counter says of a time for which the kernel's log is lost."""
-        if covers(self._kernel_spans(), begin, end):
-            return None
-        if self.case.counters.group:
-            return CGROUP_OOM
-        return GLOBAL_OOM if self._uncounted(begin, end) else None
+    def _doubt(self, begin: float, end: float) -> t.Optional[str]:
+        """A kill of that time that can have been this death, or that the kernel's log should have and has not."""
+        found = self._of_time(self.doubtful, begin, end)
+        return 'a kill for memory of that time cannot be ascribed: %s' % _quote(found[0]) if found else None
 
-    def _uncounted(self, begin: float, end: float) -> bool:
-        """Whether the kernel has counted more kills from before ``begin`` until after ``end`` than its log shows."""
-        counts = self._counts()
-        if self.subject.is_contained or not counts or counts[0][0] > end:
-            return False
-        first = [count for count in counts if count[0] <= begin][-1:] or counts[:1]
-        last = [count for count in counts if count[0] >= end][:1] or counts[-1:]
-        logged = [event for event in self.case.events
-                  if event.kind == types.KERNEL_KILL and first[0][0] <= (event.time or 0.0) <= last[0][0]]
-        return last[0][1] - first[0][1] > len(logged)
-
-    def _counts(self) -> t.List[t.Tuple[float, int]]:
-        """What the kernel had counted at which times, from its boot on; none where it is not known."""
-        counters = self.case.counters
-        if counters.host is None or counters.booted is None:
-            return []
-        return [(counters.booted, 0)] + list(counters.noted) + [(max(self.case.until, counters.booted), counters.host)]
-
-    def _why_not_excluded(self, begin: float, end: float) -> t.Optional[str]:
-        """None where a kill for memory between begin and end would be known."""
-        if not covers(self._kernel_spans(), begin, end):
-            return self._gap(begin, end) or 'no source that would show a kill by the kernel covers that time'
-        if self.case.killers and not covers(_spans(self._of_services(), services=True), begin, end):
-            return '%s runs here, and no log that could be read shows what it killed then' % self.case.killers[0]
-        return None
-
-    def _gap(self, begin: float, end: float) -> t.Optional[str]:
-        """Why a source that covers that time does not tell of all of it."""
-        return next((gap.why for entry in self.case.coverage if entry.readable and entry.complete
-                     for gap in entry.gaps if gap.kernel and gap.begin <= end and begin <= gap.end), None)
-
-    def _kernel_spans(self) -> t.List[t.Tuple[float, float]]:
-        logs = _spans(entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat')
-        counts = self._counts()
-        logs += [(before[0], after[0]) for before, after in zip(counts, counts[1:]) if before[1] == after[1]]
-        return logs
-
-    def _of_services(self) -> t.List[Coverage]:
-        return [entry for entry in self.case.coverage if entry.source in SERVICE_LOGS]
+    @staticmethod
+    def _of_time(events: t.Iterable[Event], begin: float, end: float) -> t.List[Event]:
+        """Those that can have been between the two, or within a minute of it."""
+        return [event for event in events if event.time is None or (
+            event.time + event.uncertainty + _MINUTE_S >= begin and event.time - event.uncertainty - _MINUTE_S <= end)]
 
     # --- all together
 
@@ -511,7 +443,8 @@ class _Judge:
         if any(life.running and life.begin < self.case.since - 2.0 for life in self.subject.lives):
             self.notes.append('The process that runs now began before the window.')
             return NO, NOT_DEAD
-        why = self._why_not_excluded(self.case.since, self.case.until)
+        why = self.exclusion.why_not(self.case.since, self.case.until) or (
+            None if self.incidents else self._doubt(self.case.since, self.case.until))
         if why is not None and not self._all_ends_are_told():
             self.notes.append(why[0].upper() + why[1:] + '.')
             return UNKNOWN, UNEXPLAINED
@@ -523,10 +456,9 @@ class _Judge:
         """Whether the application's own log spans the window and explains the end of every process in it."""
         spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
                     if entry.source == 'running.log' and entry.readable)
-        return spans and 0 < len(self.incidents) >= len(self._of_kind(types.STARTED))
+        return spans and 0 < len(self.incidents) >= len(separate.served(self.events))
 
 
-SERVICE_LOGS = ('journal', 'syslog', 'messages')
 _LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),
            (ADMIN_KILL, ADMIN_STOP), (HOST_REBOOT, ADMIN_STOP)}
 _EXPLANATION = {
@@ -541,7 +473,7 @@ _EXPLANATION = {
 
 def _rank_of_evidence(event: Event) -> t.Tuple[bool, float]:
     """What this collection itself did comes first, as it knows the process; then by time."""
-    return not _is_own_doing(event), event.time or 0.0
+    return not separate.is_own_doing(event), event.time or 0.0
 
 
 def _quote(event: Event) -> str:
@@ -556,3 +488,8 @@ def _is_killed_with(event: Event, other: Event) -> bool:
     """Whether both died in one kill of a whole control group."""
     return (other is not event and bool(event.details.get('oom_group')) and bool(other.details.get('oom_group'))
             and event.details.get('oom_memcg') == other.details.get('oom_memcg') and near(event, other, _GROUP_KILL_S))
+
+
+def _began(life: Life) -> Event:
+    return Event(types.STARTED, life.became, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
+                 {}, ())

@@ -56,6 +56,11 @@ def parse_stat(data: bytes) -> Stat:
     return Stat(int(data[:left]), os.fsdecode(data[left + 1 : right]), rest[0].decode(), *numbers)
 
 
+def is_kernel_thread(data: bytes) -> bool:
+    """Whether /proc/PID/stat is that of a thread of the kernel (PF_KTHREAD)."""
+    return bool(int(data[data.rindex(b')') + 2 :].split()[6]) & 0x00200000)
+
+
 def parse_status(data: bytes) -> t.Dict[str, str]:
     """Parse /proc/PID/status into its fields, values stripped."""
     fields = {}

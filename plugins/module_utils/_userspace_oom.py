@@ -30,6 +30,7 @@ NEEDLES = (b'low memory', b'Low Memory', b'sending SIG', b'Sending SIG', b'illin
            b'container oom', b'code=killed', b'taking action', b'did not exit', b'for killing', b"Kill '")
 SERVICES = ('earlyoom', 'systemd-oomd', 'nohang', 'nohang-desktop', 'oomd', 'lmkd')  # units, and names of processes
 _ONE_KILL = 60.0  # seconds from the first line about a kill to the last one, and between logs
+_ONE_SENTENCE = 2.0  # seconds within which a killer repeats itself about one kill
 _KILL, _BEFORE, _AFTER, _DRY, _FAILED = 'kill', 'before', 'after', 'dry', 'failed'
 
 _TAGS = {EARLYOOM: (b'earlyoom',), SYSTEMD_OOMD: (b'systemd-oomd', b'systemd'), SYSTEMD: (b'systemd',),
@@ -210,7 +211,23 @@ def _is_same_kill(draft: _Draft, record: Record, line: RawLine) -> bool:
     named = any(groups.get(key) for key in ('pid', 'cgroup', 'unit', 'container'))
     alike = draft.killer == record.killer or {draft.killer, record.killer} == {SYSTEMD, SYSTEMD_OOMD}
     same_name = draft.comm is None or groups.get('comm') in (None, draft.comm)
-    return named and alike and same_name and draft.concerns(groups) and _is_close(draft, line)
+    return (named and alike and same_name and draft.concerns(groups) and _is_close(draft, line)
+            and not _repeats(draft, record, line))
+
+
+def _repeats(draft: _Draft, record: Record, line: RawLine) -> bool:
+    """Whether one log says the same sentence of a group again: that is another kill, however near."""
+    if record.groups.get('pid') or line.time is None:
+        return False
+    return any(said.time is not None and line.time - said.time > _ONE_SENTENCE and _is_alike(said, record)
+               and (said.evidence.source, said.evidence.file) == (line.evidence.source, line.evidence.file)
+               for said in draft.lines)
+
+
+def _is_alike(said: RawLine, record: Record) -> bool:
+    other = parse(_log_prefix.split_tag(_log_prefix.split(said.text)))
+    return other is not None and other.killer == record.killer and other.what == record.what and (
+        other.groups.keys() == record.groups.keys())
 
 
 def _is_close(draft: _Draft, line: RawLine) -> bool:

@@ -129,7 +129,7 @@ until:
   type: str
   sample: "2026-01-31T12:00:00+01:00"
 incidents:
-  description: The deaths of this instance in the window, in order. The last 20.
+  description: The deaths of this instance in the window, in order. The last 20 of RV(incident_count).
   returned: always
   type: list
   elements: dict
@@ -188,9 +188,13 @@ incidents:
       elements: dict
     evidence:
       description:
-        - The lines that tell of it, each with C(source), C(file), C(line), C(cursor) (of the journal) and C(text).
+        - The lines that tell of it, each with C(source), C(file), C(line), C(cursor) (of the journal) and C(text). The
+          first 20 of RV(incidents[].evidence_count).
       type: list
       elements: dict
+    evidence_count:
+      description: How many lines tell of it.
+      type: int
   sample:
     - verdict: confirmed
       cause: kernel_oom_cgroup
@@ -213,12 +217,24 @@ incidents:
           line: null
           cursor: seq=2207
           text: "Memory cgroup out of memory: Killed process 4711 (anqicms) total-vm:1048576kB, anon-rss:523112kB"
+      evidence_count: 1
+incident_count:
+  description: How many deaths there were in the window.
+  returned: always
+  type: int
+  sample: 1
 other_kills:
-  description: Kills for memory in the window that were not this instance's, as RV(incidents[].victims). The last 20.
+  description: Kills for memory in the window that were not this instance's, as RV(incidents[].victims). The last 20
+    of RV(other_kill_count).
   returned: always
   type: list
   elements: dict
   sample: []
+other_kill_count:
+  description: How many kills for memory in the window were not this instance's.
+  returned: always
+  type: int
+  sample: 0
 coverage:
   description:
     - What each source tells about. C(source), C(from), C(to), C(readable), C(complete) (it would have shown every kill
@@ -251,7 +267,9 @@ advice:
       Its control group reached its limit of 512 MiB, the host did not run out of memory. It had 510 MiB when it was
       killed. Raise the limit (MemoryMax= of the unit, --memory of the container), or lower what it takes.
 notes:
-  description: What is worth knowing and decides nothing, such as kills outside of the window.
+  description:
+    - What is worth knowing and decides nothing, such as kills outside of the window, and starts that ended by
+      themselves with the line of the log that says why.
   returned: always
   type: list
   elements: str

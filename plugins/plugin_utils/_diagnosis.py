@@ -126,6 +126,7 @@ def _seen(host: str, instance: Data, death: Data, log: Data, bundle: Data) -> Re
         'last_rss_kb': _resident(told.get('details') or {}),
         **{key: death.get(key) for key in ('summary', 'since', 'until')},
         **{key: death.get(key) or [] for key in _LISTS_OF_DEATH},
+        'incident_count': death.get('incident_count'),
         'log': _log(log, death),
         **{key: instance.get(key) or [] for key in ('restarts', 'supervisors', 'hazards')},
         'starts': _starts(instance, log, death),

@@ -119,7 +119,7 @@ def _happened(record: Data) -> t.Iterator[str]:
     deaths = record['incidents']
     if len(deaths) > 1:
         last = ', '.join(f'{_when(entry.get("time"))} {entry.get("cause")}' for entry in deaths[-_MOST:])
-        yield f'{len(deaths)} incidents in this time, the last: {last}'
+        yield f'{max(len(deaths), record.get("incident_count") or 0)} incidents in this time, the last: {last}'
 
 
 def _wrong(record: Data) -> t.Iterator[str]:

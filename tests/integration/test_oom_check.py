@@ -102,7 +102,7 @@ def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance
     assert check(shop, pid=pid)["verdict"] == "confirmed"
     found = check(shop)
     assert found["verdict"] in ("confirmed", "likely"), found
-    assert found["incidents"][-1]["pid"] == pid
+    assert pid in [incident["pid"] for incident in found["incidents"]], "others may be killed on this machine"
 
 
 @kernel

@@ -92,9 +92,15 @@ def crash(text: str) -> None:
               f"\t{_SOURCE}provider/task.go:64 +0x1d2\n")
 
 
-def quit_dump() -> None:
-    """What the Go runtime prints on SIGQUIT when nobody handles it."""
-    _write(2, "SIGQUIT: quit\nPC=0x46d5c1 m=0 sigcode=0\n\ngoroutine 0 [idle]:\nruntime.futex()\n"
+def no_memory(size: int, used: int) -> None:
+    """What the Go runtime prints when it is not given the memory that it asks for."""
+    _write(2, f"runtime: out of memory: cannot allocate {size}-byte block ({used} in use)\nfatal error: out of memory\n"
+              f"\ngoroutine 1 [running]:\nruntime.throw()\n\truntime/panic.go:1047 +0x5d\n")
+
+
+def signal_dump(said: str) -> None:
+    """What the Go runtime prints when a signal ends it that nobody handles."""
+    _write(2, f"{said}\nPC=0x46d5c1 m=0 sigcode=0\n\ngoroutine 0 [idle]:\nruntime.futex()\n"
               "\truntime/sys_linux_amd64.s:557 +0x21\n\ngoroutine 1 [select]:\nmain.main()\n\tmain/main.go:24 +0x85\n")
 
 

@@ -20,6 +20,9 @@ from standin.server import Handler, Server
 from standin.settings import complete_file
 
 _NAMES = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupt", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
+_FATAL = {signal.SIGABRT: "SIGABRT: abort", signal.SIGSEGV: "SIGSEGV: segmentation violation",
+          signal.SIGBUS: "SIGBUS: bus error", signal.SIGFPE: "SIGFPE: floating-point exception",
+          signal.SIGILL: "SIGILL: illegal instruction"}
 _BOOTED, _RESTART = 200, 201  # events beside the signal numbers
 _VERSION_MARK = b"\nanqicms stand-in "  # written by freeze.py
 _END_BYTES = 4096
@@ -54,7 +57,7 @@ class Application:
         """Does not return."""
         behaviour = self.program.behaviour
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        _catch(signal.SIGQUIT)
+        _catch(signal.SIGQUIT, *_FATAL)
         if behaviour.on_signal != OLD:
             _catch(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
             kill_others(behaviour.kill_at_start, self.program.exe, self.program.bundle)
@@ -68,6 +71,9 @@ class Application:
             self._on_booted()
         elif event == _RESTART:
             self._on_restart()
+        elif event in _FATAL:
+            log.signal_dump(_FATAL[signal.Signals(event)])
+            os._exit(2)
         elif event in _NAMES:
             self._on_signal(signal.Signals(event))
 
@@ -92,7 +98,7 @@ class Application:
 
     def _on_old_signal(self, number: signal.Signals) -> None:
         if number == signal.SIGQUIT:
-            log.quit_dump()
+            log.signal_dump("SIGQUIT: quit")
             os._exit(2)
         if self._server and not self.program.knobs.ignore_sigterm:
             self._server.close_port()

@@ -235,10 +235,21 @@ def slow_answer(request: Request) -> Response | None:
     if request.path == "/stream":
         return Response(content_type="text/plain", stream=_parts(milliseconds))
     if request.path == "/eat":
-        for _unused in range(int(request.query.get("mb") or 0)):
-            _EATEN.append(b"\1" * (1 << 20))
+        _eat(int(request.query.get("mb") or 0))
         return Response(body=b"eaten\n", content_type="text/plain")
     return None
+
+
+def _eat(megabytes: int) -> None:
+    """Where it is not given so much, it ends as the Go runtime does."""
+    try:
+        for _unused in range(megabytes):
+            _EATEN.append(b"\1" * (1 << 20))
+    except MemoryError:
+        used = len(_EATEN) << 20
+        _EATEN.clear()  # to be able to speak
+        log.no_memory(1 << 20, used)
+        os._exit(2)
 
 
 def _parts(milliseconds: int) -> Iterator[bytes]:

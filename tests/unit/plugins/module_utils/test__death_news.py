@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_news as news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_oom, _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     Coverage,
     Event,
@@ -18,7 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
     RawLine,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case, Counters, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Incident
 
 T = 1000000.0
 

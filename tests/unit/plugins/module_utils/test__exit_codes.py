@@ -55,9 +55,11 @@ LINES = [
     ("Failed To Connect Database:  Error 1146: Table 'shop.settings' doesn't exist", 255, "answered with an error"),
     ("[ERRO] 连接数据库失败 Error 1114 (HY000): The table 'archives' is full", 255, "answered with an error"),
     ("fatal error: runtime: out of memory", 2, "could not get memory"),
+    ("nohup: failed to run command './anqicms': Text file busy", 126, "open for writing by another process"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
     ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
-    ("SIGSEGV: segmentation violation", 2, "a signal made the Go runtime end"),
+    ("SIGSEGV: segmentation violation", 2, "a fault of the program"),
+    ("SIGBUS: bus error", 2, "a fault of the program"),
     ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
 ]
 
@@ -79,6 +81,29 @@ def test_what_is_worth_another_try(error: str, passes: bool) -> None:
     """An answer of the server is the same a second later: in an upgrade that would be waited for to the deadline."""
     log = "/www/shop/\nFailed To Connect Database:  %s\n" % error
     assert _exit_codes.explain(255, "2.5.3", log).passes is passes
+
+
+@pytest.mark.parametrize("log, meaning, line", [
+    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "the last line of its log says why",
+     "something new"),
+    ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
+    ("", "port in use, invalid config.json", None),
+])
+def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
+    log: str, meaning: str, line: t.Optional[str]
+) -> None:
+    found = _exit_codes.explain(255, "3.5.8", log)
+    assert meaning in found.meaning
+    assert found.line == line
+
+
+@pytest.mark.parametrize("number, advice", [
+    (11, "the line of the kernel's log"), (7, "the line of the kernel's log"), (8, "report it"), (4, "report it"),
+    (15, "Find out who sent it"), (6, "Find out who sent it"), (25, "ulimit -f"), (99, "Find out who sent it")])
+def test_nobody_has_sent_a_segmentation_fault(number: int, advice: str) -> None:
+    assert advice in _exit_codes.explain(-number, "3.5.8", "").advice
+    for name in ("SEGV: segmentation violation", "BUS: bus error", "FPE: floating-point exception"):
+        assert "who sent" not in _exit_codes.explain(2, "3.5.8", "SIG%s\nPC=0x0\n" % name).advice
 
 
 def test_a_kill_is_a_kill_whatever_the_log_says() -> None:

@@ -297,3 +297,27 @@ def test_no_line_makes_another_victim(seed: int, kills: int) -> None:
     found = of(*texts)
     assert [event.pid for event in found] == sorted(named)
     assert {event.tgid for event in found} == {None}
+
+
+ROW = '[%7d]  1000 %5d   203101   163780  1433600        0             0 %s'
+
+
+@pytest.mark.parametrize('rows, same', [
+    ([(5, 5, 'anqicms')], None),
+    ([(5, 5, 'anqicms'), (6, 5, 'anqicms')], None),  # a thread
+    ([(5, 5, 'anqicms'), (8, 8, 'anqicms'), (9, 9, 'mysqld')], [8]),
+    ([(8, 8, 'anqicms'), (7, 7, 'anqicms')], [7, 8]),
+])
+def test_others_of_the_name_in_the_table_of_tasks(
+    rows: t.List[t.Tuple[int, int, str]], same: t.Optional[t.List[int]]
+) -> None:
+    event = one(*[ROW % row for row in rows], 'Out of memory: Killed process 5 (anqicms)' + SIZES)
+    assert event.details.get('same_name') == same
+
+
+def test_the_one_that_was_chosen_is_another_of_the_name() -> None:
+    intent, killed = 'Out of memory: Kill process 4 (%s) score 68 or sacrifice child', 'Killed process 5 (anqicms)'
+    found = {event.pid: event for event in of(intent % 'anqicms', killed + SIZES)}
+    assert found[5].details['same_name'] == [4]
+    found = {event.pid: event for event in of(intent % 'nginx', killed + SIZES)}
+    assert 'same_name' not in found[5].details

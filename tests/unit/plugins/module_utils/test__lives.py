@@ -52,3 +52,10 @@ def test_entries_that_cannot_be_read_are_left_out(broken: t.Dict[str, t.Any]) ->
     ({'': '/a'}, '/a'), ({'': '/a', 'memory': '/b'}, '/b'), ({'cpu,memory': '/c', 'pids': '/d'}, '/c'), ({}, None)])
 def test_the_group_whose_limit_counts(cgroups: t.Dict[str, str], path: t.Optional[str]) -> None:
     assert _lives.memory_cgroup(cgroups) == path
+
+
+def test_a_child_that_was_parked_became_the_instance_at_the_stop_of_the_one_before() -> None:
+    lives = _lives.lives_of_history([entry(5, 'a', 100, 200), entry(7, 'a', 500, 600), entry(9, 'a', 700, 800)])
+    found = _lives.after_stops(lives, [(5, 1e6 + 520), (9, 1e6 + 710), (77, 1e6 + 650)])
+    assert [(life.pid, life.begin - 1e6, life.became - 1e6) for life in found] == [
+        (5, 100, 100), (7, 500, 520), (9, 700, 700)]

@@ -61,6 +61,18 @@ def test_a_limit_of_the_runtime_that_is_set_is_not_asked_for() -> None:
     assert 'GOMEMLIMIT' not in said('kernel_oom_global', gomemlimit='400MiB')
 
 
+@pytest.mark.parametrize('set_to', ['300MiB', '1048576', 'x' * 999, '9' * 99 + 'GiB', '１MiB'])
+def test_a_limit_of_the_runtime_that_fits_or_is_odd_is_left_alone(set_to: str) -> None:
+    assert 'GOMEMLIMIT' not in said('kernel_oom_cgroup', limit=500 * MIB, gomemlimit=set_to)
+
+
+@pytest.mark.parametrize('cause, others, is_told', [
+    ('unexplained', 2, True), ('unexplained', 0, False), ('kernel_oom_global', 2, False)])
+def test_all_instances_of_a_host_ended_together(cause: str, others: int, is_told: bool) -> None:
+    text = said(cause, _oom_verdict.VERDICTS[cause][0], ended_together=others, name='anqicms')
+    assert ('pkill -9 anqicms' in text) is is_told
+
+
 def test_three_kills() -> None:
     assert 'killed 3 times' in said('kernel_oom_global', kills=3)
     assert 'times' not in said('kernel_oom_global', kills=2)
@@ -72,9 +84,11 @@ def test_what_to_grant_is_told_when_nothing_is_known() -> None:
     assert 'run it as root' not in said('unexplained', 'no', unreadable=grant)
 
 
-@pytest.mark.parametrize('cause', sorted(set(_oom_verdict.VERDICTS) - {'not_dead'}))
-def test_there_is_advice_for_each_cause(cause: str) -> None:
-    assert said(cause, _oom_verdict.VERDICTS[cause][0])
+@pytest.mark.parametrize('cause, verdict', [
+    (cause, verdict) for cause in sorted(set(_oom_verdict.VERDICTS) - {'not_dead'})
+    for verdict in _oom_verdict.VERDICTS[cause]])
+def test_there_is_advice_for_each_cause_and_verdict(cause: str, verdict: str) -> None:
+    assert said(cause, verdict)
 
 
 @pytest.mark.parametrize('cause, figures, words', [
@@ -82,9 +96,15 @@ def test_there_is_advice_for_each_cause(cause: str) -> None:
     ('go_runtime_oom', dict(limit=512 * MIB, address_space=4096 * MIB), 'to about 409MiB'),
     ('go_runtime_oom', dict(host_memory=1000 * MIB), 'to about 800MiB'),
     ('go_runtime_oom', {}, 'below the limit'),
-    ('kernel_oom_global', dict(host_memory=1000 * MIB, address_space=100 * MIB), 'to about 800MiB'),
+    ('kernel_oom_global', dict(host_memory=1000 * MIB, address_space=100 * MIB), 'to about 50MiB (its address space'),
+    ('kernel_oom_global', dict(host_memory=1000 * MIB, limit=500 * MIB), 'to about 400MiB (its control group may'),
+    ('kernel_oom_global', dict(host_memory=1000 * MIB, limit=9000 * MIB), 'to about 800MiB (the host has'),
+    ('kernel_oom_cgroup', dict(host_memory=9000 * MIB, rss=200 * MIB), 'to about 160MiB (it was killed with'),
+    ('kernel_oom_cgroup', dict(host_memory=9000 * MIB), 'below the limit'),
+    ('kernel_oom_cgroup', dict(limit=500 * MIB, gomemlimit='1GiB'), 'GOMEMLIMIT is 1GiB in its environment, which'),
+    ('kernel_oom_cgroup', dict(limit=500 * MIB, gomemlimit='off'), 'Lower it to about 400MiB'),
 ])
-def test_a_limit_of_the_address_space_counts_where_the_runtime_ran_into_it(
+def test_the_limit_for_the_runtime_is_within_what_the_process_may_have(
     cause: str, figures: t.Dict[str, t.Any], words: str
 ) -> None:
     assert words in said(cause, **figures)
