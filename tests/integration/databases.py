@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tools"), str(HERE.parent / "fleet")]
 
 import paths
+from instance import Instance
 from mariadb import MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))
@@ -30,6 +31,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import c
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Target
 
 USER, PASSWORD = "shop", "pa\"ss'w#r\\d; ü $1 `x` %s"
+SECRET = "eight-rights-only-1"  # the password of the user of an instance
 TEXTS = ("标题 \U0001f600", "quote ' and \" and \\ and \x00 zero", "line\r\nbreak\ttab", "-- Dump completed", "\\! id")
 
 
@@ -59,6 +61,13 @@ def make_shop(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD
            + ",".join(f"({n + 1}, REPEAT(x'{text}', {n * 20}))" for n, text in texts), name)
     db.run("DELETE FROM archives WHERE id > 198", name)  # its next id stays 201
     db.run("UPDATE archives SET deleted_at = NOW() WHERE id < 4", name)
+
+
+def configure(instance: Instance, **mysql: Any) -> None:
+    path = instance.dir / "config.json"
+    values = json.loads(path.read_text())
+    values["mysql"].update(mysql)
+    path.write_text(json.dumps(values))
 
 
 def login(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD) -> client.Login:
@@ -171,7 +180,7 @@ class _AtStatement:
 
     def step(self, name: str, first: Any = lambda: None) -> None:
         self.count += 1
-        print(self.count, name.split()[0], flush=True)
+        print(self.count, name.split(maxsplit=1)[0], flush=True)
         if self.count == self.at:
             first()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -46,6 +46,7 @@ _DUMPS, _KEPT_DUMPS = 'dumps', 3
 _PER_SECOND = 140e6   # bytes of data that a client dumps; seen with 20,000 and with 200,000 articles
 _LOADED_PER_SECOND = 35e6
 _COPIED_PER_SECOND = 50e6
+_LOOK_S = 600.0
 _RENAMED_S = 0.2      # all tables, and the drop of those aside
 
 
@@ -261,8 +262,10 @@ def _plan_of_restore(context: Context, params: Params) -> Result:
                                                                if not name.startswith(facts.PREFIX)}))
         ready = _with_shadows(context, databases.opened, seen, directory, manifests)
         for manifest in manifests:
-            if manifest.key not in ready or manifest.file:
+            if manifest.file:
                 _refuse_other_file(directory, manifest)
+            elif manifest.key not in ready:
+                _refuse_used_up(directory, manifest, databases.opened, seen)
         loaded = [(one, found) for one, found in zip(databases.opened, seen) if one.schema.key not in ready]
         notes = _refuse_full_server([one for one, _found in loaded], [found for _one, found in loaded])
     seconds = sum(found.data_bytes for _one, found in loaded) / _LOADED_PER_SECOND + _RENAMED_S * len(ready)
@@ -281,9 +284,6 @@ def _with_shadows(context: Context, opened: t.Sequence[Opened], seen: t.Sequence
 
 
 def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
-    if not manifest.file:
-        raise LifecycleError('The shadow tables of %s that were made for %s are not there any more. Nothing was done. '
-                             'Restore this database from a backup.' % (manifest.database, directory))
     path = os.path.join(directory, manifest.file)
     try:
         same = os.stat(path).st_size == manifest.bytes and manifest.sha256 in (None, dump.hash_of(path))
@@ -292,6 +292,16 @@ def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
     if not same:
         raise LifecycleError('The dump %s is not the one that was taken: its size or its hash differs. Nothing was '
                              'done.' % path)
+
+
+def _refuse_used_up(directory: str, manifest: dump.Manifest, opened: t.Sequence[Opened],
+                    seen: t.Sequence[facts.Inspected]) -> None:
+    """LifecycleError where the copies are gone, unless the database is what it was then."""
+    for one, found in zip(opened, seen):
+        if one.schema.key == manifest.key and restore.is_same(one.session, found, manifest.tables or {}, _LOOK_S):
+            return
+    raise LifecycleError('The shadow tables of %s that were made for %s are not there any more. Nothing was done. '
+                         'Restore this database from a backup.' % (manifest.database, directory))
 
 
 def _plan_migrated(context: Context, params: Params) -> Result:

@@ -77,6 +77,8 @@ def to_json(manifest: Manifest) -> bytes:
     values = dict(manifest._asdict(), format=FORMAT, site_settings=dict(manifest.site_settings))
     if manifest.content is not None:
         values['content'] = dict(manifest.content._asdict())
+    if not manifest.shadow:  # earlier releases know these manifests
+        del values['shadow']
     return json.dumps(values, sort_keys=True).encode('utf-8')
 
 

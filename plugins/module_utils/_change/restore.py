@@ -205,7 +205,7 @@ def restore(session: client.Session, directory: str, manifest: dump.Manifest, jo
     strays = end_strays(session, progress=progress)
     seen = facts.look(session)
     _refuse(session, seen)
-    if manifest.tables is not None and _is_same(session, seen, manifest.tables, limit):
+    if manifest.tables is not None and is_same(session, seen, manifest.tables, limit):
         return dict(changed=repaired != 'nothing', restored=False, recovered=repaired, strays=strays)
     way = _by_renaming if shadows and all_there(seen, manifest) else _by_loading
     way(_Work(session, directory, manifest, journal, until, progress), seen)
@@ -288,7 +288,8 @@ def _refuse(session: client.Session, seen: facts.Inspected) -> None:
             session.login.shown, '; '.join(found)))
 
 
-def _is_same(session: client.Session, seen: facts.Inspected, tables: facts.Recorded, limit: float) -> bool:
+def is_same(session: client.Session, seen: facts.Inspected, tables: facts.Recorded, limit: float) -> bool:
+    """Whether a database is what was recorded already."""
     return seen.names == sorted(tables) and not differences(tables, facts.record(session, seen, limit))
 
 
