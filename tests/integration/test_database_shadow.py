@@ -103,7 +103,7 @@ def test_copying_is_repaired_from_every_point(
     ended = databases.dying_at_statement(db, name, place, 0, "copy")
     found = points(ended.stdout)
     assert ended.returncode == 0 and found.count("CREATE") == found.count("INSERT") == len(before), ended.stdout
-    assert found[0] == "record" and found[-1] == "manifest" and "ALTER" in found
+    assert found[0] == "record" and found[-2:] == ["manifest", "record"] and "ALTER" in found
     first_and_last = {found.index(one) for one in found} | {len(found) - 1 - found[::-1].index(one) for one in found}
     for at in range(1, len(found) + 1) if every else sorted(one + 1 for one in first_and_last):
         shadow.drop(session, databases.record(place))
@@ -111,7 +111,7 @@ def test_copying_is_repaired_from_every_point(
         assert databases.dying_at_statement(db, name, place, at, "copy").returncode == -signal.SIGKILL
         assert without_copies(databases.state(db, name)) == before, at
         assert shadow.unknown(facts.look(session), databases.record(place).read()) == [], at
-        assert dump.sites_in(str(place)) == [], at
+        assert dump.sites_in(str(place)) == ([1] if at == len(found) else []), at
     shadow.drop(session, databases.record(place))
     assert databases.state(db, name) == before and databases.record(place).read() is None
     databases.copied(session, place)

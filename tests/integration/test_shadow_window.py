@@ -109,7 +109,7 @@ def test_new_copies_do_not_cost_the_ones_before(shop: Make, db: MariaDB) -> None
     records(instance)[0].write_text(json.dumps(dict(json.loads(records(instance)[0].read_text()), directory=kept)))
     db.run("DELETE FROM archives", instance.database)
     planned = call(instance, "dumped", check=True, method="shadow")
-    assert any("pack them before" in note for note in planned["notes"])
+    assert any("become a file first" in note for note in planned["notes"])
     second = call(instance, "dumped", method="shadow")["directory"]
     assert call(instance, "restored", path=kept)["databases"][0]["restored"]
     assert without_copies(databases.state(db, instance.database)) == before and copies(db, instance.database)
@@ -138,6 +138,16 @@ def test_a_failure_before_any_change_drops_the_copies(shop: Make, db: MariaDB) -
     before = databases.state(db, instance.database)
     assert windows.run(instance, [*STEPS, FAILS])["outcome"] == "rolled_back"
     assert databases.state(db, instance.database) == before and records(instance) == []
+
+
+def test_a_manifest_that_is_gone_is_no_half_copy(shop: Make, db: MariaDB, place: Path) -> None:
+    """The database was changed since: nothing is dropped, and the old version is not started on it."""
+    instance = shop(start=True)
+    state = Path(windows.context_of(instance).state.path)
+    remove = {"command": {"argv": ["sh", "-c", f"rm {state}/runs/*/database/site-1.json"]}}
+    result = windows.run(instance, [*STEPS, destroying(db, instance, place), remove, FAILS])
+    assert result["outcome"] == "failed" and "manifest of the shadow tables of site 1 is gone" in result["msg"], result
+    assert "_als1_admins" in copies(db, instance.database) and windows.runs(instance) == 0
 
 
 def killed_in(patch: pytest.MonkeyPatch, killer: windows.Killer, word: str, most: int) -> None:

@@ -130,8 +130,7 @@ def _plan_dumped(context: Context, params: Params) -> Result:
         notes: t.List[str] = []
         for one, found in zip(databases.opened, seen):
             notes += _refuse_unfit(context, one, found)
-            if shadows:
-                notes += _notes_of_shadows(context, one, found)
+            notes += _notes_of_shadows(context, one, found, shadows)
             dump.trial(one.session)
         size = sum(found.data_bytes for found in seen)
         if not shadows:
@@ -150,13 +149,14 @@ def _plan_dumped(context: Context, params: Params) -> Result:
         databases=[_foreseen(one, found) for one, found in zip(databases.opened, seen)])
 
 
-def _notes_of_shadows(context: Context, one: Opened, seen: facts.Inspected) -> t.List[str]:
-    found = shadow.ask_notes(one.session, seen)
+def _notes_of_shadows(context: Context, one: Opened, seen: facts.Inspected, shadows: bool) -> t.List[str]:
+    found = shadow.ask_notes(one.session, seen) if shadows else []
     made = _record(context, one).read()
     manifest = shadow.manifest_that_stands(made, one.schema.site)
-    if manifest is not None and not manifest.file:
-        found.append('the shadow tables of the dump in %s are written into a file there first, while the instance is '
-                     'down: pack them before (state packed)' % present(made).directory)
+    if manifest is not None and restore.all_there(seen, manifest):
+        more = ', and become a file first, while the instance is down' if shadows else ''
+        found.append('shadow tables of the dump in %s stand in it%s: state packed makes a file of them and drops '
+                     'them' % (present(made).directory, more))
     return ['%s: %s' % (one.name, note) for note in found]
 
 
@@ -418,6 +418,9 @@ def _run_dumped(context: Context, params: Params) -> Result:
     _remove_old(context)
     if not online and not shadows:
         _record_dumps(context, directory, databases, params)
+    if shadows:
+        notes.append('the shadow tables stay in %s until they are restored or packed (state packed)' % ', '.join(
+            one.database for one in manifests))
     return dict(changed=True, directory=directory, online=online, notes=notes,
                 databases=[_shown(one) for one in manifests])
 
@@ -611,7 +614,7 @@ def _run_packed(context: Context, params: Params) -> Result:
     if directory is None:
         raise LifecycleError('There is no dump to compress. Nothing was done. Give the directory of one as path.')
     before = [dump.read(directory, site) for site in dump.sites_in(directory)]
-    running = context.look() is not None
+    running = any(one.shadow for one in before) and context.look() is not None
     files_of_shadows(context, directory, params['client_dir'], context.time_left(params['timeout']))
     drop_shadows(context, directory, params['client_dir'], [one.site for one in before if one.shadow], running)
     after = [dump.pack(directory, one.site, params['compression'], context.progress) for one in before]
@@ -639,7 +642,7 @@ def drop_shadows(context: Context, directory: str, client_dir: t.Optional[str], 
 def _with_copies_of(context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int],
                     ) -> t.Iterator[Opened]:
     """Nothing is asked where this instance knows of no copies that are this dump."""
-    if not sites or not shadow.any_of(context.state.path, directory):
+    if not sites or not shadow.all_of(context.state.path, directory):
         return
     with Databases(context, any(site != 1 for site in sites), client_dir) as databases:
         for one in databases.opened:
@@ -680,17 +683,29 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 
     NotYet while a database cannot be connected to: it may come back.
     """
-    whole = dump.sites_in(change['directory'])
-    sites = [site for site in change['sites'] if site in whole or change.get('method') != shadow.METHOD]
+    shadows = change.get('method') == shadow.METHOD
+    sites = _whole(context, change) if shadows else change['sites']
     done: Result = dict(changed=False, directory=change['directory'], databases=[])
     try:
         if sites:
             done = restore_all(context, change['directory'], sites, change.get('client_dir'),
                                context.time_left(SPEC['timeout']['default']))
-        if change.get('method') == shadow.METHOD:
+        if shadows:
             drop_shadows(context, change['directory'], change.get('client_dir'), change['sites'])
         return done
     except client.DatabaseError as exc:
         if exc.kind == 'cannot_connect':
             raise NotYet(exc.msg, **exc.result) from exc
         raise
+
+
+def _whole(context: Context, change: t.Mapping[str, t.Any]) -> t.List[int]:
+    """The sites whose shadow tables were complete: before that nothing had been changed. LifecycleError."""
+    found = dump.sites_in(change['directory'])
+    lost = [made.site for made in shadow.all_of(context.state.path, change['directory'])
+            if made.whole and made.site not in found]
+    if lost:
+        raise LifecycleError('The manifest of the shadow tables of site %d is gone from %s. The database was left as '
+                             'it is, with them. Compare them with the tables, then rename them by hand.' % (
+                                 lost[0], change['directory']))
+    return [site for site in change['sites'] if site in found]

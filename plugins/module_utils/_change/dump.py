@@ -294,6 +294,12 @@ def write(directory: str, manifest: Manifest) -> None:
     _state.write_atomic(os.path.join(directory, manifest_name(manifest.site)), to_json(manifest))
 
 
+def forget(directory: str, site: int) -> None:
+    """A dump that was not taken has no manifest."""
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(directory, manifest_name(site)))
+
+
 def flush(directory: str) -> None:
     """The names of the dumps are on the disk, too. LifecycleError."""
     try:

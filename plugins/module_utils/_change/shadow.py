@@ -33,10 +33,15 @@ Progress = t.Callable[[str], None]
 
 
 class Made(t.NamedTuple):
-    """Whose copies stand in a database. ``directory``: of the dump that they are. ``names``: of the originals."""
+    """Whose copies stand in a database. ``directory``: of the dump that they are. ``names``: of the originals.
+
+    ``whole``: all were made and proved, and the dump has its manifest.
+    """
 
     directory: str
     names: t.List[str]
+    site: int = 1
+    whole: bool = False
 
 
 class Record:
@@ -52,7 +57,8 @@ class Record:
             return None
         try:
             values = _json.load(data)
-            return Made(str(values['directory']), [str(one) for one in values['names']])
+            return Made(str(values['directory']), [str(one) for one in values['names']], int(values['site']),
+                        values['whole'] is True)
         except (ValueError, LookupError, TypeError) as exc:
             raise LifecycleError('%s is not believed: %s. Nothing was done. Look at the tables %s of the database, '
                                  'then remove both.' % (self.path, exc, facts.SHADOW + '...')) from exc
@@ -130,7 +136,8 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
     """
     session, until, began = wanted.session, time.monotonic() + limit, time.time()
     recording = dump.Recording(wanted, limit)
-    record.write(Made(wanted.directory, wanted.seen.names))
+    made = Made(wanted.directory, wanted.seen.names, wanted.site)
+    record.write(made)
     try:
         recording.start()
         _copy(wanted, until, progress)
@@ -144,8 +151,10 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
                 session.login.shown, facts.listing(texts, 4)))
         manifest = dump.manifest_of(wanted, recording, began)._replace(shadow=True)
         dump.write(wanted.directory, manifest)
+        record.write(made._replace(whole=True))
         return manifest
     except (LifecycleError, OSError) as exc:
+        dump.forget(wanted.directory, wanted.site)
         if recording.ident is not None:
             recording.join(_JOIN_S)  # it uses the same session
         _drop_after(exc, session, record, progress)
@@ -213,10 +222,12 @@ def is_of(record: Record, directory: str) -> bool:
     return made is not None and os.path.realpath(made.directory) == os.path.realpath(directory)
 
 
-def any_of(state: str, directory: str) -> bool:
-    """Whether any record in the state of an instance is of the dump in a directory. LifecycleError."""
-    names = os.listdir(state) if os.path.isdir(state) else []
-    return any(is_of(Record(os.path.join(state, one)), directory) for one in names if _FILE.match(one))
+def all_of(state: str, directory: str) -> t.List[Made]:
+    """The copies, in all databases of an instance, that are the dump in a directory. LifecycleError."""
+    names = sorted(os.listdir(state)) if os.path.isdir(state) else []
+    records = [Record(os.path.join(state, one)) for one in names if _FILE.match(one)]
+    found = [one.read() for one in records if is_of(one, directory)]
+    return [one for one in found if one is not None]
 
 
 def into_file(session: client.Session, directory: str, manifest: dump.Manifest, limit: float,

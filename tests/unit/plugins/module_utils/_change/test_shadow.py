@@ -74,10 +74,11 @@ def test_a_manifest_without_a_file() -> None:
 
 def test_records(tmp_path: t.Any) -> None:
     record = shadow.record_of(str(tmp_path), '127.0.0.1:3306/shop')
-    assert record.read() is None and not shadow.any_of(str(tmp_path), '/d') and not shadow.any_of('/not/there', '/d')
-    record.write(shadow.Made(str(tmp_path / 'd'), ['a', 'b']))
-    assert record.read() == shadow.Made(str(tmp_path / 'd'), ['a', 'b'])
-    assert shadow.any_of(str(tmp_path), str(tmp_path / 'd')) and not shadow.any_of(str(tmp_path), '/other')
+    assert record.read() is None and shadow.all_of(str(tmp_path), '/d') == shadow.all_of('/not/there', '/d') == []
+    made = shadow.Made(str(tmp_path / 'd'), ['a', 'b'], 3, True)
+    record.write(made)
+    assert record.read() == made
+    assert shadow.all_of(str(tmp_path), str(tmp_path / 'd')) == [made] and shadow.all_of(str(tmp_path), '/other') == []
     assert shadow.manifest_that_stands(record.read(), 1) is None  # its dump was never complete, or is gone
     (tmp_path / 'd').mkdir()
     dump.write(str(tmp_path / 'd'), MANIFEST)
