@@ -117,6 +117,7 @@ ROWS = {
         "accept_data_loss": _flag(False),
         "client_dir": _text("/www/server/mysql/bin"),
         "database_timeout": _seconds(3600.0),
+        "database_method": _choice("dump", "shadow"),
         "stop_timeout": _seconds(30.0),
         "idle_timeout": _seconds(5.0),
         "quiet_timeout": _seconds(120.0),

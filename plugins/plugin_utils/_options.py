@@ -90,6 +90,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'accept_data_loss': _flag(_ROLLBACK),
         'client_dir': Option('the path of a directory on the host', read.text, _UPGRADE | _ROLLBACK),
         'database_timeout': _seconds(3600.0, _UPGRADE | _ROLLBACK),
+        'database_method': _choice(_UPGRADE, 'dump', 'shadow'),
         'stop_timeout': _seconds(30.0, _STOPPING),
         'idle_timeout': _seconds(5.0, _STOPPING),
         'quiet_timeout': _seconds(120.0, _STOPPING),

@@ -71,15 +71,17 @@ def _of_window(
     start: Step = {'verified_start': options.get('verified_start', {})}
     if not changes_schema(hops):
         return [stop, {'keep_files': {'state': 'kept'}}, *_switches(hops[-1:], manifests), released, start, *checks]
-    database = {**options.get('database', {}), 'all_sites': True}
-    found: list[Step] = [stop, {'database': {**database, 'state': 'dumped'}}, {'keep_files': {'state': 'kept'}}]
+    dumped = {**options.get('database', {}), 'all_sites': True, 'state': 'dumped'}
+    plain = {name: value for name, value in options.get('database', {}).items() if name != 'method'}
+    database = {**plain, 'all_sites': True}
+    found: list[Step] = [stop, {'database': dumped}, {'keep_files': {'state': 'kept'}}]
     private: Step = {'verified_start': {**options.get('verified_start', {}), 'private_port': True, 'stable_for': 0.0}}
     for hop in hops:
         found += [*_switches([hop], manifests), private, {'database': {**database, 'state': 'migrated'}},
                   {'database': {**database, 'state': 'compared'}}]
         if hop is hops[-1]:
             found += [step for step in checks if 'site_check' in step and _asks_the_port(step)]
-            found.append({'rollback_point': options.get('database', {})})
+            found.append({'rollback_point': plain})
         found += [stop, {'keep_files': {'state': 'port_back'}}]
     return [*found, released, start, *checks]
 

@@ -120,16 +120,19 @@ def test_sites_with_databases_of_their_own(default_player: Player, fleet: Fleet,
 
 
 @pytest.mark.standin("a migration that loses something")
-def test_a_failure_rolls_back_and_stops(default_player: Player, fleet: Fleet, archives: dict[str, Any]) -> None:
+@pytest.mark.parametrize("method", ["dump", "shadow"])
+def test_a_failure_rolls_back_and_stops(default_player: Player, fleet: Fleet, archives: dict[str, Any],
+                                        method: str) -> None:
     """A setting is lost in the migration of the first host: all is as before there, and the second is not reached."""
     first, second = (Old(fleet, number, "3.2.8") for number in (1, 2))
     first.instance.knobs(when=[{"version": "3.3.11", "knobs": {"spoils": [seeding.lose_setting("system")]}}])
     pids = first.instance.pid, second.instance.pid
-    run = upgrade(default_player, fleet, archives, "-e", "anqicms_serial=1")
+    run = upgrade(default_player, fleet, archives, "-e", "anqicms_serial=1", anqicms_database_method=method)
     assert run.status != 0 and run.outcomes == {"h1": ["rolled_back"]}, run.output
     assert first.instance.told_version() == "3.2.8" and first.instance.pid not in (0, pids[0])
     assert second.instance.pid == pids[1]
     first.assert_holds()
+    assert bool(list(fleet.root.rglob("site-1.sql*"))) is (method == "dump")
 
 
 def test_what_is_refused_before_anything_is_touched(default_player: Player, fleet: Fleet, archives: dict[str, Any],

@@ -106,6 +106,32 @@ def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
+def shop(place: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
+    """An instance that was started once, whose user has the rights of the application and no more; stopped."""
+    from integration.databases import SECRET, configure
+
+    made: list[Instance] = []
+
+    def make(version: str = "3.5.8", user: str = "", start: bool = False, **knobs: Any) -> Instance:
+        instance = make_instance(place / "www" / "shop", version, db=db, database=f"d_{os.urandom(4).hex()}")
+        made.append(instance)
+        instance.start()
+        instance.kill()
+        user = user or f"u_{os.urandom(4).hex()}"
+        db.give(user, SECRET, instance.database)
+        configure(instance, user=user, password=SECRET)
+        db.run("INSERT INTO archives (title) VALUES ('标题 😀'), ('second')", instance.database)
+        instance.knobs(**knobs)
+        if start:
+            instance.start()
+        return instance
+
+    yield make
+    for instance in made:
+        instance.kill()
+
+
+@pytest.fixture
 def never_a_real_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the stand-in itself."""
     monkeypatch.delenv("RELEASES", raising=False)

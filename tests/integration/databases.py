@@ -4,7 +4,8 @@
 
 """What the tests of dumps and restores share: a small database of a site, and its exact state.
 
-As a script it restores a dump and kills itself at a chosen moment, as its JSON argument says (see `dying`).
+As a script it copies tables or restores a dump, and kills itself at a chosen moment, as its JSON argument says (see
+`dying` and `dying_at_statement`).
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tools"), str(HERE.parent / "fleet")]
 
 import paths
+from instance import Instance
 from mariadb import MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore, shadow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Target
 
 USER, PASSWORD = "shop", "pa\"ss'w#r\\d; ü $1 `x` %s"
+SECRET = "eight-rights-only-1"  # the password of the user of an instance
 TEXTS = ("标题 \U0001f600", "quote ' and \" and \\ and \x00 zero", "line\r\nbreak\ttab", "-- Dump completed", "\\! id")
 
 
@@ -58,6 +61,13 @@ def make_shop(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD
            + ",".join(f"({n + 1}, REPEAT(x'{text}', {n * 20}))" for n, text in texts), name)
     db.run("DELETE FROM archives WHERE id > 198", name)  # its next id stays 201
     db.run("UPDATE archives SET deleted_at = NOW() WHERE id < 4", name)
+
+
+def configure(instance: Instance, **mysql: Any) -> None:
+    path = instance.dir / "config.json"
+    values = json.loads(path.read_text())
+    values["mysql"].update(mysql)
+    path.write_text(json.dumps(values))
 
 
 def login(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD) -> client.Login:
@@ -93,9 +103,21 @@ def taken(session: client.Session, directory: Path, compression: str = "none", *
     return dump.take(dump.Wanted(session, seen, str(directory), 1, "/", "key", compression, **given), 60.0)
 
 
+def record(directory: Path) -> shadow.Record:
+    return shadow.record_of(str(directory), "key")
+
+
+def copied(session: client.Session, directory: Path, **given: Any) -> dump.Manifest:
+    """A dump that is copies inside the database."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    seen = facts.look(session)
+    wanted = dump.Wanted(session, seen, str(directory), 1, "/", "key", "none", **given)
+    return shadow.take(wanted, record(directory), 60.0)
+
+
 def restored(session: client.Session, directory: Path) -> dict[str, Any]:
-    manifest = dump.read(str(directory), 1)
-    return restore.restore(session, str(directory), manifest, restore.Journal(str(directory), "key"), 60.0)
+    manifest, own = dump.read(str(directory), 1), shadow.is_of(record(directory), str(directory))
+    return restore.restore(session, str(directory), manifest, restore.Journal(str(directory), "key"), 60.0, shadows=own)
 
 
 def dying(
@@ -108,6 +130,60 @@ def dying(
     argument = json.dumps(dict(port=db.port, name=name, directory=str(directory), at=at, recovering=recovering))
     return subprocess.run([sys.executable, __file__, argument], check=False, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120)
+
+
+def dying_at_statement(
+    db: MariaDB, name: str, directory: Path, at: int, what: str
+) -> subprocess.CompletedProcess[str]:
+    """The same before the statement `at` that changes tables, or before that write of a record of ours.
+
+    `what`: copy, restore or recover.
+    """
+    argument = json.dumps(dict(port=db.port, name=name, directory=str(directory), at=at, what=what))
+    return subprocess.run([sys.executable, __file__, argument], check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120)
+
+
+def without_copies(found: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    return {one: table for one, table in found.items() if not one.startswith(facts.SHADOW)}
+
+
+class _AtStatement:
+    """Counts what changes something, and kills this process before one."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.count = at, 0
+
+    def install(self) -> None:
+        queries, add, write, forget, noted = (client.Session.queries, restore.Journal.add, shadow.Record.write,
+                                              shadow.Record.forget, dump.write)
+
+        def querying(session: client.Session, statements: Any, *args: Any, **given: Any) -> Any:
+            for number, one in enumerate(statements):
+                if one.split()[0] in ("CREATE", "ALTER", "INSERT", "RENAME", "DROP"):
+                    self.step(one, lambda number=number: queries(session, statements[:number]))
+            return queries(session, statements, *args, **given)
+
+        def before(what: str, original: Any) -> Any:
+            def call(*args: Any, **given: Any) -> Any:
+                self.step(what)
+                return original(*args, **given)
+
+            return call
+
+        for owner, method, original in (
+            (client.Session, "queries", querying), (restore.Journal, "add", before("journal", add)),
+            (shadow.Record, "write", before("record", write)), (shadow.Record, "forget", before("forget", forget)),
+            (dump, "write", before("manifest", noted)),
+        ):
+            setattr(owner, method, original)
+
+    def step(self, name: str, first: Any = lambda: None) -> None:
+        self.count += 1
+        print(self.count, name.split(maxsplit=1)[0], flush=True)
+        if self.count == self.at:
+            first()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Dying:
@@ -148,10 +224,12 @@ class _Dying:
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    _Dying(given["at"]).install()
+    (_AtStatement if "what" in given else _Dying)(given["at"]).install()
     target = Target("127.0.0.1", given["port"])
     with client.Session(client.find(), client.Login(target, USER, PASSWORD, given["name"])) as one:
-        if given["recovering"]:
+        if given.get("what") == "copy":
+            print(copied(one, Path(given["directory"])))
+        elif given.get("recovering") or given.get("what") == "recover":
             print(restore.recover(one, restore.Journal(given["directory"], "key")))
         else:
             print(restored(one, Path(given["directory"])))

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 import releases
 import windows
-from instance import Instance, make_instance
+from instance import Instance
 from integration import databases
+from integration.databases import SECRET, configure
 from mariadb import MariaDB, free_port
 from websites import Sites
 
@@ -34,38 +35,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 Make = Callable[..., Instance]
-SECRET = "eight-rights-only-1"
-
-
-@pytest.fixture
-def shop(place: Path, db: MariaDB) -> Iterator[Make]:
-    """An instance that was started once, whose user has the rights of the application and no more; stopped."""
-    made: list[Instance] = []
-
-    def make(version: str = "3.5.8", user: str = "", start: bool = False, **knobs: Any) -> Instance:
-        instance = make_instance(place / "www" / "shop", version, db=db, database=f"d_{os.urandom(4).hex()}")
-        made.append(instance)
-        instance.start()
-        instance.kill()
-        user = user or f"u_{os.urandom(4).hex()}"
-        db.give(user, SECRET, instance.database)
-        configure(instance, user=user, password=SECRET)
-        db.run("INSERT INTO archives (title) VALUES ('标题 😀'), ('second')", instance.database)
-        instance.knobs(**knobs)
-        if start:
-            instance.start()
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
-
-
-def configure(instance: Instance, **mysql: Any) -> None:
-    path = instance.dir / "config.json"
-    values = json.loads(path.read_text())
-    values["mysql"].update(mysql)
-    path.write_text(json.dumps(values))
 
 
 def options(state: str, **given: Any) -> dict[str, Any]:

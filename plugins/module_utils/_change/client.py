@@ -392,7 +392,8 @@ class Session:
         """The rows of one statement, every value as text. DatabaseError."""
         return self.queries([statement], limit)[0]
 
-    def queries(self, statements: t.Sequence[str], limit: float = 30.0) -> t.List[t.List[t.List[str]]]:
+    def queries(self, statements: t.Sequence[str], limit: float = 30.0,
+                tick: t.Callable[[], None] = lambda: None) -> t.List[t.List[t.List[str]]]:
         """The rows of each statement, one after the other in one connection. The first that fails ends it."""
         if not statements:
             return []
@@ -402,7 +403,7 @@ class Session:
             running = self.run(self.query_argv(), stdin)
         finally:
             os.close(stdin)
-        return _parts(self.checked(running.wait(limit)).output, mark)
+        return _parts(self.checked(running.wait(limit, tick)).output, mark)
 
     def checked(self, ended: Ended) -> Ended:
         """DatabaseError unless it ended well."""

@@ -19,12 +19,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     migration,
     restore,
     schemas,
+    shadow,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     NotYet,
     after_a_change,
+    present,
     reason,
 )
 
@@ -34,6 +36,7 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     path=dict(type='path'),
     all_sites=dict(type='bool', default=False),
     client_dir=dict(type='path'),
+    method=dict(type='str', default='dump', choices=['dump', shadow.METHOD]),
     compression=dict(type='str', default='auto', choices=['auto', 'none', 'zstd', 'gzip']),
     timeout=dict(type='float', default=3600.0),
 )
@@ -42,6 +45,9 @@ Result = t.Dict[str, t.Any]
 _DUMPS, _KEPT_DUMPS = 'dumps', 3
 _PER_SECOND = 140e6   # bytes of data that a client dumps; seen with 20,000 and with 200,000 articles
 _LOADED_PER_SECOND = 35e6
+_COPIED_PER_SECOND = 50e6
+_LOOK_S = 600.0
+_RENAMED_S = 0.2      # all tables, and the drop of those aside
 
 
 class Opened(t.NamedTuple):
@@ -115,23 +121,51 @@ def plan(context: Context, params: Params) -> Result:
 def _plan_dumped(context: Context, params: Params) -> Result:
     """Everything that a dump, or a restore of it, would fail on."""
     online = _is_online(context)
+    shadows = params['method'] == shadow.METHOD
+    if shadows and online:
+        raise _copied_while_it_runs(context)
     directory = _directory(context, params, planning=True)
     with Databases(context, params['all_sites'], params['client_dir']) as databases:
         seen = [facts.look(one.session) for one in databases.opened]
         notes: t.List[str] = []
         for one, found in zip(databases.opened, seen):
-            notes += _refuse_unfit(one, found)
+            notes += _refuse_unfit(context, one, found)
+            notes += _notes_of_shadows(context, one, found, shadows)
             dump.trial(one.session)
-        _compressions(directory, seen, params['compression'])
-        notes += _refuse_full_server(databases.opened, seen)
-    size = sum(found.data_bytes for found in seen)
+        size = sum(found.data_bytes for found in seen)
+        if not shadows:
+            _compressions(directory, seen, params['compression'])
+        elif dump.choose('none', size, dump.free_bytes(directory), []) is None:
+            notes.append('there is no room in %s for the dump that is made of the shadow tables afterwards (%d MB)' % (
+                directory, size >> 20))
+        notes += _refuse_full_server(databases.opened, seen, 'copy of all tables' if shadows else 'restore')
     if online:
         notes.append('the instance runs at this step: its dump is a plain backup, and is not compared or taken back')
-    seconds = size / _PER_SECOND
+    seconds = size / (_COPIED_PER_SECOND if shadows else _PER_SECOND)
     into = directory if params['path'] or not context.planned_steps else 'the directory of the run'
-    return dict(changed=True, would='dump %s into %s (%d MB of data, about %.1f s)' % (
-        _names(databases.opened), into, size >> 20, seconds), notes=notes, estimate_ms=round(seconds * 1000),
-        data_bytes=size, databases=[_foreseen(one, found) for one, found in zip(databases.opened, seen)])
+    would = 'copy the tables of %s inside the database, for %s' if shadows else 'dump %s into %s'
+    return dict(changed=True, would='%s (%d MB of data, about %.1f s)' % (
+        would % (_names(databases.opened), into), size >> 20, seconds), notes=notes,
+        estimate_ms=round(seconds * 1000), data_bytes=size,
+        databases=[_foreseen(one, found) for one, found in zip(databases.opened, seen)])
+
+
+def _notes_of_shadows(context: Context, one: Opened, seen: facts.Inspected, shadows: bool) -> t.List[str]:
+    found = shadow.ask_notes(one.session, seen) if shadows else []
+    made = _record(context, one).read()
+    manifest = shadow.manifest_that_stands(made, one.schema.site)
+    if manifest is not None and restore.all_there(seen, manifest):
+        more = ', and become a file first, while the instance is down' if shadows else ''
+        found.append('shadow tables of the dump in %s stand in it%s: state packed makes a file of them and drops '
+                     'them' % (present(made).directory, more))
+    return ['%s: %s' % (one.name, note) for note in found]
+
+
+def _copied_while_it_runs(context: Context) -> LifecycleError:
+    pid = context.candidate.pid if context.candidate else 0
+    return LifecycleError('%s runs as pid %d: tables that it changes meanwhile cannot be copied so that they fit to '
+                          'each other. Nothing was done. Stop it first (graceful_stop), or take a backup with method '
+                          'dump.' % (context.instance.id, pid))
 
 
 def _foreseen(one: Opened, seen: facts.Inspected) -> Result:
@@ -141,12 +175,21 @@ def _foreseen(one: Opened, seen: facts.Inspected) -> Result:
                 not_innodb=facts.not_innodb(seen))
 
 
-def _refuse_unfit(one: Opened, seen: facts.Inspected) -> t.List[str]:
+def _record(context: Context, one: Opened) -> shadow.Record:
+    return shadow.record_of(context.state.path, one.schema.key)
+
+
+def _refuse_unfit(context: Context, one: Opened, seen: facts.Inspected) -> t.List[str]:
     """LifecycleError for what a restore would fail on; the notes."""
     if seen.aside:
         raise LifecycleError('%s is in the middle of a restore: %s. Nothing was done. Repeat that restore, or run '
                              'recover: both put the tables back first.' % (
                                  one.schema.login.shown, facts.listing(seen.aside)))
+    strange = shadow.unknown(seen, _record(context, one).read())
+    if strange:
+        raise LifecycleError('%s has tables with names of shadow tables (%s), and this instance has not made them, or '
+                             'its record of them is lost. Nothing was done. Drop them by hand when nobody needs them.'
+                             % (one.schema.login.shown, facts.listing(strange)))
     found = facts.obstacles(seen)
     if found:
         raise LifecycleError('%s cannot be dumped so that it can be restored: it has %s. Nothing was done. Remove '
@@ -178,22 +221,23 @@ def _compressions(directory: str, seen: t.Sequence[facts.Inspected], wanted: str
     return chosen
 
 
-def _refuse_full_server(opened: t.Sequence[Opened], seen: t.Sequence[facts.Inspected]) -> t.List[str]:
+def _refuse_full_server(opened: t.Sequence[Opened], seen: t.Sequence[facts.Inspected],
+                        what: str = 'restore') -> t.List[str]:
     """In a restore old and new tables stand beside each other. The notes; LifecycleError when there is no room."""
     needed: t.Dict[str, int] = {}
     notes = []
     for one, found in zip(opened, seen):
         if not _is_local(one.schema.login.target.host) or not os.path.isdir(found.datadir):
-            notes.append('%s: whether its server has room for a restore (%d MB) is not known from this host' % (
-                one.name, found.all_bytes >> 20))
+            notes.append('%s: whether its server has room for a %s (%d MB) is not known from this host' % (
+                one.name, what, found.all_bytes >> 20))
         else:
             needed[found.datadir] = needed.get(found.datadir, 0) + found.all_bytes
     for directory, size in needed.items():
         free = dump.free_bytes(directory)
         if free < size * 1.1:
-            raise LifecycleError('There is no room for a restore in %s: it needs %d MB beside the tables of today, and '
-                                 '%d MB are free. Nothing was done. Free space there.' % (
-                                     directory, size >> 20, free >> 20))
+            raise LifecycleError('There is no room for a %s in %s: it needs %d MB beside the tables of today, and %d '
+                                 'MB are free. Nothing was done. Free space there.' % (
+                                     what, directory, size >> 20, free >> 20))
     return notes
 
 
@@ -212,18 +256,32 @@ def _plan_of_restore(context: Context, params: Params) -> Result:
         raise _running(context)
     directory = _directory(context, params, planning=True)
     manifests = _manifests(directory, params['all_sites'])
-    for manifest in manifests:
-        _refuse_other_file(directory, manifest)
     with Databases(context, params['all_sites'], params['client_dir']) as databases:
         seen = [facts.look(one.session) for one in databases.opened]
         for one, found in zip(databases.opened, seen):
-            _refuse_unfit(one, found._replace(tables={name: table for name, table in found.tables.items()
-                                                      if not name.startswith(facts.PREFIX)}))
-        notes = _refuse_full_server(databases.opened, seen)
-    seconds = sum(found.data_bytes for found in seen) / _LOADED_PER_SECOND
+            _refuse_unfit(context, one, found._replace(tables={name: table for name, table in found.tables.items()
+                                                               if not name.startswith(facts.PREFIX)}))
+        ready = _with_shadows(context, databases.opened, seen, directory, manifests)
+        for manifest in manifests:
+            if manifest.file:
+                _refuse_other_file(directory, manifest)
+            elif manifest.key not in ready:
+                _refuse_used_up(directory, manifest, databases.opened, seen)
+        loaded = [(one, found) for one, found in zip(databases.opened, seen) if one.schema.key not in ready]
+        notes = _refuse_full_server([one for one, _found in loaded], [found for _one, found in loaded])
+    seconds = sum(found.data_bytes for _one, found in loaded) / _LOADED_PER_SECOND + _RENAMED_S * len(ready)
     return dict(changed=True, would='restore %s from %s (about %.0f s)' % (
         ', '.join(manifest.database for manifest in manifests), directory, seconds), notes=notes,
         estimate_ms=round(seconds * 1000))
+
+
+def _with_shadows(context: Context, opened: t.Sequence[Opened], seen: t.Sequence[facts.Inspected], directory: str,
+                  manifests: t.Sequence[dump.Manifest]) -> t.Set[str]:
+    """The keys of the databases in which all copies of these dumps stand, or stood when a restore died."""
+    wanted = {manifest.key: manifest for manifest in manifests}
+    return {one.schema.key for one, found in zip(opened, seen) if one.schema.key in wanted
+            and shadow.is_of(_record(context, one), directory)
+            and (restore.all_there(found, wanted[one.schema.key]) or found.aside)}
 
 
 def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
@@ -235,6 +293,16 @@ def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
     if not same:
         raise LifecycleError('The dump %s is not the one that was taken: its size or its hash differs. Nothing was '
                              'done.' % path)
+
+
+def _refuse_used_up(directory: str, manifest: dump.Manifest, opened: t.Sequence[Opened],
+                    seen: t.Sequence[facts.Inspected]) -> None:
+    """LifecycleError where the copies are gone, unless the database is what it was then."""
+    for one, found in zip(opened, seen):
+        if one.schema.key == manifest.key and restore.is_same(one.session, found, manifest.tables or {}, _LOOK_S):
+            return
+    raise LifecycleError('The shadow tables of %s that were made for %s are not there any more. Nothing was done. '
+                         'Restore this database from a backup.' % (manifest.database, directory))
 
 
 def _plan_migrated(context: Context, params: Params) -> Result:
@@ -323,7 +391,9 @@ def run(context: Context, params: Params) -> Result:
 
 def _run_dumped(context: Context, params: Params) -> Result:
     """Recorded as a change when all is proved: until then there is nothing to be taken back."""
-    online = context.look() is not None
+    online, shadows = context.look() is not None, params['method'] == shadow.METHOD
+    if online and shadows:
+        raise _copied_while_it_runs(context)
     directory = _directory(context, params)
     _make(directory)
     began = time.monotonic()
@@ -331,23 +401,28 @@ def _run_dumped(context: Context, params: Params) -> Result:
     try:
         with Databases(context, params['all_sites'], params['client_dir']) as databases:
             seen = [facts.look(one.session) for one in databases.opened]
-            notes = [note for one, found in zip(databases.opened, seen) for note in _refuse_unfit(one, found)]
-            chosen = _compressions(directory, seen, params['compression'])
-            manifests = [dump.take(
-                dump.Wanted(one.session, found, directory, one.schema.site, one.schema.root, one.schema.key, how,
-                            online, context.version, _settings_of_file(databases, one),
-                            _visits(one, found)),
-                max(1.0, until - time.monotonic()), context.progress)
+            notes = [note for one, found in zip(databases.opened, seen) for note in _refuse_unfit(context, one, found)]
+            if shadows:  # before the first copy: a death in the middle leaves some
+                context.state.make()
+                _record_dumps(context, directory, databases, params, 0.0)
+            if not online:
+                seen = [_without_old_shadows(context, one, found, shadows, until) for one, found in zip(
+                    databases.opened, seen)]
+            chosen = ['none'] * len(seen) if shadows else _compressions(directory, seen, params['compression'])
+            manifests = [_take(context, one, dump.Wanted(
+                one.session, found, directory, one.schema.site, one.schema.root, one.schema.key, how, online,
+                context.version, _settings_of_file(databases, one), _visits(one, found)), shadows, until)
                 for one, found, how in zip(databases.opened, seen, chosen)]
     except LifecycleError as exc:
         exc.msg = '%s The dump was not taken.' % exc.msg
         raise
     dump.flush(directory)
     _remove_old(context)
-    if not online:
-        context.record_change(KIND, directory=directory, sites=[one.site for one in manifests],
-                              client_dir=params['client_dir'],
-                              restore_s=_restore_limit(params['timeout'], time.monotonic() - began))
+    if not online and not shadows:
+        _record_dumps(context, directory, databases, params, time.monotonic() - began)
+    if shadows:
+        notes.append('the shadow tables stay in %s until they are restored or packed (state packed)' % ', '.join(
+            one.database for one in manifests))
     return dict(changed=True, directory=directory, online=online, notes=notes,
                 databases=[_shown(one) for one in manifests])
 
@@ -357,9 +432,39 @@ def _restore_limit(timeout: float, dump_s: float) -> float:
     return round(max(timeout, _runs.RESTORE_FACTOR * dump_s), 3)
 
 
+def _record_dumps(context: Context, directory: str, databases: Databases, params: Params, took_s: float) -> None:
+    context.record_change(KIND, directory=directory, sites=[one.schema.site for one in databases.opened],
+                          client_dir=params['client_dir'], method=params['method'],
+                          restore_s=_restore_limit(params['timeout'], took_s))
+
+
+def _take(context: Context, one: Opened, wanted: dump.Wanted, shadows: bool, until: float) -> dump.Manifest:
+    limit = max(1.0, until - time.monotonic())
+    if shadows:
+        return shadow.take(wanted, _record(context, one), limit, context.progress)
+    return dump.take(wanted, limit, context.progress)
+
+
+def _without_old_shadows(context: Context, one: Opened, seen: facts.Inspected, all_of_them: bool,
+                         until: float) -> facts.Inspected:
+    """Copies that were never complete, or whose dump is gone, are dropped; with ``all_of_them`` others are packed."""
+    record = _record(context, one)
+    made = record.read()
+    if made is None:
+        return seen
+    manifest = shadow.manifest_that_stands(made, one.schema.site)
+    if manifest is not None and restore.all_there(seen, manifest):
+        if not all_of_them:
+            return seen
+        shadow.into_file(one.session, made.directory, manifest, max(1.0, until - time.monotonic()), context.progress)
+    shadow.drop(one.session, record, context.progress)
+    return facts.look(one.session)
+
+
 def _shown(manifest: dump.Manifest) -> Result:
     tables = manifest.tables or {}
     return dict(site=manifest.site, database=manifest.database, file=manifest.file, compression=manifest.compression,
+                method=shadow.METHOD if manifest.shadow else 'dump',
                 bytes=manifest.bytes, tables=len(manifest.names), rows=sum(row.rows for row in tables.values()),
                 version=manifest.content.version if manifest.content else None)
 
@@ -415,9 +520,12 @@ def _restore_one(context: Context, directory: str, site: int, one: Opened, until
         raise LifecycleError('The dump in %s is of %s, and config.json names %s. It was not restored.' % (
             directory, manifest.key, one.schema.key))
     context.progress('restoring %s' % one.name)
-    journal = restore.Journal(context.state.path, one.schema.key)
+    journal, record = restore.Journal(context.state.path, one.schema.key), _record(context, one)
+    shadows = shadow.is_of(record, directory)
     done = restore.restore(one.session, directory, manifest, journal, max(1.0, until - time.monotonic()),
-                           context.progress)
+                           context.progress, shadows)
+    if shadows and done['restored']:
+        shadow.drop(one.session, record, context.progress)
     if not manifest.online:
         _remember(context, one, manifest.version, restored=True)
     return dict(done, site=site, database=one.name)
@@ -514,14 +622,47 @@ def _run_packed(context: Context, params: Params) -> Result:
     if directory is None:
         raise LifecycleError('There is no dump to compress. Nothing was done. Give the directory of one as path.')
     before = [dump.read(directory, site) for site in dump.sites_in(directory)]
+    copied = [one.site for one in before if one.shadow]
+    running = bool(copied) and context.look() is not None
+    files_of_shadows(context, directory, params['client_dir'], context.time_left(params['timeout']))
+    drop_shadows(context, directory, params['client_dir'], copied, running)
     after: t.List[dump.Manifest] = []
     try:
         for one in before:
             after.append(dump.pack(directory, one.site, params['compression'], context.progress))
     except LifecycleError as exc:
-        exc.result['changed'] = after != before[:len(after)]
+        exc.result['changed'] = bool(copied) or after != before[:len(after)]
         raise
     return dict(changed=after != before, directory=directory, databases=[_shown(one) for one in after])
+
+
+def files_of_shadows(context: Context, directory: str, client_dir: t.Optional[str], limit: float) -> None:
+    """An ordinary dump of each database whose copies are the dump in a directory; they stay. LifecycleError."""
+    until = time.monotonic() + limit
+    found = [dump.read(directory, site) for site in dump.sites_in(directory)]
+    missing = {one.key: one for one in found if one.shadow and not one.file}
+    for one in _with_copies_of(context, directory, client_dir, [manifest.site for manifest in missing.values()]):
+        if one.schema.key in missing:
+            shadow.into_file(one.session, directory, missing[one.schema.key], max(1.0, until - time.monotonic()),
+                             context.progress)
+
+
+def drop_shadows(context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int],
+                 running: bool = False) -> None:
+    """Drop the copies that are the dump of these sites in a directory, complete or not. LifecycleError."""
+    for one in _with_copies_of(context, directory, client_dir, sites):
+        shadow.drop(one.session, _record(context, one), context.progress, running)
+
+
+def _with_copies_of(context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int],
+                    ) -> t.Iterator[Opened]:
+    """Nothing is asked where this instance knows of no copies that are this dump."""
+    if not sites or not shadow.all_of(context.state.path, directory):
+        return
+    with Databases(context, any(site != 1 for site in sites), client_dir) as databases:
+        for one in databases.opened:
+            if shadow.is_of(_record(context, one), directory):
+                yield one
 
 
 _RUNS: t.Dict[str, t.Callable[[Context, Params], Result]] = dict(
@@ -557,10 +698,29 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 
     NotYet while a database cannot be connected to: it may come back.
     """
+    shadows = change.get('method') == shadow.METHOD
+    sites = _whole(context, change) if shadows else change['sites']
+    done: Result = dict(changed=False, directory=change['directory'], databases=[])
     try:
-        return restore_all(context, change['directory'], change['sites'], change.get('client_dir'),
-                           context.time_left(_runs.restore_s(change)))
+        if sites:
+            done = restore_all(context, change['directory'], sites, change.get('client_dir'),
+                               context.time_left(_runs.restore_s(change)))
+        if shadows:
+            drop_shadows(context, change['directory'], change.get('client_dir'), change['sites'])
+        return done
     except client.DatabaseError as exc:
         if exc.kind == 'cannot_connect':
             raise NotYet(exc.msg, **exc.result) from exc
         raise
+
+
+def _whole(context: Context, change: t.Mapping[str, t.Any]) -> t.List[int]:
+    """The sites whose shadow tables were complete: before that nothing had been changed. LifecycleError."""
+    found = dump.sites_in(change['directory'])
+    lost = [made.site for made in shadow.all_of(context.state.path, change['directory'])
+            if made.whole and made.site not in found]
+    if lost:
+        raise LifecycleError('The manifest of the shadow tables of site %d is gone from %s. The database was left as '
+                             'it is, with them. Compare them with the tables, then rename them by hand.' % (
+                                 lost[0], change['directory']))
+    return [site for site in change['sites'] if site in found]

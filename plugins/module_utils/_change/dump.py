@@ -66,6 +66,7 @@ class Manifest(t.NamedTuple):
     taken_at: float
     site_settings: t.Mapping[str, str] = MappingProxyType({})  # of config.json, where the site's settings are there
     visits: int = 0               # lines in data/statistic of the site
+    shadow: bool = False          # whether copies inside the database were made; no file until they are packed
 
     @property
     def online(self) -> bool:
@@ -76,6 +77,8 @@ def to_json(manifest: Manifest) -> bytes:
     values = dict(manifest._asdict(), format=FORMAT, site_settings=dict(manifest.site_settings))
     if manifest.content is not None:
         values['content'] = dict(manifest.content._asdict())
+    if not manifest.shadow:  # earlier releases know these manifests
+        del values['shadow']
     return json.dumps(values, sort_keys=True).encode('utf-8')
 
 
@@ -91,6 +94,8 @@ def from_json(data: bytes) -> Manifest:
     found = Manifest(**values)
     if os.path.basename(found.file) != found.file or found.compression not in ('none', 'zstd', 'gzip'):
         raise ValueError('it names a file elsewhere')
+    if not found.file and not found.shadow:
+        raise ValueError('it names no file')
     return found
 
 
@@ -225,7 +230,7 @@ class Wanted(t.NamedTuple):
     visits: int = 0
 
 
-class _Recording(threading.Thread):
+class Recording(threading.Thread):
     """Asks the server for what is recorded, while the client dumps."""
 
     def __init__(self, wanted: Wanted, limit: float) -> None:
@@ -249,7 +254,7 @@ def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -
     """Dump it; the manifest is written last, so that a dump with one is complete. LifecycleError, nothing is left."""
     suffix = _COMPRESSORS[wanted.compression][2] if wanted.compression in _COMPRESSORS else ''
     path = os.path.join(wanted.directory, 'site-%d.sql%s' % (wanted.site, suffix))
-    recording = _Recording(wanted, limit)
+    recording = Recording(wanted, limit)
     began = time.time()
     try:
         if not wanted.online:
@@ -262,12 +267,9 @@ def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -
             recording.join()
         if recording.problem is not None:
             raise recording.problem
-        manifest = Manifest(
-            wanted.key, wanted.session.login.database, wanted.site, wanted.root, os.path.basename(path),
-            wanted.compression, os.stat(path).st_size, None, wanted.seen.names, recording.tables, recording.content,
-            wanted.version, wanted.seen.server, round(began, 3), wanted.site_settings,
-            wanted.visits)
-        _state.write_atomic(os.path.join(wanted.directory, manifest_name(wanted.site)), to_json(manifest))
+        manifest = manifest_of(wanted, recording, began)._replace(
+            file=os.path.basename(path), bytes=os.stat(path).st_size)
+        write(wanted.directory, manifest)
         return manifest
     except (LifecycleError, OSError) as exc:
         if recording.ident is not None:
@@ -277,6 +279,25 @@ def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -
         if isinstance(exc, OSError):
             raise LifecycleError('The dump %s could not be written: %s.' % (path, reason(exc))) from exc
         raise
+
+
+def manifest_of(wanted: Wanted, recording: Recording, began: float) -> Manifest:
+    """Of what was recorded, without a file."""
+    return Manifest(
+        wanted.key, wanted.session.login.database, wanted.site, wanted.root, '', wanted.compression, 0, None,
+        wanted.seen.names, recording.tables, recording.content, wanted.version, wanted.seen.server, round(began, 3),
+        wanted.site_settings, wanted.visits)
+
+
+def write(directory: str, manifest: Manifest) -> None:
+    """OSError."""
+    _state.write_atomic(os.path.join(directory, manifest_name(manifest.site)), to_json(manifest))
+
+
+def forget(directory: str, site: int) -> None:
+    """A dump that was not taken has no manifest."""
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(directory, manifest_name(site)))
 
 
 def flush(directory: str) -> None:
@@ -289,7 +310,8 @@ def flush(directory: str) -> None:
 
 def _argv(wanted: Wanted) -> t.List[str]:
     session = wanted.session
-    return ([session.programs.dump, session.options()] + list(OPTIONS) + ['--', session.login.database])
+    copies = ['--ignore-table=%s.%s%s' % (session.login.database, facts.SHADOW, one) for one in wanted.seen.shadowed]
+    return [session.programs.dump, session.options()] + list(OPTIONS) + copies + ['--', session.login.database]
 
 
 def _write(wanted: Wanted, path: str, limit: float, progress: Progress) -> t.Tuple[bytes, t.List[str]]:
@@ -317,23 +339,10 @@ def _compressed(wanted: Wanted, fd: int, limit: float, tick: t.Callable[[], None
     program = present(_program(wanted.compression))
     compressor = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
         [program] + _COMPRESSORS[wanted.compression][0], stdin=subprocess.PIPE, stdout=fd, stderr=subprocess.DEVNULL)
-    problem: t.List[OSError] = []
     try:
         running = wanted.session.run(_argv(wanted), read=False)
         passing = _Passing(present(running.process.stdout), present(compressor.stdin))
-
-        def carry() -> None:
-            try:
-                passing.run()
-            except OSError as exc:   # the compressor is gone
-                problem.append(exc)
-                running.process.kill()
-
-        carrier = threading.Thread(target=carry, daemon=True)
-        carrier.start()
-        ended = running.wait_without_closing(limit, tick)
-        carrier.join()
-        running.close()
+        ended, problem = _carried(running, passing, limit, tick)
         code = compressor.wait(limit)
         if code or problem:
             raise LifecycleError('%s ended with exit status %s while it compressed the dump of %s. Is there room on '
@@ -346,6 +355,79 @@ def _compressed(wanted: Wanted, fd: int, limit: float, tick: t.Callable[[], None
             compressor.wait()
         with contextlib.suppress(OSError):  # what it did not take
             present(compressor.stdin).close()
+
+
+def _carried(running: client.Running, passing: _Passing, limit: float, tick: t.Callable[[], None],
+             ) -> t.Tuple[client.Ended, t.Optional[OSError]]:
+    """The end of a client whose output was passed on, and why not all of it could be."""
+    problem: t.List[OSError] = []
+
+    def carry() -> None:
+        try:
+            passing.run()
+        except OSError as exc:   # the compressor is gone, or the disk is full
+            problem.append(exc)
+            running.process.kill()
+
+    carrier = threading.Thread(target=carry, daemon=True)
+    carrier.start()
+    ended = running.wait_without_closing(limit, tick)
+    carrier.join()
+    running.close()
+    return ended, problem[0] if problem else None
+
+
+# --- of copies inside the database
+
+
+_NAMING = re.compile(rb'((?:DROP TABLE IF EXISTS|CREATE TABLE|INSERT INTO|/\*!40000 ALTER TABLE) `)'
+                     + facts.SHADOW.encode('ascii'))
+
+
+def with_original_name(line: bytes) -> bytes:
+    """A line of a dump of copies, for the originals. A new line in data is written as two characters. Pure."""
+    found = _NAMING.match(line)
+    return found.group(1) + line[found.end():] if found else line
+
+
+class _Renaming(_Passing):
+    """Gives each table the name of its original."""
+
+    def run(self) -> None:
+        for line in self.source:
+            self.target.write(with_original_name(line))
+        self.target.flush()
+
+
+def file_of_shadows(session: client.Session, directory: str, manifest: Manifest, limit: float,
+                    progress: Progress = lambda text: None) -> Manifest:
+    """An ordinary dump from the copies that a manifest is of, which stay. LifecycleError, nothing is left."""
+    path = os.path.join(directory, 'site-%d.sql' % manifest.site)
+    argv = [session.programs.dump, session.options()] + list(OPTIONS) + ['--', session.login.database]
+    try:
+        with open(path, 'wb', opener=_private) as target:
+            running = session.run(argv + [facts.SHADOW + one for one in manifest.names], read=False)
+            passing = _Renaming(present(running.process.stdout), target)
+            ended, problem = _carried(running, passing, limit, lambda: progress('writing the dump of %s: %d MB' % (
+                manifest.database, os.fstat(target.fileno()).st_size >> 20)))
+            if problem is not None:
+                raise problem
+            session.checked(ended)
+            os.fsync(target.fileno())
+        incomplete = why_incomplete(*(_look_at_file(path) + (manifest.names,)))
+        if incomplete:
+            raise LifecycleError('The dump of the shadow tables of %s is not complete: %s.' % (
+                session.login.shown, incomplete))
+        found = manifest._replace(file=os.path.basename(path), bytes=os.stat(path).st_size)
+        write(directory, found)
+        flush(directory)
+        return found
+    except (LifecycleError, OSError) as exc:
+        if os.path.lexists(path):
+            os.unlink(path)
+        if isinstance(exc, OSError):
+            raise LifecycleError('The dump %s could not be written: %s.' % (path, reason(exc))) from exc
+        raise
 
 
 def trial(session: client.Session, limit: float = 30.0) -> None:
@@ -366,7 +448,7 @@ def trial(session: client.Session, limit: float = 30.0) -> None:
 def pack(directory: str, site: int, compression: str = 'auto', progress: Progress = lambda text: None) -> Manifest:
     """Compress a plain dump and note the hash of the file. What is there already is left as it is. LifecycleError."""
     manifest = read(directory, site)
-    if manifest.sha256 is not None:
+    if manifest.sha256 is not None or not manifest.file:
         return manifest
     if compression == 'auto':
         compression = (compressors() or ['none'])[0]
@@ -380,7 +462,7 @@ def pack(directory: str, site: int, compression: str = 'auto', progress: Progres
             manifest = manifest._replace(file=os.path.basename(packed), compression=compression)
         whole = os.path.join(directory, manifest.file)
         manifest = manifest._replace(sha256=hash_of(whole), bytes=os.stat(whole).st_size)
-        _state.write_atomic(os.path.join(directory, manifest_name(site)), to_json(manifest))
+        write(directory, manifest)
         if whole != path:
             os.unlink(path)
     except OSError as exc:

@@ -13,6 +13,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client
 
 PREFIX = '_alr1_'  # of tables that a restore has put aside
+SHADOW = '_als1_'  # of copies that a dump with the method shadow has made
 LONGEST_NAME = 64
 RIGHTS = ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'ALTER', 'DROP', 'INDEX')
 _HERE = 'table_schema = DATABASE()'
@@ -55,21 +56,30 @@ class Inspected(t.NamedTuple):
 
     @property
     def names(self) -> t.List[str]:
-        """Its own tables, without those that a restore has put aside."""
+        """Its own tables, without those that a restore has put aside, and without copies."""
         return sorted(one for one, table in self.tables.items()
-                      if table.kind == 'BASE TABLE' and not one.startswith(PREFIX))
+                      if table.kind == 'BASE TABLE' and not one.startswith((PREFIX, SHADOW)))
 
     @property
     def aside(self) -> t.List[str]:
         return sorted(one for one in self.tables if one.startswith(PREFIX))
 
     @property
+    def shadowed(self) -> t.List[str]:
+        """The tables that there is a copy of, by the names of the originals."""
+        return sorted(one[len(SHADOW):] for one in self.tables if one.startswith(SHADOW))
+
+    @property
+    def without_shadows(self) -> t.Dict[str, Table]:
+        return {one: table for one, table in self.tables.items() if not one.startswith(SHADOW)}
+
+    @property
     def data_bytes(self) -> int:
-        return sum(table.data for table in self.tables.values())
+        return sum(table.data for table in self.without_shadows.values())
 
     @property
     def all_bytes(self) -> int:
-        return sum(table.data + table.keys for table in self.tables.values())
+        return sum(table.data + table.keys for table in self.without_shadows.values())
 
 
 def look(session: client.Session, limit: float = 30.0) -> Inspected:
@@ -134,11 +144,11 @@ def notes(seen: Inspected) -> t.List[str]:
 
 def not_utf8mb4(seen: Inspected) -> t.List[str]:
     """Tables that cannot hold every text: a migration leaves such rows out one by one."""
-    return sorted(one for one, table in seen.tables.items() if not table.collation.startswith('utf8mb4'))
+    return sorted(one for one, table in seen.without_shadows.items() if not table.collation.startswith('utf8mb4'))
 
 
 def not_innodb(seen: Inspected) -> t.List[str]:
-    return sorted(one for one, table in seen.tables.items() if table.engine.lower() != 'innodb')
+    return sorted(one for one, table in seen.without_shadows.items() if table.engine.lower() != 'innodb')
 
 
 def listing(names: t.Sequence[str], most: int = 8) -> str:
@@ -207,20 +217,36 @@ def rows(session: client.Session, seen: Inspected, held: 'Content', limit: float
 
 def record(session: client.Session, seen: Inspected, limit: float, held: t.Optional['Content'] = None) -> Recorded:
     """Rows, checksums and definitions of all tables. ``held``: what was read of them already. DatabaseError."""
-    names = seen.names
+    return _record(session, seen.names, '', rows(session, seen, held or _NOTHING_HELD, limit), limit)
+
+
+def record_shadows(session: client.Session, seen: Inspected, limit: float) -> Recorded:
+    """The same of their copies, as if these had the names of the originals."""
+    there = [SHADOW + one for one in seen.shadowed]
+    counts = counted(there, session.query(counting(there, seen.columns), limit)) if there else {}
+    return _record(session, seen.shadowed, SHADOW, counts, limit)
+
+
+def _record(session: client.Session, names: t.Sequence[str], prefix: str, counts: t.Mapping[str, t.Tuple[int, int]],
+            limit: float) -> Recorded:
     if not names:
         return {}
-    counts = rows(session, seen, held or _NOTHING_HELD, limit)
-    statements = ['CHECKSUM TABLE ' + ', '.join(client.name(one) for one in names)]
-    answers = session.queries(statements + ['SHOW CREATE TABLE ' + client.name(one) for one in names], limit)
+    there = [prefix + one for one in names]
+    statements = ['CHECKSUM TABLE ' + ', '.join(client.name(one) for one in there)]
+    answers = session.queries(statements + ['SHOW CREATE TABLE ' + client.name(one) for one in there], limit)
     checksums = {row[0][len(session.login.database) + 1:]: row[1] for row in answers[0]}
     found = {}
-    for one, answer in zip(names, answers[1:]):
-        text = answer[0][1]
-        increment = re.search(r' AUTO_INCREMENT=(\d+)', text.rpartition('\n')[2])
-        found[one] = Row(counts[one][0], counts[one][1], checksums[one], int(increment.group(1)) if increment else 0,
+    for one, table, answer in zip(names, there, answers[1:]):
+        text = answer[0][1].replace(client.name(table), client.name(one), 1)
+        found[one] = Row(counts[table][0], counts[table][1], checksums[table], increment_of(text),
                          hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest())
     return found
+
+
+def increment_of(definition: str) -> int:
+    """What SHOW CREATE TABLE says of the next id; 0 where it says nothing. Pure."""
+    found = re.search(r' AUTO_INCREMENT=(\d+)', definition.rpartition('\n')[2])
+    return int(found.group(1)) if found else 0
 
 
 def content(session: client.Session, seen: Inspected, limit: float) -> Content:

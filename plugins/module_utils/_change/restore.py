@@ -6,7 +6,8 @@
 """Put a database back to a dump, with rights on this database alone, so that a death at any point can be repaired.
 
 Today's tables are renamed aside in one statement, the dump is loaded and compared, and then the tables aside are
-dropped. A journal in the trusted state says how far it is: until ``compared`` the way is back, after it forward.
+dropped. Where the dump is copies inside the database, these are compared first and take their places in that same
+statement. A journal in the trusted state says how far it is: until ``compared`` the way is back, after it forward.
 """
 
 import hashlib
@@ -88,21 +89,27 @@ class Plan(t.NamedTuple):
     rename: t.Sequence[t.Tuple[str, str]] = ()
 
 
-def decide(entries: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str], aside: t.Sequence[str]) -> Plan:
+def decide(entries: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str], aside: t.Sequence[str],
+           shadowed: t.Sequence[str] = ()) -> Plan:
     """How a restore that died is repaired. ``names``: the plain tables that are there, ``aside``: those put aside.
 
     No plain table is dropped while none is aside, and none that is an original one: a server that does not rename all
     or nothing may have left some. No table aside is dropped before it is on the disk that all was compared.
+    ``shadowed``: which tables there is a copy of. Copies that have taken their places go back as well, undropped.
     """
     states = [entry.get('state') for entry in entries]
     if not aside or RENAMING not in states:
         return Plan('nothing')
     if COMPARED in states:
         return Plan('forward', drop=list(aside))
-    before = next(entry for entry in reversed(entries) if entry.get('state') == RENAMING).get('tables') or []
+    begun = next(entry for entry in reversed(entries) if entry.get('state') == RENAMING)
+    before, copies = begun.get('tables') or [], begun.get('shadows') or []
     plain = {one[len(facts.PREFIX):] for one in aside}
-    return Plan('back', drop=[one for one in names if one in plain or one not in before],
-                rename=[(one, one[len(facts.PREFIX):]) for one in aside])
+    loaded = [one for one in names if one in plain or one not in before]
+    copied = [one for one in loaded if one in copies and one not in shadowed]
+    return Plan('back', drop=[one for one in loaded if one not in copied],
+                rename=[(one, facts.SHADOW + one) for one in copied] + [(one, one[len(facts.PREFIX):])
+                                                                        for one in aside])
 
 
 def drop_statement(names: t.Sequence[str]) -> str:
@@ -177,7 +184,7 @@ def recover(session: client.Session, journal: Journal, progress: Progress = lamb
 
 def _repair(session: client.Session, journal: Journal) -> str:
     seen = facts.look(session)
-    plan = decide(journal.entries(), seen.names, seen.aside)
+    plan = decide(journal.entries(), seen.names, seen.aside, seen.shadowed)
     if plan.drop:
         _change(session, drop_statement(plan.drop))
     if plan.rename:
@@ -187,30 +194,21 @@ def _repair(session: client.Session, journal: Journal) -> str:
 
 
 def restore(session: client.Session, directory: str, manifest: dump.Manifest, journal: Journal, limit: float,
-            progress: Progress = lambda text: None) -> t.Dict[str, t.Any]:
+            progress: Progress = lambda text: None, shadows: bool = False) -> t.Dict[str, t.Any]:
     """Make the database what it was at the dump. Repeat it after a death at any point. LifecycleError.
 
     On a failure the tables of before are back, unless the message says that they could not be put back.
+    ``shadows``: whether copies in the database are those of this dump; they are used up where all are there.
     """
     until = time.monotonic() + limit
     repaired = recover(session, journal, progress)
     strays = end_strays(session, progress=progress)
     seen = facts.look(session)
     _refuse(session, seen)
-    if manifest.tables is not None and _is_same(session, seen, manifest.tables, limit):
+    if manifest.tables is not None and is_same(session, seen, manifest.tables, limit):
         return dict(changed=repaired != 'nothing', restored=False, recovered=repaired, strays=strays)
-    reader = _opened(directory, manifest)
-    try:
-        journal.add(RENAMING, tables=seen.names, database=manifest.database, directory=directory)
-        try:
-            if seen.names:
-                _change(session, rename_statement([(one, facts.PREFIX + one) for one in seen.names]))
-            _load(session, reader, manifest, until, progress)
-            _compare(session, manifest, max(1.0, until - time.monotonic()))
-        except (LifecycleError, OSError) as exc:
-            raise _put_back(session, journal, exc, progress) from exc
-    finally:
-        reader.close()
+    way = _by_renaming if shadows and all_there(seen, manifest) else _by_loading
+    way(_Work(session, directory, manifest, journal, until, progress), seen)
     journal.add(COMPARED)
     aside = facts.look(session).aside
     if aside:
@@ -218,6 +216,65 @@ def restore(session: client.Session, directory: str, manifest: dump.Manifest, jo
     journal.add(DROPPED)
     journal.close()
     return dict(changed=True, restored=True, recovered=repaired, strays=strays)
+
+
+class _Work(t.NamedTuple):
+    """One restore."""
+
+    session: client.Session
+    directory: str
+    manifest: dump.Manifest
+    journal: Journal
+    until: float
+    progress: Progress
+
+    @property
+    def left(self) -> float:
+        return max(1.0, self.until - time.monotonic())
+
+    def announce(self, seen: facts.Inspected, shadows: t.Sequence[str] = ()) -> None:
+        self.journal.add(RENAMING, tables=seen.names, database=self.manifest.database, directory=self.directory,
+                         shadows=list(shadows))
+
+
+def all_there(seen: facts.Inspected, manifest: dump.Manifest) -> bool:
+    """Whether there is a copy of every table of a dump."""
+    return manifest.shadow and set(manifest.names) <= set(seen.shadowed)
+
+
+def _by_loading(work: _Work, seen: facts.Inspected) -> None:
+    reader = _opened(work.directory, work.manifest)
+    try:
+        work.announce(seen)
+        try:
+            if seen.names:
+                _change(work.session, rename_statement([(one, facts.PREFIX + one) for one in seen.names]))
+            _load(work.session, reader, work.manifest, work.until, work.progress)
+            _compare(work.session, work.manifest, work.left)
+        except (LifecycleError, OSError) as exc:
+            raise _put_back(work.session, work.journal, exc, work.progress) from exc
+    finally:
+        reader.close()
+
+
+def _by_renaming(work: _Work, seen: facts.Inspected) -> None:
+    """What is compared is the copies: a renaming does not change what a table holds."""
+    session, names = work.session, work.manifest.names
+    texts = differences(work.manifest.tables or {}, {
+        name: row for name, row in facts.record_shadows(session, seen, work.left).items() if name in names})
+    if texts:
+        raise LifecycleError('The shadow tables of %s are not what they were when they were made: %s. The tables were '
+                             'left as they are. Restore this database from a backup.' % (
+                                 session.login.shown, facts.listing(texts, 4)))
+    work.announce(seen, names)
+    pairs = [(one, facts.PREFIX + one) for one in seen.names] + [(facts.SHADOW + one, one) for one in names]
+    try:
+        if pairs:
+            _change(session, rename_statement(pairs))
+        if facts.look(session).names != sorted(names):
+            raise LifecycleError('%s has other tables than when its shadow tables were made.' % session.login.shown)
+    except (LifecycleError, OSError) as exc:
+        raise _put_back(session, work.journal, exc, work.progress) from exc
 
 
 def _refuse(session: client.Session, seen: facts.Inspected) -> None:
@@ -231,12 +288,17 @@ def _refuse(session: client.Session, seen: facts.Inspected) -> None:
             session.login.shown, '; '.join(found)))
 
 
-def _is_same(session: client.Session, seen: facts.Inspected, tables: facts.Recorded, limit: float) -> bool:
+def is_same(session: client.Session, seen: facts.Inspected, tables: facts.Recorded, limit: float) -> bool:
+    """Whether a database is what was recorded already."""
     return seen.names == sorted(tables) and not differences(tables, facts.record(session, seen, limit))
 
 
 def _opened(directory: str, manifest: dump.Manifest) -> dump.Reader:
     path = os.path.join(directory, manifest.file)
+    if not manifest.file:
+        raise LifecycleError('The shadow tables of %s that were made for %s are not there any more: they are used up, '
+                             'or were dropped. The tables were left as they are. Restore this database from a backup.'
+                             % (manifest.database, directory))
     try:
         size = os.stat(path).st_size
         if size != manifest.bytes:

@@ -200,8 +200,11 @@ def _refuse_without_inverse(context: Context, target: Run) -> None:
 def _restore(context: Context, change: t.Mapping[str, t.Any], params: Params) -> Result:
     """What they hold then is noted: this run may be rolled back itself."""
     client_dir = params['client_dir'] or change.get('client_dir')
+    # A restore uses the shadow tables up, and this rollback may itself be taken back, and made again.
+    database.files_of_shadows(context, change['directory'], client_dir, context.time_left(params['timeout']))
     done = database.restore_all(context, change['directory'], change['sites'], client_dir,
                                 context.time_left(params['timeout']))
+    database.drop_shadows(context, change['directory'], client_dir, change['sites'])
     rollback_point.write_of_dumps(change['directory'], os.path.join(context.run_dir(), database.KIND))
     return done
 
