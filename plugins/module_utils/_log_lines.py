@@ -131,7 +131,7 @@ _TABLE = (
 SQL_ERRORS = (
     Line('record_not_found', HARMLESS, (), r'^record not found$', 'a question without an answer'),
     Line('interrupted', HARMLESS, (), r'context canceled', 'the asker has gone'),
-    Line('restore_ends', HARMLESS, (), r'^Error 1065\b', 'the last statement of a restore from the admin pages is empty',
+    Line('restore_ends', HARMLESS, (), r'^Error 1065\b', 'a restore from the admin pages ends with an empty statement',
          first='3.4.0', last='3.4.6'),
     Line('database_denied', ERROR, (), _DENIED, 'the database refuses the user, the password or a right',
          'Mend mysql.user and mysql.password in config.json, or grant the user its rights.'),
