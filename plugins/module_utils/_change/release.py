@@ -301,25 +301,36 @@ def _staged(desk: Desk, params: Params) -> Staged:
     return found
 
 
+def _was_used(desk: Desk, staged: Staged) -> bool:
+    return any(one.tree == staged.tree for one in desk.store.switches())
+
+
 def _refuse_used(desk: Desk, staged: Staged) -> None:
     """A tree is used once: what came back from its places may have been altered there."""
-    if any(one.tree == staged.tree for one in desk.store.switches()):
+    if _was_used(desk, staged):
         raise LifecycleError('The staged files of %s were used before. Nothing was changed. Stage the release again, '
                              'with state staged.' % staged.version)
 
 
+def _plan_given(desk: Desk, params: Params) -> Result:
+    """By the archive or its manifest."""
+    parts = _parts_of(desk, params, _manifest_of(params))
+    plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
+    return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+
+
 def _plan_switched(desk: Desk, params: Params) -> Result:
     _refuse_running(desk.context)
-    staged = _find_staged(desk, params)
-    if staged is None and (params['src'] or params['manifest'] is not None):  # in check mode nothing is staged yet
-        parts = _parts_of(desk, params, _manifest_of(params))
-        plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
-        return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    is_given = params['src'] or params['manifest'] is not None  # in check mode: it is staged before the window
+    if is_given and _find_staged(desk, params) is None:
+        return _plan_given(desk, params)
     staged = _staged(desk, params)
     parts = Parts(staged.version, staged.files, staged.directories)
     plan, seen = desk.look(parts, {})
     if not plan.renames:
         return _unchanged(desk, staged.version, 'the files of the release are there already')
+    if is_given and _was_used(desk, staged):
+        return _plan_given(desk, params)
     _refuse_used(desk, staged)
     with places.open_below(desk.bulk(), staged.tree) as tree:
         staging.refuse_altered(tree, staged, [file.path for file in staged.files], content=True)
