@@ -118,8 +118,8 @@ PREFIXES = {
     'leading blanks of dmesg': Before(b'  [12345.678901] ', 12345.678901),
     'syslog Chinese, blank': Before(' 7月 12 16:09:14 web1 kernel: '.encode(), None, '7月 12 16:09:14'.encode(), None,
                                     b'kernel'),
-    'ctime Japanese, two blanks': Before('[日  7月 12 16:09:14 2026] '.encode(), None,
-                                        '日  7月 12 16:09:14 2026'.encode()),
+    'ctime Japanese, two blanks': Before(
+        '[日  7月 12 16:09:14 2026] '.encode(), None, '日  7月 12 16:09:14 2026'.encode()),
     'year first, Chinese': Before('2026年07月12日 16时09分14秒 web1 kernel: '.encode(), None,
                                   '2026年07月12日 16时09分14秒'.encode(), None, b'kernel'),
     'year first, date of Chinese': Before('2026年 07月 12日 星期日 16:09:14 UTC web1 kernel: '.encode(), None,
@@ -321,9 +321,10 @@ FORMS = {
         None, {'total_vm_kb': 1212112}),
     'Android': Said(KILL, 5, b'app', (b"lowmemorykiller: Killing 'app' (5), adj 900,",), 'global', None, None,
                     {'killer': 'lowmemorykiller'}),
-    'Android 3.10': Said(KILL, 2846, b'd.process.media', (
-        (b"lowmemorykiller: Killing 'd.process.media' (2846) (tgid 2846), adj 999,\\x0a   to free 81288kB on behalf of "
-        b"'kswapd0' (136) because"),), 'global'),
+    'Android 3.10': Said(
+        KILL, 2846, b'd.process.media',
+        ((b"lowmemorykiller: Killing 'd.process.media' (2846) (tgid 2846), adj 999,\\x0a   to free 81288kB on behalf "
+          b"of 'kswapd0' (136) because"),), 'global'),
     'Android 2.6.29': Said(KILL, 5, b'app', (b'lowmemorykiller: send sigkill to 5 (app), adj 8, size 1234',), 'global'),
     '2.4': Said(KILL, None, b'cc1', (b'VM: killing process cc1',), 'global'),
     'segfault': Said('kernel_segfault', 12, b'anqicms', (
@@ -366,7 +367,7 @@ TENANTS = (
     b'2026-07-12T16:09:14.123456789Z stdout F %s',
     b'{"log":"%s\\n","stream":"stdout","time":"2026-07-12T16:09:14.123456789Z"}',
     (b'{"__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel","_PID":"12",'
-    b'"_SYSTEMD_UNIT":"shop.service","MESSAGE":"%s"}'),
+     b'"_SYSTEMD_UNIT":"shop.service","MESSAGE":"%s"}'),
     b'{"__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"kernel","SYSLOG_FACILITY":"1","MESSAGE":"%s"}',
     b'07-12 16:09:14.340  1200  1200 I shop    : %s',
     b'16h09 on the twelfth, web1 shop[12]: %s',

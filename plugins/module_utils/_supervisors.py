@@ -18,6 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _f
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import runs_systemd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.files import split_deleted
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.units import ancestors, is_main
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._selection import Candidate
@@ -146,26 +147,6 @@ def unit_restarts(fields: t.Mapping[str, str]) -> t.Optional[bool]:
     return None if value is None else value != 'no'
 
 
-def is_main(fields: t.Mapping[str, str], chain: t.Collection[int]) -> bool:
-    """Whether the unit's main process is one of ``chain``: the process or an ancestor. Not known counts as yes."""
-    main = fields.get('MainPID', '0')
-    return not main.isdigit() or int(main) == 0 or int(main) in chain
-
-
-def _ancestors(pid: int) -> t.List[int]:
-    """The process and those above it, without pid 1."""
-    chain = []  # type: t.List[int]
-    while pid > 1 and len(chain) < 20:
-        chain.append(pid)
-        try:
-            with _procfs.ProcDir(pid) as proc:
-                stat = proc.stat()
-        except OSError:
-            break
-        pid = stat.ppid if stat is not None else 0
-    return chain
-
-
 def _show(unit: str) -> t.Dict[str, str]:
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
@@ -186,7 +167,7 @@ def _from_unit(candidate: Candidate, cgroups: str) -> t.List[Supervisor]:
     if unit is None:
         return []
     fields = _show(unit)
-    restarts = unit_restarts(fields) if is_main(fields, _ancestors(candidate.pid)) else False
+    restarts = unit_restarts(fields) if is_main(fields, ancestors(candidate.pid)) else False
     detail = 'runs as %s, Restart=%s' % (unit, fields.get('Restart', 'unknown'))
     return [entry('systemd', fields.get('FragmentPath') or unit, restarts, detail, True, unit=unit, active=True)]
 

@@ -92,6 +92,7 @@ if [ "${kind%-kmsg}" = systemd ]; then
   exec chroot . /bin/bash -c 'umount -l /mnt
     exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=console --show-status=0'
 fi
+# shellcheck disable=SC2016  # the shell inside expands it
 exec chroot . /bin/bash -c 'umount -l /mnt
   cd /
   [ "$1" != cron ] || /usr/sbin/cron

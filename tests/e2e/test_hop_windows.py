@@ -49,7 +49,7 @@ def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: 
 
 def checksums(old: Old, names: list[str]) -> dict[str, str]:
     rows = old.db.run("CHECKSUM TABLE " + ",".join(f"`{name}`" for name in names), old.instance.database)
-    return {str(row[0]).split(".")[-1]: str(row[1]) for row in rows}
+    return {str(row[0]).rsplit(".", 1)[-1]: str(row[1]) for row in rows}
 
 
 def recorded(old: Old, run_id: str) -> dict[str, str]:

@@ -65,3 +65,8 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
     again = play(default_player, fleet, "rollback", **accepted)
     assert again.outcomes == {f"h{number}": ["unchanged"] for number in (1, 2, 3)}, again.output
     assert "the run was rolled back before" in again.output and "changed=0" in again.output, again.output
+
+    run = play(default_player, fleet, "upgrade", "--limit", "h1", anqicms_upgrade_to=NEWEST,
+               anqicms_releases={NEWEST: {"src": str(release)}})
+    assert run.outcomes == {"h1": ["done"]}, run.output
+    assert olds[0].instance.told_version() == NEWEST

@@ -85,6 +85,20 @@ def test_switched(shop: Path, new: Path) -> None:
     assert (result["previous"], result["version"]) == ("3.4.0", "3.5.8")
 
 
+@pytest.mark.parametrize("how", ["manifest", "src"])
+def test_what_was_taken_back_is_planned_again(shop: Path, new: Path, how: str) -> None:
+    """In check mode: whoever gives the archive stages it again before the window."""
+    stage(shop, new)
+    files = switch(shop)["files"]
+    call(shop, state="reverted")
+    with new.open("rb") as stream:
+        given: dict[str, Any] = {"src": str(new), "manifest": archive.manifest_of(stream).to_json()}
+    planned = switch(shop, check=True, **{how: given[how]})
+    assert planned["changed"] and planned["files"] == files
+    with pytest.raises(LifecycleError, match="were used before"):
+        switch(shop, check=True)
+
+
 @pytest.mark.parametrize("how", ["old_src", "known_files", "staged", "staged before without"])
 def test_a_template_that_is_proved_to_be_the_old_releases_is_replaced(
     shop: Path, new: Path, old: Path, how: str

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The user that a systemd unit names for an instance: what root has written, or told systemd."""
+"""The systemd unit of an instance: the user that it names, which root has written, and whether it ends with it."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ import re
 import subprocess
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, real_directory
 
@@ -19,6 +19,8 @@ SYSTEM_DIR = '/run/systemd/system'  # there where systemd is the init of this ho
 UNIT_DIRS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system',
              '/lib/systemd/system')
 _KEYS = ('User', 'ExecStart', 'WorkingDirectory')
+_LIFE = ('MainPID', 'KillMode')
+_MOST_ANCESTORS = 20
 _SHOW_TIMEOUT = 5
 
 
@@ -32,12 +34,12 @@ def system_unit(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
     return None if unit is None or unit.startswith('user@') or '/user.slice/' in path + '/' else unit
 
 
-def parse(text: str) -> t.Dict[str, str]:
-    """The last value of each key that counts here, of a unit file or of ``systemctl show``. Pure."""
+def parse(text: str, keys: t.Sequence[str] = _KEYS) -> t.Dict[str, str]:
+    """The last value of each of these keys, of a unit file or of ``systemctl show``. Pure."""
     fields = {}
     for line in re.sub(r'\\\n', ' ', text).split('\n'):
         key, equals, value = line.strip().partition('=')
-        if equals and key in _KEYS:
+        if equals and key in keys:
             fields[key] = value.strip()
     return fields
 
@@ -60,6 +62,39 @@ def unit_and_uid(instance: Instance, cgroups: t.Mapping[str, str]) -> t.Optional
     return None if uid is None else (unit, uid)
 
 
+def ending(cgroups: t.Mapping[str, str], pid: int) -> t.Optional[str]:
+    """The service that holds these control groups, where systemd ends all in it when this process ends, or will now."""
+    unit = system_unit(cgroups)
+    if unit is None or not os.path.isdir(SYSTEM_DIR):
+        return None
+    return unit if ends_with(_show(unit, _LIFE), ancestors(pid)) else None
+
+
+def ends_with(fields: t.Mapping[str, str], chain: t.Collection[int]) -> bool:
+    """Whether what is left in a service is ended when its process in ``chain`` ends. Not known counts as yes. Pure."""
+    return fields.get('KillMode') not in ('process', 'none') and is_main(fields, chain)
+
+
+def is_main(fields: t.Mapping[str, str], chain: t.Collection[int]) -> bool:
+    """Whether the unit's main process is one of ``chain``, or has ended. Not known counts as yes. Pure."""
+    main = fields.get('MainPID', '0')
+    return not main.isdigit() or int(main) == 0 or int(main) in chain
+
+
+def ancestors(pid: int) -> t.List[int]:
+    """The process and those above it, without pid 1."""
+    chain = []  # type: t.List[int]
+    while pid > 1 and len(chain) < _MOST_ANCESTORS:
+        chain.append(pid)
+        try:
+            with _procfs.ProcDir(pid) as proc:
+                stat = proc.stat()
+        except OSError:
+            break
+        pid = stat.ppid if stat is not None else 0
+    return chain
+
+
 def _leads_to(path: str, instance: Instance) -> bool:
     """Whether it is the directory or something in it. Links are followed as those to an install directory are."""
     for directory in (path, os.path.dirname(path)):
@@ -80,15 +115,15 @@ def _uid(user: str) -> t.Optional[int]:
         return int(user) if user.isdigit() else None
 
 
-def _show(unit: str) -> t.Dict[str, str]:
+def _show(unit: str, keys: t.Sequence[str] = _KEYS) -> t.Dict[str, str]:
     """As systemd itself has it."""
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            ['systemctl', 'show', '-p', ','.join(_KEYS), '--', unit], stdin=subprocess.DEVNULL,
+            ['systemctl', 'show', '-p', ','.join(keys), '--', unit], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_SHOW_TIMEOUT, check=False)
     except (OSError, subprocess.SubprocessError):
         return {}
-    return parse(done.stdout.decode('utf-8', 'replace'))
+    return parse(done.stdout.decode('utf-8', 'replace'), keys)
 
 
 def _read(unit: str) -> t.Dict[str, str]:

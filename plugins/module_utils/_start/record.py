@@ -50,7 +50,8 @@ def choose(context: Context, params: Params) -> Chosen:
     uid = _uid(context, params, seen, proved, running)
     of_user = seen if seen is not None and seen.uid == uid else None
     if of_user is not None and (uid == 0 or os.geteuid() != 0):
-        settled = sighting.as_seen(of_user)  # root's own process shows what root gave; others have nothing to give
+        # root's own process shows what root gave; others have nothing to give
+        settled = sighting.as_seen(of_user, _ending(context, of_user.cgroups))
     else:
         settled = _settled(context, seen, uid, proved)
     of_proof = proved if proved is not None and proved.uid == uid else None
@@ -90,7 +91,13 @@ def _settled(context: Context, seen: t.Optional[_launch.LaunchRecord], uid: int,
     account = _account(context, uid)
     in_its_unit = seen is not None and units.unit_and_uid(context.instance, seen.cgroups) is not None
     own = Own(_launch.own_label(), _cgroups.own())
-    return sighting.settle(seen, _plain(context, account), account, proved, own, in_its_unit)
+    of_proof = proved.cgroups if proved is not None and proved.uid == uid else {}
+    ending = _ending(context, seen.cgroups if in_its_unit and seen is not None else of_proof)
+    return sighting.settle(seen, _plain(context, account), account, proved, own, in_its_unit, ending)
+
+
+def _ending(context: Context, cgroups: t.Mapping[str, str]) -> t.Optional[str]:
+    return units.ending(cgroups, context.handle.pid if context.handle is not None else 0)
 
 
 # --- as whom

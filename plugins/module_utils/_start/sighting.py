@@ -13,6 +13,7 @@ that was proved, from the user database, or from the unit. What differs is named
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import in_login_session
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.units import system_unit
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Proved
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import traits as _traits
 
@@ -40,17 +41,23 @@ class Settled(t.NamedTuple):
     notes: t.List[str]
 
 
-def as_seen(seen: LaunchRecord) -> Settled:
-    """Everything as it was seen: a process of root, or for a caller who has no rights to give."""
-    return Settled(seen, _traits.named(seen.traits))
+def as_seen(seen: LaunchRecord, ending: t.Optional[str] = None) -> Settled:
+    """Everything as it was seen: a process of root, or for a caller who has no rights to give.
+
+    ``ending``: the unit that it was seen in, where that ends with it.
+    """
+    notes = _traits.named(seen.traits)
+    if ending is not None and system_unit(seen.cgroups) == ending:
+        return Settled(seen._replace(cgroups={}), notes + [_ended_with(ending)])
+    return Settled(seen, notes)
 
 
 def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account, proved: t.Optional[Proved],
-           own: Own, in_its_unit: bool = False) -> Settled:
+           own: Own, in_its_unit: bool = False, ending: t.Optional[str] = None) -> Settled:
     """How to start it as this user.
 
     ``seen``: how it was last seen running. ``fresh``: a plain start. ``in_its_unit``: the control group that it was
-    seen in is that of a unit which root has written for it.
+    seen in is that of a unit which root has written for it. ``ending``: the unit that ends with it.
     """
     proved = proved if proved is not None and proved.uid == account.uid else None
     if seen is not None and seen.uid == account.uid:
@@ -62,9 +69,17 @@ def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account
     label, cgroups = (proved.label, proved.cgroups) if proved else (None, {})
     if in_its_unit and record is seen:
         cgroups = record.cgroups
-    if record is seen:
+    if ending is not None and system_unit(cgroups) == ending:
+        cgroups = {}
+        notes.append(_ended_with(ending))
+    elif record is seen:
         notes += _different_place(record, label, cgroups, own)
     return Settled(record._replace(gid=gid, groups=list(groups), label=label, cgroups=dict(cgroups)), notes)
+
+
+def _ended_with(unit: str) -> str:
+    return ('systemd ends all that is left in %s when the process that it runs there has ended: the new one is not put '
+            'into its control group, and the limits of that unit do not hold for it' % unit)
 
 
 def _groups(record: LaunchRecord, account: Account, proved: t.Optional[Proved]) -> t.Tuple[int, t.Sequence[int]]:

@@ -9,11 +9,11 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.units import is_main
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._supervisors import (
     cron_action,
     from_cron,
     from_parent,
-    is_main,
     only_starts,
     parse_unit,
     unit_of,

@@ -36,7 +36,7 @@ KILLS = {
                           'Killed /a/x.service due to memory used (7) / total (8) and swap used (9) / total (9)'),
     'systemd-oomd, marked': ('systemd-oomd', None, None, None, '/system.slice/x.service', {},
                              ('Marked /system.slice/x.service for killing due to memory pressure for /system.slice '
-                             'being 83.52% > 80.00% for > 20s with reclaim activity')),
+                              'being 83.52% > 80.00% for > 20s with reclaim activity')),
     'systemd-oomd, marked for swap': ('systemd-oomd', None, None, None, '/a/x.scope', {},
                                       ('Marked /a/x.scope for killing due to memory used (16260780032) / total '
                                       '(16419115008) and swap used (29560922112) / total (32838500352) being more than '

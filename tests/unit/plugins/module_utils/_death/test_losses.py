@@ -24,6 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
     _userspace_oom,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
     Coverage,
     Event,
@@ -32,7 +33,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types imp
     RawLine,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_verdict import Case
 
 T0 = 1783872554.0  # 12 July 2026, 16:09:14 UTC
 HOUR = 3600.0

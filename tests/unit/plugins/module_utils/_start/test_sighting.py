@@ -76,6 +76,21 @@ def test_the_control_group_of_its_unit_is_followed() -> None:
     assert (settled.record.cgroups, settled.notes) == (seen.cgroups, [])
 
 
+def test_a_unit_that_ends_with_it_is_left() -> None:
+    """Of the unit that it was seen in, and of that of a proved start; also as root."""
+    group = {"": "/system.slice/shop.service", "memory": "/system.slice/shop.service"}
+    seen = record(cgroups=group)
+    for settled in (
+        sighting.settle(seen, PLAIN, WEB, None, OWN, in_its_unit=True, ending="shop.service"),
+        sighting.settle(seen, PLAIN, WEB, proved(cgroups=group, label=None), OWN, ending="shop.service"),
+        sighting.as_seen(seen, "shop.service"),
+    ):
+        assert settled.record.cgroups == {}
+        assert len(settled.notes) == 1 and "all that is left in shop.service" in settled.notes[0], settled.notes
+    kept = sighting.settle(seen, PLAIN, WEB, proved(), OWN, ending="shop.service")
+    assert kept.record.cgroups == {"": "/proved"}
+
+
 @pytest.mark.parametrize("uid", [0, 34])
 def test_a_process_of_another_user_gives_nothing(uid: int) -> None:
     seen = record(uid=uid, cgroups={"": "/x"}, label="x", traits=Traits(no_new_privs=True))
