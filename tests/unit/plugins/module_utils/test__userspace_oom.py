@@ -37,10 +37,10 @@ KILLS = {
     'systemd-oomd, marked': ('systemd-oomd', None, None, None, '/system.slice/x.service', {},
                              ('Marked /system.slice/x.service for killing due to memory pressure for /system.slice '
                               'being 83.52% > 80.00% for > 20s with reclaim activity')),
-    'systemd-oomd, marked for swap': ('systemd-oomd', None, None, None, '/a/x.scope', {},
-                                      ('Marked /a/x.scope for killing due to memory used (16260780032) / total '
-                                      '(16419115008) and swap used (29560922112) / total (32838500352) being more than '
-                                      '90.00%')),
+    'systemd-oomd, marked for swap': (
+        'systemd-oomd', None, None, None, '/a/x.scope', {},
+        ('Marked /a/x.scope for killing due to memory used (16260780032) / total (16419115008) and swap used '
+         '(29560922112) / total (32838500352) being more than 90.00%')),
     'systemd-oomd, rule': ('systemd-oomd', None, None, None, '/system.slice/x.service', {},
                            'Rule low-memory matched for /system.slice/x.service, taking action kill'),
     'systemd-oomd, rule alone': ('systemd-oomd', None, None, None, None, {}, "Rule 'x' fired, taking action"),
