@@ -256,7 +256,7 @@ def find(
     """
     scan = _Scan(instance, state, user)
     for wait in _LOOK_AGAIN_S:
-        if not (is_own_child(scan.candidates) or scan.unseen):
+        if not is_own_child(scan.candidates) and (scan.candidates or not scan.unseen):
             break
         time.sleep(wait)
         scan = _Scan(instance, state, user)
