@@ -370,7 +370,7 @@ def in_background(instance: Instance, action: str, name: str = "", host: str = "
 def test_restart_in_the_middle_of_a_restore_loses_nothing(
     shop: Callable[..., Instance], db: MariaDB, base: Path, version: str
 ) -> None:
-    instance = shop(version, restore_ms=4000)
+    instance = shop(version, restore_ms=8000)
     pid = instance.pid
     instance.backup()
     folder = instance.dir / "data" / "backup"
