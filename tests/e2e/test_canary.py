@@ -92,7 +92,8 @@ def answered(upgrades: Upgrades, keys: bytes, then: tuple[str, bytes] | None = N
 
 def press(playing: Playing, terminal: int, at: str, keys: bytes) -> None:
     """Press keys once the prompt reads them: before that Ctrl+C would end the run, and others would be lost."""
-    until(lambda: at in playing.output(), at, LONG)
+    # Where the output is a file, the text can stay in a buffer while keys are read.
+    until(lambda: at in playing.output() or (at == PROMPT and reads_keys(terminal)), at, LONG)
     until(lambda: reads_keys(terminal), "the prompt", 30)
     before, pressed = said(playing), float("-inf")
 
