@@ -25,7 +25,7 @@ from fleet import Fleet
 pytestmark = pytest.mark.standin("an upgrade without a database")
 OLD, NEW = "3.5.7", "3.5.8"
 PROMPT = "anything else ends the run here"
-LONG = 480.0
+LONG = 300.0
 ENDS = "The run ends here, because nobody has answered yes"
 
 
