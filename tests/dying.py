@@ -49,9 +49,9 @@ def remember(shop: Instance) -> int:
         context.close()
 
 
-def ended(shop: Instance) -> None:
+def ended(shop: Instance, seconds: float = 20) -> None:
     """Its last thread is gone: the executable of a process is gone a little earlier."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + seconds
     while shop.pids() or _selection.find(resolve(str(shop.dir))).candidates:
         assert time.monotonic() < end, "it lives on"
         time.sleep(0.01)

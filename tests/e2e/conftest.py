@@ -159,3 +159,12 @@ def _remote(bed: Bed, core: str, directory: Path) -> Player:
     player = Player(core, directory / "play", bed.on_controller())
     player.directory.mkdir(parents=True)
     return player
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Empty, with a database that runs: hosts and instances are added by the test."""
+    with Fleet(tmp_path / "fleet") as found:
+        assert found.db is not None
+        found.db.start()
+        yield found

@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import release_files
 import seeding
 from e2e.playing import Player
 from e2e.test_combinations import lose_at
-from e2e.test_upgrade import FAST, NEWEST, Old
+from e2e.test_upgrade import FAST, NEWEST, Old, play
 from fleet import Fleet
 
 MIDDLE = "3.3.11"
@@ -26,19 +25,6 @@ RUN = "night-7"
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     directory = tmp_path_factory.mktemp("archives")
     return {version: {"src": str(release_files.release_zip(version, directory))} for version in (MIDDLE, NEWEST)}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path / "fleet") as found:
-        assert found.db is not None
-        found.db.start()
-        yield found
-
-
-def play(player: Player, fleet: Fleet, playbook: str, *arguments: str, **given: Any) -> Any:
-    fleet.write_inventory()
-    return player.play(playbook, fleet.inventory, "-e", json.dumps(given), *FAST, *arguments)
 
 
 def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: str, **more: Any) -> Any:

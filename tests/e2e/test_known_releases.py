@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import release_files
@@ -25,14 +25,6 @@ EDITED = "template/default/index/index.html"  # by the seeding
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("archives")
     return {version: release_files.release_zip(version, directory) for version in (SOURCE, MIDDLE, NEWEST)}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path / "fleet") as found:
-        assert found.db is not None
-        found.db.start()
-        yield found
 
 
 def templates(archive: Path) -> dict[str, bytes]:

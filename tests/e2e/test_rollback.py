@@ -6,28 +6,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Iterator
 
-import pytest
 import release_files
 from e2e.playing import Player
-from e2e.test_upgrade import FAST, NEWEST, Old
+from e2e.test_upgrade import NEWEST, Old, play
 from fleet import Fleet
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path / "fleet") as found:
-        assert found.db is not None
-        found.db.start()
-        yield found
-
-
-def play(player: Player, fleet: Fleet, playbook: str, *arguments: str, **given: Any) -> Any:
-    fleet.write_inventory()
-    return player.play(playbook, fleet.inventory, "-e", json.dumps(given), *FAST, *arguments)
 
 
 def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Path) -> None:

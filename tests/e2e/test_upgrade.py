@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import release_files
@@ -74,12 +74,9 @@ class Old:
 _OWNED = ("system", "locales", "doc", "clientFiles")
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path / "fleet") as found:
-        assert found.db is not None
-        found.db.start()
-        yield found
+def play(player: Player, fleet: Fleet, playbook: str, *arguments: str, **given: Any) -> Any:
+    fleet.write_inventory()
+    return player.play(playbook, fleet.inventory, "-e", json.dumps(given), *FAST, *arguments)
 
 
 def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: str, **more: Any) -> Any:

@@ -20,11 +20,11 @@ import memory_groups
 import paths
 import pytest
 import windows
+from dying import ended, remember
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check, _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
 
 Result = dict[str, Any]
 LIMIT = 192 << 20
@@ -50,26 +50,6 @@ def check(shop: Instance, **options: Any) -> Result:
         context.close()
 
 
-def remember(shop: Instance) -> int:
-    """Note its process, as every module that changes something does; return its pid."""
-    context = windows.context_of(shop)
-    try:
-        context.look()
-        context.remember()
-        assert context.candidate is not None
-        return context.candidate.pid
-    finally:
-        context.close()
-
-
-def ended(shop: Instance) -> None:
-    """Its last thread is gone: the executable of a process is gone a little earlier."""
-    end = time.monotonic() + 10
-    while shop.pids() or _selection.find(resolve(str(shop.dir))).candidates:
-        assert time.monotonic() < end, "it lives on"
-        time.sleep(0.01)
-
-
 @kernel
 @memory_groups.needed
 def test_a_real_kill(site: Callable[..., Instance]) -> None:
@@ -79,7 +59,7 @@ def test_a_real_kill(site: Callable[..., Instance]) -> None:
         (group / "cgroup.procs").write_text(str(pid))
         with suppress(OSError):
             shop.get(f"/eat?mb={(LIMIT >> 20) + 64}", timeout=30)
-        ended(shop)
+        ended(shop, 10)
         found = check(shop)
     assert (found["verdict"], found["cause"]) == ("confirmed", "kernel_oom_cgroup"), found
     (incident,) = found["incidents"]
@@ -98,7 +78,7 @@ def test_a_real_kill(site: Callable[..., Instance]) -> None:
 def test_a_real_kill_of_a_process_that_nobody_noted(site: Callable[..., Instance]) -> None:
     shop = site()
     pid = memory_groups.starve(shop)
-    ended(shop)
+    ended(shop, 10)
     assert check(shop, pid=pid)["verdict"] == "confirmed"
     found = check(shop)
     assert found["verdict"] in ("confirmed", "likely"), found
@@ -114,12 +94,12 @@ def test_only_the_killed_one_of_two_instances(site: Callable[..., Instance]) -> 
     remember(shop)
     remember(blog)
     memory_groups.starve(shop)
-    ended(shop)
+    ended(shop, 10)
     assert check(shop, since=since)["verdict"] == "confirmed"
     blogs = check(blog, since=since)
     assert (blogs["verdict"], blogs["cause"]) == ("no", "not_dead"), blogs
     os.kill(blog.pid, signal.SIGKILL)
-    ended(blog)
+    ended(blog, 10)
     blogs = check(blog, since=since)
     assert (blogs["verdict"], blogs["cause"]) == ("no", "unexplained"), blogs
 
@@ -179,7 +159,7 @@ def test_deaths_that_are_no_kills_for_memory(site: Callable[..., Instance], end:
     remember(shop)
     since = str(time.time() - 1)
     end(shop)
-    ended(shop)
+    ended(shop, 10)
     found = check(shop, since=since)
     assert (found["verdict"], found["cause"]) == ("no", cause), found
     assert found["incidents"]
@@ -188,7 +168,7 @@ def test_deaths_that_are_no_kills_for_memory(site: Callable[..., Instance], end:
 def test_no_source_reaches_so_far(site: Callable[..., Instance]) -> None:
     shop = site()
     kill_9(shop)
-    ended(shop)
+    ended(shop, 10)
     found = check(shop, since="2001-01-01", until="2001-01-02")
     assert (found["verdict"], found["cause"]) == ("unknown", "unexplained")
     assert found["coverage"]
