@@ -93,14 +93,18 @@ def _types(env: t.Mapping[str, str]) -> results.Counts:
 
 
 def unit() -> results.Counts:
-    """The unit tests on each Python from 3.6 to 3.13; host-side code has no Ansible there."""
+    """The unit tests on Python 3.6 to 3.13, all cases on the first and last; host-side code has no Ansible there."""
     found = pythons.discover()
-    # Half of their time is waiting: as many Pythons at once as there are processors.
+    ends = (min(pythons.TARGETS), max(pythons.TARGETS))
+    # Half of their time is waiting: as many Pythons at once as there are processors, the long runs first.
+    longest_first = sorted(pythons.TARGETS, key=lambda version: version not in ends)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return results.total(pool.map(lambda version: _unit_on(version, found), pythons.TARGETS))
+        return results.total(pool.map(lambda version: _unit_on(version, found, version in ends), longest_first))
 
 
-def _unit_on(version: pythons.Version, found: t.Mapping[pythons.Version, pythons.Python]) -> results.Counts:
+def _unit_on(
+    version: pythons.Version, found: t.Mapping[pythons.Version, pythons.Python], all_cases: bool
+) -> results.Counts:
     name = "unit-%d.%d" % version
     try:
         bin_dir = venvs.ensure(name, found)
@@ -109,7 +113,8 @@ def _unit_on(version: pythons.Version, found: t.Mapping[pythons.Version, pythons
         return results.SKIPPED
     log = paths.RESULTS / (name + ".log")
     with log.open("wb") as output:
-        counts = pytest(name, bin_dir, ["tests/unit"], paths.private_env([bin_dir]), output)
+        arguments = ["tests/unit"] if all_cases else ["--first-cases", "tests/unit"]
+        counts = pytest(name, bin_dir, arguments, paths.private_env([bin_dir]), output)
     print("  Python %d.%d\n%s" % (*version, log.read_text(errors="replace")), flush=True)
     return counts
 
@@ -125,8 +130,19 @@ def e2e() -> results.Counts:
 
 
 def soak() -> results.Counts:
-    """What repeats for long: not part of 'make test'."""
-    return _with_ansible("soak", ["-m", "soak", "tests"])
+    """What repeats for long, and new examples for the properties: not part of 'make test'."""
+    return _with_ansible("soak", ["-m", "soak", "tests"]).plus(_search())
+
+
+def _search() -> results.Counts:
+    """The unit tests with many examples that nobody has seen before, on the oldest Python and the newest."""
+    found = pythons.discover()
+    counts = []
+    for version in (min(pythons.TARGETS), max(pythons.TARGETS)):
+        bin_dir = venvs.ensure("unit-%d.%d" % version, found)
+        env = dict(paths.private_env([bin_dir]), HYPOTHESIS_SEARCH="1")
+        counts.append(pytest("search-%d.%d" % version, bin_dir, ["-m", "hypothesis", "tests/unit"], env))
+    return results.total(counts)
 
 
 def in_processes() -> t.List[str]:

@@ -6,6 +6,7 @@
 
 import os
 import sys
+import typing as t
 
 from hypothesis import HealthCheck, settings
 
@@ -31,6 +32,31 @@ link_collection()
 if TREE not in sys.path:
     sys.path.insert(0, TREE)
 
-# How long one example takes says something of the machine, not of the code.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# How long one example takes says something of the machine, not of the code. 'make test' says the same of the same code
+# each time: its examples are derived from the test. The soak looks for new ones.
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+)
+settings.register_profile(
+    "search", settings.get_profile("unhurried"), derandomize=False, max_examples=3000, print_blob=True
+)
+settings.load_profile("search" if os.environ.get("HYPOTHESIS_SEARCH") else "unhurried")
+
+
+def pytest_addoption(parser: t.Any) -> None:
+    parser.addoption("--first-cases", action="store_true", help="of each test only its first case")
+
+
+def pytest_collection_modifyitems(config: t.Any, items: t.List[t.Any]) -> None:
+    """A Python between the oldest and the newest has what both have: one case shows that it can run the code."""
+    if not config.getoption("--first-cases"):
+        return
+    seen = set()  # type: t.Set[str]
+    others = []
+    for item in list(items):
+        name = item.nodeid.partition("[")[0]
+        if name in seen:
+            items.remove(item)
+            others.append(item)
+        seen.add(name)
+    config.hook.pytest_deselected(items=others)

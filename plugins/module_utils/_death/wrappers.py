@@ -15,7 +15,10 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 
 _MOST_JSON = 65536
-_COLOURS = re.compile(rb'(?:\x1b|#033|\^\[)\[[0-9;]{0,20}[mK]')
+# A process may have a colour for a name, or in it: without it, it would be called like another one. The kernel prints
+# at most 15 bytes of a name; the colours of grep around one are longer.
+_NAMES = rb'(?<=\d )\([^\n]{1,15}\)(?=[ ,:]|\Z)|(?<=task=)[^\n]{1,15}(?=,pid=\d)'
+_COLOURS = re.compile(rb'(?P<name>' + _NAMES + rb')|(?:\x1b|#033|\^\[)\[[0-9;]{0,20}[mK]')
 # grep, with the name of the file, the number of the line, or both; docker compose, with the name of the container.
 _GREP = re.compile(rb'(?:(?:\(standard input\)|[^\s:\[\](){}<>"=,;]{1,255})[:-])?(?:\d{1,9}[:\t-])?')
 _GREP_ISO = re.compile(rb'[^\s\[\](){}<>"=,;]{1,255}?[:-](?:\d{1,9}[:-])?(?=\d{4}[-/]\d\d[-/]\d\d[T _]\d\d:)')
@@ -41,7 +44,9 @@ class Inner(t.NamedTuple):
 
 
 def without_colours(line: bytes) -> bytes:
-    return _COLOURS.sub(b'', line) if b'\x1b[' in line or b'033[' in line or b'^[[' in line else line
+    if b'\x1b[' not in line and b'033[' not in line and b'^[[' not in line:
+        return line
+    return _COLOURS.sub(lambda match: match.group('name') or b'', line)
 
 
 def behind_names(line: bytes) -> t.List[bytes]:

@@ -9,7 +9,7 @@ import typing as t
 
 import kernel_lines
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_lines, _kernel_oom
@@ -273,12 +273,30 @@ NAMES = st.binary(min_size=1, max_size=15).filter(lambda name: not set(b'\0\n\r\
 
 @settings(deadline=None)
 @given(NAMES, st.integers(1, 4194304))
+@example(b'\x1b[m', 1)
+@example(b'anqi\x1b[mcms', 955)
+@example(b'a) \x1b[0m (b', 955)
 def test_any_name(name: bytes, pid: int) -> None:
     """Whatever a process calls itself, its pid is told, and so is its name."""
     text = b'Out of memory: Killed process %d (%s) total-vm:5kB, anon-rss:4kB, file-rss:0kB' % (pid, name)
     for before in kernel_lines.PREFIXES.values():
         found = _kernel_oom.events([line(before.prefix + text)])
         assert [(event.pid, event.comm, event.details['total_vm_kb']) for event in found] == [(pid, name, 5)]
+
+
+@pytest.mark.parametrize('text, name', [
+    # dmesg --color=always, grep --color=always, and both at once.
+    (b'\x1b[33mOut of memory: \x1b[0mKilled process 955 (anqicms) total-vm:5kB', b'anqicms'),
+    (b'Out of memory: \x1b[01;31m\x1b[KKilled process\x1b[m\x1b[K 955 (anqicms) total-vm:5kB', b'anqicms'),
+    (b'Out of memory: Killed process 955 (\x1b[01;31m\x1b[Kanqicms\x1b[m\x1b[K) total-vm:5kB', b'anqicms'),
+    (b'\x1b[31mOut of memory: Killed process 955 (a) total-vm:5kB\x1b[0m', b'a'),
+    # A name that would be another one without its colour.
+    (b'\x1b[33mOut of memory: \x1b[0mKilled process 955 (anqi\x1b[mcms) total-vm:5kB', b'anqi\x1b[mcms'),
+    (b'Out of memory: Killed process 955 (anqi#033[mcms) total-vm:5kB', b'anqi\x1b[mcms'),
+])
+def test_colours_are_taken_off_the_line_and_left_in_a_name(text: bytes, name: bytes) -> None:
+    found = _kernel_oom.events([line(b'[    7.000000] ' + text)])
+    assert [(event.pid, event.comm) for event in found] == [(955, name)]
 
 
 @settings(deadline=None)
