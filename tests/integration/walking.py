@@ -45,8 +45,6 @@ MIGRATIONS = {
     "3.3.11": ("begin", "tables", "purged", "drafts", "flags", "end", "statistics"),
     NEWEST: ("begin", "tables", "purged", "flags", "end"),
 }
-# Two that are much alike take turns at the points; the ways of 2.5.3 and 3.2.8 are the same, and there they swap.
-_IN_TURN = {"worker": 0, "both": 1, "migration dies": 0, "migration fails": 1, "state is full": 0, "install is full": 1}
 
 
 def counts(entry: Entry) -> bool:
@@ -250,11 +248,7 @@ class Walk:
                  "no database": self._before_the_last_start(), "state is full": self._boundaries(),
                  "install is full": self._boundaries(), "undisturbed": [Point(0, "")],
                  "reboot": [*self.journal, Point(len(self.journal) + 1, "end")]}
-        points = found.get(manner, self.journal)
-        if manner not in _IN_TURN:
-            return points
-        turn = (_IN_TURN[manner] + (self.version == "2.5.3")) % 2
-        return [point for number, point in enumerate(points) if number % 2 == turn]
+        return found.get(manner, self.journal)
 
     def _boundaries(self) -> list[Point]:
         return [point for point in self.journal if point.name.startswith("step ")]

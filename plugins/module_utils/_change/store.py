@@ -64,11 +64,13 @@ class Switch(t.NamedTuple):
 
 
 class Store:
-    """The records of one instance, below its state directory."""
+    """The records of one instance, below its state directory. Each is read once: nobody else may write meanwhile."""
 
     def __init__(self, state: _state.StateDir) -> None:
         self.path = os.path.join(state.path, _DIRECTORY)
         self.state = state
+        self._staged: t.Optional[t.List[Staged]] = None
+        self._switches = {}  # type: t.Dict[str, t.Optional[Switch]]
 
     def make(self) -> None:
         """LifecycleError when there is no room or no permission."""
@@ -106,10 +108,16 @@ class Store:
     # staged releases
 
     def write_staged(self, staged: Staged) -> None:
+        self._staged = None
         self._write('staged-%s.json' % staged.tree, staged._asdict())
 
     def staged(self) -> t.List[Staged]:
         """All, the newest first."""
+        if self._staged is None:
+            self._staged = self._read_staged()
+        return list(self._staged)
+
+    def _read_staged(self) -> t.List[Staged]:
         found = []
         for name in self._names('staged'):
             entry = self._read('staged-%s.json' % name)
@@ -120,15 +128,22 @@ class Store:
         return sorted(found, key=lambda one: -one.at)
 
     def forget_staged(self, tree: str) -> None:
+        self._staged = None
         self._unlink('staged-%s.json' % tree)
 
     # switches
 
     def write_switch(self, switch: Switch) -> None:
+        self._switches.pop(switch.id, None)
         self._write('switch-%s.json' % switch.id, dict(
             switch._asdict(), renames=[[one.out, one.path] for one in switch.renames]))
 
     def switch(self, number: str) -> t.Optional[Switch]:
+        if number not in self._switches:
+            self._switches[number] = self._read_switch(number)
+        return self._switches[number]
+
+    def _read_switch(self, number: str) -> t.Optional[Switch]:
         entry = self._read('switch-%s.json' % number)
         if entry is None:
             return None
@@ -141,6 +156,7 @@ class Store:
         return sorted([one for one in found if one is not None], key=lambda one: -one.at)
 
     def forget_switch(self, number: str) -> None:
+        self._switches.pop(number, None)
         self._unlink('switch-%s.json' % number)
 
     def _unlink(self, name: str) -> None:
