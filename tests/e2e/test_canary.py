@@ -75,10 +75,12 @@ def answered(upgrades: Upgrades, keys: bytes, then: tuple[str, bytes] | None = N
     log = player.directory / "terminal.log"
     argv = [str(player.bin / "ansible-playbook"), "-i", str(upgrades.fleet.inventory), "anqicms.lifecycle.upgrade",
             *upgrades.arguments(**more)]
+    # Lines come at once at a terminal; into a file Ansible flushes nothing while it waits for keys.
+    env = {**player.env, "PYTHONUNBUFFERED": "1"}
     try:
         with log.open("wb") as output:
             # setsid --ctty makes it the terminal of the run, as a login does
-            process = subprocess.Popen(["setsid", "--ctty", "--wait", *argv], env=player.env, cwd=player.directory,
+            process = subprocess.Popen(["setsid", "--ctty", "--wait", *argv], env=env, cwd=player.directory,
                                        stdin=slave, stdout=output, stderr=subprocess.STDOUT)
         with Playing(process, log) as playing:
             press(playing, master, PROMPT, keys)
@@ -92,8 +94,7 @@ def answered(upgrades: Upgrades, keys: bytes, then: tuple[str, bytes] | None = N
 
 def press(playing: Playing, terminal: int, at: str, keys: bytes) -> None:
     """Press keys once the prompt reads them: before that Ctrl+C would end the run, and others would be lost."""
-    # Where the output is a file, the text can stay in a buffer while keys are read.
-    until(lambda: at in playing.output() or (at == PROMPT and reads_keys(terminal)), at, LONG)
+    until(lambda: at in playing.output(), at, LONG)
     until(lambda: reads_keys(terminal), "the prompt", 30)
     before, pressed = said(playing), float("-inf")
 
