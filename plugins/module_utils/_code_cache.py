@@ -20,25 +20,29 @@ import types
 import typing as t
 from importlib.util import MAGIC_NUMBER
 
-Entry = t.Tuple[bytes, bytes]  # digest of the source, compiled code
+Mark = t.Tuple[int, int]  # size and CRC-32 of a source
+Entry = t.Tuple[Mark, bytes]  # of the source; compiled code
 _MOST = 16 << 20  # bytes of the file that is read
 _PLACES = ('.cache', 'anqicms-lifecycle')  # below the home directory
 
 
 class CodeCache:
-    """Files are named by their place in the collection, and are compiled anew when their source is another."""
+    """Files are named by their place in the collection, and are compiled anew when their source is another.
+
+    Size and CRC-32 tell that, as the zip file has them: Python goes by size and time of change. Who could forge them
+    sends the code that runs here anyway.
+    """
 
     def __init__(self, entries: t.Optional[t.Mapping[str, Entry]] = None) -> None:
         self.entries = dict(entries or {})
         self.grown = False
 
-    def code_of(self, name: str, source: bytes) -> types.CodeType:
-        digest = hashlib.sha256(source).digest()
+    def code_of(self, name: str, mark: Mark, read: t.Callable[[], bytes]) -> types.CodeType:
         kept = self.entries.get(name)
-        if kept and kept[0] == digest:
+        if kept and kept[0] == mark:
             return t.cast(types.CodeType, marshal.loads(kept[1]))
-        code = compile(source, name, 'exec', dont_inherit=True)
-        self.entries[name] = (digest, marshal.dumps(code))
+        code = compile(read(), name, 'exec', dont_inherit=True)
+        self.entries[name] = (mark, marshal.dumps(code))
         self.grown = True
         return code
 

@@ -16,33 +16,44 @@ import os
 import sys
 import types
 import typing as t
+import zipimport
 
 _PREFIX = __name__.rpartition('.')[0] + '.'
-Compile = t.Callable[[str, bytes], types.CodeType]
+Read = t.Callable[[], bytes]
+Compile = t.Callable[[str, Read], types.CodeType]
 
 
-def plainly(path: str, source: bytes) -> types.CodeType:
-    return compile(source, path, 'exec', dont_inherit=True)
+def plainly(path: str, read: Read) -> types.CodeType:
+    return compile(read(), path, 'exec', dont_inherit=True)
 
 
 class PayloadLoader(importlib.abc.InspectLoader):
     """Runs one file of the payload."""
 
-    def __init__(self, path: str, data: bytes, compiled: Compile) -> None:
-        self.path, self.data, self.compiled = path, data, compiled
+    def __init__(self, path: str, read: Read, compiled: Compile) -> None:
+        self.path, self.read, self.compiled = path, read, compiled
 
     def get_source(self, fullname: str) -> str:
-        return self.data.decode('utf-8')
+        return self.read().decode('utf-8')
 
     def exec_module(self, module: types.ModuleType) -> None:
-        exec(self.compiled(self.path, self.data), module.__dict__)  # noqa: S102
+        exec(self.compiled(self.path, self.read), module.__dict__)  # noqa: S102
 
 
 class PayloadFinder(importlib.abc.MetaPathFinder):
-    """Finds the files beside this one in the zip file that this one came from."""
+    """Finds the files beside this one in the zip file that this one came from. ``has``: whether a file is in it."""
 
-    def __init__(self, get_data: t.Callable[[str], bytes], directory: str, compiled: Compile = plainly) -> None:
+    def __init__(self, get_data: t.Callable[[str], bytes], directory: str, compiled: Compile = plainly,
+                 has: t.Optional[t.Callable[[str], bool]] = None) -> None:
         self.get_data, self.directory, self.compiled = get_data, directory, compiled
+        self.has = has or self._is_readable
+
+    def _is_readable(self, file: str) -> bool:
+        try:
+            self.get_data(file)
+        except OSError:
+            return False
+        return True
 
     def find_spec(
         self,
@@ -57,12 +68,10 @@ class PayloadFinder(importlib.abc.MetaPathFinder):
 
     def _spec(self, fullname: str, file: str, is_package: bool) -> t.Optional[importlib.machinery.ModuleSpec]:
         """The file as a module or a package; None where the payload does not have it."""
-        try:
-            data = self.get_data(file)
-        except OSError:
+        if not self.has(file):
             return None
-        spec = importlib.machinery.ModuleSpec(
-            fullname, PayloadLoader(file, data, self.compiled), origin=file, is_package=is_package)
+        loader = PayloadLoader(file, lambda: self.get_data(file), self.compiled)
+        spec = importlib.machinery.ModuleSpec(fullname, loader, origin=file, is_package=is_package)
         spec.has_location = True
         return spec
 
@@ -80,13 +89,20 @@ def archive() -> t.Tuple[str, t.Optional[bytes]]:
         return path, stream.read()
 
 
+def _marks(loader: t.Any) -> t.Dict[str, t.Tuple[int, int]]:
+    """Size and checksum of each file, as the directory of the zip file has them: nothing is unpacked for that."""
+    rows = zipimport._zip_directory_cache.get(loader.archive) or {}  # type: ignore[attr-defined]
+    return {path: (row[3], row[7]) for path, row in rows.items() if row is not None}
+
+
 def install() -> t.Callable[[bool], None]:
     """Nothing where the code lies in ordinary files: Python keeps those compiled.
 
     Returns what is to be called when all is imported, with whether what had to be compiled is kept for the next call.
     """
     loader = globals().get('__loader__')  # type: t.Any
-    if type(loader).__name__ != 'zipimporter':
+    marks = _marks(loader) if type(loader).__name__ == 'zipimporter' else {}
+    if not marks:
         return lambda keep: None
     gc.disable()  # nothing that is imported becomes garbage, and looking for it takes a twentieth of the time
     directory = __file__.rpartition('/')[0]
@@ -94,8 +110,11 @@ def install() -> t.Callable[[bool], None]:
 
     cache = _code_cache.load()
     shown = len(directory.rpartition('ansible_collections/')[0])  # the zip file lies elsewhere in each call
-    finder = PayloadFinder(loader.get_data, directory, lambda path, source: cache.code_of(path[shown:], source))
-    sys.meta_path.insert(0, finder)
+
+    def code_of(path: str, read: Read) -> types.CodeType:
+        return cache.code_of(path[shown:], marks[path[shown:]], read)
+
+    sys.meta_path.insert(0, PayloadFinder(loader.get_data, directory, code_of, lambda path: path[shown:] in marks))
 
     def imported(keep: bool) -> None:
         gc.enable()

@@ -4,11 +4,11 @@
 
 """What a call has compiled serves the next one, and nobody else can say what runs."""
 
-import hashlib
 import os
 import pathlib
 import sys
 import typing as t
+import zlib
 
 import pytest
 
@@ -33,16 +33,20 @@ def file_of(home: str) -> str:
     return os.path.join(place(home), 'code.' + str(sys.implementation.cache_tag))
 
 
+def code_of(cache: t.Any, source: bytes) -> t.Any:
+    return cache.code_of('one.py', (len(source), zlib.crc32(source)), lambda: source)
+
+
 def kept(source: bytes = SOURCE) -> t.Any:
     cache = _code_cache.load()
-    cache.code_of('one.py', source)
+    code_of(cache, source)
     _code_cache.keep(cache)
     return cache
 
 
 def answer(cache: t.Any, source: bytes = SOURCE) -> t.Any:
     values = {}  # type: t.Dict[str, t.Any]
-    exec(cache.code_of('one.py', source), values)  # noqa: S102
+    exec(code_of(cache, source), values)  # noqa: S102
     return values['ANSWER']
 
 
@@ -131,5 +135,13 @@ def test_a_home_that_is_not_there_or_cannot_be_written_is_no_failure(
     assert answer(kept()) == 42
 
 
-def test_a_digest_is_of_the_source(home: str) -> None:
-    assert kept().entries['one.py'][0] == hashlib.sha256(SOURCE).digest()
+def test_a_source_of_the_same_size_is_another(home: str) -> None:
+    kept()
+    assert answer(_code_cache.load(), SOURCE.replace(b'42', b'41')) == 41
+
+
+def test_what_is_known_is_not_read(home: str) -> None:
+    kept()
+    with pytest.raises(ZeroDivisionError):
+        _code_cache.load().code_of('two.py', (1, 1), lambda: 1 // 0)
+    assert _code_cache.load().code_of('one.py', (len(SOURCE), zlib.crc32(SOURCE)), lambda: 1 // 0)
