@@ -10,6 +10,7 @@ when it is skipped.
 
 from __future__ import annotations
 
+import gc
 import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalActionModule
@@ -48,6 +49,7 @@ class ActionModule(NormalActionModule):
         if follows:
             args = dict(self._task.args, internal=dict(look=True))
             call = dict(call, module_name=f'anqicms.lifecycle.{follows}', module_args=args)
+        gc.disable()  # this process ends with its task, and packing makes much that is looked through in vain
         return t.cast(Result, super()._execute_module(**call))
 
     def _why_it_did_not_start(self) -> str:
