@@ -127,7 +127,7 @@ def test_a_guardian_ends_an_old_version_as_soon_as_it_is_idle(
         assert (result["outcome"], result["waits_for"]) == ("failed", "end_of_process"), result
     else:
         visitor(shop)
-        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=6.0)
+        result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2), deadline=30.0)
         assert result["outcome"] == "done", result
     assert windows.runs(shop)
     assert windows.within(10, lambda: is_finished(context))
