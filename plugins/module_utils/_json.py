@@ -68,8 +68,8 @@ def _is_deeper(value: t.Any, deepest: int) -> bool:
     for _dummy in range(deepest):
         below = []  # type: t.List[t.Any]
         for entry in level:
-            below += entry.values() if type(entry) is dict else entry
-        level = [entry for entry in below if type(entry) is dict or type(entry) is list]
+            below += entry.values() if isinstance(entry, dict) else entry
+        level = [entry for entry in below if isinstance(entry, (dict, list))]
         if not level:
             return False
     return True
