@@ -192,13 +192,13 @@ def _endless(peer: socket.socket) -> None:
     (_endless, "unexpected_answer"),
 ], ids=["reset", "nothing", "torn", "torn chunks", "ssh", "deep", "bad redirect", "trickle", "endless"])
 def test_wires(single: Callable[..., Instance], answer: Callable[[socket.socket], None], reason: str) -> None:
-    wire = Wire(answer)
+    wire, instance = Wire(answer), single()
     begin = time.monotonic()
-    (row,) = check(single(), FIRST, through="proxy", proxy={"port": wire.port}, timeout=1.0)
+    (row,) = check(instance, FIRST, through="proxy", proxy={"port": wire.port}, timeout=1.0)
     wire.end()
     assert row["reason"] == reason, row
     assert time.monotonic() - begin < 4.0
-    (row,) = check(single(), FIRST, through="proxy", proxy={"port": wire.port}, timeout=1.0)
+    (row,) = check(instance, FIRST, through="proxy", proxy={"port": wire.port}, timeout=1.0)
     assert row["reason"] in ("no_answer", reason)
 
 
