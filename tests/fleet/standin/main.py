@@ -145,6 +145,15 @@ class Application:
         os.execv(self.program.exe, sys.argv)
 
     def _boot(self) -> None:
+        """What goes wrong there unforeseen, on a full disk for example, ends the program, as a panic of Go does."""
+        try:
+            self._start_up()
+        except Exception:
+            import traceback
+            traceback.print_exc()
+            os._exit(2)
+
+    def _start_up(self) -> None:
         """Database and migration; a signal that comes meanwhile waits for the end of this."""
         program = self.program
         if program.knobs.says:
