@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Callable, NamedTuple
 
 from standin import log
@@ -121,10 +122,11 @@ class Application:
         os._exit(0)
 
     def _close(self) -> None:
-        """What is still in memory is written, unless the process is cut."""
+        """What is still in memory is written, unless the process is cut; lost where there is no room for it."""
         close = getattr(self._handler, "close", None)
         if close:
-            close()
+            with suppress(OSError):
+                close()
 
     def ask_restart(self) -> None:
         """After the answer to this request is sent."""
@@ -150,8 +152,10 @@ class Application:
             self._start_up()
         except Exception:
             import traceback
-            traceback.print_exc()
-            os._exit(2)
+            try:
+                traceback.print_exc()
+            finally:  # its log may be on that disk
+                os._exit(2)
 
     def _start_up(self) -> None:
         """Database and migration; a signal that comes meanwhile waits for the end of this."""
