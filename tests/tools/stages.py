@@ -95,12 +95,17 @@ def _types(env: t.Mapping[str, str]) -> results.Counts:
 def unit() -> results.Counts:
     """The unit tests on Python 3.6 to 3.13, all cases on oldest and newest; host-side code has no Ansible."""
     found = pythons.discover()
-    here = [version for version in pythons.TARGETS if version in found]
-    ends = here[:1] + here[-1:]
+    ends = _ends(found)
     # Half of their time is waiting: as many Pythons at once as there are processors, the long runs first.
     longest_first = sorted(pythons.TARGETS, key=lambda version: version not in ends)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return results.total(pool.map(lambda version: _unit_on(version, found, version in ends), longest_first))
+
+
+def _ends(found: t.Collection[pythons.Version]) -> t.List[pythons.Version]:
+    """The oldest and the newest Python of the hosts that are installed here."""
+    here = [version for version in pythons.TARGETS if version in found]
+    return sorted({*here[:1], *here[-1:]})
 
 
 def _unit_on(
@@ -138,9 +143,8 @@ def soak() -> results.Counts:
 def _search() -> results.Counts:
     """The unit tests with many examples that nobody has seen before, on the oldest Python and the newest."""
     found = pythons.discover()
-    here = [version for version in pythons.TARGETS if version in found]
     counts = []
-    for version in sorted({here[0], here[-1]}):
+    for version in _ends(found):
         bin_dir = venvs.ensure("unit-%d.%d" % version, found)
         env = dict(paths.private_env([bin_dir]), HYPOTHESIS_SEARCH="1")
         counts.append(pytest("search-%d.%d" % version, bin_dir, ["-m", "hypothesis", "tests/unit"], env))
