@@ -26,8 +26,9 @@ import windows
 from instance import Instance
 from memory_group import MemoryGroup
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check, _selection
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Result = dict[str, Any]
 LIMIT = 192 << 20

@@ -19,11 +19,9 @@ import pytest
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _errors,
-    _ports,
-    _sockdiag,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 NOBODY = 65534
 CLONE_NEWNET = 0x40000000

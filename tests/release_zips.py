@@ -20,10 +20,12 @@ import paths
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state, _validate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release, steps
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps as steps
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
 
 steps.register()
 PROGRAM = Path("/bin/true").read_bytes()

@@ -23,17 +23,15 @@ from instance import Instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _follow,
-    _process,
-    _state,
-    _validate,
-    _window,
-    _worker,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import steps as _steps_of_changes
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps as _steps_of_changes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 _steps_of_changes.register()
 

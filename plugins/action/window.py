@@ -31,7 +31,7 @@ _LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was 
 _DEFAULT_DEADLINE_S = 900.0
 _LONGER_S = 160.0  # than twice the deadline no worker and guardian are at work, see _worker.longest
 _ROLLBACKS_S = 1200.0  # and longer where there is something to take back
-_RESTORES = 2 * 10.0  # times the limit of a dump, where the host says that it is still at work, see _runs.py
+_RESTORES = 2 * 10.0  # times the limit of a dump, where the host says that it is still at work, see _instance/runs.py
 _DEFAULT_DATABASE_S = 3600.0
 
 Result = dict[str, t.Any]

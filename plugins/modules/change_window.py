@@ -50,17 +50,17 @@ outcome:
   sample: done
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 
 
 def main() -> None:
     if _module.internal_options().get('look'):
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
 
         look.run(internal=dict(type='dict'))
     else:
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils import _window_call
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import steps
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps as steps
 
         steps.register()
         _window_call.main()

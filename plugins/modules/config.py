@@ -96,7 +96,7 @@ restart_required:
   sample: true
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config
 
 

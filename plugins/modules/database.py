@@ -272,7 +272,7 @@ data_bytes:
   sample: 109051904
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
 
 

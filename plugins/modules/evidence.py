@@ -97,7 +97,8 @@ files:
       why_not: null
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _bundle, _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import bundle as _bundle
 
 
 def main() -> None:

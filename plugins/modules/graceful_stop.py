@@ -286,7 +286,8 @@ zombie_parent:
   sample: null
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_graceful_stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop as _step_graceful_stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 

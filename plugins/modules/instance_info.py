@@ -511,7 +511,7 @@ python_missing:
   sample: true
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
 
 
 def main() -> None:

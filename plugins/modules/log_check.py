@@ -196,7 +196,9 @@ notes:
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _module, _step_log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check as _step_log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
 
 def main() -> None:

@@ -276,7 +276,8 @@ notes:
   sample: []
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 
 
 def main() -> None:

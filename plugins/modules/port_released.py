@@ -172,7 +172,8 @@ note:
   sample: 12 connection(s) in TIME_WAIT do not hinder a start.
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _port_released
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released as _port_released
 
 
 def main() -> None:

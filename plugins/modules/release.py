@@ -196,7 +196,7 @@ would:
   sample: nothing, the release is staged already
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
 
 

@@ -258,7 +258,9 @@ sites:
       warm_up:
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _site_check, _step_site_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check as _step_site_check
 
 
 def main() -> None:

@@ -209,8 +209,9 @@ would:
   sample: start /www/wwwroot/shop.example/anqicms as uid 1000
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
 
 
 def main() -> None:

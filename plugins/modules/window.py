@@ -328,17 +328,17 @@ held:
   sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}
 """
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 
 
 def main() -> None:
     # Each imports only what it needs. Ansible packs a module once in a run, so one that looks and works is sent once.
     if _module.internal_options().get('look'):
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
 
         look.run(internal=dict(type='dict'))
     else:
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils import _window_call
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
 
         _window_call.main()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Data = t.Mapping[str, t.Any]

@@ -19,7 +19,8 @@ import warnings
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _site_options, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import options as _site_options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 DISCOVER = 'discover'
@@ -149,7 +150,7 @@ def hazards(value: t.Any) -> list[str]:
     codes = words(value)
     if not codes:
         return codes
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils import _hazards  # slow: not for every run
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 
     with _as_value_error():
         _hazards.refuse_unknown(codes)
@@ -160,7 +161,7 @@ def ignored_findings(value: t.Any) -> list[str]:
     entries = words(value)
     if not entries:
         return entries
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check  # slow: not for every run
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
     with _as_value_error(), warnings.catch_warnings():
         warnings.simplefilter('error', DeprecationWarning)  # what one Python warns of is an error for another
@@ -227,8 +228,8 @@ def epoch(value: str | None) -> float | None:
     """Seconds since the epoch, as far as the controller can tell: without a zone, the host's counts."""
     if value is None:
         return None
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check  # slow: not for every run
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
     try:
         return _log_check.parse_since(value).epoch

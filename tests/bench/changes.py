@@ -32,18 +32,13 @@ from mariadb import PASSWORD, USER, MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
-    client,
-    compare,
-    dump,
-    facts,
-    release,
-    restore,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Target
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, compare, dump, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
 OLD, SAME, NEWEST = "3.3.11", "3.5.7", "3.5.8"  # the last two lay the database out alike

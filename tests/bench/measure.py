@@ -29,8 +29,10 @@ from instance import make_instance
 from integration.stopping import Actor, directories, stop
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_lines, _ports, _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 from ansible_collections.anqicms.lifecycle.plugins.modules import log_check, port_released
 

@@ -20,7 +20,7 @@ from instance import make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
 from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check
 
 Milliseconds = Callable[[Callable[[], object]], float]

@@ -16,8 +16,9 @@ from instance import Instance, make_instance
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _site_check, _validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
 
 Row = dict[str, Any]
 FIRST, SECOND = {"host": "first.example", "id": 1}, {"host": "second.example", "id": 2}

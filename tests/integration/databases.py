@@ -27,8 +27,9 @@ from mariadb import MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore, shadow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Target
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
 
 USER, PASSWORD = "shop", "pa\"ss'w#r\\d; ü $1 `x` %s"
 SECRET = "eight-rights-only-1"  # the password of the user of an instance

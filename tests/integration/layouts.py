@@ -21,12 +21,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tools"), str(HERE.parent / 
 from integration.stopping import PRELUDE, Actor, start_of, within
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._step_verified_start import defaults
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.verified_start import defaults
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 WWW, TENANT, DEPLOY = 33, 65534, 1234

@@ -18,21 +18,19 @@ from typing import Any, Sequence
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _containers,
-    _death_sources,
-    _lives,
-    _oom_check,
-    _oom_counters,
-    _oom_subject,
-    _state,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_files import Reading
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_time import Clocks
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import containers as _containers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject as _oom_subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_time import Clocks
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 Result = dict[str, Any]
 DAY = "2026-01-31"

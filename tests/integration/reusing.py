@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from integration import stopping
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
 
 
 def sleeper() -> int:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _app_death, _log_read
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 
 
 def read(shop: Instance, since: float) -> _app_death.Reading:

@@ -20,8 +20,8 @@ from instance import Instance, make_instance
 from integration.asking import check
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 CHECKS: list[Any] = [*windows.RESTART, {"log_check": {}}, {"site_check": {}}]
 

@@ -20,10 +20,12 @@ from mariadb import MariaDB, free_port
 from nginx import Nginx
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files, _follow, _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 
 Step = dict[str, Any]
 LEVEL = {"server": {"log_level": "debug"}}

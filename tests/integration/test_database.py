@@ -24,15 +24,10 @@ from integration.databases import SECRET, configure
 from mariadb import MariaDB, free_port
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _validate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
-    client,
-    database,
-    dump,
-    migration,
-    restore,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
 
 Make = Callable[..., Instance]
 

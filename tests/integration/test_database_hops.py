@@ -18,7 +18,7 @@ from integration import databases
 from integration.test_database import call
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 WAYS = [

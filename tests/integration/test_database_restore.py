@@ -17,7 +17,8 @@ import pytest
 from integration import databases
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 

@@ -24,9 +24,10 @@ import pytest
 import yaml
 from integration.noon import BEGIN, Noon, guard, kern, local, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _lives, _oom_verdict
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 Case = dict[str, Any]
 PLACE = paths.ROOT / "tests" / "fixtures" / "deaths"

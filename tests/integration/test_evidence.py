@@ -19,7 +19,8 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _bundle, _secrets
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import bundle as _bundle
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
 
 SECRET = "anq-secret"  # the password of the database in the config.json of every stand-in
 TOKEN = "0123456789abcdef0123456789abcdef"

@@ -17,9 +17,10 @@ import pytest
 import windows
 from instance import end_below
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 

@@ -21,10 +21,10 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable, spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
@@ -252,7 +252,7 @@ def test_a_mount_that_executes_nothing(place: Path) -> None:
     script = 'mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1" && shift && exec "$@"'
     code = (
         "import json, os, sys\n"
-        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve\n"
         "from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable\n"
         "print(json.dumps(executable.judge(resolve(sys.argv[1]), None)))\n"
     )

@@ -24,10 +24,13 @@ from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_watch, _holders, _procfs, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch as _death_watch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
@@ -38,7 +41,9 @@ MOST_MIB, MOST_S = 100, 2.0
 LOOK = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _instance, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
 _procfs.MOST_DESCRIPTORS = int(sys.argv[4])
 begin = time.monotonic()
 row = _describe.describe(_instance.resolve(sys.argv[2]), None, base=sys.argv[3], record=True)

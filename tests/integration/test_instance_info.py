@@ -24,10 +24,14 @@ from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cron, _describe, _evidence, _files, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree as _evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Row = dict[str, Any]
 

@@ -19,9 +19,12 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
@@ -203,7 +206,7 @@ def test_a_log_that_its_user_cannot_write_is_known_before_the_stop(place: Path) 
 @pytest.mark.parametrize("controllers", ["pids", "memory", "name=systemd"])
 def test_control_group(tmp_path: Path, controllers: str) -> None:
     mount = Path("/sys/fs/cgroup", controllers.rsplit("=", maxsplit=1)[-1])
-    own = _launch.parse_cgroups(Path("/proc/self/cgroup").read_text()).get(controllers)
+    own = _cgroups.parse(Path("/proc/self/cgroup").read_text()).get(controllers)
     if own is None or not (mount / own.lstrip("/") / "cgroup.procs").exists():
         pytest.skip(f"no v1 hierarchy of {controllers} is mounted here")
     group = mount / own.lstrip("/") / f"anqicms-test-{os.getpid()}"

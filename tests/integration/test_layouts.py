@@ -20,9 +20,10 @@ from typing import Callable, Iterator, NamedTuple
 import pytest
 from integration.layouts import DEPLOY, TENANT, WWW, Scene, alive, elsewhere, give, look, start, stop
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _hazards, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import units
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 pytestmark = pytest.mark.root
 PRIVATE_MOUNTS = ["unshare", "--mount"]

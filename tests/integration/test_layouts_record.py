@@ -19,7 +19,9 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
 pytestmark = pytest.mark.root
@@ -230,7 +232,7 @@ def test_a_start_as_another_user_takes_nothing_over(site: Instance, place: Path)
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    own = _launch.parse_cgroups(Path("/proc/self/cgroup").read_text()).get("pids")
+    own = _cgroups.parse(Path("/proc/self/cgroup").read_text()).get("pids")
     mount = Path("/sys/fs/cgroup/pids")
     if own is None or not (mount / own.lstrip("/") / "cgroup.procs").exists():
         pytest.skip("no v1 hierarchy of pids is mounted here")

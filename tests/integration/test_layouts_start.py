@@ -21,9 +21,10 @@ import pytest
 import windows
 from instance import end_below, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 pytestmark = pytest.mark.root
 WWW, TENANT = 33, 65534

@@ -22,8 +22,9 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
 Result = dict[str, Any]
 PANIC = "panic: number %d\n\ngoroutine 1 [running]:\n"
@@ -404,8 +405,8 @@ def test_two_gigabytes_take_little_memory_and_a_place_near_the_end_little_time(s
     code = (
         "import re, sys\n"
         f"sys.path.insert(0, {str(paths.link_tree())!r})\n"
-        "from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_read\n"
-        "found = _log_read.scan_file(sys.argv[1])\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read\n"
+        "found = read.scan_file(sys.argv[1])\n"
         "print(len(found.findings), re.search('VmHWM: *(.*) kB', open('/proc/self/status').read()).group(1))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(shop.log)], check=True, capture_output=True, text=True)

@@ -25,17 +25,15 @@ from seeding import SMALL, content, lost, seed
 from websites import Sites
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _describe,
-    _hazards,
-    _process,
-    _state,
-    _window,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking, client, migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, client, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 Make = Callable[..., Instance]
 SECRET = "told-to-nobody-5"

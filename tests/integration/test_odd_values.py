@@ -23,19 +23,17 @@ from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _cron,
-    _death_watch,
-    _describe,
-    _discovery,
-    _files,
-    _judge,
-    _state,
-    _supervisors,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch as _death_watch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import found, resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import found, resolve
 
 Row = dict[str, Any]
 CORES = ["2.16", "2.19", "2.21"]

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integration.noon import DAY, KILLED, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 
 NOBODY = 65534
 FELL = ("12:01:01", "0")

@@ -19,9 +19,9 @@ import kernel_lines
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
 
 IN_GROUP = f"Memory cgroup out of memory: Killed process 4711 (anqicms) {SIZES}"
 INTENT = "Out of memory: Kill process 4711 (anqicms) score 651 or sacrifice child"

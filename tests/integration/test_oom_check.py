@@ -23,7 +23,7 @@ import windows
 from dying import ended, remember
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 Result = dict[str, Any]

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_files, _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Life
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 FELL = ("12:01:01", "0")
 AGAIN = "12:01:02"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_subject, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject as _oom_subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 
 BINARY = "anqidead"  # nobody else of the machine has it
 
@@ -73,7 +74,7 @@ def test_whether_pids_are_those_of_the_kernel(words: list[str], is_contained: bo
     if _oom_subject.is_contained():
         pytest.skip("this machine is a container itself")
     code = (f"import sys; sys.path[:0] = {sys.path!r}\n"
-            "from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_subject\n"
-            "print(_oom_subject.is_contained())")
+            "from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject\n"
+            "print(subject.is_contained())")
     done = subprocess.run([*words, sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str(is_contained)

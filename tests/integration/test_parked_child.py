@@ -19,9 +19,10 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start

@@ -33,7 +33,9 @@ from port_holders import (
     refused,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _holders, _ports, _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 __all__ = ["hold", "port"]  # fixtures
 

@@ -37,7 +37,10 @@ from port_holders import (
     refused,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors, _port_released, _ports, _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released as _port_released
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 
 __all__ = ["hold", "port"]  # fixtures
 

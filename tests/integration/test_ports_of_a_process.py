@@ -23,9 +23,10 @@ from instance import Instance, end_below, make_instance, write_config
 from integration.stopping import NOBODY, Actor, launch, start_of, stop
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _recovery
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
 
 Result = dict[str, Any]
 QUICK: list[Any] = [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {"stable_for": 0}}]
@@ -338,11 +339,12 @@ AS_NOBODY = """
 import json, os, sys
 sys.path[:0] = json.loads(sys.argv[1])
 import windows
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 instance = resolve({directory!r})
 row = _describe.describe(instance, {port}, base={base!r})

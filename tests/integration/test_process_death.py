@@ -23,7 +23,7 @@ import windows
 import yaml
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 
 Event = dict[str, Any]
 SOURCE = paths.ROOT / "extensions" / "eda" / "plugins" / "event_source" / "process_death.py"

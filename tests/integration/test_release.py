@@ -273,10 +273,10 @@ def test_owners_and_modes_are_those_of_the_files_before(shop: Path, new: Path) -
 
 
 def test_a_binary_of_another_name(place: Path, new: Path) -> None:
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
     shop = lay_out(place / "shop", OLD, USERS)
     (shop / "anqicms").rename(shop / "shop-web")

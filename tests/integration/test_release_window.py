@@ -21,9 +21,11 @@ from instance import Instance
 from release_zips import call, snapshot, zip_of
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _module, _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 Step = dict[str, Any]
 OLD, NEW = "3.5.1", "3.5.8"

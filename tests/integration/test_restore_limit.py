@@ -15,9 +15,10 @@ import windows
 from integration.upgrading import Site, stage
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _window, _worker
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
 NEEDED_S, LIMIT_S = 20.0, 60.0

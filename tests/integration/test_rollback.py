@@ -15,11 +15,12 @@ import windows
 from integration.upgrading import NEWEST, Site, stage
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database, launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import rollback as _rollback
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _rollback_steps, _upgrade_path, _upgrade_steps
 
 Step = dict[str, Any]

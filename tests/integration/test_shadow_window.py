@@ -22,9 +22,10 @@ from integration.upgrading import NEWEST, Site, stage
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, dump, facts, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _rollback_steps, _upgrade_path, _upgrade_steps
 
 Make = Callable[..., Instance]

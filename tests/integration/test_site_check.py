@@ -17,8 +17,8 @@ from integration.asking import FIRST, SECOND, Row, check, options, prepared, sta
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
 
 Ask = Callable[..., list[Row]]
 

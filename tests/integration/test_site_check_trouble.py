@@ -24,8 +24,9 @@ import windows
 from instance import Instance, make_instance
 from integration.asking import FIRST, Row, check, options
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _site_check, _step_site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check as _step_site_check
 
 
 @pytest.fixture

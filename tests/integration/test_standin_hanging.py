@@ -17,7 +17,9 @@ from integration.stopping import within
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _holders, _procfs, _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 INFO = "/system/api/version/info"
 _BUSY_MS = 250  # the same tick, but on a busy machine

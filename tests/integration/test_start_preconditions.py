@@ -22,9 +22,10 @@ import windows
 from instance import Instance, make_instance
 from mariadb import MariaDB, free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start

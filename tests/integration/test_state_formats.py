@@ -17,15 +17,13 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _aside,
-    _describe,
-    _one_at_a_time,
-    _procfs,
-    _state,
-)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside as _aside
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Site = Callable[..., Instance]
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from instance import Instance, make_instance
 from integration.stopping import directories, gone, signals_of, start_of, stop, within
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
 
 Site = Callable[..., Instance]
 

@@ -20,9 +20,10 @@ from instance import Instance, make_instance
 from integration.stopping import Actor, directories, gone, signals_of, stop, within
 from mariadb import MariaDB, free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 VERSIONS = ["2.5.3", "3.3.11", "3.5.8"]

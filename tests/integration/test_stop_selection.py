@@ -32,8 +32,9 @@ from integration.stopping import (
     within,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _selection
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Site = Callable[..., Instance]
 IDLE = "ready()\ntime.sleep(600)"
@@ -264,10 +265,10 @@ def test_b4_23_another_users_process_on_its_way_out_is_not_unseen(open_place: Pa
         os.chown(path, 65534, 65534)
     code = (
         f"import sys, time; sys.path.insert(0, {str(paths.link_tree())!r})\n"
-        "from ansible_collections.anqicms.lifecycle.plugins.module_utils import _instance, _selection\n"
-        f"instance, end = _instance.resolve({str(site)!r}), time.monotonic() + 6\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as made, selection\n"
+        f"instance, end = made.resolve({str(site)!r}), time.monotonic() + 6\n"
         "while time.monotonic() < end:\n"
-        "    assert _selection.find(instance).unseen == []\n"
+        "    assert selection.find(instance).unseen == []\n"
     )
     watcher = subprocess.Popen([sys.executable, "-B", "-c", code], user=65534, group=65534)
     while watcher.poll() is None:

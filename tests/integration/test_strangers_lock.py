@@ -20,17 +20,15 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _describe,
-    _follow,
-    _instance,
-    _one_at_a_time,
-    _state,
-    _window,
-    _window_call,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock as _lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 root = pytest.mark.root
 WWW, TENANT = 33, 65534
@@ -176,7 +174,7 @@ from instance import Instance
 from pathlib import Path
 context = windows.context_of(Instance(Path({str(site.dir)!r}), '3.5.8', 0, ''), Path({str(base)!r}))
 context.state.make()
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock
 print('taken' if lock.take(context.state) else 'refused')
 """
     done = subprocess.run([*as_user(uid), "/usr/bin/python3", "-c", code], check=False, capture_output=True, text=True,
@@ -211,7 +209,7 @@ from instance import Instance
 from pathlib import Path
 context = windows.context_of(Instance(Path({str(site.dir)!r}), '3.5.8', 0, ''), Path({str(place / 'state')!r}))
 context.state.make()
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock
 taken = lock.take(context.state)
 print(taken.notes[0], lock.take(context.state))
 """

@@ -14,8 +14,8 @@ import windows
 from integration.test_upgrade_window import way
 from integration.upgrading import NEWEST, Site, stage
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_steps
 
 Step = dict[str, Any]

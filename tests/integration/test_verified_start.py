@@ -24,10 +24,11 @@ from instance import Instance, make_instance, write_config
 from mariadb import MariaDB
 from releases import release_of, unpack
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _log_check, _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 Result = dict[str, Any]

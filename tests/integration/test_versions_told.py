@@ -21,8 +21,11 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _describe, _holders, _state, _step_verified_start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _table
 
 Row = dict[str, Any]

@@ -20,8 +20,10 @@ import windows
 from instance import Instance
 from watching import Prober
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _state, _worker
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 VERSIONS = ("2.5.3", "3.2.1", "3.2.8", "3.3.11", "3.5.8")

@@ -18,8 +18,9 @@ import windows
 from instance import Instance
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 

@@ -19,7 +19,9 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _follow, _state, _worker
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 DEADLINE_S = 5.0
 # What the next start does, as knobs of the stand-in.

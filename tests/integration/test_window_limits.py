@@ -22,9 +22,11 @@ from instance import Instance, make_instance
 from integration.stopping import DEFAULTS as STOP
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _one_at_a_time, _state, _worker
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 HANGS = dict(no_database=True, start_delay_ms=3_600_000)  # it runs and never opens its port

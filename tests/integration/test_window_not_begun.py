@@ -15,8 +15,8 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 Site = Callable[..., Instance]
 # The forks of a restart up to its stop, one after the other; each copy of this process counts on by itself.

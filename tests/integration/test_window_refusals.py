@@ -19,8 +19,11 @@ import windows
 from instance import Instance, make_instance, write_config
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _state, _validate, _window, _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 
 @pytest.fixture

@@ -16,10 +16,12 @@ import windows
 from instance import Instance
 from windows import Killer, Wanted, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _module, _state, _window
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 Step = dict[str, Any]
 

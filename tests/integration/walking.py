@@ -28,9 +28,13 @@ from integration.upgrading import NEWEST, Site, stage
 from mariadb import MariaDB
 from windows import Killer
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process, _procfs, _step_verified_start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import at_boot, boot_hook, migration, places
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook, places
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
 Entry = Mapping[str, Any]

@@ -17,9 +17,10 @@ import typing as t
 import zipfile
 import zlib
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _changelog, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog as _changelog
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import elf
 
 BINARY = 'anqicms'

@@ -17,10 +17,11 @@ import shlex
 import sys
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 
 UNITS = '/etc/systemd/system'
 WANTED_BY = 'multi-user.target'

@@ -12,26 +12,25 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _configfile,
-    _discovery,
-    _files,
-    _hazards,
-    _launch,
-    _secrets,
-    _state,
-    _versions,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, json_edit, proxies, schemas
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules as _rules
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import json_edit, proxies
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, schemas
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     nothing_done,
     present,
     system_text,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'config'
 SPEC = dict(

@@ -7,7 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _configfile, _selection, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
 
 Values = t.Mapping[str, t.Any]
 Path = t.Tuple[str, ...]

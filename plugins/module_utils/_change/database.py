@@ -10,18 +10,16 @@ import shutil
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
     client,
     compare,
     dump,
-    facts,
     migration,
     restore,
     schemas,
     shadow,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     NotYet,
@@ -29,6 +27,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     present,
     reason,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'database'
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(

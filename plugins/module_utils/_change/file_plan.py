@@ -12,10 +12,10 @@ user's, and stays.
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.archive import BINARY, File, Manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
 
 FILE, DIRECTORY = 'file', 'directory'
 BULK = '.lifecycle'

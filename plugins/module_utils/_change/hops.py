@@ -11,7 +11,7 @@ the controller use it.
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 Version = _versions.Version

@@ -15,11 +15,15 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _configfile, _files, _json, _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config as _config
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules, dump, json_edit, visits
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules, json_edit, visits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'keep_files'
 SPEC = dict(

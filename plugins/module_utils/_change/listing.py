@@ -12,11 +12,11 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import file_plan, places
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.archive import File
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import DIRECTORY, FILE, Seen
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 
 _MOST, _DEEPEST = 200000, 40
 _LARGEST_EDITED = 64 << 20  # bytes of a file that may be the release's though it has another size than the new one

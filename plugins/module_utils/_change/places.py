@@ -17,10 +17,10 @@ import shutil
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import BULK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_HANDLES = 200

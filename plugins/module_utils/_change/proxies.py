@@ -10,7 +10,9 @@ import os
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors, _files, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
 
 _USUAL = ('/etc/nginx/nginx.conf', '/www/server/nginx/conf/nginx.conf', '/usr/local/nginx/conf/nginx.conf',
           '/usr/local/openresty/nginx/conf/nginx.conf')

@@ -8,7 +8,7 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files, _launch, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     archive,
     file_plan,
@@ -20,9 +20,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     switch,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged, Store, Switch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
 SPEC = dict(

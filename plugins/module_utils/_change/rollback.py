@@ -12,18 +12,18 @@ switch of files is recorded before it is made.
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     config,
     database,
-    dump,
     keep_files,
-    launch,
     release,
     rollback_point,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = _runs.ROLLBACK
 SPEC = dict(

@@ -11,10 +11,13 @@ import json
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json, _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import client, database, dump, facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 SPEC = dict(
     client_dir=dict(type='path'),

@@ -15,7 +15,6 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive, file_plan, listing, places
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
@@ -24,8 +23,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     nothing_done,
     reason,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable, writers
 
 _CHUNK = 1 << 20

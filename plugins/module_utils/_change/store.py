@@ -15,10 +15,11 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.archive import File
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import Rename
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 FORMAT = 1
 _DIRECTORY = 'releases'

@@ -15,11 +15,11 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import file_plan, places, staging
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import FilePlan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged, Store, Switch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 
 
 class Trees:

@@ -11,11 +11,12 @@ of undo is right for all three, and may itself be broken off and begun again.
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _runs, _step_graceful_stop
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop as _step_graceful_stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 Change = t.Mapping[str, t.Any]

@@ -15,9 +15,9 @@ import shutil
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 
 PLACE = migration.STATISTICS
 Sizes = t.Optional[t.Mapping[str, int]]  # of the files by name; None: there was no such directory

@@ -7,8 +7,8 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
 
 
 class Counters(t.NamedTuple):

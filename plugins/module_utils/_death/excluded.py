@@ -7,10 +7,10 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import covers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event
 
 SERVICE_LOGS = ('journal', 'syslog', 'messages')
 _MOST_NAMED = 3       # other victims that a text names

@@ -13,14 +13,12 @@ import math
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _death_types,
-    _kernel_lines,
-    _log_prefix,
-    _userspace_oom,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Coverage, Event, Gap, RawLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._log_prefix import Prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Gap, RawLine
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_prefix import Prefix
 
 # Which logs lack something: the one that says so; all that come from the journal; all files; every log.
 OWN, JOURNAL, FILES, ALL = 'own', 'journal', 'files', 'all'

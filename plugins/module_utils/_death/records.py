@@ -12,8 +12,8 @@ import re
 import struct
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import wrappers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
 
 _EXPORT = re.compile(rb'\n*__(?:CURSOR|REALTIME_TIMESTAMP|SEQNUM)[A-Z_]*=')
 _PRETTY = re.compile(rb'\s*\{\n\s+"')

@@ -7,9 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import signals_sent as _signals_sent
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals as _signals_sent
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 
 SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
 _SAME_CLOCK_S = 2.0   # the time of a file is a little behind that of a process

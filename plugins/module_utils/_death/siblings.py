@@ -7,12 +7,13 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _app_death, _log_read
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import ABRUPT_END, Event
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import ABRUPT_END, Event
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._files import InstallDir
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Other
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 
 _TOGETHER_S = 1.0
 _EXACT_S = 300.0   # of a death whose time is not known to that nobody can say that another one was at the same time

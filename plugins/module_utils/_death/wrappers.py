@@ -12,7 +12,7 @@ a container printed is no line of the kernel unless it looks like one by itself 
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
 
 _MOST_JSON = 65536
 # A process may have a colour for a name, or in it: without it, it would be called like another one. The kernel prints

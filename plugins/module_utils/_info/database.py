@@ -12,9 +12,9 @@ locks a host out (but never the loopback) that has made 100 of them with no logi
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 _ESTABLISHED = 1
 NOT_ALLOWED = 'only root or its own user can try that'

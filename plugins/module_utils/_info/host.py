@@ -8,15 +8,13 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _configfile,
-    _cron,
-    _discovery,
-    _files,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 
 class Host:

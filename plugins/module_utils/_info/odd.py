@@ -7,11 +7,15 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _discovery, _foreign, _hazards, _memory, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import reach
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._result import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign as _foreign
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 Row = t.Dict[str, t.Any]
 

@@ -9,11 +9,11 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 _WRITTEN = ('running.log', 'error.log')               # what it writes,
 _MAY_BE_ROOTS = ('config.json', 'public')             # what root may keep where it keeps the install directory,

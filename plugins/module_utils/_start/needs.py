@@ -9,17 +9,20 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _evidence, _files, _hazards, _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.names import name_of
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree as _evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind as _left_behind
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import preconditions as _preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
 
 Params = t.Mapping[str, t.Any]

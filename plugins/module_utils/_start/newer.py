@@ -7,9 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking, migration
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.database import Answer
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Answer
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 
 class Said(t.NamedTuple):

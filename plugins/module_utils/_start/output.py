@@ -13,9 +13,12 @@ never a file that only a text names.
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files, _launch, _log_position, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 
 BY_USER, HELD, PROVED, NOWHERE = 'by its user', 'held', 'proved', 'nowhere'
 APPEND = os.O_WRONLY | os.O_APPEND

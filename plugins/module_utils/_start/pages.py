@@ -8,7 +8,7 @@
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
 
 LIMIT_S = 3.0   # after the version has answered: the templates come one second later, and a template can be broken
 _PAUSE_S = 0.05

@@ -8,13 +8,11 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _holders,
-    _launch,
-    _ports,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _record

@@ -10,15 +10,13 @@ import pwd
 import random
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _cgroups,
-    _files,
-    _launch,
-    _ports,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import units, users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units, users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs, sighting
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.sighting import Account, Own

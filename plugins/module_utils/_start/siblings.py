@@ -14,11 +14,13 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _selection, _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import SHIM_NAME, LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._state import StateDir, write_atomic
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import SHIM_NAME, LaunchRecord
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir, write_atomic
 
 _SCRIPT = b'#!/bin/sh\n# Finds nobody: an AnQiCMS that is starting would kill every process of its own name.\nexit 1\n'
 _TOOLS = ('pidof', 'pgrep')

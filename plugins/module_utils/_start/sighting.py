@@ -12,10 +12,10 @@ that was proved, from the user database, or from the unit. What differs is named
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._cgroups import in_login_session
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity.units import system_unit
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Proved
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.cgroups import in_login_session
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Proved
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.units import system_unit
 
 
 class Account(t.NamedTuple):

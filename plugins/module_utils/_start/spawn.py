@@ -22,15 +22,17 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _files, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, used_up
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Parked, is_inside
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import database as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Parked, is_inside
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import traits as _traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import writers
 
 PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up

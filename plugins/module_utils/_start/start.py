@@ -9,18 +9,16 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _exit_codes,
-    _holders,
-    _http,
-    _process,
-    _sockdiag,
-    _versions,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes as _exit_codes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._identity import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pages as _pages

@@ -16,7 +16,9 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _judge, _launch, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
 
 _F_SETSIG = getattr(fcntl, 'F_SETSIG', 10)
 _F_SETLEASE = getattr(fcntl, 'F_SETLEASE', 1024)

@@ -12,7 +12,7 @@ Blind to: a pause of more than 60 ms inside an answer when it is seen for the fi
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 QUIET_MS = 60  # silence after the last byte sent; more than two kernel ticks
 STREAM_MS = 3000  # the same for a connection that was seen sending twice after one receive

@@ -7,7 +7,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 
 SILENT_S = 1.0  # a migration that goes on statement by statement is not silent for so long
 SILENT_CATEGORY_COPY_S = 3.0  # from 3.2.0 on: there are pauses between the rows that are copied in the background

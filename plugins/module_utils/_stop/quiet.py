@@ -14,9 +14,11 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _local_time, _process, _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 

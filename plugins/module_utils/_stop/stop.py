@@ -11,17 +11,19 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _holders,
-    _process,
-    _procfs,
-    _sockdiag,
-    _supervisors,
-    _versions,
-)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking as _asking
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context, milliseconds, name_of_signal
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import (
+    Context,
+    milliseconds,
+    name_of_signal,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy

@@ -7,7 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _process, _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
 
 _MOST = 100  # children that are held: each takes two descriptors of ours
 

@@ -9,8 +9,8 @@ import contextlib
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 
 class Waiting:

@@ -123,8 +123,8 @@ def source(path):
 payload = types.ModuleType(package + '._payload')
 exec(compile(sent['files']['module_utils/_payload.py'], 'module_utils/_payload.py', 'exec'), payload.__dict__)
 sys.meta_path.insert(0, payload.PayloadFinder(source, 'module_utils'))
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_watch
-_death_watch.main(sent['settings'])
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch
+watch.main(sent['settings'])
 """
 
 Row = dict[str, t.Any]
@@ -341,7 +341,7 @@ def payload(settings: Row) -> bytes:
         f"module_utils/{path.relative_to(directory).as_posix()}": path.read_text(encoding="utf-8")
         for path in directory.rglob("*.py")
     }
-    if "module_utils/_death_watch.py" not in files:
+    if "module_utils/_death/watch.py" not in files:
         raise RuntimeError(
             f"{directory} does not hold the collection anqicms.lifecycle. Install the collection as a whole and use "
             "this source by its name, anqicms.lifecycle.process_death; a copy of the file alone does not work."

@@ -13,12 +13,13 @@ import zipfile
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _files, _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import listing, places, release, staging
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 DEFAULTS = {name: option.get("default") for name, option in release.SPEC.items()}
 PROGRAM = pathlib.Path("/bin/true").read_bytes()

@@ -6,8 +6,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import facts, rollback_point
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import rollback_point
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.rollback_point import Held
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 
 MARK = {'upgrade_archive_category': 'x'}
 

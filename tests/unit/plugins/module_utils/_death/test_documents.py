@@ -10,13 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _kernel_lines,
-    _log_prefix,
-    _log_time,
-    _userspace_oom,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = os.path.join(HERE, *['..'] * 5, 'docs', 'memory-kills.md')

@@ -15,24 +15,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import (
-    _death_types,
-    _kernel_lines,
-    _kernel_oom,
-    _log_files,
-    _oom_verdict,
-    _userspace_oom,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import (
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
     Coverage,
     Event,
     Evidence,
     Gap,
     RawLine,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._oom_identity import Subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
 
 T0 = 1783872554.0  # 12 July 2026, 16:09:14 UTC
 HOUR = 3600.0

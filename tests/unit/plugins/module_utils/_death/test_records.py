@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _kernel_oom, _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import records
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Evidence, RawLine
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Evidence, RawLine
 
 T0 = 1783872554.0
 KILL = 'Out of memory: Killed process 4711 (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB'

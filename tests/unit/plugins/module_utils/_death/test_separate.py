@@ -10,10 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _death_types as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import Starts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death_types import Event
 
 
 def at(time: t.Optional[float], uncertainty: float = 0.5, kind: str = types.ABRUPT_END, **fields: t.Any) -> Event:

@@ -13,8 +13,9 @@ import typing as t
 import elf_files
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _launch, _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import elf, executable
 
 SHELL = os.path.realpath('/bin/sh')

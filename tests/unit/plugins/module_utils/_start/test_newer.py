@@ -6,11 +6,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _hazards
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import asking, migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._facts import Facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer, preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer
 
 
 def found(marker: t.Optional[str] = None, tables: str = 'settings websites', columns: str = 'id deleted_at',

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pages
 
 

@@ -8,9 +8,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._launch import LaunchRecord, Proved
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.traits import Traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Proved
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import sighting
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start.traits import Traits
 
 WEB = sighting.Account(33, 33, [33], "/var/www", "www-data")
 NUMBER = sighting.Account(4000, 77, [], "/srv/shop", "4000", known=False)

@@ -14,9 +14,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _cgroups, _launch, _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import Instance, resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 

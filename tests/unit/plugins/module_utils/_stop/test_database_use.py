@@ -9,7 +9,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs, _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
 
 INFO = _sockdiag.TcpInfo(0, 5000, 5000, 5000, 9, 9, 9, 9)

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
 
 # between requests for a second: answered, acknowledged, silent

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils import _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
 
 READ, WRITE, BOTH = os.O_RDONLY | os.O_CLOEXEC, os.O_WRONLY | os.O_CREAT, os.O_RDWR | os.O_CREAT | os.O_TRUNC

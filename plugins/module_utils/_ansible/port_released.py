@@ -1,0 +1,56 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What the module port_released does."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
+
+SPEC = {
+    'dir': {'type': 'path'},
+    'binary': {'type': 'str', 'default': 'anqicms'},
+    'port': {'type': 'int'},
+    'user': {'type': 'str'},
+    'state_dir': {'type': 'path'},
+    'ports': {'type': 'list', 'elements': 'int'},
+    'address': {'type': 'str', 'default': '::'},
+    'timeout': {'type': 'float', 'default': 30.0},
+}  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+_SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
+
+
+def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
+    """``ports``, else ``port``, which has to be one of the instance in ``dir``, else that of its next start."""
+    if params['ports'] is not None:
+        return list(params['ports'])
+    if params['dir'] is None:
+        return [params['port']]
+    instance = _instance.resolve(params['dir'], params['binary'])
+    state = StateDir(instance, params['state_dir'])
+    context = Context(instance, state, params['port'], user=users.known(params.get('user')))
+    context.look()
+    if params['port'] is None:
+        return [context.start_port]
+    if context.candidate is not None or params['port'] != context.last_port():  # the stop before this call closed it
+        context.refuse_wrong_port()
+    return [params['port']]
+
+
+def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:
+    """The result; in check mode that of one look, which never fails for a port that is held."""
+    ports = wanted_ports(params)
+    if params['timeout'] < 0:
+        raise LifecycleError('timeout must not be negative, got %g. Nothing was done.' % params['timeout'])
+    if check_mode:
+        return dict(_ports.look(ports, params['address']), changed=False)
+    result = _ports.wait_released(ports, params['address'], params['timeout'], settle=_SETTLE_S, explain=True)
+    return dict(result, changed=False)

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Why a start ended: exit codes and the log lines that say it. Pure; evidence in docs/application.md (Exit codes)."""
+
+import re
+import signal
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+
+_ANSI = re.compile(r'\x1b\[[0-9;]*m')
+_CAUSES = (  # a line of the log, what it means, what to do
+    (r'端口已经被占用', 'the port is in use by another process',
+     'Free the port (port_released names its holder), then start again.'),
+    (r'listen tcp \S*: bind: address already in use', 'the port was taken while it started',
+     'Free the port (port_released names its holder), then start again.'),
+    (r'listen tcp \S*: bind: permission denied', 'this user may not bind the port',
+     'Use a port from 1024 up, or grant the binary cap_net_bind_service.'),
+    (r'Invalid Config:\s', 'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
+     'Mend config.json, then start again.'),
+    (r'Error 1045\b', 'the database refused the user or password of config.json',
+     'Mend mysql.user and mysql.password in config.json.'),
+    (r'Error 1044\b', 'the database user may not use or create that database',
+     'Mend mysql.database in config.json or grant the user its rights.'),
+    # Of the answers of a server these pass: too many connections, a shutdown in progress, limits of a user.
+    (r'(?:Failed To Connect Database:|连接数据库失败) *Error (?!1040\b|1053\b|1203\b|1226\b)\d',
+     'the database answered with an error',
+     'Read that line: the database can be reached, and does not hold or do what this version needs.'),
+    (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json cannot be reached',
+     'Start the database or mend mysql.host and mysql.port in config.json.'),
+    (r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',
+     'Put the locales/ directory of this release beside the binary.'),
+    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
+     'Put dictionary.txt of this release beside the binary.'),
+    (r'Text file busy', 'the binary is open for writing by another process',
+     'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.'),
+    (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
+     'Give the host or its memory limit more room.'),
+    (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'a fault of the program made the Go runtime end it',
+     'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
+    (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'a signal made the Go runtime end the program',
+     'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
+    (r'^(panic|fatal error): ', 'the program crashed',
+     'Keep the log: it holds the stack. Go back to the version before, or report it.'),
+)
+
+
+class Explanation(t.NamedTuple):
+    meaning: str
+    advice: str
+    line: t.Optional[str]
+    passes: bool = False  # the same start can succeed later, without a change to the instance
+
+
+_PASSING = ('the port is in use by another process', 'the port was taken while it started',
+            'the database of config.json cannot be reached', 'the binary is open for writing by another process')
+
+
+def plain_lines(log: str) -> t.List[str]:
+    """Lines without colours, empty ones left out."""
+    return [line for line in (_ANSI.sub('', line).rstrip() for line in log.split('\n')) if line]
+
+
+def from_log(log: str) -> t.Optional[Explanation]:
+    """The first known cause that the log of this start names."""
+    lines = plain_lines(log)
+    for pattern, meaning, advice in _CAUSES:
+        for line in lines:
+            if re.search(pattern, line):
+                return Explanation(meaning, advice, line, meaning in _PASSING)
+    return None
+
+
+def of_last_start(log: str, directory: str) -> str:
+    """The log from its last start on, whose first line names the directory; all of it where there is none."""
+    named = log.rfind(' %s/\n' % directory)
+    return log[log.rfind('\n', 0, named) + 1:] if named >= 0 else log
+
+
+def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explanation:
+    """Why a process ended in its start.
+
+    ``code``: exit status, or minus the number of the signal that killed it; None where only the log can tell.
+    """
+    if code is not None and code < 0:
+        return _killed(-code, log)
+    known = from_log(log)
+    if known:
+        return known
+    advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
+    if code == 255:
+        return _by_last_line(log, advice)
+    return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
+
+
+def _by_last_line(log: str, advice: str) -> Explanation:
+    """It ends with 255 where it has said why: in the last line that is no banner."""
+    said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
+    if not said:
+        return Explanation(_by_code(255, None), advice, None)
+    return Explanation('exit code 255: it gave its start up, and the last line of its log says why', advice,
+                       said[-1][:_SHOWN])
+
+
+_SHOWN = 300
+_NO_CAUSE = re.compile(r'^(?:[\d/]{1,10} )?(?:[\d:]{1,8} )?/.*/$|^Now listening on:|^Application started\.')
+
+
+def _killed(number: int, log: str) -> Explanation:
+    known = from_log(log)
+    if number == 9:
+        text = 'it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling\'s start'
+        advice = 'Look into the kernel log for "Killed process", and at what else starts or stops it.'
+        return Explanation(text, advice, None)
+    if known:
+        return known
+    text = 'it was ended by signal %d%s' % (number, ' (%s)' % _NAMES[number] if number in _NAMES else '')
+    if number in _FAULTS:
+        return Explanation('%s: a fault of the program' % text, 'Keep its log and the line of the kernel\'s log that '
+                           'names it (segfault, trap), and report it.', None)
+    if number in _LIMITS:
+        return Explanation('%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.'
+                           % _LIMITS[number], None)
+    return Explanation(text, 'Find out who sent it.', None)
+
+
+_NAMES = {int(number): number.name for number in signal.Signals}
+_FAULTS = tuple(map(int, (signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)))
+_LIMITS = {int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
+           int(signal.SIGXFSZ): 'the limit of the size of files (ulimit -f)'}
+
+
+def _by_code(code: int, version: t.Optional[str]) -> str:
+    if code == 0:
+        return 'it ended with exit code 0: asked to end by a signal, or (all versions) its bind of the port failed'
+    if code == 1:
+        return ('exit code 1: locales/ is missing' if _versions.needs_locales(version)
+                else 'exit code 1: a file that it needs at start is missing')
+    if code == 2:
+        return 'exit code 2: a Go panic or fatal error; from 3.0 on also an invalid config.json'
+    if code == 126 or code == 127:
+        return 'exit code %d: it could not be executed' % code
+    if code == 255:
+        return 'exit code 255: port in use, invalid config.json, or the database cannot be reached'
+    return 'exit code %d, which the application does not use itself' % code

@@ -1,0 +1,407 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""What the module oom_check does: it asks every source, has the answers judged, and says what came of it."""
+
+import math
+import os
+import time
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import advice as _oom_advice
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import containers as _containers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import guard_log as _check_log
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import identity as _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses as _losses
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals as _signals_sent
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate, siblings
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject as _oom_subject
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+
+SPEC = {
+    'since': {'type': 'str'},
+    'until': {'type': 'str'},
+    'pid': {'type': 'int'},
+    'check_log': {'type': 'path'},
+    'running_log': {'type': 'path'},
+    'kernel_logs': {'type': 'list', 'elements': 'path', 'default': []},
+    'journal': {'type': 'bool', 'default': True},
+    'counters': {'type': 'bool', 'default': True},
+}  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+_DAY = 86400.0
+NOW_S = 60.0        # a window that ends this close to now
+_MOST_GAPS = 3      # of one source that are shown
+_MOST_SHOWN = 20    # incidents, notes, and lines of one incident
+_BY_SIGKILL = (_oom_verdict.UNEXPLAINED, _oom_verdict.ADMIN_KILL)
+
+Result = t.Dict[str, t.Any]
+Params = t.Mapping[str, t.Any]
+
+
+# --- options, pure
+
+
+def moment(name: str, text: str) -> float:
+    """Seconds since the epoch of ISO 8601 (local without a zone), or of a number of them."""
+    try:
+        epoch = _log_check.parse_since(text).epoch
+    except LifecycleError:
+        epoch = None
+    if epoch is None:
+        raise LifecycleError('%s: %r is no time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z. Nothing was read.'
+                             % (name, text[:80]))
+    return epoch
+
+
+def window(params: Params, now: float) -> t.Tuple[float, float]:
+    """The day before ``until``, by default up to now."""
+    until = now if params['until'] is None else min(moment('until', params['until']), now)
+    since = until - _DAY if params['since'] is None else moment('since', params['since'])
+    if since >= until:
+        raise LifecycleError('since (%s) is not before until (%s). Nothing was read. Swap them.'
+                             % (iso(since), iso(until)))
+    return since, until
+
+
+# --- gathering
+
+
+class Look:
+    """One look at everything that can tell of the death of one instance."""
+
+    def __init__(self, context: Context, params: Params, now: float) -> None:
+        self.context, self.params, self.now = context, params, now
+        self.since, self.until = window(params, now)
+        self.events = []    # type: t.List[Event]
+        self.coverage = []  # type: t.List[Coverage]
+        self.notes = []     # type: t.List[str]
+        self.cgroups = {}   # type: t.Dict[str, str]
+        self.environment = None  # type: t.Optional[t.Mapping[str, str]]
+        self.address_space = None  # type: t.Optional[int]
+        self.counters = Counters()
+        self.begun = None   # type: t.Optional[float]
+        self.history = []   # type: t.List[t.Dict[str, t.Any]]
+
+    def take(self) -> Case:
+        self._find()
+        self._kernel_and_services()
+        self._check_log()
+        self._running_log()
+        self._own_signals()
+        self._containers()
+        if self.params['counters']:
+            self._count()
+        subject = self.subject._replace(known_since=self._known_since())
+        return Case(self.since, self.until, subject, tuple(self.events), tuple(self.coverage), self.counters,
+                    self.tasks.killers, tuple(self.params['kernel_logs']))
+
+    def _find(self) -> None:
+        """Several processes, or ones that may not be looked at, keep nobody from reading logs."""
+        found = self.context.find()
+        try:
+            self.context.look()
+        except (LifecycleError, OSError) as exc:
+            self.notes.append(getattr(exc, 'msg', None) or str(exc))
+        self.running = bool(found.candidates)
+        record = self._record()
+        self.tasks = _oom_subject.host_tasks()
+        self.history = _lives.history(self.context.instance, self.context.state.base)
+        self.subject = _oom_subject.subject(
+            self.context.instance, found.candidates, self.tasks, self.params['pid'], self.context.state.base,
+            record.uid if record else None, self.history)
+        if record is not None:
+            self.cgroups, self.environment = record.cgroups, record.environment
+            self.address_space = _launch.address_space(record.limits)
+        if found.candidates:
+            self.cgroups = _lives.cgroups_of(found.candidates[0].pid) or self.cgroups
+            self.address_space = _address_space(found.candidates[0].pid) or self.address_space
+
+    def _record(self) -> t.Any:
+        try:
+            return self.context.stored_record()
+        except (LifecycleError, OSError) as exc:
+            self.notes.append(getattr(exc, 'msg', None) or str(exc))
+            return None
+
+    def _kernel_and_services(self) -> None:
+        _log_files.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
+        readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
+        self._take_readings(readings)
+
+    def _take_readings(self, readings: t.Sequence[_log_files.Reading]) -> None:
+        lines = [line for reading in readings for line in reading.lines]
+        of_kernel = _kernel_oom.events(lines)
+        self.coverage += _losses.with_gaps([reading.coverage for reading in readings], lines, of_kernel)
+        self.events += of_kernel + _userspace_oom.events(lines)
+
+    def _check_log(self) -> None:
+        path = self.params['check_log'] or os.path.join(self.context.instance.dir, 'check.log')
+        fd = self._open(path, self.params['check_log'] is not None, _check_log.SOURCE)
+        if fd is None:
+            return
+        try:
+            reading = _check_log.read(fd, path, self.since, self.until, {life.pid for life in self.subject.lives})
+        finally:
+            os.close(fd)
+        self.events += reading.events
+        self.coverage.append(reading.coverage)
+        self.notes += reading.notes
+
+    def _open(self, path: str, given: bool, source: str) -> t.Optional[int]:
+        """A log of the instance by the private opener; one that the user names is the user's choice."""
+        why = None  # type: t.Optional[str]
+        try:
+            if given:
+                return _log_files.open_regular(path)
+            with InstallDir(self.context.instance.dir) as directory:
+                return directory.open_log(path, self._uid())
+        except OSError as exc:
+            why = '%s: %s' % (path, exc.strerror or exc)
+        except LifecycleError as exc:
+            why = exc.msg
+        self.coverage.append(Coverage(source, None, None, False, why, False))
+        return None
+
+    def _uid(self) -> t.Optional[int]:
+        return self.context.candidate.uid if self.context.candidate else None
+
+    def _running_log(self) -> None:
+        path = self.params['running_log'] or self.context.log_path()
+        hidden = self.context.why_log_is_hidden()
+        if hidden and self.params['running_log'] is None:
+            self.notes.append(hidden[0].upper() + hidden[1:] + '.')
+        reading = self._read_running_log(path)
+        if reading is None:
+            return
+        self.events += reading.events
+        self.coverage.append(reading.coverage)
+        self.notes += reading.notes
+        if self.params['running_log'] is None:
+            self.begun = reading.begun
+        if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
+            self.events += within(reading.unfinished, self.since, self.until)
+
+    def _read_running_log(self, path: str) -> t.Optional[_app_death.Reading]:
+        """One that the user names elsewhere may be a copy; what it was rotated to is not looked for there."""
+        with InstallDir(self.context.instance.dir) as directory:
+            if self.params['running_log'] is None or directory.relative(path) is not None:
+                return _app_death.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
+        fd = self._open(path, True, _app_death.SOURCE)
+        if fd is None:
+            return None
+        try:
+            return _app_death.read_one(fd, path, self.context.instance.dir, self.since, self.until)
+        finally:
+            os.close(fd)
+
+    def _own_signals(self) -> None:
+        """What this collection sent, as its journal tells."""
+        try:
+            entries = self.context.state.journal()
+        except (LifecycleError, OSError):
+            return
+        sent = _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        self.events += sent
+        self.subject = self.subject._replace(lives=_lives.after_stops(
+            self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]))
+
+    def _known_since(self) -> t.Optional[float]:
+        """When its log was begun by a start, where nothing that is known of it is older."""
+        older = [life.begin for life in self.subject.lives] + [
+            entry.begin for entry in self.coverage if entry.source == _check_log.SOURCE and entry.begin is not None]
+        return None if self.begun is None or any(begin < self.begun - NOW_S for begin in older) else self.begun
+
+    def _containers(self) -> None:
+        """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
+        known = _oom_identity.containers_in(*[life.cgroup for life in self.subject.lives])
+        reading = _containers.read(self.context.instance, known)
+        self.subject = self.subject._replace(containers=reading.ids)
+        self.events += reading.events
+        self.coverage += [reading.coverage] if reading.coverage is not None else []
+
+    def _count(self) -> None:
+        host = _oom_counters.read_host()
+        self.coverage.append(_oom_counters.host_coverage(host))
+        groups = _oom_counters.read_groups(self.cgroups)
+        self.coverage += [_oom_counters.group_coverage(group, self.now) for group in groups]
+        # the root of a container is its own group, that of a host is everybody's
+        own = [group for group in groups
+               if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
+        evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
+        noted = _lives.noted_counts(self.history, host.boot_id, time.time() - time.monotonic())
+        self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence),
+                                 tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until))
+        if host.booted is not None and self.since < host.booted < self.until:
+            self._note_boot(host.booted)
+
+    def _note_boot(self, booted: float) -> None:
+        seen = Event(_death_types.BOOT, booted, 1.0, None, None, None, None, None, None, True, {},
+                     (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),))
+        if not any(event.kind == _death_types.BOOT and separate.near(event, seen) for event in self.events):
+            self.events.append(seen)
+
+    # --- figures for advice
+
+    def figures(self, decision: Decision) -> _oom_advice.Figures:
+        memory = _memory.meminfo()
+        kills = [incident for incident in decision.incidents if incident.verdict == _oom_verdict.CONFIRMED]
+        environment = self.environment
+        return _oom_advice.Figures(
+            decision.verdict, decision.cause, len(kills), self.context.version,
+            resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
+            self._limit(kills[-1].event if kills else None), self.address_space,
+            environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
+            tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
+                  if not entry.readable and entry.why_not and 'No such file' not in entry.why_not),
+            self._ended_together(decision), self.context.instance.binary)
+
+    def _limit(self, kill: t.Optional[Event]) -> t.Optional[int]:
+        """Of its control group, or of that whose limit was reached: it may have been moved since it was noted."""
+        limits = [_memory.limit_of(self.cgroups)]
+        reached = kill.details.get('oom_memcg') if kill is not None else None
+        if reached and not self.subject.is_contained:
+            limits.append(_memory.limit_of({'memory': reached, '': reached}))
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def _ended_together(self, decision: Decision) -> int:
+        ends = [incident.event for incident in decision.incidents if incident.cause in _BY_SIGKILL]
+        return siblings.ended_with(self.subject.others, ends[-1], self.until) if ends else 0
+
+
+def _address_space(pid: int) -> t.Optional[int]:
+    try:
+        return _launch.address_space(_launch.parse_limits(_procfs.read_text('/proc/%d/limits' % pid)))
+    except OSError:
+        return None
+
+
+# --- results, pure
+
+
+def within(event: Event, since: float, until: float) -> t.List[Event]:
+    """The part of its time that lies in the window, if any: a log may have ended long before somebody asks."""
+    if event.time is None:
+        return [event]
+    begin, end = max(event.time - event.uncertainty, since), min(event.time + event.uncertainty, until)
+    return [event._replace(time=(begin + end) / 2, uncertainty=(end - begin) / 2)] if begin <= end else []
+
+
+def resident(event: Event) -> t.Optional[int]:
+    """Memory of the victim in kB, from the figures of the kernel's line."""
+    sizes = [event.details.get(name) for name in ('anon_rss_kb', 'file_rss_kb', 'shmem_rss_kb')]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def _name(comm: t.Optional[bytes]) -> t.Optional[str]:
+    return None if comm is None else comm.decode('utf-8', 'backslashreplace')
+
+
+def evidence_row(evidence: Evidence) -> Result:
+    return dict(evidence._asdict())
+
+
+def incident_row(incident: Incident) -> Result:
+    event = incident.event
+    lines = [row for each in (event,) + incident.victims + incident.traces for row in each.evidence]
+    return dict(
+        verdict=incident.verdict, cause=incident.cause, time=iso(event.time), epoch=event.time,
+        uncertainty_ms=round(event.uncertainty * 1000), pid=event.tgid if event.tgid is not None else event.pid,
+        thread=event.pid if event.tgid not in (None, event.pid) else None, process=_name(event.comm), uid=event.uid,
+        scope=event.scope, cgroup=event.cgroup, identity=incident.how, candidates=list(incident.candidates),
+        details=_plain(event.details), victims=[victim_row(victim) for victim in incident.victims],
+        evidence=[evidence_row(row) for row in lines[:_MOST_SHOWN]], evidence_count=len(lines))
+
+
+def victim_row(event: Event) -> Result:
+    return dict(pid=event.pid, process=_name(event.comm), time=iso(event.time), rss_kb=resident(event))
+
+
+def _plain(details: t.Mapping[str, t.Any]) -> Result:
+    """Without what JSON does not know."""
+    return {key: _name(value) if isinstance(value, bytes) else value for key, value in sorted(details.items())}
+
+
+def coverage_row(coverage: Coverage) -> Result:
+    """It is not complete where a line of the kernel can be missing at any time of it."""
+    gaps = [gap for gap in coverage.gaps if gap.kernel]
+    why_not = [coverage.why_not] if coverage.why_not else []
+    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why)
+                for gap in coverage.gaps[:_MOST_GAPS]]
+    return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
+            'readable': coverage.readable, 'complete': coverage.complete and not gaps,
+            'why_not': '; '.join(why_not) or None}
+
+
+def _bound(epoch: float) -> str:
+    return 'its begin' if epoch == -math.inf else 'its end' if epoch == math.inf else iso(epoch) or ''
+
+
+def summary(decision: Decision) -> str:
+    """One line for people."""
+    known = [incident for incident in decision.incidents if incident.verdict == decision.verdict]
+    if not known:
+        return '%s (%s)' % (decision.verdict, decision.cause)
+    last = known[-1]
+    pid = ' pid %d' % last.event.pid if last.event.pid is not None else ''
+    return '%s (%s)%s %s: %s' % (decision.verdict, decision.cause, pid, when(last.event), last.how)
+
+
+def when(event: Event) -> str:
+    """For people: how far off it can be is only said where it is a second or more."""
+    if event.time is None:
+        return 'at an unknown time'
+    give_or_take = ' (give or take %d s)' % math.ceil(event.uncertainty) if event.uncertainty >= 1 else ''
+    return 'at %s%s' % (iso(event.time), give_or_take)
+
+
+def of_how_many(decision: Decision) -> t.List[str]:
+    """What is left out of the lists of a result."""
+    return ['Of %d %s the last %d are listed.' % (len(found), what, _MOST_SHOWN) for found, what in (
+        (decision.incidents, 'deaths'), (decision.others, 'kills that were not this instance\'s'))
+        if len(found) > _MOST_SHOWN]
+
+
+def shortened(notes: t.List[str]) -> t.List[str]:
+    more = len(notes) - _MOST_SHOWN
+    return notes if more <= 0 else notes[:_MOST_SHOWN] + ['%d more notes are left out.' % more]
+
+
+def check(context: Context, params: Params) -> Result:
+    """The result."""
+    look = Look(context, params, time.time())
+    case = look.take()
+    decision = _oom_verdict.decide(case)
+    notes = of_how_many(decision) + look.notes + list(decision.notes)
+    return dict(
+        changed=False, verdict=decision.verdict, cause=decision.cause, summary=summary(decision),
+        since=iso(case.since), until=iso(case.until),
+        incidents=[incident_row(incident) for incident in decision.incidents[-_MOST_SHOWN:]],
+        other_kills=[victim_row(event) for event in decision.others[-_MOST_SHOWN:]],
+        coverage=[coverage_row(entry) for entry in case.coverage],
+        counters=[evidence_row(row) for row in case.counters.evidence],
+        incident_count=len(decision.incidents), other_kill_count=len(decision.others),
+        advice=_oom_advice.advise(look.figures(decision)), notes=shortened(notes))

@@ -1,0 +1,485 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""From what all sources tell to a verdict: was it killed for memory? Pure; explained in docs/memory-kills.md.
+
+``no`` needs a source that would have shown a kill, for the whole window. What could not be looked at is ``unknown``.
+"""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes as _exit_codes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded, separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import identity as _oom_identity
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import DOCKER, SYSTEMD, Event, Evidence
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.excluded import spans_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import MAYBE, OTHER, OURS, Match, Seen
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import near
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
+
+CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
+_URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
+
+GLOBAL_OOM, CGROUP_OOM, USERSPACE_OOM = 'kernel_oom_global', 'kernel_oom_cgroup', 'userspace_oom'
+GO_RUNTIME_OOM, CRASH, ADMIN_STOP, ADMIN_KILL = 'go_runtime_oom', 'crash', 'admin_stop', 'admin_kill'
+HOST_REBOOT, HOST_PANIC, NOT_DEAD, UNEXPLAINED = 'host_reboot', 'host_panic', 'not_dead', 'unexplained'
+
+VERDICTS = {
+    GLOBAL_OOM: (CONFIRMED, LIKELY),
+    CGROUP_OOM: (CONFIRMED, LIKELY),
+    USERSPACE_OOM: (CONFIRMED, LIKELY),
+    GO_RUNTIME_OOM: (NO,),
+    CRASH: (NO,),
+    ADMIN_STOP: (NO,),
+    ADMIN_KILL: (NO,),
+    HOST_REBOOT: (NO,),
+    HOST_PANIC: (NO,),
+    NOT_DEAD: (NO,),
+    UNEXPLAINED: (NO, UNKNOWN),
+}  # type: t.Dict[str, t.Tuple[str, ...]]
+
+# What explains a death by itself, and as what; a kill for memory comes before these, and the first before the others.
+_EXPLAINS = {
+    types.KERNEL_PANIC_OOM: HOST_PANIC,
+    types.GO_OOM: GO_RUNTIME_OOM,
+    types.PANIC: CRASH,
+    types.KERNEL_SEGFAULT: CRASH,
+    types.GUARD_ADMIN_STOP: ADMIN_KILL,
+    types.CLEAN_STOP: ADMIN_STOP,
+    types.BOOT: HOST_REBOOT,
+}
+_TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not say why
+# What says that it died about then, or was started again after that.
+_SIGNS = (types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM) + _TRACES
+_OF_KERNEL = (types.KERNEL_KILL, types.KERNEL_INTENT, types.KERNEL_NO_KILL, types.KERNEL_SEGFAULT)
+_NAME_PROCESSES = _OF_KERNEL + (types.USERSPACE_KILL,)
+_KNOW_WRITER = ('journal', 'kmsg', 'dmesg')  # sources that tell who wrote a line
+_SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
+_GROUP_KILL_S = 5.0    # all of a group are killed within this
+_TICK_S = 0.5          # of the begin of a process
+_SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
+_EXACT_S = 300.0       # what is known to that is a sign of one moment, and not of half a day
+_MINUTE_S = 60.0       # about a death in which other kills are named
+
+
+class Incident(t.NamedTuple):
+    """One death. ``event`` is what tells of it, ``traces`` what else was left of it; ``victims``: killed together."""
+
+    verdict: str
+    cause: str
+    event: Event
+    how: str
+    candidates: t.Tuple[str, ...] = ()
+    traces: t.Tuple[Event, ...] = ()
+    victims: t.Tuple[Event, ...] = ()
+
+
+class Decision(t.NamedTuple):
+    verdict: str
+    cause: str
+    incidents: t.Tuple[Incident, ...]
+    others: t.Tuple[Event, ...]  # kills of the window that were not this instance's
+    notes: t.Tuple[str, ...]
+
+
+def decide(case: Case) -> Decision:
+    """The verdict on the window."""
+    return _Judge(case).decide()
+
+
+# --- the judge
+
+
+class _Judge:
+    def __init__(self, case: Case) -> None:
+        self.case, self.subject = case, case.subject
+        self.notes = []      # type: t.List[str]
+        self.incidents = []  # type: t.List[Incident]
+        self.others = []     # type: t.List[Event]
+        self.weak = []       # type: t.List[t.Tuple[Event, str, Match]]  # kills that need a death of their own
+        self.doubtful = []   # type: t.List[Event]  # kills that forbid to say that nothing was killed then
+        self.exclusion = excluded.Exclusion(case)
+        self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
+        self.starts = separate.Starts(
+            separate.served(self.events) + tuple(_began(life) for life in self.subject.lives),
+            tuple((entry.begin, max(entry.end, case.until)) for entry in case.coverage  # a start would be its end
+                  if entry.source == 'running.log' and entry.readable
+                  and entry.begin is not None and entry.end is not None))
+        self.seen = Seen(self.starts, tuple(
+            event for event in self.events if event.kind in _NAME_PROCESSES
+            and _oom_identity.bears_name(event, self.subject)))
+
+    def decide(self) -> Decision:
+        self._remark()
+        self._kills()
+        self._explained()
+        self._traces()
+        self._unseen_ends()
+        verdict, cause = self._overall()
+        self.incidents.sort(key=lambda incident: incident.event.time or 0.0)
+        return Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
+
+    def _with_own_pids(self, event: Event) -> Event:
+        """What the kernel tells in a container are pids and users of the host."""
+        if not self.subject.is_contained or event.kind not in _OF_KERNEL or event.pid is None:
+            return event
+        return event._replace(pid=None, tgid=None, uid=None, details=dict(event.details, kernel_pid=event.pid))
+
+    def _in_window(self, event: Event) -> bool:
+        if event.time is None:
+            return True
+        return self.case.since - event.uncertainty <= event.time <= self.case.until + event.uncertainty
+
+    def _of_kind(self, *kinds: str) -> t.List[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+    def _remark(self) -> None:
+        """What is worth saying and decides nothing."""
+        for event in self._of_kind(types.SPOOFED):
+            self.notes.append('A line that looks like the kernel\'s was written by a program, and is not believed: %s'
+                              % _quote(event))
+        for event in self.case.events:
+            if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
+                    and _oom_identity.match(event, self.subject).answer != OTHER:
+                self.notes.append('Outside of the window: %s' % _quote(event))
+        for event in self._of_kind(types.STARTED):
+            if event.details.get('failed_line') is not None:
+                self.notes.append('A start ended by itself: %s. Its log says: %s' % (
+                    _exit_codes.explain(None, None, event.details['failed_line']).meaning,
+                    event.details['failed_line']))
+        for event in self._of_kind(types.KERNEL_INTENT):
+            if _oom_identity.match(event, self.subject, self.seen).answer == OURS:
+                self.notes.append('The kernel chose it, which is no kill: a child can have died for it: %s'
+                                  % _quote(event))
+
+    # --- kills for memory
+
+    def _kills(self) -> None:
+        kernel = [event for event in self._of_kind(types.KERNEL_KILL) if self._is_possible(event)]
+        for event in kernel:
+            self._kill(event, CGROUP_OOM if _is_of_group(event) else GLOBAL_OOM, kernel)
+        for event in self._of_kind(types.USERSPACE_KILL):
+            if not self._is_known(event):
+                is_told = event.details.get('killer') in (SYSTEMD, DOCKER)  # of a kill by the kernel
+                if is_told and not any(near(event, other) for other in kernel):
+                    self.doubtful.append(event)  # the kernel's log does not have it, so it may lack others
+                self._kill(event, CGROUP_OOM if is_told else USERSPACE_OOM, ())
+        for event, cause, found in self.weak:
+            self._weak_kill(event, cause, found)
+
+    def _is_possible(self, event: Event) -> bool:
+        """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
+        counters = self.case.counters
+        if counters.host != 0 or counters.booted is None or event.time is None or 'killer' in event.details \
+                or event.time - event.uncertainty <= counters.booted:
+            return True
+        self.notes.append('The kernel has counted no kill since its boot, so this line is not believed: %s'
+                          % _quote(event))
+        return False
+
+    def _is_known(self, event: Event) -> bool:
+        """systemd tells of kills by the kernel too: then it is one death, and one more line for it."""
+        for index, incident in enumerate(self.incidents):
+            if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid) \
+                    and not self.starts.between_stamps(event, incident.event):
+                self.incidents[index] = incident._replace(traces=incident.traces + (event,))
+                return True
+        return False
+
+    def _kill(self, event: Event, cause: str, together: t.Sequence[Event]) -> None:
+        found = _oom_identity.match(event, self.subject, self.seen)
+        if found.answer == OTHER:
+            self.others.append(event)
+        elif found.answer == MAYBE and (found.against or (event.comm is None and event.pid is None)):
+            self.weak.append((event, cause, found))
+        else:
+            self._ascribe(event, cause, found, together)
+
+    def _weak_kill(self, event: Event, cause: str, found: Match) -> None:
+        """A maybe that names nobody, or against which something speaks, needs a death that nothing better explains."""
+        if any(near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
+               for incident in self.incidents):
+            self.others.append(event)
+            self.doubtful.append(event)  # another death beside that one may be its
+        elif self._ended_then(event):
+            self._ascribe(event, cause, found, ())
+        else:
+            self._set_aside(event, found)
+
+    def _ascribe(self, event: Event, cause: str, found: Match, together: t.Sequence[Event]) -> None:
+        doubts = self._doubts(event, found)
+        sure = found.answer == OURS and event.time is not None and not doubts
+        victims = tuple(other for other in together if _is_killed_with(event, other))
+        if any(incident.event in victims for incident in self.incidents):
+            return  # of the same group kill
+        if event.details.get('killer') == SYSTEMD:
+            doubts.append('systemd does not tell whether its limit or the host had no memory left')
+        self.incidents.append(Incident(
+            CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
+            '; '.join([found.how] + doubts), found.candidates, victims=victims))
+
+    def _ended_then(self, event: Event) -> bool:
+        """Whether a death of this instance is known to some minutes, and can be this one."""
+        earliest = (event.time or 0.0) - event.uncertainty
+        later = [start for start in self.starts.events if (start.time or 0.0) >= earliest]
+        return any(near(event, trace) and trace.uncertainty <= _EXACT_S and not self.starts.between(event, trace)
+                   and (trace.kind == types.STARTED or not separate.differ(event, trace))
+                   for trace in self._of_kind(types.CLEAN_STOP, *_TRACES) + later)
+
+    def _set_aside(self, event: Event, found: Match) -> None:
+        """Not taken for this instance's, and not for another's: a death of which the time is not known can be it."""
+        self.others.append(event)
+        if not self._own_log_goes_on(event):
+            self.doubtful.append(event)
+            self.notes.append('A kill for memory that cannot be ascribed (%s): %s' % (found.how, _quote(event)))
+
+    def _doubts(self, event: Event, found: Match) -> t.List[str]:
+        """Why a line that names this instance is not enough."""
+        doubts = [] if event.trusted else ['who wrote the line is not known']
+        silent = self._silent_source(event)
+        if silent is not None:
+            doubts.append('but the %s covers that time and has no such line' % silent)
+        if (found.needs_sign or found.by_elimination) and self._own_log_goes_on(event):
+            doubts.append('but its own log shows no end of it then')
+        elif found.needs_sign and not self._died_then(event):
+            doubts.append('but nothing else says that it died then')
+        return doubts
+
+    def _silent_source(self, event: Event) -> t.Optional[str]:
+        """A source that knows who writes, and does not have what a log file tells: any program can write that.
+
+        A file that was asked for by name can be of another host, and is believed.
+        """
+        if event.time is None or any(row.source in _KNOW_WRITER + ('pstore',) or self._is_given(row)
+                                     for row in event.evidence):
+            return None
+        sources = ('journal',) if event.kind == types.USERSPACE_KILL else _KNOW_WRITER
+        begin, end = event.time - event.uncertainty, event.time + event.uncertainty
+        return next((entry.source for entry in self.case.coverage if entry.source in sources and entry.complete
+                     and separate.covers(spans_of([entry]), begin, end)), None)
+
+    def _is_given(self, row: Evidence) -> bool:
+        """With what it was rotated to."""
+        return row.file is not None and row.file.startswith(self.case.given)
+
+    def _died_then(self, event: Event) -> bool:
+        if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):
+            return True
+        return bool(self._ended(event)) or any(
+            event.time is not None and abs(life.became - event.time) <= event.uncertainty + separate.SAME_DEATH_S
+            for life in self.subject.lives)
+
+    def _ended(self, event: Event) -> t.List[Life]:
+        lives = self.subject.lives
+        return [life for life in lives if _oom_identity.can_have_ended(life, event, lives)]
+
+    def _with_pid(self, event: Event) -> Event:
+        """With the pid of the process that ended then, where the line names none and there is only one."""
+        ended = self._ended(event) if event.pid is None else []
+        return event._replace(pid=ended[0].pid) if len(ended) == 1 else event
+
+    def _own_log_goes_on(self, event: Event) -> bool:
+        """Whether its log was written before and after, and shows neither an end nor a start near that time."""
+        own = [entry for entry in self.case.coverage if entry.source == 'running.log']
+        at = event.time or 0.0
+        spans = any(begin <= at - event.uncertainty and at + event.uncertainty <= end - excluded.END_SLACK_S
+                    for begin, end in spans_of(own))
+        return spans and not any(near(event, other) for other in self._of_kind(
+            types.ABRUPT_END, types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM))
+
+    # --- deaths with another explanation
+
+    def _explained(self) -> None:
+        for kind, cause in _EXPLAINS.items():
+            for event in sorted(self._of_kind(kind), key=_rank_of_evidence):
+                if self._may_be_of_us(event) and self._is_end(event) and not self._belongs(event, cause):
+                    self.incidents.append(Incident(NO, cause, event, event.details.get('how', _EXPLANATION[cause])))
+
+    def _is_end(self, event: Event) -> bool:
+        """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
+        if all(event.details.get(name, True) for name in ('is_complete', 'has_dump', 'certain')):
+            return True
+        return any(near(event, trace) and not separate.differ(event, trace) for trace in self._of_kind(*_TRACES))
+
+    def _may_be_of_us(self, event: Event) -> bool:
+        if event.kind == types.KERNEL_SEGFAULT:
+            return _oom_identity.match(event, self.subject, self.seen).answer == OURS
+        if event.time is not None and event.time + event.uncertainty < (self.subject.known_since or 0.0):
+            return False  # nothing is known of this instance from before
+        return not any(_oom_identity.alive_at(life, event) for life in self.subject.lives)
+
+    def _belongs(self, event: Event, cause: str) -> bool:
+        """Whether the event is part of a death that is listed: a killer's SIGTERM leaves the mark of a clean stop."""
+        return self._add_to(event, [
+            index for index, incident in enumerate(self.incidents)
+            if incident.cause == cause or (incident.cause, cause) in _LEAVES or self._holds(incident, event)
+            or any(trace.kind == event.kind for trace in incident.traces)])
+
+    def _add_to(self, event: Event, candidates: t.Iterable[int]) -> bool:
+        """Make it a trace of the nearest of these incidents that can be the same death; False where none can."""
+        known = [index for index in candidates if self._can_be(self.incidents[index], event)]
+        if not known:
+            return False
+        best = min(known, key=lambda index: (not self._holds(self.incidents[index], event),
+                                             separate.distance(self.incidents[index].event, event)))
+        self.incidents[best] = self.incidents[best]._replace(traces=self.incidents[best].traces + (event,))
+        return True
+
+    def _can_be(self, incident: Incident, event: Event) -> bool:
+        parts = (incident.event,) + incident.traces
+        if any(separate.differ(part, event) for part in parts if not self._is_foreign(part)):
+            return False
+        if self._holds(incident, event):
+            return True
+        slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else separate.slack(incident.event, event)
+        return near(incident.event, event, slack) and not any(
+            self.starts.between(part, event) for part in parts if not separate.is_own_doing(part))
+
+    def _is_foreign(self, event: Event) -> bool:
+        """Whether its pids are those of the host, while the others are of this container."""
+        return self.subject.is_contained and event.kind == types.USERSPACE_KILL
+
+    @staticmethod
+    def _holds(incident: Incident, event: Event) -> bool:
+        """Whether it already has something of the same process."""
+        return any(separate.is_same(part, event) for part in (incident.event,) + incident.traces)
+
+    # --- deaths without one
+
+    def _traces(self) -> None:
+        for event in sorted(self._of_kind(*_TRACES), key=self._distance):
+            if any(_oom_identity.alive_at(life, event) for life in self.subject.lives):
+                continue
+            is_anybodys = event.kind == types.GUARD_DROP and self.subject.others  # the guard counts all of a host
+            if not self._add_to(event, range(len(self.incidents))) and not is_anybodys:
+                self._unexplained(event)
+
+    def _distance(self, event: Event) -> t.Tuple[float, ...]:
+        """To the nearest death that is known: who is nearest belongs to it, and another one does not."""
+        return min([separate.distance(incident.event, event) for incident in self.incidents] or [(0.0, 0.0, 0.0)])
+
+    def _unseen_ends(self) -> None:
+        """Processes of the history that are gone without a line that says so."""
+        ends = self._ends_of_lives()
+        free = [incident for incident in self.incidents
+                if not any(separate.pids(incident.event) & separate.pids(end) for end in ends)]
+        for end in ends:
+            if any(separate.pids(incident.event) & separate.pids(end) and near(end, incident.event)
+                   for incident in self.incidents):
+                continue
+            fitting = [incident for incident in free
+                       if not separate.differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)]
+            if fitting:  # one end each
+                free.remove(min(fitting, key=lambda incident: separate.gap(end, incident.event)))
+            else:
+                self._unexplained(end)
+
+    def _ends_of_lives(self) -> t.List[Event]:
+        """When the processes of the history that are gone can have ended, the first to end first."""
+        lives, found = self.subject.lives, []
+        for index, life in enumerate(lives):
+            end = lives[index + 1].became if index + 1 < len(lives) else self.case.until
+            if life.running or end < self.case.since or life.last_seen > self.case.until or self._has_failed(life):
+                continue
+            begin = min(max(life.last_seen, self.case.since), end)
+            middle, half = (begin + end) / 2, (end - begin) / 2
+            found.append(Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None,
+                               True, {}, ()))
+        return found
+
+    def _has_failed(self, life: Life) -> bool:
+        """Whether its log says why it ended in its start."""
+        return any(event.details.get('failed') and near(event, _began(life), _SAME_CLOCK_S)
+                   for event in self._of_kind(types.STARTED))
+
+    def _unexplained(self, event: Event) -> None:
+        middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
+        begin = max(middle - event.uncertainty, self.case.since)
+        end = min(middle + event.uncertainty, self.case.until)
+        why = self.exclusion.why_not(begin, end) or self._doubt(begin, end)
+        scope = self.exclusion.counted_scope(begin, end) if event.evidence else None
+        verdict, cause = UNKNOWN, UNEXPLAINED
+        if why is None:
+            verdict, why = NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
+        elif scope is not None:
+            verdict, cause = LIKELY, CGROUP_OOM if scope == types.CGROUP else GLOBAL_OOM
+            why = 'the kernel has counted a kill that no log shows'
+        self.incidents.append(Incident(verdict, cause, event, 'it ended without a word, and ' + why))
+
+    def _doubt(self, begin: float, end: float) -> t.Optional[str]:
+        """A kill of that time that can have been this death, or that the kernel's log should have and has not."""
+        found = self._of_time(self.doubtful, begin, end)
+        return 'a kill for memory of that time cannot be ascribed: %s' % _quote(found[0]) if found else None
+
+    @staticmethod
+    def _of_time(events: t.Iterable[Event], begin: float, end: float) -> t.List[Event]:
+        """Those that can have been between the two, or within a minute of it."""
+        return [event for event in events if event.time is None or (
+            event.time + event.uncertainty + _MINUTE_S >= begin and event.time - event.uncertainty - _MINUTE_S <= end)]
+
+    # --- all together
+
+    def _overall(self) -> t.Tuple[str, str]:
+        known = [incident for incident in self.incidents if incident.verdict != NO]
+        if known:
+            worst = min((incident.verdict for incident in known), key=_URGENCY.index)
+            if worst == UNKNOWN:
+                return UNKNOWN, UNEXPLAINED
+            return worst, [incident.cause for incident in known if incident.verdict == worst][-1]
+        if any(life.running and life.begin < self.case.since - 2.0 for life in self.subject.lives):
+            self.notes.append('The process that runs now began before the window.')
+            return NO, NOT_DEAD
+        why = self.exclusion.why_not(self.case.since, self.case.until) or (
+            None if self.incidents else self._doubt(self.case.since, self.case.until))
+        if why is not None and not self._all_ends_are_told():
+            self.notes.append(why[0].upper() + why[1:] + '.')
+            return UNKNOWN, UNEXPLAINED
+        if self.incidents:
+            return NO, max(self.incidents, key=lambda incident: incident.event.time or 0.0).cause
+        return NO, NOT_DEAD if any(life.running for life in self.subject.lives) else UNEXPLAINED
+
+    def _all_ends_are_told(self) -> bool:
+        """Whether the application's own log spans the window and explains the end of every process in it."""
+        spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
+                    if entry.source == 'running.log' and entry.readable)
+        return spans and 0 < len(self.incidents) >= len(separate.served(self.events))
+
+
+_LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),
+           (ADMIN_KILL, ADMIN_STOP), (HOST_REBOOT, ADMIN_STOP)}
+_EXPLANATION = {
+    HOST_PANIC: 'the kernel panicked for lack of memory instead of killing anything',
+    GO_RUNTIME_OOM: 'its own runtime could not get memory and ended it; nothing killed it',
+    CRASH: 'it crashed by itself',
+    ADMIN_KILL: 'a stop script killed it',
+    ADMIN_STOP: 'it was asked to end, and said so',
+    HOST_REBOOT: 'the host was started anew',
+}
+
+
+def _rank_of_evidence(event: Event) -> t.Tuple[bool, float]:
+    """What this collection itself did comes first, as it knows the process; then by time."""
+    return not separate.is_own_doing(event), event.time or 0.0
+
+
+def _quote(event: Event) -> str:
+    return event.evidence[0].text if event.evidence else event.kind
+
+
+def _is_of_group(event: Event) -> bool:
+    return event.scope == types.CGROUP
+
+
+def _is_killed_with(event: Event, other: Event) -> bool:
+    """Whether both died in one kill of a whole control group."""
+    return (other is not event and bool(event.details.get('oom_group')) and bool(other.details.get('oom_group'))
+            and event.details.get('oom_memcg') == other.details.get('oom_memcg') and near(event, other, _GROUP_KILL_S))
+
+
+def _began(life: Life) -> Event:
+    return Event(types.STARTED, life.became, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
+                 {}, ())

@@ -1,0 +1,28 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Step ``log_check``: options and what it does in a window, where it reads what was written since the window began."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+
+SPEC = dict(
+    since=dict(type='str'),
+    ignore=dict(type='list', elements='str', default=[]),
+    fail_on=dict(type='str', default='error', choices=['error', 'warning', 'never']),
+)  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+
+def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    _log_check.check_params(params)
+    return dict(changed=False, would='read what the logs say since %s' % (
+        params['since'] or 'the begin of the window'))
+
+
+def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    context.look()
+    return _log_check.check(context, params, params['since'] or context.window_position or _log_check.LAST_START)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to this collection: may change in any release.
+
+"""Step ``verified_start``: options and what it does in a window."""
+
+import typing as t
+
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as _kept_launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
+
+SPEC = dict(
+    ready_timeout=dict(type='float', default=120.0),
+    ready_limit=dict(type='float', default=_start.READY_LIMIT_S),
+    stable_for=dict(type='float', default=1.0),
+    environment=dict(type='dict', no_log=True),
+    arguments=dict(type='list', elements='str'),
+    user=dict(type='str'),
+    private_port=dict(type='bool', default=False),
+    hosts=dict(type='list', elements='str'),
+    accept_hazards=dict(type='list', elements='str', default=[]),
+)  # type: t.Dict[str, t.Dict[str, t.Any]]
+
+
+def defaults() -> t.Dict[str, t.Any]:
+    """The options of a start that nobody gave options for: a second try, a recovery."""
+    return {name: option.get('default') for name, option in SPEC.items()}
+
+
+def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    planned = _start_plan.plan(context, params)
+    context.will_stop, context.planned_start = False, bool(planned['changed'])
+    if planned['changed'] and params['private_port']:
+        planned['would'] += ', on a port that is free then and that no proxy knows'
+    return planned
+
+
+def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    if context.private_port and not params['private_port']:
+        _kept_launch.put_back(context)  # a look meanwhile may have taken the private start for the usual one
+    result = _start.start(context, params)
+    _refuse_other_version(context, result.get('version'))
+    return result
+
+
+def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
+    """LifecycleError where the release that this run has switched in is not the version that it was said to be."""
+    wanted, found = _versions.parse(context.expected_version), _versions.parse(told)
+    if wanted is not None and found is not None and wanted != found:
+        raise LifecycleError('The release that was switched in as %s reports version %s. It is not the release that '
+                             'was asked for. Stage it as %s, or get the archive of %s.' % (
+                                 context.expected_version, told, told, context.expected_version), changed=True)
