@@ -27,7 +27,7 @@ from instance import Instance
 from memory_group import MemoryGroup
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Result = dict[str, Any]
@@ -53,7 +53,7 @@ def remember(shop: Instance) -> int:
 def ended(shop: Instance, seconds: float = 20) -> None:
     """Its last thread is gone: the executable of a process is gone a little earlier."""
     end = time.monotonic() + seconds
-    while shop.pids() or _selection.find(resolve(str(shop.dir))).candidates:
+    while shop.pids() or selection.find(resolve(str(shop.dir))).candidates:
         assert time.monotonic() < end, "it lives on"
         time.sleep(0.01)
 

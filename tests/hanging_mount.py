@@ -27,6 +27,6 @@ if __name__ == "__main__":
     sys.path.insert(0, tree)
     mount(directory)
     faulthandler.dump_traceback_later(40, exit=True)
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 
-    print(json.dumps(_describe.describe_all([search], base=state, recorded=True)))
+    print(json.dumps(describe.describe_all([search], base=state, recorded=True)))

@@ -21,7 +21,7 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
 
 NOBODY = 65534
 CLONE_NEWNET = 0x40000000
@@ -93,7 +93,7 @@ def port() -> int:
     """A free port that is not given to outgoing connections."""
     while True:
         candidate = random.randint(20000, 32000)
-        if _ports.bind_probe(candidate).free and not _sockdiag.all_states(candidate):
+        if _ports.bind_probe(candidate).free and not sockdiag.all_states(candidate):
             return candidate
 
 

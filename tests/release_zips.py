@@ -21,11 +21,11 @@ import paths
 sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps as steps
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 
 steps.register()
 PROGRAM = Path("/bin/true").read_bytes()
@@ -102,13 +102,13 @@ def lay_out(directory: Path, *layers: Mapping[str, bytes]) -> Path:
 
 
 def options(**given: Any) -> dict[str, Any]:
-    ((_name, values),) = _validate.validate([{"release": given}], set())
+    ((_name, values),) = validate.validate([{"release": given}], set())
     return values
 
 
 def context_of(directory: Path, base: Path | None = None, run_id: str = "") -> Context:
     instance = resolve(str(directory))
-    context = Context(instance, _state.StateDir(instance, str(base or directory.parent / "state")))
+    context = Context(instance, state.StateDir(instance, str(base or directory.parent / "state")))
     context.run_id = run_id
     if run_id:
         context.state.make()

@@ -23,17 +23,16 @@ from instance import Instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps as _steps_of_changes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps, validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
-_steps_of_changes.register()
+change_steps.register()
 
 Result = dict[str, Any]
 Wanted = Callable[[Mapping[str, Any], int], bool]  # of a journal's entry and its number
@@ -49,7 +48,7 @@ def context_of(site: Instance, base: Path | None = None, **options: Any) -> Cont
 def plan_of(steps: Sequence[Any], **options: Any) -> _window.Plan:
     values: Result = dict(run_id="run-1", token=os.urandom(8).hex(), deadline=120.0, on_failure="rollback")
     values.update(options)
-    return _window.Plan(_validate.validate(steps, set()), **values)
+    return _window.Plan(validate.validate(steps, set()), **values)
 
 
 class ModuleCall:
@@ -170,7 +169,7 @@ def tree_of(*directories: Path) -> dict[str, tuple[int, int, bytes]]:
 
 def end_process(pid: int) -> None:
     """SIGKILL to a process that a test made, and wait for its end."""
-    handle = _process.open_process(pid)
+    handle = process.open_process(pid)
     if handle is not None:
         with handle:
             handle.signal(signal.SIGKILL)

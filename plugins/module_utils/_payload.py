@@ -106,9 +106,9 @@ def install() -> t.Callable[[bool], None]:
         return lambda keep: None
     gc.disable()  # nothing that is imported becomes garbage, and looking for it takes a twentieth of the time
     directory = __file__.rpartition('/')[0]
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import code_cache as _code_cache
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import code_cache
 
-    cache = _code_cache.load()
+    cache = code_cache.load()
     shown = len(directory.rpartition('ansible_collections/')[0])  # the zip file lies elsewhere in each call
 
     def code_of(path: str, read: Read) -> types.CodeType:
@@ -119,6 +119,6 @@ def install() -> t.Callable[[bool], None]:
     def imported(keep: bool) -> None:
         gc.enable()
         if keep:
-            _code_cache.keep(cache)
+            code_cache.keep(cache)
 
     return imported

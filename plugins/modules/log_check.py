@@ -197,17 +197,16 @@ notes:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check as _step_log_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check, logs
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**_step_log_check.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**log_check.SPEC), supports_check_mode=True)
 
     def work() -> t.Dict[str, t.Any]:
-        _log_check.check_params(module.params)
+        logs.check_params(module.params)
         context = _module.context_of(module.params)
-        return _step_log_check.run(context, module.params)
+        return log_check.run(context, module.params)
 
     _module.run(module, work)
 

@@ -173,16 +173,16 @@ note:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released as _port_released
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released
 
 
 def main() -> None:
     module = _module.Module(
-        argument_spec=_port_released.SPEC,
+        argument_spec=port_released.SPEC,
         required_one_of=[('dir', 'port', 'ports')],
         supports_check_mode=True,
     )
-    _module.run(module, lambda: _port_released.work(module.params, module.check_mode))
+    _module.run(module, lambda: port_released.work(module.params, module.check_mode))
 
 
 if __name__ == '__main__':

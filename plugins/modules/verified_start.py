@@ -211,11 +211,11 @@ would:
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**_step_verified_start.SPEC), supports_check_mode=True)
+    module = _module.Module(argument_spec=_module.common_spec(**verified_start.SPEC), supports_check_mode=True)
     _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
 
 

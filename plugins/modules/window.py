@@ -338,9 +338,9 @@ def main() -> None:
 
         look.run(internal=dict(type='dict'))
     else:
-        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
+        from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 
-        _window_call.main()
+        window_call.main()
 
 
 if __name__ == '__main__':

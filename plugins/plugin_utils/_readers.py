@@ -19,7 +19,7 @@ import warnings
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import options as _site_options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
@@ -161,12 +161,12 @@ def ignored_findings(value: t.Any) -> list[str]:
     entries = words(value)
     if not entries:
         return entries
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
     with _as_value_error(), warnings.catch_warnings():
         warnings.simplefilter('error', DeprecationWarning)  # what one Python warns of is an error for another
         try:
-            _log_check.parse_ignore(entries)
+            logs.parse_ignore(entries)
         except DeprecationWarning as error:
             raise ValueError(str(error)) from error
     for entry in entries:
@@ -229,10 +229,10 @@ def epoch(value: str | None) -> float | None:
     if value is None:
         return None
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
     try:
-        return _log_check.parse_since(value).epoch
+        return logs.parse_since(value).epoch
     except LifecycleError:
         return None
 
@@ -302,7 +302,7 @@ def _whole(value: t.Any) -> t.Any:
 
 def version(value: t.Any) -> str:
     found = text(value)
-    if _versions.parse(found) is None or not re.fullmatch(r'v?\d+\.\d+\.\d+', found):
+    if versions.parse(found) is None or not re.fullmatch(r'v?\d+\.\d+\.\d+', found):
         raise ValueError
     return found.removeprefix('v')
 

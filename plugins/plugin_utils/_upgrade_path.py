@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import hops
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, shown
@@ -27,7 +27,7 @@ def releases_of(available: object) -> dict[str, t.Any]:
         raise ValueError(f'available must be a mapping from versions to releases, or a list of versions, '
                          f'got {shown(available, 100)!r}. Nothing was planned.')
     for version in found:
-        if _versions.parse(version) is None:
+        if versions.parse(version) is None:
             raise ValueError(f'available names {shown(version, 100)!r}, which is no version such as 3.5.8. Nothing was '
                              'planned.')
     return found
@@ -36,15 +36,15 @@ def releases_of(available: object) -> dict[str, t.Any]:
 def upgrade_path(source: object, target: object, available: object, direct: bool = False) -> list[dict[str, t.Any]]:
     """The hops as plain values. ValueError with the reason where there is no way."""
     found = releases_of(available)
-    by_number = {_versions.parse(version): release for version, release in found.items()}
+    by_number = {versions.parse(version): release for version, release in found.items()}
     try:
         way = hops.path(None if source is None else str(source), str(target), found, direct)
     except LifecycleError as error:
         raise ValueError(error.msg) from error
     rows = []
     for hop in way:
-        row = dict(hop._asdict(), release=by_number[_versions.parse(hop.version)])
-        row['from_release'] = by_number.get(_versions.parse(hop.source))
+        row = dict(hop._asdict(), release=by_number[versions.parse(hop.version)])
+        row['from_release'] = by_number.get(versions.parse(hop.source))
         row['from'] = row.pop('source')
         rows.append(row)
     return t.cast('list[dict[str, t.Any]]', as_data(rows))

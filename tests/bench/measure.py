@@ -30,8 +30,8 @@ from integration.stopping import Actor, directories, stop
 from mariadb import free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 from ansible_collections.anqicms.lifecycle.plugins.modules import log_check, port_released
@@ -177,9 +177,9 @@ def verdict_of_port(_root: Path, rounds: int, number: int) -> Times:
             stack.enter_context(helper(SOCKETS, number // HOLDERS))
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         works = {
-            "verdict": lambda: _ports._Wait([port], "::", None).look(),
-            "free": lambda: _ports.wait_released([port], timeout=0.0),
-            "held": lambda: _ports.look([listener.getsockname()[1]]),
+            "verdict": lambda: ports._Wait([port], "::", None).look(),
+            "free": lambda: ports.wait_released([port], timeout=0.0),
+            "held": lambda: ports.look([listener.getsockname()[1]]),
             "module": module(port_released.main, ports=[port], timeout=0),
             "wait_for": module(wait_for.main, port=port, state="drained", timeout=5),
             "ss": command("ss", "-ltnp"),
@@ -235,7 +235,7 @@ def look_at_log(root: Path, rounds: int, number: int) -> Times:
     times = in_turns(rounds, {"near_end": look(big, near_end), "empty": look(empty, "last_start")})
     times["peak"] = [_peak_mib()]
     logs.write(looped, looped.parent, LOOPED_MIB * logs.MIB)
-    loop = milliseconds(lambda: logs.loop_over_lines(looped, [line.pattern for line in _log_lines._TABLE]))
+    loop = milliseconds(lambda: logs.loop_over_lines(looped, [line.pattern for line in log_lines._TABLE]))
     return {**times, "whole": [whole], "loop": [loop * big.stat().st_size / looped.stat().st_size]}
 
 

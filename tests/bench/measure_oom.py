@@ -20,7 +20,7 @@ from instance import make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
 from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check
 
 Milliseconds = Callable[[Callable[[], object]], float]
@@ -85,7 +85,7 @@ def whole(look: Look, rounds: int, _number: int) -> dict[str, list[float]]:
     """All of a log, and the loop over its lines, by the time of the processor. RuntimeError when the lines differ."""
     look.milliseconds = of_processor
     begin, end = look.end - kernel_log.DAYS * kernel_log.DAY - HALF_HOUR, look.end
-    (reading,) = _log_files.read_files(begin, end, [str(look.log)])
+    (reading,) = system_logs.read_files(begin, end, [str(look.log)])
     telling = kernel_log.loop_over_lines(look.log)
     if telling != len(reading.lines) or not telling:
         raise RuntimeError(f"the loop finds {telling} lines, oom_check {len(reading.lines)}")

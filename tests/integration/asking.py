@@ -18,7 +18,7 @@ from websites import Sites
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 
 Row = dict[str, Any]
 FIRST, SECOND = {"host": "first.example", "id": 1}, {"host": "second.example", "id": 2}
@@ -45,7 +45,7 @@ def started(instance: Instance) -> None:
 
 def options(**given: Any) -> Row:
     """The options with their defaults, as a step of a window gets them."""
-    ((_name, values),) = _validate.validate([{"site_check": given}], set())
+    ((_name, values),) = validate.validate([{"site_check": given}], set())
     return values
 
 

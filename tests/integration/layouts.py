@@ -22,8 +22,8 @@ from integration.stopping import PRELUDE, Actor, start_of, within
 from mariadb import free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
@@ -115,12 +115,12 @@ def runs(pid: int, program: str) -> bool:
 
 
 def look(scene: Scene, directory: Path, user: Any = None, record: bool = False) -> Row:
-    return dict(_describe.describe(resolve(str(directory)), base=str(scene.base), record=record, user=user))
+    return dict(describe.describe(resolve(str(directory)), base=str(scene.base), record=record, user=user))
 
 
 def context_of(base: Path, directory: Path, user: Any = None) -> Context:
     instance = resolve(str(directory))
-    return Context(instance, _state.StateDir(instance, str(base)), user=user)
+    return Context(instance, state.StateDir(instance, str(base)), user=user)
 
 
 def stop(base: Path, directory: Path, user: Any = None) -> Row:
@@ -161,7 +161,7 @@ def alive(pid: int) -> bool:
 def main() -> None:
     what, base, directory = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     if what == "look":
-        print(json.dumps(_describe.describe(resolve(str(directory)), base=str(base))))
+        print(json.dumps(describe.describe(resolve(str(directory)), base=str(base))))
     else:
         print(json.dumps({"stop": stop, "start": start}[what](base, directory)))
 

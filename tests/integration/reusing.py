@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from integration import stopping
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 
 
 def sleeper() -> int:
@@ -54,10 +54,10 @@ def same_tick(kernel: str) -> dict[str, Any]:
         stopping.without_pidfd()
     elif kernel == "directory":
         del os.pidfd_open
-        _process._SYS_PIDFD_OPEN = 100000
+        process._SYS_PIDFD_OPEN = 100000
     for _unused in range(200):
         pid = sleeper()
-        with _process.ProcessHandle(pid) as handle:
+        with process.ProcessHandle(pid) as handle:
             end(pid)
             assert give_to_stranger(pid)
             assert (handle.pidfd is None) == (kernel != "pidfd")
@@ -86,7 +86,7 @@ def whole_stop(moment: str, directory: Path, kernel: str) -> dict[str, Any]:
             victim.wait()
             done.append(give_to_stranger(victim.pid))
 
-    find = _selection.find
+    find = selection.find
 
     def found(*words: Any) -> Any:
         result = find(*words)
@@ -94,7 +94,7 @@ def whole_stop(moment: str, directory: Path, kernel: str) -> dict[str, Any]:
         return result
 
     if moment == "select":
-        _selection.find = found  # type: ignore[assignment]
+        selection.find = found  # type: ignore[assignment]
     result = stopping.stop(actor.dir, directory / "state", progress=lambda text: swap(), force="timeout")
     return {**result, "reused": done == [True], "stranger_alive": alive(victim.pid)}
 

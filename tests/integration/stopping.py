@@ -31,8 +31,8 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
@@ -70,7 +70,7 @@ def stop(directory: Path, base: Path, **options: Any) -> Result:
     check, progress = options.pop("check", False), options.pop("progress", lambda text: None)
     port = options.pop("port", None)
     instance = resolve(str(directory))
-    context = Context(instance, _state.StateDir(instance, str(base)), port, progress)
+    context = Context(instance, state.StateDir(instance, str(base)), port, progress)
     try:
         return (_stop.foresee if check else _stop.stop)(context, {**DEFAULTS, **options})
     except LifecycleError as error:
@@ -137,11 +137,11 @@ def within(seconds: float, condition: Callable[[], Any]) -> bool:
 def start_of(pid: int) -> int | None:
     """Its start time in ticks; None when it is gone or a zombie."""
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             stat = proc.stat()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if stat is None or _procfs.is_dead(stat) else stat.start_ticks
+    return None if stat is None or procfs.is_dead(stat) else stat.start_ticks
 
 
 def gone(pid: int) -> bool:

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 
 
-def read(shop: Instance, since: float) -> _app_death.Reading:
+def read(shop: Instance, since: float) -> running_log.Reading:
     with InstallDir(str(shop.dir)) as directory:
         reader = _log_read.Reader(directory, os.getuid())
-        return _app_death.read(reader, str(shop.dir / "running.log"), since, None)
+        return running_log.read(reader, str(shop.dir / "running.log"), since, None)
 
 
 def end(shop: Instance, pid: int, number: int) -> None:

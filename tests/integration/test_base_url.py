@@ -20,7 +20,7 @@ from instance import Instance, make_instance
 from integration.asking import check
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 CHECKS: list[Any] = [*windows.RESTART, {"log_check": {}}, {"site_check": {}}]
@@ -53,6 +53,6 @@ def test_no_question_of_a_restart_gives_it_one(shop: Instance, tmp_path: Path) -
     for site in ({"host": "shop.example", "id": 1}, {"host": "no.example"}, {"host": "shop.example:8001"}):
         check(shop, site, warm_up=2)
         assert base_url(shop) == ""
-    found = _describe.describe(resolve(str(shop.dir)), base=str(tmp_path / "state"))
+    found = describe.describe(resolve(str(shop.dir)), base=str(tmp_path / "state"))
     assert found["version"]["running"] == shop.version
     assert base_url(shop) == ""

@@ -23,7 +23,7 @@ from windows import Killer, at
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 
@@ -110,10 +110,10 @@ def test_what_fails_after_it_is_in_place_is_not_said_to_be_as_before(
 ) -> None:
     """The new file has its name, and only the flush of the directory fails."""
 
-    def broken(directory: _files.InstallDir) -> None:
+    def broken(directory: files.InstallDir) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(_files.InstallDir, "flush", broken)
+    monkeypatch.setattr(files.InstallDir, "flush", broken)
     with pytest.raises(LifecycleError) as caught:
         config.as_a_task(windows.context_of(shop), options(settings=LEVEL))
     assert content(shop)["server"]["log_level"] == "debug"

@@ -27,13 +27,13 @@ from websites import Sites
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 
 Make = Callable[..., Instance]
 
 
 def options(state: str, **given: Any) -> dict[str, Any]:
-    ((_name, values),) = _validate.validate([{"database": dict(given, state=state)}], set())
+    ((_name, values),) = validate.validate([{"database": dict(given, state=state)}], set())
     return values
 
 

@@ -20,7 +20,7 @@ import windows
 from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import bundle as _bundle
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets
 
 SECRET = "anq-secret"  # the password of the database in the config.json of every stand-in
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -66,7 +66,7 @@ def test_bundle_of_a_running_instance(site: Callable[..., Instance]) -> None:
     assert bundle.data("running.log").decode() == shop.log_text()
     assert bundle.parts["check.log"]["why_not"]
     config = json.loads((shop.dir / "config.json").read_text())
-    config["mysql"]["password"] = config["server"]["token_secret"] = _secrets.MASK
+    config["mysql"]["password"] = config["server"]["token_secret"] = secrets.MASK
     assert bundle.json("config.json") == config
 
 

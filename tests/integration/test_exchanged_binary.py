@@ -18,11 +18,10 @@ import windows
 from instance import end_below
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs, spawn
 
 WWW = 33
 WRITABLE = "root_runs_writable"
@@ -53,16 +52,16 @@ def instance(place: Path) -> Iterator[Instance]:
     end_below(place)
 
 
-def record_of(instance: Instance, uid: int) -> _launch.LaunchRecord:
+def record_of(instance: Instance, uid: int) -> launch.LaunchRecord:
     """As this process runs, to sleep for a minute."""
-    with _procfs.ProcDir(os.getpid()) as proc:
-        record = _launch.capture(proc)
+    with procfs.ProcDir(os.getpid()) as proc:
+        record = launch.capture(proc)
     return record._replace(argv=["x", "60"], uid=uid, gid=uid, groups=[], cwd=instance.dir, log=None, label=None,
                            cgroups={}, oom_score_adj=0, nice=0, umask=0o022)  # fmt: skip
 
 
-def launcher_of(instance: Instance, uid: int, *accepted: str) -> _spawn.Launcher:
-    launcher = _spawn.Launcher(instance, record_of(instance, uid), {}, accepted=accepted)
+def launcher_of(instance: Instance, uid: int, *accepted: str) -> spawn.Launcher:
+    launcher = spawn.Launcher(instance, record_of(instance, uid), {}, accepted=accepted)
     launcher.prepare()
     return launcher
 
@@ -76,14 +75,14 @@ def alive(pid: int) -> bool:
 
 def exchange_after_the_check(monkeypatch: pytest.MonkeyPatch, instance: Instance) -> None:
     """In the child, which inherits it."""
-    checked = _root_runs.checked
+    checked = root_runs.checked
 
     def check(*given: Any) -> Any:
         found = checked(*given)
         os.rename(os.path.join(instance.dir, "one"), instance.executable)
         return found
 
-    monkeypatch.setattr(_root_runs, "checked", check)
+    monkeypatch.setattr(root_runs, "checked", check)
 
 
 @pytest.mark.parametrize("uid", [0, WWW])

@@ -22,7 +22,7 @@ import windows
 from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable, spawn
@@ -78,7 +78,7 @@ def refused(shop: Instance, base: Path | None = None) -> str:
 
 
 def hazards(shop: Instance) -> dict[str, Row]:
-    look = _describe.Look(resolve(str(shop.dir)), Host(), None, True, str(shop.dir.parent / "state"))
+    look = describe.Look(resolve(str(shop.dir)), Host(), None, True, str(shop.dir.parent / "state"))
     return {row["code"]: row for row in look.take()["hazards"]}
 
 

@@ -26,13 +26,12 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch as _death_watch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 pytestmark = pytest.mark.root
 NOBODY = 65534
@@ -90,7 +89,7 @@ def test_arguments_and_environment_of_any_size(site: Instance, place: Path, whic
 
 def planned(site: Instance, base: Path) -> Any:
     instance = resolve(str(site.dir))
-    context = Context(instance, _state.StateDir(instance, str(base)))
+    context = Context(instance, state.StateDir(instance, str(base)))
     try:
         context.look()
         return plan.choose_record(context, {})
@@ -110,23 +109,23 @@ def test_an_earlier_record_serves_a_process_that_has_become_too_large(site: Inst
 @pytest.mark.parametrize("limit", [100000, 2000])
 def test_many_open_files(site: Instance, place: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the limit its sockets are unknown, not none: it is not told to be without a listener."""
-    monkeypatch.setattr(_procfs, "MOST_DESCRIPTORS", limit)
+    monkeypatch.setattr(procfs, "MOST_DESCRIPTORS", limit)
     with hostile_program.running(site.binary, hostile_program.MANY_FILES, ["5000", str(site.port)]) as process:
         whole = limit > 5000
-        found = _holders.holders(site.port)
+        found = holders.holders(site.port)
         assert found[0]["pid"] == (process.pid if whole else None), found
         row = look(site, place / "state", limit=limit)
         assert row["pids"] == [process.pid] and row["state"] == ("running" if whole else "ambiguous"), row
         assert row["listening"] is (True if whole else None)
-        with _procfs.ProcDir(process.pid) as proc:
-            assert _quiet.look(proc, str(site.dir)).known is whole
-            assert _holders.owns_listener(proc, site.port) is (True if whole else None)
+        with procfs.ProcDir(process.pid) as proc:
+            assert quiet.look(proc, str(site.dir)).known is whole
+            assert holders.owns_listener(proc, site.port) is (True if whole else None)
 
 
 def test_a_look_at_the_files_of_all_processes_is_given_up(site: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_holders, "_LOOK_S", -1.0)
+    monkeypatch.setattr(holders, "_LOOK_S", -1.0)
     with hostile_program.running(site.binary, hostile_program.MANY_FILES, ["20", str(site.port)]):
-        assert "is not known" in _holders.holders(site.port)[0]["note"]
+        assert "is not known" in holders.holders(site.port)[0]["note"]
 
 
 def test_looks_keep_no_descriptors_and_no_memory(site: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

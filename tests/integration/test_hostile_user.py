@@ -26,7 +26,7 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -75,7 +75,7 @@ def look(instance: Instance, place: Path, **options: Any) -> Row:
     before = signal.signal(signal.SIGALRM, too_long)
     signal.alarm(2)
     try:
-        return _describe.describe(resolve(str(instance.dir)), base=str(place / "state"), **options)
+        return describe.describe(resolve(str(instance.dir)), base=str(place / "state"), **options)
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
@@ -297,7 +297,7 @@ def test_own_instance_of_an_unprivileged_user_is_seen(site: Instance, place: Pat
     home.mkdir()
     own(home)
     with running(site) as pid:
-        row = as_nobody(lambda: _describe.describe(resolve(str(site.dir)), base=str(home / "state"), record=True))
+        row = as_nobody(lambda: describe.describe(resolve(str(site.dir)), base=str(home / "state"), record=True))
     assert (row["state"], row["pids"], row["version"]["running"]) == ("running", [pid], "3.5.8")
     assert not _hazards.refusals(row["hazards"], "restart")
     assert (home / "state").stat().st_uid == NOBODY

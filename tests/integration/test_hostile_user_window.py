@@ -18,8 +18,8 @@ import windows
 from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
@@ -83,10 +83,10 @@ def test_running_log_is_a_link_to_a_file_of_roots(site: Instance, place: Path, s
     pid = start_as_nobody(site, "os.open('/dev/null', os.O_WRONLY)")
     state = _state.StateDir(windows.context_of(site, place / "state").instance, str(place / "state"))
     state.make()
-    with _procfs.ProcDir(pid) as proc:
-        record = _launch.capture(proc)._replace(log=str(site.log))
+    with procfs.ProcDir(pid) as proc:
+        record = launch.capture(proc)._replace(log=str(site.log))
     windows.end_process(pid)
-    state.write_json("launch.json", _launch.to_json(record))
+    state.write_json("launch.json", launch.to_json(record))
     site.log.symlink_to(secret)
     with pytest.raises(LifecycleError, match="link"):
         windows.run(site, [{"verified_start": {}}], place / "state")
@@ -114,10 +114,10 @@ def test_a_foreign_launch_record_is_not_believed(site: Instance, place: Path) ->
     base = place / "state"
     state = _state.StateDir(windows.context_of(site, base).instance, str(base))
     state.make()
-    record = _launch.LaunchRecord(
+    record = launch.LaunchRecord(
         argv=["x"], environment={}, uid=0, gid=0, groups=[], umask=0, limits={}, nice=0, oom_score_adj=0, cgroups={},
         label=None, cwd="/", log=None, ignores_hup=False)
-    state.write_json("launch.json", _launch.to_json(record))
+    state.write_json("launch.json", launch.to_json(record))
     planted = Path(state.path, "launch.json")
     os.chown(planted, NOBODY, NOBODY)
     with pytest.raises(LifecycleError, match="it is not believed"):

@@ -25,9 +25,8 @@ from instance import Instance, make_instance
 sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree as _evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
@@ -363,8 +362,8 @@ def test_what_is_still_being_written_is_not_cut(site: Callable[..., Instance]) -
     one = site()
     (one.dir / "public").mkdir(exist_ok=True)
     (one.dir / "public" / "sitemap.xml").write_text("<urlset>")
-    with _files.InstallDir(str(one.dir)) as directory:
-        tree = _evidence.Tree(directory, directory.owners())
+    with files.InstallDir(str(one.dir)) as directory:
+        tree = install_tree.Tree(directory, directory.owners())
         assert tree.cut_files(running=True) == []
         assert tree.cut_files(running=True, now=time.time() + 120) != []
 
@@ -398,8 +397,8 @@ def test_cron_lines_and_vendor_scripts(
     (spool / "www").write_text(f"# guard\n*/1 * * * * {one.dir}/start.sh\n")
     os.mkfifo(spool / "planted")
     crontab.write_text(f"0 0 1 * * root {one.dir}/stop.sh\n")
-    monkeypatch.setattr(_cron, "SPOOLS", (str(spool),))
-    monkeypatch.setattr(_cron, "_SYSTEM", (str(crontab), str(tmp_path / "cron.d")))
+    monkeypatch.setattr(cron, "SPOOLS", (str(spool),))
+    monkeypatch.setattr(cron, "_SYSTEM", (str(crontab), str(tmp_path / "cron.d")))
     row = look(one)
     assert {"cron_guard", "cron_kill", "vendor_guard", "supervisors_unseen"} <= set(codes(row))
     assert [(found["action"], found["user"]) for found in row["supervisors"] if found["kind"] == "cron"] == [

@@ -20,12 +20,11 @@ import windows
 from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 NOBODY = 65534
@@ -34,7 +33,7 @@ NO_DATABASE = "config.json names no database: none was asked"
 
 
 def captured(pid: int) -> _launch.LaunchRecord:
-    with _procfs.ProcDir(pid) as proc:
+    with procfs.ProcDir(pid) as proc:
         return _launch.capture(proc)
 
 
@@ -206,7 +205,7 @@ def test_a_log_that_its_user_cannot_write_is_known_before_the_stop(place: Path) 
 @pytest.mark.parametrize("controllers", ["pids", "memory", "name=systemd"])
 def test_control_group(tmp_path: Path, controllers: str) -> None:
     mount = Path("/sys/fs/cgroup", controllers.rsplit("=", maxsplit=1)[-1])
-    own = _cgroups.parse(Path("/proc/self/cgroup").read_text()).get(controllers)
+    own = cgroups.parse(Path("/proc/self/cgroup").read_text()).get(controllers)
     if own is None or not (mount / own.lstrip("/") / "cgroup.procs").exists():
         pytest.skip(f"no v1 hierarchy of {controllers} is mounted here")
     group = mount / own.lstrip("/") / f"anqicms-test-{os.getpid()}"
@@ -344,7 +343,7 @@ def test_other_programs_are_found_as_before(tmp_path: Path) -> None:
     converter.chmod(0o755)
     site = make_instance(tmp_path / "shop.example", "3.5.8")
     context = windows.context_of(site)
-    environment, notes = _shim.protect(context.state, context.instance, record, ("3.5.8",))
+    environment, notes = siblings.protect(context.state, context.instance, record, ("3.5.8",))
     assert notes == [f"PATH begins with {tmp_path / 'state' / _launch.SHIM_NAME}, which protects siblings"]
     done = subprocess.run(["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False,
                           capture_output=True)
@@ -376,9 +375,9 @@ def test_where_it_cannot_be_set_up(place: Path, version: str | None, with_siblin
         record = _record({"PATH": "/usr/bin:/bin"}, NOBODY)
         if refused:
             with pytest.raises(LifecycleError, match=r"could kill its siblings.*closed is closed to others"):
-                _shim.protect(state, instance, record, (version,))
+                siblings.protect(state, instance, record, (version,))
         else:
-            environment, notes = _shim.protect(state, instance, record, (version,))
+            environment, notes = siblings.protect(state, instance, record, (version,))
             assert environment == record.environment
             assert len(notes) == 1
             assert f"cannot be reached by uid {NOBODY}, {closed} is closed to others" in notes[0]
@@ -408,7 +407,7 @@ def test_a_place_without_programs_is_no_protection(tmp_path: Path) -> None:
     try:
         site = make_instance(tmp_path / "shop.example", "3.5.8")
         context = windows.context_of(site, base)
-        environment, notes = _shim.protect(context.state, context.instance, _record({"PATH": "/bin"}), ("3.5.8",))
+        environment, notes = siblings.protect(context.state, context.instance, _record({"PATH": "/bin"}), ("3.5.8",))
         assert environment == {"PATH": "/bin"}
         assert "noexec" in notes[0]
     finally:
@@ -419,7 +418,7 @@ def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pyt
     """The tests above prove something: the same start without protection kills."""
     if not shutil.which("pidof"):
         pytest.skip("no pidof")
-    monkeypatch.setattr(_shim, "protect", lambda state, instance, record, versions: (dict(record.environment), []))
+    monkeypatch.setattr(siblings, "protect", lambda state, instance, record, versions: (dict(record.environment), []))
     first, second = (make_instance(tmp_path / name, "3.2.8") for name in ("a.example", "b.example"))
     try:
         first.start()
@@ -442,9 +441,9 @@ def test_a_zombie_is_no_sibling(tmp_path: Path) -> None:
     site = resolve(str(tmp_path / "site"), name)
     child = subprocess.Popen([tmp_path / "other" / name, "60"])
     try:
-        assert windows.within(10, lambda: _shim.has_sibling(site))
+        assert windows.within(10, lambda: siblings.has_sibling(site))
         child.kill()
-        assert windows.within(10, lambda: not _shim.has_sibling(site))
+        assert windows.within(10, lambda: not siblings.has_sibling(site))
         assert Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z"
     finally:
         child.kill()

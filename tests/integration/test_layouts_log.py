@@ -23,7 +23,7 @@ import windows
 from instance import make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
@@ -362,7 +362,7 @@ def test_a_record_without_an_origin_was_only_seen(ground: Ground) -> None:
     assert record is not None
     context.close()
     ground.site.kill()
-    old = _launch.to_json(record._replace(log=str(ground.secret), gid=42, groups=[0, 42]))
+    old = launch.to_json(record._replace(log=str(ground.secret), gid=42, groups=[0, 42]))
     for name in ("log_found", "log_file", "output", "error_output", "traits"):
         del old[name]
     context.state.write_json("launch.json", old)

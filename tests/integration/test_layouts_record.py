@@ -19,8 +19,7 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
@@ -67,7 +66,7 @@ def launch(site: Instance, prepare: Callable[[], object], arguments: tuple[str, 
 
 
 def status(site: Instance) -> dict[str, str]:
-    return _procfs.parse_status(Path(f"/proc/{site.pid}/status").read_bytes())
+    return procfs.parse_status(Path(f"/proc/{site.pid}/status").read_bytes())
 
 
 class Layout(NamedTuple):
@@ -127,7 +126,7 @@ FOLLOWED = ("argv", "environment", "cwd", "umask", "limits", "nice", "oom_score_
 
 
 def seen(site: Instance) -> _launch.LaunchRecord:
-    with _procfs.ProcDir(site.pid) as proc:
+    with procfs.ProcDir(site.pid) as proc:
         return _launch.capture(proc)
 
 
@@ -206,7 +205,7 @@ def test_a_process_that_has_changed_its_user_tells_nothing(site: Instance, place
     other = subprocess.Popen([sys.executable, "-c", code])
     try:
         assert windows.within(5, lambda: f"Uid:\t{WEB}\t0\t0" in Path(f"/proc/{other.pid}/status").read_text())
-        with _procfs.ProcDir(other.pid) as proc, pytest.raises(PermissionError, match="real and effective user differ"):
+        with procfs.ProcDir(other.pid) as proc, pytest.raises(PermissionError, match="real and effective user differ"):
             _launch.capture(proc)
     finally:
         other.kill()
@@ -232,7 +231,7 @@ def test_a_start_as_another_user_takes_nothing_over(site: Instance, place: Path)
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    own = _cgroups.parse(Path("/proc/self/cgroup").read_text()).get("pids")
+    own = cgroups.parse(Path("/proc/self/cgroup").read_text()).get("pids")
     mount = Path("/sys/fs/cgroup/pids")
     if own is None or not (mount / own.lstrip("/") / "cgroup.procs").exists():
         pytest.skip("no v1 hierarchy of pids is mounted here")

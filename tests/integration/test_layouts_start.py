@@ -23,7 +23,7 @@ from instance import end_below, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 pytestmark = pytest.mark.root
@@ -241,7 +241,7 @@ NAMED = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout i
 
 def hazards_of(scene: Scene, layout: Layout) -> list[str]:
     """Those that refuse a restart in the preflight."""
-    row = _describe.describe(resolve(str(scene.site.dir)), base=str(scene.place / "state"),
+    row = describe.describe(resolve(str(scene.site.dir)), base=str(scene.place / "state"),
                              user=layout.options.get("user"))
     return [found["code"] for found in _hazards.refusals(row["hazards"], "restart",
                                                          layout.options.get("accept_hazards", ()))]

@@ -24,7 +24,7 @@ from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
 Result = dict[str, Any]
 PANIC = "panic: number %d\n\ngoroutine 1 [running]:\n"
@@ -64,7 +64,7 @@ def check(shop: Instance, since: str | None = None, **options: Any) -> Result:
     context = windows.context_of(shop)
     try:
         context.look()
-        return _log_check.check(context, params, since or "last_start")
+        return logs.check(context, params, since or "last_start")
     finally:
         context.close()
 
@@ -356,7 +356,7 @@ def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Inst
 ])
 def test_what_cannot_be_meant_is_refused(shop: Instance, options: Result, said: str) -> None:
     with pytest.raises(LifecycleError, match=said):
-        _log_check.check_params(dict(dict(since=None, ignore=[], fail_on="error"), **options))
+        logs.check_params(dict(dict(since=None, ignore=[], fail_on="error"), **options))
 
 
 def test_ignored_findings_are_counted(shop: Instance) -> None:
@@ -372,11 +372,11 @@ def test_times_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:
-        noon = _log_check.parse_since("2026-01-31T12:00:00").epoch
-        assert noon == _log_check.parse_since("2026-01-31 04:00Z").epoch == 1769832000.0
-        assert noon == _log_check.parse_since("2026-01-31T05:30:00.5+01:30").epoch
-        assert noon == _log_check.parse_since("1769832000").epoch
-        assert _log_check.local_time(1769832000.0) == "2026-01-31 12:00:00"
+        noon = logs.parse_since("2026-01-31T12:00:00").epoch
+        assert noon == logs.parse_since("2026-01-31 04:00Z").epoch == 1769832000.0
+        assert noon == logs.parse_since("2026-01-31T05:30:00.5+01:30").epoch
+        assert noon == logs.parse_since("1769832000").epoch
+        assert logs.local_time(1769832000.0) == "2026-01-31 12:00:00"
     finally:
         monkeypatch.undo()
         time.tzset()

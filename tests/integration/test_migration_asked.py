@@ -29,8 +29,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
@@ -291,7 +291,7 @@ def test_one_client_for_one_look(shop: Make, base: Path, monkeypatch: pytest.Mon
         return original(argv, *more)
 
     monkeypatch.setattr(client, "_begin", counted)
-    _describe.describe(resolve(str(instance.dir)), base=str(base))
+    describe.describe(resolve(str(instance.dir)), base=str(base))
     assert len(begun) == 1
     assert stop(instance.dir, base, check=True)["changed"] and len(begun) == 2
     assert stop(instance.dir, base)["stopped"] and len(begun) == 3
@@ -349,7 +349,7 @@ def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, mo
     context = windows.context_of(instance)
     try:
         planned = _window.foresee(context, windows.plan_of(windows.RESTART))
-        row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+        row = describe.describe(resolve(str(instance.dir)), base=str(base))
     finally:
         context.close()
         (instance.dir / "config.json").write_text(right)
@@ -375,7 +375,7 @@ def test_the_password_is_in_no_argument(shop: Make, db: MariaDB, base: Path, mon
         return process
 
     monkeypatch.setattr(client, "_begin", looked)
-    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    row = describe.describe(resolve(str(instance.dir)), base=str(base))
     assert row["version"]["database"] == "3.5.8" and any(b"defaults-file" in text for text in seen)
     assert not [text for text in seen if db.password.encode() in text]
 
@@ -387,7 +387,7 @@ def test_a_database_that_does_not_answer_hangs_nobody(shop: Make, db: MariaDB, b
     os.kill(pid, signal.SIGSTOP)
     try:
         begin = time.monotonic()
-        row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+        row = describe.describe(resolve(str(instance.dir)), base=str(base))
         assert time.monotonic() - begin < 12
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -415,7 +415,7 @@ def test_an_old_version_is_not_started_on_a_newer_database(shop: Make, db: Maria
     pid = instance.start()
     count = columns(instance, db)
     exchange(instance, old)
-    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    row = describe.describe(resolve(str(instance.dir)), base=str(base))
     (hazard,) = [one for one in row["hazards"] if one["code"] == "database_newer"]
     assert hazard["severity"] == "block" and set(hazard["blocks"]) == {"restart", "start", "configure"}
     context = windows.context_of(instance)
@@ -456,14 +456,14 @@ def test_the_same_schema_is_not_newer(shop: Make, db: MariaDB, base: Path) -> No
     instance = shop("3.5.8")
     instance.start()
     set_marker(instance, db, "3.5.8")
-    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    row = describe.describe(resolve(str(instance.dir)), base=str(base))
     assert row["version"]["database"] == "3.5.8"
     assert not [one for one in row["hazards"] if one["code"].startswith("database_")]
     set_marker(instance, db, "3.5.9")
-    row = _describe.describe(resolve(str(instance.dir)), base=str(base), record=True)
+    row = describe.describe(resolve(str(instance.dir)), base=str(base), record=True)
     assert "database_newer" in [one["code"] for one in row["hazards"]]
     set_marker(instance, db, "3.5.8")
-    row = _describe.describe(resolve(str(instance.dir)), base=str(base))
+    row = describe.describe(resolve(str(instance.dir)), base=str(base))
     assert "database_newer" in [one["code"] for one in row["hazards"]]  # noted by the look before
 
 
@@ -490,4 +490,4 @@ def test_a_recovery_does_not_start_an_old_version_on_it(shop: Make, db: MariaDB)
 def test_codes_are_known() -> None:
     _hazards.refuse_unknown(["database_newer", "database_not_asked"])
     assert migration.version_of(migration.Seen(frozenset(), frozenset(), None, frozenset(), [])) is None
-    assert _state.is_of_this_boot({"boot_id": "x"}) is False
+    assert state.is_of_this_boot({"boot_id": "x"}) is False

@@ -25,14 +25,10 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch as _death_watch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files, printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, judge, supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import found, resolve
 
 Row = dict[str, Any]
@@ -157,7 +153,7 @@ def test_the_call_of_a_window_is_logged_without_its_steps(monkeypatch: pytest.Mo
 
 
 def describe_all(place: Path, **options: Any) -> dict[str, Row]:
-    rows = printable.value(_describe.describe_all([str(place)], base=str(place / "state"), **options))
+    rows = printable.value(describe.describe_all([str(place)], base=str(place / "state"), **options))
     json.dumps(rows, ensure_ascii=False).encode("utf-8")
     return rows_below(place, {"instances": rows})
 
@@ -175,7 +171,7 @@ def test_crontab_lines(odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch, 
     spool.mkdir()
     (spool / "evil").write_bytes(b"* * * * * " + line + b" " + os.fsencode(odd) + b"/start.sh\n")
     Path(os.fsdecode(os.fsencode(spool) + b"/" + ODD)).write_bytes(b"* * * * * /x/start.sh\n")
-    monkeypatch.setattr(_cron, "SPOOLS", (str(spool),))
+    monkeypatch.setattr(cron, "SPOOLS", (str(spool),))
     assert str(odd) in describe_all(place)
 
 
@@ -185,14 +181,14 @@ def test_unit_files_user_names_and_what_is_broken_in_looking(
     units = place / "units"
     units.mkdir()
     (units / "a.service").write_bytes(b"[Service]\nExecStart=" + os.fsencode(odd) + b"/anqicms " + ODD + b"\n")
-    monkeypatch.setattr(_supervisors, "UNIT_DIRS", (str(units),))
-    monkeypatch.setattr(_judge, "user_name", lambda uid: os.fsdecode(ODD))
+    monkeypatch.setattr(supervisors, "UNIT_DIRS", (str(units),))
+    monkeypatch.setattr(judge, "user_name", lambda uid: os.fsdecode(ODD))
     assert describe_all(place)[str(odd)]["user"] == SHOWN
 
     def broken(*dummy: Any) -> Any:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(_cron, "read_all", broken)
+    monkeypatch.setattr(cron, "read_all", broken)
     row = describe_all(place)[str(odd)]
     assert "RecursionError: too deep" in json.dumps(row["hazards"])
 
@@ -202,14 +198,14 @@ def test_unit_files_user_names_and_what_is_broken_in_looking(
 def test_one_that_breaks_a_look_is_a_row(odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch,
                                          trouble: Exception) -> None:
     good = make_instance(place / "good.example", "3.5.8")
-    original = _files.InstallDir.__init__
+    original = files.InstallDir.__init__
 
-    def init(self: _files.InstallDir, path: str) -> None:
+    def init(self: files.InstallDir, path: str) -> None:
         if path == str(odd):
             raise trouble
         original(self, path)
 
-    monkeypatch.setattr(_files.InstallDir, "__init__", init)
+    monkeypatch.setattr(files.InstallDir, "__init__", init)
     rows = describe_all(place)
     assert rows[str(good.dir)]["state"] == "stopped"
     assert type(trouble).__name__ in rows[str(odd)]["hazards"][0]["message"] and rows[str(odd)]["pids"]
@@ -248,7 +244,7 @@ def test_an_unfinished_run_of_a_directory_that_is_away_is_a_row(
     state.write_json("instance.json", dict(dir=str(one.dir), binary="anqicms"))
     state.log("begin", run_id="r1", token="t", steps=[])
     one.dir.rename(tmp_path / "away")
-    rows = [row for row in _describe.describe_all([], base=str(place / "state")) if row["dir"] == str(one.dir)]
+    rows = [row for row in describe.describe_all([], base=str(place / "state")) if row["dir"] == str(one.dir)]
     assert rows and rows[0]["interrupted"]["run_id"] == "r1"
 
 
@@ -341,5 +337,5 @@ def test_one_way_of_looking_that_breaks_is_told() -> None:
     def broken() -> list[int]:
         raise ValueError("x")
 
-    assert _discovery.attempt(problems, "cron", broken, [7]) == [7] and problems == [
+    assert discovery.attempt(problems, "cron", broken, [7]) == [7] and problems == [
         "cron could not be looked through for instances: ValueError: x"]

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
@@ -226,7 +226,7 @@ def test_a6_28_the_journal_has_no_such_line(noon: Noon) -> None:
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.tell(kern(("12:00:20", KILLED)))
     usual = [str(noon.root / "kern.log")]
-    noon.patch.setattr(_log_files, "USUAL", tuple(usual))
+    noon.patch.setattr(system_logs, "USUAL", tuple(usual))
     assert noon.check(kernel_logs=[])["verdict"] == "confirmed"
     noon.journal()
     found = noon.check(kernel_logs=[])
@@ -288,8 +288,8 @@ def test_a6_37_inside_of_a_container_without_logs(noon: Noon, monkeypatch: pytes
     group.mkdir()
     if kills is not None:
         (group / "memory.events").write_text(f"low 0\nhigh 0\nmax 3\noom {kills}\noom_kill {kills}\n")
-    original, mounts = _procfs.read_text, f"31 23 0:26 / {group} rw - cgroup2 x rw,memory\n"
-    monkeypatch.setattr(_procfs, "read_text",
+    original, mounts = procfs.read_text, f"31 23 0:26 / {group} rw - cgroup2 x rw,memory\n"
+    monkeypatch.setattr(procfs, "read_text",
                         lambda path, *more: mounts if path == "/proc/self/mountinfo" else original(path, *more))
     record = SimpleNamespace(cgroups={"": "/"}, log=None, environment={}, uid=0, argv=[], limits={})
     monkeypatch.setattr(Context, "stored_record", lambda _self: record)

@@ -14,10 +14,9 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
 
 Site = Callable[..., Instance]
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -27,7 +26,7 @@ def unfinished(shop: Instance, boot_id: str, **more: Any) -> Any:
     """An unfinished restart that had asked the process of today, by pid and start time, to end."""
     context = windows.context_of(shop)
     context.state.make()
-    with _process.ProcessHandle(shop.pid) as handle:
+    with process.ProcessHandle(shop.pid) as handle:
         before = dict(pid=handle.pid, start_ticks=handle.start_ticks)
     context.state.log("begin", run_id="old", token="x", steps=["graceful_stop", "verified_start"], before=before,
                       boot_id=boot_id)
@@ -52,7 +51,7 @@ def test_a_process_of_today_is_not_the_one_of_then(site: Site) -> None:
 def test_of_this_boot_its_end_is_completed(site: Site) -> None:
     shop = site()
     pid = shop.pid
-    unfinished(shop, _procfs.boot_id())
+    unfinished(shop, procfs.boot_id())
     assert recover(shop)["recovered"] == "unfinished run old: its end was completed, then it was started"
     assert shop.pids() != [pid]
 
@@ -69,11 +68,11 @@ def test_one_that_is_down_after_the_boot_is_started(site: Site) -> None:
 def test_a_parked_child_of_then_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = site()
     context = unfinished(shop, OTHER)
-    with _process.ProcessHandle(os.getpid()) as handle:  # it would never execute the binary
+    with process.ProcessHandle(os.getpid()) as handle:  # it would never execute the binary
         context.state.log("parked", pid=handle.pid, start_ticks=handle.start_ticks)
     opened: list[int] = []
-    monkeypatch.setattr(_process, "open_process", opened.append)
-    _recovery._wait_for_parked(context, context.state.interrupted())
+    monkeypatch.setattr(process, "open_process", opened.append)
+    recovery._wait_for_parked(context, context.state.interrupted())
     assert opened == []
 
 
@@ -87,6 +86,6 @@ def test_times_of_another_clock_are_not_shown(site: Site, began: float) -> None:
     where = _follow.report(context.state, "x", False, 60.0)["where"]
     assert "elapsed_ms" not in where
     assert "left_ms" not in where
-    unfinished(shop, _procfs.boot_id())
+    unfinished(shop, procfs.boot_id())
     where = _follow.report(context.state, "x", False, 60.0)["where"]
     assert 0 <= where["elapsed_ms"] < 60000

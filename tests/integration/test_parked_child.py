@@ -21,10 +21,10 @@ from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 WEB_USER = 33
@@ -74,7 +74,7 @@ def parked_pids(shop: Instance, place: Path) -> list[int]:
 
 def ended(pid: int) -> bool:
     try:
-        return _procfs.is_dead(_procfs.parse_stat(Path(f"/proc/{pid}/stat").read_bytes()))
+        return procfs.is_dead(procfs.parse_stat(Path(f"/proc/{pid}/stat").read_bytes()))
     except (FileNotFoundError, ProcessLookupError):
         return True
 
@@ -95,14 +95,14 @@ def test_one_that_is_stopped_or_killed_is_replaced(shop: Instance, place: Path, 
 
 def test_all_of_them_are_stopped(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says why; the second try of the window, which nobody disturbs, starts it."""
-    monkeypatch.setattr(_spawn, "EXEC_S", 0.5)
-    at_parked(monkeypatch, lambda pid, count: os.kill(pid, signal.SIGSTOP) if count <= _spawn.TRIES else None)
+    monkeypatch.setattr(spawn, "EXEC_S", 0.5)
+    at_parked(monkeypatch, lambda pid, count: os.kill(pid, signal.SIGSTOP) if count <= spawn.TRIES else None)
     result = windows.run(shop, None, place / "state")
     assert result["outcome"] == "failed"
     assert "as if it was stopped, 3 times" in result["msg"]
     assert "Look who stops or kills processes of its user" in result["msg"]
     assert f"The instance runs (pid {shop.pid})" in result["msg"]
-    assert all(ended(pid) for pid in parked_pids(shop, place)[:_spawn.TRIES])
+    assert all(ended(pid) for pid in parked_pids(shop, place)[:spawn.TRIES])
     assert shop.told_version() == "3.5.8"
 
 
@@ -145,20 +145,20 @@ def test_the_sites_user_may_not_trace_it(shop: Instance, place: Path, monkeypatc
     assert said.read_text() == f"-1 {errno.EPERM}\n"
 
 
-def launcher_of(shop: Instance, place: Path) -> _spawn.Launcher:
+def launcher_of(shop: Instance, place: Path) -> spawn.Launcher:
     context = windows.context_of(shop, place / "state")
     context.look()
     _start.prepare(context, PARAMS)
     launcher, context.launcher = context.launcher, None
     context.close()
-    assert isinstance(launcher, _spawn.Launcher)
+    assert isinstance(launcher, spawn.Launcher)
     return launcher
 
 
 def test_one_that_was_given_up_never_executes_the_binary(shop: Instance, place: Path,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where its SIGKILL has no effect (here: is not sent), a late SIGCONT lets it end, and nothing else."""
-    monkeypatch.setattr(_spawn, "EXEC_S", 0.3)
+    monkeypatch.setattr(spawn, "EXEC_S", 0.3)
     launcher = launcher_of(shop, place)
     shop.kill()
     first = launcher.pid
@@ -181,7 +181,7 @@ def test_one_that_was_given_up_never_executes_the_binary(shop: Instance, place: 
 
 def test_one_that_is_stopped_in_its_last_instant(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it has become the site's user, that user may stop it after all: the new program stands before it begins."""
-    original, wake = _children.become, _spawn.Launcher._wake
+    original, wake = _children.become, spawn.Launcher._wake
     seen = place / "seen"
 
     def become(who: _children.Identity) -> None:
@@ -194,13 +194,13 @@ def test_one_that_is_stopped_in_its_last_instant(shop: Instance, place: Path, mo
             os._exit(0)
         original(who)
 
-    def late(launcher: _spawn.Launcher) -> None:
+    def late(launcher: spawn.Launcher) -> None:
         windows.within(10, lambda: "State:\tT" in Path(f"/proc/{launcher.pid}/status").read_text())
         seen.write_text(Path(f"/proc/{launcher.pid}/status").read_text())
         wake(launcher)
 
     monkeypatch.setattr(_children, "become", become)
-    monkeypatch.setattr(_spawn.Launcher, "_wake", late)
+    monkeypatch.setattr(spawn.Launcher, "_wake", late)
     result = windows.run(shop, None, place / "state")
     assert (result["outcome"], result["state"]) == ("done", "running"), result
     assert "State:\tT" in seen.read_text()
@@ -210,8 +210,8 @@ def test_one_that_is_stopped_in_its_last_instant(shop: Instance, place: Path, mo
 def test_one_that_does_not_get_ready(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before_all = children()
     before = shop.pid
-    monkeypatch.setattr(_spawn, "PREPARE_S", 0.3)
-    monkeypatch.setattr(_spawn.Launcher, "_prepare_child", lambda self: os.kill(os.getpid(), signal.SIGSTOP))
+    monkeypatch.setattr(spawn, "PREPARE_S", 0.3)
+    monkeypatch.setattr(spawn.Launcher, "_prepare_child", lambda self: os.kill(os.getpid(), signal.SIGSTOP))
     context = windows.context_of(shop, place / "state")
     context.look()
     with pytest.raises(LifecycleError, match=r"was not ready within .* as if it was stopped. Nothing was stopped"):
@@ -249,7 +249,7 @@ def test_no_pipe_can_be_made(shop: Instance, place: Path) -> None:
     context = windows.context_of(shop, place / "state")
     context.look()
     record = _start_plan.choose_record(context, PARAMS)
-    launcher = _spawn.Launcher(context.instance, record, {})
+    launcher = spawn.Launcher(context.instance, record, {})
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = sorted(map(int, os.listdir("/proc/self/fd")))
     free = next(number for number in range(1024) if number not in opened[:-1])
@@ -277,7 +277,7 @@ def test_a_binary_that_its_user_may_not_execute(shop: Instance, place: Path) -> 
 
 def test_the_worker_waits_for_no_child_without_a_limit() -> None:
     """The limits that the guarantees name."""
-    assert _spawn.TRIES * _spawn.EXEC_S + (_spawn.TRIES - 1) * (_spawn.PREPARE_S + 2.0) < 60
+    assert spawn.TRIES * spawn.EXEC_S + (spawn.TRIES - 1) * (spawn.PREPARE_S + 2.0) < 60
     began = time.monotonic()
     pid = os.fork()
     if not pid:

@@ -33,18 +33,16 @@ from port_holders import (
     refused,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, ports, sockdiag
 
 __all__ = ["hold", "port"]  # fixtures
 
 
 def test_c5_01_free_port(port: int) -> None:
-    result = _ports.wait_released([port])
+    result = ports.wait_released([port])
     assert result == {"released": True, "waited_ms": 0, "holders": [], "connections": {}, "drained": True, "note": ""}
     begin = time.monotonic()
-    _ports.bind_probe(port)
+    ports.bind_probe(port)
     assert time.monotonic() - begin < 0.005
 
 
@@ -57,7 +55,7 @@ def test_c5_02_dual_stack_listener(port: int, hold: Hold, tmp_path: Path) -> Non
     assert pids(result) == [holder.pid]
     assert entry["exe"] == os.readlink("/proc/%d/exe" % holder.pid)
     assert entry["cwd"] == str(tmp_path)
-    assert entry["user"] == _holders.user_name(os.geteuid())
+    assert entry["user"] == holders.user_name(os.geteuid())
     assert entry["state"] == "LISTEN"
 
 
@@ -72,7 +70,7 @@ def test_c5_04_listener_on_one_other_address(port: int, hold: Hold) -> None:
     result = refused([port])
     assert pids(result) == [holder.pid]
     assert result["holders"][0]["address"] == "127.0.0.2"
-    free = _ports.wait_released([port], "127.0.0.1", timeout=0, settle=0.05)
+    free = ports.wait_released([port], "127.0.0.1", timeout=0, settle=0.05)
     assert free["released"] is True
     assert "127.0.0.2 port %d" % port in free["note"]
 
@@ -88,7 +86,7 @@ ready()
 
 def test_c5_05_time_wait_of_a_go_predecessor(port: int, hold: Hold) -> None:
     hold(TIME_WAIT % ("::", True), port).process.wait(10)
-    result = _ports.wait_released([port], timeout=0)
+    result = ports.wait_released([port], timeout=0)
     assert result["connections"] == {"TIME_WAIT": 1}
     assert "TIME_WAIT" in result["note"]
     assert result["drained"] is True
@@ -112,7 +110,7 @@ sock.close()
 
 def test_c5_07_accepted_connections_outlive_the_listener(port: int, hold: Hold) -> None:
     hold(ORPHANED_CONNECTION + SLEEP, port)
-    result = _ports.wait_released([port], timeout=0)
+    result = ports.wait_released([port], timeout=0)
     assert result["released"] is True
     assert result["drained"] is False
     assert result["connections"] == {"ESTABLISHED": 1}
@@ -170,9 +168,9 @@ def test_c5_09_two_holders(port: int, hold: Hold) -> None:
 
 def test_c5_10_bound_and_not_listening(port: int, hold: Hold) -> None:
     holder = hold("sock = server(port, reuse=False, listen=0)" + SLEEP, port)
-    assert _sockdiag.listeners(port) == []
+    assert sockdiag.listeners(port) == []
     result = refused([port])
-    if _sockdiag.all_states(port):  # Linux 6.8
+    if sockdiag.all_states(port):  # Linux 6.8
         assert pids(result) == [holder.pid]
         assert result["holders"][0]["state"] == "BOUND"
     else:
@@ -221,7 +219,7 @@ sock.close()
 def test_c5_15_other_network_namespace(port: int, hold: Hold) -> None:
     code = "ctypes.CDLL(None).unshare(0x40000000)\nsock = server(port)"
     holder = hold(code + SLEEP, port)
-    result = _ports.wait_released([port], timeout=0, explain=True)
+    result = ports.wait_released([port], timeout=0, explain=True)
     assert result["released"] is True
     assert "Process %d in another network namespace" % holder.pid in result["note"]
 

@@ -38,8 +38,8 @@ from port_holders import (
 )
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released as _port_released
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import port_released
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 
 __all__ = ["hold", "port"]  # fixtures
@@ -97,7 +97,7 @@ def bare_descriptor_walk(processes: t.Sequence["subprocess.Popen[bytes]"]) -> fl
 def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
     crowd = start_crowd(sockets)
     try:
-        free = [_ports.wait_released([port])["waited_ms"] for _unused in range(5)]
+        free = [ports.wait_released([port])["waited_ms"] for _unused in range(5)]
         hold(GO, port)
         bare = bare_descriptor_walk(crowd)
         times = []
@@ -123,7 +123,7 @@ def released_after_kill(holder: Holder, port: int, handle: t.Optional[_process.P
 
     killer = threading.Thread(target=kill)
     killer.start()
-    result = _ports.wait_released([port], timeout=10, handle=handle)
+    result = ports.wait_released([port], timeout=10, handle=handle)
     returned = time.monotonic()
     killer.join()
     assert result["released"] is True
@@ -160,7 +160,7 @@ time.sleep(600)
     timer.start()
     params = {"ports": [port], "address": "::", "timeout": 10.0}
     with pytest.raises(_errors.LifecycleError, match="released and taken again by process %d" % second.pid) as caught:
-        _port_released.work(params)
+        port_released.work(params)
     timer.join()
     assert caught.value.result["released"] is False
     assert pids(caught.value.result) == [second.pid]
@@ -230,7 +230,7 @@ def test_c5_25_start_during_the_probes(port: int) -> None:
     if prober == 0:
         with contextlib.suppress(BaseException):
             while True:
-                _ports.bind_probe(port)
+                ports.bind_probe(port)
         os._exit(0)
     failed = []
     try:
@@ -269,8 +269,8 @@ def test_c5_26_large_process_killed(port: int, hold: Hold, gib: int) -> None:
     code = "import mmap\nmemory = mmap.mmap(-1, %d << 30, flags=%s)\nsock = server(port)" % (gib, populated)
     holder = hold(code + SLEEP, port)
     holder.process.kill()
-    first = _ports.bind_probe(port)
-    result = _ports.wait_released([port], timeout=30)
+    first = ports.bind_probe(port)
+    result = ports.wait_released([port], timeout=30)
     assert first.free is False
     assert result["released"] is True
     assert result["waited_ms"] >= 5

@@ -24,9 +24,9 @@ from integration.stopping import NOBODY, Actor, launch, start_of, stop
 from mariadb import free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
 
 Result = dict[str, Any]
 QUICK: list[Any] = [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {"stable_for": 0}}]
@@ -51,7 +51,7 @@ def window(shop: Instance, port: int | None, steps: list[Any] | None = None) -> 
 
 def look(shop: Instance, port: int | None = None) -> Result:
     base = str(shop.dir.parent / "state")
-    return _describe.describe(resolve(str(shop.dir)), port, base=base, record=True)
+    return describe.describe(resolve(str(shop.dir)), port, base=base, record=True)
 
 
 def mismatch(row: Result) -> Result | None:
@@ -146,7 +146,7 @@ def test_recovery_is_not_refused(site: Callable[..., Instance]) -> None:
     shop.kill()
     context = windows.context_of(shop, port=free_port())
     context.state.make()
-    done = _recovery.recover(context, {"before": {"pid": 1, "start_ticks": 1}, "run_id": "r"})
+    done = recovery.recover(context, {"before": {"pid": 1, "start_ticks": 1}, "run_id": "r"})
     context.close()
     assert done["recovered"] == "it was started"
     assert shop.told_version() == "3.5.8"
@@ -273,9 +273,9 @@ def test_an_extra_listener_is_not_the_port_of_the_site(
 ) -> None:
     extra = free_port()
     one, pid = actor(address, extra)
-    row = _describe.describe(resolve(str(one.dir)), base=str(tmp_path / "state"))
+    row = describe.describe(resolve(str(one.dir)), base=str(tmp_path / "state"))
     assert (row["port"], row["pids"], row["version"]["running"]) == (one.port, [pid], "3.5.8")
-    row = _describe.describe(resolve(str(one.dir)), extra, base=str(tmp_path / "state"))
+    row = describe.describe(resolve(str(one.dir)), extra, base=str(tmp_path / "state"))
     assert row["port"] == one.port
     assert mismatch(row)
 
@@ -293,7 +293,7 @@ time.sleep(600)
 """
     pid = one.start(code)
     try:
-        row = _describe.describe(resolve(str(one.dir)), one.port, http=False, base=str(tmp_path / "state"))
+        row = describe.describe(resolve(str(one.dir)), one.port, http=False, base=str(tmp_path / "state"))
         assert (row["port"], row["listening"], mismatch(row)) == (one.port, True, None)
         assert stop(one.dir, tmp_path / "state", port=one.port)["pid"] == pid
     finally:
@@ -307,11 +307,11 @@ def test_two_listeners_that_nothing_names_are_refused(
     extra = free_port()
     one, pid = actor("0.0.0.0", extra)
     (one.dir / "config.json").write_text(json.dumps({"mysql": {"database": "a"}, "server": {"port": free_port()}}))
-    row = _describe.describe(resolve(str(one.dir)), base=str(tmp_path / "state"), http=False)
+    row = describe.describe(resolve(str(one.dir)), base=str(tmp_path / "state"), http=False)
     found = mismatch(row)
     assert found
     assert f"listens on ports {min(extra, one.port)}, {max(extra, one.port)}" in found["message"]
-    row = _describe.describe(resolve(str(one.dir)), one.port, base=str(tmp_path / "state"))
+    row = describe.describe(resolve(str(one.dir)), one.port, base=str(tmp_path / "state"))
     assert (row["port"], mismatch(row), row["version"]["running"]) == (one.port, None, "3.5.8")
     assert stop(one.dir, tmp_path / "state", port=one.port)["pid"] == pid
 

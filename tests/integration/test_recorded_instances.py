@@ -19,7 +19,7 @@ from instance import Instance, make_instance
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -33,7 +33,7 @@ def dead(tmp_path: Path) -> Iterator[Instance]:
     instance = make_instance(tmp_path / "www" / "shop.example", "3.5.8")
     instance.knobs(no_database=True)
     instance.start()
-    _describe.describe(resolve(str(instance.dir)), base=str(tmp_path / "state"), record=True)
+    describe.describe(resolve(str(instance.dir)), base=str(tmp_path / "state"), record=True)
     instance.kill()
     yield instance
     instance.kill()
@@ -44,7 +44,7 @@ def found(tmp_path: Path) -> Found:
     """Of all that is found on this host, by its directory: what lies below the temporary one."""
 
     def look(recorded: bool) -> dict[str, Row]:
-        rows = _describe.describe_all([], base=str(tmp_path / "state"), recorded=recorded)
+        rows = describe.describe_all([], base=str(tmp_path / "state"), recorded=recorded)
         return {row["dir"]: row for row in rows if row["dir"].startswith(str(tmp_path))}
 
     return look

@@ -274,7 +274,7 @@ def test_owners_and_modes_are_those_of_the_files_before(shop: Path, new: Path) -
 
 def test_a_binary_of_another_name(place: Path, new: Path) -> None:
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -282,7 +282,7 @@ def test_a_binary_of_another_name(place: Path, new: Path) -> None:
     (shop / "anqicms").rename(shop / "shop-web")
     instance = resolve(str(shop), "shop-web")
     for given in ({"state": "staged", "src": str(new)}, {"state": "switched"}):
-        context = Context(instance, _state.StateDir(instance, str(place / "state")))
+        context = Context(instance, state.StateDir(instance, str(place / "state")))
         release.as_a_task(context, release_zips.options(version="3.5.8", **given))
     assert (shop / "shop-web").read_bytes() == NEW["anqicms"] and not (shop / "anqicms").exists()
 

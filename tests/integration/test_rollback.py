@@ -15,8 +15,7 @@ import windows
 from integration.upgrading import NEWEST, Site, stage
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import rollback as _rollback
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database, rollback
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
@@ -110,7 +109,7 @@ def roll_back_again(site: Site) -> Step:
     """What the step plans where the run was rolled back already."""
     context = windows.context_of(site.instance)
     context.look()
-    return dict(_rollback.plan(context, dict(run_id="up", accept_data_loss=False, client_dir=None, timeout=60.0)))
+    return dict(rollback.plan(context, dict(run_id="up", accept_data_loss=False, client_dir=None, timeout=60.0)))
 
 
 def test_later_writes_are_shown_and_have_to_be_accepted(make_site: Any, archives: dict[str, Path]) -> None:

@@ -26,7 +26,7 @@ from integration.asking import FIRST, Row, check, options
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check as _step_site_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_wrong_options_are_refused_before_anything_is_asked(single: Callable[...
     instance = single()
     before = instance.log_text()
     context = windows.context_of(instance)
-    for refuse in (_site_check.check, _step_site_check.plan):
+    for refuse in (_site_check.check, site_check.plan):
         with pytest.raises(LifecycleError, match="No site was asked"):
             refuse(context, options(**given))
     context.close()

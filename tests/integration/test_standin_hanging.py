@@ -17,9 +17,7 @@ from integration.stopping import within
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, procfs, sockdiag
 
 INFO = "/system/api/version/info"
 _BUSY_MS = 250  # the same tick, but on a busy machine
@@ -45,13 +43,13 @@ def made(tmp_path: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
         instance.kill()
 
 
-def to_database(pid: int, db: MariaDB) -> list[_sockdiag.Sock]:
-    with _procfs.ProcDir(pid) as proc:
-        inodes = _holders.socket_inodes(proc)
-    return [sock for sock in _sockdiag.client_connections(inodes) if sock.remote_port == db.port]
+def to_database(pid: int, db: MariaDB) -> list[sockdiag.Sock]:
+    with procfs.ProcDir(pid) as proc:
+        inodes = holders.socket_inodes(proc)
+    return [sock for sock in sockdiag.client_connections(inodes) if sock.remote_port == db.port]
 
 
-def ages(sock: _sockdiag.Sock) -> tuple[int, int, int]:
+def ages(sock: sockdiag.Sock) -> tuple[int, int, int]:
     """Milliseconds since data were sent, data were received, and an acknowledgement came."""
     assert sock.info is not None
     told = (sock.info.last_data_sent, sock.info.last_data_recv, sock.info.last_ack_recv)
@@ -71,7 +69,7 @@ def test_idle_connection_looks_like_a_query(made: Callable[..., Instance], db: M
         sent, received, acknowledged = ages(sock)
         assert sent >= 900 and 0 <= received - sent <= _BUSY_MS and acknowledged < received, sock.info
         assert not (sock.wqueue or sock.rqueue) and sock.info is not None and not sock.info.unacked
-        assert _sockdiag.query_in_flight(sock) is True
+        assert sockdiag.query_in_flight(sock) is True
 
 
 def test_keep_alive_renews_the_acknowledgement(made: Callable[..., Instance], db: MariaDB) -> None:
@@ -80,7 +78,7 @@ def test_keep_alive_renews_the_acknowledgement(made: Callable[..., Instance], db
     for sock in to_database(pid, db):
         sent, received, acknowledged = ages(sock)
         assert sent > 15000 and 0 <= received - sent <= _BUSY_MS and acknowledged < sent - 10000
-        assert _sockdiag.query_in_flight(sock) is True
+        assert sockdiag.query_in_flight(sock) is True
 
 
 def test_connections_stay_open_and_are_replaced(made: Callable[..., Instance], db: MariaDB) -> None:

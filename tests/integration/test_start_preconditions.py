@@ -22,11 +22,11 @@ import windows
 from instance import Instance, make_instance
 from mariadb import MariaDB, free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
@@ -197,15 +197,15 @@ def test_accepted_for_a_whole_window_and_its_second_try(site: Callable[..., Inst
     shop = site()
     name_database(shop, "127.0.0.1", free_port())
     steps = [windows.RESTART[0], {"command": {"argv": ["/bin/false"]}}, windows.RESTART[2]]
-    result = _window_call.run(windows.ModuleCall(shop, steps=steps, accept_hazards=["database_unreachable"]))
+    result = window_call.run(windows.ModuleCall(shop, steps=steps, accept_hazards=["database_unreachable"]))
     assert (result["outcome"], result["state"]) == ("failed", "running")
     assert "The instance runs (pid" in result["msg"]
     with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
-        _window_call.run(windows.ModuleCall(shop, accept_hazards=["database_down"]))
+        window_call.run(windows.ModuleCall(shop, accept_hazards=["database_down"]))
     with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
         windows.run(shop, start_with(accept_hazards=["database_down"]))
     with pytest.raises(LifecycleError, match="it refuses connections"):
-        _window_call.run(windows.ModuleCall(shop, check_mode=True))
+        window_call.run(windows.ModuleCall(shop, check_mode=True))
 
 
 def test_a_stop_needs_no_database(site: Callable[..., Instance]) -> None:
@@ -244,7 +244,7 @@ def test_the_database_goes_away_between_the_plan_and_the_stop(site: Callable[...
     shop = site()
     name_database(shop, "127.0.0.1", free_port())
     before = shop.pid
-    monkeypatch.setattr(_needs, "ask_databases", lambda *_unused: [])
+    monkeypatch.setattr(needs, "ask_databases", lambda *_unused: [])
     result = windows.run(shop)
     assert (result["outcome"], result["state"], shop.pid) == ("failed", "running", before)
     assert "it refuses connections. Nothing was stopped or started" in result["msg"]
@@ -322,14 +322,14 @@ def test_hazards_of_an_instance(site: Callable[..., Instance], database: socket.
     port = free_port()
     name_database(shop, "127.0.0.1", port)
     base = str(shop.dir.parent / "state")
-    found = codes(_describe.describe(resolve(str(shop.dir)), base=base))["database_unreachable"]
+    found = codes(describe.describe(resolve(str(shop.dir)), base=base))["database_unreachable"]
     assert f"127.0.0.1:{port}" in found["message"]
     assert found["severity"] == "block"
     assert "stop" not in found["blocks"]
     assert "restart" in found["blocks"]
-    assert "database_unreachable" not in codes(_describe.describe(resolve(str(shop.dir)), http=False, base=base))
+    assert "database_unreachable" not in codes(describe.describe(resolve(str(shop.dir)), http=False, base=base))
     name_database(shop, "127.0.0.1", database.getsockname()[1])
-    assert "database_unreachable" not in codes(_describe.describe(resolve(str(shop.dir)), base=base))
+    assert "database_unreachable" not in codes(describe.describe(resolve(str(shop.dir)), base=base))
 
 
 def test_one_database_of_several_instances_is_asked_once(site: Callable[..., Instance],
@@ -338,7 +338,7 @@ def test_one_database_of_several_instances_is_asked_once(site: Callable[..., Ins
     for shop in shops:
         name_database(shop, "127.0.0.1", database.getsockname()[1])
     directory = shops[0].dir.parent
-    rows = [row for row in _describe.describe_all([str(directory)], base=str(directory / "state"))
+    rows = [row for row in describe.describe_all([str(directory)], base=str(directory / "state"))
             if row["dir"].startswith(str(directory))]
     assert len(rows) == 3
     database.setblocking(False)

@@ -18,18 +18,16 @@ import windows
 from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside as _aside
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, one_at_a_time, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Site = Callable[..., Instance]
 Row = dict[str, Any]
 
 
-def state_of(shop: Instance) -> _state.StateDir:
+def state_of(shop: Instance) -> state.StateDir:
     return windows.context_of(shop).state
 
 
@@ -48,7 +46,7 @@ def without_formats(shop: Instance) -> None:
 
 def rows_of(base: Path) -> dict[str, Row]:
     """Of all that is found on this host, what lies below the test's own directory."""
-    rows = _describe.describe_all([str(base)], base=str(base / "state"))
+    rows = describe.describe_all([str(base)], base=str(base / "state"))
     return {Path(row["dir"]).name: row for row in rows if row["dir"].startswith(str(base))}
 
 
@@ -140,7 +138,7 @@ def test_it_is_refused_by_name_and_hides_no_other(site: Site, tmp_path: Path, na
     assert (rows["shop.example"]["state"], rows["shop.example"]["pids"]) == ("running", [pid])
     assert (rows["other.example"]["state"], rows["other.example"]["pids"]) == ("running", [other.pid])
     assert "state_damaged" not in codes(rows["other.example"])
-    _describe.describe(resolve(str(shop.dir)), base=str(tmp_path / "state"), record=True)
+    describe.describe(resolve(str(shop.dir)), base=str(tmp_path / "state"), record=True)
     windows.context_of(shop).look()  # for those that only look, it counts as none
     assert windows.tree_of(Path(state_of(shop).path)) == before  # not even by a look, which would note who runs
     assert shop.pids() == [pid]
@@ -155,7 +153,7 @@ def test_a_stopped_one_with_a_damaged_journal_stays_in_view(site: Site, tmp_path
     damage(shop, "nested too deep")
     for one in (shop, other):
         one.kill()
-    rows = {Path(row["dir"]).name: row for row in _describe.describe_all([], base=str(tmp_path / "state"))
+    rows = {Path(row["dir"]).name: row for row in describe.describe_all([], base=str(tmp_path / "state"))
             if row["dir"].startswith(str(tmp_path))}
     assert list(rows) == ["shop.example"]
     assert "state_damaged" in codes(rows["shop.example"])
@@ -174,7 +172,7 @@ def test_a_line_torn_by_a_power_cut_is_left_out(site: Site) -> None:
 # --- moved aside
 
 def put_aside(shop: Instance, check_mode: bool = False) -> Row:
-    return _aside.put(windows.context_of(shop), check_mode)
+    return aside.put(windows.context_of(shop), check_mode)
 
 
 @pytest.mark.parametrize("name", ["newer launch record", "newer name", "nested too deep"])
@@ -221,7 +219,7 @@ def test_what_is_kept_is_no_instance(site: Site, tmp_path: Path) -> None:
     windows.run(shop)
     shop.kill()
     problems: list[str] = []
-    assert [one.dir for one in _state.recorded(str(tmp_path / "state"), problems)] == [str(shop.dir)]
+    assert [one.dir for one in state.recorded(str(tmp_path / "state"), problems)] == [str(shop.dir)]
     assert problems == []
 
 
@@ -234,7 +232,7 @@ def test_refused_while_a_run_is_at_work(site: Site) -> None:
         with pytest.raises(LifecycleError, match="worked on by run the-first"):
             put_aside(shop, check_mode)
     assert windows.wait(context, plan, pipe)["outcome"] == "done"
-    with _one_at_a_time.held(context):
+    with one_at_a_time.held(context):
         damage(shop, "nested too deep")
         with pytest.raises(LifecycleError, match="is being worked on by pid %d" % os.getpid()):
             put_aside(shop)
@@ -245,7 +243,7 @@ def test_an_unfinished_run_in_it_is_named(site: Site) -> None:
     shop = site()
     windows.run(shop)
     begin: dict[str, Any] = dict(run_id="lost", token="t", steps=["verified_start"], before=None)
-    state_of(shop).log("begin", boot_id=_procfs.boot_id(), **begin)
+    state_of(shop).log("begin", boot_id=procfs.boot_id(), **begin)
     assert "The run lost in it did not end and is not recovered" in put_aside(shop)["msg"]
     assert state_of(shop).interrupted() is None
 
@@ -282,7 +280,7 @@ def test_the_playbook_moves_one_aside_and_recovers_the_other(
     windows.run(other)
     damage(shop, "newer journal")
     state_of(other).log("begin", run_id="lost", token="t", steps=["verified_start"], before=None,
-                        boot_id=_procfs.boot_id())
+                        boot_id=procfs.boot_id())
     other.kill()
     recover = ("ansible-playbook", inventory(), "anqicms.lifecycle.recover")
     wrong = ansible(*recover, "-e", "anqicms_put_aside=00000000-no.example")

@@ -20,11 +20,11 @@ from instance import Instance, make_instance
 from integration.stopping import Actor, directories, gone, signals_of, stop, within
 from mariadb import MariaDB, free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 VERSIONS = ["2.5.3", "3.3.11", "3.5.8"]
 
@@ -220,7 +220,7 @@ def test_directories_behind_links(holder: Holder, base: Path, tmp_path: Path) ->
 
 def test_instance_info_names_it(holder: Holder, base: Path) -> None:
     def backups() -> list[str]:
-        row = _describe.describe(resolve(str(holder.dir)), base=str(base))
+        row = describe.describe(resolve(str(holder.dir)), base=str(base))
         assert all(hazard["blocks"] == [] for hazard in row["hazards"] if hazard["code"] == "backup_running")
         return [hazard["message"] for hazard in row["hazards"] if hazard["code"] == "backup_running"]
 
@@ -236,7 +236,7 @@ def test_instance_info_names_it(holder: Holder, base: Path) -> None:
 def in_window(holder: Holder, base: Path, **options: Any) -> tuple[dict[str, Any], list[str]]:
     """The result of a window with one stop, and its progress."""
     instance = resolve(str(holder.dir))
-    context = Context(instance, _state.StateDir(instance, str(base)), None)
+    context = Context(instance, state.StateDir(instance, str(base)), None)
     try:
         result = windows.wait(context, *begun(context, [{"graceful_stop": options}]))
         return result, [entry["text"] for entry in windows.journal(context) if entry["event"] == "progress"]
@@ -323,7 +323,7 @@ def test_descriptors_that_may_not_be_read(holder: Holder, base: Path, monkeypatc
     def refused(*_unused: Any) -> Iterator[Any]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_quiet, "_descriptors", refused)
+    monkeypatch.setattr(quiet, "_descriptors", refused)
     pid = holder.hold(holder.backup(), 60)
     planned = stop(holder.dir, base, check=True)
     result = stop(holder.dir, base)

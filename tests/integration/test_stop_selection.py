@@ -32,8 +32,8 @@ from integration.stopping import (
     within,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Site = Callable[..., Instance]
@@ -190,7 +190,7 @@ def test_b4_21_pid_files_are_not_believed(site: Site, base: Path, stranger: subp
 
 
 def pid_of(binary: Path) -> int:
-    found = [pid for pid in _procfs.list_pids() if exe_of(pid) == str(binary)]
+    found = [pid for pid in procfs.list_pids() if exe_of(pid) == str(binary)]
     assert len(found) == 1
     return found[0]
 
@@ -367,17 +367,17 @@ while True:
         took = []
         for _unused in range(3):
             begin = time.monotonic()
-            found = _selection.find(resolve(str(actor.dir)))
+            found = selection.find(resolve(str(actor.dir)))
             took.append((time.monotonic() - begin) * 1000)
             assert [candidate.pid for candidate in found.candidates] == [pid]
-        assert len(_procfs.list_pids()) > 4000
+        assert len(procfs.list_pids()) > 4000
         record_property("select_ms", round(min(took), 1))
-        print(f"selection among {len(_procfs.list_pids())} processes: {min(took):.1f} ms")
+        print(f"selection among {len(procfs.list_pids())} processes: {min(took):.1f} ms")
         result = stop(actor.dir, base)
         assert result["pid"] == pid and gone(pid) and not gone(first)
     finally:
         os.kill(first, signal.SIGKILL)
-    assert within(30, lambda: len(_procfs.list_pids()) < 4000)
+    assert within(30, lambda: len(procfs.list_pids()) < 4000)
 
 
 @pytest.mark.parametrize("calls", [[434], [434, 424]], ids=["open", "open+signal"])

@@ -20,12 +20,11 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance, one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
@@ -93,7 +92,7 @@ def hold(site: Instance) -> Iterator[Callable[[Holder], None]]:
         words = [*as_user(one.uid), *one.before, "/usr/bin/python3", "-c", HOLD, str(site.dir), one.how]
         process = subprocess.Popen(words, start_new_session=True)
         groups.append(process)
-        assert windows.within(10, lambda: _state.is_locked(_instance.resolve(str(site.dir))))
+        assert windows.within(10, lambda: _state.is_locked(instance.resolve(str(site.dir))))
         if one.how != "itself":
             process.wait(10)
 
@@ -122,12 +121,12 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
     call = windows.ModuleCall(site, check_mode=True, state_dir=str(place / "state"))
     if one.refuses:
         with pytest.raises(LifecycleError, match=r"worked on by pid .* Nothing was done"):
-            _window_call.run(call)
+            window_call.run(call)
         with pytest.raises(LifecycleError, match=r"worked on by pid .* Nothing was done"):
             windows.run(site, None, place / "state")
         assert site.pid == before
         return
-    assert "was not heeded" in _window_call.run(call)["notes"][0]
+    assert "was not heeded" in window_call.run(call)["notes"][0]
     result = windows.run(site, None, place / "state")
     assert (result["outcome"], result["pid_before"]) == ("done", before), result
     assert site.pid == result["pid_after"] != before
@@ -144,12 +143,12 @@ def test_a_strangers_lock_neither_hides_nor_makes_a_run(site: Instance, place: P
     state.make()
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
     assert state.running_run() is None and state.interrupted() is not None
-    row = _describe.describe(_instance.resolve(str(site.dir)), base=str(place / "state"))
+    row = describe.describe(instance.resolve(str(site.dir)), base=str(place / "state"))
     codes = [hazard["code"] for hazard in row["hazards"]]
     assert "unfinished_run" in codes and "run_in_progress" not in codes
-    with _one_at_a_time.held(windows.context_of(site, place / "state")) as nothing:
+    with one_at_a_time.held(windows.context_of(site, place / "state")) as nothing:
         assert nothing is None and state.is_worked_on() and state.running_run() is not None
-    kept = _window_call.run(windows.ModuleCall(site, steps=[], recover="only", put_aside=True,
+    kept = window_call.run(windows.ModuleCall(site, steps=[], recover="only", put_aside=True,
                                                state_dir=str(place / "state")))
     assert kept["changed"] and Path(kept["kept_in"]).is_dir()
 
@@ -239,12 +238,12 @@ def test_a_call_that_is_repeated_while_the_first_one_looks_follows_it(
     if os.geteuid() == 0:
         options["accept_hazards"] = ["root_runs_writable"]
     results: list[Any] = []
-    first = threading.Thread(target=lambda: results.append(_window_call.run(windows.ModuleCall(site, **options))))
+    first = threading.Thread(target=lambda: results.append(window_call.run(windows.ModuleCall(site, **options))))
     first.start()
     assert looking.wait(20) and not _follow.knows(state, "abc")
     briefly = {**options, "internal": {"token": "abc", "wait": 0.1}}
-    assert _window_call.run(windows.ModuleCall(site, **briefly))["running"]
-    results.append(_window_call.run(windows.ModuleCall(site, **options)))
+    assert window_call.run(windows.ModuleCall(site, **briefly))["running"]
+    results.append(window_call.run(windows.ModuleCall(site, **options)))
     first.join()
     told = [json.loads(json.dumps(result)) for result in results]
     assert told[0] == told[1] and told[0]["outcome"] == "done", told
@@ -259,7 +258,7 @@ def test_another_run_is_refused_by_its_name(site: Instance) -> None:
     assert lock is not None
     context.state.log("begin", run_id="the-first", token="abc", steps=["graceful_stop"], before=None)
     with pytest.raises(LifecycleError, match="worked on by run the-first"):
-        _window_call.run(windows.ModuleCall(site, internal={"token": "other"}))
+        window_call.run(windows.ModuleCall(site, internal={"token": "other"}))
     lock.close()
 
 

@@ -28,7 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 Result = dict[str, Any]
@@ -272,7 +272,7 @@ def test_ready_means_that_pages_work(site: Callable[..., Instance], version: str
     assert "view engine is missing" in shop.log_text()
     context = windows.context_of(shop)
     context.look()
-    found = _log_check.check(context, dict(ignore=[], fail_on="warning"), "last_start")
+    found = logs.check(context, dict(ignore=[], fail_on="warning"), "last_start")
     context.close()
     assert (found["verdict"], [one["code"] for one in found["markers"]].count("views_missing")) == ("ok", 1)
 

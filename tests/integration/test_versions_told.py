@@ -21,11 +21,11 @@ import pytest
 import windows
 from instance import Instance, make_instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _table
 
 Row = dict[str, Any]
@@ -66,7 +66,7 @@ def site(place: Path) -> Iterator[Callable[..., Instance]]:
 
 def look(one: Instance, record: bool = True, **options: Any) -> Row:
     base = str(one.dir.parent / "state")
-    return _describe.describe(resolve(str(one.dir)), base=base, record=record, **options)
+    return describe.describe(resolve(str(one.dir)), base=base, record=record, **options)
 
 
 def codes(row: Row) -> list[str]:
@@ -183,7 +183,7 @@ def test_a_listener_that_may_be_another_ones_teaches_nothing(
     """As another user than root the sockets of a process can be hidden: then anybody may have answered."""
     shop = site("3.1.9")
     shop.start()
-    monkeypatch.setattr(_holders, "owns_listener", lambda proc, port: None)
+    monkeypatch.setattr(holders, "owns_listener", lambda proc, port: None)
     context = windows.context_of(shop)
     context.look()
     context.remember()
@@ -211,7 +211,7 @@ def test_a_stranger_teaches_nothing(site: Callable[..., Instance]) -> None:
         assert windows.within(10, lambda: mine.told_version() == "9.9.9")
         row = look(shop)
         assert (row["state"], row["version"]["running"], files(row)) == ("ambiguous", None, ("3.1.6", "changelog"))
-        assert not Path(_state.StateDir(resolve(str(shop.dir)), str(shop.dir.parent / "state")).path).exists()
+        assert not Path(state.StateDir(resolve(str(shop.dir)), str(shop.dir.parent / "state")).path).exists()
     finally:
         mine.kill()
 
@@ -224,11 +224,11 @@ def test_a_full_disk_breaks_neither_a_look_nor_a_start(
     def full(*_args: Any, **_more: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_state.StateDir, "append", full)
+    monkeypatch.setattr(state.StateDir, "append", full)
     context = windows.context_of(shop)
     try:
-        params = dict(_step_verified_start.defaults(), user=ME)
-        assert _step_verified_start.run(context, params)["version"] == "3.1.9"
+        params = dict(verified_start.defaults(), user=ME)
+        assert verified_start.run(context, params)["version"] == "3.1.9"
     finally:
         context.close()
     row = look(shop)

@@ -19,9 +19,9 @@ from instance import Instance
 from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
 VERSIONS = ("2.5.3", "3.2.1", "3.2.8", "3.3.11", "3.5.8")
@@ -55,7 +55,7 @@ def assert_put_right(shop: Instance, context: Any, result: dict[str, Any]) -> No
     assert f"Now it is running (pid {shop.pid})" in result["msg"]
     assert shop.told_version() == shop.version
     assert context.state.interrupted() is None
-    assert not _state.is_locked(context.instance)
+    assert not state.is_locked(context.instance)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -83,7 +83,7 @@ def test_worker_killed_while_the_old_process_ends(site: Callable[..., Instance],
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
     with monkeypatch.context() as patch:
         killer.install(patch)
-        original = _process.ProcessHandle.signal
+        original = process.ProcessHandle.signal
 
         def signalled(handle: Any, number: int) -> bool:
             done = original(handle, number)
@@ -91,7 +91,7 @@ def test_worker_killed_while_the_old_process_ends(site: Callable[..., Instance],
                 killer.kill()
             return done
 
-        patch.setattr(_process.ProcessHandle, "signal", signalled)
+        patch.setattr(process.ProcessHandle, "signal", signalled)
         pipe = windows.begin(context, plan)
     result = windows.wait(context, plan, pipe)
     assert_put_right(shop, context, result)
@@ -109,7 +109,7 @@ def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], m
         killer.kill()
         return 0
 
-    original = _spawn.Launcher._open_standard_files
+    original = spawn.Launcher._open_standard_files
 
     def slow(launcher: Any) -> None:
         time.sleep(1.0)  # much longer than the guardian lets things settle
@@ -118,8 +118,8 @@ def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], m
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
     with monkeypatch.context() as patch:
         killer.install(patch)
-        patch.setattr(_spawn.Launcher, "go", go)
-        patch.setattr(_spawn.Launcher, "_open_standard_files", slow)
+        patch.setattr(spawn.Launcher, "go", go)
+        patch.setattr(spawn.Launcher, "_open_standard_files", slow)
         pipe = windows.begin(context, plan)
     result = windows.wait(context, plan, pipe)
     assert_put_right(shop, context, result)
@@ -158,7 +158,7 @@ def test_worker_and_guardian_killed(site: Callable[..., Instance], monkeypatch: 
     assert "recover.yml" in result["msg"]
     interrupted = context.state.interrupted()
     assert interrupted["run_id"] == "run-1"
-    assert not _state.is_locked(context.instance)
+    assert not state.is_locked(context.instance)
     again = windows.run(shop, run_id="run-2")
     assert (again["outcome"], again["state"]) == ("done", "running")
     assert again["recovered"].startswith("unfinished run run-1: ")

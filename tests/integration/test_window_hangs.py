@@ -19,7 +19,7 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
@@ -63,7 +63,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries(context: Any) -> list[dict[str, Any]]:
-    return [dict(entry) for entry in _state.last_run(context.state.journal())]
+    return [dict(entry) for entry in state.last_run(context.state.journal())]
 
 
 def wait_for(context: Any, wanted: windows.Wanted, seconds: float = 20.0) -> bool:

@@ -16,7 +16,7 @@ import windows
 from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 
 Site = Callable[..., Instance]
 # The forks of a restart up to its stop, one after the other; each copy of this process counts on by itself.
@@ -70,7 +70,7 @@ def assert_untouched(shop: Instance, pid: int, message: str) -> None:
     assert shop.pids() == [pid], message
     assert shop.told_version() == shop.version
     assert context.state.interrupted() is None, message
-    assert not _state.is_locked(context.instance)
+    assert not state.is_locked(context.instance)
     assert not Path(context.state.path, "reserve").exists()
     assert not Path(context.state.path, "worker.log").exists() or windows.worker_log(context) == ""
     assert "Errno" not in message

@@ -19,10 +19,10 @@ import windows
 from instance import Instance, make_instance, write_config
 from mariadb import free_port
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call as _window_call
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 
@@ -74,14 +74,14 @@ def test_wrong_steps_and_options(shop: Instance) -> None:
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(LifecycleError) as caught:
-        _validate.validate([{"a": {}}, {"graceful_stop": {"b": 1}}], set())
+        validate.validate([{"a": {}}, {"graceful_stop": {"b": 1}}], set())
     assert "steps[1]: unknown step a" in caught.value.msg
     assert "steps[2] (graceful_stop): unknown option b" in caught.value.msg
 
 
 def test_secrets_in_steps_are_told_to_the_module() -> None:
     secrets: set[str] = set()
-    _validate.validate([{"verified_start": {"environment": {"MYSQL_PASSWORD": "s3cret"}}}], secrets)
+    validate.validate([{"verified_start": {"environment": {"MYSQL_PASSWORD": "s3cret"}}}], secrets)
     assert "s3cret" in secrets
 
 
@@ -216,7 +216,7 @@ def test_a_read_only_state_directory(shop: Instance, tmp_path: Path) -> None:
 def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
     before = windows.tree_of(shop.dir, shop.dir.parent)
     pid = shop.pid
-    planned = _window_call.run(windows.ModuleCall(shop, check_mode=True))
+    planned = window_call.run(windows.ModuleCall(shop, check_mode=True))
     assert (planned["outcome"], planned["changed"]) == ("planned", True)
     assert [step["name"] for step in planned["steps"]] == ["graceful_stop", "port_released", "verified_start"]
     assert f"SIGTERM to pid {pid}" in planned["steps"][0]["would"]
@@ -229,25 +229,25 @@ def test_check_mode_is_the_plan_and_changes_nothing(shop: Instance) -> None:
 def test_check_mode_refuses_like_the_run(shop: Instance) -> None:
     (shop.dir / "config.json").unlink()
     with pytest.raises(LifecycleError, match=r"config\.json"):
-        _window_call.run(windows.ModuleCall(shop, check_mode=True))
+        window_call.run(windows.ModuleCall(shop, check_mode=True))
 
 
 def test_recover_only(shop: Instance) -> None:
     pid = shop.pid
-    result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
+    result = window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["changed"]) == ("unchanged", False)
     assert (result["state"], result["pid_before"], result["pid_after"]) == ("running", pid, pid)
     with pytest.raises(LifecycleError, match="takes no steps"):
-        _window_call.run(windows.ModuleCall(shop, recover="only"))
+        window_call.run(windows.ModuleCall(shop, recover="only"))
     with pytest.raises(LifecycleError, match="steps is empty"):
-        _window_call.run(windows.ModuleCall(shop, steps=[]))
+        window_call.run(windows.ModuleCall(shop, steps=[]))
     state = windows.context_of(shop).state
     state.make()
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
-    planned = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only", check_mode=True))
+    planned = window_call.run(windows.ModuleCall(shop, steps=[], recover="only", check_mode=True))
     assert (planned["outcome"], planned["changed"], planned["interrupted"]["run_id"]) == ("planned", True, "cut")
     assert (planned["state"], planned["pid_before"]) == ("running", pid)
-    result = _window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
+    result = window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
     assert result["recovered"] == "unfinished run cut: it ran"
     assert state.interrupted() is None
@@ -255,13 +255,13 @@ def test_recover_only(shop: Instance) -> None:
 
 def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
     """ssh may repeat a call after a lost connection: it carries the same token and must not restart twice."""
-    first = _window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
+    first = window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
     pid = shop.pid
-    again = _window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
+    again = window_call.run(windows.ModuleCall(shop, internal={"token": "abc"}))
     assert again == json.loads(json.dumps(first))
     assert shop.pid == pid
     with pytest.raises(LifecycleError, match="its outcome is not known"):
-        _window_call.run(windows.ModuleCall(shop, internal={"token": "never-begun", "follow": True}))
+        window_call.run(windows.ModuleCall(shop, internal={"token": "never-begun", "follow": True}))
 
 
 def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:

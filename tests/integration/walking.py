@@ -31,9 +31,8 @@ from windows import Killer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook, places
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
@@ -223,7 +222,7 @@ class Walk:
     def at_boot(self) -> None:
         """What the hook runs, after a boot that no pid and no time of the run means anything in."""
         path = Path(self.context().state.path, "journal.jsonl")
-        path.write_text(path.read_text().replace(_procfs.boot_id(), ANOTHER_BOOT))
+        path.write_text(path.read_text().replace(procfs.boot_id(), ANOTHER_BOOT))
         pid = os.fork()
         if pid == 0:
             with contextlib.suppress(BaseException):
@@ -289,7 +288,7 @@ class Walk:
         """Ends ours and the instance's, also a child that is about to execute it."""
         _end(strike.guardian, *_children(os.getpid()))
         for entry in windows.journal(self.context()):
-            handle = _process.open_process(entry["pid"]) if entry.get("event") == "parked" else None
+            handle = process.open_process(entry["pid"]) if entry.get("event") == "parked" else None
             if handle is not None and handle.start_ticks == entry["start_ticks"]:
                 handle.signal(signal.SIGKILL)
         self.instance.kill()
@@ -422,7 +421,7 @@ def walk(version: str, place: Path, db: MariaDB, archives: Mapping[str, Path]) -
         patch.setattr(boot_hook, "UNITS", str(place / "units"))
         patch.setattr(boot_hook, "CRON", str(place / "cron"))
         patch.setattr(boot_hook, "SYSTEMD", str(place))
-        patch.setitem(_step_verified_start.SPEC["stable_for"], "default", 0.1)
+        patch.setitem(verified_start.SPEC["stable_for"], "default", 0.1)
         found = Walk(version, place, db, archives)
         stack.callback(found.instance.kill)
         yield found

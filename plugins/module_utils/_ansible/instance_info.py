@@ -11,8 +11,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.describe import describe, describe_all
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 
@@ -26,7 +25,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
 
 
 def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
-    port, http, base, user = params['port'], params['http'], params['state_dir'], _users.known(params['user'])
+    port, http, base, user = params['port'], params['http'], params['state_dir'], users.known(params['user'])
     if port is not None and not 0 < port < 65536:
         raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at.' % port)
     if params['dir'] is None:

@@ -23,10 +23,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden, printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, reach, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 Result = t.Dict[str, t.Any]
@@ -61,7 +59,7 @@ def context_of(params: t.Mapping[str, t.Any]) -> Context:
     reach.refuse_hanging(params['dir'])
     instance = _instance.resolve(params['dir'], params['binary'])
     state = _state.StateDir(instance, params['state_dir'])
-    return Context(instance, state, params['port'], user=_users.known(params.get('user')))
+    return Context(instance, state, params['port'], user=users.known(params.get('user')))
 
 
 def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:
@@ -149,7 +147,7 @@ def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.S
             refuse_half_changed(context)
             _refuse_wrong_port(context, module.params)
             return foresee(context, module.params)
-        with _one_at_a_time.held(context):
+        with one_at_a_time.held(context):
             refuse_half_changed(context)
             _refuse_wrong_port(context, module.params)
             result = _with_notes(_honest(context, work, module.params), context.lock_notes)

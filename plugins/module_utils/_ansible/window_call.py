@@ -12,18 +12,14 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo as _undo
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds, undo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside as _aside
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, lock, one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate as _validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
@@ -46,13 +42,13 @@ def shown(spec: hidden.Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any
     """The options as they are shown; of the steps all but what is secret in them."""
     steps = params.get('steps')
     return dict(hidden.options(spec, params),
-                steps=[_validate.shown_step(step) for step in steps] if isinstance(steps, list) else hidden.MASK)
+                steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else hidden.MASK)
 
 
 def _plan_of(module: AnsibleModule) -> _window.Plan:
     params = module.params
     _module.refuse_negative(params, 'deadline', 'guardian_limit')
-    steps = _validate.validate(params['steps'], module.no_log_values)
+    steps = validate.validate(params['steps'], module.no_log_values)
     if params['recover'] == 'only' and steps:
         raise LifecycleError('recover: only takes no steps. Nothing was done.')
     if not steps and params['recover'] != 'only':
@@ -65,9 +61,9 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
 
 def _refuse_worked_on(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """The notes of a plan, where somebody holds a lock that is not heeded. LifecycleError for one that is."""
-    judged = _lock.look(context.state)
+    judged = lock.look(context.state)
     if judged.refuses:
-        _one_at_a_time.refuse(context, plan.token)
+        one_at_a_time.refuse(context, plan.token)
     return dict(notes=[judged.note]) if judged.note else {}
 
 
@@ -134,7 +130,7 @@ def _unchanged(context: Context, plan: _window.Plan) -> t.Optional[t.Dict[str, t
         return None
     notes = _refuse_worked_on(context, plan)
     planned = _window.foresee(context, plan)
-    lasting = [step for step, (name, params) in zip(planned, plan.steps) if _undo.is_change(name, params)]
+    lasting = [step for step, (name, params) in zip(planned, plan.steps) if undo.is_change(name, params)]
     if not lasting or any(step['changed'] for step in lasting):
         return None
     return dict(notes, changed=False, outcome='unchanged', run_id=plan.run_id, downtime_ms=None, verified_ms=None,
@@ -146,7 +142,7 @@ def _put_aside(module: AnsibleModule, context: Context, plan: _window.Plan) -> t
     if module.params['recover'] != 'only':
         raise LifecycleError('put_aside needs recover: only. Nothing was done. Move the state aside in a task of its '
                              'own.')
-    return dict(_aside.put(context, module.check_mode), steps=[], instance=_window.describe_instance(context),
+    return dict(aside.put(context, module.check_mode), steps=[], instance=_window.describe_instance(context),
                 run_id=plan.run_id, downtime_ms=None, verified_ms=None, **_as_it_is(context))
 
 
@@ -156,7 +152,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     while True:
         try:
             return _run(module, plan)
-        except _one_at_a_time.OwnRun:  # two calls of it at the same moment: this one follows the other
+        except one_at_a_time.OwnRun:  # two calls of it at the same moment: this one follows the other
             continue
 
 
@@ -165,7 +161,7 @@ def _run(module: AnsibleModule, plan: _window.Plan) -> t.Dict[str, t.Any]:
     context.accepted_hazards = _accepted(module.params, plan)
     if module.params.get('put_aside'):
         return _put_aside(module, context, plan)
-    needs = _undo.foreign_kinds((context.state.last_unfinished() or {}).get('changes') or [])
+    needs = undo.foreign_kinds((context.state.last_unfinished() or {}).get('changes') or [])
     if needs:
         return dict(changed=False, needs=kinds.MODULE, failed=True, msg=(
             'The unfinished run of %s has changed %s, which this module cannot take back. Nothing was done. Run the '

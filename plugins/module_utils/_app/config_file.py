@@ -12,7 +12,7 @@ A file that the application cannot read makes it open its installer on port 8001
 import json
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir, UnsafePath
 
 NAME = 'config.json'
@@ -47,8 +47,8 @@ class ConfigFile(t.NamedTuple):
 def load_json(data: bytes) -> t.Dict[str, t.Any]:
     """Decode a JSON object as strictly as the application does; ValueError says where and why."""
     try:
-        value = _json.load(data.decode('utf-8', 'replace'))
-    except _json.Refused as exc:
+        value = foreign_json.load(data.decode('utf-8', 'replace'))
+    except foreign_json.Refused as exc:
         raise ValueError('it %s' % exc) from None
     if not isinstance(value, dict):
         raise ValueError('the file holds %s where an object is expected' % type(value).__name__)

@@ -9,7 +9,7 @@ import re
 import signal
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 
 _ANSI = re.compile(r'\x1b\[[0-9;]*m')
 _CAUSES = (  # a line of the log, what it means, what to do
@@ -137,7 +137,7 @@ def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 0:
         return 'it ended with exit code 0: asked to end by a signal, or (all versions) its bind of the port failed'
     if code == 1:
-        return ('exit code 1: locales/ is missing' if _versions.needs_locales(version)
+        return ('exit code 1: locales/ is missing' if versions.needs_locales(version)
                 else 'exit code 1: a file that it needs at start is missing')
     if code == 2:
         return 'exit code 2: a Go panic or fatal error; from 3.0 on also an invalid config.json'

@@ -11,7 +11,7 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 VERSION_PATH = '/system/api/version/info'
 # The application refuses names with bot or spider.
@@ -123,7 +123,7 @@ def parse_version(status: t.Optional[int], body: bytes) -> t.Optional[str]:
     if status != 200:
         return None
     try:
-        data = _json.load(body)
+        data = foreign_json.load(body)
         version = data['data']['version']
     except (ValueError, KeyError, TypeError):
         return None

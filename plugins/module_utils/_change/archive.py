@@ -18,7 +18,7 @@ import zipfile
 import zlib
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog as _changelog
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import elf
@@ -364,7 +364,7 @@ def why_not_version(version: str, changelog: t.Optional[str]) -> t.Optional[str]
     CHANGELOG.md is behind in 26 of 62 releases, by some patches of the same line but for those of the table, and never
     ahead.
     """
-    named, told = _versions.parse(version), _versions.parse(changelog)
+    named, told = versions.parse(version), versions.parse(changelog)
     if named is None:
         return 'no version such as 3.5.8'
     if told is None or told == named or _KNOWN_BEHIND.get('%d.%d.%d' % named) == '%d.%d.%d' % told:

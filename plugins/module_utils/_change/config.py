@@ -12,10 +12,8 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules as _rules
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import json_edit, proxies
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file, versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules, json_edit, proxies
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, schemas
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
@@ -24,12 +22,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, secrets
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, launch, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'config'
@@ -55,28 +50,28 @@ class File(t.NamedTuple):
 
     @property
     def values(self) -> t.Dict[str, t.Any]:
-        return _configfile.load_json(self.data)
+        return config_file.load_json(self.data)
 
 
 def read(context: Context) -> File:
     """LifecycleError where it is no file that can be changed."""
-    name, advice = _configfile.NAME, 'Nothing was changed. Mend the file first.'
+    name, advice = config_file.NAME, 'Nothing was changed. Mend the file first.'
     try:
-        with _files.InstallDir(context.instance.dir) as directory:
+        with files.InstallDir(context.instance.dir) as directory:
             owners = directory.owners(context.candidate.uid if context.candidate else None)
             fd = directory.open_file(name, owners)
             try:
-                found = File(_files.read_fd(fd, _files.MIB + 1), os.fstat(fd), _files.attributes_of(fd))
+                found = File(files.read_fd(fd, files.MIB + 1), os.fstat(fd), files.attributes_of(fd))
             finally:
                 os.close(fd)
     except OSError as exc:
         raise LifecycleError('%s of %s cannot be changed: %s. %s' % (
             name, context.instance.id, system_text(exc), advice)) from exc
-    if len(found.data) > _files.MIB:
+    if len(found.data) > files.MIB:
         raise LifecycleError('%s of %s is larger than 1 MiB. %s' % (name, context.instance.id, advice))
     try:
         found.data.decode('utf-8')
-        _configfile.load_json(found.data)
+        config_file.load_json(found.data)
     except ValueError as exc:
         raise LifecycleError('%s of %s is not valid JSON: %s. %s' % (name, context.instance.id, exc, advice)) from exc
     return found
@@ -84,9 +79,9 @@ def read(context: Context) -> File:
 
 def edited(data: bytes, params: Params) -> bytes:
     """The content with the settings merged in and the keys removed; every other character stays. Pure."""
-    text, values = data.decode('utf-8'), _configfile.load_json(data)
-    for path, value in _rules.leaves(params['settings']):
-        known, now = _rules.at(values, path)
+    text, values = data.decode('utf-8'), config_file.load_json(data)
+    for path, value in config_rules.leaves(params['settings']):
+        known, now = config_rules.at(values, path)
         if isinstance(value, dict) and not value and isinstance(now, dict):
             continue  # dictionaries are merged, and this one has nothing to merge
         if not known or type(now) is not type(value) or now != value:
@@ -98,8 +93,8 @@ def edited(data: bytes, params: Params) -> bytes:
 
 def _refuse_options(params: Params) -> None:
     _hazards.refuse_unknown(params['accept_hazards'])
-    both = [_rules.shown(path) for path, _value in _rules.leaves(params['settings'])
-            if any((_rules.shown(path) + '.').startswith(name + '.') for name in params['remove'])]
+    both = [config_rules.shown(path) for path, _value in config_rules.leaves(params['settings'])
+            if any((config_rules.shown(path) + '.').startswith(name + '.') for name in params['remove'])]
     if both:
         raise LifecycleError('config: %s is to be set and removed. Nothing was done. Decide.' % ', '.join(both))
     odd = [name for name in params['remove'] if not all(name.split('.'))]
@@ -109,16 +104,16 @@ def _refuse_options(params: Params) -> None:
         raise LifecycleError('config: neither settings nor remove is given. Nothing was done.')
 
 
-def next_start(context: Context) -> _rules.Start:
+def next_start(context: Context) -> config_rules.Start:
     """What of the next start decides beside the file; what cannot be seen decides nothing."""
-    record = None  # type: t.Optional[_launch.LaunchRecord]
+    record = None  # type: t.Optional[launch.LaunchRecord]
     try:
-        record = _launch.capture(context.handle.proc) if context.handle else context.stored_record()
+        record = launch.capture(context.handle.proc) if context.handle else context.stored_record()
     except OSError:
         pass
     argv = [''] + list(context.next_arguments) if context.next_arguments is not None else record.argv if record else []
     environment = dict(record.environment if record else {}, **context.next_environment)
-    return _rules.Start(context.file_version, argv, environment)
+    return config_rules.Start(context.file_version, argv, environment)
 
 
 def plan(context: Context, params: Params) -> Result:
@@ -129,22 +124,22 @@ def plan(context: Context, params: Params) -> Result:
     data = edited(now.data, params)
     if data == now.data:
         return dict(changed=False, would='nothing, config.json has these values already')
-    after = _configfile.interpret(data)
-    wrong = _rules.wrong(after)
+    after = config_file.interpret(data)
+    wrong = config_rules.wrong(after)
     if wrong:
         raise LifecycleError('config.json would not be usable: %s. Nothing was done. Correct the value.' % (
             wrong.rstrip('.')))
-    refusals = _rules.refusals(next_start(context), now.values, _configfile.load_json(data))
+    refusals = config_rules.refusals(next_start(context), now.values, config_file.load_json(data))
     if refusals:
         raise LifecycleError('config: %s Nothing was done.' % ' '.join(refusals))
     _refuse_owner(context, now)
-    if after.port != _configfile.interpret(now.data).port:
+    if after.port != config_file.interpret(now.data).port:
         _refuse_port(context, present(after.port), params)
-    values = _configfile.load_json(data)
-    paths = _rules.changed_paths(now.values, values)
+    values = config_file.load_json(data)
+    paths = config_rules.changed_paths(now.values, values)
     notes = _refuse_database(values) if any(path[0] == 'mysql' for path in paths) else []
     context.foresee_config(after)
-    return dict(changed=True, would='change %s of config.json' % ', '.join(map(_rules.shown, paths)),
+    return dict(changed=True, would='change %s of config.json' % ', '.join(map(config_rules.shown, paths)),
                 diff=_diff(context, now.data, data), notes=notes)
 
 
@@ -185,7 +180,7 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
     if context.port_option not in (None, port):
         raise LifecycleError('The option port is %d, and config.json would say %d. Nothing was done. Leave port out: '
                              'it is read from config.json.' % (context.port_option or 0, port))
-    known = _discovery.by_records(context.state.base, True, [])
+    known = discovery.by_records(context.state.base, True, [])
     host = _host.Host(context.instance.binary, [os.path.dirname(context.instance.dir)], known)
     sharing = host.sharing(context.instance, port)
     if sharing:
@@ -202,8 +197,8 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
 
 def _diff(context: Context, before: bytes, after: bytes) -> Result:
     """What changes, for people; of a secret only that it changes."""
-    name = os.path.join(context.instance.dir, _configfile.NAME)
-    one, other = _configfile.load_json(before), _configfile.load_json(after)
+    name = os.path.join(context.instance.dir, config_file.NAME)
+    one, other = config_file.load_json(before), config_file.load_json(after)
     return dict(before_header=name, after_header=name, before=_shown(one), after=_shown(_marked(other, one)))
 
 
@@ -212,17 +207,17 @@ def _marked(values: t.Any, before: t.Any) -> t.Any:
     if not isinstance(values, dict):
         return values
     old = before if isinstance(before, dict) else {}
-    return {key: '%s (new)' % _secrets.MASK if _is_new_secret(key, value, old) else _marked(value, old.get(key))
+    return {key: '%s (new)' % secrets.MASK if _is_new_secret(key, value, old) else _marked(value, old.get(key))
             for key, value in values.items()}
 
 
 def _is_new_secret(key: str, value: t.Any, old: t.Mapping[str, t.Any]) -> bool:
-    return _secrets.is_secret(key) and not isinstance(value, (dict, list)) and bool(value) and old.get(key) != value
+    return secrets.is_secret(key) and not isinstance(value, (dict, list)) and bool(value) and old.get(key) != value
 
 
 def _shown(values: t.Dict[str, t.Any]) -> str:
-    new = '%s (new)' % _secrets.MASK
-    masked = _keeping(_secrets.masked(values), values, new)
+    new = '%s (new)' % secrets.MASK
+    masked = _keeping(secrets.masked(values), values, new)
     return json.dumps(masked, indent=4, ensure_ascii=False) + '\n'
 
 
@@ -244,7 +239,7 @@ def as_a_task(context: Context, params: Params) -> Result:
 
 def _refuse_writer(context: Context) -> None:
     """LifecycleError where the process may write its settings into the file, up to 2.3.6."""
-    if context.candidate is None or _versions.at_least(context.version, (2, 5, 0)):
+    if context.candidate is None or versions.at_least(context.version, (2, 5, 0)):
         return
     who = context.version or 'a version up to 2.3.6, which it may be as its version is not known,'
     raise LifecycleError('%s runs, and %s writes its settings into config.json while it does. Nothing was changed. '
@@ -264,7 +259,7 @@ def run(context: Context, params: Params) -> Result:
     data = edited(now.data, params)
     if data == now.data:
         return dict(changed=False, backup_file=None, restart_required=False)
-    wrong = _rules.wrong(_configfile.interpret(data))
+    wrong = config_rules.wrong(config_file.interpret(data))
     if wrong:
         raise LifecycleError('config.json would not be usable: %s. It was not changed.' % wrong.rstrip('.'))
     backup = _backup(context, now.data)
@@ -280,10 +275,10 @@ def run(context: Context, params: Params) -> Result:
 def _backup(context: Context, data: bytes) -> str:
     """Keep the file of before, once for each run: a second change of the same run leaves the first backup."""
     if context.run_id:
-        return context.keep_file(_configfile.NAME, data)
+        return context.keep_file(config_file.NAME, data)
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     try:
-        path = os.path.join(context.state.run_dir(made_up), _configfile.NAME)
+        path = os.path.join(context.state.run_dir(made_up), config_file.NAME)
         context.state.keep(path, data)
         return path
     except OSError as exc:
@@ -293,9 +288,9 @@ def _backup(context: Context, data: bytes) -> str:
 def write(context: Context, data: bytes, now: File) -> None:
     """In the place of what is there now, with its owner, mode and attributes. LifecycleError."""
     try:
-        with _files.InstallDir(context.instance.dir) as directory:
-            directory.replace(_configfile.NAME, data, now.found, now.attributes)
-    except _files.NotFlushed as exc:
+        with files.InstallDir(context.instance.dir) as directory:
+            directory.replace(config_file.NAME, data, now.found, now.attributes)
+    except files.NotFlushed as exc:
         raise LifecycleError('config.json of %s has its new content, but it is not known whether that is on the disk: '
                              '%s. A power cut may bring the old content back. Put that right.' % (
                                  context.instance.id, system_text(exc))) from exc
@@ -321,20 +316,20 @@ class _Like(t.NamedTuple):
 
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """Put the file of before back, whatever stands there now."""
-    data = _state.read_trusted(change['kept'])
+    data = state.read_trusted(change['kept'])
     if not data:
         raise LifecycleError('The backup %s of config.json is gone. Put the file of before back by hand, then run '
                              'recover.yml.' % change['kept'])
     try:
-        with _files.InstallDir(context.instance.dir) as directory:
+        with files.InstallDir(context.instance.dir) as directory:
             attributes = _attributes_now(directory)
             like = t.cast(os.stat_result, _Like(change['uid'], change['gid'], change['mode']))
             if not _is_as_before(directory, data, like):
-                directory.replace(_configfile.NAME, data, like, attributes)
+                directory.replace(config_file.NAME, data, like, attributes)
             else:  # by a writer that was killed before its end
-                directory.remove_left_over(_configfile.NAME)
+                directory.remove_left_over(config_file.NAME)
                 directory.flush()
-    except _files.NotFlushed as exc:
+    except files.NotFlushed as exc:
         raise LifecycleError('config.json of %s was put back, but it is not known whether that is on the disk: %s. Put '
                              'that right, then run recover.yml.' % (context.instance.id, system_text(exc))) from exc
     except OSError as exc:
@@ -343,23 +338,23 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     return dict(changed=True)
 
 
-def _attributes_now(directory: _files.InstallDir) -> t.Dict[str, bytes]:
+def _attributes_now(directory: files.InstallDir) -> t.Dict[str, bytes]:
     try:
-        fd = directory.open_file(_configfile.NAME, directory.owners())
+        fd = directory.open_file(config_file.NAME, directory.owners())
     except (OSError, LifecycleError):
         return {}
     try:
-        return _files.attributes_of(fd)
+        return files.attributes_of(fd)
     finally:
         os.close(fd)
 
 
-def _is_as_before(directory: _files.InstallDir, data: bytes, like: os.stat_result) -> bool:
-    found = directory.lstat(_configfile.NAME)
+def _is_as_before(directory: files.InstallDir, data: bytes, like: os.stat_result) -> bool:
+    found = directory.lstat(config_file.NAME)
     if found is None or (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != (
             like.st_uid, like.st_gid, like.st_mode):
         return False
     try:
-        return directory.read(_configfile.NAME, directory.owners(like.st_uid)) == data
+        return directory.read(config_file.NAME, directory.owners(like.st_uid)) == data
     except (OSError, LifecycleError):
         return False

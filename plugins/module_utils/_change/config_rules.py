@@ -7,9 +7,8 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file, versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 
 Values = t.Mapping[str, t.Any]
 Path = t.Tuple[str, ...]
@@ -21,7 +20,7 @@ _READ = (  # a key, the first version that reads it, and the first that does not
     (('server', 'site_name'), None, (2, 5, 3)),     # then in the settings of the site
     (('server', 'token_secret'), None, (3, 3, 5)),  # then in the table websites
     (('mysql', 'use_default'), (3, 0, 5), None),
-)  # type: t.Sequence[t.Tuple[Path, t.Optional[_versions.Version], t.Optional[_versions.Version]]]
+)  # type: t.Sequence[t.Tuple[Path, t.Optional[versions.Version], t.Optional[versions.Version]]]
 _KEPT_BY_VARIABLES = (('server', 'env'), ('server', 'port'), ('server', 'log_level'))
 _NAME, _HOST = 'MYSQL_DATABASE', 'MYSQL_HOST'
 _PASSWORDS = ('MYSQL_ROOT_PASSWORD', 'MYSQL_PASSWORD')
@@ -69,7 +68,7 @@ def shown(path: Path) -> str:
     return '.'.join(path)
 
 
-def wrong(after: _configfile.ConfigFile) -> t.Optional[str]:
+def wrong(after: config_file.ConfigFile) -> t.Optional[str]:
     """Why the application would not start, or not as wanted, with this content."""
     if after.state != 'ok':
         return after.message
@@ -85,18 +84,18 @@ def refusals(start: Start, before: Values, after: Values) -> t.List[str]:
 
 
 def _known(version: t.Optional[str]) -> bool:
-    parsed = _versions.parse(version)
+    parsed = versions.parse(version)
     return parsed is not None and parsed <= NEWEST
 
 
 def holds_site_settings(version: t.Optional[str]) -> bool:
-    return _versions.at_least(version, (2, 5, 0)) is False
+    return versions.at_least(version, (2, 5, 0)) is False
 
 
 def _no_setting_here(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
     if not _known(start.version) or holds_site_settings(start.version):
         return None
-    sections = ('mysql', 'server') + (('sparks',) if _versions.at_least(start.version, (3, 3, 9)) else ())
+    sections = ('mysql', 'server') + (('sparks',) if versions.at_least(start.version, (3, 3, 9)) else ())
     wrong_ones = [shown(path) for path in changed if path[0] not in sections]
     if not wrong_ones:
         return None
@@ -120,8 +119,8 @@ def _not_read(start: Start, changed: t.Sequence[Path], after: Values) -> t.Optio
     if not _known(start.version):
         return None
     for path, first, end in _READ:
-        early = first is not None and not _versions.at_least(start.version, first)
-        late = end is not None and _versions.at_least(start.version, end)
+        early = first is not None and not versions.at_least(start.version, first)
+        late = end is not None and versions.at_least(start.version, end)
         if (early or late) and path in changed and at(after, path)[0]:
             when = 'from %s on' % _text(first) if early else 'before %s' % _text(end)
             return '%s would have no effect: it is read %s alone, and this is %s. Leave it out, or remove it.' % (
@@ -129,14 +128,14 @@ def _not_read(start: Start, changed: t.Sequence[Path], after: Values) -> t.Optio
     return None
 
 
-def _text(version: t.Optional[_versions.Version]) -> str:
+def _text(version: t.Optional[versions.Version]) -> str:
     return '.'.join(map(str, version or ()))
 
 
 def _lost_secret(start: Start, before: Values, after: Values) -> t.Optional[str]:
     """Up to 3.3.3 an empty secret signs the tokens of administrators, so that anybody can forge one."""
     path = ('server', 'token_secret')
-    if not at(before, path)[1] or at(after, path)[1] or _versions.at_least(start.version, (3, 3, 5)):
+    if not at(before, path)[1] or at(after, path)[1] or versions.at_least(start.version, (3, 3, 5)):
         return None
     return ('server.token_secret would get lost: %s would accept administrator tokens that anybody can make. '
             'Keep it.' % (start.version or 'a version up to 3.3.3'))
@@ -146,7 +145,7 @@ def rewrites_from_variables(start: Start) -> bool:
     """From 3.4.2 each start writes the file anew where the MYSQL_* variables are set."""
     known = bool(start.environment.get(_NAME) and start.environment.get(_HOST))
     password = any(start.environment.get(name) for name in _PASSWORDS)
-    return known and password and _versions.at_least(start.version, (3, 4, 2)) is not False
+    return known and password and versions.at_least(start.version, (3, 4, 2)) is not False
 
 
 def _variables_win(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
@@ -160,7 +159,7 @@ def _variables_win(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
 
 
 def _argument_wins(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
-    given = _selection.argv_port(start.argv)
+    given = selection.argv_port(start.argv)
     if given is None or ('server', 'port') not in changed:
         return None
     return ('server.port would have no effect: the process is started with -port %d, which wins over config.json. '

@@ -27,8 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     present,
     reason,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'database'
@@ -355,7 +354,7 @@ def _directory(context: Context, params: Params, planning: bool = False) -> str:
     elif not path:
         path = os.path.join(context.state.path, _DUMPS, time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()))
     path = os.path.abspath(path)
-    part = _state.untrusted_part(path, os.geteuid())
+    part = state.untrusted_part(path, os.geteuid())
     if part:
         raise LifecycleError('%s cannot be used for dumps: %s is not a directory that only root and uid %d can write. '
                              'Nothing was done. Give another path.' % (path, part, os.geteuid()))
@@ -430,7 +429,7 @@ def _run_dumped(context: Context, params: Params) -> Result:
 
 def _restore_limit(timeout: float, dump_s: float) -> float:
     """Seconds: a restore that is broken off for its time leaves the site down, so it has what the size wants. Pure."""
-    return round(max(timeout, _runs.RESTORE_FACTOR * dump_s), 3)
+    return round(max(timeout, runs.RESTORE_FACTOR * dump_s), 3)
 
 
 def _record_dumps(context: Context, directory: str, databases: Databases, params: Params, took_s: float) -> None:
@@ -705,7 +704,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     try:
         if sites:
             done = restore_all(context, change['directory'], sites, change.get('client_dir'),
-                               context.time_left(_runs.restore_s(change)))
+                               context.time_left(runs.restore_s(change)))
         if shadows:
             drop_shadows(context, change['directory'], change.get('client_dir'), change['sites'])
         return done

@@ -12,7 +12,7 @@ user's, and stays.
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.archive import BINARY, File, Manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
@@ -245,7 +245,7 @@ class _Planner:
 
     def _whole(self, top: str) -> None:
         seen, new = self.listing.get(top), self._inside(top)
-        stale = top == 'system' and not new and _versions.embeds_admin_pages(self.version)
+        stale = top == 'system' and not new and versions.embeds_admin_pages(self.version)
         if seen is None or not (new or stale):
             if new:
                 self._add_tree(top)
@@ -326,7 +326,7 @@ def after(listing: Listing, plan: FilePlan, files: t.Sequence[File]) -> t.Dict[s
 
 def refuse_missing_parts(version: str, files: t.Sequence[File]) -> None:
     """LifecycleError for an archive without what its version cannot start without."""
-    if _versions.needs_locales(version) and not any(file.path.startswith('locales/') for file in files):
+    if versions.needs_locales(version) and not any(file.path.startswith('locales/') for file in files):
         raise LifecycleError('The archive has no locales/, without which %s does not start. Nothing was staged. Get '
                              'the complete archive.' % version)
 

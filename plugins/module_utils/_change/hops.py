@@ -11,10 +11,10 @@ the controller use it.
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
-Version = _versions.Version
+Version = versions.Version
 
 OLDEST, NEWEST_LINE = (2, 0, 0), (3, 5)  # what this release knows: from the first to the last line with a row below
 NEWEST_SEEN = (3, 5, 8)                  # later ones of the same line may change what is not written here
@@ -111,15 +111,15 @@ def text(version: Version) -> str:
 
 def same_schema(one: str, other: str) -> bool:
     """Whether the two versions are known to lay out the database alike: neither is newer for the other's database."""
-    first, second = _versions.parse(one), _versions.parse(other)
+    first, second = versions.parse(one), versions.parse(other)
     if first is None or second is None:
         return False
-    return _versions.schema_of(first) == _versions.schema_of(second)
+    return versions.schema_of(first) == versions.schema_of(second)
 
 
 def known(version: t.Optional[str], what: str) -> Version:
     """The version as numbers. LifecycleError for one that this release has no row for. ``what``: whose it is."""
-    parsed = _versions.parse(version)
+    parsed = versions.parse(version)
     if parsed is None:
         raise LifecycleError('%s is %s: no version such as 3.5.8. Nothing was planned. Find out which version it is: a '
                              'running instance tells it.' % (what, 'not known' if not version else repr(version)))
@@ -131,7 +131,7 @@ def known(version: t.Optional[str], what: str) -> Version:
 
 
 def _refuse_tag(version: str) -> None:
-    told = TAGS.get(text(_versions.parse(version) or OLDEST))
+    told = TAGS.get(text(versions.parse(version) or OLDEST))
     if told is not None:
         raise LifecycleError('%s is a tag whose program reports %s. Nothing was planned. Name the version that the '
                              'program reports.' % (version, told))
@@ -178,7 +178,7 @@ def _offered(available: t.Iterable[str]) -> t.Dict[Version, str]:
     """Versions by number, with the text that names each; tags that report another version are no offer."""
     found = {}
     for name in available:
-        parsed = _versions.parse(name)
+        parsed = versions.parse(name)
         if parsed is not None and text(parsed) not in TAGS:
             found[parsed] = name
     return found
@@ -250,4 +250,4 @@ def documented_tags() -> str:
 
 
 def documented_schemas() -> str:
-    return _table(('one', 'other'), [[text(one) for one in pair] for pair in _versions.SAME_SCHEMA])
+    return _table(('one', 'other'), [[text(one) for one in pair] for pair in versions.SAME_SCHEMA])

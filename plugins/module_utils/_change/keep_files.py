@@ -15,14 +15,12 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config as _config
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules, json_edit, visits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config, config_rules, json_edit, visits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'keep_files'
@@ -44,7 +42,7 @@ def is_change(params: Params) -> bool:
 def plan(context: Context, params: Params) -> Result:
     if params['state'] == 'port_back':
         return dict(changed=False, would='put the port in config.json back if the start has changed it')
-    _config.read(context)
+    config.read(context)
     return dict(changed=False, would='keep config.json and the sizes of the statistics for a rollback')
 
 
@@ -61,8 +59,8 @@ def _roots(context: Context) -> t.List[str]:
 
 
 def _keep(context: Context) -> Result:
-    now = _config.read(context)
-    kept = context.keep_file(_configfile.NAME, now.data)
+    now = config.read(context)
+    kept = context.keep_file(config_file.NAME, now.data)
     sizes = {root: visits.sizes(root) for root in _roots(context)}
     listed = context.keep_file(_LIST, json.dumps(sizes).encode('utf-8'))
     context.record_change(KIND, kept=kept, uid=now.found.st_uid, gid=now.found.st_gid,
@@ -72,15 +70,15 @@ def _keep(context: Context) -> Result:
 
 def _put_port_back(context: Context) -> Result:
     """A process that was started with -port may have written that port into config.json."""
-    before = _state.read_trusted(os.path.join(context.run_dir(), _configfile.NAME))
+    before = state.read_trusted(os.path.join(context.run_dir(), config_file.NAME))
     if not before:
         raise LifecycleError('The window has no keep_files before this step. config.json was not changed.')
-    known, port = config_rules.at(_configfile.load_json(before), _PORT)
-    now = _config.read(context)
-    if not known or config_rules.at(_configfile.load_json(now.data), _PORT) == (True, port):
+    known, port = config_rules.at(config_file.load_json(before), _PORT)
+    now = config.read(context)
+    if not known or config_rules.at(config_file.load_json(now.data), _PORT) == (True, port):
         return dict(changed=False)
     context.act()
-    _config.write(context, json_edit.put(now.data.decode('utf-8'), _PORT, port).encode('utf-8'), now)
+    config.write(context, json_edit.put(now.data.decode('utf-8'), _PORT, port).encode('utf-8'), now)
     context.read_files()
     return dict(changed=True)
 
@@ -89,13 +87,13 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """config.json as it was; statistics that were not there are moved away, those that have grown are cut."""
     if change.get('aside'):
         return _put_visits_back(change)
-    _config.undo(context, change)
-    sizes = _json.load(_state.read_trusted(change['statistics']))  # type: Sizes
+    config.undo(context, change)
+    sizes = foreign_json.load(state.read_trusted(change['statistics']))  # type: Sizes
     away = os.path.basename(os.path.dirname(change['statistics']))
     moved = []  # type: t.List[str]
     for root, known in sizes.items():
         try:
-            with _files.InstallDir(root) as directory:
+            with files.InstallDir(root) as directory:
                 moved += _reset(directory, known or {}, '%s-%s' % (visits.PLACE, away))
                 if known is None and directory.lstat(visits.PLACE) is not None:
                     directory.remove_empty(visits.PLACE)
@@ -104,7 +102,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     return dict(changed=True, moved=moved)
 
 
-def _reset(directory: _files.InstallDir, known: t.Mapping[str, int], away: str) -> t.List[str]:
+def _reset(directory: files.InstallDir, known: t.Mapping[str, int], away: str) -> t.List[str]:
     """The files that were moved into ``away``, beside the directory of the statistics."""
     moved = []
     for name, info in visits.regular(directory):
@@ -132,8 +130,8 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if change.get('aside'):  # of a rollback that is taken back: those of today stay
         return dict(changed=False, notes=['The statistics of before that rollback stay in %s-%s.' % (
             visits.PLACE, change['mark'])])
-    _config.undo(context, change)
-    sizes = _json.load(_state.read_trusted(change['statistics']))  # type: Sizes
+    config.undo(context, change)
+    sizes = foreign_json.load(state.read_trusted(change['statistics']))  # type: Sizes
     roots = [root for root, known in sizes.items() if visits.differs(root, known)]
     if not roots:
         return dict(changed=True)

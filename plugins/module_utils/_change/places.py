@@ -19,14 +19,14 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import BULK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_HANDLES = 200
 
 
-class Moved(_files.UnsafePath):
+class Moved(files.UnsafePath):
     """A directory on the way is not what it was when the plan was made."""
 
 
@@ -69,7 +69,7 @@ class Tree:
             if len(self._handles) >= _MOST_HANDLES:
                 self._forget()
             handle = os.dup(self.fd)
-            for part in _files._parts(relative):
+            for part in files._parts(relative):
                 handle = self._below(handle, part, relative)
             self._handles[relative] = handle
         return self._handles[relative]
@@ -100,7 +100,7 @@ class Tree:
     def parent(self, relative: str) -> t.Tuple[int, str]:
         above, slash, name = relative.rpartition('/')
         if name in ('', '.', '..') or '\0' in name or (slash and not above):
-            _files._parts(relative)
+            files._parts(relative)
         return self._handles.get(above) or self.directory(above), name
 
     def lstat(self, relative: str) -> t.Optional[os.stat_result]:
@@ -134,7 +134,7 @@ class Tree:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
         try:
             info = os.fstat(fd)
-            if not stat.S_ISDIR(info.st_mode) and _files.why_unsafe(info, None) is not None:
+            if not stat.S_ISDIR(info.st_mode) and files.why_unsafe(info, None) is not None:
                 raise self._moved(relative, 'it is no plain file with one name')
             if (info.st_uid, info.st_gid) != (uid, gid):
                 os.fchown(fd, uid, gid)
@@ -144,7 +144,7 @@ class Tree:
         return True
 
     def names(self) -> t.List[str]:
-        return _files._names_in(os.dup(self.fd), 1 << 20)
+        return files._names_in(os.dup(self.fd), 1 << 20)
 
     def remove(self, name: str) -> None:
         """A file or a whole tree at the top, whatever is in it; links are removed, not followed."""
@@ -164,7 +164,7 @@ def rename(source: Tree, destination: Tree, relative: str) -> None:
     os.rename(name, name, src_dir_fd=before, dst_dir_fd=after)
 
 
-def open_install(directory: _files.InstallDir, owners: t.Collection[int]) -> Tree:
+def open_install(directory: files.InstallDir, owners: t.Collection[int]) -> Tree:
     return Tree(os.dup(directory.fd), directory.path, owners)
 
 

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 _USUAL = ('/etc/nginx/nginx.conf', '/www/server/nginx/conf/nginx.conf', '/usr/local/nginx/conf/nginx.conf',
           '/usr/local/openresty/nginx/conf/nginx.conf')
@@ -54,9 +54,9 @@ def naming(port: int, uids: t.Container[int]) -> t.List[str]:
 
 def _running(uids: t.Container[int]) -> t.List[str]:
     files = []
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         try:
-            path = main_file_of(_procfs.parse_strings(_procfs.read('/proc/%d/cmdline' % pid)))
+            path = main_file_of(procfs.parse_strings(procfs.read('/proc/%d/cmdline' % pid)))
             if path and os.stat('/proc/%d' % pid).st_uid in uids:
                 files.append(path)
         except OSError:

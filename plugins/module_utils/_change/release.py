@@ -8,7 +8,7 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     archive,
     file_plan,
@@ -23,7 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
@@ -89,10 +89,10 @@ class Desk:
     def has_bulk(self) -> bool:
         return self.install.lstat(file_plan.BULK) is not None
 
-    def record(self) -> t.Optional[_launch.LaunchRecord]:
+    def record(self) -> t.Optional[launch.LaunchRecord]:
         """As whom the binary is executed; None where that cannot be seen: then it is asked whether anybody may."""
         try:
-            return _launch.capture(self.context.handle.proc) if self.context.handle else self.context.stored_record()
+            return launch.capture(self.context.handle.proc) if self.context.handle else self.context.stored_record()
         except OSError:
             return None
 
@@ -146,7 +146,7 @@ class Desk:
 
 def version_of(params: Params) -> str:
     """LifecycleError where none is named, or one that is no version."""
-    parsed = _versions.parse(params['version'])
+    parsed = versions.parse(params['version'])
     if parsed is None:
         raise LifecycleError('release: version is %s. Nothing was done. Name the version that the program of the '
                              'release reports, such as 3.5.8.' % (params['version'] or 'not given'))
@@ -423,7 +423,7 @@ def _to_revert(desk: Desk, params: Params) -> t.List[Switch]:
     wanted = version_of(params) if params['version'] else None
     while here is not None:
         found.append(here)
-        if wanted is None or _versions.parse(here.previous) == _versions.parse(wanted):
+        if wanted is None or versions.parse(here.previous) == versions.parse(wanted):
             return found
         here = desk.store.switch(here.before) if here.before else None
     if found and wanted is not None:

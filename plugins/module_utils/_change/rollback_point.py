@@ -15,8 +15,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import d
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 SPEC = dict(
@@ -91,7 +91,7 @@ def write(directory: str, found: t.Mapping[str, Held]) -> None:
     values = {key: dict(database=held.database, settings=held.settings, rows=held.rows,
                         tables={name: list(row) for name, row in held.tables.items()}) for key, held in found.items()}
     try:
-        _state.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
+        state.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
     except OSError as exc:
         raise LifecycleError('What the databases hold could not be noted in %s: %s. Free space there.' % (
             directory, reason(exc))) from exc
@@ -100,7 +100,7 @@ def write(directory: str, found: t.Mapping[str, Held]) -> None:
 def read(directory: str) -> t.Optional[t.Dict[str, Held]]:
     """None where nothing was noted, or it cannot be read."""
     try:
-        values = _json.load(_state.read_trusted(os.path.join(directory, _FILE)))
+        values = foreign_json.load(state.read_trusted(os.path.join(directory, _FILE)))
         return {key: Held(one['database'], {name: facts.Row(*row) for name, row in one['tables'].items()},
                           one['settings'], one.get('rows') or {}) for key, one in values.items()}
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.archive import File
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import Rename
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 FORMAT = 1
@@ -95,7 +95,7 @@ class Store:
         with os.fdopen(fd, 'rb') as stream:
             data = stream.read(_MOST_BYTES)
         try:
-            entry = _json.load(data)
+            entry = foreign_json.load(data)
             if not isinstance(entry, dict) or entry.pop('format') != FORMAT:
                 raise ValueError('it is of another format')
         except (ValueError, LookupError) as exc:

@@ -19,7 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import f
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import FilePlan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged, Store, Switch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
 
 
 class Trees:
@@ -147,7 +147,7 @@ def run(install: places.Tree, bulk: places.Tree, switch: Switch,
     try:
         with Trees(install, bulk, switch) as trees:
             return work(trees), trees.left_behind
-    except (OSError, _files.UnsafePath) as exc:
+    except (OSError, files.UnsafePath) as exc:
         raise LifecycleError(
             'The files of %s were not all renamed: %s. Some of them are those of %s, others are not. Put that right, '
             'then run the recover playbook, which goes on from there.' % (

@@ -13,9 +13,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop as _step_graceful_stop
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
@@ -56,7 +56,7 @@ def _forget_end(context: Context, changes: t.Sequence[Change]) -> None:
     for change in changes:
         if change['kind'] == launch.KIND and change['data'].get('directory'):
             try:
-                _runs.forget(change['data']['directory'])
+                runs.forget(change['data']['directory'])
             except OSError as exc:
                 raise LifecycleError('The run cannot be taken back: what it noted of its end in %s cannot be removed: '
                                      '%s. The changes were left. Put that right, then run recover.yml.' % (
@@ -95,7 +95,7 @@ def _stop_whatever_runs(context: Context) -> None:
     """Nobody but a recovery may start it now, so what runs was started by this run, or by a guard beside it."""
     context.will_stop = False
     if context.look() is not None:
-        params = {name: option.get('default') for name, option in _step_graceful_stop.SPEC.items()}
+        params = {name: option.get('default') for name, option in graceful_stop.SPEC.items()}
         _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, cut=True), watch=False)
     if context.look() is not None:
         raise LifecycleError('Something has started %s again (pid %d) while its changes were to be taken back. They '

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
 
 PLACE = migration.STATISTICS
 Sizes = t.Optional[t.Mapping[str, int]]  # of the files by name; None: there was no such directory
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 def differs(root: str, known: Sizes) -> bool:
     """Whether anything is there that was not."""
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             if directory.lstat(PLACE) is None:
                 return False
             return known is None or any(info.st_size > known.get(name, -1) for name, info in regular(directory))
@@ -38,7 +38,7 @@ def differs(root: str, known: Sizes) -> bool:
 def sizes(root: str) -> t.Optional[t.Dict[str, int]]:
     """The statistics of one site, by name; None where their directory is not there."""
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             if directory.lstat(PLACE) is None:
                 return None
             return {name: info.st_size for name, info in regular(directory)}
@@ -46,7 +46,7 @@ def sizes(root: str) -> t.Optional[t.Dict[str, int]]:
         return {}
 
 
-def regular(directory: _files.InstallDir) -> t.List[t.Tuple[str, os.stat_result]]:
+def regular(directory: files.InstallDir) -> t.List[t.Tuple[str, os.stat_result]]:
     found = [(name, directory.lstat('%s/%s' % (PLACE, name))) for name in directory.names(PLACE)]
     return [(name, info) for name, info in found if info is not None and stat.S_ISREG(info.st_mode)]
 
@@ -55,7 +55,7 @@ def set_aside(root: str, known: Sizes, mark: str) -> str:
     """Where those of today are now. LifecycleError."""
     aside = '%s-%s' % (PLACE, mark)
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             found = directory.lstat(PLACE)
             if found is not None:
                 _rename(directory, PLACE, aside)
@@ -70,7 +70,7 @@ def put_back(root: str, mark: str) -> None:
     """Those that were set aside; nothing where none are. LifecycleError."""
     aside = '%s-%s' % (PLACE, mark)
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             if directory.lstat(aside) is not None:
                 _remove(directory, PLACE)
                 _rename(directory, aside, PLACE)
@@ -83,7 +83,7 @@ def not_put_back(root: str, exc: OSError) -> LifecycleError:
         os.path.join(root, PLACE), system_text(exc)))
 
 
-def _rename(directory: _files.InstallDir, source: str, target: str) -> None:
+def _rename(directory: files.InstallDir, source: str, target: str) -> None:
     """Within one directory."""
     parent, name = directory._parent(source)
     try:
@@ -92,7 +92,7 @@ def _rename(directory: _files.InstallDir, source: str, target: str) -> None:
         os.close(parent)
 
 
-def _remove(directory: _files.InstallDir, relative: str) -> None:
+def _remove(directory: files.InstallDir, relative: str) -> None:
     """The copies; links in it are removed, not followed."""
     if directory.lstat(relative) is None:
         return
@@ -103,7 +103,7 @@ def _remove(directory: _files.InstallDir, relative: str) -> None:
         os.close(parent)
 
 
-def _copy(directory: _files.InstallDir, aside: str, known: t.Mapping[str, int], like: os.stat_result) -> None:
+def _copy(directory: files.InstallDir, aside: str, known: t.Mapping[str, int], like: os.stat_result) -> None:
     """The files of then, as long as they were. One that the application has removed since stays away."""
     parent, name = directory._parent(PLACE)
     try:
@@ -120,7 +120,7 @@ def _copy(directory: _files.InstallDir, aside: str, known: t.Mapping[str, int], 
         os.close(place)
 
 
-def _copy_file(directory: _files.InstallDir, source: str, size: int, place: int, name: str) -> None:
+def _copy_file(directory: files.InstallDir, source: str, size: int, place: int, name: str) -> None:
     info = directory.lstat(source)
     if info is None:
         return

@@ -10,7 +10,7 @@ What holds was seen on real releases (docs/databases.md).
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 
@@ -54,7 +54,7 @@ def _tables(before: Before, after: After, version: t.Optional[str]) -> t.List[st
     found = []
     for one, row in sorted(before.tables.items()):
         if one not in after.rows:
-            if one != 'statistics' or _versions.at_least(version, _versions.STATISTICS_IN_FILES) is False:
+            if one != 'statistics' or versions.at_least(version, versions.STATISTICS_IN_FILES) is False:
                 found.append('the table %s is gone' % one)
         elif one not in _OWN_RULE:
             now = after.rows[one][1]
@@ -87,7 +87,7 @@ def _settings(before: Before, after: After, version: t.Optional[str]) -> t.List[
     changed = sorted(key for key in then if key in now and now[key] != then[key] and key not in _REWRITTEN)
     found = ['settings are missing: %s' % facts.listing(lost)] if lost else []
     found += ['settings have other values: %s' % facts.listing(changed)] if changed else []
-    if not then and _versions.at_least(version, _SETTINGS_COME) is not False and 'system' not in now:
+    if not then and versions.at_least(version, _SETTINGS_COME) is not False and 'system' not in now:
         found.append('the settings of config.json did not come into the database')
     site = before.content.site or before.site
     return found + ['%s of the site is %r, not %r' % (key, after.content.site.get(key, ''), value)

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 PREFIX = '_alr1_'  # of tables that a restore has put aside
 SHADOW = '_als1_'  # of copies that a dump with the method shadow has made
@@ -291,7 +291,7 @@ def site_of(system: t.Union[str, t.Mapping[str, t.Any]]) -> t.Dict[str, str]:
     values: t.Any = system
     if isinstance(system, str):
         try:
-            values = _json.load(system or '{}')
+            values = foreign_json.load(system or '{}')
         except ValueError:
             return {}
     if not isinstance(values, t.Mapping):

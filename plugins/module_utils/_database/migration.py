@@ -15,11 +15,10 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 RUNNING, DONE, PENDING, UNKNOWN = 'running', 'done', 'pending', 'unknown'
@@ -122,11 +121,11 @@ def decide(version: t.Optional[str], seen: Seen, expected_lines: t.Optional[int]
     at_work = changing(seen.statements)
     if at_work:
         return Answer(RUNNING, 'the application runs %s' % '; '.join(at_work[:3]), more)
-    parsed = _versions.parse(version)
+    parsed = versions.parse(version)
     if parsed is None:
         return Answer(UNKNOWN, 'the version of the application is not known', more)
     if parsed >= _MARKER_FROM:
-        if seen.marker is None or _versions.parse(seen.marker) != parsed:
+        if seen.marker is None or versions.parse(seen.marker) != parsed:
             return Answer(PENDING, 'last_run_version is %s, not %s' % (seen.marker or 'missing', version), more)
         return _late(parsed, seen, expected_lines, marked_for, more)
     if _SETTINGS_FROM <= parsed <= _SETTINGS_LAST and 'system' not in seen.settings:
@@ -134,11 +133,11 @@ def decide(version: t.Optional[str], seen: Seen, expected_lines: t.Optional[int]
     return Answer(DONE, 'nothing changes its tables', more)
 
 
-def _late(parsed: _versions.Version, seen: Seen, expected: t.Optional[int], marked_for: t.Optional[float],
+def _late(parsed: versions.Version, seen: Seen, expected: t.Optional[int], marked_for: t.Optional[float],
           more: t.Sequence[str]) -> Answer:
     """After a jump the rows of ``statistics`` are in the memory of the process alone for ten seconds."""
     done = Answer(DONE, 'last_run_version is %s' % seen.marker, more)
-    if parsed < _versions.STATISTICS_LATE or not expected or (seen.statistics_lines or 0) >= expected:
+    if parsed < versions.STATISTICS_LATE or not expected or (seen.statistics_lines or 0) >= expected:
         return done
     if seen.statistics_lines is None and (marked_for or 0.0) >= LATE_S:
         return done
@@ -148,7 +147,7 @@ def _late(parsed: _versions.Version, seen: Seen, expected: t.Optional[int], mark
 
 
 def _category_notes(version: t.Optional[str], seen: Seen) -> t.List[str]:
-    if not _versions.at_least(version, _CATEGORIES_FROM) or 'archive_categories' not in seen.tables:
+    if not versions.at_least(version, _CATEGORIES_FROM) or 'archive_categories' not in seen.tables:
         return []
     if 'upgrade_archive_category' in seen.settings:
         return []
@@ -157,11 +156,11 @@ def _category_notes(version: t.Optional[str], seen: Seen) -> t.List[str]:
 
 def jumps_over_statistics(before: t.Optional[str], after: t.Optional[str]) -> bool:
     """Whether the rows of ``statistics`` are written late on this way. Not known: they may be."""
-    return (_versions.at_least(before, _versions.STATISTICS_IN_FILES) is not True
-            and _versions.at_least(after, _versions.STATISTICS_LATE) is not False)
+    return (versions.at_least(before, versions.STATISTICS_IN_FILES) is not True
+            and versions.at_least(after, versions.STATISTICS_LATE) is not False)
 
 
-def shape_version(seen: Seen) -> t.Optional[_versions.Version]:
+def shape_version(seen: Seen) -> t.Optional[versions.Version]:
     """The oldest version that has these tables; None for a database without any."""
     if not seen.tables:
         return None
@@ -178,7 +177,7 @@ def shape_version(seen: Seen) -> t.Optional[_versions.Version]:
 
 def version_of(seen: Seen) -> t.Optional[str]:
     """The version that a database has at least, by its mark or its tables; None where neither tells. Pure."""
-    found = [one for one in (_versions.parse(seen.marker), shape_version(seen)) if one is not None]
+    found = [one for one in (versions.parse(seen.marker), shape_version(seen)) if one is not None]
     highest = max(found) if found else (0, 0, 0)
     return '.'.join(map(str, highest)) if highest > (0, 0, 0) else None
 
@@ -190,17 +189,17 @@ def is_newer(version: t.Optional[str], seen: Seen, recorded: t.Optional[str] = N
     back, so the highest of the three counts.
     """
     shape = shape_version(seen)
-    known = [('last_run_version', _versions.parse(seen.marker)), ('its tables', shape),
-             ('earlier runs', _versions.parse(recorded))]
+    known = [('last_run_version', versions.parse(seen.marker)), ('its tables', shape),
+             ('earlier runs', versions.parse(recorded))]
     found = [(what, one) for what, one in known if one is not None]
     if not found:
         return Newer(False, None, 'the database is empty') if not seen.tables else Newer(None, None, 'it is not known')
     source, highest = max(found, key=lambda pair: pair[1])
     text = '.'.join(map(str, highest)) if highest > (0, 0, 0) else None
-    parsed = _versions.parse(version)
+    parsed = versions.parse(version)
     if parsed is None:
         return Newer(None, text, 'the version of the binary is not known')
-    if _versions.schema_of(highest) > _versions.schema_of(parsed):
+    if versions.schema_of(highest) > versions.schema_of(parsed):
         return Newer(True, text, '%s: %s or later, and the binary is %s' % (source, text, version))
     return Newer(False, text, '%s: not newer than %s' % (source, version))
 
@@ -214,21 +213,21 @@ def recorded(directory: str, key: str) -> t.Optional[str]:
     ``directory``: the trusted state of the instance. A record that cannot be read counts as none.
     """
     try:
-        found = _json.load(_state.read_trusted(os.path.join(directory, _RECORD)) or b'{}').get(key)
+        found = foreign_json.load(_state.read_trusted(os.path.join(directory, _RECORD)) or b'{}').get(key)
     except (ValueError, AttributeError, LifecycleError):
         return None
-    return found if isinstance(found, str) and _versions.parse(found) else None
+    return found if isinstance(found, str) and versions.parse(found) else None
 
 
 def remember(directory: str, key: str, version: t.Optional[str], restored: bool = False) -> None:
     """Note what has worked on it: a lower version only where the database was ``restored``. OSError."""
     known = recorded(directory, key)
-    parsed, before = _versions.parse(version), _versions.parse(known)
+    parsed, before = versions.parse(version), versions.parse(known)
     if version == known or not (restored or (parsed is not None and (before is None or parsed > before))):
         return
     path = os.path.join(directory, _RECORD)
     try:
-        values = _json.load(_state.read_trusted(path) or b'{}')
+        values = foreign_json.load(_state.read_trusted(path) or b'{}')
     except (ValueError, LifecycleError):
         values = {}
     values = dict(values if isinstance(values, dict) else {}, **{key: version})
@@ -256,7 +255,7 @@ def statistics_lines(root: str, most: int = 400) -> t.Optional[int]:
     """How many visits data/statistic of a site holds; None when that cannot be seen."""
     total = 0
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             owners = directory.owners()
             for name in directory.names(STATISTICS, most):
                 if name.endswith('.log'):
@@ -290,7 +289,7 @@ class Waiting:
     def ask(self, version: t.Optional[str]) -> Answer:
         """DatabaseError."""
         seen = look(self.session, self.root if self.expected else None)
-        if self.marked_at is None and _versions.parse(seen.marker) == _versions.parse(version):
+        if self.marked_at is None and versions.parse(seen.marker) == versions.parse(version):
             self.marked_at = time.monotonic()
         marked_for = None if self.marked_at is None else time.monotonic() - self.marked_at
         self.answer = decide(version, seen, self.expected, marked_for)

@@ -19,7 +19,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 RENAMING, COMPARED, DROPPED = 'renaming', 'compared', 'dropped'
@@ -45,7 +45,7 @@ class Journal:
         found = []
         for line in _state.read_trusted(self.path).split(b'\n')[:-1]:
             try:
-                entry = _json.load(line)
+                entry = foreign_json.load(line)
             except ValueError:
                 continue
             if isinstance(entry, dict):

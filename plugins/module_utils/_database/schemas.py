@@ -9,14 +9,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 _ENABLED = 1
@@ -73,7 +71,7 @@ def from_environment(mysql: t.Mapping[str, t.Any], environment: t.Mapping[str, s
     if not found or found[0].source == 'config.json':
         return dict(mysql)
     password = environment.get('MYSQL_ROOT_PASSWORD')
-    if not password and _versions.at_least(version, (3, 4, 10)) is not False:
+    if not password and versions.at_least(version, (3, 4, 10)) is not False:
         password = environment.get('MYSQL_PASSWORD')
     return dict(host=found[0].host, port=found[0].port, password=password or '',
                 user=environment.get('MYSQL_USER') or 'root', database=environment.get('MYSQL_DATABASE') or '')
@@ -86,7 +84,7 @@ def rows_to_sites(rows: t.Sequence[t.Sequence[str]]) -> t.List[Site]:
 
 def site_mysql(main: t.Mapping[str, t.Any], text: str) -> t.Dict[str, t.Any]:
     """The ``mysql`` section of another site, whose login may be that of the first. ValueError when it is none."""
-    own = _json.load(text or '{}')
+    own = foreign_json.load(text or '{}')
     if not isinstance(own, dict):
         raise ValueError('it is not an object')
     if own.get('use_default'):
@@ -126,7 +124,7 @@ def environment_of(context: Context) -> t.Mapping[str, str]:
     """Of the process that runs, or ran last; empty when that is not known."""
     if context.handle is not None:
         try:
-            return _launch.capture(context.handle.proc).environment
+            return launch.capture(context.handle.proc).environment
         except OSError:
             pass
     record = context.stored_record()
@@ -140,11 +138,11 @@ def read_config(context: Context) -> t.Dict[str, t.Any]:
 
 def read(path: str, uid: t.Optional[int]) -> t.Dict[str, t.Any]:
     """The same of an install directory. ``uid``: whose files are believed beside those of its owner."""
-    shown = os.path.join(path, _configfile.NAME)
+    shown = os.path.join(path, config_file.NAME)
     try:
-        with _files.InstallDir(path) as directory:
-            data = directory.read(_configfile.NAME, directory.owners(uid))
-        values = _configfile.load_json(data)
+        with files.InstallDir(path) as directory:
+            data = directory.read(config_file.NAME, directory.owners(uid))
+        values = config_file.load_json(data)
     except OSError as exc:
         raise LifecycleError('%s cannot be read: %s. Nothing was done. Its section mysql names the database.' % (
             shown, reason(exc))) from exc

@@ -19,7 +19,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 METHOD = 'shadow'
@@ -58,7 +58,7 @@ class Record:
         if data is None:
             return None
         try:
-            values = _json.load(data)
+            values = foreign_json.load(data)
             return Made(str(values['directory']), [str(one) for one in values['names']], int(values['site']),
                         values['whole'] is True)
         except (ValueError, LookupError, TypeError) as exc:

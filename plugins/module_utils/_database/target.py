@@ -18,8 +18,8 @@ import socket
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children
 
 LIMIT_S = 2.0
 _REAP_S = 1.0
@@ -103,7 +103,7 @@ def _from_file(configured: t.Mapping[str, t.Any]) -> t.Optional[Target]:
 def _from_environment(environment: t.Mapping[str, str], version: t.Optional[str]) -> t.Optional[Target]:
     """All of name, host and a password must be set, or the application takes none of them."""
     password = environment.get('MYSQL_ROOT_PASSWORD')
-    if not password and _versions.at_least(version, _FIRST_WITH_USER_PASSWORD) is not False:
+    if not password and versions.at_least(version, _FIRST_WITH_USER_PASSWORD) is not False:
         password = environment.get('MYSQL_PASSWORD')
     if not (password and environment.get('MYSQL_DATABASE') and environment.get('MYSQL_HOST')):
         return None
@@ -116,7 +116,7 @@ def targets(configured: t.Mapping[str, t.Any], environment: t.Mapping[str, str],
             version: t.Optional[str]) -> t.List[Target]:
     """The database of the next start; two where the version that would decide is not known; none when none is named."""
     first, second = _from_file(configured), _from_environment(environment, version)
-    knows = _versions.at_least(version, _FIRST_WITH_ENVIRONMENT)
+    knows = versions.at_least(version, _FIRST_WITH_ENVIRONMENT)
     wanted = [first] if second is None or knows is False else [second] if knows else [second, first]
     found = []  # type: t.List[Target]
     for target in wanted:
@@ -241,7 +241,7 @@ def ask_here(target: Target, limit: float = LIMIT_S, resolved: t.Callable[[], No
 class _Process:
     """One question in a process of its own, which ends by itself soon after the limit."""
 
-    def __init__(self, target: Target, limit: float, who: t.Optional[_children.Identity]) -> None:
+    def __init__(self, target: Target, limit: float, who: t.Optional[children.Identity]) -> None:
         self.target, self.limit, self.who = target, limit, who
         self.until = time.monotonic() + limit
         self.pid = 0
@@ -261,7 +261,7 @@ class _Process:
             return self._judge(self._lines(read))
         finally:
             os.close(read)
-            _children.end(self.pid, _REAP_S)
+            children.end(self.pid, _REAP_S)
 
     def _lines(self, read: int) -> t.List[t.Dict[str, t.Any]]:
         data = b''
@@ -293,8 +293,8 @@ class _Process:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             signal.setitimer(signal.ITIMER_REAL, self.limit + _REAP_S)
-            _children.close_all_but({write})
-            with _children.Acting(self.who or _children.own_identity()):
+            children.close_all_but({write})
+            with children.Acting(self.who or children.own_identity()):
                 answer = ask_here(self.target, self.limit, lambda: tell(resolved=True))
             tell(problem=answer.problem, unknown=answer.unknown)
         except OSError as exc:
@@ -303,7 +303,7 @@ class _Process:
             os._exit(0)
 
 
-def ask(target: Target, who: t.Optional[_children.Identity] = None, limit: float = LIMIT_S) -> Answer:
+def ask(target: Target, who: t.Optional[children.Identity] = None, limit: float = LIMIT_S) -> Answer:
     """Ask, as another user where ``who`` is given. Never longer than the limit.
 
     A process of its own costs milliseconds, so there is one only where a name has to be resolved.
@@ -311,7 +311,7 @@ def ask(target: Target, who: t.Optional[_children.Identity] = None, limit: float
     try:
         if not target.is_literal:
             return _Process(target, limit, who).answer()
-        with _children.Acting(who or _children.own_identity()):
+        with children.Acting(who or children.own_identity()):
             return ask_here(target, limit)
     except OSError as exc:
         return Answer(target, unknown=exc.strerror)

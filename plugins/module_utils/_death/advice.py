@@ -11,7 +11,7 @@ The facts are in docs/memory-kills.md (Memory of the application). To add advice
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import (
     ADMIN_KILL,
     ADMIN_STOP,
@@ -64,9 +64,9 @@ def _is_memory(figures: Figures) -> bool:
     return figures.cause in _MEMORY
 
 
-def _older(figures: Figures, first: _versions.Version) -> bool:
+def _older(figures: Figures, first: versions.Version) -> bool:
     """Whether the version is known to be older."""
-    return _versions.at_least(figures.version, first) is False
+    return versions.at_least(figures.version, first) is False
 
 
 def _of_limit(figures: Figures) -> str:
@@ -160,7 +160,7 @@ _TABLE = (
          % ('has no bound' if not _older(f, (3, 4, 10)) else 'holds 10000 entries')),
     _Row(lambda f: _is_memory(f) and _older(f, (3, 5, 5)),
          lambda f: 'Version %s reads whole uploads into memory; 3.5.5 takes much less for them.' % f.version),
-    _Row(lambda f: _is_memory(f) and _versions.between(f.version, (3, 3, 0), (3, 3, 2)),
+    _Row(lambda f: _is_memory(f) and versions.between(f.version, (3, 3, 0), (3, 3, 2)),
          lambda f: 'Version %s can use up all memory with rewrite rules of several levels; 3.3.3 mends that.'
          % f.version),
     _Row(lambda f: f.cause == GO_RUNTIME_OOM,

@@ -12,7 +12,7 @@ import time
 import typing as t
 import zlib
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -21,8 +21,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sec
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import Mask
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
@@ -162,9 +162,9 @@ class Config(t.NamedTuple):
 
 def read_config(directory: InstallDir, uid: t.Optional[int]) -> Config:
     try:
-        data = directory.read(_configfile.NAME, directory.owners(uid))
+        data = directory.read(config_file.NAME, directory.owners(uid))
     except OSError as exc:
-        return Config(None, '%s: %s' % (directory.shown(_configfile.NAME), exc.strerror), set())
+        return Config(None, '%s: %s' % (directory.shown(config_file.NAME), exc.strerror), set())
     except LifecycleError as exc:
         return Config(None, exc.msg, set())
     return without_secrets(data)
@@ -173,7 +173,7 @@ def read_config(directory: InstallDir, uid: t.Optional[int]) -> Config:
 def without_secrets(data: bytes) -> Config:
     """What is no JSON is not handed over: nobody knows what in it is a secret. Pure."""
     try:
-        values = _configfile.load_json(data)
+        values = config_file.load_json(data)
     except ValueError as exc:
         why_not = 'it is not valid JSON, so its secrets cannot be told from the rest: %s' % exc
         return Config(None, why_not, _secrets.values_in_text(data.decode('utf-8', 'replace')))
@@ -197,7 +197,7 @@ def _findings(context: Context, since: str) -> Result:
 def _environment_secrets(context: Context) -> t.Set[str]:
     """Of the environment that it runs with, or ran with."""
     try:
-        record = _launch.capture(context.handle.proc) if context.handle is not None else None
+        record = launch.capture(context.handle.proc) if context.handle is not None else None
     except (LifecycleError, OSError, ValueError, KeyError):
         record = None
     record = record or context.stored_record()
@@ -211,7 +211,7 @@ def parts_of(context: Context, params: t.Mapping[str, t.Any]) -> t.List[Part]:
     options.update(since=params['since'], until=params['until'])
     window = Window(*_oom_check.window(options, time.time()))
     death = _oom_check.check(context, options)
-    instance = _describe.describe(context.instance, context.port_option, base=context.state.base)
+    instance = describe.describe(context.instance, context.port_option, base=context.state.base)
     findings = _findings(context, str(death['since']))
     with InstallDir(context.instance.dir) as directory:
         config = read_config(directory, context.candidate.uid if context.candidate else None)
@@ -219,8 +219,8 @@ def parts_of(context: Context, params: t.Mapping[str, t.Any]) -> t.List[Part]:
         paths = dict(context.log_files(), check=os.path.join(context.instance.dir, 'check.log'))
         read = [logs.part(kind + '.log', path) for kind, path in sorted(paths.items())] + [kernel_part(window)]
     mask = Mask(config.secrets | _environment_secrets(context))
-    configured = (json_part(_configfile.NAME, mask.value(config.values)) if config.why_not is None
-                  else Part(_configfile.NAME, why_not=config.why_not))
+    configured = (json_part(config_file.NAME, mask.value(config.values)) if config.why_not is None
+                  else Part(config_file.NAME, why_not=config.why_not))
     told = {'instance.json': instance, 'oom_check.json': death, 'log_check.json': findings}
     return ([json_part(name, mask.value(value)) for name, value in sorted(told.items())] + [configured]
             + [part._replace(data=mask.text(part.data)) for part in read])

@@ -10,35 +10,37 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import advice as _oom_advice
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import containers as _containers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
+    advice,
+    containers,
+    guard_log,
+    losses,
+    our_signals,
+    running_log,
+    separate,
+    siblings,
+    system_logs,
+    userspace,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import guard_log as _check_log
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import identity as _oom_identity
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses as _losses
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals as _signals_sent
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate, siblings
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject as _oom_subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch, lives
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
 SPEC = {
     'since': {'type': 'str'},
@@ -67,7 +69,7 @@ Params = t.Mapping[str, t.Any]
 def moment(name: str, text: str) -> float:
     """Seconds since the epoch of ISO 8601 (local without a zone), or of a number of them."""
     try:
-        epoch = _log_check.parse_since(text).epoch
+        epoch = logs.parse_since(text).epoch
     except LifecycleError:
         epoch = None
     if epoch is None:
@@ -128,15 +130,15 @@ class Look:
         self.running = bool(found.candidates)
         record = self._record()
         self.tasks = _oom_subject.host_tasks()
-        self.history = _lives.history(self.context.instance, self.context.state.base)
+        self.history = lives.history(self.context.instance, self.context.state.base)
         self.subject = _oom_subject.subject(
             self.context.instance, found.candidates, self.tasks, self.params['pid'], self.context.state.base,
             record.uid if record else None, self.history)
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
-            self.address_space = _launch.address_space(record.limits)
+            self.address_space = launch.address_space(record.limits)
         if found.candidates:
-            self.cgroups = _lives.cgroups_of(found.candidates[0].pid) or self.cgroups
+            self.cgroups = lives.cgroups_of(found.candidates[0].pid) or self.cgroups
             self.address_space = _address_space(found.candidates[0].pid) or self.address_space
 
     def _record(self) -> t.Any:
@@ -147,23 +149,23 @@ class Look:
             return None
 
     def _kernel_and_services(self) -> None:
-        _log_files.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
+        system_logs.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
         self._take_readings(readings)
 
-    def _take_readings(self, readings: t.Sequence[_log_files.Reading]) -> None:
+    def _take_readings(self, readings: t.Sequence[system_logs.Reading]) -> None:
         lines = [line for reading in readings for line in reading.lines]
         of_kernel = _kernel_oom.events(lines)
-        self.coverage += _losses.with_gaps([reading.coverage for reading in readings], lines, of_kernel)
-        self.events += of_kernel + _userspace_oom.events(lines)
+        self.coverage += losses.with_gaps([reading.coverage for reading in readings], lines, of_kernel)
+        self.events += of_kernel + userspace.events(lines)
 
     def _check_log(self) -> None:
         path = self.params['check_log'] or os.path.join(self.context.instance.dir, 'check.log')
-        fd = self._open(path, self.params['check_log'] is not None, _check_log.SOURCE)
+        fd = self._open(path, self.params['check_log'] is not None, guard_log.SOURCE)
         if fd is None:
             return
         try:
-            reading = _check_log.read(fd, path, self.since, self.until, {life.pid for life in self.subject.lives})
+            reading = guard_log.read(fd, path, self.since, self.until, {life.pid for life in self.subject.lives})
         finally:
             os.close(fd)
         self.events += reading.events
@@ -175,7 +177,7 @@ class Look:
         why = None  # type: t.Optional[str]
         try:
             if given:
-                return _log_files.open_regular(path)
+                return system_logs.open_regular(path)
             with InstallDir(self.context.instance.dir) as directory:
                 return directory.open_log(path, self._uid())
         except OSError as exc:
@@ -204,16 +206,16 @@ class Look:
         if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
             self.events += within(reading.unfinished, self.since, self.until)
 
-    def _read_running_log(self, path: str) -> t.Optional[_app_death.Reading]:
+    def _read_running_log(self, path: str) -> t.Optional[running_log.Reading]:
         """One that the user names elsewhere may be a copy; what it was rotated to is not looked for there."""
         with InstallDir(self.context.instance.dir) as directory:
             if self.params['running_log'] is None or directory.relative(path) is not None:
-                return _app_death.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
-        fd = self._open(path, True, _app_death.SOURCE)
+                return running_log.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
+        fd = self._open(path, True, running_log.SOURCE)
         if fd is None:
             return None
         try:
-            return _app_death.read_one(fd, path, self.context.instance.dir, self.since, self.until)
+            return running_log.read_one(fd, path, self.context.instance.dir, self.since, self.until)
         finally:
             os.close(fd)
 
@@ -223,21 +225,21 @@ class Look:
             entries = self.context.state.journal()
         except (LifecycleError, OSError):
             return
-        sent = _signals_sent.events(entries, os.path.join(self.context.state.path, _signals_sent.SOURCE))
+        sent = our_signals.events(entries, os.path.join(self.context.state.path, our_signals.SOURCE))
         self.events += sent
-        self.subject = self.subject._replace(lives=_lives.after_stops(
+        self.subject = self.subject._replace(lives=lives.after_stops(
             self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]))
 
     def _known_since(self) -> t.Optional[float]:
         """When its log was begun by a start, where nothing that is known of it is older."""
         older = [life.begin for life in self.subject.lives] + [
-            entry.begin for entry in self.coverage if entry.source == _check_log.SOURCE and entry.begin is not None]
+            entry.begin for entry in self.coverage if entry.source == guard_log.SOURCE and entry.begin is not None]
         return None if self.begun is None or any(begin < self.begun - NOW_S for begin in older) else self.begun
 
     def _containers(self) -> None:
         """Those that the instance runs in: the path of its control group on the host ends with the id of one."""
         known = _oom_identity.containers_in(*[life.cgroup for life in self.subject.lives])
-        reading = _containers.read(self.context.instance, known)
+        reading = containers.read(self.context.instance, known)
         self.subject = self.subject._replace(containers=reading.ids)
         self.events += reading.events
         self.coverage += [reading.coverage] if reading.coverage is not None else []
@@ -251,7 +253,7 @@ class Look:
         own = [group for group in groups
                if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
         evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
-        noted = _lives.noted_counts(self.history, host.boot_id, time.time() - time.monotonic())
+        noted = lives.noted_counts(self.history, host.boot_id, time.time() - time.monotonic())
         self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence),
                                  tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until))
         if host.booted is not None and self.since < host.booted < self.until:
@@ -265,11 +267,11 @@ class Look:
 
     # --- figures for advice
 
-    def figures(self, decision: Decision) -> _oom_advice.Figures:
+    def figures(self, decision: Decision) -> advice.Figures:
         memory = _memory.meminfo()
         kills = [incident for incident in decision.incidents if incident.verdict == _oom_verdict.CONFIRMED]
         environment = self.environment
-        return _oom_advice.Figures(
+        return advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,
             resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
             self._limit(kills[-1].event if kills else None), self.address_space,
@@ -293,7 +295,7 @@ class Look:
 
 def _address_space(pid: int) -> t.Optional[int]:
     try:
-        return _launch.address_space(_launch.parse_limits(_procfs.read_text('/proc/%d/limits' % pid)))
+        return launch.address_space(launch.parse_limits(procfs.read_text('/proc/%d/limits' % pid)))
     except OSError:
         return None
 
@@ -404,4 +406,4 @@ def check(context: Context, params: Params) -> Result:
         coverage=[coverage_row(entry) for entry in case.coverage],
         counters=[evidence_row(row) for row in case.counters.evidence],
         incident_count=len(decision.incidents), other_kill_count=len(decision.others),
-        advice=_oom_advice.advise(look.figures(decision)), notes=shortened(notes))
+        advice=advice.advise(look.figures(decision)), notes=shortened(notes))

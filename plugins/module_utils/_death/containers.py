@@ -13,7 +13,7 @@ import re
 import subprocess
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
     CGROUP,
@@ -23,7 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
     Event,
     Evidence,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 PROGRAM = 'docker'
@@ -59,7 +59,7 @@ def end_of(inspected: Inspected) -> t.Optional[Event]:
     state, name = inspected.get('State'), str(inspected.get('Id'))
     if not isinstance(state, dict) or state.get('OOMKilled') is not True or state.get('Running'):
         return None
-    moment = _log_time.of_stamp(str(state.get('FinishedAt')).encode('utf-8', 'replace'), 0.0)
+    moment = log_time.of_stamp(str(state.get('FinishedAt')).encode('utf-8', 'replace'), 0.0)
     text = 'State of %s: OOMKilled true, ExitCode %s, FinishedAt %s' % (
         name[:12], state.get('ExitCode'), state.get('FinishedAt'))
     return Event(USERSPACE_KILL, moment.time if moment else None, _ERROR_S, None, None, None, None, name, CGROUP, True,
@@ -91,7 +91,7 @@ def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
         return [], why_not
     told, why_not = _told([program, 'inspect'] + names)
     try:
-        found = _list(_json.load(told.decode('utf-8', 'replace')))
+        found = _list(foreign_json.load(told.decode('utf-8', 'replace')))
     except ValueError:
         return [], why_not or 'what %s inspect says could not be read' % program
     return [each for each in found if isinstance(each, dict)], None

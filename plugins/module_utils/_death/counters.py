@@ -14,8 +14,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, procfs
 
 _BOOTTIME = 7  # CLOCK_BOOTTIME: Python 3.6 has no name for it
 _LIMIT = 65536
@@ -91,7 +90,7 @@ def group_evidence(group: GroupCounters) -> Evidence:
 def read_host(proc: str = '/proc') -> HostCounters:
     now = time.time()
     try:
-        kills = _procfs.parse_oom_kills(_procfs.read(os.path.join(proc, 'vmstat')))
+        kills = procfs.parse_oom_kills(procfs.read(os.path.join(proc, 'vmstat')))
         why_not = None if kills is not None else 'this kernel does not count kills for memory (older than 4.13)'
     except OSError as exc:
         kills, why_not = None, '%s cannot be read: %s' % (os.path.join(proc, 'vmstat'), exc.strerror)
@@ -100,14 +99,14 @@ def read_host(proc: str = '/proc') -> HostCounters:
 
 def _booted(proc: str) -> t.Optional[float]:
     try:
-        return parse_btime(_procfs.read(os.path.join(proc, 'stat')))
+        return parse_btime(procfs.read(os.path.join(proc, 'stat')))
     except OSError:
         return None
 
 
 def _boot_id() -> t.Optional[str]:
     try:
-        return _procfs.boot_id()
+        return procfs.boot_id()
     except OSError:
         return None
 
@@ -123,7 +122,7 @@ def suspended() -> float:
 def read_groups(cgroups: t.Mapping[str, str]) -> t.List[GroupCounters]:
     """Of the memory groups among the control groups of a process (``''`` for version 2, ``memory`` for version 1)."""
     try:
-        mountinfo = _procfs.read_text('/proc/self/mountinfo')
+        mountinfo = procfs.read_text('/proc/self/mountinfo')
     except OSError as exc:
         return [_unread(path, None, 'where control groups are mounted cannot be read: %s' % exc.strerror)
                 for path in cgroups.values()][:1]
@@ -143,10 +142,10 @@ def _read_group(controllers: str, path: str, mountinfo: str) -> GroupCounters:
         return _unread(path, None, 'control groups are not mounted here')
     file = os.path.join(os.path.dirname(procs), 'memory.oom_control' if controllers else 'memory.events')
     try:
-        counts, since = parse_counts(_files.read_system(file, _LIMIT)), os.stat(os.path.dirname(file)).st_mtime
+        counts, since = parse_counts(files.read_system(file, _LIMIT)), os.stat(os.path.dirname(file)).st_mtime
     except FileNotFoundError:
         return _unread(path, file, '%s does not exist: the group is gone, or memory is not limited there' % file)
-    except (OSError, _files.UnsafePath) as exc:
+    except (OSError, files.UnsafePath) as exc:
         return _unread(path, file, '%s cannot be read: %s' % (file, getattr(exc, 'strerror', None) or exc))
     if 'oom_kill' not in counts:
         return _unread(path, file, 'this kernel does not count kills for memory in %s' % file)

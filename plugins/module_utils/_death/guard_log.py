@@ -24,7 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
     Event,
     Evidence,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter
 
@@ -132,7 +132,7 @@ class Watch:
         passed = entry.seconds - self.last.seconds
         self.gaps += passed > _GAP_S
         if passed < 0:
-            span = _local_time.span(entry.stamp)
+            span = local_time.span(entry.stamp)
             is_summer_end = span is not None and span[1] - span[0] > 60.0
             self.set_back += not is_summer_end
 
@@ -192,8 +192,8 @@ class Watch:
         return sorted((self._event(record, file) for record in self.records), key=lambda event: event.time or 0.0)
 
     def _event(self, record: _Record, file: str) -> Event:
-        low, high = _local_time.span(record.lines[0].stamp), _local_time.span(record.lines[-1].stamp)
-        moment, uncertainty = _local_time.around(low, high)
+        low, high = local_time.span(record.lines[0].stamp), local_time.span(record.lines[-1].stamp)
+        moment, uncertainty = local_time.around(low, high)
         details = dict(record.details, not_before=low and low[0], not_after=high and high[1])
         evidence = tuple(Evidence(SOURCE, file, self.number(entry.line), None, entry.text) for entry in record.lines)
         return Event(record.kind, moment, uncertainty, None, None, None, None, None, None, False, details, evidence)
@@ -224,12 +224,12 @@ def _parse(line: bytes, number: int) -> t.Optional[_Entry]:
     if found is None:
         return None
     stamp, digits = found.group(1).decode('ascii'), found.group(2).decode('ascii')
-    return _Entry(stamp, _local_time.seconds(stamp), digits, number, line[:_SHOWN].decode('utf-8', 'replace'))
+    return _Entry(stamp, local_time.seconds(stamp), digits, number, line[:_SHOWN].decode('utf-8', 'replace'))
 
 
 def _middle(stamp: str) -> t.Optional[float]:
-    span = _local_time.span(stamp)
-    return _local_time.around(span, span)[0]
+    span = local_time.span(stamp)
+    return local_time.around(span, span)[0]
 
 
 # --- reading
@@ -246,7 +246,7 @@ def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float],
         notes.append('only the last %d MiB of check.log were read' % (_MOST_READ >> 20))
     watch = _watch(fd, begin, size, pids)
     events = [event for event in watch.events(file)
-              if _local_time.overlaps(event.time, event.uncertainty, since, until)]
+              if local_time.overlaps(event.time, event.uncertainty, since, until)]
     return Reading(events, _coverage(watch), notes + watch.notes(), watch.baseline.count)
 
 
@@ -293,7 +293,7 @@ def _begin_of_time(fd: int, size: int, local: bytes) -> int:
 
 def _coverage(watch: Watch) -> Coverage:
     """check.log never tells why a process ended, so it covers no kill completely."""
-    first = _local_time.span(watch.first.stamp) if watch.first else None
-    last = _local_time.span(watch.last.stamp) if watch.last else None
+    first = local_time.span(watch.first.stamp) if watch.first else None
+    last = local_time.span(watch.last.stamp) if watch.last else None
     why_not = None if watch.last else 'no line of it can be read' if watch.corrupt else 'it holds no line'
     return Coverage(SOURCE, first and first[0], last and last[1], True, why_not, False)

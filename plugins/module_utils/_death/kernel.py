@@ -13,7 +13,7 @@ together; then the same events of several logs become one (docs/memory-kills.md)
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
     BOOT,
     KERNEL_INTENT,
@@ -33,13 +33,13 @@ _GROUP_KILL = 10.0  # seconds in which the members of a group are killed
 _MOST_SAME = 100    # events of one kind and pid that are compared
 _OF_ALL = ('constraint', 'oom_memcg')  # what holds for everyone who is killed at one occasion
 
-_KINDS = {_kernel_lines.SEGFAULT: KERNEL_SEGFAULT, _kernel_lines.PANIC: KERNEL_PANIC_OOM, _kernel_lines.BOOT: BOOT}
-_VICTIMS = (_kernel_lines.KILLED, _kernel_lines.SHARING, _kernel_lines.REAPED, _kernel_lines.PINNED)
-_BEFORE = (_kernel_lines.INVOKED, _kernel_lines.SYSRQ, _kernel_lines.TASK_IN, _kernel_lines.CHOSEN,
-           _kernel_lines.INTENT)  # in this order
-_KILLS = (_kernel_lines.KILLED, _kernel_lines.NAMED, _kernel_lines.ANDROID)
-_CLAIMS = _VICTIMS + _KILLS[1:] + _BEFORE[2:] + (_kernel_lines.GROUP, _kernel_lines.PANIC)
-_NO_KILLS = (_kernel_lines.WOULD_HAVE, _kernel_lines.SKIPPED, _kernel_lines.NOBODY)
+_KINDS = {kernel_lines.SEGFAULT: KERNEL_SEGFAULT, kernel_lines.PANIC: KERNEL_PANIC_OOM, kernel_lines.BOOT: BOOT}
+_VICTIMS = (kernel_lines.KILLED, kernel_lines.SHARING, kernel_lines.REAPED, kernel_lines.PINNED)
+_BEFORE = (kernel_lines.INVOKED, kernel_lines.SYSRQ, kernel_lines.TASK_IN, kernel_lines.CHOSEN,
+           kernel_lines.INTENT)  # in this order
+_KILLS = (kernel_lines.KILLED, kernel_lines.NAMED, kernel_lines.ANDROID)
+_CLAIMS = _VICTIMS + _KILLS[1:] + _BEFORE[2:] + (kernel_lines.GROUP, kernel_lines.PANIC)
+_NO_KILLS = (kernel_lines.WOULD_HAVE, kernel_lines.SKIPPED, kernel_lines.NOBODY)
 
 Said = t.Tuple[Record, RawLine]
 
@@ -102,7 +102,7 @@ def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
     """The events in order of time, those without a time last. The lines of each log must come in its order."""
     logs, spoofed = {}, []  # type: t.Dict[t.Tuple[t.Optional[str], ...], _Log], t.List[_Draft]
     for line in lines:
-        record, trusted = _kernel_lines.parse_line(line)
+        record, trusted = kernel_lines.parse_line(line)
         if record is None:
             continue
         if trusted:
@@ -137,7 +137,7 @@ class _Block:
     def _note_namesakes(self, kill: _Draft) -> None:
         """Other processes of the victim's name, which were there when it was chosen."""
         found = set(self.names.get(kill.comm, ())) if kill.comm is not None else set()
-        intent = self.said.get(_kernel_lines.INTENT)
+        intent = self.said.get(kernel_lines.INTENT)
         if intent is not None and intent[0].pid is not None and kill.comm is not None and intent[0].comm == kill.comm:
             found.add(intent[0].pid)
         found -= {pid for pid in kill.pids() if pid is not None}
@@ -149,8 +149,8 @@ class _Block:
 
     def without_kill(self) -> t.List[_Draft]:
         """What is left when no victim was named: it was chosen, or nothing is known but that memory ran out."""
-        chosen, intent = self.said.get(_kernel_lines.CHOSEN), self.said.get(_kernel_lines.INTENT)
-        context = self.said.get(_kernel_lines.TASK_IN)
+        chosen, intent = self.said.get(kernel_lines.CHOSEN), self.said.get(kernel_lines.INTENT)
+        context = self.said.get(kernel_lines.TASK_IN)
         first = intent or chosen or context
         if first is None:
             return self._invoked_only()
@@ -162,7 +162,7 @@ class _Block:
         return [draft]
 
     def _invoked_only(self) -> t.List[_Draft]:
-        said = self.said.get(_kernel_lines.INVOKED)
+        said = self.said.get(kernel_lines.INVOKED)
         return [_no_kill(*said)] if said else []
 
     def of_kill(self, record: Record, line: RawLine) -> t.List[_Draft]:
@@ -170,13 +170,13 @@ class _Block:
         kill = _Draft(KERNEL_KILL, record, line)
         kill.tgid = self.leaders.get(record.pid) if record.pid is not None else None
         self._note_namesakes(kill)
-        intent = self.said.get(_kernel_lines.INTENT)
+        intent = self.said.get(kernel_lines.INTENT)
         if intent and intent[0].pid not in (record.pid, kill.tgid):
             return self._of_child(kill, intent)
         for record_before, line_before in self.said.values():
             if record_before.pid in (None, record.pid, kill.tgid):
                 kill.add(record_before, line_before)
-        chosen = self.said.get(_kernel_lines.CHOSEN)
+        chosen = self.said.get(kernel_lines.CHOSEN)
         if chosen is None or chosen[0].pid in (None, record.pid):
             return [kill]
         return self._of_thread(kill, *chosen)
@@ -222,19 +222,19 @@ class _Log:
                 self._next_block()
             self.last = line.time
         form = record.form
-        if form == _kernel_lines.ROW and record.pid is not None:
+        if form == kernel_lines.ROW and record.pid is not None:
             self.block.take_row(record)
         elif form in _KILLS:
             self._kill(record, line)
         elif form in _VICTIMS:
             self._later(record, line)
-        elif form == _kernel_lines.GROUP:
+        elif form == kernel_lines.GROUP:
             self._group(record, line)
         elif form in _NO_KILLS:
             self._nobody(record, line)
         elif form in _KINDS:
             self._other(_KINDS[form], record, line)
-        elif form in (_kernel_lines.NO_PAGES, _kernel_lines.LEAKED):
+        elif form in (kernel_lines.NO_PAGES, kernel_lines.LEAKED):
             self.drafts.append(_no_kill(record, line))
         else:
             self._before(record, line)
@@ -252,9 +252,9 @@ class _Log:
 
     def _before(self, record: Record, line: RawLine) -> None:
         """A line that comes before a kill; the first one of a block when one like it, or a later one, was there."""
-        if self.block.has(*_BEFORE[_BEFORE.index(record.form) :]) and record.form != _kernel_lines.SYSRQ:
+        if self.block.has(*_BEFORE[_BEFORE.index(record.form) :]) and record.form != kernel_lines.SYSRQ:
             self._next_block()
-        if record.form == _kernel_lines.SYSRQ:
+        if record.form == kernel_lines.SYSRQ:
             record = record._replace(details={'sysrq': True})
         self.block.said[record.form] = (record, line)
 
@@ -278,7 +278,7 @@ class _Log:
             self._kill(record, line)
         else:
             self.drafts.append(_Draft(KERNEL_KILL, record, line))
-            self.drafts[-1].details.update({'sharing': True} if record.form == _kernel_lines.SHARING else {})
+            self.drafts[-1].details.update({'sharing': True} if record.form == kernel_lines.SHARING else {})
 
     def _known(self, record: Record, line: RawLine) -> t.Optional[_Draft]:
         for draft in reversed(self.drafts[-100:]):

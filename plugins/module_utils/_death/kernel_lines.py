@@ -12,7 +12,7 @@ all of them are accepted (docs/memory-kills.md). ``_death.kernel`` makes events 
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import CGROUP, GLOBAL, RawLine
 
 # Forms of a record. A victim is gone:
@@ -115,11 +115,11 @@ def parse_line(line: RawLine) -> t.Tuple[t.Optional[Record], bool]:
 
     A journal knows the transport, /dev/kmsg the facility. In a file the tag is all there is.
     """
-    prefix = _log_prefix.split(line.text)
+    prefix = log_prefix.split(line.text)
     from_journal = line.evidence.cursor is not None and line.transport not in (None, 'kernel')
     facility = line.facility if line.facility is not None else prefix.facility
-    message = _log_prefix.split_tag(prefix).message if from_journal else prefix.message
-    trusted = (not from_journal and facility in (None, _log_prefix.KERN) and prefix.tag in (None, b'kernel')
+    message = log_prefix.split_tag(prefix).message if from_journal else prefix.message
+    trusted = (not from_journal and facility in (None, log_prefix.KERN) and prefix.tag in (None, b'kernel')
                and prefix.tag_pid is None)
     return parse(message), trusted
 
@@ -137,13 +137,13 @@ def is_not_understood(line: RawLine) -> bool:
     record, trusted = parse_line(line)
     if record is not None:
         return trusted and line.time is None and is_of_death(record)
-    prefix = _log_prefix.split(line.text)
-    if not trusted or prefix.tag == _log_prefix.CONTAINER or _OTHER_WITH_PID.match(prefix.message):
+    prefix = log_prefix.split(line.text)
+    if not trusted or prefix.tag == log_prefix.CONTAINER or _OTHER_WITH_PID.match(prefix.message):
         return False
     found = _SPEAKS.search(prefix.message)
     if found is None or _SAYS_NO_KILL.search(prefix.message):
         return False
-    return line.transport == 'kernel' or _log_prefix.is_known(prefix) \
+    return line.transport == 'kernel' or log_prefix.is_known(prefix) \
         or _OTHER.search(prefix.message, 0, found.start() + 1) is None
 
 

@@ -6,7 +6,8 @@
 """What stands before a message of the kernel or of a service in a log: time, host, tag, facility. Pure.
 
 Known are /dev/kmsg, dmesg with all its options and in any language, syslog with and without year, journalctl, and
-what relays, containers and grep put before them (docs/memory-kills.md). Times stay text here; ``_death.log_time`` reads them.
+what relays, containers and grep put before them (docs/memory-kills.md). Times stay text here:
+``_death.log_time`` reads them.
 """
 
 import re

@@ -14,9 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines, log_prefix, userspace
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Gap, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_prefix import Prefix
 
@@ -97,7 +95,7 @@ def _speaker(prefix: Prefix, trusted: bool) -> t.Optional[str]:
         return JOURNALD
     if prefix.tag is not None and _RSYSLOGD.match(prefix.tag):
         return RSYSLOG
-    return KERNEL if trusted and prefix.tag in (None, _log_prefix.KERNEL) else None
+    return KERNEL if trusted and prefix.tag in (None, log_prefix.KERNEL) else None
 
 
 def with_gaps(coverage: t.Sequence[Coverage], lines: t.Iterable[RawLine],
@@ -148,11 +146,11 @@ def _span(line: RawLine, before: float, after: float) -> t.Tuple[float, float]:
 
 
 def _of_line(line: RawLine) -> t.Optional[_Hole]:
-    record, trusted = _kernel_lines.parse_line(line)
-    prefix = _log_prefix.split(line.text)
-    if trusted and prefix.tag == _log_prefix.KERNEL:  # services write to the kernel's log as well
+    record, trusted = kernel_lines.parse_line(line)
+    prefix = log_prefix.split(line.text)
+    if trusted and prefix.tag == log_prefix.KERNEL:  # services write to the kernel's log as well
         prefix = prefix._replace(tag=None)
-    prefix = _log_prefix.split_tag(prefix)
+    prefix = log_prefix.split_tag(prefix)
     loss = loss_of(prefix, trusted) if record is None else None
     if loss is not None:
         within = _WITHIN.search(prefix.message)
@@ -160,7 +158,7 @@ def _of_line(line: RawLine) -> t.Optional[_Hole]:
         begin, end = _span(line, max(loss.before, longer), loss.after)
         return _Hole(Gap(begin, end, _quoted(_WHY[loss.by], line), loss.kernel, loss.services), loss.where,
                      _source_of(loss, line))
-    if not _kernel_lines.is_not_understood(line) or (record is None and _userspace_oom.parse(prefix) is not None):
+    if not kernel_lines.is_not_understood(line) or (record is None and userspace.parse(prefix) is not None):
         return None
     begin, end = _span(line, _AROUND, _AROUND)
     why = 'when the kernel wrote this is not understood: "%s"' if line.time is None else \
@@ -177,7 +175,7 @@ def _unfinished(event: Event) -> t.List[_Hole]:
     """A killer that was invoked, or has chosen, and of whom no victim is told by any log."""
     if event.kind == _death_types.KERNEL_INTENT and 'child_killed' not in event.details:
         why = 'the kernel chose a process to kill then, and no line says what came of it: "%s"'
-    elif event.kind == _death_types.KERNEL_NO_KILL and event.details.get('reason') == _kernel_lines.INVOKED:
+    elif event.kind == _death_types.KERNEL_NO_KILL and event.details.get('reason') == kernel_lines.INVOKED:
         why = 'the kernel looked for a process to kill then, and no line says what came of it: "%s"'
     else:
         return []

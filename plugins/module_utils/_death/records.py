@@ -13,7 +13,7 @@ import struct
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import wrappers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 _EXPORT = re.compile(rb'\n*__(?:CURSOR|REALTIME_TIMESTAMP|SEQNUM)[A-Z_]*=')
 _PRETTY = re.compile(rb'\s*\{\n\s+"')
@@ -71,7 +71,7 @@ class Joiner:
                 return b''.join(made)
             text, self.rest = self.rest[: end + 2], self.rest[end + 2 :]
             try:
-                record = _json.load(text[text.index(b'{') :].decode('utf-8', 'replace'))
+                record = foreign_json.load(text[text.index(b'{') :].decode('utf-8', 'replace'))
             except ValueError:
                 continue
             made.append(line_of(record) if isinstance(record, dict) else b'')

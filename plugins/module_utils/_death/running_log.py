@@ -14,7 +14,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
     ABRUPT_END,
     CLEAN_STOP,
@@ -28,7 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
     Evidence,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import scan as _log_scan
@@ -79,7 +79,7 @@ class DeathScanner(_log_scan.Scanner):
     """Collects the lines that begin or end a process, and pauses, as ``markers``; ``root``: its directory, if known."""
 
     def __init__(self, root: t.Optional[str] = None) -> None:
-        super().__init__(_log_lines.RUNNING)
+        super().__init__(log_lines.RUNNING)
         self.root = root
         self.first = self.now = ''  # the first and the last time that was read
         self.undated = []           # type: t.List[Entry]  # markers that wait for a later time
@@ -124,11 +124,11 @@ class DeathScanner(_log_scan.Scanner):
     @staticmethod
     def _is_start(line: bytes) -> bool:
         """Of any directory: another start script may have begun the log."""
-        found = _log_lines.known(_log_lines.RUNNING, _log_lines.plain(line))
+        found = log_lines.known(log_lines.RUNNING, log_lines.plain(line))
         return found is not None and found.line.code in ('process_started', 'listening')
 
     def _take_line(self, data: bytes, begin: int, end: int) -> None:
-        text = _log_lines.plain(data[begin:end])
+        text = log_lines.plain(data[begin:end])
         code = self._code(text)
         if code is None:
             return
@@ -147,7 +147,7 @@ class DeathScanner(_log_scan.Scanner):
             return 'out_of_memory'
         if _SIGNAL.match(text):
             return 'signal'
-        found = _log_lines.known(_log_lines.RUNNING, text)
+        found = log_lines.known(log_lines.RUNNING, text)
         code = found.line.code if found else ''
         if code == 'process_started' and self.root is not None and not text.endswith(' %s/' % self.root.rstrip('/')):
             return None
@@ -168,7 +168,7 @@ class DeathScanner(_log_scan.Scanner):
         self.undated = []
         earlier, self.now = self.now, stamp
         self.first = self.first or stamp
-        passed = _local_time.seconds(stamp) - _local_time.seconds(earlier) if earlier else 0
+        passed = local_time.seconds(stamp) - local_time.seconds(earlier) if earlier else 0
         if passed >= _JUMP_S or passed <= -_BACK_S:
             text = _line_before(data, data.find(b'\n', at) + 1)
             self._keep('jump', data, at, text, own=stamp, earlier=earlier, passed=passed)
@@ -199,7 +199,7 @@ def _text(stamp: bytes) -> str:
 
 
 def _line_before(data: bytes, begin: int) -> str:
-    return _log_lines.plain(data[data.rfind(b'\n', 0, begin - 1) + 1 : begin - 1])[:_SHOWN]
+    return log_lines.plain(data[data.rfind(b'\n', 0, begin - 1) + 1 : begin - 1])[:_SHOWN]
 
 
 # --- what they mean, pure
@@ -249,8 +249,8 @@ class _Story:
     def unfinished(self, low: str, now: float, last_line: Evidence) -> t.Optional[Event]:
         if not self.open:
             return None
-        begin = _local_time.span(low) or (self.last_write and (self.last_write, self.last_write)) or None
-        moment, uncertainty = _local_time.around(begin, (now, now))
+        begin = local_time.span(low) or (self.last_write and (self.last_write, self.last_write)) or None
+        moment, uncertainty = local_time.around(begin, (now, now))
         details = dict(is_proven=False, last_write=self.last_write, not_before=begin and begin[0], not_after=now,
                        process=self.open[-1].number)
         return _event(ABRUPT_END, moment, uncertainty, details, (last_line,))
@@ -344,10 +344,10 @@ class _Story:
 
     def _event(self, kind: str, mark: Entry, details: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         """Returns the details, which may grow."""
-        low = _local_time.span(mark['time'])
+        low = local_time.span(mark['time'])
         written = self.last_write and (self.last_write + _TICK_S,) * 2
-        high = _local_time.span(mark['after']) if mark['after'] else written
-        moment, uncertainty = _local_time.around(low, high or None)
+        high = local_time.span(mark['after']) if mark['after'] else written
+        moment, uncertainty = local_time.around(low, high or None)
         details.update(not_before=low and low[0], not_after=high[1] if high else None)
         evidence = [Evidence(SOURCE, mark['file'], mark['line'], None, mark['text'])]
         if kind == ABRUPT_END and mark['line'] != 1:
@@ -423,8 +423,8 @@ def told(scanner: DeathScanner, last_write: t.Optional[float], now: float, since
     """What the lines that were found mean."""
     story = _Story(last_write)
     events = [event for event in story.tell(scanner.markers)
-              if _local_time.overlaps(event.time, event.uncertainty, since, until)]
-    first, last = _local_time.span(scanner.first), _local_time.span(scanner.now)
+              if local_time.overlaps(event.time, event.uncertainty, since, until)]
+    first, last = local_time.span(scanner.first), local_time.span(scanner.now)
     why_not = None if last else 'it holds no line with a time'
     end = max(last[1], last_write or 0.0) if last else None
     coverage = Coverage(SOURCE, first and first[0], end, True, why_not, False)

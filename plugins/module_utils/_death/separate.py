@@ -8,7 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals as _signals_sent
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 
 SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
@@ -67,7 +67,7 @@ def slack(one: Event, other: Event) -> float:
 
 
 def is_own_doing(event: Event) -> bool:
-    return any(row.source == _signals_sent.SOURCE for row in event.evidence)
+    return any(row.source == our_signals.SOURCE for row in event.evidence)
 
 
 def covers(spans: t.Iterable[Span], begin: float, end: float) -> bool:

@@ -7,8 +7,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import ABRUPT_END, Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -32,7 +31,7 @@ def _ended(other: Other, end: Event, until: float) -> bool:
     at = end.time or 0.0
     try:
         with InstallDir(other.dir or '/') as directory:
-            reading = _app_death.read(_log_read.Reader(directory, other.uid), directory.shown('running.log'),
+            reading = running_log.read(_log_read.Reader(directory, other.uid), directory.shown('running.log'),
                                       at - end.uncertainty - _EXACT_S, until)
     except (OSError, LifecycleError):
         return False

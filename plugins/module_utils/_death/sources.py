@@ -20,10 +20,12 @@ import typing as t
 import uuid
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import wrappers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
+    log_prefix,
+    log_time,
+    system_logs,
+    wrappers,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_time import Clocks
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import (
@@ -34,9 +36,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_lo
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.userspace import SERVICES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import Moment
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter
 
@@ -64,7 +64,7 @@ def clocks() -> Clocks:
 
 def _moment(seconds: float, at: Clocks) -> Moment:
     """Of a stamp of the kernel's log; its clock is not corrected and runs away from the host's."""
-    moment = _log_time.of_printk(seconds, at)
+    moment = log_time.of_printk(seconds, at)
     return Moment(moment.time, moment.uncertainty + max(0.0, at.monotonic - seconds) * _DRIFT)
 
 
@@ -84,7 +84,7 @@ def read_ring(since: float, until: float) -> Reading:
 def read_all(since: float, until: float, kernel_logs: t.Sequence[str] = (), journal: bool = True) -> t.List[Reading]:
     """Every source of this host, and the given files; without any the usual files of the system's log."""
     readings = [read_journal(since, until)] if journal else []
-    return readings + [read_ring(since, until)] + _log_files.read_files(since, until, kernel_logs) + [read_pstore()]
+    return readings + [read_ring(since, until)] + system_logs.read_files(since, until, kernel_logs) + [read_pstore()]
 
 
 # --- programs
@@ -141,7 +141,7 @@ def parse_journal(line: bytes) -> t.Optional[RawLine]:
     What did not come from the kernel is given the prefix of ``journalctl -o short-unix``, with the service as its tag.
     """
     try:
-        record = _json.load(line.decode('utf-8', 'replace'))
+        record = foreign_json.load(line.decode('utf-8', 'replace'))
         text, realtime = wrappers.message_of(record.get('MESSAGE')), int(record['__REALTIME_TIMESTAMP']) / 1e6
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
@@ -231,15 +231,15 @@ def _journal_coverage(first: t.List[RawLine], last: t.List[RawLine], ended: Ende
     if not first or not last or first[0].time is None or last[0].time is None:
         return Coverage('journal', None, None, True, 'it holds no messages of the kernel', False)
     why_not = ended.cut or ('%d records could not be read' % broken if broken else None)
-    end = time.time() if last[0].boot_id == _procfs.boot_id() and _journal_runs() else last[0].time
+    end = time.time() if last[0].boot_id == procfs.boot_id() and _journal_runs() else last[0].time
     return Coverage('journal', first[0].time, end, True, why_not, why_not is None)
 
 
 def _journal_runs() -> bool:
     """Whether the journal's daemon is there to note what the kernel says now."""
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         try:
-            if _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).comm == 'systemd-journal':
+            if procfs.parse_stat(procfs.read('/proc/%d/stat' % pid)).comm == 'systemd-journal':
                 return True
         except (OSError, ValueError):
             continue
@@ -332,7 +332,7 @@ def ring_of(read: t.Callable[[], bytes], since: float, until: float, at: Clocks)
 
 def parse_dmesg(line: bytes, at: Clocks) -> t.Optional[RawLine]:
     """``<pri>[seconds] message``; None without a time. Pure."""
-    prefix = _log_prefix.split(line)
+    prefix = log_prefix.split(line)
     if prefix.printk is None:
         return None
     when, uncertainty = _moment(prefix.printk, at)
@@ -377,7 +377,7 @@ def read_pstore(directories: t.Sequence[str] = PSTORES) -> Reading:
             continue
         for path in paths[:100]:
             try:
-                lines += parse_pstore(_files.read_system(path, _files.MIB), path, os.stat(path).st_mtime)
+                lines += parse_pstore(files.read_system(path, files.MIB), path, os.stat(path).st_mtime)
             except (OSError, LifecycleError) as exc:
                 problems.append('%s: %s' % (path, exc))
     return Reading(lines[:MOST_LINES], Coverage('pstore', None, None, not problems, '; '.join(problems) or None, False))
@@ -396,7 +396,7 @@ def _files_below(directory: str) -> t.List[str]:
 
 def parse_pstore(data: bytes, path: str, changed: float) -> t.List[RawLine]:
     """Its last line was printed when the file was made. Pure."""
-    split = [(number, line, _log_prefix.split(line)) for number, line in enumerate(data.split(b'\n'), 1)]
+    split = [(number, line, log_prefix.split(line)) for number, line in enumerate(data.split(b'\n'), 1)]
     last = max([prefix.printk for dummy, dummy_line, prefix in split if prefix.printk is not None] or [0.0])
     found = []
     for number, line, prefix in split:

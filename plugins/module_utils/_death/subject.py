@@ -10,12 +10,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import COMM_BYTES, Other, Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.userspace import SERVICES
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, lives, selection, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
@@ -50,14 +47,14 @@ class HostTasks(t.NamedTuple):
 
 def host_tasks() -> HostTasks:
     tasks = []
-    boot = _procfs.booted_at()
-    for pid in _procfs.list_pids():
+    boot = procfs.booted_at()
+    for pid in procfs.list_pids():
         try:
-            stat = _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid))
-            pages = int(_procfs.read('/proc/%d/statm' % pid).split()[1])
+            stat = procfs.parse_stat(procfs.read('/proc/%d/stat' % pid))
+            pages = int(procfs.read('/proc/%d/statm' % pid).split()[1])
         except (OSError, ValueError, IndexError):
             continue
-        tasks.append(Task(pid, stat.comm, boot + _procfs.seconds_of(stat.start_ticks), pages * _PAGE_KB))
+        tasks.append(Task(pid, stat.comm, boot + procfs.seconds_of(stat.start_ticks), pages * _PAGE_KB))
     names = {task.comm for task in tasks}
     return HostTasks(tuple(tasks), tuple(name for name in SERVICES if name[:COMM_BYTES] in names))
 
@@ -68,7 +65,7 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
     Instances count that were recorded on this host, wherever they are, and also where they are gone since.
     """
     problems = []  # type: t.List[str]
-    recorded = _discovery.attempt(problems, 'records', lambda: _state.recorded(base, problems), [])
+    recorded = discovery.attempt(problems, 'records', lambda: state.recorded(base, problems), [])
     host = _host.Host(instance.binary, [os.path.dirname(instance.dir)], [(one.dir, one.binary) for one in recorded])
     same_name = [task for task in tasks.tasks
                  if task.pid not in own and task.comm == instance.binary[:COMM_BYTES]]
@@ -84,18 +81,18 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
 
 
 def _instance(other: Instance, tasks: t.Sequence[Task], base: t.Optional[str]) -> Other:
-    past = tuple(_lives.lives_of_history(_lives.history(other, base)))
+    past = tuple(lives.lives_of_history(lives.history(other, base)))
     if not tasks:
         uid, cgroup = (past[-1].uid, past[-1].cgroup) if past else (None, None)
         return Other(other.id, None, uid, cgroup, past, dir=other.dir)
     newest = max(tasks, key=lambda task: task.begin)
-    return Other(other.id, newest.begin, _uid_of(newest.pid), _lives.cgroup_of(newest.pid), past, newest.pid,
+    return Other(other.id, newest.begin, _uid_of(newest.pid), lives.cgroup_of(newest.pid), past, newest.pid,
                  other.dir)
 
 
 def _process(task: Task, exe: t.Optional[str]) -> Other:
     name = 'pid %d (%s)' % (task.pid, exe or task.comm)
-    return Other(name, task.begin, _uid_of(task.pid), _lives.cgroup_of(task.pid), pid=task.pid)
+    return Other(name, task.begin, _uid_of(task.pid), lives.cgroup_of(task.pid), pid=task.pid)
 
 
 def _uid_of(pid: int) -> t.Optional[int]:
@@ -105,10 +102,10 @@ def _uid_of(pid: int) -> t.Optional[int]:
         return None
 
 
-def subject(instance: Instance, candidates: t.Sequence[_selection.Candidate], tasks: HostTasks,
+def subject(instance: Instance, candidates: t.Sequence[selection.Candidate], tasks: HostTasks,
             pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int],
-            history: t.Iterable[_state.Entry]) -> Subject:
-    known = _lives.lives(candidates, history)
+            history: t.Iterable[state.Entry]) -> Subject:
+    known = lives.lives(candidates, history)
     mine = tuple(task for task in tasks.tasks if any(_is_of(task, life) for life in known))  # zombies too
     uids = {life.uid for life in known} | {launch_uid}
     own = {found.pid for found in candidates} | {task.pid for task in mine}
@@ -128,7 +125,7 @@ def is_contained() -> bool:
     whatever namespace this process is in.
     """
     try:
-        if _procfs.is_kernel_thread(_procfs.read('/proc/%d/stat' % _KTHREADD)):
+        if procfs.is_kernel_thread(procfs.read('/proc/%d/stat' % _KTHREADD)):
             return False
     except (OSError, ValueError, IndexError):
         pass  # hidden, or not there

@@ -15,15 +15,13 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, records
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix, log_time, losses, records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack as _unpack
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter, lines_with, without_nuls
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
@@ -114,9 +112,9 @@ def _find_thread(data: bytes, begin: int) -> int:
     return found.start() if found else -1
 
 
-def moment_of(line: bytes, not_after: float) -> t.Optional[_local_time.Moment]:
+def moment_of(line: bytes, not_after: float) -> t.Optional[local_time.Moment]:
     """The wall clock time that a line begins with; None for that of a clock that was not yet set."""
-    moment = _log_time.of_prefix(_log_prefix.split(line), not_after)
+    moment = log_time.of_prefix(log_prefix.split(line), not_after)
     return moment if moment is not None and moment.time > _UNSET else None
 
 
@@ -176,8 +174,8 @@ class Taker:
 
     def _note(self, data: bytes, begin: int, end: int) -> None:
         line = data[begin:end].rstrip(b'\r')
-        prefix = _log_prefix.split(line)
-        moment = _log_time.of_prefix(prefix, self.not_after)
+        prefix = log_prefix.split(line)
+        moment = log_time.of_prefix(prefix, self.not_after)
         when, uncertainty = (moment.time, moment.uncertainty + _LAG) if moment is not None else (None, 0.0)
         if when is not None and not (self.window.since - SLACK - uncertainty <= when
                                      <= self.window.until + SLACK + uncertainty):
@@ -202,12 +200,12 @@ class Taker:
 def speaks_kernel(data: bytes) -> bool:
     if b' kernel:' in data or b'] kernel:' in data or data.startswith((b'[', b'<')):
         return True
-    return any(_is_kernels(_log_prefix.split(line)) for line in data[:_SAMPLE].split(b'\n')[:20])
+    return any(_is_kernels(log_prefix.split(line)) for line in data[:_SAMPLE].split(b'\n')[:20])
 
 
-def _is_kernels(prefix: _log_prefix.Prefix) -> bool:
+def _is_kernels(prefix: log_prefix.Prefix) -> bool:
     if prefix.tag is not None or prefix.facility is not None:
-        return prefix.tag == _log_prefix.KERNEL or (prefix.tag is None and prefix.facility == _log_prefix.KERN)
+        return prefix.tag == log_prefix.KERNEL or (prefix.tag is None and prefix.facility == log_prefix.KERN)
     return prefix.printk is not None or prefix.stamp is not None  # of dmesg
 
 
@@ -218,7 +216,7 @@ def why_undated(head: bytes) -> t.Optional[str]:
         return None
     first = lines[0]
     for line in lines:
-        prefix = _log_prefix.split(line)
+        prefix = log_prefix.split(line)
         if prefix.printk is not None and prefix.stamp is None:
             return ('its times count from a boot, and it is not known from which one: "%s". Give it with the time of '
                     'day, as "dmesg --time-format iso" writes it' % shown(line)[:_QUOTED])
@@ -373,14 +371,14 @@ class Log:
             return
         taker = Taker(self.window, file.path, self.source, file.changed)
         try:
-            if _unpack.is_packed(file.path):
-                span = self._streamed(taker, _unpack.blocks(fd, file.path))
+            if unpack.is_packed(file.path):
+                span = self._streamed(taker, unpack.blocks(fd, file.path))
             elif records.is_of_records(os.pread(fd, _SAMPLE, 0)):
                 span = self._streamed(taker, _blocks(fd))
             else:
                 span = self._plain(fd, taker, file.changed)
             self.spans.append(span)
-        except (OSError, _unpack.Broken) as exc:
+        except (OSError, unpack.Broken) as exc:
             self.troubles.append('%s: %s' % (file.path, exc))
         finally:
             os.close(fd)
@@ -418,7 +416,7 @@ class Log:
                 is_first = False
                 taker.feed(joiner.feed(block) if joiner else block)
                 if time.monotonic() > self.end:
-                    raise _unpack.Broken('reading it took too long')
+                    raise unpack.Broken('reading it took too long')
         finally:
             if joiner is not None:
                 taker.feed(joiner.finish())
@@ -455,7 +453,7 @@ def chosen(files: t.Sequence[File], window: Window) -> t.Tuple[t.List[File], t.O
     for file in files:
         if file.changed < window.since - SLACK:
             before = file
-        elif not (_unpack.is_packed(file.path) and previous and previous.changed > window.until + SLACK):
+        elif not (unpack.is_packed(file.path) and previous and previous.changed > window.until + SLACK):
             found.append(file)
         previous = file
     return found, before

@@ -12,7 +12,7 @@ so that their victim can end as if somebody had stopped it.
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
     CGROUP,
     DOCKER,
@@ -142,7 +142,7 @@ def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
     logs = {}  # type: t.Dict[t.Tuple[t.Optional[str], ...], _Log]
     drafts = []  # type: t.List[_Draft]
     for line in lines:
-        prefix = _log_prefix.split_tag(_log_prefix.split(line.text))
+        prefix = log_prefix.split_tag(log_prefix.split(line.text))
         record = parse(prefix)
         if record is not None:
             log = logs.setdefault((record.killer, line.evidence.source, line.boot_id), _Log(drafts))
@@ -225,7 +225,7 @@ def _repeats(draft: _Draft, record: Record, line: RawLine) -> bool:
 
 
 def _is_alike(said: RawLine, record: Record) -> bool:
-    other = parse(_log_prefix.split_tag(_log_prefix.split(said.text)))
+    other = parse(log_prefix.split_tag(log_prefix.split(said.text)))
     return other is not None and other.killer == record.killer and other.what == record.what and (
         other.groups.keys() == record.groups.keys())
 

@@ -10,7 +10,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes as _exit_codes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import identity as _oom_identity
@@ -149,7 +149,7 @@ class _Judge:
         for event in self._of_kind(types.STARTED):
             if event.details.get('failed_line') is not None:
                 self.notes.append('A start ended by itself: %s. Its log says: %s' % (
-                    _exit_codes.explain(None, None, event.details['failed_line']).meaning,
+                    exit_codes.explain(None, None, event.details['failed_line']).meaning,
                     event.details['failed_line']))
         for event in self._of_kind(types.KERNEL_INTENT):
             if _oom_identity.match(event, self.subject, self.seen).answer == OURS:

@@ -22,7 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import ch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import news as _death_news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.follow import Follower, follower
@@ -30,15 +30,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable, process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, lock, reach, selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
@@ -96,7 +91,7 @@ class Watched:
         self.told = _death_news.told_of(known.get('told') or [])
         self.began = float(known.get('began') or time.time())  # of the first watch: what was before is past
         self.checked = float(known.get('checked') or self.began)
-        self.handle = None  # type: t.Optional[_process.ProcessHandle]
+        self.handle = None  # type: t.Optional[process.ProcessHandle]
         self.life = None    # type: t.Optional[Life]
         self.boot_id = None  # type: t.Optional[str]
         self.deaths = []    # type: t.List[Death]
@@ -123,18 +118,18 @@ class Watched:
         if self.handle is not None:
             return False
         candidates = self._candidates()
-        handle = _process.open_process(candidates[0].pid) if len(candidates) == 1 else None
+        handle = process.open_process(candidates[0].pid) if len(candidates) == 1 else None
         if handle is None:
             return False
         if handle.start_ticks != candidates[0].start_ticks:
             handle.close()
             return False
         self.handle, self.life = handle, _lives.running_lives(candidates)[0]
-        self.boot_id = _procfs.boot_id()
+        self.boot_id = procfs.boot_id()
         self._remember()
         return True
 
-    def _candidates(self) -> t.Sequence[_selection.Candidate]:
+    def _candidates(self) -> t.Sequence[selection.Candidate]:
         """None where nothing can be said of it: a watch goes on."""
         try:
             return self._context().find().candidates
@@ -166,10 +161,10 @@ class Watched:
     def _is_worked_on(self) -> bool:
         """Whether a run or a task of root's, or of this user's, holds the lock; anybody else can take it too."""
         try:
-            if _lock.own_is_held(_state.StateDir(self.instance, self.state_dir)):
+            if lock.own_is_held(_state.StateDir(self.instance, self.state_dir)):
                 return True
             return _state.is_locked(self.instance) and any(
-                holder.uid in (0, os.geteuid()) for holder in _lock.holders(self.instance.dir))
+                holder.uid in (0, os.geteuid()) for holder in lock.holders(self.instance.dir))
         except (OSError, LifecycleError):
             return False
 
@@ -361,7 +356,7 @@ class Watch:
             return list(listed) if not self.watched else []
         known = [dict(dir=row['dir'], binary=row['binary']) for row in self._known().values()
                  if os.path.isdir(str(row.get('dir')))] if not self.watched else []
-        return known + [dict(dir=found.dir, binary=found.binary) for found in _discovery.discover([])]
+        return known + [dict(dir=found.dir, binary=found.binary) for found in discovery.discover([])]
 
     def _known(self) -> Row:
         return self.settings.get('known') or {}
@@ -382,7 +377,7 @@ class Watch:
 
     def _judge(self, due: t.Sequence[Watched]) -> None:
         now = time.time()
-        _log_files.keep_rows_of(*sorted(self._names()))
+        system_logs.keep_rows_of(*sorted(self._names()))
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
             self._attempt(entry.instance.dir, functools.partial(self._tell_news, entry, readings, now), None)

@@ -12,7 +12,7 @@ a container printed is no line of the kernel unless it looks like one by itself 
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 _MOST_JSON = 65536
 # A process may have a colour for a name, or in it: without it, it would be called like another one. The kernel prints
@@ -65,7 +65,7 @@ def of_json(line: bytes) -> t.Optional[Inner]:
     if match is None or len(line) > _MOST_JSON:
         return None
     try:
-        record = _json.load(line[line.index(b'{') :].decode('utf-8', 'replace'))
+        record = foreign_json.load(line[line.index(b'{') :].decode('utf-8', 'replace'))
     except ValueError:
         return None
     return of_record(record) if isinstance(record, dict) else None

@@ -10,10 +10,10 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog as _changelog
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.config_file import load_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import MIB, InstallDir, why_unsafe
 
 T = t.TypeVar('T')
@@ -49,8 +49,8 @@ class Tree:
 
     def version(self) -> t.Optional[str]:
         """The version of the files; None when CHANGELOG.md does not tell, and noted when it may not be opened."""
-        data = self._attempt(_changelog.NAME, lambda: self.directory.head(_changelog.NAME, self.owners, 65536))
-        return _changelog.newest(data.decode('utf-8', 'replace')) if data is not None else None
+        data = self._attempt(changelog.NAME, lambda: self.directory.head(changelog.NAME, self.owners, 65536))
+        return changelog.newest(data.decode('utf-8', 'replace')) if data is not None else None
 
     def note_foreign_store(self) -> None:
         """``.lifecycle`` is this collection's place for bulk data: anything but a directory was planted."""
@@ -144,22 +144,22 @@ def _backup_is_cut(data: bytes) -> bool:
 # --- what cron does with them
 
 
-def runs_by_root(lines: t.Iterable[_cron.CronLine], directory: str) -> t.List[str]:
+def runs_by_root(lines: t.Iterable[cron.CronLine], directory: str) -> t.List[str]:
     """Scripts below a directory that cron runs as root. Pure."""
     found = {
         path
         for line in lines
         if line.user == 'root'
-        for path in _cron.paths(line.command)
+        for path in cron.paths(line.command)
         if path.startswith(directory.rstrip('/') + '/') and path.endswith('.sh')
     }
     return sorted(found)
 
 
-def fragile_scripts(tree: Tree, lines: t.Iterable[_cron.CronLine]) -> t.List[str]:
+def fragile_scripts(tree: Tree, lines: t.Iterable[cron.CronLine]) -> t.List[str]:
     """start.sh and stop.sh in cron that count or kill by name; one that cannot be read counts, with the reason."""
     prefix = tree.directory.path.rstrip('/') + '/'
-    named = {path[len(prefix) :] for line in lines for path in _cron.paths(line.command) if path.startswith(prefix)}
+    named = {path[len(prefix) :] for line in lines for path in cron.paths(line.command) if path.startswith(prefix)}
     found = []
     for relative in sorted(named & {'start.sh', 'stop.sh'}):
         info = tree.lstat(relative)

@@ -10,7 +10,7 @@ Each has the code of a hazard (docs/hazards.md), and is accepted by it. ``needs.
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Answer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 
@@ -39,13 +39,13 @@ class Needs(t.NamedTuple):
 
 
 def locales_missing(version: t.Optional[str], directory: str, there: t.Optional[bool]) -> t.Optional[str]:
-    if there is False and _versions.needs_locales(version):
+    if there is False and versions.needs_locales(version):
         return 'version %s ends at once without language files in %s/locales, and there are none' % (version, directory)
     return None
 
 
 def _lacks_dictionary(version: t.Optional[str], there: t.Optional[bool]) -> bool:
-    return there is False and _versions.may_read_dictionary(version)
+    return there is False and versions.may_read_dictionary(version)
 
 
 def dictionary_missing(version: t.Optional[str], directory: str, there: t.Optional[bool],

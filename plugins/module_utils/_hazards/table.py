@@ -11,9 +11,9 @@ told in docs/hazards.md.
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts, Row
 
 VERBS = ('restart', 'stop', 'start', 'configure', 'upgrade', 'rollback')
@@ -79,7 +79,7 @@ def _hidden(facts: Facts) -> t.Optional[str]:
 def _kills_siblings(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
     return _when(
-        facts.siblings and _versions.behaviour(version).kills_at_start == 'pidof',
+        facts.siblings and versions.behaviour(version).kills_at_start == 'pidof',
         'version %s kills every process named %s on the host when it starts: pid %s',
         version,
         facts.binary,
@@ -90,7 +90,7 @@ def _kills_siblings(facts: Facts) -> t.Optional[str]:
 def _stale_system_dir(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
     return _when(
-        facts.system_dir and _versions.embeds_admin_pages(version),
+        facts.system_dir and versions.embeds_admin_pages(version),
         '%s/system is left from an older version and hides the administration pages that version %s brings',
         facts.dir,
         version,
@@ -98,11 +98,11 @@ def _stale_system_dir(facts: Facts) -> t.Optional[str]:
 
 
 def _locales_missing(facts: Facts) -> t.Optional[str]:
-    return _preconditions.locales_missing(_next_version(facts), facts.dir, facts.locales)
+    return preconditions.locales_missing(_next_version(facts), facts.dir, facts.locales)
 
 
 def _dictionary_missing(facts: Facts) -> t.Optional[str]:
-    return _preconditions.dictionary_missing(_next_version(facts), facts.dir, facts.dictionary, facts.reads_dictionary)
+    return preconditions.dictionary_missing(_next_version(facts), facts.dir, facts.dictionary, facts.reads_dictionary)
 
 
 def _world_readable(facts: Facts) -> t.Optional[str]:
@@ -116,7 +116,7 @@ def _world_readable(facts: Facts) -> t.Optional[str]:
 def _token_secret(facts: Facts) -> t.Optional[str]:
     version = facts.running_version or facts.files_version
     return _when(
-        facts.config.token_secret_empty and _versions.keeps_token_secret_in_config(version),
+        facts.config.token_secret_empty and versions.keeps_token_secret_in_config(version),
         'server.token_secret is '
         'empty in config.json: version %s then signs administrator tokens with a key that everybody knows',
         version,
@@ -207,7 +207,7 @@ def _port_differs(facts: Facts) -> t.Optional[str]:
 
 
 def _versions_differ(facts: Facts) -> t.Optional[str]:
-    running, files = _versions.parse(facts.running_version), _versions.parse(facts.files_version)
+    running, files = versions.parse(facts.running_version), versions.parse(facts.files_version)
     guessed = ' by CHANGELOG.md, which can be behind: this binary has not told its own'
     return _when(
         running and files and running != files,
@@ -316,21 +316,21 @@ HAZARDS = (
         'Wait until the file is complete (is it being uploaded?), or end the process that writes it: a program that is '
         'open for writing cannot be started.',
     ),
-    Hazard('locales_missing', 'block', _STARTING, _locales_missing, _preconditions.ADVICE['locales_missing']),
-    Hazard('dictionary_missing', 'block', _STARTING, _dictionary_missing, _preconditions.ADVICE['dictionary_missing']),
+    Hazard('locales_missing', 'block', _STARTING, _locales_missing, preconditions.ADVICE['locales_missing']),
+    Hazard('dictionary_missing', 'block', _STARTING, _dictionary_missing, preconditions.ADVICE['dictionary_missing']),
     Hazard(
         'database_unreachable',
         'block',
         _STARTING,
-        lambda f: _preconditions.database_unreachable(f.databases, f.uid),
-        _preconditions.ADVICE['database_unreachable'],
+        lambda f: preconditions.database_unreachable(f.databases, f.uid),
+        preconditions.ADVICE['database_unreachable'],
     ),
     Hazard(
         'database_newer',
         'block',
         ('restart', 'start', 'configure'),  # an upgrade may be the way out, and a rollback puts the database back
-        lambda f: _preconditions.database_newer(f.newer, _next_version(f)),
-        _preconditions.ADVICE['database_newer'],
+        lambda f: preconditions.database_newer(f.newer, _next_version(f)),
+        preconditions.ADVICE['database_newer'],
     ),
     Hazard(
         'port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'
@@ -339,15 +339,15 @@ HAZARDS = (
         'root_runs_writable',
         'block',
         _STARTING,
-        lambda f: _preconditions.root_runs_writable(f.dir, f.writable if f.runs_as_root else (), f.owner),
-        _preconditions.ADVICE['root_runs_writable'],
+        lambda f: preconditions.root_runs_writable(f.dir, f.writable if f.runs_as_root else (), f.owner),
+        preconditions.ADVICE['root_runs_writable'],
     ),
     Hazard(
         'files_left_behind',
         'block',
         _STARTING,
-        lambda f: _preconditions.files_left_behind(f.left_behind, f.starts_as),
-        _preconditions.ADVICE['files_left_behind'],
+        lambda f: preconditions.files_left_behind(f.left_behind, f.starts_as),
+        preconditions.ADVICE['files_left_behind'],
     ),
     Hazard(
         'supervised',

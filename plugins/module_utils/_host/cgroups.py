@@ -11,7 +11,7 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 SCOPE_TIMEOUT = 5.0
 
@@ -58,12 +58,12 @@ def procs_file(controllers: str, path: str, mountinfo: str) -> t.Optional[str]:
 
 def own() -> t.Dict[str, str]:
     """The control groups of this process."""
-    return parse(_procfs.read_text('/proc/self/cgroup'))
+    return parse(procfs.read_text('/proc/self/cgroup'))
 
 
 def join(wanted: t.Mapping[str, str]) -> t.List[str]:
     """Move this process into the groups where it is not yet; returns what could not be done."""
-    mine, mountinfo, failed = own(), _procfs.read_text('/proc/self/mountinfo'), []
+    mine, mountinfo, failed = own(), procfs.read_text('/proc/self/mountinfo'), []
     for controllers, path in wanted.items():
         if mine.get(controllers) == path:
             continue
@@ -92,7 +92,7 @@ def leave_login_session(name: str, pid: int) -> t.Optional[str]:
         return 'no systemd scope of its own (%s): it stays in the login session' % exc
     end = time.monotonic() + SCOPE_TIMEOUT
     while time.monotonic() < end:
-        if not in_login_session(parse(_procfs.read_text('/proc/%d/cgroup' % pid))):
+        if not in_login_session(parse(procfs.read_text('/proc/%d/cgroup' % pid))):
             return None
         time.sleep(0.005)
     return 'systemd did not move the process into its scope in %d s' % SCOPE_TIMEOUT

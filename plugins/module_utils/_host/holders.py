@@ -13,8 +13,7 @@ import pwd
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
 
 _SOCKET = 'socket:['
 _LOOK_S = 3.0       # seconds for a look at the open files of all processes: anybody may have a million
@@ -22,7 +21,7 @@ _MOST_NAMED = 100   # sockets, and processes of each, that a result names
 _UNIT_DIRECTORIES = ('/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system')
 
 
-def _socket_links(proc: _procfs.ProcDir, table: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
+def _socket_links(proc: procfs.ProcDir, table: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
     """Targets such as ``socket:[4711]``. Unlike with ProcDir.names a refusal is an OSError, not an empty answer.
 
     With ``wanted`` only these, and the look ends when all are found: listeners have low numbers.
@@ -35,13 +34,13 @@ def _socket_links(proc: _procfs.ProcDir, table: str, wanted: t.Optional[t.Abstra
                 found.add(link)
                 if wanted is not None and len(found) == len(wanted):
                     break
-    except _procfs.TooMuch:
+    except procfs.TooMuch:
         if wanted is None:
             raise
     return found
 
 
-def _links(proc: _procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None) -> t.Set[str]:
+def _links(proc: procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None) -> t.Set[str]:
     """The leader of a process may have ended while its threads live on: then only task/TID/fd shows its sockets."""
     try:
         found = _socket_links(proc, '', wanted)
@@ -54,27 +53,27 @@ def _links(proc: _procfs.ProcDir, wanted: t.Optional[t.AbstractSet[str]] = None)
         for task in proc.names('task'):
             found |= _thread_links(proc, task, wanted)
             if time.monotonic() > end:
-                raise _procfs.TooMuch('the threads of process %d have too many files open' % proc.pid)
+                raise procfs.TooMuch('the threads of process %d have too many files open' % proc.pid)
     return found
 
 
-def _leader_has_ended(proc: _procfs.ProcDir) -> bool:
+def _leader_has_ended(proc: procfs.ProcDir) -> bool:
     stat = proc.stat()
     return stat is not None and stat.state in 'ZX'
 
 
-def _thread_links(proc: _procfs.ProcDir, task: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
+def _thread_links(proc: procfs.ProcDir, task: str, wanted: t.Optional[t.AbstractSet[str]]) -> t.Set[str]:
     if task == str(proc.pid):
         return set()
     try:
         return _socket_links(proc, 'task/%s/' % task, wanted)
     except OSError as exc:
-        if exc.errno not in _procfs.GONE:
+        if exc.errno not in procfs.GONE:
             raise
         return set()
 
 
-def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
+def socket_inodes(proc: procfs.ProcDir) -> t.Set[int]:
     """Inodes of the sockets that a process has open.
 
     Raises OSError EACCES when this user may not look or it has too many, ESRCH or ENOENT when the process is gone.
@@ -85,10 +84,10 @@ def socket_inodes(proc: _procfs.ProcDir) -> t.Set[int]:
 def _links_of_pid(pid: int, wanted: t.AbstractSet[str]) -> t.Set[str]:
     """Empty also when this user may not look, or the process is gone."""
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             return _links(proc, wanted)
     except OSError as exc:
-        if exc.errno in _procfs.GONE + (errno.EACCES, errno.EPERM):
+        if exc.errno in procfs.GONE + (errno.EACCES, errno.EPERM):
             return set()
         raise
 
@@ -103,7 +102,7 @@ def owners_within(inodes: t.AbstractSet[int], seconds: float) -> t.Tuple[t.Dict[
     by_link = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
     wanted, end = frozenset(by_link), time.monotonic() + seconds
     found = {}  # type: t.Dict[int, t.List[int]]
-    for pid in _procfs.list_pids() if wanted else []:
+    for pid in procfs.list_pids() if wanted else []:
         if time.monotonic() > end:
             return found, False
         for link in _links_of_pid(pid, wanted):
@@ -111,21 +110,21 @@ def owners_within(inodes: t.AbstractSet[int], seconds: float) -> t.Tuple[t.Dict[
     return found, True
 
 
-def same_network(proc: _procfs.ProcDir) -> bool:
+def same_network(proc: procfs.ProcDir) -> bool:
     return proc.optional_link('ns/net') in (None, os.readlink('/proc/self/ns/net'))
 
 
-def owns_listener(proc: _procfs.ProcDir, port: int) -> t.Optional[bool]:
+def owns_listener(proc: procfs.ProcDir, port: int) -> t.Optional[bool]:
     """Whether this process has a listening socket of the port open.
 
     None: cannot tell (its descriptors may not be read, or it lives in another network namespace). A process that has
     ended owns nothing: False.
     """
-    listening = {sock.inode for sock in _sockdiag.listeners(port)}
+    listening = {sock.inode for sock in sockdiag.listeners(port)}
     try:
         mine = socket_inodes(proc)
     except OSError as exc:
-        if exc.errno in _procfs.GONE:
+        if exc.errno in procfs.GONE:
             return False
         if exc.errno in (errno.EACCES, errno.EPERM):
             return None
@@ -143,7 +142,7 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def conflicts(sock: _sockdiag.Sock, address: str) -> bool:
+def conflicts(sock: sockdiag.Sock, address: str) -> bool:
     """Whether a socket's local address stands in the way of a bind of ``address`` (a wildcard meets every address)."""
     wildcards = ('::', '0.0.0.0')
     if address == '::' or sock.local_address == '::':
@@ -156,10 +155,10 @@ def conflicts(sock: _sockdiag.Sock, address: str) -> bool:
     )
 
 
-def blocking(socks: t.Iterable[_sockdiag.Sock], address: str = '::') -> t.List[_sockdiag.Sock]:
+def blocking(socks: t.Iterable[sockdiag.Sock], address: str = '::') -> t.List[sockdiag.Sock]:
     """The sockets that keep a port from being bound: listening or bound ones; only without them, connected ones."""
     met = [sock for sock in socks if conflicts(sock, address)]
-    held = [sock for sock in met if sock.state == _sockdiag.LISTEN or sock.state in _sockdiag.BOUND]
+    held = [sock for sock in met if sock.state == sockdiag.LISTEN or sock.state in sockdiag.BOUND]
     return held or [sock for sock in met if sock.inode]
 
 
@@ -198,21 +197,21 @@ def docker_target(argv: t.Sequence[str]) -> str:
     return '%s:%s' % (options.get('-container-ip', '?'), options.get('-container-port', '?'))
 
 
-def _passes_exec(proc: _procfs.ProcDir, inode: int) -> bool:
+def _passes_exec(proc: procfs.ProcDir, inode: int) -> bool:
     """Whether its descriptor of this socket is one that programs hand over (servers open theirs close-on-exec)."""
-    for name in itertools.islice(proc.entries('fd'), _procfs.MOST_DESCRIPTORS):
+    for name in itertools.islice(proc.entries('fd'), procfs.MOST_DESCRIPTORS):
         if proc.optional_link('fd/' + name) == 'socket:[%d]' % inode:
-            flags = _procfs.parse_status(proc.read('fdinfo/' + name, 4096)).get('flags', '0')
+            flags = procfs.parse_status(proc.read('fdinfo/' + name, 4096)).get('flags', '0')
             return not int(flags, 8) & os.O_CLOEXEC
     return False
 
 
-def _inherited(proc: _procfs.ProcDir, stat: _procfs.Stat, inode: int) -> bool:
+def _inherited(proc: procfs.ProcDir, stat: procfs.Stat, inode: int) -> bool:
     """An orphan in the process group of a leader that has ended, with a descriptor that was handed over to it."""
     if stat.pgrp == stat.pid or os.path.exists('/proc/%d' % stat.pgrp):
         return False
     try:
-        with _procfs.ProcDir(stat.ppid) as parent:
+        with procfs.ProcDir(stat.ppid) as parent:
             parent_stat = parent.stat()
     except OSError:
         parent_stat = None
@@ -220,7 +219,7 @@ def _inherited(proc: _procfs.ProcDir, stat: _procfs.Stat, inode: int) -> bool:
     return orphan and _passes_exec(proc, inode)
 
 
-def _process_note(proc: _procfs.ProcDir, sock: _sockdiag.Sock) -> t.Optional[str]:
+def _process_note(proc: procfs.ProcDir, sock: sockdiag.Sock) -> t.Optional[str]:
     stat = proc.stat()
     if stat is not None and stat.state in 'ZX':
         return 'its main thread has ended, other threads live on and hold the socket'
@@ -236,13 +235,13 @@ def _process_note(proc: _procfs.ProcDir, sock: _sockdiag.Sock) -> t.Optional[str
         return 'docker-proxy: the port is published for the container at %s' % target
     if stat is not None and _inherited(proc, stat, sock.inode):
         return 'inherited: its parent has ended, and the descriptor was handed over to it'
-    if sock.state != _sockdiag.LISTEN and sock.state not in _sockdiag.BOUND:
+    if sock.state != sockdiag.LISTEN and sock.state not in sockdiag.BOUND:
         return 'the local port of its connection to %s port %d' % (sock.remote_address, sock.remote_port)
-    return 'bound, not listening' if sock.state in _sockdiag.BOUND else None
+    return 'bound, not listening' if sock.state in sockdiag.BOUND else None
 
 
 def _entry(
-    sock: _sockdiag.Sock,
+    sock: sockdiag.Sock,
     pid: t.Optional[int],
     uid: int,
     note: t.Optional[str],
@@ -262,21 +261,21 @@ def _entry(
     }
 
 
-def _process_entry(pid: int, sock: _sockdiag.Sock) -> t.Optional[t.Dict[str, t.Any]]:
+def _process_entry(pid: int, sock: sockdiag.Sock) -> t.Optional[t.Dict[str, t.Any]]:
     """None when the process has ended meanwhile."""
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             uid = int(proc.status()['Uid'].split()[1])
             return _entry(
                 sock, pid, uid, _process_note(proc, sock), proc.optional_link('exe'), proc.optional_link('cwd')
             )
     except OSError as exc:
-        if exc.errno in _procfs.GONE:
+        if exc.errno in procfs.GONE:
             return None
         raise
 
 
-def _unowned_note(sock: _sockdiag.Sock, whole: bool) -> str:
+def _unowned_note(sock: sockdiag.Sock, whole: bool) -> str:
     if not whole:
         return 'who has it open is not known: processes of this host have so many files open that the look was given up'
     if os.geteuid() != 0:
@@ -286,7 +285,7 @@ def _unowned_note(sock: _sockdiag.Sock, whole: bool) -> str:
         )
     return (
         'no visible process has it open: its descriptor is on the way through a unix socket, or in another PID '
-        'namespace, or behind the first %d open files of a process' % _procfs.MOST_DESCRIPTORS
+        'namespace, or behind the first %d open files of a process' % procfs.MOST_DESCRIPTORS
     )
 
 
@@ -297,8 +296,8 @@ def holders(port: int, address: str = '::') -> t.List[t.Dict[str, t.Any]]:
     Reads the descriptors of all processes: some ms, up to a third of a second on a host with 100,000 connections, and
     at most some seconds: then the note says that not all were looked at.
     """
-    listening = [sock for sock in _sockdiag.listeners(port) if conflicts(sock, address)]
-    socks = listening or blocking(_sockdiag.all_states(port), address)
+    listening = [sock for sock in sockdiag.listeners(port) if conflicts(sock, address)]
+    socks = listening or blocking(sockdiag.all_states(port), address)
     by_inode, whole = owners_within({sock.inode for sock in socks if sock.inode}, _LOOK_S)
     found = []
     for sock in socks[:_MOST_NAMED]:
@@ -314,7 +313,7 @@ def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
     seen = {own}  # type: t.Set[str]
     found = []  # type: t.List[t.Tuple[str, int, int]]
     end = time.monotonic() + _LOOK_S
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         if time.monotonic() > end or len(found) >= _MOST_NAMED:
             break  # it is a note for people: some will do
         try:
@@ -322,7 +321,7 @@ def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
             if namespace in seen:
                 continue
             seen.add(namespace)
-            socks = _sockdiag.read_proc_net(1 << _sockdiag.LISTEN, port, '/proc/%d/net' % pid)
+            socks = sockdiag.read_proc_net(1 << sockdiag.LISTEN, port, '/proc/%d/net' % pid)
         except OSError:
             continue  # ended, or not ours to see
         found.extend((namespace, pid, sock.inode) for sock in socks)

@@ -10,20 +10,19 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, procfs
 
 
 def meminfo() -> t.Dict[str, int]:
     """Sizes of /proc/meminfo in kB."""
-    rows = [line.replace(':', ' ').split() for line in _procfs.read_text('/proc/meminfo').split('\n')]
+    rows = [line.replace(':', ' ').split() for line in procfs.read_text('/proc/meminfo').split('\n')]
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
 
 
 def of_process(pid: t.Optional[int]) -> t.Dict[str, t.Optional[int]]:
     """What a process holds in memory now, held at most, and has in the swap."""
     try:
-        status = _procfs.parse_status(_procfs.read('/proc/%d/status' % pid)) if pid is not None else {}
+        status = procfs.parse_status(procfs.read('/proc/%d/status' % pid)) if pid is not None else {}
     except OSError:
         status = {}
     return {name: _kilobytes(status.get(field))
@@ -59,7 +58,7 @@ def limit_of(cgroups: t.Mapping[str, str]) -> t.Optional[int]:
 
 def _limits(controllers: str, path: str, name: str) -> t.Iterator[t.Optional[int]]:
     """From the group itself upwards, as far as it can be seen from here."""
-    mountinfo = _procfs.read_text('/proc/self/mountinfo')
+    mountinfo = procfs.read_text('/proc/self/mountinfo')
     mount, procs = _cgroups.mount_of(controllers, mountinfo), _cgroups.procs_file(controllers, path, mountinfo)
     if mount is None or procs is None:
         return
@@ -71,7 +70,7 @@ def _limits(controllers: str, path: str, name: str) -> t.Iterator[t.Optional[int
 
 def _limit(path: str) -> t.Optional[int]:
     try:
-        text = _files.read_system(path).decode('ascii', 'replace').strip()
+        text = files.read_system(path).decode('ascii', 'replace').strip()
     except (OSError, LifecycleError):
         return None
     bytes_ = int(text) if text.isdigit() else None

@@ -9,7 +9,7 @@ import socket
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
 
 NOT_DRAINED = ('ESTABLISHED', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'CLOSE_WAIT', 'LAST_ACK', 'CLOSING')
 _DIAL_S = 0.2
@@ -52,12 +52,12 @@ _EPHEMERAL = (
 
 
 def compose_notes(
-    released: t.Optional[bool], address: str, socks: t.Sequence[_sockdiag.Sock], holders: Entries
+    released: t.Optional[bool], address: str, socks: t.Sequence[sockdiag.Sock], holders: Entries
 ) -> t.List[str]:
     """What the sockets of the ports explain, in sentences."""
     if released is None:
         return []
-    counts = _sockdiag.count_states(socks)
+    counts = sockdiag.count_states(socks)
     waiting, open_now = counts.get('TIME_WAIT', 0), sum(counts.get(name, 0) for name in NOT_DRAINED)
     if released:
         return _notes_when_free(address, socks, waiting, open_now)
@@ -68,7 +68,7 @@ def compose_notes(
     return [_EPHEMERAL % (low, high)] if taken else []
 
 
-def _notes_when_free(address: str, socks: t.Sequence[_sockdiag.Sock], waiting: int, open_now: int) -> t.List[str]:
+def _notes_when_free(address: str, socks: t.Sequence[sockdiag.Sock], waiting: int, open_now: int) -> t.List[str]:
     notes = []
     if open_now:
         notes.append(
@@ -78,7 +78,7 @@ def _notes_when_free(address: str, socks: t.Sequence[_sockdiag.Sock], waiting: i
     if waiting:
         notes.append('%d connection(s) in TIME_WAIT do not hinder a start.' % waiting)
     others = sorted(
-        {'%s port %d' % (sock.local_address, sock.local_port) for sock in socks if sock.state == _sockdiag.LISTEN}
+        {'%s port %d' % (sock.local_address, sock.local_port) for sock in socks if sock.state == sockdiag.LISTEN}
     )
     if others:
         notes.append('Free on %s; there is a listener on %s.' % (address, ', '.join(others)))

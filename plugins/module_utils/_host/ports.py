@@ -13,9 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import port_notes as _port_notes
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import port_notes, process, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.holders import (
     conflicts,
     holders,
@@ -40,7 +38,7 @@ _SAFETY_TICK_S = 0.1  # with events from the kernel: events may be lost
 _QUICK_S = 0.05  # most releases come this soon after the first look; naming the holders would delay them
 _SETTLE_LOOK_S = 0.005
 _PROGRESS_S = 1.0
-_NOTED = _sockdiag.state_mask(range(_sockdiag.ESTABLISHED, _sockdiag.NEW_SYN_RECV + 1)) & ~(1 << _sockdiag.CLOSE)
+_NOTED = sockdiag.state_mask(range(sockdiag.ESTABLISHED, sockdiag.NEW_SYN_RECV + 1)) & ~(1 << sockdiag.CLOSE)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 Progress = t.Callable[[str], None]
@@ -116,8 +114,8 @@ def valid_address(address: str) -> str:
 class _Watch:
     """Sleeps until something happened that may have released one of the ports."""
 
-    def __init__(self, handle: t.Optional[_process.ProcessHandle]) -> None:
-        self.monitor = _sockdiag.open_monitor()
+    def __init__(self, handle: t.Optional[process.ProcessHandle]) -> None:
+        self.monitor = sockdiag.open_monitor()
         self.pidfd = handle.pidfd if handle is not None else None
         self.pause = 0.001
 
@@ -146,18 +144,18 @@ class _Watch:
         if self.monitor is None or not ready:
             return False
         destroyed = self.monitor.drain()
-        return bool(destroyed & ports) or _sockdiag.EVENTS_LOST in destroyed
+        return bool(destroyed & ports) or sockdiag.EVENTS_LOST in destroyed
 
 
 class _Wait:
     """One wait for all ports to be free in the same pass."""
 
-    def __init__(self, ports: t.Sequence[int], address: str, handle: t.Optional[_process.ProcessHandle]) -> None:
+    def __init__(self, ports: t.Sequence[int], address: str, handle: t.Optional[process.ProcessHandle]) -> None:
         self.ports, self.address, self.handle = list(ports), address, handle
         self.begin = time.monotonic()
         self.pending = set(ports)
         self.first_inodes = {}  # type: t.Dict[int, t.Set[int]]
-        self.first_holders = None  # type: t.Optional[_port_notes.Entries]
+        self.first_holders = None  # type: t.Optional[port_notes.Entries]
 
     def waited_ms(self) -> int:
         return int((time.monotonic() - self.begin) * 1000)
@@ -173,7 +171,7 @@ class _Wait:
 
     def _free(self, port: int) -> bool:
         probe = bind_probe(port, self.address)
-        if probe.free is None and not _sockdiag.listeners(port):
+        if probe.free is None and not sockdiag.listeners(port):
             raise self.failure(
                 'Whether port %d is free cannot be told: %s. It is not waited for.' % (port, probe.reason), None
             )
@@ -185,7 +183,7 @@ class _Wait:
     def remember_holders(self) -> None:
         self.first_holders = self.busy_holders()
 
-    def busy_holders(self) -> _port_notes.Entries:
+    def busy_holders(self) -> port_notes.Entries:
         return [entry for port in self.ports if port in self.pending for entry in holders(port, self.address)]
 
     def taken_again(self) -> t.Optional[int]:
@@ -202,21 +200,21 @@ class _Wait:
 
     def listener_inodes(self, port: int) -> t.Set[int]:
         """Of the listeners that may stand in the way of our address."""
-        return {sock.inode for sock in _sockdiag.listeners(port) if conflicts(sock, self.address)}
+        return {sock.inode for sock in sockdiag.listeners(port) if conflicts(sock, self.address)}
 
     def result(
-        self, released: t.Optional[bool], found: _port_notes.Entries, note: str, waited_ms: int
+        self, released: t.Optional[bool], found: port_notes.Entries, note: str, waited_ms: int
     ) -> t.Dict[str, t.Any]:
-        socks = [sock for port in self.ports for sock in _sockdiag.dump(_NOTED, port)]
-        counts = _sockdiag.count_states(socks)
+        socks = [sock for port in self.ports for sock in sockdiag.dump(_NOTED, port)]
+        counts = sockdiag.count_states(socks)
         notes = [note] if note else []
-        notes += _port_notes.compose_notes(released, self.address, socks, found)
+        notes += port_notes.compose_notes(released, self.address, socks, found)
         return {
             'released': released,
             'waited_ms': waited_ms,
             'holders': found,
             'connections': counts,
-            'drained': not any(counts.get(name) for name in _port_notes.NOT_DRAINED),
+            'drained': not any(counts.get(name) for name in port_notes.NOT_DRAINED),
             'note': ' '.join(notes),
         }
 
@@ -224,11 +222,11 @@ class _Wait:
         waited_ms = self.waited_ms()
         found = self.mark_inherited(self.busy_holders())
         return LifecycleError(
-            '%s %s' % (msg, _port_notes.describe_holders(found)) if found else msg,
+            '%s %s' % (msg, port_notes.describe_holders(found)) if found else msg,
             **self.result(released, found, note, waited_ms),
         )
 
-    def mark_inherited(self, found: _port_notes.Entries) -> _port_notes.Entries:
+    def mark_inherited(self, found: port_notes.Entries) -> port_notes.Entries:
         """Sockets that were open in two processes, one of which has ended meanwhile."""
         for entry in found:
             before = {old['pid'] for old in self.first_holders or [] if old['inode'] == entry['inode'] and old['pid']}
@@ -299,7 +297,7 @@ def wait_released(
     ports: t.Sequence[int],
     address: str = '::',
     timeout: float = 30.0,
-    handle: t.Optional[_process.ProcessHandle] = None,
+    handle: t.Optional[process.ProcessHandle] = None,
     on_progress: t.Optional[Progress] = None,
     settle: float = 0.0,
     explain: bool = False,
@@ -319,12 +317,12 @@ def wait_released(
     waited_ms = wait.waited_ms()
     if waited:
         _settle(wait, settle)
-    notes = [note for port in wait.ports for note in _port_notes.from_outside(port)] if explain else []
+    notes = [note for port in wait.ports for note in port_notes.from_outside(port)] if explain else []
     return wait.result(True, [], ' '.join(notes), waited_ms)
 
 
 def _wait_on(
-    wait: _Wait, timeout: float, handle: t.Optional[_process.ProcessHandle], on_progress: t.Optional[Progress]
+    wait: _Wait, timeout: float, handle: t.Optional[process.ProcessHandle], on_progress: t.Optional[Progress]
 ) -> None:
     watch = _Watch(handle)
     try:

@@ -18,7 +18,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 _SYS_PIDFD_SEND_SIGNAL = 424
 _SYS_PIDFD_OPEN = 434
@@ -60,7 +60,7 @@ class ProcessHandle:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.proc = _procfs.ProcDir(pid)
+        self.proc = procfs.ProcDir(pid)
         try:
             self.pidfd = pidfd_open(pid)
             stat = self.proc.stat()  # read after both are open: it is the same process or it is gone
@@ -87,7 +87,7 @@ class ProcessHandle:
         """Whether it has ended: exited, or a zombie without other threads."""
         if self.pidfd is not None and _readable([self.pidfd], 0.0):
             return True
-        return _procfs.is_dead(self.proc.stat())
+        return procfs.is_dead(self.proc.stat())
 
     def signal(self, signum: int) -> bool:
         """Send a signal; False when it was gone already. OSError EPERM when this user may not."""
@@ -150,7 +150,7 @@ def open_process(pid: int) -> t.Optional[ProcessHandle]:
     try:
         return ProcessHandle(pid)
     except OSError as exc:
-        if exc.errno in _procfs.GONE:
+        if exc.errno in procfs.GONE:
             return None
         raise
 
@@ -158,6 +158,6 @@ def open_process(pid: int) -> t.Optional[ProcessHandle]:
 def deafness(threads: t.Sequence[t.Mapping[str, str]], signum: int = signal.SIGTERM) -> t.Optional[str]:
     """``ignores`` or ``blocks`` when no thread would take the signal, from the status of each; or None."""
     for verb, key in (('ignores', 'SigIgn'), ('blocks', 'SigBlk')):
-        if threads and all(_procfs.signal_in_mask(status.get(key, '0'), signum) for status in threads):
+        if threads and all(procfs.signal_in_mask(status.get(key, '0'), signum) for status in threads):
             return verb
     return None

@@ -14,7 +14,7 @@ import ctypes
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 _SET_NO_NEW_PRIVS, _SET_TIMER_SLACK, _DROP_CAPABILITY = 38, 29, 24  # prctl
 _RESET_ON_FORK = 0x40000000
@@ -74,7 +74,7 @@ def _known(read: t.Callable[[], t.Any]) -> t.Any:
 # --- read
 
 
-def of(proc: _procfs.ProcDir, status: t.Mapping[str, str]) -> Traits:
+def of(proc: procfs.ProcDir, status: t.Mapping[str, str]) -> Traits:
     """Of a process, whose status was read."""
     pid = proc.pid
     return Traits(
@@ -94,7 +94,7 @@ def _affinity(pid: int) -> t.List[int]:
     return [] if len(found) >= (os.cpu_count() or 1) else found
 
 
-def _has_file_capabilities(proc: _procfs.ProcDir) -> bool:
+def _has_file_capabilities(proc: procfs.ProcDir) -> bool:
     """Whether its program itself has capabilities: the next process of that file gets them by the same way."""
     return bool(os.getxattr('/proc/%d/exe' % proc.pid, 'security.capability'))
 
@@ -111,7 +111,7 @@ def lost(status: t.Mapping[str, str], by_its_file: bool = False) -> t.List[str]:
     return found
 
 
-def _namespaces(proc: _procfs.ProcDir) -> t.List[str]:
+def _namespaces(proc: procfs.ProcDir) -> t.List[str]:
     others = []
     for name in _NAMESPACES:
         theirs, ours = proc.optional_link('ns/' + name), _own_namespace(name)
@@ -199,7 +199,7 @@ def _give_affinity(wanted: Traits) -> t.List[str]:
 
 
 def _give_the_rest(wanted: Traits) -> t.List[str]:
-    with _procfs.ProcDir(os.getpid()) as proc:
+    with procfs.ProcDir(os.getpid()) as proc:
         own = of(proc, proc.status())
     notes = []  # type: t.List[str]
     if wanted.coredump_filter not in (None, own.coredump_filter):

@@ -10,48 +10,50 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration as _migration
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import schemas as _schemas
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration, schemas
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign as _foreign
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree as _evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign, install_tree, preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd as _odd
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
+    children,
+    files,
+    memory,
+    ports,
+    procfs,
+    sockdiag,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import changeable as _changeable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import port_choice as _port_choice
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    changeable,
+    discovery,
+    judge,
+    launch,
+    lives,
+    port_choice,
+    reach,
+    selection,
+    strangers,
+    supervisors,
+    users,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import strangers as _strangers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import without_nuls
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind as _left_behind
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import (
+    executable,
+    left_behind,
+    needs,
+    newer,
+    root_runs,
+)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 Row = t.Dict[str, t.Any]
 _LISTENED = re.compile(rb'Now listening on: ')
@@ -68,7 +70,7 @@ class Look:
         port: t.Optional[int],
         http: bool,
         base: t.Optional[str],
-        user: _users.Named = None,
+        user: users.Named = None,
     ) -> None:
         self.user = user
         self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
@@ -79,8 +81,8 @@ class Look:
         self.interrupted = self.running_run = None  # type: t.Optional[Row]
         self.runs = []  # type: t.List[Row]
         self.badly_ended = []  # type: t.List[Row]
-        self.record = None  # type: t.Optional[_launch.LaunchRecord]
-        self.proved = None  # type: t.Optional[_launch.Proved]
+        self.record = None  # type: t.Optional[launch.LaunchRecord]
+        self.proved = None  # type: t.Optional[launch.Proved]
         self.answer = None  # type: t.Optional[_http.Answer]
         self.listening = None  # type: t.Optional[bool]
         self.binary = None  # type: t.Optional[_binary.Binary]  # that the process executes, where it told its version
@@ -89,12 +91,12 @@ class Look:
         self._read_state()
         self._find()
         self._read_launch()
-        with _files.InstallDir(self.instance.dir) as directory:
+        with files.InstallDir(self.instance.dir) as directory:
             self._read_config(directory)
             self._find_port()
             self._ask()
             self.on_port = self._on_port()
-            tree = _evidence.Tree(directory, self.owners)
+            tree = install_tree.Tree(directory, self.owners)
             self.files_version, self.files_source = self._files_version(tree)
             tree.note_foreign_store()
             self.has_listened = self._ever_listened(directory)
@@ -110,7 +112,7 @@ class Look:
     # --- process, state, launch
 
     def _find(self) -> None:
-        self.found = _selection.find(self.instance, self.port_option, self.state, self.user)
+        self.found = selection.find(self.instance, self.port_option, self.state, self.user)
         candidates = self.found.candidates
         self.candidate = candidates[0] if len(candidates) == 1 else None
         self.pids = [candidate.pid for candidate in candidates]
@@ -144,19 +146,19 @@ class Look:
     def _read_launch(self) -> None:
         state = self._usable_state()
         data = state.read_json('launch.json') if state is not None else None
-        self.proved = _launch.proved_of(data)
+        self.proved = launch.proved_of(data)
         if self.candidate is not None:
             try:
-                with _procfs.ProcDir(self.candidate.pid) as proc:
+                with procfs.ProcDir(self.candidate.pid) as proc:
                     stat = proc.stat()
                     if stat is not None and stat.start_ticks == self.candidate.start_ticks:
-                        self.record = _launch.capture(proc)
-            except _launch.NoRecord as exc:
+                        self.record = launch.capture(proc)
+            except launch.NoRecord as exc:
                 self.problems.append('how it runs is not recorded: %s' % exc.strerror)
             except (OSError, ValueError, KeyError):
                 self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
         else:
-            self.record = _launch.from_json(data) if data else None
+            self.record = launch.from_json(data) if data else None
 
     @property
     def uid(self) -> t.Optional[int]:
@@ -167,31 +169,31 @@ class Look:
 
     def _start_uid(self) -> t.Optional[int]:
         """As whom a start would run it, where that is told."""
-        given = _users.uid_of(self.user)
+        given = users.uid_of(self.user)
         if given is not None or self.candidate is not None or self.proved is None:
             return self.uid if given is None else given
         return self.proved.uid
 
     def _left_behind(self, starts_as: t.Optional[int]) -> t.List[str]:
-        who = _judge.identity(starts_as) if starts_as is not None and starts_as != self.uid else None
+        who = judge.identity(starts_as) if starts_as is not None and starts_as != self.uid else None
         if who is None or self.record is None:
             return []
         record = self.record._replace(uid=who.uid, gid=who.gid, groups=list(who.groups))
-        return _left_behind.of(self.instance, self.uid, record)
+        return left_behind.of(self.instance, self.uid, record)
 
     # --- configuration, port, answer
 
-    def _read_config(self, directory: _files.InstallDir) -> None:
+    def _read_config(self, directory: files.InstallDir) -> None:
         self.owners = directory.owners(self.uid)
-        self.config = _configfile.read_config(directory, self.owners)
+        self.config = config_file.read_config(directory, self.owners)
         self.directory_uid = directory.uid
 
     def _find_port(self) -> None:
         argv = self.candidate.argv if self.candidate else (self.record.argv if self.record else [])
-        self.argv_port = _selection.argv_port(argv)
+        self.argv_port = selection.argv_port(argv)
         own = self._own_listeners(self.candidate.pid) if self.candidate else None
         runs = self.candidate is not None
-        self.ports = _port_choice.decide(runs, own, argv, self.config, self.port_option)
+        self.ports = port_choice.decide(runs, own, argv, self.config, self.port_option)
         self.port, self.listened_by = self.ports.known, own or []
         if self.candidate is None:
             return
@@ -200,18 +202,18 @@ class Look:
             self.problems.append('the sockets of process %d cannot be read by this user' % self.candidate.pid)
 
     @staticmethod
-    def _own_listeners(pid: int) -> _port_choice.Listeners:
+    def _own_listeners(pid: int) -> port_choice.Listeners:
         try:
-            with _procfs.ProcDir(pid) as proc:
-                return _port_choice.own_listeners(proc)
+            with procfs.ProcDir(pid) as proc:
+                return port_choice.own_listeners(proc)
         except OSError as exc:
-            return [] if exc.errno in _procfs.GONE else None
+            return [] if exc.errno in procfs.GONE else None
 
     def _port_problem(self) -> t.Optional[str]:
         """Not judged where it is not known whether it runs, or which of several processes it is."""
         if self.candidate is None and (self.pids or self.found.unseen or self.found.hidden):
             return None
-        return _port_choice.problem(self.ports, self.port_option, self.candidate.pid if self.candidate else None)
+        return port_choice.problem(self.ports, self.port_option, self.candidate.pid if self.candidate else None)
 
     def _ask(self) -> None:
         """Its version, from the listener that belongs to the process and from nobody else."""
@@ -219,7 +221,7 @@ class Look:
             return
         own = next(sock for sock in self.listened_by if sock.local_port == self.port)
         address = {'::': '127.0.0.1', '0.0.0.0': '127.0.0.1'}.get(own.local_address, own.local_address)
-        hosts = ['localhost'] + (_judge.site_hosts(self.config.admin_url, self.config.base_url) or [])
+        hosts = ['localhost'] + (judge.site_hosts(self.config.admin_url, self.config.base_url) or [])
         before = self._running_binary()
         for name in hosts:
             self.answer = _http.version_info(self.port, name, address=address)
@@ -230,12 +232,12 @@ class Look:
 
     def _running_binary(self) -> t.Optional[_binary.Binary]:
         try:
-            with _procfs.ProcDir(present(self.candidate).pid) as proc:
+            with procfs.ProcDir(present(self.candidate).pid) as proc:
                 return _binary.of_process(proc.fd)
         except OSError:
             return None
 
-    def _files_version(self, tree: _evidence.Tree) -> _binary.FilesVersion:
+    def _files_version(self, tree: install_tree.Tree) -> _binary.FilesVersion:
         """What the binary on disk told, now or earlier; else what CHANGELOG.md says."""
         on_disk, state = _binary.of_file(self.instance.executable), self._usable_state()
         if self.answer is not None and on_disk is not None and on_disk == self.binary:
@@ -244,7 +246,7 @@ class Look:
             told = _binary.told(state.history(), on_disk) if state is not None else None
         return _binary.files_version(told, tree.version())
 
-    def _ever_listened(self, directory: _files.InstallDir) -> bool:
+    def _ever_listened(self, directory: files.InstallDir) -> bool:
         """Whether a process without a listener once had one: noted, a connection is left, or the log says so."""
         if self.candidate is None or self.listening is not False:
             return False
@@ -256,13 +258,13 @@ class Look:
 
     def _has_connection(self) -> bool:
         inodes = self._sockets()
-        return bool(self.port) and any(sock.inode in inodes for sock in _sockdiag.connections(self.port or 0))
+        return bool(self.port) and any(sock.inode in inodes for sock in sockdiag.connections(self.port or 0))
 
     def _log(self) -> str:
         log, found = (self.record.log, self.record.log_found) if self.record else (None, None)
-        return _launch.believed_log(log, found, self.proved, self.instance.dir)
+        return launch.believed_log(log, found, self.proved, self.instance.dir)
 
-    def _log_tail(self, directory: _files.InstallDir, limit: int) -> bytes:
+    def _log_tail(self, directory: files.InstallDir, limit: int) -> bytes:
         """The end of what it prints, empty when that cannot be read."""
         try:
             fd = directory.open_log(self._log(), self.uid)
@@ -270,38 +272,38 @@ class Look:
             return b''
         try:
             os.lseek(fd, max(0, os.fstat(fd).st_size - limit), os.SEEK_SET)
-            return without_nuls(_files.read_fd(fd, limit))
+            return without_nuls(files.read_fd(fd, limit))
         finally:
             os.close(fd)
 
-    def _log_says_listened(self, directory: _files.InstallDir) -> bool:
+    def _log_says_listened(self, directory: files.InstallDir) -> bool:
         """Whether the banner stands after the first line of the newest start, which names the directory."""
         tail = self._log_tail(directory, 262144)
         starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
         return starts >= 0 and bool(_LISTENED.search(tail, starts))
 
-    def _log_text(self, directory: _files.InstallDir) -> str:
-        return self._log_tail(directory, _quiet.LOG_BYTES).decode('utf-8', 'replace')
+    def _log_text(self, directory: files.InstallDir) -> str:
+        return self._log_tail(directory, quiet.LOG_BYTES).decode('utf-8', 'replace')
 
-    def _backups(self, directory: _files.InstallDir) -> t.List[str]:
+    def _backups(self, directory: files.InstallDir) -> t.List[str]:
         """The files of backups and restores under way; empty also where descriptors may not be read."""
-        seen: t.Set[_quiet.File] = set()
+        seen: t.Set[quiet.File] = set()
         for pid in self.pids:
             try:
-                with _procfs.ProcDir(pid) as proc:
-                    seen.update(_quiet.look(proc, self.instance.dir, lambda: self._log_text(directory)).files)
+                with procfs.ProcDir(pid) as proc:
+                    seen.update(quiet.look(proc, self.instance.dir, lambda: self._log_text(directory)).files)
             except OSError:
                 continue
         return ['%s (%s)' % (entry.path, entry.kind) for entry in sorted(seen)]
 
     # --- what a start needs
 
-    def _identity(self) -> t.Optional[_children.Identity]:
+    def _identity(self) -> t.Optional[children.Identity]:
         """As whom a start would ask the database; None when that is not known."""
         if self.record is not None:
-            return _children.Identity(self.record.uid, self.record.gid, self.record.groups)
+            return children.Identity(self.record.uid, self.record.gid, self.record.groups)
         uid = self.uid if self.uid is not None else self.directory_uid
-        return _judge.identity(uid) if uid else None
+        return judge.identity(uid) if uid else None
 
     def _ask_databases(self) -> t.List[_database.Answer]:
         if not self.http or self.config.state != 'ok':
@@ -318,13 +320,13 @@ class Look:
         """Ask the database of the first site, unless it cannot be reached, or has kept us waiting for another one."""
         places = [answer.target.address for answer in self.databases if not answer.problem]
         self.asks_database = bool(places) and not self.host.databases.slow.intersection(places)
-        self.database_look = _asking.Look(self._mysql if self.asks_database else dict, self.instance.dir, False)
+        self.database_look = asking.Look(self._mysql if self.asks_database else dict, self.instance.dir, False)
 
     def _mysql(self) -> t.Dict[str, t.Any]:
         environment = self.record.environment if self.record else {}
         version = self.files_version or (self.answer.version if self.answer else None)
-        return _schemas.from_environment(
-            _schemas.section(_schemas.read(self.instance.dir, self.uid)), environment, version)
+        return schemas.from_environment(
+            schemas.section(schemas.read(self.instance.dir, self.uid)), environment, version)
 
     def _with_database(self, facts: Facts) -> Facts:
         """What the database says, which was asked meanwhile."""
@@ -334,11 +336,11 @@ class Look:
         found, state = self.database_look.found(_DATABASE_S), self._usable_state()
         if time.monotonic() - begin >= _DATABASE_S:
             self.host.databases.slow.update(answer.target.address for answer in self.databases)
-        said = _newer.judge(
+        said = newer.judge(
             facts.files_version or facts.running_version, found,
-            lambda key: _migration.recorded(state.path, key) if state is not None else None)
+            lambda key: migration.recorded(state.path, key) if state is not None else None)
         if found[0].seen is not None:
-            self.result['version']['database'] = _migration.version_of(found[0].seen)
+            self.result['version']['database'] = migration.version_of(found[0].seen)
         unknown = '; '.join('%s: %s' % (one.name, one.why) for one in found if one.why)
         return facts._replace(newer=said.newer, database_unknown=unknown or None)
 
@@ -346,23 +348,23 @@ class Look:
         if self.candidate is None:
             return set()
         try:
-            with _procfs.ProcDir(self.candidate.pid) as proc:
-                return _ports.socket_inodes(proc)
+            with procfs.ProcDir(self.candidate.pid) as proc:
+                return ports.socket_inodes(proc)
         except OSError:
             return set()
 
-    def _reads_dictionary(self, directory: _files.InstallDir) -> t.Optional[bool]:
-        log = self._log_tail(directory, _needs.LOG_BYTES).decode('utf-8', 'replace')
-        return _preconditions.dictionary_was_read(log, self.instance.dir)
+    def _reads_dictionary(self, directory: files.InstallDir) -> t.Optional[bool]:
+        log = self._log_tail(directory, needs.LOG_BYTES).decode('utf-8', 'replace')
+        return preconditions.dictionary_was_read(log, self.instance.dir)
 
     # --- results
 
     def _user(self) -> t.Optional[str]:
         if self.uid is None and self.directory_uid != 0:
-            return _judge.user_name(self.directory_uid)
-        return _judge.user_name(self.uid)
+            return judge.user_name(self.directory_uid)
+        return judge.user_name(self.uid)
 
-    def _result(self, tree: _evidence.Tree) -> Row:
+    def _result(self, tree: install_tree.Tree) -> Row:
         unsure = bool(self.found.unseen) or self.found.hidden or bool(self.on_port)
         running = self.answer.version if self.answer else None
         version = {'running': running, 'files': self.files_version, 'from': self.files_source, 'database': None}
@@ -371,38 +373,38 @@ class Look:
             dir=self.instance.dir,
             binary=self.instance.binary,
             user=self._user(),
-            state=_judge.decide_state(len(self.pids), unsure, self.listening, self.has_listened),
+            state=judge.decide_state(len(self.pids), unsure, self.listening, self.has_listened),
             pids=self.pids,
-            strangers=_strangers.rows(list(self.found.strangers) + self.on_port),
+            strangers=strangers.rows(list(self.found.strangers) + self.on_port),
             port=self.port,
             listening=self.listening if self.pids else False,
             version=version,
-            launch=_launch.masked(self.record) if self.record else None,
+            launch=launch.masked(self.record) if self.record else None,
             memory=self._memory_used(),
             restarts=self._restarts(),
             logs=tree.logs(self._log() if self.record and self.record.log else None, self.uid),
-            sites=_judge.site_hosts(self.config.base_url),
-            supervisors=_supervisors.detect(self.instance, self.candidate, self.host.cron),
+            sites=judge.site_hosts(self.config.base_url),
+            supervisors=supervisors.detect(self.instance, self.candidate, self.host.cron),
             interrupted=self.interrupted,
             runs=self.runs,
             badly_ended=self.badly_ended,
-            foreign=_foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
+            foreign=foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
 
     def _memory_used(self) -> Row:
         pid = self.candidate.pid if self.candidate is not None else None
         record = self.record
-        return _memory.report(pid, record.cgroups if record else {}, record.environment if record else None)
+        return memory.report(pid, record.cgroups if record else {}, record.environment if record else None)
 
     def _restarts(self) -> t.List[Row]:
         state = self._usable_state()
         known = state.history() if state is not None else []
-        return _lives.starts(_lives.lives(self.found.candidates, known))
+        return lives.starts(lives.lives(self.found.candidates, known))
 
-    def _facts(self, tree: _evidence.Tree) -> Facts:
+    def _facts(self, tree: install_tree.Tree) -> Facts:
         starts_as = self._start_uid()
         groups = set(self.record.groups + [self.record.gid]) if self.record else set()
-        scripts = _evidence.runs_by_root(self.host.cron.lines, self.instance.dir)
+        scripts = install_tree.runs_by_root(self.host.cron.lines, self.instance.dir)
         binary = executable.judge(self.instance, self.record, self.candidate.pid if self.candidate else None)
         self.problems += [binary.unknown] if binary.unknown else []
         facts = Facts(
@@ -414,12 +416,12 @@ class Look:
             unseen=self.found.unseen,
             hidden=self.found.hidden,
             config=self.config,
-            config_readable=_judge.readable_by(self.config, self.uid, groups) if self.record else None,
+            config_readable=judge.readable_by(self.config, self.uid, groups) if self.record else None,
             argv_port=self.argv_port,
             port=self.port,
             listening=self.listening,
             port_problem=self._port_problem(),
-            strangers=_strangers.rows(self.on_port),
+            strangers=strangers.rows(self.on_port),
             replaced=any(candidate.replaced for candidate in self.found.candidates),
             running_version=self.result['version']['running'],
             files_version=self.files_version,
@@ -436,12 +438,12 @@ class Look:
             executable_problem=binary.problem,
             executable_busy=binary.busy,
             runs_as_root=starts_as == 0 if starts_as is not None else None,
-            writable=_root_runs.writable(self.instance) if starts_as == 0 else [],
-            owner=_judge.user_name(self.directory_uid),
-            starts_as=_judge.user_name(starts_as),
+            writable=root_runs.writable(self.instance) if starts_as == 0 else [],
+            owner=judge.user_name(self.directory_uid),
+            starts_as=judge.user_name(starts_as),
             left_behind=self._left_behind(starts_as),
-            cron_writable=[text for path in scripts for text in _changeable.changeable(path)[-1:]],
-            fragile=_evidence.fragile_scripts(tree, self.host.cron.lines),
+            cron_writable=[text for path in scripts for text in changeable.changeable(path)[-1:]],
+            fragile=install_tree.fragile_scripts(tree, self.host.cron.lines),
             cut=tree.cut_files(bool(self.pids)),
             backups=self._backups(tree.directory),
             interrupted=self.interrupted,
@@ -450,12 +452,12 @@ class Look:
             state_damaged=self.state_damaged,
             disks=self._disks(),
             supervisors=self.result['supervisors'],
-            marks=_judge.marks_in(self.result),
+            marks=judge.marks_in(self.result),
         )
         return self._with_port(self._with_dictionary(facts, tree))._replace(problems=self._all_problems(tree))
 
-    def _with_dictionary(self, facts: Facts, tree: _evidence.Tree) -> Facts:
-        there = _needs.has_dictionary(tree.directory)
+    def _with_dictionary(self, facts: Facts, tree: install_tree.Tree) -> Facts:
+        there = needs.has_dictionary(tree.directory)
         read = self._reads_dictionary(tree.directory) if there is False else None
         return facts._replace(dictionary=there, reads_dictionary=read)
 
@@ -463,23 +465,23 @@ class Look:
         """For a stopped instance: would the bind of a start succeed?"""
         if self.pids or not self.port:
             return facts
-        probe = _ports.bind_probe(self.port)
+        probe = ports.bind_probe(self.port)
         if probe.free is None:
             self.problems.append('port %d: %s' % (self.port, probe.reason))
         return facts._replace(port_free=probe.free)
 
-    def _all_problems(self, tree: _evidence.Tree) -> t.List[str]:
+    def _all_problems(self, tree: install_tree.Tree) -> t.List[str]:
         found = self.problems + tree.problems
         found += ['%s is not used: %s' % (log['path'], log['reason']) for log in self.result['logs'] if log['reason']]
         if self.port is None and self.config.state == 'ok' and not self.config.port_error:
             found.append('its port is not known')
         return list(dict.fromkeys(found))
 
-    def _on_port(self) -> t.List[_strangers.Stranger]:
+    def _on_port(self) -> t.List[strangers.Stranger]:
         """Who else listens on the port."""
         if self.listening or (self.listening is None and self.pids):
             return []
-        return _strangers.on_port(self.port, self.pids)
+        return strangers.on_port(self.port, self.pids)
 
     def _disks(self) -> t.List[t.Tuple[str, int, t.Optional[int]]]:
         found = []
@@ -517,9 +519,9 @@ class Look:
             exe=list(self.candidate.file or ()),
             **more
         )
-        _newer.remember(state.path, self.database_look.found())
+        newer.remember(state.path, self.database_look.found())
         if not self.candidate.deleted or state.read_json('launch.json') is None:
-            _launch.store(state, self.record)
+            launch.store(state, self.record)
 
 
 def _existing(path: str) -> str:
@@ -535,7 +537,7 @@ def describe_on(
     http: bool = True,
     base: t.Optional[str] = None,
     record: bool = False,
-    user: _users.Named = None,
+    user: users.Named = None,
 ) -> Row:
     """One instance; never raises: a broken one must not hide the others. ``record``: note who was seen running."""
     look = Look(instance, host, port, http, base, user)
@@ -544,12 +546,12 @@ def describe_on(
         resolve(instance.dir, instance.binary)
         row = look.take()
     except Exception as exc:  # whatever it is, it must not hide the others
-        return _odd.row(instance, exc, host.table, base)
+        return odd.row(instance, exc, host.table, base)
     if record:
         try:
             look.remember()
         except Exception as exc:
-            facts = Facts(problems=['the process history was not written: %s' % _odd.why(exc)])
+            facts = Facts(problems=['the process history was not written: %s' % odd.why(exc)])
             row['hazards'] += _hazards.evaluate(facts)
     return row
 
@@ -560,7 +562,7 @@ def describe(
     http: bool = True,
     base: t.Optional[str] = None,
     record: bool = False,
-    user: _users.Named = None,
+    user: users.Named = None,
 ) -> Row:
     """One instance, with the directories beside its own looked at for a second one on the same port."""
     host = Host(instance.binary, [os.path.dirname(instance.dir)])
@@ -574,7 +576,7 @@ def describe_all(
     base: t.Optional[str] = None,
     record: bool = False,
     recorded: bool = False,
-    user: _users.Named = None,
+    user: users.Named = None,
     problems: t.Optional[t.List[str]] = None,
 ) -> t.List[Row]:
     """Every instance that can be found on the host, sorted by directory. ``recorded``: all that our records know.
@@ -582,7 +584,7 @@ def describe_all(
     ``problems`` takes in what could not be looked through for them: there may be more.
     """
     unseen = []  # type: t.List[str]
-    host = Host(binary, search, _discovery.by_records(base, recorded, unseen))
+    host = Host(binary, search, discovery.by_records(base, recorded, unseen))
     host.problems += unseen
     if problems is not None:
         problems += host.problems

@@ -8,12 +8,10 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 
@@ -24,9 +22,9 @@ class Host:
         self, binary: str = 'anqicms', search: t.Iterable[str] = (), seen: t.Iterable[t.Tuple[str, str]] = ()
     ) -> None:
         trouble = []  # type: t.List[str]
-        self.cron = _discovery.attempt(trouble, 'cron', _cron.read_all, _cron.Cron([], trouble))
-        self.table = _discovery.attempt(trouble, 'processes', _discovery.processes, [])
-        self.instances, self.problems = _discovery.discover_all(search, binary, self.cron, self.table, seen)
+        self.cron = discovery.attempt(trouble, 'cron', cron.read_all, cron.Cron([], trouble))
+        self.table = discovery.attempt(trouble, 'processes', discovery.processes, [])
+        self.instances, self.problems = discovery.discover_all(search, binary, self.cron, self.table, seen)
         self.problems += trouble
         self.databases = Answers()
         self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
@@ -49,8 +47,8 @@ class Host:
         if key not in self._ports:
             try:
                 reach.refuse_hanging(other.dir)
-                with _files.InstallDir(other.dir) as directory:
-                    self._ports[key] = _configfile.read_config(directory, directory.owners()).port
+                with files.InstallDir(other.dir) as directory:
+                    self._ports[key] = config_file.read_config(directory, directory.owners()).port
             except Exception:  # whatever is wrong there, its own row says it
                 self._ports[key] = None
         return self._ports[key]

@@ -8,13 +8,10 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign as _foreign
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory, printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, reach, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 Row = t.Dict[str, t.Any]
@@ -26,7 +23,7 @@ def why(exc: BaseException) -> str:
 
 
 def row(
-    instance: Instance, exc: BaseException, table: t.Iterable[_discovery.Process], base: t.Optional[str] = None
+    instance: Instance, exc: BaseException, table: t.Iterable[discovery.Process], base: t.Optional[str] = None
 ) -> Row:
     """``table``: the processes of the host, of which those with its executable are shown."""
     return dict(
@@ -41,7 +38,7 @@ def row(
         listening=None,
         version={'running': None, 'files': None, 'from': None, 'database': None},
         launch=None,
-        memory=_memory.report(None, {}, None),
+        memory=memory.report(None, {}, None),
         restarts=[],
         logs=[],
         sites=None,
@@ -56,7 +53,7 @@ def row(
 
 def _unfinished(instance: Instance, base: t.Optional[str]) -> t.Optional[Row]:
     try:
-        return _state.StateDir(instance, base).last_unfinished()
+        return state.StateDir(instance, base).last_unfinished()
     except Exception:  # it is odd anyway
         return None
 
@@ -65,4 +62,4 @@ def _foreign_to_us(instance: Instance) -> t.Optional[str]:
     """With a name that nobody can list it must not hold up the run of the others."""
     if not printable.is_printable(instance.executable):
         return 'its name holds what cannot be shown'
-    return 'its file system does not answer' if reach.hangs(instance.dir) else _foreign.of_directory(instance.dir)
+    return 'its file system does not answer' if reach.hangs(instance.dir) else foreign.of_directory(instance.dir)

@@ -8,8 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import nothing_done
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 Result = t.Dict[str, t.Any]
@@ -19,9 +18,9 @@ def put(context: Context, check_mode: bool) -> Result:
     """What changed, where it is kept now, and what was in it. LifecycleError when a run is at work, or it cannot be."""
     if check_mode or not context.state.exists():
         if context.state.is_worked_on():
-            _one_at_a_time.refuse(context)
+            one_at_a_time.refuse(context)
         return _foreseen(context) if check_mode else _nothing_there(context)
-    with _one_at_a_time.held(context):
+    with one_at_a_time.held(context):
         lost = _unfinished(context)
         try:
             kept = context.state.put_aside()
@@ -51,7 +50,7 @@ def _unfinished(context: Context) -> str:
     """What no recovery will know of any more."""
     try:
         run = context.state.last_unfinished()
-    except _state.DamagedState:
+    except state.DamagedState:
         return ' Whether a run in it did not end is not known: start the instance if it does not run.'
     if run is None:
         return ''

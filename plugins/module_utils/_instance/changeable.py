@@ -11,7 +11,7 @@ import stat
 import struct
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 _ACL = 'system.posix_acl_access'
@@ -81,7 +81,7 @@ def _acl_of(fd: int) -> bytes:
 
 def _mounts_of_users() -> t.Dict[t.Tuple[int, int], int]:
     try:
-        return parse_mounts_of_users(_procfs.read('/proc/self/mountinfo'))
+        return parse_mounts_of_users(procfs.read('/proc/self/mountinfo'))
     except OSError:
         return {}
 

@@ -10,9 +10,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog as _changelog
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog, config_file, http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     nothing_done,
@@ -20,20 +18,24 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     reason,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import downtime as _downtime
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
+    downtime,
+    files,
+    holders,
+    process,
+    procfs,
+    sockdiag,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import port_choice as _port_choice
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import slots as _slots
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    launch,
+    lives,
+    port_choice,
+    selection,
+    slots,
+    strangers,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import strangers as _strangers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
@@ -59,20 +61,20 @@ class Context:
         self.instance, self.state, self.port_option, self.progress = instance, state, port, progress
         state.user = user or None
         self.user = user or None  # the option: one more user of the instance, and as whom it is started
-        self.strangers: t.Sequence[_strangers.Stranger] = ()  # who executes its file without being one of its users
-        self.candidate = None   # type: t.Optional[_selection.Candidate]
-        self.handle = None      # type: t.Optional[_process.ProcessHandle]
-        self.config = None      # type: t.Optional[_configfile.ConfigFile]
-        self.launcher: t.Optional[_launch.Parked] = None
-        self.ports = _port_choice.Ports()
+        self.strangers: t.Sequence[strangers.Stranger] = ()  # who executes its file without being one of its users
+        self.candidate = None   # type: t.Optional[selection.Candidate]
+        self.handle = None      # type: t.Optional[process.ProcessHandle]
+        self.config = None      # type: t.Optional[config_file.ConfigFile]
+        self.launcher: t.Optional[launch.Parked] = None
+        self.ports = port_choice.Ports()
         self.port = self.start_port = port or DEFAULT_PORT  # where it listens now, and where it would after a start
         self.running_version = None  # type: t.Optional[str]  # what this very process told, now or earlier
         self.files = _binary.FilesVersion()  # the version of the next start
         self.changelog: t.Optional[str] = None
         self.binaries = _binary.Binaries(state.history)
-        self.downtime = _downtime.Downtime()
+        self.downtime = downtime.Downtime()
         self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
-        self.slot = _slots.Slot()  # a place among the instances of this host that are down
+        self.slot = slots.Slot()  # a place among the instances of this host that are down
         self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
         self.accepted_hazards: t.FrozenSet[str] = frozenset()  # codes that refuse no start of this run
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
@@ -99,15 +101,15 @@ class Context:
         self.database_look: t.Any = None  # of _database/asking.py, which whoever only looks does not load
         self.hosts: t.Sequence[str] = ()  # names by which the version is asked for where localhost gets none
 
-    def find(self) -> _selection.Found:
+    def find(self) -> selection.Found:
         """All processes of the instance, by its file and its users."""
-        return _selection.find(self.instance, self.port_option, self.state, self.user)
+        return selection.find(self.instance, self.port_option, self.state, self.user)
 
-    def look(self) -> t.Optional[_selection.Candidate]:
+    def look(self) -> t.Optional[selection.Candidate]:
         """Find the process, open it, read configuration and version. LifecycleError when that is ambiguous."""
         found = self.find()
         self.strangers = found.strangers
-        self.candidate = _selection.pick(self.instance, found)
+        self.candidate = selection.pick(self.instance, found)
         self._hold(found)
         self.binaries.running = _binary.of_process(self.handle.proc.fd) if self.handle else None
         self.read_files()
@@ -119,24 +121,24 @@ class Context:
             self._refuse_hidden()
         return self.candidate
 
-    def _hold(self, found: _selection.Found) -> None:
+    def _hold(self, found: selection.Found) -> None:
         """Open the process, then make sure that it is still the one that was selected."""
         if self.handle is not None:
             self.handle.close()
             self.handle = None
         if self.candidate is None:
             return
-        self.handle = _process.open_process(self.candidate.pid)
+        self.handle = process.open_process(self.candidate.pid)
         if self.handle is None or self.handle.start_ticks != self.candidate.start_ticks:
             self.candidate, self.handle = None, None
             return
         exe = self.handle.proc.optional_link('exe')
-        if exe is not None and _selection.split_deleted(exe)[0] != self.candidate.exe:
+        if exe is not None and selection.split_deleted(exe)[0] != self.candidate.exe:
             self.candidate, self.handle = None, None
 
-    def on_its_port(self) -> t.List[_strangers.Stranger]:
+    def on_its_port(self) -> t.List[strangers.Stranger]:
         """Who holds its port while none of its own runs: then it is not known that it is stopped."""
-        return [] if self.candidate is not None else _strangers.on_port(self.ports.known)
+        return [] if self.candidate is not None else strangers.on_port(self.ports.known)
 
     def refuse_unclear(self) -> None:
         """LifecycleError where that is so."""
@@ -145,33 +147,33 @@ class Context:
             raise LifecycleError(
                 'No process of the users of %s runs it, but its port %s is held by %s. Whether it is stopped is not '
                 'known. Nothing was signalled. End that process, or give the instance another port. %s' % (
-                    self.instance.id, self.ports.known, _strangers.listing(found), self.way_out(found)),
-                strangers=_strangers.rows(found))
+                    self.instance.id, self.ports.known, strangers.listing(found), self.way_out(found)),
+                strangers=strangers.rows(found))
 
     def users(self) -> _users.Users:
         """Who may run it."""
         return _users.users_of(self.instance, self.state, self.user)
 
-    def way_out(self, found: t.Sequence[_strangers.Stranger]) -> str:
+    def way_out(self, found: t.Sequence[strangers.Stranger]) -> str:
         """What to do where one of them is the instance after all."""
-        return _strangers.way_out(found, self.users())
+        return strangers.way_out(found, self.users())
 
-    def strangers_on(self, port: int) -> t.List[_strangers.Stranger]:
+    def strangers_on(self, port: int) -> t.List[strangers.Stranger]:
         """Who listens on a port and is no user of the instance."""
         users = self.users()
-        return [one for one in _strangers.on_port(port) if not users.has(one.uid)]
+        return [one for one in strangers.on_port(port) if not users.has(one.uid)]
 
     def _refuse_hidden(self) -> None:
-        if _sockdiag.listeners(self.port):
+        if sockdiag.listeners(self.port):
             raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs '
                                  'is not known. Nothing was done. Run as root.' % (self.port, self.instance.id))
 
     def read_files(self) -> None:
         """Configuration and version as they are on the disk now."""
-        with _files.InstallDir(self.instance.dir) as directory:
+        with files.InstallDir(self.instance.dir) as directory:
             owners = directory.owners(self.candidate.uid if self.candidate else None)
-            self.config = _configfile.read_config(directory, owners)
-            self.changelog = _changelog.read_version(directory, owners)
+            self.config = config_file.read_config(directory, owners)
+            self.changelog = changelog.read_version(directory, owners)
         self._read_version()
 
     def _read_version(self) -> None:
@@ -181,18 +183,18 @@ class Context:
     def _find_ports(self) -> None:
         record = None if self.candidate else self.stored_record()
         argv = self.candidate.argv if self.candidate else record.argv if record else []
-        own = _port_choice.own_listeners(self.handle.proc) if self.handle else None
-        self.ports = _port_choice.decide(self.candidate is not None, own, argv, self.config, self.port_option)
+        own = port_choice.own_listeners(self.handle.proc) if self.handle else None
+        self.ports = port_choice.decide(self.candidate is not None, own, argv, self.config, self.port_option)
         self.port, self.start_port = self.ports.known or DEFAULT_PORT, self.ports.next or DEFAULT_PORT
 
-    def foresee_config(self, config: _configfile.ConfigFile) -> None:
+    def foresee_config(self, config: config_file.ConfigFile) -> None:
         """Go on as if config.json were this: for the plan of the steps after its change."""
         self.config = config
         self._find_ports()
 
     def port_for(self, argv: t.Sequence[str]) -> int:
         """The port that a process of these arguments opens when it starts now."""
-        return _port_choice.next_port(argv, self.config, self.port_option) or DEFAULT_PORT
+        return port_choice.next_port(argv, self.config, self.port_option) or DEFAULT_PORT
 
     def refuse_wrong_port(self, arguments: t.Optional[t.Sequence[str]] = None) -> None:
         """LifecycleError when the given port is neither the process's nor that of its next start.
@@ -203,9 +205,9 @@ class Context:
         ports = self.ports
         if arguments is not None:
             words = [''] + list(arguments)
-            source = '-port' if _selection.argv_port(words) else 'config.json'
+            source = '-port' if selection.argv_port(words) else 'config.json'
             ports = ports._replace(next=self.port_for(words), next_from=source)
-        problem = _port_choice.problem(ports, self.port_option, self.candidate.pid if self.candidate else None)
+        problem = port_choice.problem(ports, self.port_option, self.candidate.pid if self.candidate else None)
         if problem:
             raise LifecycleError('%s (%s): %s. Nothing was done. Correct port, or leave it out: it is read from the '
                                  'process and from config.json then.' % (self.instance.id, self.instance.dir, problem))
@@ -216,9 +218,9 @@ class Context:
         return seen[-1] if seen else None
 
     def _ask_version(self) -> None:
-        owns = _holders.owns_listener(present(self.handle).proc, self.port)
-        listens = bool(_sockdiag.listeners(self.port)) if owns is None else owns
-        self.running_version = _http.version_info(self.port).version if listens else None
+        owns = holders.owns_listener(present(self.handle).proc, self.port)
+        listens = bool(sockdiag.listeners(self.port)) if owns is None else owns
+        self.running_version = http.version_info(self.port).version if listens else None
         if owns and self.binaries.running == _binary.of_process(present(self.handle).proc.fd):
             self.binaries.learn(self.binaries.running, self.running_version)
         self.running_version = self.running_version or self._noted_version()
@@ -309,12 +311,12 @@ class Context:
         if self.candidate is None or self.handle is None:
             return
         self.state.make()
-        record = None  # type: t.Optional[_launch.LaunchRecord]
+        record = None  # type: t.Optional[launch.LaunchRecord]
         try:
-            record = _launch.capture(self.handle.proc)
+            record = launch.capture(self.handle.proc)
             if before_stop:
-                record = _launch.with_log_file(self.handle.proc, record)
-        except _launch.NoRecord as exc:
+                record = launch.with_log_file(self.handle.proc, record)
+        except launch.NoRecord as exc:
             self.progress('how it runs was not recorded: %s' % reason(exc))
         except OSError:
             return
@@ -323,16 +325,16 @@ class Context:
             if self.binaries.has_told(self.binaries.running, self.running_version):
                 more['binary'] = list(present(self.binaries.running))
             self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=self.candidate.uid,
-                                   cgroups=_lives.cgroups_of(self.candidate.pid), version=self.running_version,
+                                   cgroups=lives.cgroups_of(self.candidate.pid), version=self.running_version,
                                    exe=list(self.candidate.file or ()),
                                    log_position=(self.seen() or {}).get('log_position'), **more)
             if record is not None:
-                _launch.store(self.state, record)
+                launch.store(self.state, record)
         except OSError as exc:
             raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then '
                                  'try again.' % (self.state.path, reason(exc))) from exc
 
-    def remember_started(self, handle: _process.ProcessHandle, launcher: _launch.Parked,
+    def remember_started(self, handle: process.ProcessHandle, launcher: launch.Parked,
                          version: t.Optional[str], log_position: str, proven: bool = True,
                          usual: bool = True) -> None:
         """Note who runs now: the record of the next start. What runs is not disturbed by a full disk.
@@ -346,36 +348,36 @@ class Context:
             self.state.make()
             cgroups = _cgroups.parse(handle.proc.read('cgroup').decode('utf-8', 'surrogateescape'))
             if usual:
-                _launch.store(self.state, record, _launch.Proved(
+                launch.store(self.state, record, launch.Proved(
                     record.uid, record.gid, record.groups, launcher.proved_log(),
-                    _launch.label_of(handle.proc), cgroups, handle.pid, handle.start_ticks, _procfs.boot_id()))
+                    launch.label_of(handle.proc), cgroups, handle.pid, handle.start_ticks, procfs.boot_id()))
             self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version,
                                    log_position=log_position, port=self.port_for(record.argv),
                                    **(dict(binary=list(binary)) if binary else {}))
         except (OSError, LifecycleError):
             self.progress('the state in %s could not be written' % self.state.path)
 
-    def stored_record(self) -> t.Optional[_launch.LaunchRecord]:
+    def stored_record(self) -> t.Optional[launch.LaunchRecord]:
         """How it was last seen running; a damaged record counts as none, as above."""
-        data = _launch.stored(self.state)
-        return _launch.from_json(data) if data else None
+        data = launch.stored(self.state)
+        return launch.from_json(data) if data else None
 
     def listens(self) -> bool:
         """Whether the process listens on its port; anybody, where nothing runs or its sockets cannot be read."""
-        owns = _holders.owns_listener(self.handle.proc, self.port) if self.handle else None
-        return bool(_sockdiag.listeners(self.port)) if owns is None else owns
+        owns = holders.owns_listener(self.handle.proc, self.port) if self.handle else None
+        return bool(sockdiag.listeners(self.port)) if owns is None else owns
 
     def log_path(self) -> str:
         """Where standard output goes, as it runs now or ran before; running.log when that is not known."""
-        data = _launch.stored(self.state)
-        proved = _launch.proved_of(data)
+        data = launch.stored(self.state)
+        proved = launch.proved_of(data)
         if self.handle is not None:
-            now = _launch.output_of(self.handle.proc)
+            now = launch.output_of(self.handle.proc)
             if now.log is not None:
-                return _launch.believed_log(now.log, now.found, proved, self.instance.dir)
-        record = _launch.from_json(data) if data else None
+                return launch.believed_log(now.log, now.found, proved, self.instance.dir)
+        record = launch.from_json(data) if data else None
         log, found = (record.log, record.log_found) if record else (None, None)
-        return _launch.believed_log(log, found, proved, self.instance.dir)
+        return launch.believed_log(log, found, proved, self.instance.dir)
 
     def log_files(self) -> t.Dict[str, str]:
         """The paths of all its logs, by kind."""
@@ -385,7 +387,7 @@ class Context:
     def log_position(self, serving: t.Optional[bool] = None) -> str:
         """The end of all logs now, for ``since`` of log_check. ``serving``: whether it runs, as seen by default."""
         uid = self.candidate.uid if self.candidate else None
-        with _files.InstallDir(self.instance.dir) as directory:
+        with files.InstallDir(self.instance.dir) as directory:
             return _log_position.take(directory, self.log_files(), uid,
                                       self.candidate is not None if serving is None else serving)
 
@@ -396,7 +398,7 @@ class Context:
         target = self.handle.proc.optional_link('fd/1')
         if target is None:
             return 'where its standard output goes could not be seen by this user'
-        output = _launch.output_of(self.handle.proc)
+        output = launch.output_of(self.handle.proc)
         if output.kind != 'file':
             return 'its standard output goes to %s, which is no log file' % target
         if output.found is None:
@@ -421,13 +423,13 @@ class Context:
             size = os.fstat(fd).st_size
             position = 0 if size < position else position  # it was cut (copytruncate)
             os.lseek(fd, max(position, size - limit), os.SEEK_SET)
-            return without_nuls(_files.read_fd(fd, limit)).decode('utf-8', 'replace')
+            return without_nuls(files.read_fd(fd, limit)).decode('utf-8', 'replace')
         finally:
             os.close(fd)
 
     def _open_log(self, kind: str) -> t.Optional[int]:
         try:
-            with _files.InstallDir(self.instance.dir) as directory:
+            with files.InstallDir(self.instance.dir) as directory:
                 path = self.log_path() if kind == 'running' else self.log_files()[kind]
                 return directory.open_log(path, self.candidate.uid if self.candidate else None)
         except (OSError, LifecycleError):

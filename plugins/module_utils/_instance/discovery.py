@@ -12,9 +12,8 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import found as found_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.selection import split_deleted
@@ -37,7 +36,7 @@ class Process(t.NamedTuple):
 def processes() -> t.List[Process]:
     """Every process whose executable may be read: one readlink each."""
     found = []
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         try:
             exe, deleted = split_deleted(os.readlink('/proc/%d/exe' % pid))
         except OSError:
@@ -156,12 +155,12 @@ def by_search(search: t.Iterable[str], binary: str, problems: ProblemList) -> t.
 def by_records(base: t.Optional[str], every: bool, problems: ProblemList) -> t.List[t.Tuple[str, str]]:
     """Installs that the state directory has as seen running: every one, or those whose last run did not end."""
     why = []  # type: ProblemList
-    seen = attempt(why, 'records', lambda: _state.recorded(base, why), [])
+    seen = attempt(why, 'records', lambda: state.recorded(base, why), [])
     problems += ['which instances were seen before cannot be told: %s' % reason for reason in why]
     return [(one.dir, one.binary) for one in seen if (every or one.interrupted) and _is_still_there(one)]
 
 
-def _is_still_there(one: _state.Recorded) -> bool:
+def _is_still_there(one: state.Recorded) -> bool:
     """A link that took the place of the directory leads to another one. What is out of reach is there.
 
     One that is gone was removed, but for a run of it that did not end: then somebody has to know.

@@ -8,10 +8,10 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
-KIND = _state.LAUNCH
+KIND = state.LAUNCH
 _NAME = 'launch.json'
 
 
@@ -35,7 +35,7 @@ def put_back(context: Context) -> None:
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     kept, own = change.get('kept'), os.path.join(context.state.path, _NAME)
     if kept:
-        _state.write_atomic(own, _state.read_trusted(kept))
+        state.write_atomic(own, state.read_trusted(kept))
     elif os.path.lexists(own):
         os.unlink(own)
     return dict(changed=True)

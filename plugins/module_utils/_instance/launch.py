@@ -18,7 +18,7 @@ import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
@@ -143,7 +143,7 @@ class NoRecord(PermissionError):
         PermissionError.__init__(self, errno.EACCES, 'process %d is no model for a start: %s' % (pid, why))
 
 
-def _whole(proc: _procfs.ProcDir, name: str, what: str) -> t.List[str]:
+def _whole(proc: procfs.ProcDir, name: str, what: str) -> t.List[str]:
     strings = proc.strings(name)
     if strings.why_cut:
         raise NoRecord(proc.pid, '%s %s, which is too large to be read or given to a program' % (
@@ -151,24 +151,24 @@ def _whole(proc: _procfs.ProcDir, name: str, what: str) -> t.List[str]:
     return strings.items
 
 
-def _arguments(proc: _procfs.ProcDir) -> t.List[str]:
+def _arguments(proc: procfs.ProcDir) -> t.List[str]:
     words = _whole(proc, 'cmdline', 'its arguments')
     if not words:
         raise NoRecord(proc.pid, 'it has no arguments, not even a name')
     return words
 
 
-def _environment(proc: _procfs.ProcDir) -> t.Dict[str, str]:
+def _environment(proc: procfs.ProcDir) -> t.Dict[str, str]:
     pairs = [item.partition('=') for item in _whole(proc, 'environ', 'the variables of its environment')]
     return without_shim({name: value for name, equals, value in pairs if equals and name})
 
 
 def own_label() -> t.Optional[str]:
-    with _procfs.ProcDir(os.getpid()) as proc:
+    with procfs.ProcDir(os.getpid()) as proc:
         return label_of(proc)
 
 
-def label_of(proc: _procfs.ProcDir) -> t.Optional[str]:
+def label_of(proc: procfs.ProcDir) -> t.Optional[str]:
     try:
         return proc.read('attr/current').rstrip(b'\0\n').decode('utf-8', 'replace') or None
     except OSError:
@@ -189,7 +189,7 @@ def is_for_writing(fdinfo: str) -> bool:
     return flags & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR) and not flags & os.O_PATH
 
 
-def _kind(proc: _procfs.ProcDir, number: int) -> str:
+def _kind(proc: procfs.ProcDir, number: int) -> str:
     """What a descriptor is, for ``Output.kind``; ``file`` only for one that it can write already.
 
     Anybody may hold a descriptor that reads, or only points at, a file of root's.
@@ -211,7 +211,7 @@ def _is_terminal(device: int) -> bool:
     return os.major(device) in _TERMINALS
 
 
-def log_of(proc: _procfs.ProcDir) -> t.Optional[str]:
+def log_of(proc: procfs.ProcDir) -> t.Optional[str]:
     """The regular file that takes its standard output."""
     try:
         return regular_target(proc.optional_link('fd/1')) if _kind(proc, 1) == 'file' else None
@@ -219,7 +219,7 @@ def log_of(proc: _procfs.ProcDir) -> t.Optional[str]:
         return None
 
 
-def output_of(proc: _procfs.ProcDir) -> Output:
+def output_of(proc: procfs.ProcDir) -> Output:
     """All kinds are None where this user may not look."""
     try:
         kinds = {number: _kind(proc, number) for number in (1, 2)}
@@ -233,11 +233,11 @@ def output_of(proc: _procfs.ProcDir) -> Output:
         return Output()
 
 
-def _same_target(proc: _procfs.ProcDir) -> bool:
+def _same_target(proc: procfs.ProcDir) -> bool:
     return os.path.samestat(os.stat('fd/1', dir_fd=proc.fd), os.stat('fd/2', dir_fd=proc.fd))
 
 
-def _found(proc: _procfs.ProcDir, number: int, path: str) -> t.Optional[str]:
+def _found(proc: procfs.ProcDir, number: int, path: str) -> t.Optional[str]:
     """The text of a link is a path of this host only where it leads to the same file, or its mounts are ours."""
     try:
         if os.path.samestat(os.stat('fd/%d' % number, dir_fd=proc.fd), os.lstat(path)):
@@ -247,7 +247,7 @@ def _found(proc: _procfs.ProcDir, number: int, path: str) -> t.Optional[str]:
     return 'gone' if proc.optional_link('ns/mnt') == os.readlink('/proc/self/ns/mnt') else None
 
 
-def capture(proc: _procfs.ProcDir) -> LaunchRecord:
+def capture(proc: procfs.ProcDir) -> LaunchRecord:
     """Read it all from one process. OSError when it is gone or may not be read; NoRecord when it is too large.
 
     One whose user ids differ (a setuid program) tells nothing: it acts as somebody else than who has started it.
@@ -270,11 +270,11 @@ def capture(proc: _procfs.ProcDir) -> LaunchRecord:
         cgroups=_cgroups.parse(proc.read('cgroup').decode('utf-8', 'surrogateescape')),
         label=label_of(proc), cwd=proc.optional_link('cwd'),
         log=output.log,
-        ignores_hup=_procfs.signal_in_mask(status.get('SigIgn', '0'), signal.SIGHUP),
+        ignores_hup=procfs.signal_in_mask(status.get('SigIgn', '0'), signal.SIGHUP),
         log_found=output.found, output=output.kind, error_output=output.error, traits=_traits.of(proc, status))
 
 
-def with_log_file(proc: _procfs.ProcDir, record: LaunchRecord) -> LaunchRecord:
+def with_log_file(proc: procfs.ProcDir, record: LaunchRecord) -> LaunchRecord:
     """With device and inode of the log that it has open at its path. OSError when it is gone meanwhile."""
     output = output_of(proc)
     if output.found != 'same':
@@ -289,8 +289,8 @@ def why_too_large(record: LaunchRecord) -> t.Optional[str]:
     sizes = [len(os.fsencode(text)) + 1 for text in texts]
     stack = record.limits.get(_STACK, [-1])[0]
     most = 6 << 20 if stack < 0 else max(_ARG_MAX, min(stack // 4, 6 << 20))
-    if max(sizes) > _procfs.MOST_STRING_BYTES:
-        return 'one of its arguments or variables has more than %d KiB' % (_procfs.MOST_STRING_BYTES >> 10)
+    if max(sizes) > procfs.MOST_STRING_BYTES:
+        return 'one of its arguments or variables has more than %d KiB' % (procfs.MOST_STRING_BYTES >> 10)
     if sum(sizes) + 8 * (len(sizes) + 3) > most - _SLACK:
         return 'its arguments and variables have %d KiB in all, and its stack limit allows %d' % (
             sum(sizes) >> 10, (most - _SLACK) >> 10)

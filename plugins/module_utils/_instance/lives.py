@@ -10,10 +10,8 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 
 _MOST_STARTS = 20
@@ -52,13 +50,13 @@ def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
     return cgroups.get('')
 
 
-def lives_of_history(entries: t.Iterable[_state.Entry]) -> t.List[Life]:
+def lives_of_history(entries: t.Iterable[state.Entry]) -> t.List[Life]:
     """The processes that were seen, oldest first. An entry tells both clocks, so its boot need not be known. Pure."""
     found = {}  # type: t.Dict[t.Tuple[t.Any, ...], Life]
     for entry in entries:
         try:
             key = (entry['pid'], entry['start_ticks'], entry['boot_id'])
-            begin = entry['at'] - entry['monotonic'] + _procfs.seconds_of(entry['start_ticks'])
+            begin = entry['at'] - entry['monotonic'] + procfs.seconds_of(entry['start_ticks'])
             life = Life(int(entry['pid']), begin, float(entry['at']), False, entry.get('uid'),
                         memory_cgroup(entry.get('cgroups') or {}))
         except (KeyError, TypeError, ValueError):
@@ -68,7 +66,7 @@ def lives_of_history(entries: t.Iterable[_state.Entry]) -> t.List[Life]:
 
 
 def noted_counts(
-    entries: t.Iterable[_state.Entry], boot_id: t.Optional[str], started: float
+    entries: t.Iterable[state.Entry], boot_id: t.Optional[str], started: float
 ) -> t.Tuple[t.Tuple[float, int], ...]:
     """When what number of kills for memory was noted in this boot, oldest first. Pure.
 
@@ -86,10 +84,10 @@ def noted_counts(
     return tuple(sorted(found))
 
 
-def history(instance: Instance, base: t.Optional[str]) -> t.List[_state.Entry]:
+def history(instance: Instance, base: t.Optional[str]) -> t.List[state.Entry]:
     """The process history; empty where it may not be read or is not believed."""
     try:
-        return _state.StateDir(instance, base).history()
+        return state.StateDir(instance, base).history()
     except (OSError, LifecycleError):
         return []
 
@@ -97,7 +95,7 @@ def history(instance: Instance, base: t.Optional[str]) -> t.List[_state.Entry]:
 def cgroups_of(pid: int) -> t.Dict[str, str]:
     """Paths by controllers; empty when it is gone or may not be looked at."""
     try:
-        return _cgroups.parse(_procfs.read_text('/proc/%d/cgroup' % pid))
+        return _cgroups.parse(procfs.read_text('/proc/%d/cgroup' % pid))
     except OSError:
         return {}
 
@@ -106,13 +104,13 @@ def cgroup_of(pid: int) -> t.Optional[str]:
     return memory_cgroup(cgroups_of(pid))
 
 
-def running_lives(candidates: t.Iterable[_selection.Candidate]) -> t.List[Life]:
-    now, boot = time.time(), _procfs.booted_at()
-    return [Life(found.pid, boot + _procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
+def running_lives(candidates: t.Iterable[selection.Candidate]) -> t.List[Life]:
+    now, boot = time.time(), procfs.booted_at()
+    return [Life(found.pid, boot + procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
             for found in candidates]
 
 
-def lives(candidates: t.Sequence[_selection.Candidate], entries: t.Iterable[_state.Entry]) -> t.Tuple[Life, ...]:
+def lives(candidates: t.Sequence[selection.Candidate], entries: t.Iterable[state.Entry]) -> t.Tuple[Life, ...]:
     """History and present together; what runs now is known better from /proc."""
     running = running_lives(candidates)
     past = [life for life in lives_of_history(entries)
@@ -135,6 +133,6 @@ def after_stops(known: t.Iterable[Life], stops: t.Iterable[t.Tuple[int, float]])
 
 def starts(known: t.Iterable[Life]) -> t.List[t.Dict[str, t.Any]]:
     """For results: when its processes began, the newest last."""
-    return [dict(pid=life.pid, time=_local_time.iso(life.begin), epoch=round(life.begin, 3),
-                 last_seen=_local_time.iso(life.last_seen), running=life.running)
+    return [dict(pid=life.pid, time=local_time.iso(life.begin), epoch=round(life.begin, 3),
+                 last_seen=local_time.iso(life.last_seen), running=life.running)
             for life in known][-_MOST_STARTS:]

@@ -18,7 +18,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
@@ -89,8 +89,8 @@ def _wanted(fd: int) -> Wanted:
     found = os.fstat(fd)
     device = '%02x:%02x' % (os.major(found.st_dev), os.minor(found.st_dev))
     try:
-        fields = _procfs.parse_status(_procfs.read('/proc/self/fdinfo/%d' % fd))
-        return parse_device(_procfs.read('/proc/self/mountinfo'), int(fields['mnt_id'])) or device, found.st_ino
+        fields = procfs.parse_status(procfs.read('/proc/self/fdinfo/%d' % fd))
+        return parse_device(procfs.read('/proc/self/mountinfo'), int(fields['mnt_id'])) or device, found.st_ino
     except (OSError, KeyError, ValueError):
         return device, found.st_ino
 
@@ -98,13 +98,13 @@ def _wanted(fd: int) -> Wanted:
 def _holds(pid: int, wanted: Wanted) -> t.Optional[bool]:
     """Whether a descriptor of this process holds the lock; None when they may not be read."""
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             return any(parse_holders(_fdinfo(proc, name), wanted) for name in _descriptors(proc))
     except OSError as exc:
-        return False if exc.errno in _procfs.GONE else None
+        return False if exc.errno in procfs.GONE else None
 
 
-def _descriptors(proc: _procfs.ProcDir) -> t.List[str]:
+def _descriptors(proc: procfs.ProcDir) -> t.List[str]:
     fd = os.open('fd', os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc.fd)
     try:
         return os.listdir(fd)
@@ -112,18 +112,18 @@ def _descriptors(proc: _procfs.ProcDir) -> t.List[str]:
         os.close(fd)
 
 
-def _fdinfo(proc: _procfs.ProcDir, name: str) -> bytes:
+def _fdinfo(proc: procfs.ProcDir, name: str) -> bytes:
     try:
         return proc.read('fdinfo/' + name)
     except OSError as exc:
-        if exc.errno in _procfs.GONE:
+        if exc.errno in procfs.GONE:
             return b''  # closed meanwhile
         raise
 
 
 def _uid(pid: int) -> t.Optional[int]:
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             return int(proc.status()['Uid'].split()[0])
     except (OSError, KeyError, ValueError, IndexError):
         return None
@@ -142,7 +142,7 @@ def holders_of(fd: int) -> t.List[Holder]:
     """
     wanted = _wanted(fd)
     try:
-        taken_by = parse_holders(_procfs.read('/proc/locks'), wanted)
+        taken_by = parse_holders(procfs.read('/proc/locks'), wanted)
     except OSError:
         taken_by = []
     if not _tells_by_descriptor():
@@ -153,7 +153,7 @@ def holders_of(fd: int) -> t.List[Holder]:
 
 def _inherited_by(wanted: Wanted) -> t.List[int]:
     end, found = time.monotonic() + _SEARCH_S, []
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         if time.monotonic() > end:
             break
         if _holds(pid, wanted):

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 _BEGIN_WAIT_S = 3.0  # a run that has just taken the lock writes its name within that time
@@ -26,7 +26,7 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
         raise OwnRun('An earlier call of this run is at work on %s.' % context.instance.id)
     try:
         run = context.state.wait_for_running_run(_BEGIN_WAIT_S)
-    except _state.DamagedState:
+    except state.DamagedState:
         run = None
     pids = ', '.join(map(str, _lock.holder_pids(context.state))) or 'unknown'
     who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
@@ -37,7 +37,7 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
 
 def _take_over(context: Context) -> None:
     try:
-        run = _state.unfinished(_state.last_run(context.state.journal()))
+        run = state.unfinished(state.last_run(context.state.journal()))
     except LifecycleError:
         return  # a journal that cannot be read does not turn work that ended well into a failure
     if run and run.get('guardian'):

@@ -12,16 +12,14 @@ closed. It only chooses among the sockets of the process where nothing else does
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 
 _ALL_ADDRESSES = ('::', '0.0.0.0')  # the application listens on nothing else
 _UNREADABLE = ('unreadable', 'unsafe')  # states of a config.json whose content is not known to us
 
-Listeners = t.Optional[t.Sequence[_sockdiag.Sock]]
+Listeners = t.Optional[t.Sequence[sockdiag.Sock]]
 
 
 class Ports(t.NamedTuple):
@@ -39,7 +37,7 @@ class Ports(t.NamedTuple):
         return self.now or self.next
 
 
-def own_listeners(proc: _procfs.ProcDir) -> Listeners:
+def own_listeners(proc: procfs.ProcDir) -> Listeners:
     """The listening sockets of one process, none when it has ended. None when this user cannot see them.
 
     A process without any in our network namespace may have some in its own.
@@ -47,24 +45,24 @@ def own_listeners(proc: _procfs.ProcDir) -> Listeners:
     try:
         # A port that is opened between the two readings would be missed, so none is only believed the second time.
         socks = _listeners_of(proc) or _listeners_of(proc)
-        return socks if socks or _holders.same_network(proc) else None
+        return socks if socks or holders.same_network(proc) else None
     except OSError as exc:
-        return [] if exc.errno in _procfs.GONE else None
+        return [] if exc.errno in procfs.GONE else None
 
 
-def _listeners_of(proc: _procfs.ProcDir) -> t.List[_sockdiag.Sock]:
-    return _sockdiag.listeners(inodes=_holders.socket_inodes(proc))
+def _listeners_of(proc: procfs.ProcDir) -> t.List[sockdiag.Sock]:
+    return sockdiag.listeners(inodes=holders.socket_inodes(proc))
 
 
 def next_port(
-    argv: t.Sequence[str], config: t.Optional[_configfile.ConfigFile], given: t.Optional[int]
+    argv: t.Sequence[str], config: t.Optional[config_file.ConfigFile], given: t.Optional[int]
 ) -> t.Optional[int]:
     """The port that a start with these arguments opens. None when nothing names it. Pure."""
-    port = _selection.argv_port(argv) or (config.port if config else None)
+    port = selection.argv_port(argv) or (config.port if config else None)
     return given if port is None and config is not None and config.state in _UNREADABLE else port
 
 
-def _chosen(own: t.Sequence[_sockdiag.Sock], expected: t.Iterable[t.Optional[int]]) -> t.Tuple[int, t.List[int]]:
+def _chosen(own: t.Sequence[sockdiag.Sock], expected: t.Iterable[t.Optional[int]]) -> t.Tuple[int, t.List[int]]:
     """The site's port among those that the process listens on, and all that it could be as well.
 
     The application listens on all addresses, so a socket of one address (a profiler's, for example) is not the site's.
@@ -81,12 +79,12 @@ def decide(
     runs: bool,
     own: Listeners,
     argv: t.Sequence[str],
-    config: t.Optional[_configfile.ConfigFile],
+    config: t.Optional[config_file.ConfigFile],
     given: t.Optional[int],
 ) -> Ports:
     """Both ports of an instance. ``argv``: of its process, or of its launch record. Pure."""
     following = next_port(argv, config, given)
-    found = Ports(next=following, next_from='-port' if _selection.argv_port(argv) else 'config.json')
+    found = Ports(next=following, next_from='-port' if selection.argv_port(argv) else 'config.json')
     if not runs:
         return found
     if own is None:

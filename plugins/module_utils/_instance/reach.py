@@ -14,8 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, procfs
 
 LIMIT_S = 2.0
 _ASKED = re.compile(r'(nfs4?|cifs|smb3|smbfs|ceph|glusterfs|9p|afs|lustre|autofs|fuse|fuseblk|fuse\..*)\Z')
@@ -58,7 +57,7 @@ class _Answers:
     def __init__(self) -> None:
         self.hanging = {}  # type: t.Dict[str, bool]
         try:
-            mounts = parse_mounts(_procfs.read_text('/proc/self/mountinfo'))
+            mounts = parse_mounts(procfs.read_text('/proc/self/mountinfo'))
         except OSError:
             mounts = []
         self.mounts = mounts if any(is_asked(mount) for mount in mounts) else []
@@ -98,7 +97,7 @@ def _answers(path: str) -> bool:
     until, pause = time.monotonic() + LIMIT_S, 0.0005
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         if time.monotonic() > until:
-            _children.end(child, 0.05)
+            children.end(child, 0.05)
             return False
         time.sleep(pause)
         pause = min(pause * 2, 0.02)

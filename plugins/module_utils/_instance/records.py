@@ -14,7 +14,7 @@ import math
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 FORMAT = 1  # of all that is written now; records of before it was numbered have none, and read as this one
 
@@ -181,8 +181,8 @@ def is_torn(line: bytes) -> bool:
     """Whether a line is the begin of an object whose rest was never written."""
     try:
         text = line.decode('ascii')  # all that is ours is
-        _json.load(text, _DEEPEST)
-    except (UnicodeDecodeError, _json.Refused):
+        foreign_json.load(text, _DEEPEST)
+    except (UnicodeDecodeError, foreign_json.Refused):
         return False
     except ValueError as exc:
         return text.startswith('{') and _ends_within(text, exc)
@@ -202,8 +202,8 @@ def _ends_within(text: str, exc: ValueError) -> bool:
 
 def _load(data: bytes) -> Entry:
     try:
-        value = _json.load(data, _DEEPEST, unique=True)
-    except _json.Refused as exc:
+        value = foreign_json.load(data, _DEEPEST, unique=True)
+    except foreign_json.Refused as exc:
         raise Odd(str(exc)) from exc
     except ValueError as exc:
         raise Odd('is not JSON' if data else 'is empty') from exc

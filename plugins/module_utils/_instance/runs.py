@@ -15,7 +15,7 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 RESTORE_FACTOR = 10.0  # a load takes up to seven times as long as the dump did
@@ -128,7 +128,7 @@ def _read(path: str, name: str) -> t.Optional[Run]:
     if data is None:
         return None
     try:
-        values = _json.load(data)
+        values = foreign_json.load(data)
         if values.pop('format') != FORMAT:
             raise ValueError('it is of another format')
         for change in values['changes']:

@@ -18,17 +18,16 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import executed_file as files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.strangers import Stranger
 
 _COMM_LENGTH = 15
-_HIDDEN = _procfs.GONE + (errno.EACCES, errno.EPERM)
+_HIDDEN = procfs.GONE + (errno.EACCES, errno.EPERM)
 split_deleted = files.split_deleted
 _PORT = re.compile(r'[0-9]{1,5}\Z')
 _MOST = 50  # processes of one instance that are looked at: from two on nothing is touched
@@ -82,7 +81,7 @@ def _exe_of(path: str) -> t.Optional[_Exe]:
     except OSError as exc:
         if exc.errno in (errno.EACCES, errno.EPERM):
             return _Exe(None, None, True)
-        if exc.errno in _procfs.GONE:
+        if exc.errno in procfs.GONE:
             return None
         if exc.errno != errno.ENAMETOOLONG:  # anybody can put a program so deep; no instance lies there
             raise
@@ -97,7 +96,7 @@ def _exe_of(path: str) -> t.Optional[_Exe]:
 def _exe_of_threads(pid: int) -> t.Optional[_Exe]:
     """The leader of a process can be a zombie, which has no executable, while its threads live on."""
     try:
-        if _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).state not in 'ZX':
+        if procfs.parse_stat(procfs.read('/proc/%d/stat' % pid)).state not in 'ZX':
             return None  # a thread of the kernel
         tasks = os.listdir('/proc/%d/task' % pid)
     except OSError as exc:
@@ -124,14 +123,14 @@ def target_of(instance: Instance) -> files.Target:
 class _Scan:
     """One look at all processes of the host."""
 
-    def __init__(self, instance: Instance, state: t.Optional[_state.StateDir], user: _users.Named) -> None:
+    def __init__(self, instance: Instance, state: t.Optional[_state.StateDir], user: users.Named) -> None:
         self.instance, self.state, self.user = instance, state, user
         self.target = target_of(instance)
         self.recorded = _recorded(state)
         self.candidates, self.unseen, self.strangers = [], [], []  # type: t.List[Candidate], t.List[int], t.List[Stranger]
-        self.users: t.Optional[_users.Users] = None
+        self._known_users: t.Optional[users.Users] = None
         self.units: t.Dict[t.Optional[str], t.Optional[int]] = {}  # the user that a unit names
-        for pid in _procfs.list_pids():
+        for pid in procfs.list_pids():
             exe = _exe_of('/proc/%d' % pid) or _exe_of_threads(pid)
             if exe is not None and (exe.forbidden or self._is_worth_a_look(pid, exe)):
                 self._look(pid, exe)
@@ -143,7 +142,7 @@ class _Scan:
 
     def _look(self, pid: int, exe: _Exe) -> None:
         try:
-            with _procfs.ProcDir(pid) as proc:
+            with procfs.ProcDir(pid) as proc:
                 if exe.forbidden:
                     self._look_at_unseen(proc)
                 else:
@@ -152,13 +151,13 @@ class _Scan:
             if exc.errno not in _HIDDEN:
                 raise
 
-    def _look_at_unseen(self, proc: _procfs.ProcDir) -> None:
-        if _may_be(self.instance, proc) and self._is_user(proc, _procfs.real_uid(proc.read('status'))):
+    def _look_at_unseen(self, proc: procfs.ProcDir) -> None:
+        if _may_be(self.instance, proc) and self._is_user(proc, procfs.real_uid(proc.read('status'))):
             self.unseen.append(proc.pid)
 
-    def _look_at(self, proc: _procfs.ProcDir, exe: _Exe) -> None:
-        stat, argv, uid, text = proc.stat(), proc.argv(), _procfs.real_uid(proc.read('status')), exe.text or ''
-        if stat is None or _procfs.is_dead(stat) or not _is_here(proc):
+    def _look_at(self, proc: procfs.ProcDir, exe: _Exe) -> None:
+        stat, argv, uid, text = proc.stat(), proc.argv(), procfs.real_uid(proc.read('status')), exe.text or ''
+        if stat is None or procfs.is_dead(stat) or not _is_here(proc):
             return
         sight = files.Sight(exe.file, text, _same(proc, 'ns/mnt'), uid, argv, _file_id('cwd', proc.fd),
                             self._is_recorded(stat, exe))
@@ -180,22 +179,22 @@ class _Scan:
             name_of(uid), self._users().text())
         self.strangers.append(Stranger(pid, uid, text, why))
 
-    def _is_recorded(self, stat: _procfs.Stat, exe: _Exe) -> bool:
+    def _is_recorded(self, stat: procfs.Stat, exe: _Exe) -> bool:
         entry = self.recorded.get(stat.pid) or {}
         if entry.get('start_ticks') != stat.start_ticks:
             return False
         noted = entry.get('exe')
         return exe.file is not None and (not noted or tuple(noted) == exe.file)
 
-    def _users(self) -> _users.Users:
-        if self.users is None:
-            self.users = _users.users_of(self.instance, self.state, self.user)
-        return self.users
+    def _users(self) -> users.Users:
+        if self._known_users is None:
+            self._known_users = users.users_of(self.instance, self.state, self.user)
+        return self._known_users
 
-    def _is_user(self, proc: _procfs.ProcDir, uid: int) -> bool:
+    def _is_user(self, proc: procfs.ProcDir, uid: int) -> bool:
         return self._users().has(uid) or self._unit_uid(proc) == uid
 
-    def _unit_uid(self, proc: _procfs.ProcDir) -> t.Optional[int]:
+    def _unit_uid(self, proc: procfs.ProcDir) -> t.Optional[int]:
         cgroups = _cgroups.parse(proc.read('cgroup').decode('utf-8', 'surrogateescape'))
         unit = units.system_unit(cgroups)
         if unit not in self.units:
@@ -210,23 +209,23 @@ def _recorded(state: t.Optional[_state.StateDir]) -> t.Dict[int, _state.Entry]:
         history = state.history() if state is not None else []
     except (OSError, LifecycleError):
         return {}
-    boot = _procfs.boot_id() if history else ''
+    boot = procfs.boot_id() if history else ''
     return {entry['pid']: entry for entry in history if entry.get('boot_id') == boot and entry.get('pid')}
 
 
-def _may_be(instance: Instance, proc: _procfs.ProcDir) -> bool:
+def _may_be(instance: Instance, proc: procfs.ProcDir) -> bool:
     argv, stat = proc.argv(), proc.stat()
     if argv and (argv[0] == instance.executable or os.path.basename(argv[0]) == instance.binary):
         return argv[0] == instance.executable or not os.path.isabs(argv[0])
     return not argv and stat is not None and stat.comm == instance.binary[:_COMM_LENGTH] and stat.state not in 'ZX'
 
 
-def _same(proc: _procfs.ProcDir, namespace: str) -> bool:
+def _same(proc: procfs.ProcDir, namespace: str) -> bool:
     """Whether it shares a namespace with this process; what cannot be read counts as shared."""
     return proc.optional_link(namespace) in (None, os.readlink('/proc/self/' + namespace))
 
 
-def _is_here(proc: _procfs.ProcDir) -> bool:
+def _is_here(proc: procfs.ProcDir) -> bool:
     """Not a container's: in our PID namespace. Mounts of its own make no container: PrivateTmp has them too."""
     return _same(proc, 'ns/pid')
 
@@ -251,7 +250,7 @@ def find(
     instance: Instance,
     port: t.Optional[int] = None,
     state: t.Optional[_state.StateDir] = None,
-    user: _users.Named = None,
+    user: users.Named = None,
 ) -> Found:
     """All processes that match. ``port`` tells two processes of one file apart when exactly one was started with it.
 
@@ -267,7 +266,7 @@ def find(
     if port is not None and 1 < len(candidates) < _MOST:
         with_port = [candidate for candidate in candidates if argv_port(candidate.argv) == port]
         candidates = with_port if len(with_port) == 1 else candidates
-    return Found(candidates, scan.unseen, _procfs.some_are_hidden(), scan.strangers)
+    return Found(candidates, scan.unseen, procfs.some_are_hidden(), scan.strangers)
 
 
 def pick(instance: Instance, found: Found) -> t.Optional[Candidate]:

@@ -27,8 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
     used_up,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, instance_id
 
@@ -189,7 +188,7 @@ def kept_of_journal(entries: t.Sequence[Entry]) -> t.List[Entry]:
 
 def is_of_this_boot(run: t.Mapping[str, t.Any]) -> bool:
     """Whether pids, start times and the monotonic clock that a run has noted mean anything today."""
-    return run.get('boot_id') == _procfs.boot_id()
+    return run.get('boot_id') == procfs.boot_id()
 
 
 def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
@@ -563,7 +562,7 @@ class StateDir:
 
         With what the kernel had counted then: that it counts no more at the process's end excludes a kill for memory.
         """
-        entry = dict(fields, pid=pid, start_ticks=start_ticks, boot_id=_procfs.boot_id(), oom_kills=_procfs.oom_kills())
+        entry = dict(fields, pid=pid, start_ticks=start_ticks, boot_id=procfs.boot_id(), oom_kills=procfs.oom_kills())
         known = self.seen(pid, start_ticks)
         if known is None or any(known.get(key) != value for key, value in entry.items()):
             self.append('history.jsonl', entry)
@@ -573,7 +572,7 @@ class StateDir:
 
     def seen(self, pid: int, start_ticks: int) -> t.Optional[Entry]:
         """What was last noted of exactly this process (pid, start and boot), None when it was never seen."""
-        key = (pid, start_ticks, _procfs.boot_id())
+        key = (pid, start_ticks, procfs.boot_id())
         for entry in reversed(self.history()):
             if (entry.get('pid'), entry.get('start_ticks'), entry.get('boot_id')) == key:
                 return entry

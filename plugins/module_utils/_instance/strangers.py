@@ -9,8 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
@@ -28,7 +27,7 @@ class Stranger(t.NamedTuple):
 
 def on_port(port: t.Optional[int], own: t.Collection[int] = ()) -> t.List[Stranger]:
     """Who listens on the port but those of ``own``. ``pid`` is None where this user cannot see it."""
-    socks = _sockdiag.listeners(port) if port else []
+    socks = sockdiag.listeners(port) if port else []
     pids = _holders.owners({sock.inode for sock in socks}) if socks else {}
     found = {}  # type: t.Dict[t.Optional[int], Stranger]
     for sock in socks:
@@ -39,11 +38,11 @@ def on_port(port: t.Optional[int], own: t.Collection[int] = ()) -> t.List[Strang
     return list(found.values())
 
 
-def _holder(pid: t.Optional[int], sock: _sockdiag.Sock) -> Stranger:
+def _holder(pid: t.Optional[int], sock: sockdiag.Sock) -> Stranger:
     why, uid, exe = 'it listens on port %d' % sock.local_port, sock.uid, None
     if pid is not None:
         try:
-            uid = _procfs.real_uid(_procfs.read('/proc/%d/status' % pid))
+            uid = procfs.real_uid(procfs.read('/proc/%d/status' % pid))
             exe = os.readlink('/proc/%d/exe' % pid)
         except OSError:
             pass  # ended meanwhile, or not ours to see: the owner of the socket is known

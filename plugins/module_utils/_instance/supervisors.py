@@ -16,8 +16,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.cgroups import runs_systemd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.executed_file import split_deleted
@@ -204,8 +203,8 @@ def _listdir(directory: str) -> t.List[str]:
 
 def _text(path: str) -> str:
     try:
-        text = _files.read_system(path).decode('utf-8', 'replace')
-    except (OSError, _files.UnsafePath):
+        text = files.read_system(path).decode('utf-8', 'replace')
+    except (OSError, files.UnsafePath):
         return ''
     return '\n'.join(line[:_cron.LONGEST_LINE] for line in text.split('\n'))
 
@@ -250,7 +249,7 @@ def from_parent(
     )
 
 
-def _script(instance: Instance, candidate: Candidate, proc: _procfs.ProcDir, argv: t.Sequence[str]) -> t.Optional[str]:
+def _script(instance: Instance, candidate: Candidate, proc: procfs.ProcDir, argv: t.Sequence[str]) -> t.Optional[str]:
     """What a shell executes: the text after -c, or a script of the install directory or the panel. None: not known."""
     if len(argv) > 2 and argv[1] == '-c':
         return argv[2]
@@ -261,7 +260,7 @@ def _script(instance: Instance, candidate: Candidate, proc: _procfs.ProcDir, arg
     if os.path.dirname(path) != instance.dir:
         return None
     try:
-        with _files.InstallDir(instance.dir) as directory:
+        with files.InstallDir(instance.dir) as directory:
             data = directory.head(os.path.basename(path), directory.owners(candidate.uid), _MOST_SCRIPT)
     except (OSError, LifecycleError):
         return None
@@ -276,7 +275,7 @@ def _from_parents(instance: Instance, candidate: Candidate) -> t.List[Supervisor
             )
         ]
     try:
-        with _procfs.ProcDir(candidate.ppid) as proc:
+        with procfs.ProcDir(candidate.ppid) as proc:
             stat, argv = proc.stat(), proc.argv()
             shell = os.path.basename(proc.optional_link('exe') or '') in _SHELLS  # comm is the name of the script
             script = _script(instance, candidate, proc, argv) if shell else None
@@ -307,7 +306,7 @@ def _from_panel(instance: Instance, candidate: t.Optional[Candidate]) -> t.List[
 
 def _of_process(instance: Instance, candidate: Candidate) -> t.List[Supervisor]:
     try:
-        with _procfs.ProcDir(candidate.pid) as proc:
+        with procfs.ProcDir(candidate.pid) as proc:
             cgroups = proc.read('cgroup').decode('utf-8', 'surrogateescape')
     except OSError as exc:
         return [entry('unknown', '/proc/%d/cgroup' % candidate.pid, None, 'could not be read: %s' % exc.strerror)]

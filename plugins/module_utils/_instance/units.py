@@ -12,8 +12,7 @@ import subprocess
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, real_directory
 
 SYSTEM_DIR = '/run/systemd/system'  # there where systemd is the init of this host
@@ -88,7 +87,7 @@ def ancestors(pid: int) -> t.List[int]:
     while pid > 1 and len(chain) < _MOST_ANCESTORS:
         chain.append(pid)
         try:
-            with _procfs.ProcDir(pid) as proc:
+            with procfs.ProcDir(pid) as proc:
                 stat = proc.stat()
         except OSError:
             break
@@ -142,6 +141,6 @@ def _read(unit: str) -> t.Dict[str, str]:
 
 def _text(path: str) -> str:
     try:
-        return _files.read_system(path).decode('utf-8', 'replace')
-    except (OSError, _files.UnsafePath):
+        return files.read_system(path).decode('utf-8', 'replace')
+    except (OSError, files.UnsafePath):
         return ''

@@ -21,7 +21,7 @@ import typing as t
 import zlib
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 
 _PREFIX = 'anqicms-log-1:'
@@ -79,7 +79,7 @@ def decode(token: str) -> Position:
     try:
         packed = base64.urlsafe_b64decode(token[len(_PREFIX) :].encode('ascii'))
         reader = zlib.decompressobj()
-        data = _json.load(reader.decompress(packed, 65536))
+        data = foreign_json.load(reader.decompress(packed, 65536))
         if not reader.eof:
             raise ValueError(token)
         places = {str(kind): Place(str(place[0]), int(place[1]), str(place[2]), str(place[3]))

@@ -12,7 +12,7 @@ import time
 import typing as t
 import zlib
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.position import Segment
@@ -45,7 +45,7 @@ def scan_fd(fd: int, scanner: Scanner, begin: int, end: int, until: float = math
     return at - scanner.finish()
 
 
-def scan_file(path: str, kind: str = _log_lines.RUNNING) -> Scanner:
+def scan_file(path: str, kind: str = log_lines.RUNNING) -> Scanner:
     """The whole of one plain file, without any question of trust: for measurements and tests."""
     scanner = Scanner(kind)
     scanner.begin(path)
@@ -198,7 +198,7 @@ def last_start(
         at = block.rfind(needle)
         while at >= 0:
             line = max(block.rfind(b'\n', 0, at), block.rfind(b'\0', 0, at)) + 1
-            local = _log_lines.stamp(_log_lines.plain(block[line : at + len(needle)]))
+            local = log_lines.stamp(log_lines.plain(block[line : at + len(needle)]))
             if local and (line > 0 or begin == 0) and (not_after is None or local <= not_after):
                 return begin + line, local
             at = block.rfind(needle, 0, at)

@@ -12,7 +12,7 @@ many times faster than a loop over lines. What is found does not depend on how t
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.log_lines import (
     ERROR,
     HARMLESS,
@@ -26,7 +26,7 @@ MAX_LINE = 16384       # of a longer line only its begin counts
 _LOOK_BACK = 4096      # how far before an undated line the last time is looked for
 _MOST = 100            # findings of one severity, and markers, that are kept; more are counted
 _SHOWN = 500           # characters of a line in a result
-_FOLLOWING = {_log_lines.RUNNING: 1, _log_lines.PANICS: 3, _log_lines.START_FAILURES: 0}  # lines that explain a hit
+_FOLLOWING = {log_lines.RUNNING: 1, log_lines.PANICS: 3, log_lines.START_FAILURES: 0}  # lines that explain a hit
 _SQL_HEADER = re.compile(rb'\x1b\[35;1m(?!record not found)')
 _UNCOLOURED_SQL = (b'Error 1', b'Error 2', b'Error 4', b'dial tcp ', b'invalid connection', b'bad connection')
 _DATED = re.compile(rb'(?:^|[\n\0])(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d)')
@@ -105,7 +105,7 @@ class Scanner:
 
     def __init__(self, kind: str, serving: bool = False, since: t.Optional[str] = None) -> None:
         self.kind, self.since = kind, since
-        self.needles = _log_lines.needles(kind)
+        self.needles = log_lines.needles(kind)
         self.following = _FOLLOWING[kind]
         self.life = Life(serving)
         self.cutter = LineCutter()
@@ -153,24 +153,24 @@ class Scanner:
         return lines_with(data, self._searches(data))
 
     def _searches(self, data: bytes) -> t.Iterator[t.Callable[[int], int]]:
-        if self.kind == _log_lines.START_FAILURES:
+        if self.kind == log_lines.START_FAILURES:
             yield lambda begin: begin if begin < len(data) else -1
             return
-        for needle in self.needles + (list(_UNCOLOURED_SQL) if self.kind == _log_lines.RUNNING else []):
+        for needle in self.needles + (list(_UNCOLOURED_SQL) if self.kind == log_lines.RUNNING else []):
             if needle in data:
                 yield lambda begin, needle=needle: data.find(needle, begin)  # type: ignore[misc]
-        if self.kind == _log_lines.RUNNING:
+        if self.kind == log_lines.RUNNING:
             yield lambda begin: _search(_SQL_HEADER, data, begin)
 
     # --- one line
 
     def _look(self, data: bytes, begin: int, end: int, following: t.List[bytes], number: int) -> None:
         raw = data[begin:end]
-        text = _log_lines.plain(raw)
+        text = log_lines.plain(raw)
         found = self._classify(raw, text, following)
         if found is None or not text:
             return
-        time = _log_lines.stamp(text)
+        time = log_lines.stamp(text)
         if time is None:
             time = self._time_before(data, begin)
         if self.since and time and time < self.since:
@@ -186,12 +186,12 @@ class Scanner:
         return stamps[-1].decode('ascii').replace('/', '-').replace('T', ' ') if stamps else None
 
     def _classify(self, raw: bytes, text: str, following: t.List[bytes]) -> t.Optional[Found]:
-        found = _log_lines.known(self.kind, text)
+        found = log_lines.known(self.kind, text)
         if found is None:
-            found = _log_lines.sql(text, b'\x1b[35;1m' in raw) if self.kind == _log_lines.RUNNING else None
+            found = log_lines.sql(text, b'\x1b[35;1m' in raw) if self.kind == log_lines.RUNNING else None
             found = found and self._judge_sql(found, text, following)
         elif found.line.code == 'handler_panic':
-            traces = [match.group(1) for match in map(_TRACE.match, map(_log_lines.plain, following)) if match]
+            traces = [match.group(1) for match in map(_TRACE.match, map(log_lines.plain, following)) if match]
             found = Found(found.line, found.detail + ''.join(traces[:1])[:200])
         return found
 
@@ -199,8 +199,8 @@ class Scanner:
         """Before the banner of a start missing tables are made next; after its end a lost database is its own doing."""
         line = found.line
         if line.code == 'schema_mismatch' and not self.life.banner:
-            if _log_lines.is_still_to_come(text, _log_lines.plain(following[0]) if following else ''):
-                line = _log_lines.MIGRATION_BEGINS
+            if log_lines.is_still_to_come(text, log_lines.plain(following[0]) if following else ''):
+                line = log_lines.MIGRATION_BEGINS
             else:
                 line = line._replace(code='sql_error', severity=WARNING)
         elif line.code == 'schema_mismatch' and self.life.migrating:
@@ -217,7 +217,7 @@ class Scanner:
             return  # once is enough: each request of that time has lines of it
         self._follow(line)
         if line.code in _REFUSED:
-            self._mark(_log_lines.PORT_REFUSED, text, time, number)
+            self._mark(log_lines.PORT_REFUSED, text, time, number)
             line = line._replace(severity=WARNING) if self.life.serving else line
         if line.severity == MARKER:
             self._mark(line, text, time, number)

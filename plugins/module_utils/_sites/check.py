@@ -8,14 +8,12 @@
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import options as _site_options
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap as _sitemap
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import verdict as _site_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites.verdict import Site
 
@@ -30,17 +28,17 @@ _SITEMAPS = 10  # files of one sitemap that are read at most
 class Asker:
     """The questions to one site, all together at most ``timeout`` seconds."""
 
-    def __init__(self, target: _http.Target, site: Site, timeout: float, direct: bool) -> None:
+    def __init__(self, target: http.Target, site: Site, timeout: float, direct: bool) -> None:
         self.target, self.site, self.direct = target, site, direct
         self.end = time.monotonic() + timeout
 
-    def get(self, path: str, host: str, *headers: str) -> _http.Reply:
-        return _http.get(self.target, host, path, self.end - time.monotonic(), *headers)
+    def get(self, path: str, host: str, *headers: str) -> http.Reply:
+        return http.get(self.target, host, path, self.end - time.monotonic(), *headers)
 
-    def siteinfo(self, host: str) -> _http.Reply:
+    def siteinfo(self, host: str) -> http.Reply:
         return self.get(_SITEINFO, host, _FRESH)
 
-    def page(self, host: str) -> _http.Reply:
+    def page(self, host: str) -> http.Reply:
         """The site's page. A redirect is followed on the same host and scheme only, and unless it is expected."""
         reply = self.get(self.site.path, host, _FRESH)
         for _dummy in range(_REDIRECTS):
@@ -50,7 +48,7 @@ class Asker:
             reply = self.get(path, host, _FRESH)
         return reply
 
-    def _next(self, reply: _http.Reply, host: str) -> t.Optional[str]:
+    def _next(self, reply: http.Reply, host: str) -> t.Optional[str]:
         if not 300 <= (reply.status or 0) < 400 or reply.status == self.site.status:
             return None
         path = same_place(reply.headers.get('location', ''), host, self.target.scheme)
@@ -74,16 +72,16 @@ class Asker:
 def same_place(location: str, host: str, scheme: str) -> t.Optional[str]:
     """The path that a redirect leads to when that is on the same host and scheme, else None. Pure."""
     if location.startswith('/') and not location.startswith('//'):
-        return _sitemap.encoded(location.partition('#')[0])
+        return sitemap.encoded(location.partition('#')[0])
     if not location.lower().startswith(scheme + '://'):
         return None
-    return _sitemap.own_path(location, host)
+    return sitemap.own_path(location, host)
 
 
 class WarmUp:
     """Ask the pages of a site's own sitemap once, one after the other, so that visitors find them in the cache."""
 
-    def __init__(self, target: _http.Target, site: Site, timeout: float) -> None:
+    def __init__(self, target: http.Target, site: Site, timeout: float) -> None:
         self.target, self.host = target, site.host
         self.begin = time.monotonic()
         self.end = self.begin + timeout
@@ -99,23 +97,23 @@ class WarmUp:
             failed += 0 if reply.status is not None and reply.status < 400 else 1
         return dict(found=len(pages), pages=asked, failed=failed, ms=milliseconds(self.begin))
 
-    def _get(self, path: str) -> _http.Reply:
-        return _http.get(self.target, self.host, path, self.end - time.monotonic(), limit=16 << 20)
+    def _get(self, path: str) -> http.Reply:
+        return http.get(self.target, self.host, path, self.end - time.monotonic(), limit=16 << 20)
 
     def _pages(self, most: int) -> t.List[str]:
-        waiting, pages, read = list(_sitemap.PATHS), [], 0  # type: t.List[str], t.List[str], int
+        waiting, pages, read = list(sitemap.PATHS), [], 0  # type: t.List[str], t.List[str], int
         while waiting and len(pages) < most and read < _SITEMAPS:
             reply, read = self._get(waiting.pop(0)), read + 1
             if reply.status == 200:
-                found = _sitemap.parse(reply.body, self.host)
-                waiting = [path for path in waiting if path not in _sitemap.PATHS] + list(found.sitemaps)
+                found = sitemap.parse(reply.body, self.host)
+                waiting = [path for path in waiting if path not in sitemap.PATHS] + list(found.sitemaps)
                 pages = list(dict.fromkeys(pages + list(found.pages)))
         return pages[:most]
 
 
-def target_of(context: Context, params: t.Mapping[str, t.Any]) -> _http.Target:
+def target_of(context: Context, params: t.Mapping[str, t.Any]) -> http.Target:
     if params['through'] == 'direct':
-        return _http.Target('127.0.0.1', context.port)
+        return http.Target('127.0.0.1', context.port)
     return _site_options.proxy_of(params)
 
 
@@ -141,23 +139,23 @@ def _refuse_strangers(context: Context) -> None:
     if context.candidate is None:
         raise LifecycleError('%s does not run, so no site was asked. Start it with verified_start.'
                              % context.instance.id)
-    owns = _holders.owns_listener(present(context.handle).proc, context.port)
-    if owns is False and _sockdiag.listeners(context.port):
+    owns = holders.owns_listener(present(context.handle).proc, context.port)
+    if owns is False and sockdiag.listeners(context.port):
         raise LifecycleError('Port %d does not belong to process %d of %s but to another one, so no site was asked. '
                              'Look with port_released who holds it.' % (
                                  context.port, context.candidate.pid, context.instance.id))
 
 
-def _ask(context: Context, params: t.Mapping[str, t.Any], target: _http.Target,
+def _ask(context: Context, params: t.Mapping[str, t.Any], target: http.Target,
          site: Site) -> t.Tuple[_site_verdict.Verdict, int]:
     """What its own answers mean, and the milliseconds that they took."""
     begin = time.monotonic()
     asker = Asker(target, site, context.time_left(params['timeout']), params['through'] == 'direct')
-    verdict = _site_verdict.decide(site, asker.ask(_versions.has_siteinfo(context.version)))
+    verdict = _site_verdict.decide(site, asker.ask(versions.has_siteinfo(context.version)))
     return verdict, milliseconds(begin)
 
 
-def _row(context: Context, params: t.Mapping[str, t.Any], target: _http.Target, site: Site,
+def _row(context: Context, params: t.Mapping[str, t.Any], target: http.Target, site: Site,
          verdict: _site_verdict.Verdict, ms: int) -> Row:
     where = '%s://%s:%d' % (target.scheme, target.address, target.port)
     row = dict(host=site.host, ok=verdict.ok, status=verdict.status, id=verdict.id, identity=verdict.identity, ms=ms,

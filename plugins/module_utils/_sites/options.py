@@ -9,9 +9,9 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap as _sitemap
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites.verdict import DEFAULT_ID, Site
 
 Options = t.Mapping[str, t.Any]
@@ -103,18 +103,18 @@ def wrong_site(site: Options) -> t.List[str]:
 
 def _is_host(text: str, with_port: bool = True) -> bool:
     try:
-        name = _http.ascii_host(text)
+        name = http.ascii_host(text)
         port = urlsplit('//' + name).port
     except ValueError:
         return False
     return bool(_NAME.match(name)) and (port is None or (with_port and port > 0))
 
 
-def proxy_of(params: Options) -> _http.Target:
+def proxy_of(params: Options) -> http.Target:
     given = dict({name: option.get('default') for name, option in SPEC['proxy']['options'].items()},
                  **(params['proxy'] or {}))
     port = given['port'] or _PORTS[given['scheme']]
-    return _http.Target(given['address'], port, given['scheme'], given['validate_certs'], is_proxy=True)
+    return http.Target(given['address'], port, given['scheme'], given['validate_certs'], is_proxy=True)
 
 
 def sites_of(params: Options, base_url: t.Optional[str]) -> t.List[Site]:
@@ -124,7 +124,7 @@ def sites_of(params: Options, base_url: t.Optional[str]) -> t.List[Site]:
     """
     if params['sites']:
         return [_site(given) for given in params['sites']]
-    host = _http.host_of(base_url or '')
+    host = http.host_of(base_url or '')
     if host and _is_host(host):
         return [Site(host, implied=True, status=None)]
     return [Site('127.0.0.1', DEFAULT_ID, implied=True, status=None)]
@@ -132,5 +132,5 @@ def sites_of(params: Options, base_url: t.Optional[str]) -> t.List[Site]:
 
 def _site(given: Options) -> Site:
     admin_host = given['admin_host']
-    return Site(_http.ascii_host(given['host']), given['id'], _sitemap.encoded(given['path']), given['status'],
-                given['contains'], _http.ascii_host(admin_host) if admin_host else None)
+    return Site(http.ascii_host(given['host']), given['id'], sitemap.encoded(given['path']), given['status'],
+                given['contains'], http.ascii_host(admin_host) if admin_host else None)

@@ -9,7 +9,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.http import Reply, host_of
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 DEFAULT_ID = 1        # the site that answers for every host that no site claims
 # What proved that the site itself answered: its number, its base URL or host, its page, or nothing.
@@ -100,7 +100,7 @@ def shown(text: str) -> str:
 
 def parse_siteinfo(body: bytes) -> t.Optional[SiteInfo]:
     try:
-        answer = _json.load(body)
+        answer = foreign_json.load(body)
         code, data = answer['code'], answer.get('data') or {}
         number, base_url, msg = data.get('id'), data.get('base_url'), answer.get('msg')
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -17,7 +17,7 @@ import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import elf, writers
@@ -151,7 +151,7 @@ def own_machines() -> t.Set[elf.Machine]:
 def _runs_32_bit(own: elf.Machine) -> bool:
     """x32 is not looked for: nothing that Go makes needs it, and most kernels have it switched off."""
     if own == elf.X86_64:
-        off = re.search(r'\bia32_emulation=(0|n|off|false)\b', _procfs.read_text('/proc/cmdline'))
+        off = re.search(r'\bia32_emulation=(0|n|off|false)\b', procfs.read_text('/proc/cmdline'))
         return os.path.exists('/proc/sys/abi/vsyscall32') and not off
     return _has_arm_mode() if own == elf.AARCH64 else True
 

@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
@@ -35,7 +35,7 @@ def of(instance: Instance, before: t.Optional[int], record: LaunchRecord) -> t.L
     if before is None or before == record.uid:
         return []
     found = []
-    with _files.InstallDir(instance.dir) as directory:
+    with files.InstallDir(instance.dir) as directory:
         log = directory.relative(record.log) if record.log else None
         hardened = not may_write(os.fstat(directory.fd), record)
         for name in list(dict.fromkeys(_names(directory, hardened) + ([log] if log else []))):
@@ -46,7 +46,7 @@ def of(instance: Instance, before: t.Optional[int], record: LaunchRecord) -> t.L
     return found
 
 
-def _names(directory: _files.InstallDir, hardened: bool) -> t.List[str]:
+def _names(directory: files.InstallDir, hardened: bool) -> t.List[str]:
     names = list(_WRITTEN)
     if not hardened:
         names += list(_MAY_BE_ROOTS) + [name for name in _names_in(directory, 'public', _MOST_NAMES)
@@ -56,7 +56,7 @@ def _names(directory: _files.InstallDir, hardened: bool) -> t.List[str]:
     return names
 
 
-def _names_below(directory: _files.InstallDir, top: str) -> t.List[str]:
+def _names_below(directory: files.InstallDir, top: str) -> t.List[str]:
     """The first ``_MOST_NAMES``, the upper ones first: what is further down is of less weight."""
     found = []  # type: t.List[str]
     waiting = [top]
@@ -67,7 +67,7 @@ def _names_below(directory: _files.InstallDir, top: str) -> t.List[str]:
     return found
 
 
-def _names_in(directory: _files.InstallDir, upper: str, most: int) -> t.List[str]:
+def _names_in(directory: files.InstallDir, upper: str, most: int) -> t.List[str]:
     try:
         return ['%s/%s' % (upper, name) for name in directory.names(upper, most)]
     except (OSError, LifecycleError):
@@ -78,7 +78,7 @@ def _is_directory(info: t.Optional[os.stat_result]) -> bool:
     return info is not None and stat.S_ISDIR(info.st_mode)
 
 
-def _lstat(directory: _files.InstallDir, name: str) -> t.Optional[os.stat_result]:
+def _lstat(directory: files.InstallDir, name: str) -> t.Optional[os.stat_result]:
     try:
         return directory.lstat(name)
     except (OSError, LifecycleError):

@@ -9,21 +9,18 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree as _evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree, preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind as _left_behind
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind, root_runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
 
 Params = t.Mapping[str, t.Any]
 LOG_BYTES = 16 << 20  # of the log are searched at most; only where dictionary.txt is missing
@@ -40,12 +37,12 @@ def next_version(context: Context) -> t.Optional[str]:
 def ask_ahead(context: Context) -> None:
     """Begin to ask the database where a start will, while something else is done."""
     if not (context.knows_databases or context.restores_databases):
-        _asking.begin(context)
+        asking.begin(context)
 
 
-def has_dictionary(directory: _files.InstallDir) -> t.Optional[bool]:
+def has_dictionary(directory: files.InstallDir) -> t.Optional[bool]:
     try:
-        found = directory.lstat(_preconditions.DICTIONARY)
+        found = directory.lstat(preconditions.DICTIONARY)
         if found is not None and stat.S_ISLNK(found.st_mode):
             return None  # the application follows it, we do not
         return found is not None and stat.S_ISREG(found.st_mode)
@@ -58,24 +55,24 @@ def databases(context: Context, record: LaunchRecord) -> t.List[_database.Target
     return _database.targets(configured, record.environment, next_version(context))
 
 
-def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database.Answer]) -> _preconditions.Needs:
+def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database.Answer]) -> preconditions.Needs:
     """All but the answers of the databases, which were asked by who may."""
     there = context.planned_version is None  # else a release will be switched in, which was looked at by itself
     version = context.planned_version or next_version(context)
     newer = _newer.ask(context, version, answers)
-    with _files.InstallDir(context.instance.dir) as directory:
-        tree = _evidence.Tree(directory, directory.owners(record.uid))
-        locales = tree.has_locales() if there and _versions.needs_locales(version) else None
-        dictionary = has_dictionary(directory) if there and _versions.may_read_dictionary(version) else None
+    with files.InstallDir(context.instance.dir) as directory:
+        tree = install_tree.Tree(directory, directory.owners(record.uid))
+        locales = tree.has_locales() if there and versions.needs_locales(version) else None
+        dictionary = has_dictionary(directory) if there and versions.may_read_dictionary(version) else None
     read = None  # type: t.Optional[bool]
     if dictionary is False:
-        read = _preconditions.dictionary_was_read(context.log_since(0, LOG_BYTES), context.instance.dir)
-    return _preconditions.Needs(
+        read = preconditions.dictionary_was_read(context.log_since(0, LOG_BYTES), context.instance.dir)
+    return preconditions.Needs(
         context.instance.dir, version, locales, dictionary, read, answers,
         names_database=bool(databases(context, record)), uid=record.uid,
-        writable=_root_runs.writable(context.instance) if record.uid == 0 else [],
+        writable=root_runs.writable(context.instance) if record.uid == 0 else [],
         owner=name_of(os.stat(context.instance.dir).st_uid), user=name_of(record.uid),
-        left_behind=_left_behind.of(context.instance, ran_as(context), record),
+        left_behind=left_behind.of(context.instance, ran_as(context), record),
         newer=newer.newer, newer_than=version, newer_unknown=newer.unknown)
 
 
@@ -89,7 +86,7 @@ def ran_as(context: Context) -> t.Optional[int]:
 
 def ask_databases(context: Context, record: LaunchRecord) -> t.List[_database.Answer]:
     """By processes of their own, as the instance's user."""
-    who = _children.Identity(record.uid, record.gid, record.groups)
+    who = children.Identity(record.uid, record.gid, record.groups)
     return _database.ask_all(databases(context, record),
                              lambda target, limit: _database.ask(target, who, limit))
 
@@ -108,5 +105,5 @@ def require(context: Context, params: Params, record: LaunchRecord, answers: t.S
             not_done: t.Optional[str] = None) -> t.List[str]:
     """The notes for the result. LifecycleError (NotYet for what may come back) for what is missing."""
     needs, names = gather(context, record, answers), accepted(context, params)
-    _preconditions.require(needs, names, context.instance.id, not_done or untouched(context))
-    return _preconditions.notes(needs, names)
+    preconditions.require(needs, names, context.instance.id, not_done or untouched(context))
+    return preconditions.notes(needs, names)

@@ -14,9 +14,8 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 
@@ -60,15 +59,15 @@ def choices(seen: t.Optional[LaunchRecord], proved: t.Optional[str], directory: 
     if seen.log is None:
         return [_without_log(seen, directory)]
     note = _both_in_one(seen, seen.log)
-    if _launch.is_inside(directory, seen.log):
+    if launch.is_inside(directory, seen.log):
         return _inside(seen, seen.log, proved, directory, running, note)
-    elsewhere = proved if proved and not _launch.is_inside(directory, proved) else None
+    elsewhere = proved if proved and not launch.is_inside(directory, proved) else None
     found = _outside(seen, seen.log, elsewhere, running, note)
     return found if seen.output in (None, 'file') else found + [_instead_of_errors(seen, seen.log, directory)]
 
 
 def _by_name(path: str, directory: str) -> Choice:
-    return Choice(path, BY_USER if _launch.is_inside(directory, path) else PROVED)
+    return Choice(path, BY_USER if launch.is_inside(directory, path) else PROVED)
 
 
 def _without_log(seen: LaunchRecord, directory: str) -> Choice:
@@ -134,8 +133,8 @@ def _outside(seen: LaunchRecord, log: str, proved: t.Optional[str], running: boo
 # --- open
 
 
-def opened(directory: _files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.Sequence[Choice], uid: int,
-           proc: t.Optional[_procfs.ProcDir], untouched: str) -> Output:
+def opened(directory: files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.Sequence[Choice], uid: int,
+           proc: t.Optional[procfs.ProcDir], untouched: str) -> Output:
     """The first way that works. LifecycleError, naming the log, when none does. ``proc``: of the running process."""
     problems = []  # type: t.List[LifecycleError]
     for way in ways:
@@ -152,8 +151,8 @@ def opened(directory: _files.InstallDir, seen: t.Optional[LaunchRecord], ways: t
                          'opened. %s %s' % (seen.log if seen else None, untouched, _WAY_OUT))
 
 
-def _open(directory: _files.InstallDir, seen: t.Optional[LaunchRecord], way: Choice, uid: int,
-          proc: t.Optional[_procfs.ProcDir]) -> int:
+def _open(directory: files.InstallDir, seen: t.Optional[LaunchRecord], way: Choice, uid: int,
+          proc: t.Optional[procfs.ProcDir]) -> int:
     """A descriptor where root opens it; -1 where the user will, after a look whether the file is a plain one."""
     if way.path is None:
         return -1
@@ -164,7 +163,7 @@ def _open(directory: _files.InstallDir, seen: t.Optional[LaunchRecord], way: Cho
     return directory.open_log(way.path, uid, APPEND, same, by_root=True)
 
 
-def _look(directory: _files.InstallDir, path: str, uid: int) -> None:
+def _look(directory: files.InstallDir, path: str, uid: int) -> None:
     try:
         os.close(directory.open_log(path, uid))
     except FileNotFoundError:
@@ -172,10 +171,10 @@ def _look(directory: _files.InstallDir, path: str, uid: int) -> None:
             raise
 
 
-def _identity(seen: t.Optional[LaunchRecord], proc: t.Optional[_procfs.ProcDir]) -> t.Tuple[int, int]:
+def _identity(seen: t.Optional[LaunchRecord], proc: t.Optional[procfs.ProcDir]) -> t.Tuple[int, int]:
     """Device and inode of the file that the process has open, or had when we stopped it."""
     if proc is not None:
-        found = os.stat('fd/%d' % _launch.output_of(proc).number, dir_fd=proc.fd)
+        found = os.stat('fd/%d' % launch.output_of(proc).number, dir_fd=proc.fd)
         return found.st_dev, found.st_ino
     noted = (seen.log_file if seen else None) or (0, 0)
     return noted[0], noted[1]

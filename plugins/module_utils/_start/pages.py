@@ -8,7 +8,7 @@
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http
 
 LIMIT_S = 3.0   # after the version has answered: the templates come one second later, and a template can be broken
 _PAUSE_S = 0.05
@@ -19,23 +19,23 @@ _ADVICE = 'Ask that page again. If it stays so, read cache/error.log and running
 Finding = t.Dict[str, str]
 
 
-def wait(port: int, host: str, limit: float, ended: t.Callable[[], bool]) -> _http.Reply:
+def wait(port: int, host: str, limit: float, ended: t.Callable[[], bool]) -> http.Reply:
     """The first answer of the home page below 500, or the last one after ``limit`` seconds, or at the end."""
-    target, end = _http.Target('127.0.0.1', port), time.monotonic() + limit
+    target, end = http.Target('127.0.0.1', port), time.monotonic() + limit
     while True:
         left = end - time.monotonic()
         timeout = max(_LEAST_TIMEOUT_S, min(left, _ANSWER_TIMEOUT_S))
-        reply = _http.get(target, host, '/', timeout, _FRESH, limit=65536)
+        reply = http.get(target, host, '/', timeout, _FRESH, limit=65536)
         if works(reply) or left <= _PAUSE_S or ended():
             return reply
         time.sleep(_PAUSE_S)
 
 
-def works(reply: _http.Reply) -> bool:
+def works(reply: http.Reply) -> bool:
     return reply.status is not None and reply.status < 500
 
 
-def findings(reply: t.Optional[_http.Reply]) -> t.List[Finding]:
+def findings(reply: t.Optional[http.Reply]) -> t.List[Finding]:
     """What is wrong with the pages; None: nobody had to ask. Pure."""
     if reply is None or reply.status is None or works(reply):
         return []
@@ -43,7 +43,7 @@ def findings(reply: t.Optional[_http.Reply]) -> t.List[Finding]:
     return [dict(severity='warning', code='page_5xx', text=text, advice=_ADVICE)]
 
 
-def notes(reply: t.Optional[_http.Reply]) -> t.List[str]:
+def notes(reply: t.Optional[http.Reply]) -> t.List[str]:
     """What could not be seen. Pure."""
     if reply is None or reply.status is not None:
         return []

@@ -9,41 +9,39 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable, needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _record
 
 Params = t.Mapping[str, t.Any]
 
 
-def choose_record(context: Context, params: Params) -> _launch.LaunchRecord:
+def choose_record(context: Context, params: Params) -> launch.LaunchRecord:
     """How to start it. LifecycleError when it cannot be told as whom, or so not."""
     return _record.choose(context, params).record
 
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the start would do. LifecycleError for everything that it cannot end well with, NotYet for what may pass."""
-    _needs.accepted(context, params)
+    needs.accepted(context, params)
     found = None if context.will_stop else context.look()
     if found is not None:
         _refuse_unfit_process(context, found.pid)
         pid = found.pid
         return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
     _refuse_config(context)
-    _needs.ask_ahead(context)
+    needs.ask_ahead(context)
     chosen = _choose_for_binary(context, params)
     record = chosen.record
     _refuse_user(context, record)
-    output = _record.output(context, chosen, _needs.untouched(context))
+    output = _record.output(context, chosen, needs.untouched(context))
     output.close()
     refuse_port(context, record)
     # Last, because MySQL counts connections without a login: a start that waits for its port must not add to them.
-    notes = _needs.require(context, params, record, _needs.ask_databases(context, record))
-    words = _launch.short([context.instance.executable] + record.argv[1:])
+    notes = needs.require(context, params, record, needs.ask_databases(context, record))
+    words = launch.short([context.instance.executable] + record.argv[1:])
     return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid),
                 notes=chosen.notes + list(output.notes) + notes)
 
@@ -59,7 +57,7 @@ def _choose_for_binary(context: Context, params: Params) -> _record.Chosen:
     return chosen
 
 
-def refuse_executable(context: Context, record: t.Optional[_launch.LaunchRecord]) -> None:
+def refuse_executable(context: Context, record: t.Optional[launch.LaunchRecord]) -> None:
     """LifecycleError when the binary cannot be executed by that user; NotYet while somebody writes it."""
     executable.refuse(context.instance, record, context.handle.pid if context.handle is not None else None)
 
@@ -82,7 +80,7 @@ def _refuse_config(context: Context) -> None:
         (config.message or config.port_error or '').rstrip('.'), consequence))
 
 
-def _refuse_user(context: Context, record: _launch.LaunchRecord) -> None:
+def _refuse_user(context: Context, record: launch.LaunchRecord) -> None:
     if os.geteuid() not in (0, record.uid):
         raise LifecycleError('%s runs as uid %d, and only root can start it as that user. Nothing was stopped or '
                              'started. Run as root or as that user.' % (context.instance.id, record.uid))
@@ -92,19 +90,19 @@ class HeldByStranger(NotYet):
     """The port is held by a user who is none of the instance's: nobody knows when that ends."""
 
 
-def refuse_port(context: Context, record: _launch.LaunchRecord) -> None:
+def refuse_port(context: Context, record: launch.LaunchRecord) -> None:
     """NotYet when somebody else holds the port that this start would bind; names the holder."""
     port = context.port_for(record.argv)
-    if _ports.bind_probe(port).free is not False:
+    if ports.bind_probe(port).free is not False:
         return
     stops_it = context.will_stop and context.handle is not None
-    if stops_it and context.handle and _holders.owns_listener(context.handle.proc, port) is not False:
+    if stops_it and context.handle and holders.owns_listener(context.handle.proc, port) is not False:
         return  # by the process that will have been stopped by then
-    found = _holders.holders(port)
+    found = holders.holders(port)
     names = ', '.join('pid %s (%s, user %s)' % (h.get('pid'), h.get('exe'), h.get('user')) for h in found)
     others = context.strangers_on(port)
     way_out = ' ' + context.way_out(others) if others else ''
     kind = HeldByStranger if others else NotYet
     raise kind('Port %d of %s is held by %s. %s End that process or change the port.%s' % (
-        port, context.instance.id, names or 'a holder that is not visible', _needs.untouched(context), way_out),
+        port, context.instance.id, names or 'a holder that is not visible', needs.untouched(context), way_out),
         holders=found)

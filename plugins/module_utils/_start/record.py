@@ -12,10 +12,8 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units, users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, ports
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch, units, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs, sighting
@@ -30,10 +28,10 @@ _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 class Chosen(t.NamedTuple):
     """``seen``: the evidence that the log is chosen by, ``running``: it was read from the process just now."""
 
-    record: _launch.LaunchRecord
+    record: launch.LaunchRecord
     notes: t.List[str]
-    seen: t.Optional[_launch.LaunchRecord]
-    proved: t.Optional[_launch.Proved]
+    seen: t.Optional[launch.LaunchRecord]
+    proved: t.Optional[launch.Proved]
     running: bool
 
 
@@ -43,8 +41,8 @@ def choose(context: Context, params: Params) -> Chosen:
     if why_not and seen is None and not params.get('user'):
         raise LifecycleError('%s: %s, and it was never recorded before. Nothing was stopped or started. Stop it '
                              '(graceful_stop), then start it by hand, or give user.' % (context.instance.id, why_not))
-    stored = _launch.stored(context.state)
-    proved = _launch.proved_of(stored)
+    stored = launch.stored(context.state)
+    proved = launch.proved_of(stored)
     uid = _uid(context, params, seen, proved, running)
     of_user = seen if seen is not None and seen.uid == uid else None
     if of_user is not None and (uid == 0 or os.geteuid() != 0):
@@ -67,28 +65,28 @@ def output(context: Context, chosen: Chosen, untouched: str) -> _output.Output:
     proved = chosen.proved.log if chosen.proved else None
     ways = _output.choices(chosen.seen, proved, context.instance.dir, chosen.running)
     proc = context.handle.proc if chosen.running and context.handle is not None else None
-    with _files.InstallDir(context.instance.dir) as directory:
+    with files.InstallDir(context.instance.dir) as directory:
         return _output.opened(directory, chosen.seen, ways, chosen.record.uid, proc, untouched)
 
 
-def _seen(context: Context) -> t.Tuple[t.Optional[_launch.LaunchRecord], bool, t.Optional[str]]:
+def _seen(context: Context) -> t.Tuple[t.Optional[launch.LaunchRecord], bool, t.Optional[str]]:
     """How it runs now, or was last seen running; whether it is the first; why what runs is no model for a start."""
     why_not = None  # type: t.Optional[str]
     if context.handle is not None:
         try:
-            return _launch.capture(context.handle.proc), True, None
-        except _launch.NoRecord as exc:
+            return launch.capture(context.handle.proc), True, None
+        except launch.NoRecord as exc:
             why_not = exc.strerror
         except OSError:
             pass  # it has ended meanwhile, or tells nothing
     return context.stored_record(), False, why_not
 
 
-def _settled(context: Context, seen: t.Optional[_launch.LaunchRecord], uid: int,
-             proved: t.Optional[_launch.Proved]) -> sighting.Settled:
+def _settled(context: Context, seen: t.Optional[launch.LaunchRecord], uid: int,
+             proved: t.Optional[launch.Proved]) -> sighting.Settled:
     account = _account(context, uid)
     in_its_unit = seen is not None and units.unit_and_uid(context.instance, seen.cgroups) is not None
-    own = Own(_launch.own_label(), _cgroups.own())
+    own = Own(launch.own_label(), _cgroups.own())
     of_proof = proved.cgroups if proved is not None and proved.uid == uid else {}
     ending = _ending(context, seen.cgroups if in_its_unit and seen is not None else of_proof)
     return sighting.settle(seen, _plain(context, account), account, proved, own, in_its_unit, ending)
@@ -101,8 +99,8 @@ def _ending(context: Context, cgroups: t.Mapping[str, str]) -> t.Optional[str]:
 # --- as whom
 
 
-def _uid(context: Context, params: Params, seen: t.Optional[_launch.LaunchRecord],
-         proved: t.Optional[_launch.Proved], running: bool) -> int:
+def _uid(context: Context, params: Params, seen: t.Optional[launch.LaunchRecord],
+         proved: t.Optional[launch.Proved], running: bool) -> int:
     """The user that was given, that it runs as, of its last proved start, or that it was last seen running as."""
     given = users.uid_of(params.get('user') or context.user)
     if given is not None:
@@ -124,7 +122,7 @@ def agreeing_owner(owners: t.Mapping[str, int]) -> t.Optional[int]:
 
 def _owners(context: Context) -> t.Dict[str, int]:
     owners = {}
-    with _files.InstallDir(context.instance.dir) as directory:
+    with files.InstallDir(context.instance.dir) as directory:
         owners[context.instance.dir] = directory.uid
         for name in (context.instance.binary, 'config.json', 'running.log'):
             found = directory.lstat(name)
@@ -156,13 +154,13 @@ def _account(context: Context, uid: int) -> Account:
     return Account(uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_name)
 
 
-def _plain(context: Context, account: Account) -> _launch.LaunchRecord:
+def _plain(context: Context, account: Account) -> launch.LaunchRecord:
     """A start of which nothing was seen before."""
     environment = dict(PATH=_PATH, HOME=account.home, USER=account.name, LOGNAME=account.name,
                        LANG=os.environ.get('LANG', 'C.UTF-8'))
-    return _launch.LaunchRecord(
+    return launch.LaunchRecord(
         argv=[context.instance.executable], environment=environment, uid=account.uid, gid=account.gid,
-        groups=list(account.groups), umask=0o022, limits=_launch.current_limits(), nice=0, oom_score_adj=0, cgroups={},
+        groups=list(account.groups), umask=0o022, limits=launch.current_limits(), nice=0, oom_score_adj=0, cgroups={},
         label=None, cwd=context.instance.dir, log=os.path.join(context.instance.dir, 'running.log'), ignores_hup=True)
 
 
@@ -173,13 +171,13 @@ def private_port(context: Context) -> int:
     """A free port that no proxy knows, the same for the whole run. LifecycleError when none is found."""
     if context.private_port is None:
         tries = [random.randrange(*_PRIVATE_PORTS) for _unused in range(200)]
-        context.private_port = next((port for port in tries if _ports.bind_probe(port).free), None)
+        context.private_port = next((port for port in tries if ports.bind_probe(port).free), None)
     if context.private_port is None:
         raise LifecycleError('No free port from %d to %d was found. Nothing was started.' % _PRIVATE_PORTS)
     return context.private_port
 
 
-def _with_port(record: _launch.LaunchRecord, port: int) -> _launch.LaunchRecord:
+def _with_port(record: launch.LaunchRecord, port: int) -> launch.LaunchRecord:
     words, kept = iter(record.argv[1:]), []
     for word in words:
         name, equals, _value = word.partition('=')
@@ -190,7 +188,7 @@ def _with_port(record: _launch.LaunchRecord, port: int) -> _launch.LaunchRecord:
     return record._replace(argv=[record.argv[0], '-port', str(port)] + kept)
 
 
-def with_options(record: _launch.LaunchRecord, params: Params) -> _launch.LaunchRecord:
+def with_options(record: launch.LaunchRecord, params: Params) -> launch.LaunchRecord:
     """The record as the options change it. LifecycleError for what no process can have."""
     if params.get('arguments') is not None:
         record = record._replace(argv=[record.argv[0]] + list(params['arguments']))
@@ -201,13 +199,13 @@ def with_options(record: _launch.LaunchRecord, params: Params) -> _launch.Launch
     return record
 
 
-def _refuse_impossible(record: _launch.LaunchRecord) -> None:
+def _refuse_impossible(record: launch.LaunchRecord) -> None:
     wrong = ['the argument %r has a NUL byte' % word for word in record.argv if '\0' in word]
     for name, value in record.environment.items():
         if not name or '=' in name or '\0' in name:
             wrong.append('%r is not a name of an environment variable' % name)
         elif '\0' in value:
             wrong.append('the value of %s has a NUL byte' % name)
-    wrong += [] if wrong else filter(None, [_launch.why_too_large(record)])
+    wrong += [] if wrong else filter(None, [launch.why_too_large(record)])
     if wrong:
         raise LifecycleError('It cannot be started so: %s. Nothing was stopped or started.' % '; '.join(wrong))

@@ -16,8 +16,8 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import SHIM_NAME, LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir, write_atomic
@@ -41,22 +41,22 @@ def _is_sibling(instance: Instance, pid: int) -> bool:
         with open('/proc/%d/comm' % pid, 'rb') as stream:
             if stream.read().rstrip(b'\n') != os.fsencode(instance.binary)[:15]:
                 return False
-        return _selection.split_deleted(os.readlink('/proc/%d/exe' % pid))[0] != instance.executable
+        return selection.split_deleted(os.readlink('/proc/%d/exe' % pid))[0] != instance.executable
     except OSError:
         return _runs(pid)  # its executable may not be read: it may be one
 
 
 def _runs(pid: int) -> bool:
     try:
-        with _procfs.ProcDir(pid) as proc:
-            return not _procfs.is_dead(proc.stat())
+        with procfs.ProcDir(pid) as proc:
+            return not procfs.is_dead(proc.stat())
     except OSError as exc:
-        return exc.errno not in _procfs.GONE
+        return exc.errno not in procfs.GONE
 
 
 def has_sibling(instance: Instance) -> bool:
     """Whether another process of the same name runs, whosever it is."""
-    return any(_is_sibling(instance, pid) for pid in _procfs.list_pids())
+    return any(_is_sibling(instance, pid) for pid in procfs.list_pids())
 
 
 def closed_to_others(path: str) -> t.Optional[str]:

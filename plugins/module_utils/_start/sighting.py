@@ -12,7 +12,7 @@ that was proved, from the user database, or from the unit. What differs is named
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.cgroups import in_login_session
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Proved
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.units import system_unit
@@ -46,7 +46,7 @@ def as_seen(seen: LaunchRecord, ending: t.Optional[str] = None) -> Settled:
 
     ``ending``: the unit that it was seen in, where that ends with it.
     """
-    notes = _traits.named(seen.traits)
+    notes = traits.named(seen.traits)
     if ending is not None and system_unit(seen.cgroups) == ending:
         return Settled(seen._replace(cgroups={}), notes + [_ended_with(ending)])
     return Settled(seen, notes)
@@ -61,7 +61,7 @@ def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account
     """
     proved = proved if proved is not None and proved.uid == account.uid else None
     if seen is not None and seen.uid == account.uid:
-        record, notes = seen, _traits.named(seen.traits)
+        record, notes = seen, traits.named(seen.traits)
     else:
         record, notes = fresh, _of_another_user(seen, account)
     gid, groups = _groups(record, account, proved)

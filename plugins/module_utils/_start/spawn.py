@@ -24,16 +24,11 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, used_up
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, children, files, procfs, traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Parked, is_inside
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs as _root_runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import writers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs, writers
 
 PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up
 EXEC_S = 5.0      # one that was released has executed the binary by then
@@ -64,7 +59,7 @@ def _set_priority(record: LaunchRecord) -> t.List[str]:
     except OSError as exc:
         failed.append('nice %d: %s' % (record.nice, exc.strerror))
     try:
-        if int(_procfs.read_text('/proc/self/oom_score_adj')) != record.oom_score_adj:
+        if int(procfs.read_text('/proc/self/oom_score_adj')) != record.oom_score_adj:
             with open('/proc/self/oom_score_adj', 'w') as stream:
                 stream.write(str(record.oom_score_adj))
     except OSError as exc:
@@ -80,7 +75,7 @@ def exec_label(label: str) -> str:
 def _set_label(label: t.Optional[str]) -> t.List[str]:
     """SELinux and AppArmor: the label that the next exec gets. Only where it differs from our own."""
     try:
-        if not label or label == _procfs.read_text('/proc/self/attr/current').rstrip('\0\n'):
+        if not label or label == procfs.read_text('/proc/self/attr/current').rstrip('\0\n'):
             return []
         with open('/proc/self/attr/exec', 'w') as stream:
             stream.write(exec_label(label))
@@ -89,8 +84,8 @@ def _set_label(label: t.Optional[str]) -> t.List[str]:
         return ['security label %s: %s' % (label, exc)]
 
 
-def identity_of(record: LaunchRecord) -> _children.Identity:
-    return _children.Identity(record.uid, record.gid, record.groups)
+def identity_of(record: LaunchRecord) -> children.Identity:
+    return children.Identity(record.uid, record.gid, record.groups)
 
 
 def _differences(record: LaunchRecord) -> t.List[str]:
@@ -125,7 +120,7 @@ def _chdir(instance: Instance, record: LaunchRecord) -> None:
 def open_log(instance: Instance, path: str, uid: int) -> int:
     """The log for appending, made when it is missing in the install directory. UnsafePath for links and the like."""
     flags = os.O_WRONLY | os.O_APPEND
-    with _files.InstallDir(instance.dir) as directory:
+    with files.InstallDir(instance.dir) as directory:
         try:
             return directory.open_log(path, uid, flags)
         except FileNotFoundError:
@@ -280,7 +275,7 @@ class Launcher(Parked):
     def _refuse_another(self, file: t.Sequence[int]) -> None:
         """End the process when it does not execute the file that was checked right before."""
         try:
-            why = _root_runs.why_another(self.pid, self.record.uid, file)
+            why = root_runs.why_another(self.pid, self.record.uid, file)
         except PermissionError:
             self.notes.append('whether it executes the file that was checked could not be seen by this user')
             return
@@ -307,7 +302,7 @@ class Launcher(Parked):
         """As it was started, for the next start."""
         path, kind = self.output.path, 'null' if self.output.path is None else 'file'
         return self.record._replace(log=path, log_found='same' if path else None, log_file=None, output=kind,
-                                    error_output=None, traits=_traits.given(self.record.traits))
+                                    error_output=None, traits=traits.given(self.record.traits))
 
     def proved_log(self) -> t.Optional[str]:
         """The log as a proved start has it: none that only the instance's user has vouched for."""
@@ -328,7 +323,7 @@ class Launcher(Parked):
         """End the parked child and reap it. Even one that outlives its SIGKILL for a while finds nothing to obey."""
         self._take_back()
         if self.pid:
-            _children.end(self.pid, _REAP_S)
+            children.end(self.pid, _REAP_S)
             self.pid = 0
         self._close()
 
@@ -355,15 +350,15 @@ class Launcher(Parked):
 
         try:
             os.setsid()
-            _children.close_all_but({go_read, status_write, self.output.fd, 0, 1, 2})
+            children.close_all_but({go_read, status_write, self.output.fd, 0, 1, 2})
             notes, answers = self._prepare_child()
             say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
-            with _children.Acting(identity_of(self.record)):
+            with children.Acting(identity_of(self.record)):
                 self._open_standard_files()
             _say_if_heard(say, executes=True)
-            _children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
+            children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
             self._execute(lambda file: _say_if_heard(say, file=file))
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
             say(error=_reason(exc), errno=getattr(exc, 'errno', None))
@@ -375,7 +370,7 @@ class Launcher(Parked):
         argv = [self.instance.executable] + list(self.record.argv[1:])
         end = time.monotonic() + _BUSY_S
         while True:
-            tell(_root_runs.checked(self.instance, self.record.uid, self.accepted))
+            tell(root_runs.checked(self.instance, self.record.uid, self.accepted))
             try:
                 os.execve(self.instance.executable, argv, self.environment)
             except OSError as exc:
@@ -387,15 +382,15 @@ class Launcher(Parked):
         record = self.record
         notes = self._place()
         notes += _set_limits(record.limits) + _set_priority(record) + _set_label(record.label)
-        notes += _traits.give(record.traits)
+        notes += traits.give(record.traits)
         _reset_signals(record.ignores_hup)
-        with _children.Acting(identity_of(record)):
+        with children.Acting(identity_of(record)):
             if record.umask is not None:
                 os.umask(record.umask)
             notes += _differences(record)
             _chdir(self.instance, record)
             self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
-            if not _children.may_execute(self.instance.executable, record.uid):
+            if not children.may_execute(self.instance.executable, record.uid):
                 raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
             return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
@@ -426,10 +421,10 @@ class Launcher(Parked):
 
     def _place(self) -> t.List[str]:
         """The control group that is wanted, and on systemd never somebody's login session."""
-        wanted, leaves = dict(self.record.cgroups), _cgroups.runs_systemd() and os.geteuid() == 0
-        notes = [] if leaves and _cgroups.in_login_session(wanted) else _cgroups.join(wanted)
-        if leaves and _cgroups.in_login_session(_cgroups.own()):
+        wanted, leaves = dict(self.record.cgroups), cgroups.runs_systemd() and os.geteuid() == 0
+        notes = [] if leaves and cgroups.in_login_session(wanted) else cgroups.join(wanted)
+        if leaves and cgroups.in_login_session(cgroups.own()):
             name = 'anqicms-%s-%d' % (self.instance.id, int(time.time() * 1000))
-            failed = _cgroups.leave_login_session(name, os.getpid())
+            failed = cgroups.leave_login_session(name, os.getpid())
             notes += [failed] if failed else []
         return notes

@@ -9,23 +9,17 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes as _exit_codes
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes, http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs as _needs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pages as _pages
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs, newer, pages, siblings, spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _start_record
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
 
 Params = t.Mapping[str, t.Any]
 
@@ -40,7 +34,7 @@ _HOSTS_PAUSE_S = 1.0     # between two rounds of asking by the names of sites
 _RETRY_S = 1.0           # between two tries of a start that waits for a database, a port or a busy file
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
-_SOURCES = {_binary.BINARY: 'what this binary told before', _binary.CHANGELOG: 'that of CHANGELOG.md',
+_SOURCES = {binary.BINARY: 'what this binary told before', binary.CHANGELOG: 'that of CHANGELOG.md',
             None: 'not known'}
 _NO_VERSION = (
     'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this '
@@ -53,7 +47,7 @@ _TOO_LONG = (
 def note_databases(context: Context) -> None:
     """What the plan has asked is known: it is not asked again, and their versions are noted."""
     if context.database_look is not None:
-        _newer.remember(context.state.path, context.database_look.found())
+        newer.remember(context.state.path, context.database_look.found())
         context.knows_databases = True
 
 
@@ -61,22 +55,22 @@ def prepare(context: Context, params: Params, untouched: str = 'Nothing was stop
     """Park a child that is ready to become the instance, before anything is stopped. It also asks the database."""
 
     def parked(pid: int) -> None:
-        with _process.ProcessHandle(pid) as child:
+        with process.ProcessHandle(pid) as child:
             context.note('parked', pid=child.pid, start_ticks=child.start_ticks)
 
     chosen = _start_record.choose(context, params)
     record = chosen.record
     _start_plan.refuse_executable(context, record)  # an upload can begin after the plan
     versions = (context.file_version, context.running_version)
-    environment, notes = _shim.protect(context.state, context.instance, record, versions)
-    databases = _needs.databases(context, record)
+    environment, notes = siblings.protect(context.state, context.instance, record, versions)
+    databases = needs.databases(context, record)
     output = _start_record.output(context, chosen, untouched)
-    launcher = _spawn.Launcher(context.instance, record, environment, parked, databases, output,
-                               _needs.accepted(context, params))
+    launcher = spawn.Launcher(context.instance, record, environment, parked, databases, output,
+                               needs.accepted(context, params))
     try:
         launcher.prepare(untouched)
         launcher.notes += chosen.notes + list(output.notes) + notes
-        launcher.notes += _needs.require(context, params, record, launcher.answers, untouched)
+        launcher.notes += needs.require(context, params, record, launcher.answers, untouched)
     except BaseException:
         launcher.abandon()  # no caller may take it for one that is ready
         raise
@@ -94,14 +88,14 @@ class Proof:
     ``ready_timeout`` counts seconds without progress, ``ready_limit`` all of them.
     """
 
-    def __init__(self, context: Context, handle: _process.ProcessHandle, port: int, params: Params) -> None:
+    def __init__(self, context: Context, handle: process.ProcessHandle, port: int, params: Params) -> None:
         self.context, self.handle, self.port = context, handle, port
         self.ready_timeout: float = params['ready_timeout']
         self.ready_limit = context.time_left(params.get('ready_limit', READY_LIMIT_S))
-        self.answer = _http.Answer(None, None, 'never asked')
+        self.answer = http.Answer(None, None, 'never asked')
         self.asked_as: t.Optional[str] = None  # the site whose name got the version
         self.owns: t.Optional[bool] = None
-        self.page: t.Optional[_http.Reply] = None  # the home page, where it was waited for
+        self.page: t.Optional[http.Reply] = None  # the home page, where it was waited for
         self.begin = self.progress_at = time.monotonic()
         self.no_version_since: t.Optional[float] = None
         self.hosts_asked_at = float('-inf')
@@ -116,8 +110,8 @@ class Proof:
                 return wrong
             time.sleep(_POLL_S if elapsed < _FAST_S and self.answer.status is None else _SLOW_POLL_S)
         if _versions.pages_come_late(self.answer.version or self.context.file_version):
-            limit = self.context.time_left(_pages.LIMIT_S)
-            self.page = _pages.wait(self.port, self.asked_as or 'localhost', limit, self.handle.gone)
+            limit = self.context.time_left(pages.LIMIT_S)
+            self.page = pages.wait(self.port, self.asked_as or 'localhost', limit, self.handle.gone)
         return None
 
     def _wrong(self, elapsed: float) -> t.Optional[str]:
@@ -137,7 +131,7 @@ class Proof:
         return None
 
     def _answers(self) -> bool:
-        self.answer = _http.version_info(self.port, timeout=_ANSWER_TIMEOUT_S)
+        self.answer = http.version_info(self.port, timeout=_ANSWER_TIMEOUT_S)
         spoke = self.answer.status is not None
         self.owns = _holders.owns_listener(self.handle.proc, self.port) if spoke else None
         if spoke and not self.answer.alive and self.owns is not False:
@@ -153,7 +147,7 @@ class Proof:
             return
         self.hosts_asked_at = time.monotonic()
         for host in self.context.hosts:
-            answer = _http.version_info(self.port, host, _ANSWER_TIMEOUT_S)
+            answer = http.version_info(self.port, host, _ANSWER_TIMEOUT_S)
             if answer.version is not None:
                 self.answer, self.asked_as = answer, host
                 return
@@ -177,13 +171,13 @@ class Proof:
         looks the same.
         """
         try:
-            socks = _sockdiag.client_connections(_holders.socket_inodes(self.handle.proc))
+            socks = sockdiag.client_connections(_holders.socket_inodes(self.handle.proc))
         except OSError:
             socks = []
         socks = [sock for sock in socks if sock.local_port != self.port]
         moved = [(sock.info.bytes_acked, sock.info.bytes_received) for sock in socks if sock.info]
-        closed = not _sockdiag.listeners(self.port)
-        working = closed and any(_sockdiag.query_in_flight(sock) for sock in socks)
+        closed = not sockdiag.listeners(self.port)
+        working = closed and any(sockdiag.query_in_flight(sock) for sock in socks)
         return self.context.log_size(), sorted(moved, key=str), time.monotonic() if working else 0
 
     def notes(self) -> t.List[str]:
@@ -196,16 +190,16 @@ class Proof:
                          % _SOURCES[self.context.files.source])
         if self.owns is None:
             notes.append('whether the listener is its own could not be seen by this user')
-        return notes + _pages.notes(self.page)
+        return notes + pages.notes(self.page)
 
-    def findings(self) -> t.List[_pages.Finding]:
-        return _pages.findings(self.page)
+    def findings(self) -> t.List[pages.Finding]:
+        return pages.findings(self.page)
 
 
 class Start:
     """One start, from exec to the proof."""
 
-    def __init__(self, context: Context, launcher: _spawn.Launcher, stable_for: float) -> None:
+    def __init__(self, context: Context, launcher: spawn.Launcher, stable_for: float) -> None:
         self.context, self.launcher, self.stable_for = context, launcher, stable_for
         self.position, self.log_position = context.log_size(), context.log_position(serving=False)
         self.error_position = context.log_size('error')
@@ -215,7 +209,7 @@ class Start:
         """LifecycleError when it ends, does not answer, or another process answers."""
         self.begin = time.monotonic()
         self.context.launcher = None  # whatever becomes of it, it cannot be released twice
-        self.handle = _process.ProcessHandle(self._go())
+        self.handle = process.ProcessHandle(self._go())
         self.proof = Proof(self.context, self.handle, self.context.port_for(self.launcher.record.argv), params)
         wrong = self.proof.wait()
         if wrong is None:
@@ -246,7 +240,7 @@ class Start:
 
     def _ended(self) -> LifecycleError:
         code = _exit_code(self.handle.pid)
-        why = _exit_codes.explain(code, self.context.file_version, self._log() + self._error_log())
+        why = exit_codes.explain(code, self.context.file_version, self._log() + self._error_log())
         return self._failure('it ended: %s' % why.meaning, NotYet if why.passes else LifecycleError, exit_code=code,
                              exit_meaning=why.meaning, advice=why.advice, cause_line=why.line)
 
@@ -258,7 +252,7 @@ class Start:
         return self.context.log_since(self.error_position, kind='error')
 
     def _failure(self, what: str, kind: t.Type[LifecycleError] = LifecycleError, **more: t.Any) -> LifecycleError:
-        log = _exit_codes.plain_lines(self._log() or self._error_log())[-_TAIL_LINES:]
+        log = exit_codes.plain_lines(self._log() or self._error_log())[-_TAIL_LINES:]
         alive = not self.handle.gone()
         state = 'It still runs as pid %d.' % self.handle.pid if alive else 'Nothing runs.'
         said = more.get('cause_line') or (log[-1] if log else 'nothing')
@@ -288,9 +282,9 @@ def _exit_code(pid: int) -> t.Optional[int]:
 
 def _ended_meanwhile(context: Context, pid: int) -> Unproven:
     """Somebody else has started it, and it ended while its answer was waited for."""
-    log = _exit_codes.of_last_start(context.log_since(0), context.instance.dir)
-    why = _exit_codes.explain(None, context.version, log)
-    tail = _exit_codes.plain_lines(log)[-_TAIL_LINES:]
+    log = exit_codes.of_last_start(context.log_since(0), context.instance.dir)
+    why = exit_codes.explain(None, context.version, log)
+    tail = exit_codes.plain_lines(log)[-_TAIL_LINES:]
     return Unproven('pid %d of %s ran, and ended while its answer was waited for: %s. Its log says: %s. Nothing was '
                     'started. %s' % (pid, context.instance.id, why.meaning, why.line or (tail or ['nothing'])[-1],
                                      why.advice), pid=None, exit_meaning=why.meaning, log_tail=tail)
@@ -340,7 +334,7 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.hosts = params.get('hosts') or context.hosts
     if context.launcher is None:
         context.will_stop = False
-        _asking.forget(context)
+        asking.forget(context)
         _start_plan.plan(context, params)
         if context.candidate is not None:
             return verify_running(context, params)
@@ -348,7 +342,7 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
         prepare(context, params, 'Nothing was started.')
     else:
         context.read_files()  # a step after the stop may have changed config.json, and with it the port
-    launcher = t.cast(_spawn.Launcher, present(context.launcher))
+    launcher = t.cast(spawn.Launcher, present(context.launcher))
     context.will_stop = False
     _start_plan.refuse_port(context, launcher.record)
     context.progress('starting it, waiting for its version')

@@ -16,9 +16,8 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge, launch
 
 _F_SETSIG = getattr(fcntl, 'F_SETSIG', 10)
 _F_SETLEASE = getattr(fcntl, 'F_SETLEASE', 1024)
@@ -78,7 +77,7 @@ def parse_leases(data: bytes, inode: int, device: int) -> t.List[int]:
 
 def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
     """Looks at other files only by their links: a stat could hang on a dead file server."""
-    with _procfs.ProcDir(pid) as proc:
+    with procfs.ProcDir(pid) as proc:
         for number in proc.descriptors():
             link = proc.optional_link('fd/' + number) or ''
             if not link.startswith('/'):
@@ -86,7 +85,7 @@ def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
             fdinfo = proc.read('fdinfo/' + number, 4096)
             inode = parse_inode(fdinfo)
             likely = inode == status.st_ino or (inode is None and link == path)
-            if likely and _launch.is_for_writing(fdinfo.decode('ascii', 'replace')):
+            if likely and launch.is_for_writing(fdinfo.decode('ascii', 'replace')):
                 found = os.stat('fd/' + number, dir_fd=proc.fd)
                 if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
                     return True
@@ -94,13 +93,13 @@ def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
 
 
 def _has_mapped(pid: int, status: os.stat_result) -> bool:
-    return parse_maps(_procfs.read('/proc/%d/maps' % pid), status.st_ino, status.st_dev)
+    return parse_maps(procfs.read('/proc/%d/maps' % pid), status.st_ino, status.st_dev)
 
 
 def _pids(matches: t.Callable[[int], bool]) -> t.List[int]:
     found = []  # type: t.List[int]
     end = time.monotonic() + _LOOK_S
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         if time.monotonic() > end:
             break
         try:
@@ -113,7 +112,7 @@ def _pids(matches: t.Callable[[int], bool]) -> t.List[int]:
 
 def _lease_holders(status: os.stat_result) -> t.List[int]:
     try:
-        return parse_leases(_procfs.read('/proc/locks'), status.st_ino, status.st_dev)
+        return parse_leases(procfs.read('/proc/locks'), status.st_ino, status.st_dev)
     except OSError:
         return []
 
@@ -121,10 +120,10 @@ def _lease_holders(status: os.stat_result) -> t.List[int]:
 def _name(pid: int) -> str:
     """``pid 12 (/usr/bin/scp, user www)``, as far as this user may see it."""
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             stat = proc.stat()
             what = proc.optional_link('exe') or (stat.comm if stat else None)
-            user = _judge.user_name(os.fstat(proc.fd).st_uid)
+            user = judge.user_name(os.fstat(proc.fd).st_uid)
         return 'pid %d (%s, user %s)' % (pid, what or '?', user)
     except OSError:
         return 'pid %d' % pid

@@ -8,7 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 SPEC = dict(
@@ -23,7 +23,7 @@ SPEC = dict(
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     if context.planned_start:
         context.will_stop, context.planned_start = True, False
-        killed = _kill_policy.would_kill(context.planned_version or context.version, params['force'])
+        killed = kill_policy.would_kill(context.planned_version or context.version, params['force'])
         return dict(changed=True, would='wait at most %g s for requests in flight, then send SIGTERM to the process '
                     'that this window has started%s' % (params['idle_timeout'], killed))
     planned = _stop.plan(context, params)

@@ -8,7 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
 SPEC = dict(
     since=dict(type='str'),
@@ -18,11 +18,11 @@ SPEC = dict(
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    _log_check.check_params(params)
+    logs.check_params(params)
     return dict(changed=False, would='read what the logs say since %s' % (
         params['since'] or 'the begin of the window'))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     context.look()
-    return _log_check.check(context, params, params['since'] or context.window_position or _log_check.LAST_START)
+    return logs.check(context, params, params['since'] or context.window_position or logs.LAST_START)

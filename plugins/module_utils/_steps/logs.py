@@ -11,10 +11,10 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.log_lines import ERROR, PANICS, RUNNING, WARNING
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
@@ -88,11 +88,11 @@ def parse_ignore(entries: t.Sequence[str]) -> Ignore:
     """Which findings are left out: by code, or by a regular expression that is searched for in the line."""
     codes, patterns = set(), []
     for entry in entries:
-        if entry in _log_lines.CODES:
+        if entry in log_lines.CODES:
             codes.add(entry)
         elif _LIKE_A_CODE.match(entry):
             raise LifecycleError('ignore: %s is no code of a finding; known are %s. No log was read.' % (
-                entry, ', '.join(sorted(_log_lines.CODES))))
+                entry, ', '.join(sorted(log_lines.CODES))))
         else:
             patterns.append(_compiled(entry))
     return lambda finding: finding['code'] in codes or any(pattern.search(finding['text']) for pattern in patterns)
@@ -183,7 +183,7 @@ class Check:
         """Seconds since the epoch, from the kernel's count since boot; None when nothing runs."""
         if self.context.candidate is None:
             return None
-        return _procfs.booted_at() + _procfs.seconds_of(self.context.candidate.start_ticks)
+        return procfs.booted_at() + procfs.seconds_of(self.context.candidate.start_ticks)
 
     def _one(self, kind: str, path: str) -> None:
         begin = self._begin(kind, path)
@@ -259,7 +259,7 @@ def check(context: Context, params: t.Mapping[str, t.Any], since: str) -> Result
     with InstallDir(context.instance.dir) as directory:
         work = Check(context, directory, parse_since(since))
         work.run()
-    kept = [dict(found, meaning=_log_lines.MEANING[found['code']], advice=_log_lines.ADVICE[found['code']])
+    kept = [dict(found, meaning=log_lines.MEANING[found['code']], advice=log_lines.ADVICE[found['code']])
             for found in work.findings if not is_ignored(found)]
     kept.sort(key=lambda found: found['severity'] != ERROR)
     if work.left_out:

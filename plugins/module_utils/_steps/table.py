@@ -5,19 +5,21 @@
 
 """The kinds of steps that a window knows. A new kind is a file with these functions, and its line here.
 
-Those that change files, configuration or database stand in ``_window.change_steps``: what a plain restart does not need is not
-sent to the host.
+Those that change files, configuration or database stand in ``_window.change_steps``: what a plain restart does not
+need is not sent to the host.
 """
 
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import command as _step_command
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop as _step_graceful_stop
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check as _step_log_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import port_released as _step_port_released
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check as _step_site_check
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import (
+    graceful_stop,
+    log_check,
+    port_released,
+    site_check,
+    verified_start,
+)
 
 Params = t.Mapping[str, t.Any]
 
@@ -42,11 +44,11 @@ class Step(t.NamedTuple):
 
 
 STEPS = {name: Step(kind.SPEC, kind.plan, kind.run) for name, kind in (
-    ('graceful_stop', _step_graceful_stop),
-    ('port_released', _step_port_released),
-    ('verified_start', _step_verified_start),
-    ('site_check', _step_site_check),
-    ('log_check', _step_log_check),
+    ('graceful_stop', graceful_stop),
+    ('port_released', port_released),
+    ('verified_start', verified_start),
+    ('site_check', site_check),
+    ('log_check', log_check),
 )}
 STEPS['command'] = Step(_step_command.SPEC, _step_command.plan, _step_command.run, _step_command.undo,
                         _step_command.is_change)

@@ -7,9 +7,9 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as _kept_launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
@@ -42,7 +42,7 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     if context.private_port and not params['private_port']:
-        _kept_launch.put_back(context)  # a look meanwhile may have taken the private start for the usual one
+        kept_launch.put_back(context)  # a look meanwhile may have taken the private start for the usual one
     result = _start.start(context, params)
     _refuse_other_version(context, result.get('version'))
     return result
@@ -50,7 +50,7 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
     """LifecycleError where the release that this run has switched in is not the version that it was said to be."""
-    wanted, found = _versions.parse(context.expected_version), _versions.parse(told)
+    wanted, found = versions.parse(context.expected_version), versions.parse(told)
     if wanted is not None and found is not None and wanted != found:
         raise LifecycleError('The release that was switched in as %s reports version %s. It is not the release that '
                              'was asked for. Stage it as %s, or get the archive of %s.' % (

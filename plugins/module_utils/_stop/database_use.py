@@ -8,13 +8,11 @@
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, procfs, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
 
 
-def silence(socks: t.Iterable[_sockdiag.Sock]) -> t.Optional[float]:
+def silence(socks: t.Iterable[sockdiag.Sock]) -> t.Optional[float]:
     """Seconds since any of these sent or received, as the kernel counts; None when it tells of none."""
     ages = []
     for sock in socks:
@@ -26,7 +24,7 @@ def silence(socks: t.Iterable[_sockdiag.Sock]) -> t.Optional[float]:
 class Watch:
     """Looks again and again at every connection but those of the instance's own port."""
 
-    def __init__(self, proc: _procfs.ProcDir, port: int) -> None:
+    def __init__(self, proc: procfs.ProcDir, port: int) -> None:
         self._proc, self._port = proc, port
         self._inodes = None  # type: t.Optional[t.FrozenSet[int]]
         self._changed_at = float('-inf')
@@ -34,12 +32,12 @@ class Watch:
     def look(self) -> t.Optional[DatabaseUse]:
         """None when this user may not see the connections. One that came or went meanwhile is a sign of use."""
         try:
-            inodes = _holders.socket_inodes(self._proc)
+            inodes = holders.socket_inodes(self._proc)
         except OSError as exc:
-            if exc.errno in _procfs.GONE:
+            if exc.errno in procfs.GONE:
                 return DatabaseUse(False, time.monotonic() - self._changed_at)
             return None
-        socks = [sock for sock in _sockdiag.client_connections(inodes) if sock.local_port != self._port]
+        socks = [sock for sock in sockdiag.client_connections(inodes) if sock.local_port != self._port]
         now, silent = time.monotonic(), silence(socks)
         if socks and silent is None:
             return None  # this kernel does not tell when they were last used
@@ -47,6 +45,6 @@ class Watch:
         if self._inodes not in (None, seen):
             self._changed_at = now
         self._inodes = seen
-        waiting = any(_sockdiag.query_in_flight(sock) is not False for sock in socks)
+        waiting = any(sockdiag.query_in_flight(sock) is not False for sock in socks)
         since = now - self._changed_at
         return DatabaseUse(waiting, since if silent is None else min(silent, since))

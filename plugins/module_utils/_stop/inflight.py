@@ -12,7 +12,7 @@ Blind to: a pause of more than 60 ms inside an answer when it is seen for the fi
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
 
 QUIET_MS = 60  # silence after the last byte sent; more than two kernel ticks
 STREAM_MS = 3000  # the same for a connection that was seen sending twice after one receive
@@ -41,11 +41,11 @@ class InFlight(t.NamedTuple):
 Key = t.Tuple[int, str, int, str, int, int]
 
 
-def key_of(sock: _sockdiag.Sock) -> Key:
+def key_of(sock: sockdiag.Sock) -> Key:
     return (sock.family, sock.local_address, sock.local_port, sock.remote_address, sock.remote_port, sock.inode)
 
 
-def classify(sock: _sockdiag.Sock, history: t.Optional[History] = None) -> str:
+def classify(sock: sockdiag.Sock, history: t.Optional[History] = None) -> str:
     """``busy:<why>``, ``fresh`` (connected, silent for a while) or ``idle``; the first rule that matches decides."""
     held = _held_by_kernel(sock)
     if held:
@@ -66,8 +66,8 @@ def classify(sock: _sockdiag.Sock, history: t.Optional[History] = None) -> str:
     return 'busy:quiet' if info.last_data_sent < (STREAM_MS if streams else QUIET_MS) else 'idle'
 
 
-def _held_by_kernel(sock: _sockdiag.Sock) -> str:
-    if sock.state == _sockdiag.SYN_RECV:
+def _held_by_kernel(sock: sockdiag.Sock) -> str:
+    if sock.state == sockdiag.SYN_RECV:
         return 'busy:handshake'
     if sock.inode == 0:
         return 'busy:not-accepted'
@@ -78,7 +78,7 @@ def _held_by_kernel(sock: _sockdiag.Sock) -> str:
     return ''
 
 
-def _tie(info: _sockdiag.TcpInfo) -> str:
+def _tie(info: sockdiag.TcpInfo) -> str:
     """Sent and received in the same tick, and no pure acknowledgement after it."""
     if info.last_data_recv != info.last_data_sent:
         return ''
@@ -91,7 +91,7 @@ def _tie(info: _sockdiag.TcpInfo) -> str:
     return 'busy:tie' if (info.last_data_sent or 0) < TIE_MS else ''
 
 
-def note(old: t.Optional[History], info: _sockdiag.TcpInfo, now_ms: float) -> t.Optional[History]:
+def note(old: t.Optional[History], info: sockdiag.TcpInfo, now_ms: float) -> t.Optional[History]:
     """The history after one more look."""
     if info.last_data_sent is None or info.last_data_recv is None:
         return old
@@ -109,7 +109,7 @@ class Tracker:
     def __init__(self) -> None:
         self._seen = {}  # type: t.Dict[Key, History]
 
-    def observe(self, socks: t.Iterable[_sockdiag.Sock], now_ms: float) -> None:
+    def observe(self, socks: t.Iterable[sockdiag.Sock], now_ms: float) -> None:
         """Take in a complete look; connections that are not in it are forgotten."""
         seen = {}  # type: t.Dict[Key, History]
         for sock in socks:
@@ -119,16 +119,16 @@ class Tracker:
                 seen[key] = entry
         self._seen = seen
 
-    def busy(self, socks: t.Iterable[_sockdiag.Sock]) -> t.List[t.Tuple[str, _sockdiag.Sock]]:
+    def busy(self, socks: t.Iterable[sockdiag.Sock]) -> t.List[t.Tuple[str, sockdiag.Sock]]:
         """The connections in use, each with the reason (``busy:...``)."""
         verdicts = [(classify(sock, self._seen.get(key_of(sock))), sock) for sock in socks]
         return [(verdict, sock) for verdict, sock in verdicts if verdict.startswith('busy')]
 
 
-def look(port: int, tracker: t.Optional[Tracker] = None) -> t.List[t.Tuple[str, _sockdiag.Sock]]:
+def look(port: int, tracker: t.Optional[Tracker] = None) -> t.List[t.Tuple[str, sockdiag.Sock]]:
     """The connections of a local port that are in use now, each with the reason."""
     tracker = tracker or Tracker()
-    socks = _sockdiag.connections(port)
+    socks = sockdiag.connections(port)
     tracker.observe(socks, time.monotonic() * 1000)
     return tracker.busy(socks)
 

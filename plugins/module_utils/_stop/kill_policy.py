@@ -7,7 +7,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 
 SILENT_S = 1.0  # a migration that goes on statement by statement is not silent for so long
 SILENT_CATEGORY_COPY_S = 3.0  # from 3.2.0 on: there are pauses between the rows that are copied in the background
@@ -32,11 +32,11 @@ class Migration(t.NamedTuple):
 
 def needs_a_look_at_the_database(version: t.Optional[str], answered: bool) -> bool:
     """Whether the verdict depends on what the database connections do."""
-    return not (answered and _migrates_before_port(version) and not _versions.copies_categories_in_background(version))
+    return not (answered and _migrates_before_port(version) and not versions.copies_categories_in_background(version))
 
 
 def _migrates_before_port(version: t.Optional[str]) -> bool:
-    return _versions.behaviour(version).migration == 'before_port'
+    return versions.behaviour(version).migration == 'before_port'
 
 
 def judge_migration(version: t.Optional[str], answered: bool, use: t.Optional[DatabaseUse]) -> Migration:
@@ -75,12 +75,12 @@ def with_backups(migration: Migration, files: t.Sequence[str], known: bool) -> M
 
 def idle_grace(version: t.Optional[str]) -> float:
     """Seconds to leave an idle process after its port has closed: none is needed where SIGTERM never ends it."""
-    return 0.03 if _versions.behaviour(version).on_sigterm == 'stays' else 2.0
+    return 0.03 if versions.behaviour(version).on_sigterm == 'stays' else 2.0
 
 
 def would_kill(version: t.Optional[str], force: str) -> str:
     """What a plan says of SIGKILL, where it is the rule and no exception. Pure."""
-    if _versions.behaviour(version).on_sigterm != 'stays':
+    if versions.behaviour(version).on_sigterm != 'stays':
         return ''
     if force == 'never':
         return '; version %s never ends by it, and force is never: it will stay, with its port closed' % version

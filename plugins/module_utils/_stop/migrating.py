@@ -13,15 +13,13 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
@@ -51,7 +49,7 @@ class Judged(t.NamedTuple):
 
 def can_migrate(version: t.Optional[str], opened: bool) -> bool:
     """Whether it is worth a question: before its port has opened, or where the version migrates behind it. Pure."""
-    return not opened or _versions.behaviour(version).migration != 'before_port'
+    return not opened or versions.behaviour(version).migration != 'before_port'
 
 
 def goes_on(life: Life, statements: t.Iterable[str] = ()) -> bool:
@@ -85,11 +83,11 @@ def judge(version: t.Optional[str], found: t.Sequence[asking.Found], life: Life)
 
 def came_over_statistics(version: t.Optional[str], history: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
     """Whether the version before this one had the table ``statistics``: its rows are written late. Pure."""
-    if not _versions.at_least(version, _versions.STATISTICS_LATE):
+    if not versions.at_least(version, versions.STATISTICS_LATE):
         return False
     others = [entry['version'] for entry in history
-              if entry.get('version') and _versions.parse(entry['version']) != _versions.parse(version)]
-    return bool(others) and _versions.at_least(others[-1], _versions.STATISTICS_IN_FILES) is False
+              if entry.get('version') and versions.parse(entry['version']) != versions.parse(version)]
+    return bool(others) and versions.at_least(others[-1], versions.STATISTICS_IN_FILES) is False
 
 
 def nothing() -> t.Dict[str, t.Any]:
@@ -105,13 +103,13 @@ class Wait(Waiting):
 
     option = 'migration_timeout'
 
-    def __init__(self, context: Context, handle: _process.ProcessHandle, seconds: float, opened: bool) -> None:
+    def __init__(self, context: Context, handle: process.ProcessHandle, seconds: float, opened: bool) -> None:
         Waiting.__init__(self, context, handle, seconds)
         known = context.migrated == (handle.pid, handle.start_ticks)
         self.asks = can_migrate(context.version, opened) and not known
         self.judged = Judged((), ())
         self.seen: t.List[str] = []
-        self._watch = _database_use.Watch(handle.proc, context.port)
+        self._watch = database_use.Watch(handle.proc, context.port)
         self._over_statistics = self.asks and came_over_statistics(context.version, _history(context))
         self._late_since: t.Optional[float] = None
         if self.asks:
@@ -153,7 +151,7 @@ class Wait(Waiting):
         return Life(self._age(), _FAILED in log[begin:], self._watch.look())
 
     def _age(self) -> float:
-        return max(0.0, _procfs.uptime() - _procfs.seconds_of(self.handle.start_ticks))
+        return max(0.0, procfs.uptime() - procfs.seconds_of(self.handle.start_ticks))
 
     def _late(self, found: t.Sequence[asking.Found], life: Life) -> t.List[str]:
         """From below 3.3.11 on the visits are in the memory of the process for ten seconds behind the mark."""
@@ -198,7 +196,7 @@ def would_wait(judged: Judged, seconds: float) -> str:
 def _history(context: Context) -> t.Sequence[t.Mapping[str, t.Any]]:
     try:
         return context.state.history()
-    except _state.DamagedState:
+    except state.DamagedState:
         return ()
 
 
@@ -209,7 +207,7 @@ def _written_since(root: str, moment: float) -> bool:
     """
     today = time.strftime('%Y%m%d', time.localtime(moment))
     try:
-        with _files.InstallDir(root) as directory:
+        with files.InstallDir(root) as directory:
             names = [name for name in directory.names(migration.STATISTICS, _MOST_FILES)
                      if name.endswith('.log') and name < today]
             found = [directory.lstat('%s/%s' % (migration.STATISTICS, name)) for name in names]

@@ -10,8 +10,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
 
 _LOG = re.compile(r'\.log($|[.\-_ ])')  # running.log, running.log.1, running.log (deleted)
 
@@ -22,7 +21,7 @@ _LOOK_S = 3.0  # seconds for a look at the open files of all processes
 class OpenFiles(t.NamedTuple):
     """One process and what it held: ``paths`` by descriptor."""
 
-    handle: _process.ProcessHandle
+    handle: process.ProcessHandle
     paths: t.Dict[str, str]
 
 
@@ -42,7 +41,7 @@ def parse_flags(fdinfo: str) -> int:
 def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
     found = {}  # type: t.Dict[str, str]
     try:
-        with _procfs.ProcDir(pid) as proc:
+        with procfs.ProcDir(pid) as proc:
             for name in proc.descriptors():
                 path = proc.optional_link('fd/' + name) or ''
                 if path.startswith(prefix) and not _only_reads_log(proc, name, path):
@@ -54,7 +53,7 @@ def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
     return found
 
 
-def _only_reads_log(proc: _procfs.ProcDir, name: str, path: str) -> bool:
+def _only_reads_log(proc: procfs.ProcDir, name: str, path: str) -> bool:
     try:
         return is_log_reader(path, parse_flags(proc.read('fdinfo/' + name, 4096).decode('ascii', 'replace')))
     except OSError:
@@ -68,11 +67,11 @@ def holders(directory: str, but: t.Container[int]) -> t.List[OpenFiles]:
     """
     prefix, found = directory.rstrip('/') + '/', []  # type: str, t.List[OpenFiles]
     end = time.monotonic() + _LOOK_S
-    for pid in _procfs.list_pids():
+    for pid in procfs.list_pids():
         if time.monotonic() > end or len(found) >= _MOST:
             break
         paths = {} if pid in but else _open_paths(pid, prefix)
-        handle = _process.open_process(pid) if paths else None
+        handle = process.open_process(pid) if paths else None
         if handle is not None:
             found.append(OpenFiles(handle, paths))
     return found

@@ -15,11 +15,9 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time, process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
 BACKUP, RESTORE = 'backup', 'restore'
@@ -93,7 +91,7 @@ def is_over(path: str, changed_at: float, log: str) -> bool:
     for stamp, hours, minutes, number, unit in _DONE.findall(log):
         cost = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(number) * _UNITS[unit]
         try:
-            end, begin = _local_time.seconds(stamp), _local_time.seconds(name)
+            end, begin = local_time.seconds(stamp), local_time.seconds(name)
         except ValueError:
             continue
         apart = (changed_at - end + _CLOSE_S) % _ZONES_S
@@ -123,7 +121,7 @@ def shown(path: str) -> str:
 # --- one look at a process
 
 
-def _tables(proc: _procfs.ProcDir) -> t.List[str]:
+def _tables(proc: procfs.ProcDir) -> t.List[str]:
     """Where its descriptors are listed. Of a leader that has ended only its threads show them."""
     state = proc.stat()
     if state is None or state.state not in 'ZX':
@@ -131,7 +129,7 @@ def _tables(proc: _procfs.ProcDir) -> t.List[str]:
     return ['task/%s/' % task for task in proc.names('task') if task != str(proc.pid)]
 
 
-def _descriptor(proc: _procfs.ProcDir, table: str, number: str, place: str) -> t.Optional[Descriptor]:
+def _descriptor(proc: procfs.ProcDir, table: str, number: str, place: str) -> t.Optional[Descriptor]:
     """None for everything but a regular file with the name of a backup. OSError when it was closed meanwhile."""
     path = proc.link('%sfd/%s' % (table, number))
     plain = path[: -len(_DELETED)] if path.endswith(_DELETED) else path
@@ -141,26 +139,26 @@ def _descriptor(proc: _procfs.ProcDir, table: str, number: str, place: str) -> t
     if not stat.S_ISREG(info.st_mode):
         return None
     try:
-        flags = _open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
+        flags = open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
     except PermissionError:
         return Descriptor(path, None, info.st_size, info.st_mtime)
     return Descriptor(path, flags, info.st_size, info.st_mtime)
 
 
-def _descriptors(proc: _procfs.ProcDir, table: str, place: str) -> t.Iterator[Descriptor]:
+def _descriptors(proc: procfs.ProcDir, table: str, place: str) -> t.Iterator[Descriptor]:
     """OSError when this user may not look, there are too many, or the process is gone."""
     for number in proc.descriptors(table):
         try:
             entry = _descriptor(proc, table, number, place)
         except OSError as exc:
-            if exc.errno not in _procfs.GONE:
+            if exc.errno not in procfs.GONE:
                 raise
             continue
         if entry is not None:
             yield entry
 
 
-def look(proc: _procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) -> Seen:
+def look(proc: procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) -> Seen:
     """What the process of this install directory backs up or restores now. ``log``: the end of what it has logged."""
     place = os.path.realpath(os.path.join(directory, _PLACE.strip('/')))  # data/ may be a link to another disk
     known = True
@@ -169,11 +167,11 @@ def look(proc: _procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) 
         for table in _tables(proc)[:_MOST_TABLES]:
             entries += _descriptors(proc, table, place)
     except OSError as exc:
-        known = exc.errno in _procfs.GONE
+        known = exc.errno in procfs.GONE
     return Seen(known, judge(entries, place, log))
 
 
-def look_at(context: Context, handle: _process.ProcessHandle) -> Seen:
+def look_at(context: Context, handle: process.ProcessHandle) -> Seen:
     return look(handle.proc, context.instance.dir, lambda: context.log_since(0, LOG_BYTES))
 
 
@@ -197,7 +195,7 @@ class Wait(Waiting):
 
     option = 'quiet_timeout'
 
-    def __init__(self, context: Context, handle: _process.ProcessHandle, seconds: float) -> None:
+    def __init__(self, context: Context, handle: process.ProcessHandle, seconds: float) -> None:
         Waiting.__init__(self, context, handle, seconds)
         self.seen = Seen(True, {})
         self.known = True

@@ -11,26 +11,25 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, process, procfs, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import (
     Context,
     milliseconds,
     name_of_signal,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating as _migrating
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files as _open_files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import survivors as _survivors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import (
+    database_use,
+    inflight,
+    kill_policy,
+    migrating,
+    open_files,
+    quiet,
+    survivors,
+)
 
 Params = t.Mapping[str, t.Any]
 
@@ -78,14 +77,14 @@ def _prepare(context: Context, params: Params) -> t.List[t.Dict[str, t.Any]]:
 def _refuse_blindness(context: Context) -> None:
     """Where /proc hides other users' processes, only the directory's own owner knows that none runs."""
     owner = os.stat(context.instance.dir).st_uid
-    if owner != os.geteuid() and _procfs.some_are_hidden():
+    if owner != os.geteuid() and procfs.some_are_hidden():
         raise LifecycleError(
             '/proc hides other users\' processes (hidepid), and %s belongs to uid %d: whether it runs is not known. '
             'Nothing was signalled. Run as root or as that user.' % (context.instance.dir, owner)
         )
 
 
-def _deafness(handle: _process.ProcessHandle) -> t.Optional[str]:
+def _deafness(handle: process.ProcessHandle) -> t.Optional[str]:
     """What all threads do with SIGTERM at every one of a few looks: ``ignores``, ``blocks`` or None."""
     verb = None
     for look in range(_DEAF_LOOKS):
@@ -94,13 +93,13 @@ def _deafness(handle: _process.ProcessHandle) -> t.Optional[str]:
             tasks = [handle.proc.read('task/%s/status' % task) for task in handle.proc.names('task', _MOST_THREADS)]
         except OSError:
             continue  # a thread or the process has ended meanwhile
-        verb = _process.deafness([_procfs.parse_status(data) for data in tasks])
+        verb = process.deafness([procfs.parse_status(data) for data in tasks])
         if verb is None:
             return None
     return verb
 
 
-def _refuse_deaf(context: Context, handle: _process.ProcessHandle, params: Params) -> None:
+def _refuse_deaf(context: Context, handle: process.ProcessHandle, params: Params) -> None:
     """A process that ignores or blocks SIGTERM goes on serving: it is left alone unless force says timeout."""
     verb = _deafness(handle) if params['force'] != 'timeout' else None
     if verb:
@@ -118,8 +117,8 @@ def _has_answered(context: Context) -> bool:
 
 def ask_ahead(context: Context) -> None:
     """Begin to ask the database where a stop will, while something else is done. The process has been looked at."""
-    if context.candidate is not None and _migrating.can_migrate(context.version, _has_answered(context)):
-        _asking.begin(context)
+    if context.candidate is not None and migrating.can_migrate(context.version, _has_answered(context)):
+        asking.begin(context)
 
 
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -128,22 +127,22 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     _prepare(context, params)
     if context.candidate is None or context.handle is None:
         return dict(changed=False, would='nothing: it does not run')
-    pid, seen = context.candidate.pid, _quiet.look_at(context, context.handle)
-    migration = _migrating.Wait(context, context.handle, params['migration_timeout'], _has_answered(context))
+    pid, seen = context.candidate.pid, quiet.look_at(context, context.handle)
+    migration = migrating.Wait(context, context.handle, params['migration_timeout'], _has_answered(context))
     judged = migration.look() if migration.asks and not context.begins else migration.judged
     return dict(
         changed=True,
         pid=pid,
-        quiet=dict(_quiet.nothing(), files=_quiet.rows(seen.files), known=seen.known),
+        quiet=dict(quiet.nothing(), files=quiet.rows(seen.files), known=seen.known),
         migration=migration.result(),
         notes=list(judged.unknown),
         would='%s%swait at most %g s for requests in flight, then send SIGTERM to pid %d%s'
         % (
-            _migrating.would_wait(judged, params['migration_timeout']),
-            _quiet.would_wait(seen, params['quiet_timeout']),
+            migrating.would_wait(judged, params['migration_timeout']),
+            quiet.would_wait(seen, params['quiet_timeout']),
             params['idle_timeout'],
             pid,
-            _kill_policy.would_kill(context.version, params['force']),
+            kill_policy.would_kill(context.version, params['force']),
         ),
     )
 
@@ -155,31 +154,31 @@ class StillAlive(LifecycleError):
 class Stop:
     """One stop of one process."""
 
-    def __init__(self, context: Context, handle: _process.ProcessHandle, params: Params) -> None:
+    def __init__(self, context: Context, handle: process.ProcessHandle, params: Params) -> None:
         self.context, self.handle, self.params = context, handle, params
         self.force = params['force']  # type: str
         self.begin = time.monotonic()
         self.term_at = self.begin
         self.signals = []  # type: t.List[t.Dict[str, t.Any]]
         self.exit_kind = 'graceful'
-        self.on_sigterm = _versions.behaviour(context.version).on_sigterm
-        self.tracker = _inflight.Tracker()
+        self.on_sigterm = versions.behaviour(context.version).on_sigterm
+        self.tracker = inflight.Tracker()
         self.in_flight = self.busy_at_signal = self.busy_at_kill = 0
         self.idle_since = None  # type: t.Optional[float]
         self.image = None  # type: t.Optional[t.Tuple[t.Optional[str], bytes]]
-        self.children = _survivors.Children(handle.proc)
-        self.foreign_files = _open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
+        self.children = survivors.Children(handle.proc)
+        self.foreign_files = open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
         self.listened = self._listens()
         self.is_closed = False  # after our signal
         self.opened = self.listened or context.running_version is not None or self._has_served()
-        self.database = _database_use.Watch(handle.proc, context.port)
-        self.quiet = _quiet.Wait(context, handle, params['quiet_timeout'])
-        self.migrates = _migrating.Wait(context, handle, params['migration_timeout'], self.opened)
+        self.database = database_use.Watch(handle.proc, context.port)
+        self.quiet = quiet.Wait(context, handle, params['quiet_timeout'])
+        self.migrates = migrating.Wait(context, handle, params['migration_timeout'], self.opened)
 
     def run(self) -> None:
         """Wait until idle, signal, wait for the end. LifecycleError when the process lives on."""
         self.migrates.until_over()  # a process begins none later, so the look may stand before the wait for requests
-        _asking.forget(self.context)
+        asking.forget(self.context)
         self._wait_until_started()
         self.in_flight = self._wait_until_idle()
         while not self.quiet.is_quiet():  # the last look before the signal: a restore may have begun meanwhile
@@ -213,7 +212,7 @@ class Stop:
         first = 0
         if self.listened:
             limit = 0.0 if self._is_halted() else self.params['idle_timeout']
-            waited = _inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
+            waited = inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
             first, self.busy_at_signal = waited.in_flight, waited.left
         self.children.look()
         self.image = self._image()
@@ -221,7 +220,7 @@ class Stop:
 
     def _listens(self) -> bool:
         """Whether this process listens on the port; any listener where its descriptors may not be read."""
-        owns = _holders.owns_listener(self.handle.proc, self.context.port)
+        owns = holders.owns_listener(self.handle.proc, self.context.port)
         return self.context.listens() if owns is None else owns
 
     def _has_served(self) -> bool:
@@ -229,10 +228,10 @@ class Stop:
         if (self.context.seen() or {}).get('version'):
             return True
         try:
-            inodes = _holders.socket_inodes(self.handle.proc)
+            inodes = holders.socket_inodes(self.handle.proc)
         except OSError:
             inodes = set()
-        if any(sock.inode in inodes for sock in _sockdiag.connections(self.context.port)):
+        if any(sock.inode in inodes for sock in sockdiag.connections(self.context.port)):
             return True
         log = self.context.log_since(0)
         return 'Now listening on' in log[max(0, log.rfind(' %s/\n' % self.context.instance.dir)) :]
@@ -285,22 +284,22 @@ class Stop:
             self.children.look()
         else:
             self._ask_again_after_exec()
-        self.busy_at_kill = len(_inflight.look(self.context.port, self.tracker)) if closed or expired else 0
+        self.busy_at_kill = len(inflight.look(self.context.port, self.tracker)) if closed or expired else 0
         now = time.monotonic()
         if not closed or self.busy_at_kill:
             self.idle_since = None
         elif self.idle_since is None:
             self.idle_since = now
-        look = _kill_policy.Look(
+        look = kill_policy.Look(
             closed and self.opened,
             self.busy_at_kill,
             self._migration(),
             now - self.idle_since if self.idle_since is not None else 0.0,
-            _kill_policy.idle_grace(self.context.version),
+            kill_policy.idle_grace(self.context.version),
             expired,
             self._at_deadline() and self.params.get('cut', True),
         )
-        return _kill_policy.may_kill(self.force, look)
+        return kill_policy.may_kill(self.force, look)
 
     def _ask_again_after_exec(self) -> None:
         """An application that restarts itself in place stays the same process, but that program got no SIGTERM."""
@@ -309,12 +308,12 @@ class Stop:
             self.image = image
             self._send(signal.SIGTERM)
 
-    def _migration(self) -> _kill_policy.Migration:
-        looks = _kill_policy.needs_a_look_at_the_database(self.context.version, self.opened)
+    def _migration(self) -> kill_policy.Migration:
+        looks = kill_policy.needs_a_look_at_the_database(self.context.version, self.opened)
         use = self.database.look() if looks else None
-        judged = _kill_policy.judge_migration(self.context.version, self.opened, use)
-        seen = _quiet.look_at(self.context, self.handle)
-        return _kill_policy.with_backups(judged, [entry.path for entry in seen.files], seen.known)
+        judged = kill_policy.judge_migration(self.context.version, self.opened, use)
+        seen = quiet.look_at(self.context, self.handle)
+        return kill_policy.with_backups(judged, [entry.path for entry in seen.files], seen.known)
 
     def _kill(self, kind: str) -> None:
         self.exit_kind = kind
@@ -370,7 +369,7 @@ class Stop:
         return text
 
     def result(self, stopped: bool) -> t.Dict[str, t.Any]:
-        cut = _kill_policy.cut_requests(self.on_sigterm, self.exit_kind, self.busy_at_signal, self.busy_at_kill)
+        cut = kill_policy.cut_requests(self.on_sigterm, self.exit_kind, self.busy_at_signal, self.busy_at_kill)
         kind = self.exit_kind if self.signals else 'already_stopped'  # it ended by itself before our first signal
         lines = [line for line in self.context.log_since(0, 4096).split('\n') if line.strip()]
         return dict(
@@ -386,7 +385,7 @@ class Stop:
             last_log_line=lines[-1] if lines else None,
             survivors=self.children.alive() if stopped else [],
             respawned=None,
-            open_files=_open_files.still_there(self.foreign_files),
+            open_files=open_files.still_there(self.foreign_files),
             version=self.context.version,
             zombie_parent=self._zombie_parent() if stopped else None,
         )
@@ -397,7 +396,7 @@ class Stop:
         return stat.ppid if stat is not None and stat.state == 'Z' and stat.ppid not in (1, os.getpid()) else None
 
 
-def _wait_channel(proc: _procfs.ProcDir) -> str:
+def _wait_channel(proc: procfs.ProcDir) -> str:
     try:
         return proc.read('wchan').decode('utf-8', 'replace').strip('\0 ')
     except OSError:
@@ -429,15 +428,15 @@ def already_stopped(context: Context) -> t.Dict[str, t.Any]:
         pid=None,
         signals=[],
         requests=dict(in_flight=0, cut=0),
-        quiet=_quiet.nothing(),
-        migration=_migrating.nothing(),
+        quiet=quiet.nothing(),
+        migration=migrating.nothing(),
         waited_ms=0,
         last_log_line=None,
         survivors=[],
         respawned=None,
         version=context.version,
         zombie_parent=None,
-        open_files=_open_files.still_there(_open_files.holders(context.instance.dir, _ours(context))),
+        open_files=open_files.still_there(open_files.holders(context.instance.dir, _ours(context))),
     )
 
 
@@ -485,8 +484,8 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
         stopped=not planned['changed'],
         changed=planned['changed'],
         would=planned['would'],
-        quiet=planned.get('quiet', _quiet.nothing()),
-        migration=planned.get('migration', _migrating.nothing()),
+        quiet=planned.get('quiet', quiet.nothing()),
+        migration=planned.get('migration', migrating.nothing()),
         exit_kind=None if planned['changed'] else 'already_stopped',
         pid=planned.get('pid'),
     )

@@ -7,25 +7,24 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 
 _MOST = 100  # children that are held: each takes two descriptors of ours
 
 
-def _pids(parent: _procfs.ProcDir) -> t.List[int]:
+def _pids(parent: procfs.ProcDir) -> t.List[int]:
     """Children of all its threads: Go programs start them from any. By ppid where the kernel keeps no list of them."""
     try:
         lists = [parent.read('task/%s/children' % task) for task in parent.names('task')]
     except OSError:
-        return [pid for pid in _procfs.list_pids() if _parent_of(pid) == parent.pid]
+        return [pid for pid in procfs.list_pids() if _parent_of(pid) == parent.pid]
     return [int(word) for words in lists for word in words.split()]
 
 
 def _parent_of(pid: int) -> t.Optional[int]:
     try:
-        return _procfs.parse_stat(_procfs.read('/proc/%d/stat' % pid)).ppid
+        return procfs.parse_stat(procfs.read('/proc/%d/stat' % pid)).ppid
     except OSError:
         return None
 
@@ -33,16 +32,16 @@ def _parent_of(pid: int) -> t.Optional[int]:
 class Children:
     """The direct children seen so far, each held so that its pid cannot be mistaken later; of many, the first."""
 
-    def __init__(self, parent: _procfs.ProcDir) -> None:
+    def __init__(self, parent: procfs.ProcDir) -> None:
         self._parent = parent
-        self._handles = {}  # type: t.Dict[int, _process.ProcessHandle]
+        self._handles = {}  # type: t.Dict[int, process.ProcessHandle]
 
     def look(self) -> None:
         """Take in those that are there now."""
         for pid in _pids(self._parent):
             if len(self._handles) >= _MOST:
                 break
-            handle = None if pid in self._handles else _process.open_process(pid)
+            handle = None if pid in self._handles else process.open_process(pid)
             if handle is not None:
                 self._handles[pid] = handle
 
@@ -57,8 +56,8 @@ class Children:
         return found
 
 
-def _argv(proc: _procfs.ProcDir) -> t.List[str]:
+def _argv(proc: procfs.ProcDir) -> t.List[str]:
     try:
-        return _launch.short(proc.argv())
+        return launch.short(proc.argv())
     except OSError:
         return []

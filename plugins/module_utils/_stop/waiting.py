@@ -9,7 +9,7 @@ import contextlib
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 
@@ -18,7 +18,7 @@ class Waiting:
 
     option = ''
 
-    def __init__(self, context: Context, handle: _process.ProcessHandle, seconds: float) -> None:
+    def __init__(self, context: Context, handle: process.ProcessHandle, seconds: float) -> None:
         self.context, self.handle, self.seconds = context, handle, seconds
         self.begin: t.Optional[float] = None
         self.waited = self.told_at = 0.0

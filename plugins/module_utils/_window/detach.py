@@ -13,8 +13,7 @@ import traceback
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, children
 
 _READY = b'ready'
 
@@ -32,15 +31,15 @@ def _standard_files(log_path: str, keep: t.Set[int]) -> None:
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     for descriptor, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, target)
-    _children.close_all_but(keep | {0, 1, 2})
+    children.close_all_but(keep | {0, 1, 2})
 
 
 def _leave_login_session(name: str) -> None:
     """On systemd: out of the ssh session's scope, which may be ended at logout."""
-    if os.geteuid() != 0 or not _cgroups.runs_systemd():
+    if os.geteuid() != 0 or not cgroups.runs_systemd():
         return
-    if _cgroups.in_login_session(_cgroups.own()):
-        failed = _cgroups.leave_login_session(name, os.getpid())
+    if cgroups.in_login_session(cgroups.own()):
+        failed = cgroups.leave_login_session(name, os.getpid())
         if failed:
             os.write(2, (failed + '\n').encode('utf-8'))
 

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 _LOOK_S = 1.0
@@ -36,7 +36,7 @@ def _open_followed(state: _state.StateDir, until: float) -> t.Optional[int]:
         try:
             return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            if _lock.has_ended(state) or time.monotonic() > until:
+            if lock.has_ended(state) or time.monotonic() > until:
                 return None
         time.sleep(_BEGIN_LOOK_S)
 
@@ -45,10 +45,10 @@ def wait_for_end(state: _state.StateDir, until: float, pipe: t.Optional[int] = N
     """Whether the worker has ended before ``until`` (monotonic). ``pipe``: ends with it, when this call started it."""
     fd = _open_followed(state, until) if pipe is None else pipe
     if fd is None:
-        return _lock.has_ended(state)
+        return lock.has_ended(state)
     try:
         # a FIFO opened after its last writer has gone never reports an end: look at the lock first, and now and then
-        if pipe is None and _lock.has_ended(state):
+        if pipe is None and lock.has_ended(state):
             return True
         return _poll(fd, until, state)
     finally:
@@ -64,14 +64,14 @@ def _poll(fd: int, until: float, state: _state.StateDir) -> bool:
             return False
         if poller.poll(min(left, _LOOK_S) * 1000):
             return _wait_for_release(state)
-        if _lock.has_ended(state):
+        if lock.has_ended(state):
             return True
 
 
 def _wait_for_release(state: _state.StateDir) -> bool:
     """True. The descriptors of a process close one after another: whoever comes next must not meet its lock."""
     end = time.monotonic() + _RELEASE_S
-    while not _lock.has_ended(state) and time.monotonic() < end:
+    while not lock.has_ended(state) and time.monotonic() < end:
         time.sleep(0.001)
     return True
 
@@ -140,7 +140,7 @@ def knows(state: _state.StateDir, token: str) -> bool:
 
 def wait_for_begin(state: _state.StateDir, token: str, until: float) -> bool:
     """Whether an earlier call of this run holds the lock at ``until`` and has not begun its journal yet."""
-    while _lock.is_held_by(state, token) and not knows(state, token):
+    while lock.is_held_by(state, token) and not knows(state, token):
         if time.monotonic() > until:
             return True
         time.sleep(_BEGIN_LOOK_S)

@@ -13,25 +13,22 @@ import contextlib
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo as _undo
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http, versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     NotYet,
     after_a_change,
     present,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop as _step_graceful_stop
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start as _step_verified_start
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop, verified_start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight, quiet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 _SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
@@ -56,7 +53,7 @@ def _accepting(context: Context, run: Run) -> t.Iterator[None]:
 
 
 def _is_the_old_one(context: Context, run: Run) -> bool:
-    if not _state.is_of_this_boot(run):
+    if not state.is_of_this_boot(run):
         return False  # pids and start times are counted from nothing at each boot: this one is a new process
     before = run.get('before') or {}
     candidate = context.candidate
@@ -66,8 +63,8 @@ def _is_the_old_one(context: Context, run: Run) -> bool:
 
 def _wait_for_parked(context: Context, run: Run) -> None:
     """A child that was released just before the worker was killed becomes the instance; one that was not, ends."""
-    parked = (run.get('parked') or {}) if _state.is_of_this_boot(run) else {}
-    handle = _process.open_process(parked['pid']) if parked else None
+    parked = (run.get('parked') or {}) if state.is_of_this_boot(run) else {}
+    handle = process.open_process(parked['pid']) if parked else None
     if handle is None:
         return
     with handle:
@@ -79,12 +76,12 @@ def _wait_for_parked(context: Context, run: Run) -> None:
 
 
 def _never_ends_by_itself(context: Context) -> bool:
-    return _versions.behaviour(context.version).on_sigterm == 'stays'
+    return versions.behaviour(context.version).on_sigterm == 'stays'
 
 
 def _stop_what_was_stopping(context: Context, run: Run) -> None:
     """As the run was to stop it. A version that SIGTERM never ends is ended when it is idle, even with never."""
-    params = {name: option.get('default') for name, option in _step_graceful_stop.SPEC.items()}
+    params = {name: option.get('default') for name, option in graceful_stop.SPEC.items()}
     never = run.get('force') == 'never'
     force = 'never' if never and not _never_ends_by_itself(context) else 'idle'
     try:
@@ -98,9 +95,9 @@ def _stop_what_was_stopping(context: Context, run: Run) -> None:
 
 def _is_idle(context: Context) -> bool:
     """Its port is closed, no request is left, and no backup or restore is seen."""
-    if context.listens() or _inflight.look(context.port):
+    if context.listens() or inflight.look(context.port):
         return False
-    seen = _quiet.look_at(context, present(context.handle))
+    seen = quiet.look_at(context, present(context.handle))
     return seen.known and not seen.files
 
 
@@ -108,7 +105,7 @@ def wait_for_migration(context: Context, run: Run, limit: float) -> None:
     """LifecycleError (``migrating``) while a process that the run has started migrates: it is not stopped then."""
     if context.candidate is None or _is_the_old_one(context, run):
         return
-    if not _state.lasting(run.get('changes') or []) and run.get('waits_for') != WAITS_FOR_MIGRATION:
+    if not state.lasting(run.get('changes') or []) and run.get('waits_for') != WAITS_FOR_MIGRATION:
         return
     for kind in STEPS.values():
         if kind.settle is not None:
@@ -125,7 +122,7 @@ def is_ready(context: Context, run: Run) -> bool:
                 return True  # what stands in the way of a start may be what is to be taken back
             if wanted_state(run.get('steps') or []) != 'stopped':
                 with _accepting(context, run):
-                    _start_plan.plan(context, _step_verified_start.defaults())
+                    _start_plan.plan(context, verified_start.defaults())
             return True
         if run.get('waits_for') == WAITS_FOR_MIGRATION:
             wait_for_migration(context, run, _SETTLE_LIMIT_S)
@@ -133,7 +130,7 @@ def is_ready(context: Context, run: Run) -> bool:
         if _is_the_old_one(context, run) and run.get('signalled'):
             return _never_ends_by_itself(context) and _is_idle(context)
         hosts = ['localhost'] + list(run.get('hosts') or [])
-        return any(_http.version_info(context.port, host, _LOOK_S).alive for host in hosts)
+        return any(http.version_info(context.port, host, _LOOK_S).alive for host in hosts)
     except NotYet:
         return False
     except LifecycleError as exc:
@@ -157,14 +154,14 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     ending = is_ending(context, run)
     if ending:
         _stop_what_was_stopping(context, run)
-    untouched = _is_the_old_one(context, run) and not ending and not _state.lasting(run.get('changes') or [])
+    untouched = _is_the_old_one(context, run) and not ending and not state.lasting(run.get('changes') or [])
     undone = [] if untouched else take_back(context, run)
-    if _state.has_had_changes(run) and not run.get('before'):
+    if state.has_had_changes(run) and not run.get('before'):
         how = 'its changes were taken back, it did not run before'
         return dict(changed=bool(undone), pid=None, undone=undone, recovered=how)
     try:
         with _accepting(context, run):
-            result = _start.start(context, _step_verified_start.defaults())
+            result = _start.start(context, verified_start.defaults())
     except LifecycleError as exc:
         exc.result['undone'] = undone
         raise
@@ -179,12 +176,12 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
 def take_back(context: Context, run: Run) -> t.List[t.Dict[str, t.Any]]:
     """What of a run's changes was taken back now. LifecycleError when it cannot be: it may not be started then."""
     changes = run.get('changes') or []
-    return _undo.undo(context, changes) if changes else []
+    return undo.undo(context, changes) if changes else []
 
 
 def finish(context: Context, run: Run) -> t.Optional[int]:
     """Reach what the run was to reach; returns the pid that runs. LifecycleError when that is not possible yet."""
-    if wanted_state(run.get('steps') or []) != 'stopped' or _state.has_had_changes(run):
+    if wanted_state(run.get('steps') or []) != 'stopped' or state.has_had_changes(run):
         return make_it_run(context, run)['pid']  # type: ignore[no-any-return]
     context.look()
     if _is_the_old_one(context, run):
@@ -202,7 +199,7 @@ def wanted_state(names: t.Iterable[str]) -> t.Optional[str]:
 def should_run(run: Run) -> bool:
     """Whether the instance ran before the unfinished run, or the run was to start it."""
     started = 'verified_start' in (run.get('steps') or [])
-    return bool(run.get('before')) or (started and not _state.has_had_changes(run))
+    return bool(run.get('before')) or (started and not state.has_had_changes(run))
 
 
 def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:

@@ -11,7 +11,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import d
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
 
 _PAUSE_S = 0.5
 
@@ -22,7 +22,7 @@ def settle(context: Context, run: t.Mapping[str, t.Any], limit: float) -> None:
     One that has failed is none: nothing has worked on it for some time.
     """
     dumps = [change['data'] for change in run.get('changes') or [] if change['kind'] == database.KIND]
-    if not dumps and run.get('waits_for') != _recovery.WAITS_FOR_MIGRATION:
+    if not dumps and run.get('waits_for') != recovery.WAITS_FOR_MIGRATION:
         return
     sites, client_dir = [site for dump in dumps for site in dump['sites']] or None, None
     for dump in dumps:

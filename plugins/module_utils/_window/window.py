@@ -9,8 +9,8 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo as _undo
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking as _asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import undo
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
     NotYet,
@@ -19,17 +19,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
     used_up,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import downtime as _downtime
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as _launch
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import slots as _slots
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import downtime, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch, runs, slots, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
 
 Result = t.Dict[str, t.Any]
 _WHY_NOT_HELD = 'holding connections is not part of this release'
@@ -39,7 +35,7 @@ START_GRACE_S = 20.0  # for a start after the deadline has passed: the site is d
 GUARDIAN_LIMIT_S = 3600.0
 # What must happen before an unfinished run can be ended.
 WAITS_FOR_END, WAITS_FOR_ANSWER, WAITS_FOR_CONDITION = 'end_of_process', 'answer', 'condition'
-WAITS_FOR_MIGRATION = _recovery.WAITS_FOR_MIGRATION
+WAITS_FOR_MIGRATION = recovery.WAITS_FOR_MIGRATION
 
 
 class Plan(t.NamedTuple):
@@ -60,14 +56,14 @@ class Plan(t.NamedTuple):
     @property
     def makes_changes(self) -> bool:
         """Whether a step changes what lasts: files, configuration, database."""
-        return any(_undo.is_change(name, params) or params.get('private_port') for name, params in self.steps)
+        return any(undo.is_change(name, params) or params.get('private_port') for name, params in self.steps)
 
     @property
     def restores_s(self) -> float:
         """Seconds that restores of what its steps dump may take at most."""
         timeouts = [float(params['timeout']) for name, params in self.steps if name == 'database'
-                    and _undo.is_change(name, params)]
-        return _runs.RESTORE_FACTOR * sum(timeouts)
+                    and undo.is_change(name, params)]
+        return runs.RESTORE_FACTOR * sum(timeouts)
 
     @property
     def hosts(self) -> t.List[str]:
@@ -83,7 +79,7 @@ class Plan(t.NamedTuple):
     @property
     def wanted_state(self) -> t.Optional[str]:
         """``running`` or ``stopped`` after the last step that decides it; None where no step does."""
-        return _recovery.wanted_state(self.names)
+        return recovery.wanted_state(self.names)
 
 
 def foresee(context: Context, plan: Plan) -> t.List[Result]:
@@ -113,9 +109,9 @@ def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t
         raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
 
 
-def rollback_s(changes: t.Sequence[_state.Entry]) -> float:
+def rollback_s(changes: t.Sequence[state.Entry]) -> float:
     """Seconds for taking these changes back, with the start after it. Pure."""
-    return ROLLBACK_S + _runs.restores_s(changes)
+    return ROLLBACK_S + runs.restores_s(changes)
 
 
 def said_of_guardian(result: Result, plan: Plan) -> str:
@@ -193,7 +189,7 @@ def waits_for(error: LifecycleError) -> t.Optional[str]:
 class Window:
     """One run of the steps, in the worker. ``unfinished``: an earlier run that is put right first."""
 
-    def __init__(self, context: Context, plan: Plan, unfinished: t.Optional[_state.Entry] = None) -> None:
+    def __init__(self, context: Context, plan: Plan, unfinished: t.Optional[state.Entry] = None) -> None:
         self.context, self.plan, self.unfinished = context, plan, unfinished
         self.begin = time.monotonic()
         self.done: t.List[Result] = []
@@ -227,12 +223,12 @@ class Window:
     def _keep_for_a_rollback(self) -> None:
         """All was done: what a later rollback needs, before the end is noted. Without it the run is as good."""
         changes = self.context.changes
-        if not _runs.lasts(changes):
+        if not runs.lasts(changes):
             return
         try:
             versions = (self.version_before, self.context.version)
-            _runs.keep(self.context.state, self.context.run_dir(), self.plan.run_id, round(time.time(), 3), versions,
-                       _undo.what_was_left(self.context, changes))
+            runs.keep(self.context.state, self.context.run_dir(), self.plan.run_id, round(time.time(), 3), versions,
+                       undo.what_was_left(self.context, changes))
         except Exception as exc:
             self.notes.append('This run cannot be rolled back later: what that needs could not be kept: %s' %
                               system_text(exc))
@@ -247,7 +243,7 @@ class Window:
     def _has_to_take_back(self) -> bool:
         """Whether there is something: the launch record counts as soon as a process was signalled or started."""
         changes = self.context.changes
-        return bool(_state.lasting(changes)) or bool(changes and self.context.acts > self.acts_before)
+        return bool(state.lasting(changes)) or bool(changes and self.context.acts > self.acts_before)
 
     def _is_recovered(self) -> bool:
         """Whether no earlier run is left to be put right."""
@@ -285,28 +281,28 @@ class Window:
         self.context.remember()
         self.acts_before = self.context.acts
         if self.plan.makes_changes:
-            _launch.keep(self.context)
+            kept_launch.keep(self.context)
         if 'graceful_stop' in self.plan.names:
             _stop.ask_ahead(self.context)
         parked = start_to_park(self.plan)
         if self.context.candidate and parked is not None:  # made ready while the old process serves
             _start.prepare(self.context, parked)
         if self.context.candidate and 'graceful_stop' in self.plan.names and self.plan.wanted_state == 'running':
-            self.context.slot.take(self.context.time_left(_slots.WAIT_S))
+            self.context.slot.take(self.context.time_left(slots.WAIT_S))
         for index, (name, params) in enumerate(self.plan.steps):
             self._one_step(index, name, params)
 
-    def _recover_first(self, run: _state.Entry) -> None:
+    def _recover_first(self, run: state.Entry) -> None:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
         changes = run.get('changes') or []
         half = self.plan.deadline / 2  # the rest is for the steps
         self.context.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
         takes_over = start_to_park(self.plan) is not None and not run.get('changes')
         try:
-            if takes_over and _recovery.is_ending(self.context, run):
+            if takes_over and recovery.is_ending(self.context, run):
                 recovered = self._take_over(run, 'its process is still ending')
             else:
-                recovered = _recovery.recover(self.context, run)
+                recovered = recovery.recover(self.context, run)
                 self.proven = bool(recovered['pid'])
         except LifecycleError as exc:
             if not takes_over:
@@ -317,12 +313,12 @@ class Window:
         before, how = identity_of(self.context) or self.before, recovered['recovered']
         self._note_recovered(run, before=before, how=how)
         self.recovered = recovered
-        self.context.downtime = _downtime.Downtime()  # that of the steps
+        self.context.downtime = downtime.Downtime()  # that of the steps
         foresee(self.context, self.plan)
-        _asking.forget(self.context)
+        asking.forget(self.context)
         self.context.knows_databases = True
 
-    def _note_recovered(self, run: _state.Entry, **fields: t.Any) -> None:
+    def _note_recovered(self, run: state.Entry, **fields: t.Any) -> None:
         """LifecycleError where changes follow and it cannot be noted: they would count for the earlier run."""
         try:
             self.context.state.log('recovered', durable=True, **fields)
@@ -333,7 +329,7 @@ class Window:
                     'Free space there, then try again.' % (
                         run.get('run_id'), self.context.state.path, system_text(exc))) from exc
 
-    def _take_over(self, run: _state.Entry, why: str) -> Result:
+    def _take_over(self, run: state.Entry, why: str) -> Result:
         """This run stops and starts the instance itself, which is all that the earlier one had left to do."""
         self.context.touched = True  # so that this run is not settled before it runs again
         self.before = run.get('before')
@@ -381,9 +377,9 @@ class Window:
             return
         grace = rollback_s(self.context.changes) if back else START_GRACE_S
         self.context.until = max(present(self.context.until), time.monotonic() + grace)
-        run = dict(before=self.before, boot_id=_procfs.boot_id(), changes=self.context.changes if back else [])
+        run = dict(before=self.before, boot_id=procfs.boot_id(), changes=self.context.changes if back else [])
         try:
-            again = _recovery.make_it_run(self.context, run)
+            again = recovery.make_it_run(self.context, run)
             self.proven = True
             self.undone = again.get('undone')
             if again['changed']:
@@ -469,7 +465,7 @@ class Window:
         """Of each step that changes what lasts, whether it was taken back."""
         kinds = {undone['kind'] for undone in self.undone or []}
         for entry, (name, params) in zip(self.done, self.plan.steps):
-            if _undo.is_change(name, params):
+            if undo.is_change(name, params):
                 entry['undone'] = name in kinds
 
     def _message(self, after: Result) -> str:

@@ -19,18 +19,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     nothing_done,
     system_text,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time as _one_at_a_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import detach as _detach
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import detach, recovery
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery as _recovery
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
 OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
@@ -93,7 +89,7 @@ class Guardian:
 
     def _wait_for(self, worker: int) -> t.Optional[int]:
         """Its exit status; None where even SIGKILL did not end it in time."""
-        with _process.ProcessHandle(worker) as handle:
+        with process.ProcessHandle(worker) as handle:
             if not handle.wait_gone(self.plan.deadline + self.overstay) and not self._restores(handle):
                 self.overstayed = True
                 handle.signal(signal.SIGKILL)
@@ -101,10 +97,10 @@ class Guardian:
                     return None
         return os.waitpid(worker, 0)[1]
 
-    def _restores(self, handle: _process.ProcessHandle) -> bool:
+    def _restores(self, handle: process.ProcessHandle) -> bool:
         """Whether it has ended in the time that it has on top where databases may be restored."""
         last = _state.unfinished(_state.last_run(self.context.state.journal())) or {}
-        more = sum(_runs.restores_s(run.get('changes') or []) for run in (last, self.unfinished or {}))
+        more = sum(runs.restores_s(run.get('changes') or []) for run in (last, self.unfinished or {}))
         self.overstay += more
         return more > 0 and handle.wait_gone(more)
 
@@ -131,7 +127,7 @@ class Guardian:
             changes = todo.get('changes') or []
             self.context.until = time.monotonic() + max(
                 recovery_limit(self.plan), _window.rollback_s(changes) if changes else 0.0)
-            found = _recovery.recover(self.context, todo)
+            found = recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
             if lost is not None and _state.has_had_changes(todo):
@@ -168,8 +164,8 @@ class Vigil:
         self.context.close()
         if lock is not None:
             lock.unlock()
-        _children.close_all_but({0, 1, 2})  # followers wait for the ends of some
-        handle = _process.open_process(self.pid) if self.pid else None
+        children.close_all_but({0, 1, 2})  # followers wait for the ends of some
+        handle = process.open_process(self.pid) if self.pid else None
         pause = _FIRST_PAUSE_S
         while time.monotonic() < self.end:
             if self._try():
@@ -178,7 +174,7 @@ class Vigil:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         state.try_log('guardian_left', durable=True, why='its limit of %g s is over' % self.plan.guardian_limit)
 
-    def _wait(self, handle: t.Optional[_process.ProcessHandle], seconds: float) -> None:
+    def _wait(self, handle: t.Optional[process.ProcessHandle], seconds: float) -> None:
         """Until the process ends, at most so long; what may look for something else is asked less often."""
         if handle is not None and not handle.gone():
             handle.wait_gone(seconds)
@@ -197,7 +193,7 @@ class Vigil:
             run = self._our_run()
             if run is None:
                 return True
-            if not _recovery.is_ready(self.context, run):
+            if not recovery.is_ready(self.context, run):
                 return False
             lock = _lock.take(self.context.state, self.plan.token)
             if lock is None:
@@ -216,7 +212,7 @@ class Vigil:
         self.context.until = time.monotonic() + (_window.rollback_s(run['changes']) if run.get('changes') else _TRY_S)
         state = self.context.state
         try:
-            pid = _recovery.finish(self.context, run)
+            pid = recovery.finish(self.context, run)
         except LifecycleError as exc:
             if _window.waits_for(exc) is None:
                 state.try_log('guardian_left', durable=True, why=after_a_change(exc.msg))
@@ -299,7 +295,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
 
 def _begin(context: Context, plan: _window.Plan) -> int:
     context.state.refuse_damaged()  # such a state is not touched at all
-    lock = _one_at_a_time.take(context, plan.token)
+    lock = one_at_a_time.take(context, plan.token)
     try:
         context.state.refuse_damaged()
         unfinished = _state.unfinished(_state.last_run(context.state.journal()))
@@ -328,7 +324,7 @@ def _detach_guardian(
     work = Guardian(_context_of_worker(context, plan), plan, unfinished, lock).run
     name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
     try:
-        return _detach.detach(work, lock.descriptors, os.path.join(context.state.path, 'worker.log'), name)
+        return detach.detach(work, lock.descriptors, os.path.join(context.state.path, 'worker.log'), name)
     except OSError as exc:
         raise not_begun(context, plan, unfinished, exc) from exc
 
@@ -370,7 +366,7 @@ def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_s
     try:
         context.state.reserve()
         context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,
-                          before=_window.identity_of(context), boot_id=_procfs.boot_id(), recovers=unfinished,
+                          before=_window.identity_of(context), boot_id=procfs.boot_id(), recovers=unfinished,
                           force=plan.force, hosts=plan.hosts, accepts=sorted(context.accepted_hazards))
     except OSError as exc:
         context.state.release_reserve()

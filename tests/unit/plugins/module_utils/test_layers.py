@@ -15,8 +15,8 @@ import ansible_collections.anqicms.lifecycle.plugins.module_utils as package
 
 ROOT = str(next(iter(package.__path__)))
 DOCS = os.path.join(ROOT, "..", "..", "docs")
-LAYERS = ("_errors", "_host", "_app", "_logs", "_instance", "_sites", "_database", "_hazards", "_stop", "_start", "_info",
-          "_steps", "_death", "_change", "_window", "_ansible")
+LAYERS = ("_errors", "_host", "_app", "_logs", "_instance", "_sites", "_database", "_hazards", "_stop", "_start",
+          "_info", "_steps", "_death", "_change", "_window", "_ansible")
 # It makes the imports of all others cheaper, so it comes before them; the cache that it fills is loaded late.
 FIRST = "_payload"
 LATE = {(FIRST, "_ansible")}

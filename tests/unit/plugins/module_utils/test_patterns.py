@@ -218,7 +218,8 @@ CASES = all_cases()
 
 def test_the_patterns_are_found() -> None:
     places = {case.where.partition(":")[0] for case in CASES}
-    assert {"_host.cron", "_instance.supervisors", "_death.kernel_lines", "_death.log_prefix", "_app.http", "_sites.sitemap"} <= places
+    assert {"_host.cron", "_instance.supervisors", "_death.kernel_lines", "_death.userspace", "_death.log_prefix",
+            "_app.http", "_sites.sitemap"} <= places
     assert len(CASES) > 100
 
 

@@ -12,7 +12,7 @@ import zlib
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import code_cache as _code_cache
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import code_cache
 
 SOURCE = b'ANSWER = 42\n'
 ALL_MAY_WRITE = 0o777
@@ -38,30 +38,30 @@ def code_of(cache: t.Any, source: bytes) -> t.Any:
 
 
 def kept(source: bytes = SOURCE) -> t.Any:
-    cache = _code_cache.load()
+    cache = code_cache.load()
     code_of(cache, source)
-    _code_cache.keep(cache)
+    code_cache.keep(cache)
     return cache
 
 
 def answer(cache: t.Any, source: bytes = SOURCE) -> t.Any:
-    values = {}  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = {}
     exec(code_of(cache, source), values)  # noqa: S102
     return values['ANSWER']
 
 
 def test_the_next_call_compiles_nothing(home: str) -> None:
     kept()
-    cache = _code_cache.load()
+    cache = code_cache.load()
     assert answer(cache) == 42 and not cache.grown
 
 
 def test_another_source_is_compiled_anew(home: str) -> None:
     kept()
-    cache = _code_cache.load()
+    cache = code_cache.load()
     assert answer(cache, b'ANSWER = 43\n') == 43 and cache.grown
-    _code_cache.keep(cache)
-    assert answer(_code_cache.load(), b'ANSWER = 43\n') == 43 and len(_code_cache.load().entries) == 1
+    code_cache.keep(cache)
+    assert answer(code_cache.load(), b'ANSWER = 43\n') == 43 and len(code_cache.load().entries) == 1
 
 
 def test_a_second_call_writes_nothing(home: str) -> None:
@@ -82,7 +82,7 @@ def test_it_is_private(home: str) -> None:
 def test_what_others_can_write_is_not_read(home: str, path: str) -> None:
     kept()
     os.chmod(os.path.join(home, path.replace('FILE', os.path.basename(file_of(home)))), ALL_MAY_WRITE)
-    assert not _code_cache.load().entries
+    assert not code_cache.load().entries
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='needs root')
@@ -90,20 +90,20 @@ def test_what_others_can_write_is_not_read(home: str, path: str) -> None:
 def test_what_belongs_to_another_user_is_not_read(home: str, path: str) -> None:
     kept()
     os.chown(os.path.join(home, path.replace('FILE', os.path.basename(file_of(home)))), 33, 33)
-    assert not _code_cache.load().entries
+    assert not code_cache.load().entries
 
 
 def test_a_link_is_not_followed(home: str) -> None:
     kept()
     os.rename(file_of(home), file_of(home) + '.other')
     os.symlink(file_of(home) + '.other', file_of(home))
-    assert not _code_cache.load().entries
+    assert not code_cache.load().entries
 
 
 def test_a_second_name_is_not_read(home: str) -> None:
     kept()
     os.link(file_of(home), file_of(home) + '.other')
-    assert not _code_cache.load().entries
+    assert not code_cache.load().entries
 
 
 @pytest.mark.parametrize('damage', ['empty', 'cut', 'bit', 'magic', 'huge'])
@@ -117,10 +117,10 @@ def test_what_is_damaged_is_made_again(home: str, damage: str) -> None:
     }[damage]
     with open(file_of(home), 'wb') as stream:
         stream.write(changed)
-    cache = _code_cache.load()
+    cache = code_cache.load()
     assert not cache.entries and answer(cache) == 42
-    _code_cache.keep(cache)
-    assert _code_cache.load().entries
+    code_cache.keep(cache)
+    assert code_cache.load().entries
 
 
 def test_a_home_that_is_not_there_or_cannot_be_written_is_no_failure(
@@ -137,7 +137,7 @@ def test_a_home_that_is_not_there_or_cannot_be_written_is_no_failure(
 
 def test_a_source_of_the_same_size_is_another(home: str) -> None:
     kept()
-    assert answer(_code_cache.load(), SOURCE.replace(b'42', b'41')) == 41
+    assert answer(code_cache.load(), SOURCE.replace(b'42', b'41')) == 41
 
 
 def never() -> bytes:
@@ -147,5 +147,5 @@ def never() -> bytes:
 def test_what_is_known_is_not_read(home: str) -> None:
     kept()
     with pytest.raises(ZeroDivisionError):
-        _code_cache.load().code_of('two.py', (1, 1), never)
-    assert _code_cache.load().code_of('one.py', (len(SOURCE), zlib.crc32(SOURCE)), never)
+        code_cache.load().code_of('two.py', (1, 1), never)
+    assert code_cache.load().code_of('one.py', (len(SOURCE), zlib.crc32(SOURCE)), never)

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes as _exit_codes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes
 
 TRANSCRIPTS = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "..", "fixtures", "transcripts")
@@ -30,7 +30,7 @@ def test_the_log_of_the_application_says_why(version: str, cause: str) -> None:
     code = 1 if cause == "locales-missing" else 255
     if cause == "locales-missing" and version.startswith("3.5"):
         return  # harmless there: that it goes on is what the transcript shows
-    found = _exit_codes.explain(code, version, log)
+    found = exit_codes.explain(code, version, log)
     assert CAUSES[cause] in found.meaning
     assert found.line
     assert found.advice
@@ -45,7 +45,7 @@ BY_CODE = [
 
 @pytest.mark.parametrize("code,version,expected", BY_CODE)
 def test_a_silent_log_leaves_the_code(code: int, version: t.Optional[str], expected: str) -> None:
-    assert expected in _exit_codes.explain(code, version, "").meaning
+    assert expected in exit_codes.explain(code, version, "").meaning
 
 
 LINES = [
@@ -66,7 +66,7 @@ LINES = [
 
 @pytest.mark.parametrize("line,code,expected", LINES)
 def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
-    found = _exit_codes.explain(code, "3.5.8", "/www/shop/\n" + line + "\nmore\n")
+    found = exit_codes.explain(code, "3.5.8", "/www/shop/\n" + line + "\nmore\n")
     assert expected in found.meaning
     assert found.line is not None
     assert "\x1b" not in found.line
@@ -80,7 +80,7 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
 def test_what_is_worth_another_try(error: str, passes: bool) -> None:
     """An answer of the server is the same a second later: in an upgrade that would be waited for to the deadline."""
     log = "/www/shop/\nFailed To Connect Database:  %s\n" % error
-    assert _exit_codes.explain(255, "2.5.3", log).passes is passes
+    assert exit_codes.explain(255, "2.5.3", log).passes is passes
 
 
 @pytest.mark.parametrize("log, meaning, line", [
@@ -92,7 +92,7 @@ def test_what_is_worth_another_try(error: str, passes: bool) -> None:
 def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
     log: str, meaning: str, line: t.Optional[str]
 ) -> None:
-    found = _exit_codes.explain(255, "3.5.8", log)
+    found = exit_codes.explain(255, "3.5.8", log)
     assert meaning in found.meaning
     assert found.line == line
 
@@ -101,29 +101,29 @@ def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
     (11, "the line of the kernel's log"), (7, "the line of the kernel's log"), (8, "report it"), (4, "report it"),
     (15, "Find out who sent it"), (6, "Find out who sent it"), (25, "ulimit -f"), (99, "Find out who sent it")])
 def test_nobody_has_sent_a_segmentation_fault(number: int, advice: str) -> None:
-    assert advice in _exit_codes.explain(-number, "3.5.8", "").advice
+    assert advice in exit_codes.explain(-number, "3.5.8", "").advice
     for name in ("SEGV: segmentation violation", "BUS: bus error", "FPE: floating-point exception"):
-        assert "who sent" not in _exit_codes.explain(2, "3.5.8", "SIG%s\nPC=0x0\n" % name).advice
+        assert "who sent" not in exit_codes.explain(2, "3.5.8", "SIG%s\nPC=0x0\n" % name).advice
 
 
 def test_a_kill_is_a_kill_whatever_the_log_says() -> None:
-    found = _exit_codes.explain(-9, "3.2.8", "listen tcp :8001: bind: address already in use\n")
+    found = exit_codes.explain(-9, "3.2.8", "listen tcp :8001: bind: address already in use\n")
     assert "SIGKILL" in found.meaning
 
 
 def test_plain_lines() -> None:
-    assert _exit_codes.plain_lines("\x1b[1ma\x1b[0m \n\n b\n") == ["a", " b"]
+    assert exit_codes.plain_lines("\x1b[1ma\x1b[0m \n\n b\n") == ["a", " b"]
 
 
 def test_without_an_exit_code_the_log_says_why() -> None:
-    found = _exit_codes.explain(None, "3.5.8", "2024/01/02 15:04:05 /www/shop/\nInvalid Config:  unexpected end\n")
+    found = exit_codes.explain(None, "3.5.8", "2024/01/02 15:04:05 /www/shop/\nInvalid Config:  unexpected end\n")
     assert "not valid JSON" in found.meaning and found.line
-    unknown = _exit_codes.explain(None, "3.5.8", "hello\n")
+    unknown = exit_codes.explain(None, "3.5.8", "hello\n")
     assert (unknown.meaning, unknown.line) == ("its exit code is not known", None)
 
 
 def test_only_the_last_start_counts() -> None:
     log = "2024/01/01 15:04:05 /www/shop/\npanic: old\n2024/01/02 15:04:05 /www/shop/\nnew\n"
-    assert _exit_codes.of_last_start(log, "/www/shop") == "2024/01/02 15:04:05 /www/shop/\nnew\n"
-    assert _exit_codes.of_last_start("15:04:05 /www/shop/\nnew\n", "/www/shop") == "15:04:05 /www/shop/\nnew\n"
-    assert _exit_codes.of_last_start("panic: cut\n", "/www/shop") == "panic: cut\n"
+    assert exit_codes.of_last_start(log, "/www/shop") == "2024/01/02 15:04:05 /www/shop/\nnew\n"
+    assert exit_codes.of_last_start("15:04:05 /www/shop/\nnew\n", "/www/shop") == "15:04:05 /www/shop/\nnew\n"
+    assert exit_codes.of_last_start("panic: cut\n", "/www/shop") == "panic: cut\n"

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http
 
 GOOD = b'{"code":0,"msg":"","data":{"version":"3.5.8"}}'
 
@@ -79,7 +79,7 @@ class Server:
 
 @pytest.mark.parametrize("data,status,version", [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
 def test_answers(data: bytes, status: t.Optional[int], version: t.Optional[str]) -> None:
-    answer = _http.version_info(Server(data).port)
+    answer = http.version_info(Server(data).port)
     assert (answer.status, answer.version) == (status, version)
     assert bool(answer.error) == (version is None)
     assert answer.alive == (version is not None or status == 403)
@@ -88,7 +88,7 @@ def test_answers(data: bytes, status: t.Optional[int], version: t.Optional[str])
 def test_answer_in_pieces_on_a_connection_that_stays_open() -> None:
     server = Server(response(GOOD), piece=7, keep=True)
     begin = time.monotonic()
-    assert _http.version_info(server.port, "shop.example", timeout=60.0).version == "3.5.8"
+    assert http.version_info(server.port, "shop.example", timeout=60.0).version == "3.5.8"
     assert time.monotonic() - begin < 30.0
     lines = server.got[0].split(b"\r\n")
     assert lines[0] == b"GET /system/api/version/info HTTP/1.1"
@@ -104,19 +104,19 @@ def test_answer_in_pieces_on_a_connection_that_stays_open() -> None:
 def test_application_is_asked_by_no_port(host: str, asked: str) -> None:
     """Its base URL would be that of our question; a proxy needs the host as it is."""
     server = Server(response(GOOD))
-    assert _http.get(_http.Target("127.0.0.1", server.port), host, "/", 30.0).status == 200
+    assert http.get(http.Target("127.0.0.1", server.port), host, "/", 30.0).status == 200
     assert ("\r\nHost: %s\r\n" % asked).encode() in server.got[0]
 
 
 def test_proxy_is_asked_by_the_host_as_it_is() -> None:
     server = Server(response(GOOD))
-    assert _http.get(_http.Target("127.0.0.1", server.port, is_proxy=True), "shop.example", "/", 30.0).status == 200
+    assert http.get(http.Target("127.0.0.1", server.port, is_proxy=True), "shop.example", "/", 30.0).status == 200
     assert b"\r\nHost: shop.example\r\n" in server.got[0]
 
 
 def test_silence_ends_in_time() -> None:
     begin = time.monotonic()
-    answer = _http.version_info(Server(b"", keep=True).port, timeout=0.2)
+    answer = http.version_info(Server(b"", keep=True).port, timeout=0.2)
     assert answer.status is None and answer.version is None and answer.error
     assert time.monotonic() - begin < 30.0
 
@@ -124,7 +124,7 @@ def test_silence_ends_in_time() -> None:
 def test_drip_ends_in_time() -> None:
     """Each piece comes in time, the whole never does."""
     begin = time.monotonic()
-    answer = _http.version_info(Server(response(b"x" * 4000), piece=1, delay=0.02).port, timeout=0.2)
+    answer = http.version_info(Server(response(b"x" * 4000), piece=1, delay=0.02).port, timeout=0.2)
     assert answer.version is None
     assert time.monotonic() - begin < 30.0
 
@@ -132,21 +132,21 @@ def test_drip_ends_in_time() -> None:
 def test_endless_answer_is_cut() -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     begin = time.monotonic()
-    assert _http.version_info(Server(head + b"x" * (8 << 20), keep=True).port, timeout=60.0).version is None
+    assert http.version_info(Server(head + b"x" * (8 << 20), keep=True).port, timeout=60.0).version is None
     assert time.monotonic() - begin < 30.0
 
 
 def test_nobody_listens() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        answer = _http.version_info(bound.getsockname()[1])
+        answer = http.version_info(bound.getsockname()[1])
     assert (answer.status, answer.version, answer.alive) == (None, None, False) and answer.error
 
 
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert _http.version_info(Server(response(GOOD)).port).version == "3.5.8"
+    assert http.version_info(Server(response(GOOD)).port).version == "3.5.8"
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -161,8 +161,8 @@ HOSTILE = {
 @pytest.mark.parametrize("answer", list(HOSTILE.values()), ids=list(HOSTILE))
 def test_hostile_answers_take_little_time(answer: bytes) -> None:
     begin = time.process_time()
-    _http.parse_reply(answer, 2 << 20)
-    _http.parse_response(answer)
+    http.parse_reply(answer, 2 << 20)
+    http.parse_response(answer)
     assert time.process_time() - begin < 3.0
 
 
@@ -183,6 +183,6 @@ def test_hostile_answers_of_a_server(answer: bytes) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        told = _http.version_info(server.getsockname()[1], timeout=5.0)
+        told = http.version_info(server.getsockname()[1], timeout=5.0)
         thread.join()
     assert told.version is None

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 
 
 @pytest.mark.parametrize("text,parsed", [
@@ -15,7 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
     (None, None), ("latest", None), ("x3.5.8", None), ("3.5.80000", None), ("3.5.x", None),
 ])  # fmt: skip
 def test_parse(text: t.Optional[str], parsed: t.Optional[t.Tuple[int, int, int]]) -> None:
-    assert _versions.parse(text) == parsed
+    assert versions.parse(text) == parsed
 
 
 @pytest.mark.parametrize("version,on_sigterm,kills,migration", [
@@ -38,13 +38,13 @@ def test_parse(text: t.Optional[str], parsed: t.Optional[t.Tuple[int, int, int]]
     ("nightly", "unknown", "unknown", "unknown"),
 ])  # fmt: skip
 def test_behaviour(version: t.Optional[str], on_sigterm: str, kills: str, migration: str) -> None:
-    assert _versions.behaviour(version) == _versions.Behaviour(on_sigterm, kills, migration)
+    assert versions.behaviour(version) == versions.Behaviour(on_sigterm, kills, migration)
 
 
 RANGES = [
-    (_versions.needs_locales, ["3.3.9", "3.3.11", "3.4.0", "3.4.10"], ["3.3.8", "3.5.0"]),
-    (_versions.embeds_admin_pages, ["3.4.5", "3.5.8"], ["3.4.4", "2.5.3"]),
-    (_versions.keeps_token_secret_in_config, ["2.1.1", "2.1.2", "3.3.3"], ["2.0.1", "3.3.4"]),
+    (versions.needs_locales, ["3.3.9", "3.3.11", "3.4.0", "3.4.10"], ["3.3.8", "3.5.0"]),
+    (versions.embeds_admin_pages, ["3.4.5", "3.5.8"], ["3.4.4", "2.5.3"]),
+    (versions.keeps_token_secret_in_config, ["2.1.1", "2.1.2", "3.3.3"], ["2.0.1", "3.3.4"]),
 ]  # type: t.List[t.Tuple[t.Callable[[t.Optional[str]], bool], t.List[str], t.List[str]]]
 
 
@@ -57,17 +57,17 @@ def test_ranges(rule: t.Callable[[t.Optional[str]], bool], yes: t.List[str], no:
 
 def test_which_pages_come_late() -> None:
     late = ["2.1.1", "2.1.2", "2.5.3", "2.5.5", None, "", "nightly"]
-    assert [_versions.pages_come_late(version) for version in late] == [True] * len(late)
-    assert not any(map(_versions.pages_come_late, ["2.0.1", "3.0.5", "3.2.1", "3.5.8"]))
+    assert [versions.pages_come_late(version) for version in late] == [True] * len(late)
+    assert not any(map(versions.pages_come_late, ["2.0.1", "3.0.5", "3.2.1", "3.5.8"]))
 
 
 def test_which_versions_copy_categories() -> None:
     copy = ["3.2.0", "3.2.1", "3.2.2", "3.4.4", "3.5.8", None, "nightly"]
-    assert [_versions.copies_categories_in_background(version) for version in copy] == [True] * len(copy)
-    assert not any(map(_versions.copies_categories_in_background, ["2.5.3", "3.0.5", "3.1.9"]))
+    assert [versions.copies_categories_in_background(version) for version in copy] == [True] * len(copy)
+    assert not any(map(versions.copies_categories_in_background, ["2.5.3", "3.0.5", "3.1.9"]))
 
 
 def test_at_least() -> None:
-    assert _versions.at_least("3.4.5", (3, 4, 5)) is True
-    assert _versions.at_least("3.4.4", (3, 4, 5)) is False
-    assert _versions.at_least("?", (3, 4, 5)) is None
+    assert versions.at_least("3.4.5", (3, 4, 5)) is True
+    assert versions.at_least("3.4.4", (3, 4, 5)) is False
+    assert versions.at_least("?", (3, 4, 5)) is None

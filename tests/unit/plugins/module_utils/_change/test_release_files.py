@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import listing, places, release, staging
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -41,7 +41,7 @@ def shop(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def call(shop: pathlib.Path, **given: t.Any) -> t.Dict[str, t.Any]:
     instance = resolve(str(shop))
-    context = Context(instance, _state.StateDir(instance, str(shop.parent / "state")))
+    context = Context(instance, state.StateDir(instance, str(shop.parent / "state")))
     try:
         return release.as_a_task(context, dict(DEFAULTS, **given))
     finally:
@@ -71,7 +71,7 @@ def test_records_that_cannot_be_read_are_refused(shop: pathlib.Path) -> None:
     (record,) = (shop.parent / "state").glob("*/releases/staged-*.json")
     for data in (b"", b"{", b"[]", json.dumps(dict(json.loads(record.read_text()), format=2)).encode()):
         record.write_bytes(data)
-        with pytest.raises(_state.DamagedState):
+        with pytest.raises(state.DamagedState):
             call(shop, state="switched", version="3.5.8")
 
 
@@ -91,7 +91,7 @@ def test_records_are_for_their_owner_alone(shop: pathlib.Path) -> None:
 @pytest.fixture
 def tree(tmp_path: pathlib.Path) -> t.Iterator[places.Tree]:
     (tmp_path / "tree" / "a" / "b").mkdir(parents=True)
-    with _files.InstallDir(str(tmp_path / "tree")) as directory, places.open_install(
+    with files.InstallDir(str(tmp_path / "tree")) as directory, places.open_install(
             directory, {os.geteuid(), 0}) as opened:
         yield opened
 
@@ -109,7 +109,7 @@ def test_no_link_is_entered(tree: places.Tree, tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("path", ["..", "a/..", "../x", "a/../x", ".", "a/./x", "a//x", "/x", "", "a/"])
 def test_odd_paths(tree: places.Tree, path: str) -> None:
-    with pytest.raises(_files.UnsafePath):
+    with pytest.raises(files.UnsafePath):
         tree.create(path)
 
 
@@ -219,5 +219,5 @@ def test_directories_without_end_are_refused(shop: pathlib.Path) -> None:
 
 
 def test_nothing_is_known_of_an_instance_without_records(shop: pathlib.Path) -> None:
-    store = Store(_state.StateDir(resolve(str(shop)), str(shop.parent / "state")))
+    store = Store(state.StateDir(resolve(str(shop)), str(shop.parent / "state")))
     assert (store.staged(), store.switches(), store.active(), store.switch("x")) == ([], [], None, None)

@@ -16,11 +16,11 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Answer, Target, targets
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children as _children
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.sockdiag import Sock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.database import Answers, is_connected
 
-ME = _children.Identity(os.geteuid(), os.getegid(), os.getgroups())
+ME = children.Identity(os.geteuid(), os.getegid(), os.getgroups())
 FILE = dict(database="shop", host="db.example", port=3307)
 FULL = dict(MYSQL_DATABASE="a", MYSQL_HOST="h", MYSQL_ROOT_PASSWORD="p", MYSQL_PORT="3308")
 OTHER = dict(MYSQL_DATABASE="a", MYSQL_HOST="h", MYSQL_PASSWORD="p")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 STAT = b'cpu  1 2 3\nintr 5 0 0\nctxt 99\nbtime 1769832000\nprocesses 12\n'
 
@@ -70,9 +70,9 @@ def test_a_count_without_a_boot_time_covers_nothing(tmp_path: Path) -> None:
 
 def test_this_host() -> None:
     host = _oom_counters.read_host()
-    assert host.boot_id == _procfs.boot_id()
+    assert host.boot_id == procfs.boot_id()
     assert host.booted is not None and host.booted < host.now
-    uptime = float(_procfs.read('/proc/uptime').split()[0])
+    uptime = float(procfs.read('/proc/uptime').split()[0])
     assert abs(host.now - uptime - host.booted) < 5
     assert 0 <= host.suspended < uptime + 1
 
@@ -89,7 +89,7 @@ def test_counters_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     group = tmp_path / 'system.slice' / 'anq.service'
     group.mkdir(parents=True)
     (group / name).write_bytes(b'oom 2\noom_kill 1\noom_group_kill 0\n')
-    monkeypatch.setattr(_procfs, 'read_text', lambda dummy: mount_text(tmp_path, kind))
+    monkeypatch.setattr(procfs, 'read_text', lambda dummy: mount_text(tmp_path, kind))
     found = _oom_counters.read_groups({controllers: '/system.slice/anq.service', 'pids': '/elsewhere'})
     assert [(one.oom, one.oom_kills, one.oom_group_kills, one.why_not) for one in found] == [(2, 1, 0, None)]
     assert _oom_counters.group_evidence(found[0]).file == str(group / name)
@@ -107,7 +107,7 @@ def test_counters_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
 def test_a_group_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                               make: t.Callable[[Path], object], why: str) -> None:
     make(tmp_path)
-    monkeypatch.setattr(_procfs, 'read_text', lambda dummy: mount_text(tmp_path, 'cgroup2'))
+    monkeypatch.setattr(procfs, 'read_text', lambda dummy: mount_text(tmp_path, 'cgroup2'))
     found = _oom_counters.read_groups({'': '/'})
     assert [one.oom_kills for one in found] == [None]
     coverage = _oom_counters.group_coverage(found[0], time.time())
@@ -116,6 +116,6 @@ def test_a_group_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytes
 
 
 def test_no_mounted_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_procfs, 'read_text', lambda dummy: '')
+    monkeypatch.setattr(procfs, 'read_text', lambda dummy: '')
     found = _oom_counters.read_groups({'memory': '/a'})
     assert [(one.oom_kills, one.why_not) for one in found] == [(None, 'control groups are not mounted here')]

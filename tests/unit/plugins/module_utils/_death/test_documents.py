@@ -10,11 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
+    kernel_lines,
+    log_prefix,
+    log_time,
+    losses,
+    userspace,
+)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = os.path.join(HERE, *['..'] * 5, 'docs', 'memory-kills.md')
@@ -38,27 +40,27 @@ def code(cell: str) -> str:
 
 def test_every_form_of_the_kernel() -> None:
     rows = table("The kernel's lines", 'form')
-    assert [code(row[0]) for row in rows if code(row[0]) not in _kernel_lines.FORMS] == []
-    assert {code(row[0]) for row in rows} == set(_kernel_lines.FORMS)
+    assert [code(row[0]) for row in rows if code(row[0]) not in kernel_lines.FORMS] == []
+    assert {code(row[0]) for row in rows} == set(kernel_lines.FORMS)
     for row in rows:
-        record = _kernel_lines.parse(code(row[1]).encode())
+        record = kernel_lines.parse(code(row[1]).encode())
         assert record is not None and record.form == code(row[0]), row
         # What is told as a kill, and as none, is what the events make of it.
         assert ('a kill' in row[2]) == (record.form in KILLS), row
 
 
-KILLS = (_kernel_lines.KILLED, _kernel_lines.CHOSEN, _kernel_lines.REAPED, _kernel_lines.PINNED, _kernel_lines.SHARING,
-         _kernel_lines.TASK_IN, _kernel_lines.GROUP, _kernel_lines.NAMED, _kernel_lines.ANDROID)
+KILLS = (kernel_lines.KILLED, kernel_lines.CHOSEN, kernel_lines.REAPED, kernel_lines.PINNED, kernel_lines.SHARING,
+         kernel_lines.TASK_IN, kernel_lines.GROUP, kernel_lines.NAMED, kernel_lines.ANDROID)
 
 
 def test_every_stamp_and_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table('What stands before a line', 'name')
-    assert {name for name, dummy in _log_prefix.STAMPS} <= {code(row[0]) for row in rows if '`' in row[0]}
+    assert {name for name, dummy in log_prefix.STAMPS} <= {code(row[0]) for row in rows if '`' in row[0]}
     for row in rows:
         example = row[1][1:-1].encode()
-        prefix = _log_prefix.split(example + KILL)
+        prefix = log_prefix.split(example + KILL)
         assert prefix.message == KILL, row
-        moment = _log_time.of_prefix(prefix, T0 + 86400)
+        moment = log_time.of_prefix(prefix, T0 + 86400)
         assert moment is not None and abs(moment.time - T0) < 14 * 3600, row
 
 
@@ -68,15 +70,15 @@ def test_every_loss() -> None:
     for row, loss in zip(rows, losses.LOSSES):
         assert row[1] == loss.by
         tag = {losses.JOURNALD: b'systemd-journald', losses.RSYSLOG: b'rsyslogd', losses.KERNEL: b'kernel'}[loss.by]
-        assert losses.loss_of(_log_prefix.Prefix(code(row[2]).encode(), tag=tag), loss.by == losses.KERNEL) == loss
+        assert losses.loss_of(log_prefix.Prefix(code(row[2]).encode(), tag=tag), loss.by == losses.KERNEL) == loss
         assert row[3] == WHERE[loss.where] + ('' if loss.kernel else ': killers in userspace only')
         assert row[4] == '%d, %d' % (loss.before, loss.after)
 
 
 def test_every_killer_in_userspace() -> None:
     rows = table('Killers in userspace', 'killer')
-    assert {code(row[0]) for row in rows} == set(_userspace_oom._TAGS)
+    assert {code(row[0]) for row in rows} == set(userspace._TAGS)
     for row in rows:
         killer = code(row[0])
-        record = _userspace_oom.parse(_log_prefix.Prefix(row[1][1:-1].encode(), tag=_userspace_oom._TAGS[killer][0]))
-        assert record is not None and (record.killer, record.what) == (killer, _userspace_oom._KILL), row
+        record = userspace.parse(log_prefix.Prefix(row[1][1:-1].encode(), tag=userspace._TAGS[killer][0]))
+        assert record is not None and (record.killer, record.what) == (killer, userspace._KILL), row

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import guard_log as _check_log
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import guard_log
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 
 MIDNIGHT = calendar.timegm((2026, 1, 31, 0, 0, 0))
@@ -44,23 +44,23 @@ def minutes(*numbers: t.Any) -> t.List[str]:
 
 
 def read(tmp_path: t.Any, lines: t.Union[bytes, t.Sequence[str]], since: t.Optional[float] = None,
-         until: t.Optional[float] = None) -> _check_log.Reading:
+         until: t.Optional[float] = None) -> guard_log.Reading:
     data = lines if isinstance(lines, bytes) else ''.join(text + '\n' for text in lines).encode('utf-8')
     path = str(tmp_path / 'check.log')
     with open(path, 'wb') as file:
         file.write(data)
     fd = os.open(path, os.O_RDONLY)
     try:
-        return _check_log.read(fd, path, since, until)
+        return guard_log.read(fd, path, since, until)
     finally:
         os.close(fd)
 
 
-def kinds(reading: _check_log.Reading) -> t.List[str]:
+def kinds(reading: guard_log.Reading) -> t.List[str]:
     return [event.kind for event in reading.events]
 
 
-def one(reading: _check_log.Reading, kind: str) -> Event:
+def one(reading: guard_log.Reading, kind: str) -> Event:
     found = [event for event in reading.events if event.kind == kind]
     assert len(found) == 1, reading
     return found[0]
@@ -218,7 +218,7 @@ def test_a6_33_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> 
     try:
         began = time.monotonic()
         since = MIDNIGHT + 86400 * 147
-        reading = _check_log.read(fd, 'check.log', since, since + 86400)
+        reading = guard_log.read(fd, 'check.log', since, since + 86400)
         taken = time.monotonic() - began
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -231,7 +231,7 @@ def test_a6_33_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> 
 
 
 def test_a6_33_whole_of_a_large_log_is_cut(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_check_log, '_MOST_READ', 1 << 20)
+    monkeypatch.setattr(guard_log, '_MOST_READ', 1 << 20)
     text = ''.join(line(60 * at, 1) + '\n' for at in range(40000)) + line(60 * 40000, 0) + '\n'
     reading = read(tmp_path, text.encode('ascii'))
     assert reading.notes[0] == 'only the last 1 MiB of check.log were read'
@@ -281,7 +281,7 @@ _PIECE = st.one_of(
 @given(st.lists(_PIECE, max_size=60), st.one_of(st.none(), st.integers(0, 2 ** 33)))
 def test_any_bytes(pieces: t.List[bytes], since: t.Optional[int]) -> None:
     """Never a traceback; a drop is always below its baseline, and no event lies outside its own lines."""
-    watch = _check_log.Watch()
+    watch = guard_log.Watch()
     for raw in b''.join(pieces).split(b'\n'):
         watch.take(raw)
     for event in watch.events('check.log'):

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix, log_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Evidence, RawLine
 
 MESSAGES = (
@@ -29,9 +28,9 @@ MESSAGES = (
 @pytest.mark.parametrize('name', sorted(kernel_lines.PREFIXES))
 def test_prefix_is_taken_off(name: str, message: bytes) -> None:
     before = kernel_lines.PREFIXES[name]
-    prefix = _log_prefix.split(before.prefix + message + b'\n')
-    assert prefix == _log_prefix.Prefix(message, before.printk, before.stamp, before.facility, before.tag)
-    assert _log_prefix.split(message).message == message
+    prefix = log_prefix.split(before.prefix + message + b'\n')
+    assert prefix == log_prefix.Prefix(message, before.printk, before.stamp, before.facility, before.tag)
+    assert log_prefix.split(message).message == message
 
 
 def is_trusted(line: bytes) -> bool:
@@ -42,10 +41,10 @@ def is_trusted(line: bytes) -> bool:
 @pytest.mark.parametrize('name', sorted(kernel_lines.WRAPPED))
 def test_a_record_is_unwrapped(name: str) -> None:
     line = kernel_lines.WRAPPED[name] % MESSAGES[0]
-    prefix = _log_prefix.split(line)
+    prefix = log_prefix.split(line)
     assert prefix.message.lstrip() == MESSAGES[0]
     assert is_trusted(line)
-    moment = _log_time.of_prefix(prefix, 1783872554 + 86400)
+    moment = log_time.of_prefix(prefix, 1783872554 + 86400)
     assert moment is not None and abs(moment.time - 1783872554) < 2
 
 
@@ -70,12 +69,12 @@ def test_what_others_write_is_not_the_kernels(form: bytes) -> None:
     (b'<12>[   12.500000] text', 1, None, None, b'text'),
 ])
 def test_whoever_wrote_it_is_told(line: bytes, facility: int, tag: bytes, pid: int, message: bytes) -> None:
-    prefix = _log_prefix.split(line)
+    prefix = log_prefix.split(line)
     assert (prefix.facility, prefix.tag, prefix.tag_pid, prefix.message) == (facility, tag, pid, message)
 
 
 def test_kmsg_properties_are_left_out() -> None:
-    assert _log_prefix.split(b'6,1,5,-;text\n SUBSYSTEM=pci\n').message == b'text'
+    assert log_prefix.split(b'6,1,5,-;text\n SUBSYSTEM=pci\n').message == b'text'
 
 
 @pytest.mark.parametrize('line', [
@@ -84,13 +83,13 @@ def test_kmsg_properties_are_left_out() -> None:
     b'Jul 12 16:09:14 Out of memory: Killed process 1 (x)',
 ])
 def test_no_prefix_is_made_up(line: bytes) -> None:
-    assert not _log_prefix.split(line).message.startswith(b'Out of memory')
+    assert not log_prefix.split(line).message.startswith(b'Out of memory')
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(kernel_lines.PREFIXES)), st.integers(0, 60))
 def test_any_bytes(noise: bytes, name: str, cut: int) -> None:
-    _log_prefix.split(noise)
+    log_prefix.split(noise)
     whole = kernel_lines.PREFIXES[name].prefix + noise
-    assert whole.rstrip(b'\r\n').endswith(_log_prefix.split(whole).message) or b'\n' in noise
-    _log_prefix.split(whole[:cut] + noise)
+    assert whole.rstrip(b'\r\n').endswith(log_prefix.split(whole).message) or b'\n' in noise
+    log_prefix.split(whole[:cut] + noise)

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_time as _log_time
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix, log_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 
 Zone = t.Callable[[str], None]
 
@@ -42,16 +41,16 @@ def utc(*parts: int) -> float:
     return float(calendar.timegm(parts + (0,) * (6 - len(parts))))
 
 
-def of(stamp: str, not_after: float) -> _local_time.Moment:
-    moment = _log_time.of_stamp(stamp.encode(), not_after)
+def of(stamp: str, not_after: float) -> local_time.Moment:
+    moment = log_time.of_stamp(stamp.encode(), not_after)
     assert moment is not None
     return moment
 
 
 @pytest.mark.parametrize('name', [name for name, before in kernel_lines.PREFIXES.items() if before.stamp])
 def test_every_stamp_is_read(zone: Zone, name: str) -> None:
-    prefix = _log_prefix.split(kernel_lines.PREFIXES[name].prefix + b'text')
-    moment = _log_time.of_prefix(prefix, utc(2026, 8, 1))
+    prefix = log_prefix.split(kernel_lines.PREFIXES[name].prefix + b'text')
+    moment = log_time.of_prefix(prefix, utc(2026, 8, 1))
     expected = utc(2026, 7, 2, 16, 9, 14) if 'below' in name else utc(2026, 7, 12, 16, 9, 14)
     assert moment is not None
     assert abs(moment.time - expected) <= moment.uncertainty + 0.4
@@ -78,8 +77,8 @@ def test_a6_22_an_hour_that_comes_twice(zone: Zone) -> None:
     twice = of('Oct 25 02:30:00', utc(2026, 11, 1))
     for true in (utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 1, 30)):
         assert abs(twice.time - true) <= twice.uncertainty <= 1801
-    assert of('Oct 25 03:30:00', utc(2026, 11, 1)) == _local_time.Moment(utc(2026, 10, 25, 2, 30), 1.0)
-    assert of('Oct 25 01:30:00', utc(2026, 11, 1)) == _local_time.Moment(utc(2026, 10, 24, 23, 30), 1.0)
+    assert of('Oct 25 03:30:00', utc(2026, 11, 1)) == local_time.Moment(utc(2026, 10, 25, 2, 30), 1.0)
+    assert of('Oct 25 01:30:00', utc(2026, 11, 1)) == local_time.Moment(utc(2026, 10, 24, 23, 30), 1.0)
 
 
 def test_a6_22_an_hour_that_never_comes(zone: Zone) -> None:
@@ -91,11 +90,11 @@ def test_a6_22_an_hour_that_never_comes(zone: Zone) -> None:
 
 def test_a6_23_time_asleep_is_an_uncertainty() -> None:
     asleep = 3 * 86400.0
-    clocks = _log_time.Clocks(real=1e9, monotonic=5000.0, boottime=5000.0 + asleep)
-    moment = _log_time.of_printk(4000.0, clocks)
+    clocks = log_time.Clocks(real=1e9, monotonic=5000.0, boottime=5000.0 + asleep)
+    moment = log_time.of_printk(4000.0, clocks)
     for true in (1e9 - 1000.0, 1e9 - 1000.0 - asleep):
         assert abs(moment.time - true) <= moment.uncertainty
-    awake = _log_time.of_printk(4000.0, clocks._replace(boottime=5000.0))
+    awake = log_time.of_printk(4000.0, clocks._replace(boottime=5000.0))
     assert awake.time == 1e9 - 1000.0
     assert awake.uncertainty < 1
 
@@ -126,7 +125,7 @@ def test_languages_of_dmesg(zone: Zone, stamp: str, month: int, day: int) -> Non
 
 
 def test_latin_1_is_read(zone: Zone) -> None:
-    moment = _log_time.of_stamp('mer. déc. 17 10:11:12 2025'.encode('latin-1'), utc(2026, 8, 1))
+    moment = log_time.of_stamp('mer. déc. 17 10:11:12 2025'.encode('latin-1'), utc(2026, 8, 1))
     assert moment is not None
     assert moment.time == utc(2025, 12, 17, 10, 11, 12)
 
@@ -141,13 +140,13 @@ def test_a_month_that_is_not_understood_is_any_month(zone: Zone) -> None:
                                    b'Jul 12 16:09:14 CST', b'2026-07-12 16:09:14 IST', b'2026-07-12 16:09:14 XYZ',
                                    b'Jul 12 25:00:00', b'2026-13-01T00:00:00Z', b'0000-01-01T00:00:00Z', b'\xff\xfe'])
 def test_no_time_is_made_up(zone: Zone, stamp: bytes) -> None:
-    assert _log_time.of_stamp(stamp, utc(2026, 8, 1)) is None
+    assert log_time.of_stamp(stamp, utc(2026, 8, 1)) is None
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=60), st.floats(0, 4e9))
 def test_any_bytes(stamp: bytes, not_after: float) -> None:
-    moment = _log_time.of_stamp(stamp, not_after)
+    moment = log_time.of_stamp(stamp, not_after)
     assert moment is None or moment.uncertainty >= 0
 
 
@@ -156,6 +155,6 @@ def test_any_bytes(stamp: bytes, not_after: float) -> None:
 def test_yearless_stamps_come_back(written: int, age: int) -> None:
     """Whatever zone: the stamp of a time less than a year ago is that time again."""
     stamp = time.strftime('%b %d %H:%M:%S', time.localtime(written)).encode('ascii')
-    moment = _log_time.of_stamp(stamp, written + age)
+    moment = log_time.of_stamp(stamp, written + age)
     assert moment is not None
     assert abs(moment.time - written) <= moment.uncertainty

@@ -18,9 +18,7 @@ from hypothesis import strategies as st
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, system_logs, userspace
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
@@ -95,7 +93,7 @@ def test_each_loss_has_a_case() -> None:
 def test_a_loss_is_seen(loss: losses.Loss) -> None:
     for text in SAID[loss.code]:
         said = line(SYSLOG % text)
-        assert _log_files.concerns(said.text), text
+        assert system_logs.concerns(said.text), text
         found = sources(said)
         assert set(found) == WHERE[loss.where], text
         (gap,) = found['messages']
@@ -184,7 +182,7 @@ UNDERSTOOD = (
 
 @pytest.mark.parametrize('text', NOT_UNDERSTOOD)
 def test_a_line_that_nobody_understands_is_quoted(text: str) -> None:
-    assert _log_files.concerns(text.encode())
+    assert system_logs.concerns(text.encode())
     (gap,) = sources(line(text))['messages']
     assert gap.kernel and 'is not understood' in gap.why and text[:20] in gap.why
     assert gap.begin < T0 < gap.end < T0 + 120
@@ -217,9 +215,9 @@ def test_a_boot_without_a_time_is_no_event() -> None:
 def verdict(path: Path, data: bytes) -> _oom_verdict.Decision:
     path.write_bytes(data)
     os.utime(str(path), (T0 + HOUR, T0 + HOUR))
-    (reading,) = _log_files.read_files(T0 - HOUR, T0 + HOUR - 300, [str(path)])
+    (reading,) = system_logs.read_files(T0 - HOUR, T0 + HOUR - 300, [str(path)])
     of_kernel = _kernel_oom.events(reading.lines)
-    events = of_kernel + _userspace_oom.events(reading.lines) + [
+    events = of_kernel + userspace.events(reading.lines) + [
         Event(_death_types.ABRUPT_END, T0, 20.0, None, None, None, None, None, None, True, {},
               (Evidence('running.log', None, 1, None, 'gone'),))]
     coverage = losses.with_gaps([reading.coverage], reading.lines, of_kernel)
@@ -254,7 +252,7 @@ def test_why_a_file_covers_nothing(tmp_path: Path, data: bytes, why: str) -> Non
     path = tmp_path / 'dmesg.txt'
     path.write_bytes(data)
     os.utime(str(path), (T0, T0))
-    (reading,) = _log_files.read_files(T0 - HOUR, T0 + HOUR, [str(path)])
+    (reading,) = system_logs.read_files(T0 - HOUR, T0 + HOUR, [str(path)])
     assert (reading.coverage.begin, reading.coverage.complete) == (None, False)
     assert why in (reading.coverage.why_not or '')
     assert verdict(path, data).verdict == 'unknown'

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import records
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import records, system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Evidence, RawLine
 
 T0 = 1783872554.0
@@ -64,7 +63,7 @@ def test_a_kill_in_a_file_of_the_journal(tmp_path: Path, form: str, message: t.U
     path = tmp_path / 'journal'
     path.write_bytes(FORMATS[form](*NOISE, record(message), record('eth0: down', T0 + 3600)))
     os.utime(str(path), (T0 + 3600, T0 + 3600))
-    (reading,) = _log_files.read_files(T0 - 600, T0 + 600, [str(path)])
+    (reading,) = system_logs.read_files(T0 - 600, T0 + 600, [str(path)])
     assert reading.coverage[1:6] == (T0 - 3600, T0 + 3600, True, None, True)
     (event,) = _kernel_oom.events(reading.lines)
     assert (event.pid, event.comm, event.time) == (4711, comm, T0)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log as _app_death
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import running_log
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
@@ -44,9 +44,9 @@ def start(seconds: float, root: str = ROOT) -> str:
     return at(seconds, root + '/') + '\nNow listening on: http://localhost:8001\nApplication started. Press CTRL+C\n'
 
 
-def scan(*texts: t.Union[str, bytes], **more: t.Any) -> _app_death.DeathScanner:
+def scan(*texts: t.Union[str, bytes], **more: t.Any) -> running_log.DeathScanner:
     """One text is one file, oldest first."""
-    scanner = _app_death.DeathScanner(more.get('root'))
+    scanner = running_log.DeathScanner(more.get('root'))
     for index, text in enumerate(texts):
         data = text if isinstance(text, bytes) else text.encode('utf-8')
         scanner.begin('running.log' if index == len(texts) - 1 else 'running.log.%d' % (len(texts) - 1 - index))
@@ -59,16 +59,16 @@ def scan(*texts: t.Union[str, bytes], **more: t.Any) -> _app_death.DeathScanner:
     return scanner
 
 
-def story(*texts: t.Union[str, bytes], **more: t.Any) -> _app_death.Reading:
-    return _app_death.told(scan(*texts, **more), NOW - 60, NOW, more.get('since'), more.get('until'))
+def story(*texts: t.Union[str, bytes], **more: t.Any) -> running_log.Reading:
+    return running_log.told(scan(*texts, **more), NOW - 60, NOW, more.get('since'), more.get('until'))
 
 
-def kinds(reading: _app_death.Reading) -> t.List[str]:
+def kinds(reading: running_log.Reading) -> t.List[str]:
     """But for pauses, which prove nothing."""
     return [event.kind for event in reading.events if event.kind != 'log_jump']
 
 
-def one(reading: _app_death.Reading, kind: str) -> Event:
+def one(reading: running_log.Reading, kind: str) -> Event:
     found = [event for event in reading.events if event.kind == kind]
     assert len(found) == 1, reading
     return found[0]
@@ -321,10 +321,10 @@ def test_window() -> None:
 # --- files
 
 
-def files(tmp_path: t.Any, since: t.Optional[float], until: t.Optional[float] = None) -> _app_death.Reading:
+def files(tmp_path: t.Any, since: t.Optional[float], until: t.Optional[float] = None) -> running_log.Reading:
     path = str(tmp_path / 'running.log')
     with InstallDir(str(tmp_path)) as directory:
-        return _app_death.read(_log_read.Reader(directory, os.getuid()), path, since, until)
+        return running_log.read(_log_read.Reader(directory, os.getuid()), path, since, until)
 
 
 def test_rotated_files_are_read_too(tmp_path: t.Any) -> None:
@@ -372,7 +372,7 @@ def test_large_log_is_read_from_the_window_on(tmp_path: t.Any) -> None:
     fd = os.open(path, os.O_RDONLY)
     tracemalloc.start()
     try:
-        reading = _app_death.read_one(fd, path, str(tmp_path), MIDNIGHT + 60.0 * 2895, MIDNIGHT + 60.0 * 2905)
+        reading = running_log.read_one(fd, path, str(tmp_path), MIDNIGHT + 60.0 * 2895, MIDNIGHT + 60.0 * 2905)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix as _log_prefix
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_time import Clocks
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 KILL = 'Out of memory: Killed process 955 (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB'
 NOW = 1783857600.0
@@ -95,7 +95,7 @@ def test_who_spoke_is_told_by_the_journal_and_not_by_the_program(fields: t.Dict[
                                                                  tag: t.Tuple[bytes, int]) -> None:
     line = _death_sources.parse_journal(record('sending SIGTERM', _TRANSPORT='syslog', SYSLOG_IDENTIFIER='x', **fields))
     assert line is not None and line.transport == 'journal'
-    prefix = _log_prefix.split(line.text)
+    prefix = log_prefix.split(line.text)
     assert (prefix.tag, prefix.tag_pid, prefix.message) == (tag[0], tag[1], b'sending SIGTERM')
     assert line.evidence.text == '%s[%d]: sending SIGTERM' % (tag[0].decode(), tag[1])
 
@@ -121,7 +121,7 @@ def test_a6_42_lines_of_the_window_of_this_and_earlier_boots(tmp_path: Path) -> 
 
 def test_the_journal_of_this_boot_reaches_to_now_while_its_daemon_runs(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = uuid.UUID(_procfs.boot_id()).hex
+    mine = uuid.UUID(procfs.boot_id()).hex
     path = journal(tmp_path, record(), record(when=NOW - 60, _BOOT_ID=mine), [])
     for runs in (True, False):
         monkeypatch.setattr(_death_sources, '_journal_runs', lambda runs=runs: runs)

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs as _log_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack as _unpack
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack
 
 KILL = b'Out of memory: Killed process 955 (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB'
 HOUR, DAY = 3600.0, 86400.0
@@ -58,7 +58,7 @@ def put(path: Path, data: bytes, changed: float) -> Path:
 
 
 def read(path: Path, since: float, until: float) -> Reading:
-    return _log_files.read_files(since, until, [str(path)])[0]
+    return system_logs.read_files(since, until, [str(path)])[0]
 
 
 def numbers(reading: Reading) -> t.List[t.Tuple[str, t.Optional[int]]]:
@@ -100,7 +100,7 @@ def test_the_place_in_a_large_plain_file_is_found_by_time(tmp_path: Path, monkey
         return real(fd, size, at)
 
     monkeypatch.setattr(os, 'pread', pread)
-    monkeypatch.setattr(_log_files, '_COUNTED', 0)
+    monkeypatch.setattr(system_logs, '_COUNTED', 0)
     wanted = begin + spot * 60
     found = read(path, wanted - 300, wanted + 300)
     assert [line.time for line in found.lines] == [wanted]
@@ -161,13 +161,13 @@ def test_a6_41_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: py
         if ending == '.zst':
             subprocess.run(['zstd', '-q', '--rm', str(path)], check=True)
             os.utime(str(path) + ending, (last, last))
-    opened, real = [], _log_files.open_regular  # type: t.List[str], t.Callable[[str], int]
+    opened, real = [], system_logs.open_regular  # type: t.List[str], t.Callable[[str], int]
 
     def open_regular(path: str) -> int:
         opened.append(os.path.basename(path))
         return real(path)
 
-    monkeypatch.setattr(_log_files, 'open_regular', open_regular)
+    monkeypatch.setattr(system_logs, 'open_regular', open_regular)
     wanted = end - 20 * DAY - 12 * HOUR
     found = read(tmp_path / 'kern.log', wanted - 600, wanted + 600)
     assert [line.time for line in found.lines] == [wanted]
@@ -207,7 +207,7 @@ def test_packed_parts_that_follow_each_other(tmp_path: Path, ending: str) -> Non
     path = tmp_path / ('x' + ending)
     path.write_bytes(b''.join(PACKERS[ending](part) for part in parts))
     with path.open('rb') as stream:
-        assert b''.join(_unpack.blocks(stream.fileno(), str(path))) == b''.join(parts)
+        assert b''.join(unpack.blocks(stream.fileno(), str(path))) == b''.join(parts)
 
 
 def link_to_itself(path: Path) -> None:
@@ -275,7 +275,7 @@ def test_since_after_until_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_more_lines_than_are_kept_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_log_files, 'MOST_LINES', 10)
+    monkeypatch.setattr(system_logs, 'MOST_LINES', 10)
     noon = at('2026-07-12 12:00:00')
     found = read(put(tmp_path / 'kern.log', iso(noon, KILL) * 11, noon), noon - 60, noon + 60)
     assert len(found.lines) == 10 and not found.coverage.complete
@@ -337,18 +337,18 @@ def test_a_log_that_may_not_be_read_says_what_to_grant(tmp_path: Path) -> None:
     'traps: x[1] general protection fault ip'])
 def test_no_line_that_tells_of_a_death_is_passed_over(line: str) -> None:
     data = b'noise\n' + line.encode() + b'\nmore noise\n'
-    assert _log_files.matching(data, _log_files.rare_bytes(data)) == [(6, 6 + len(line))]
+    assert system_logs.matching(data, system_logs.rare_bytes(data)) == [(6, 6 + len(line))]
 
 
 def test_what_needles_have_of_rare_bytes_is_enough_to_be_rare() -> None:
-    assert not [needle for needle in _log_files.NEEDLES if len(_log_files.rare_bytes(needle)) < 3]
+    assert not [needle for needle in system_logs.NEEDLES if len(system_logs.rare_bytes(needle)) < 3]
 
 
 @pytest.mark.parametrize('line,escaped', [
     (b'plain', 'plain'), (b'a\xff\xfeb', 'a\\xff\\xfeb'), ('内存'.encode(), '内存'),
     (b'a\x1b[31m\0', 'a\\x1b[31m\\x00')])
 def test_lines_are_shown_without_control_characters(line: bytes, escaped: str) -> None:
-    assert _log_files.shown(line) == escaped
+    assert system_logs.shown(line) == escaped
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([KILL, b'oom', b'\n', b'Linux version \n', b'\0'])),
@@ -358,13 +358,13 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
     data = b''.join(parts)
     found = []
     for step in (size, max(1, len(data))):
-        taker = _log_files.Taker(_log_files.Window(0.0, 1e10), 'x', 'x', time.time())
+        taker = system_logs.Taker(system_logs.Window(0.0, 1e10), 'x', 'x', time.time())
         for begin in range(0, len(data), step):
             taker.feed(data[begin : begin + step])
         taker.finish()
         found.append(taker.lines)
     assert found[0] == found[1]
-    assert len(found[0]) == sum(_log_files.concerns(line) for line in re.split(b'[\n\0]', data))
+    assert len(found[0]) == sum(system_logs.concerns(line) for line in re.split(b'[\n\0]', data))
 
 
 @pytest.mark.parametrize('line', [
@@ -372,4 +372,4 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
     b'nohang[800]: The victim: PID 9994, Name anqicms, badness 712',
 ])
 def test_lines_beside_a_kill_that_change_its_meaning_are_found(line: bytes) -> None:
-    assert _log_files.concerns(line)
+    assert system_logs.concerns(line)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace as _userspace_oom
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import userspace
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event, Evidence, RawLine
 
 T0 = 1783872554.0
@@ -71,7 +71,7 @@ def line(text: str, time: t.Optional[float] = T0, number: int = 1, source: str =
 
 
 def of(*texts: str) -> t.List[Event]:
-    return _userspace_oom.events([line(text, number=number) for number, text in enumerate(texts, 1)])
+    return userspace.events([line(text, number=number) for number, text in enumerate(texts, 1)])
 
 
 @pytest.mark.parametrize('name', sorted(KILLS))
@@ -80,7 +80,7 @@ def test_every_killer(name: str) -> None:
     tag = {'systemd': 'systemd', 'docker': 'dockerd', 'oomd': 'kernel'}.get(killer, killer)
     for source, written in (('syslog', '%s%s: %s' % (STAMP, tag, text)), ('syslog', '%s%s[1]: %s' % (STAMP, tag, text)),
                             ('journal', '%s[1]: %s' % (tag, text)), ('kmsg', text)):
-        found = _userspace_oom.events([line(written, source=source)])
+        found = userspace.events([line(written, source=source)])
         assert len(found) == 1, written
         event = found[0]
         assert (event.kind, event.pid, event.comm, event.uid, event.cgroup, event.trusted) == (
@@ -89,7 +89,7 @@ def test_every_killer(name: str) -> None:
         assert {key: event.details.get(key) for key in details} == details
     if tag != 'kernel':
         assert of('%sbash[7]: %s' % (STAMP, text)) == []
-        assert any(needle in text.encode() for needle in _userspace_oom.NEEDLES)
+        assert any(needle in text.encode() for needle in userspace.NEEDLES)
 
 
 def test_a6_12_earlyoom_from_the_first_line_to_the_last() -> None:
@@ -105,9 +105,9 @@ def test_a6_12_asked_twice_and_noted_twice_is_one_kill() -> None:
     text = 'sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
     lines = [line(STAMP + 'earlyoom[700]: ' + text, T0, 1), line(STAMP + 'earlyoom[700]: ' + text, T0 + 10, 2),
              line('earlyoom[700]: ' + text, T0, source='journal')]
-    assert [len(event.evidence) for event in _userspace_oom.events(lines)] == [3]
+    assert [len(event.evidence) for event in userspace.events(lines)] == [3]
     lines.append(line(STAMP + 'earlyoom[700]: ' + text, T0 + 86400, 3))
-    assert [event.time for event in _userspace_oom.events(lines)] == [T0, T0 + 86400]
+    assert [event.time for event in userspace.events(lines)] == [T0, T0 + 86400]
 
 
 @pytest.mark.parametrize('after', ['dryrun, not actually sending any signal', 'kill failed: No such process',
@@ -126,7 +126,7 @@ def test_earlyoom_whose_second_signal_worked() -> None:
     failed = [STAMP + 'earlyoom[700]: process 9994 did not exit', STAMP + 'earlyoom[700]: kill failed: Timer expired']
     after = STAMP + 'earlyoom[700]: process 9994 exited after 0.3 seconds'
     for sources in (['syslog'], ['journal', 'syslog']):
-        found = _userspace_oom.events([
+        found = userspace.events([
             line(each if source == 'syslog' else each[len(STAMP):], number=number, source=source) for source in sources
             for number, each in enumerate([text % (STAMP, 'SIGTERM'), *failed, text % (STAMP, 'SIGKILL'), after], 1)])
         assert [(event.pid, event.details['signal'], [row.line for row in event.evidence]) for event in found] == [
@@ -153,7 +153,7 @@ def test_systemd_tells_how_the_unit_ended() -> None:
 
 @pytest.mark.parametrize('pid, trusted', [(900, False), (1, True)])
 def test_a_users_own_systemd_is_not_the_hosts(pid: int, trusted: bool) -> None:
-    found = _userspace_oom.events([line("systemd[%d]: x.service: Failed with result 'oom-kill'." % pid,
+    found = userspace.events([line("systemd[%d]: x.service: Failed with result 'oom-kill'." % pid,
                                         source='journal')])
     assert [event.trusted for event in found] == [trusted]
 
@@ -162,8 +162,8 @@ def test_a_tag_in_a_log_file_can_be_anybodys() -> None:
     """Any user may call logger -t earlyoom; the journal knows the unit that spoke."""
     text = 'sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
     written, noted = line(STAMP + 'earlyoom: ' + text), line('earlyoom[700]: ' + text, source='journal')
-    assert [event.trusted for event in _userspace_oom.events([written])] == [False]
-    assert [event.trusted for event in _userspace_oom.events([written, noted])] == [True]
+    assert [event.trusted for event in userspace.events([written])] == [False]
+    assert [event.trusted for event in userspace.events([written, noted])] == [True]
 
 
 def test_nohang_names_its_victim_before() -> None:
@@ -192,4 +192,4 @@ def test_no_kill(text: str) -> None:
 def test_any_bytes(noise: bytes, name: str, cut: int) -> None:
     text = KILLS[name][-1].encode()
     first = line('')
-    _userspace_oom.events([first._replace(text=each) for each in (noise, text[:cut] + noise, text, noise)])
+    userspace.events([first._replace(text=each) for each in (noise, text[:cut] + noise, text, noise)])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign as _foreign
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.foreign import Part
 
 WWW, MALLORY = 1001, 1234
@@ -36,15 +36,15 @@ TMP = [Part('/', 0, 0o40755), Part('/tmp', 0, 0o41777)]
     (SRV + [Part('/srv/shop', 0, 0o40755)], 0, 'below /srv, where everybody'),
 ])
 def test_place(parts: t.Sequence[Part], uid: int, word: t.Optional[str]) -> None:
-    found = _foreign.judge(parts, uid)
+    found = foreign.judge(parts, uid)
     assert found is None if word is None else word in str(found)
 
 
 def test_what_an_operator_has_put_into_a_sticky_directory_is_his() -> None:
     parts = TMP + [Part('/tmp/fleet', WWW, 0o40700), Part('/tmp/fleet/shop', WWW, 0o40755)]
-    assert _foreign.judge(parts, WWW, ours=WWW) is None
-    assert 'below /tmp' in str(_foreign.judge(parts, WWW, ours=MALLORY))
-    assert 'below /srv' in str(_foreign.judge(SRV + [Part('/srv/shop', WWW, 0o40755)], WWW, ours=WWW))
+    assert foreign.judge(parts, WWW, ours=WWW) is None
+    assert 'below /tmp' in str(foreign.judge(parts, WWW, ours=MALLORY))
+    assert 'below /srv' in str(foreign.judge(SRV + [Part('/srv/shop', WWW, 0o40755)], WWW, ours=WWW))
 
 
 @pytest.mark.parametrize('shell, home, word', [
@@ -60,10 +60,10 @@ def test_home_of_a_user(
     home = home.format(tmp_path)
     row = pwd.struct_passwd(('mallory', 'x', os.geteuid() + 1, 1, '', home, shell))
     monkeypatch.setattr(pwd, 'getpwuid', lambda uid: row)
-    found = _foreign._in_a_home(str(tmp_path / 'shop'), os.geteuid() + 1)
+    found = foreign._in_a_home(str(tmp_path / 'shop'), os.geteuid() + 1)
     assert found is None if word is None else word in str(found)
-    assert _foreign._in_a_home(str(tmp_path / 'shop'), os.geteuid()) is None, 'what is ours'
+    assert foreign._in_a_home(str(tmp_path / 'shop'), os.geteuid()) is None, 'what is ours'
 
 
 def test_directory_that_is_gone(tmp_path: Path) -> None:
-    assert 'cannot be seen' in str(_foreign.of_directory(str(tmp_path / 'gone')))
+    assert 'cannot be seen' in str(foreign.of_directory(str(tmp_path / 'gone')))

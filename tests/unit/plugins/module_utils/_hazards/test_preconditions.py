@@ -8,10 +8,10 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Answer, Target
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions as _preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 
-FINE = _preconditions.Needs("/www/a", "3.3.11", True, True, True, [Answer(Target("db", 3306))], True, 33)
+FINE = preconditions.Needs("/www/a", "3.3.11", True, True, True, [Answer(Target("db", 3306))], True, 33)
 DOWN = Answer(Target("db", 3306), "it refuses connections")
 UNKNOWN = Answer(Target("db", 3306), unknown="Too many open files")
 ALSO = Answer(Target("other", 3306, "MYSQL_* of the environment"), "it did not answer within 2 s")
@@ -43,19 +43,19 @@ CASES = [
 
 @pytest.mark.parametrize("seen,expected", CASES)
 def test_what_is_missing(seen: t.Dict[str, t.Any], expected: t.List[str]) -> None:
-    assert [one.precondition.code for one in _preconditions.failed(FINE._replace(**seen))] == expected
+    assert [one.precondition.code for one in preconditions.failed(FINE._replace(**seen))] == expected
 
 
 def test_each_is_a_hazard_that_blocks_starts_and_no_stop() -> None:
     hazards = {hazard.code: hazard for hazard in _hazards.HAZARDS}
-    for precondition in _preconditions.PRECONDITIONS:
+    for precondition in preconditions.PRECONDITIONS:
         assert "start" in hazards[precondition.code].blocks
         assert "stop" not in hazards[precondition.code].blocks
 
 
 def refusal(accepted: t.Sequence[str] = (), **seen: t.Any) -> LifecycleError:
     with pytest.raises(LifecycleError) as caught:
-        _preconditions.require(FINE._replace(**seen), accepted, "shop", "Nothing was started.")
+        preconditions.require(FINE._replace(**seen), accepted, "shop", "Nothing was started.")
     return caught.value
 
 
@@ -85,8 +85,8 @@ def test_both_ways_out_of_a_start_as_root_are_named() -> None:
 
 def test_what_was_accepted_refuses_nothing_and_is_noted() -> None:
     needs = FINE._replace(locales=False)
-    _preconditions.require(needs, ["locales_missing"], "shop", "")
-    assert "locales_missing is accepted: version 3.3.11" in _preconditions.notes(needs, ["locales_missing"])[0]
+    preconditions.require(needs, ["locales_missing"], "shop", "")
+    assert "locales_missing is accepted: version 3.3.11" in preconditions.notes(needs, ["locales_missing"])[0]
 
 
 @pytest.mark.parametrize("seen,expected", [
@@ -96,7 +96,7 @@ def test_what_was_accepted_refuses_nothing_and_is_noted() -> None:
     (dict(databases=[UNKNOWN]), ["whether db:3306 can be reached is not known: Too many"]),
     (dict(databases=[ALSO, Answer(Target("db", 3306))], version=None), ["db:3306 can be reached, other:3306 not"])])
 def test_notes(seen: t.Dict[str, t.Any], expected: t.List[str]) -> None:
-    found = _preconditions.notes(FINE._replace(**seen), [])
+    found = preconditions.notes(FINE._replace(**seen), [])
     assert len(found) == len(expected)
     assert all(note.startswith(text) for note, text in zip(found, expected))
 
@@ -109,7 +109,7 @@ READ = "2026/11/26 20:00:01 载入sego词典 /www/a/dictionary.txt\n"
     ("", None), ("something\n", None), (START, False), (READ, True), (START + READ, True), (READ + START, False),
     (START + READ + START, False), (START + READ + "2026/11/26 20:00:00 /www/ab/\n", True)])
 def test_the_log_tells_whether_the_dictionary_was_read(log: str, expected: t.Optional[bool]) -> None:
-    assert _preconditions.dictionary_was_read(log, "/www/a") is expected
+    assert preconditions.dictionary_was_read(log, "/www/a") is expected
 
 
 def test_unknown_codes() -> None:

@@ -9,8 +9,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors
 
 SIZE = 120000
 LONG = {
@@ -31,23 +31,23 @@ LONG = {
 @pytest.mark.parametrize("command", list(LONG.values()), ids=list(LONG))
 def test_a_long_line_takes_little_time(command: str) -> None:
     begin = time.process_time()
-    line = _cron.parse_line("* * * * * " + command, "crontab", "www")
+    line = cron.parse_line("* * * * * " + command, "crontab", "www")
     assert line is not None
-    _supervisors.cron_action(line.command, ["/www"], "anqicms")
+    supervisors.cron_action(line.command, ["/www"], "anqicms")
     assert time.process_time() - begin < 2.0
 
 
 @pytest.fixture
 def spool(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
-    monkeypatch.setattr(_cron, "SPOOLS", (str(tmp_path),))
-    monkeypatch.setattr(_cron, "_SYSTEM", tuple(str(tmp_path / "none") for _dummy in range(6)))
+    monkeypatch.setattr(cron, "SPOOLS", (str(tmp_path),))
+    monkeypatch.setattr(cron, "_SYSTEM", tuple(str(tmp_path / "none") for _dummy in range(6)))
     return tmp_path
 
 
 def test_what_was_cut_is_told(spool: t.Any) -> None:
     (spool / "www").write_text("* * * * * %s /www/shop/start.sh\n* * * * * /www/shop/stop.sh\n" % ("x" * 5000))
     (spool / "data").write_text("#\n" * (200 << 10))
-    found = _cron.read_all()
+    found = cron.read_all()
     assert [line.command for line in found.lines][-1] == "/www/shop/stop.sh"
     assert found.unread == ["%s: only its first 256 KiB were read" % (spool / "data"),
                             "%s: only the first 4096 characters of a line of 5029 were read" % (spool / "www")]
@@ -56,13 +56,13 @@ def test_what_was_cut_is_told(spool: t.Any) -> None:
 def test_a_job_of_the_panel_is_read_once_for_each_user(spool: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = spool / "jobs"
     jobs.mkdir()
-    monkeypatch.setattr(_cron, "_PANEL_JOBS", "%s/" % jobs)
+    monkeypatch.setattr(cron, "_PANEL_JOBS", "%s/" % jobs)
     (jobs / "one").write_text("/www/shop/start.sh\n" * 1000)
     (spool / "www").write_text(("* * * * * %s/one\n" % jobs) * 1000)
-    assert len(_cron.read_all().lines) == 2000
+    assert len(cron.read_all().lines) == 2000
 
 
 def test_too_many_jobs_are_told(spool: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cron, "_PANEL_JOBS", "%s/jobs/" % spool)
+    monkeypatch.setattr(cron, "_PANEL_JOBS", "%s/jobs/" % spool)
     (spool / "www").write_text("".join("* * * * * %s/jobs/%d\n" % (spool, number) for number in range(600)))
-    assert _cron.read_all().unread == ["%s: it names more than 500 scripts of the panel" % (spool / "www")]
+    assert cron.read_all().unread == ["%s: it names more than 500 scripts of the panel" % (spool / "www")]

@@ -12,10 +12,9 @@ import typing as t
 import pytest
 
 import ansible_collections.anqicms.lifecycle.plugins.module_utils as package
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file as _configfile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file, http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json as _json
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import verdict as _site_verdict
 
@@ -41,14 +40,14 @@ ODD = {
 def test_what_is_odd_is_a_value_error(text: str, form: str) -> None:
     begin = time.process_time()
     with pytest.raises(ValueError):
-        _json.load(form % text)
+        foreign_json.load(form % text)
     whole = (form % text).encode("ascii")
     with pytest.raises(ValueError):
-        _configfile.load_json(whole)
+        config_file.load_json(whole)
     with pytest.raises(_records.Odd):
         _records.parse_record(whole, _records.RESULT)
-    assert _configfile.interpret(whole).state == "invalid"
-    assert _http.parse_version(200, whole) is None
+    assert config_file.interpret(whole).state == "invalid"
+    assert http.parse_version(200, whole) is None
     assert _site_verdict.parse_siteinfo(whole) is None
     assert _death_sources.parse_journal(whole) is None
     assert time.process_time() - begin < 3.0
@@ -60,20 +59,20 @@ def test_what_is_odd_is_a_value_error(text: str, form: str) -> None:
     ("[" + "[]," * 5000 + "[]]", None),
 ])  # fmt: skip
 def test_what_is_sound_is_read(text: str, value: t.Any) -> None:
-    found = _json.load(text)
+    found = foreign_json.load(text)
     assert value is None or found == value
 
 
 def test_a_key_twice() -> None:
-    with pytest.raises(_json.Refused, match="has a key twice"):
-        _json.load('{"a": 1, "b": {"c": 1, "c": 2}}', unique=True)
+    with pytest.raises(foreign_json.Refused, match="has a key twice"):
+        foreign_json.load('{"a": 1, "b": {"c": 1, "c": 2}}', unique=True)
     with pytest.raises(_records.Odd, match="has a key twice"):
         _records.parse_record(b'{"outcome": "done", "outcome": "failed"}', _records.RESULT)
 
 
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(ValueError):
-        _json.load(b'"\xff"')
+        foreign_json.load(b'"\xff"')
 
 
 def test_everything_is_read_by_the_one_reader() -> None:

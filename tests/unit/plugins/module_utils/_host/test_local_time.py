@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time as _local_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 
 
 @pytest.fixture(params=['UTC0', 'Asia/Shanghai', 'Europe/Berlin', 'CET-1CEST,M3.5.0,M10.5.0/3'])
@@ -23,7 +23,7 @@ def zone(request: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[str]:
 
 @pytest.mark.parametrize('stamp', ['2024/02/29 23:59:59', '20240229 23:59:59', '2024-02-29T23:59:59'])
 def test_leap_day_in_every_form(zone: str, stamp: str) -> None:
-    low, high = _local_time.span(stamp) or (0.0, 0.0)
+    low, high = local_time.span(stamp) or (0.0, 0.0)
     assert time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(low)) == '2024-02-29 23:59:59'
     assert high == low + 1.0
 
@@ -31,14 +31,14 @@ def test_leap_day_in_every_form(zone: str, stamp: str) -> None:
 @pytest.mark.parametrize('stamp', ['2023/02/29 00:00:00', '20241399 00:00:00', '', 'x', '20240101 25:00:00',
                                    '0000/00/00 00:00:00', '99999'])
 def test_what_is_no_time(stamp: str) -> None:
-    assert _local_time.span(stamp) is None
+    assert local_time.span(stamp) is None
 
 
 @pytest.mark.parametrize('zone', ['CET-1CEST,M3.5.0,M10.5.0/3'], indirect=True)
 def test_nights_when_clocks_change(zone: str) -> None:
-    twice = _local_time.span('2026-10-25 02:30:00')
+    twice = local_time.span('2026-10-25 02:30:00')
     assert twice == (1792888200.0, 1792888200.0 + 3601.0)
-    never = _local_time.span('2026-03-29 02:30:00')
+    never = local_time.span('2026-03-29 02:30:00')
     assert never is not None and never[1] - never[0] == 3601.0
     assert never[0] <= 1774747800.0 <= never[1]
 
@@ -50,7 +50,7 @@ def test_nights_when_clocks_change(zone: str) -> None:
     ((10.0, 11.0), None, (None, 0.0)),
 ])
 def test_around(low: t.Any, high: t.Any, expected: t.Any) -> None:
-    assert _local_time.around(low, high) == expected
+    assert local_time.around(low, high) == expected
 
 
 @pytest.mark.parametrize(('moment', 'uncertainty', 'since', 'until', 'expected'), [
@@ -62,4 +62,4 @@ def test_around(low: t.Any, high: t.Any, expected: t.Any) -> None:
     (5.0, 0.0, None, None, True),
 ])
 def test_overlaps(moment: t.Any, uncertainty: float, since: t.Any, until: t.Any, expected: bool) -> None:
-    assert _local_time.overlaps(moment, uncertainty, since, until) is expected
+    assert local_time.overlaps(moment, uncertainty, since, until) is expected

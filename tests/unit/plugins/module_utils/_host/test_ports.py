@@ -13,16 +13,13 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import port_notes as _port_notes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import port_notes, process, procfs, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
 
 
-def sock_of(state: int, address: str, port: int = 8001, inode: int = 5) -> _sockdiag.Sock:
+def sock_of(state: int, address: str, port: int = 8001, inode: int = 5) -> sockdiag.Sock:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return _sockdiag.Sock(int(family), state, address, port, address, 40000, 33, inode, 0, 0, None)
+    return sockdiag.Sock(int(family), state, address, port, address, 40000, 33, inode, 0, 0, None)
 
 
 def go_listener(port: int = 0) -> socket.socket:
@@ -60,14 +57,14 @@ CONFLICTS = [
 
 @pytest.mark.parametrize("held,asked,expected", CONFLICTS)
 def test_conflicts(held: str, asked: str, expected: bool) -> None:
-    assert _holders.conflicts(sock_of(_sockdiag.LISTEN, held), asked) is expected
+    assert _holders.conflicts(sock_of(sockdiag.LISTEN, held), asked) is expected
 
 
 def test_listeners_block_before_connections() -> None:
-    listening, connected = sock_of(_sockdiag.LISTEN, "::"), sock_of(_sockdiag.ESTABLISHED, "127.0.0.1")
+    listening, connected = sock_of(sockdiag.LISTEN, "::"), sock_of(sockdiag.ESTABLISHED, "127.0.0.1")
     assert _holders.blocking([connected, listening]) == [listening]
     assert _holders.blocking([connected]) == [connected]
-    assert _holders.blocking([sock_of(_sockdiag.TIME_WAIT, "127.0.0.1", inode=0)]) == []
+    assert _holders.blocking([sock_of(sockdiag.TIME_WAIT, "127.0.0.1", inode=0)]) == []
 
 
 @pytest.mark.parametrize(
@@ -105,19 +102,19 @@ NOTES = [
     (
         True,
         "::",
-        [sock_of(_sockdiag.TIME_WAIT, "::ffff:127.0.0.1", inode=0)],
+        [sock_of(sockdiag.TIME_WAIT, "::ffff:127.0.0.1", inode=0)],
         [],
         "1 connection(s) in TIME_WAIT do not hinder",
     ),
-    (True, "::", [sock_of(_sockdiag.ESTABLISHED, "127.0.0.1")], [], "1 accepted connection(s) are still open"),
+    (True, "::", [sock_of(sockdiag.ESTABLISHED, "127.0.0.1")], [], "1 accepted connection(s) are still open"),
     (
         True,
         "127.0.0.1",
-        [sock_of(_sockdiag.LISTEN, "127.0.0.2")],
+        [sock_of(sockdiag.LISTEN, "127.0.0.2")],
         [],
         "Free on 127.0.0.1; there is a listener on 127.0.0.2 port 8001",
     ),
-    (False, "::", [sock_of(_sockdiag.TIME_WAIT, "127.0.0.1", inode=0)], [], "after at most 60 seconds"),
+    (False, "::", [sock_of(sockdiag.TIME_WAIT, "127.0.0.1", inode=0)], [], "after at most 60 seconds"),
     (False, "::", [], [], "bound and does not listen"),
     (False, "::", [], [{"state": "ESTABLISHED", "port": 40000}], "ip_local_reserved_ports"),
     (False, "::", [], [{"state": "LISTEN", "port": 40000}], ""),
@@ -129,11 +126,11 @@ NOTES = [
 def test_notes(
     released: t.Optional[bool],
     address: str,
-    socks: t.List[_sockdiag.Sock],
+    socks: t.List[sockdiag.Sock],
     holders: t.List[t.Dict[str, t.Any]],
     expected: str,
 ) -> None:
-    text = " ".join(_port_notes.compose_notes(released, address, socks, holders))
+    text = " ".join(port_notes.compose_notes(released, address, socks, holders))
     assert expected in text if expected else text == ""
 
 
@@ -156,7 +153,7 @@ def test_ports_keep_their_order_and_lose_repetitions() -> None:
 def test_probe_of_a_free_port_leaves_nothing_behind() -> None:
     port = free_port()
     assert _ports.bind_probe(port) == _ports.Probe(True, 0, "free")
-    assert _sockdiag.all_states(port) == []
+    assert sockdiag.all_states(port) == []
 
 
 def test_probe_of_a_held_port() -> None:
@@ -181,7 +178,7 @@ def test_address_of_another_host_is_a_failure_and_not_a_wait() -> None:
 
 
 def test_own_listener_is_found() -> None:
-    with go_listener() as sock, _procfs.ProcDir(os.getpid()) as proc:
+    with go_listener() as sock, procfs.ProcDir(os.getpid()) as proc:
         port, number = sock.getsockname()[1], os.fstat(sock.fileno()).st_ino
         assert number in _ports.socket_inodes(proc)
         assert _ports.owners({number}) == {number: [os.getpid()]}
@@ -248,7 +245,7 @@ def close_later(sock: socket.socket, seconds: float) -> t.List[float]:
 @pytest.mark.parametrize("events", [True, False])
 def test_release_is_seen_soon(events: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not events:
-        monkeypatch.setattr(_sockdiag, "open_monitor", lambda: None)
+        monkeypatch.setattr(sockdiag, "open_monitor", lambda: None)
     sock = go_listener()
     port = sock.getsockname()[1]
     closed_at = close_later(sock, 0.3)
@@ -294,7 +291,7 @@ def test_end_of_a_process_ends_the_wait() -> None:
     sock = go_listener()
     port = sock.getsockname()[1]
     try:
-        with _process.ProcessHandle(pid) as handle:
+        with process.ProcessHandle(pid) as handle:
             close_later(sock, 0.35)
             assert _ports.wait_released([port], timeout=5, handle=handle)["released"] is True
     finally:

@@ -11,20 +11,20 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 STAT = b"4711 (%s) %s 17 4711 4710 0 -1 4194304 900 0 1 0 12 8 0 0 20 -5 %d 0 8712345 1234567 321 0 0 0 0 0\n"
 
 
 @pytest.mark.parametrize("name", [b"anqicms", b"a b", b"a) R 1 (b", b"x\n)", b"((((", b"\xff\xe4", b""])
 def test_stat_survives_every_name(name: bytes) -> None:
-    stat = _procfs.parse_stat(STAT % (name, b"S", 9))
+    stat = procfs.parse_stat(STAT % (name, b"S", 9))
     assert os.fsencode(stat.comm) == name
-    assert stat == _procfs.Stat(4711, stat.comm, "S", 17, 4711, 4710, 0, -5, 9, 8712345)
+    assert stat == procfs.Stat(4711, stat.comm, "S", 17, 4711, 4710, 0, -5, 9, 8712345)
 
 
 def test_stat_of_this_process() -> None:
-    with _procfs.ProcDir(os.getpid()) as proc:
+    with procfs.ProcDir(os.getpid()) as proc:
         stat = proc.stat()
     assert stat is not None
     assert (stat.pid, stat.ppid, stat.pgrp, stat.session) == (os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0))
@@ -36,15 +36,15 @@ def test_stat_of_this_process() -> None:
     (b"D", 1, False),
 ])  # fmt: skip
 def test_zombie_is_dead_only_without_other_threads(state: bytes, threads: int, dead: bool) -> None:
-    assert _procfs.is_dead(_procfs.parse_stat(STAT % (b"anqicms", state, threads))) is dead
+    assert procfs.is_dead(procfs.parse_stat(STAT % (b"anqicms", state, threads))) is dead
 
 
 def test_no_stat_is_dead() -> None:
-    assert _procfs.is_dead(None)
+    assert procfs.is_dead(None)
 
 
 def test_status_fields() -> None:
-    fields = _procfs.parse_status(b"Name:\ta:b\nUid:\t33\t33\t33\t33\nSigIgn:\t0000000000001000\nbroken\n\nGroups:\t\n")
+    fields = procfs.parse_status(b"Name:\ta:b\nUid:\t33\t33\t33\t33\nSigIgn:\t0000000000001000\nbroken\n\nGroups:\t\n")
     assert fields == {"Name": "a:b", "Uid": "33\t33\t33\t33", "SigIgn": "0000000000001000", "Groups": ""}
 
 
@@ -52,7 +52,7 @@ def test_status_fields() -> None:
     (b"", []), (b"a\0", ["a"]), (b"a\0\0b c\0", ["a", "", "b c"]), (b"\0", [""]), (b"a\0torn", ["a"]),
 ])  # fmt: skip
 def test_strings(data: bytes, strings: t.List[str]) -> None:
-    assert _procfs.parse_strings(data) == strings
+    assert procfs.parse_strings(data) == strings
 
 
 @pytest.mark.parametrize("mask,number,held", [
@@ -60,7 +60,7 @@ def test_strings(data: bytes, strings: t.List[str]) -> None:
     ("0000000000000001", 1, True), ("8000000000000000", 64, True),
 ])  # fmt: skip
 def test_masks(mask: str, number: int, held: bool) -> None:
-    assert _procfs.signal_in_mask(mask, number) is held
+    assert procfs.signal_in_mask(mask, number) is held
 
 
 PROC = "proc /proc proc rw,nosuid,nodev,noexec,relatime%s 0 0\n"
@@ -81,12 +81,12 @@ PROC = "proc /proc proc rw,nosuid,nodev,noexec,relatime%s 0 0\n"
     (PROC % ",hidepid=2" + "tmpfs /tmp tmpfs rw 0 0\n" + PROC % "", False),
 ])  # fmt: skip
 def test_hidden_processes_by_the_mount_that_is_on_top(mounts: str, hidden: bool) -> None:
-    assert _procfs.hides_processes(mounts) is hidden
+    assert procfs.hides_processes(mounts) is hidden
 
 
 def test_a_directory_outlives_its_process_and_says_so() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-    with _procfs.ProcDir(child.pid) as proc:
+    with procfs.ProcDir(child.pid) as proc:
         assert proc.stat() is not None
         child.send_signal(signal.SIGKILL)
         child.wait()
@@ -96,25 +96,25 @@ def test_a_directory_outlives_its_process_and_says_so() -> None:
             proc.argv()
         assert caught.value.errno in (errno.ESRCH, errno.ENOENT)
     with pytest.raises(FileNotFoundError):
-        _procfs.ProcDir(child.pid)
+        procfs.ProcDir(child.pid)
 
 
 def test_close_twice() -> None:
-    proc = _procfs.ProcDir(os.getpid())
+    proc = procfs.ProcDir(os.getpid())
     proc.close()
     proc.close()
 
 
 def test_pids_and_boot_id() -> None:
-    assert os.getpid() in _procfs.list_pids()
-    assert len(_procfs.boot_id()) == 36
+    assert os.getpid() in procfs.list_pids()
+    assert len(procfs.boot_id()) == 36
 
 
 @pytest.mark.parametrize("data,expected", [
     (b"pgfault 7\noom_kill 3\nballoon 1\n", 3), (b"oom_kill 0\n", 0), (b"pgfault 7\n", None), (b"", None),
     (b"drop_oom_kill 5\n", None)])
 def test_kills_that_the_kernel_has_counted(data: bytes, expected: t.Optional[int]) -> None:
-    assert _procfs.parse_oom_kills(data) == expected
+    assert procfs.parse_oom_kills(data) == expected
 
 
 MIB = 1 << 20
@@ -128,9 +128,9 @@ TOO_LARGE = [
 
 @pytest.mark.parametrize("data,why", TOO_LARGE)
 def test_strings_that_no_program_could_be_given_are_cut(data: bytes, why: str) -> None:
-    found = _procfs.limited_strings(data[: _procfs.MOST_STRINGS_BYTES + 1], _procfs.MOST_STRINGS_BYTES)
+    found = procfs.limited_strings(data[: procfs.MOST_STRINGS_BYTES + 1], procfs.MOST_STRINGS_BYTES)
     assert why in (found.why_cut or "")
-    assert len(found.items) <= _procfs.MOST_STRINGS and sum(map(len, found.items)) <= 2 * MIB
+    assert len(found.items) <= procfs.MOST_STRINGS and sum(map(len, found.items)) <= 2 * MIB
 
 
 @pytest.mark.parametrize("data", [
@@ -138,21 +138,21 @@ def test_strings_that_no_program_could_be_given_are_cut(data: bytes, why: str) -
     (b"b" * 99999 + b"\0") * 20,
 ])  # fmt: skip
 def test_strings_within_the_limits_are_whole(data: bytes) -> None:
-    expected = _procfs.Strings(_procfs.parse_strings(data), None)
-    assert _procfs.limited_strings(data, _procfs.MOST_STRINGS_BYTES) == expected
+    expected = procfs.Strings(procfs.parse_strings(data), None)
+    assert procfs.limited_strings(data, procfs.MOST_STRINGS_BYTES) == expected
 
 
 def test_reads_end_at_a_limit() -> None:
-    assert len(_procfs.read("/dev/zero", most=100000)) == 100000
-    with pytest.raises(_procfs.TooMuch, match="/dev/zero is larger than 1 MiB"):
-        _procfs.read_all("/dev/zero", MIB)
-    assert _procfs.read_all("/proc/self/stat") != b""
+    assert len(procfs.read("/dev/zero", most=100000)) == 100000
+    with pytest.raises(procfs.TooMuch, match="/dev/zero is larger than 1 MiB"):
+        procfs.read_all("/dev/zero", MIB)
+    assert procfs.read_all("/proc/self/stat") != b""
 
 
 def test_descriptors_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _procfs.ProcDir(os.getpid()) as proc:
+    with procfs.ProcDir(os.getpid()) as proc:
         assert {"0", "1", "2"} <= set(proc.descriptors())
-        monkeypatch.setattr(_procfs, "MOST_DESCRIPTORS", 2)
+        monkeypatch.setattr(procfs, "MOST_DESCRIPTORS", 2)
         with pytest.raises(PermissionError, match="more than 2 files open"):
             list(proc.descriptors())
         assert proc.names("task", 0) == [] and str(os.getpid()) in proc.names("task")

@@ -13,9 +13,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
 
-IDLE_INFO = _sockdiag.TcpInfo(0, 900, 900, 900, 500, 500, 40, 39)
+IDLE_INFO = sockdiag.TcpInfo(0, 900, 900, 900, 500, 500, 40, 39)
 
 PROC_TCP = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -47,7 +47,7 @@ def diag_body(family: int, state: int, port: int, number: int, info: t.Optional[
 
 
 def test_request_asks_for_family_states_ports_and_info() -> None:
-    request = _sockdiag.build_request(socket.AF_INET6, 1 << 10, 8001, True, 3306)
+    request = sockdiag.build_request(socket.AF_INET6, 1 << 10, 8001, True, 3306)
     assert struct.unpack_from("=IHH", request) == (len(request), 20, 0x301)
     assert struct.unpack_from("=BBBxI", request, 16) == (socket.AF_INET6, socket.IPPROTO_TCP, 2, 1 << 10)
     assert struct.unpack_from(">HH", request, 24) == (8001, 3306)
@@ -56,36 +56,36 @@ def test_request_asks_for_family_states_ports_and_info() -> None:
 
 def test_reply_with_sockets_and_end() -> None:
     data = message(20, diag_body(2, 10, 8001, 7)) + message(20, diag_body(2, 12, 8001, 8)) + message(3, b"\0" * 4)
-    socks, finished, code = _sockdiag.parse_reply(data)
+    socks, finished, code = sockdiag.parse_reply(data)
     assert (finished, code) == (True, 0)
-    assert socks[0] == _sockdiag.Sock(2, 10, "127.0.0.1", 8001, "0.0.0.0", 9, 33, 7, 3, 4, None)
-    assert socks[1].state == _sockdiag.SYN_RECV
+    assert socks[0] == sockdiag.Sock(2, 10, "127.0.0.1", 8001, "0.0.0.0", 9, 33, 7, 3, 4, None)
+    assert socks[1].state == sockdiag.SYN_RECV
 
 
 def test_reply_can_be_limited_to_inodes() -> None:
     data = message(20, diag_body(2, 1, 8001, 7)) + message(20, diag_body(2, 1, 8001, 8))
-    socks, finished, code = _sockdiag.parse_reply(data, {8})
+    socks, finished, code = sockdiag.parse_reply(data, {8})
     assert [sock.inode for sock in socks] == [8]
     assert (finished, code) == (False, 0)
 
 
 @pytest.mark.parametrize("kind", [2, 3])
 def test_reply_with_an_error(kind: int) -> None:
-    assert _sockdiag.parse_reply(message(kind, struct.pack("=i", -errno.ENOENT))) == ([], True, errno.ENOENT)
+    assert sockdiag.parse_reply(message(kind, struct.pack("=i", -errno.ENOENT))) == ([], True, errno.ENOENT)
 
 
 def test_broken_reply_is_an_error_and_not_an_empty_answer() -> None:
-    assert _sockdiag.parse_reply(struct.pack("=IHHII", 999, 20, 0, 1, 0)) == ([], True, errno.EBADMSG)
+    assert sockdiag.parse_reply(struct.pack("=IHHII", 999, 20, 0, 1, 0)) == ([], True, errno.EBADMSG)
 
 
 def test_info_of_an_old_kernel_lacks_counters() -> None:
-    info = _sockdiag.parse_info(struct.pack("=26I", *range(26)))
+    info = sockdiag.parse_info(struct.pack("=26I", *range(26)))
     assert (info.unacked, info.last_data_sent, info.last_data_recv, info.last_ack_recv) == (6, 11, 13, 14)
     assert info.bytes_acked is info.bytes_received is info.data_segs_in is info.data_segs_out is None
 
 
 def test_info_of_a_new_kernel() -> None:
-    info = _sockdiag.parse_info(
+    info = sockdiag.parse_info(
         struct.pack("=24I", *range(24))
         + struct.pack("=QQQQ", 0, 0, 0, 11)
         + struct.pack("=QIIIIII", 12, 0, 0, 0, 0, 5, 6)
@@ -94,21 +94,21 @@ def test_info_of_a_new_kernel() -> None:
 
 
 def test_info_attribute_is_found_in_a_message() -> None:
-    socks = _sockdiag.parse_reply(message(20, diag_body(2, 1, 8001, 7, struct.pack("=26I", *range(26)))))[0]
+    socks = sockdiag.parse_reply(message(20, diag_body(2, 1, 8001, 7, struct.pack("=26I", *range(26)))))[0]
     assert socks[0].info is not None
     assert socks[0].info.last_data_sent == 11
 
 
 def test_proc_net_by_state_and_port() -> None:
     everything = (1 << 16) - 1
-    assert len(_sockdiag.parse_proc_net(PROC_TCP, everything)) == 3
-    found = _sockdiag.parse_proc_net(PROC_TCP, 1 << _sockdiag.ESTABLISHED, 8001)
-    assert found == [_sockdiag.Sock(2, 1, "127.0.0.1", 8001, "127.0.0.1", 49152, 33, 4712, 32, 16, None)]
-    assert _sockdiag.parse_proc_net(PROC_TCP, everything, 9999) == []
+    assert len(sockdiag.parse_proc_net(PROC_TCP, everything)) == 3
+    found = sockdiag.parse_proc_net(PROC_TCP, 1 << sockdiag.ESTABLISHED, 8001)
+    assert found == [sockdiag.Sock(2, 1, "127.0.0.1", 8001, "127.0.0.1", 49152, 33, 4712, 32, 16, None)]
+    assert sockdiag.parse_proc_net(PROC_TCP, everything, 9999) == []
 
 
 def test_states_are_counted_by_name_without_listeners() -> None:
-    counts = _sockdiag.count_states(_sockdiag.parse_proc_net(PROC_TCP, (1 << 16) - 1))
+    counts = sockdiag.count_states(sockdiag.parse_proc_net(PROC_TCP, (1 << 16) - 1))
     assert counts == {"ESTABLISHED": 1, "TIME_WAIT": 1}
 
 
@@ -116,54 +116,54 @@ def test_states_are_counted_by_name_without_listeners() -> None:
 def test_listener_and_its_connection_are_seen(family: int, address: str) -> None:
     with listener(family, address) as server:
         port = server.getsockname()[1]
-        assert [sock.inode for sock in _sockdiag.listeners(port)] == [inode(server)]
+        assert [sock.inode for sock in sockdiag.listeners(port)] == [inode(server)]
         with socket.create_connection((address, port)):
             accepted = server.accept()[0]
             with accepted:
-                found = _sockdiag.connections(port)
+                found = sockdiag.connections(port)
                 assert [sock.inode for sock in found] == [inode(accepted)]
                 assert found[0].info is not None
                 assert found[0].local_address == address
-    assert _sockdiag.listeners(port) == []
+    assert sockdiag.listeners(port) == []
 
 
 def test_all_listeners_without_a_port() -> None:
     with listener() as one, listener() as two:
-        found = {sock.inode for sock in _sockdiag.listeners()}
+        found = {sock.inode for sock in sockdiag.listeners()}
         assert {inode(one), inode(two)} <= found
 
 
 def test_proc_net_says_the_same_as_netlink() -> None:
     with listener() as server:
         port = server.getsockname()[1]
-        slow, fast = _sockdiag.read_proc_net(1 << _sockdiag.LISTEN, port), _sockdiag.listeners(port)
+        slow, fast = sockdiag.read_proc_net(1 << sockdiag.LISTEN, port), sockdiag.listeners(port)
         assert [(sock.inode, sock.local_address, sock.uid) for sock in slow] == [
             (sock.inode, sock.local_address, sock.uid) for sock in fast
         ]
 
 
 def test_without_netlink_proc_net_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sockdiag, "_NETLINK_SOCK_DIAG", 31)  # no such protocol: what a sandbox answers
+    monkeypatch.setattr(sockdiag, "_NETLINK_SOCK_DIAG", 31)  # no such protocol: what a sandbox answers
     with listener() as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            assert [sock.inode for sock in _sockdiag.listeners(port)] == [inode(server)]
-            assert [sock.info for sock in _sockdiag.connections(port)] == [None]
-            assert _sockdiag.open_monitor() is None
+            assert [sock.inode for sock in sockdiag.listeners(port)] == [inode(server)]
+            assert [sock.info for sock in sockdiag.connections(port)] == [None]
+            assert sockdiag.open_monitor() is None
 
 
 def test_without_tcp6_the_host_has_ipv4_only(tmp_path: t.Any) -> None:
     tmp_path.joinpath("tcp").write_bytes(PROC_TCP)
-    assert len(_sockdiag.read_proc_net(1 << _sockdiag.LISTEN, 0, str(tmp_path))) == 1
+    assert len(sockdiag.read_proc_net(1 << sockdiag.LISTEN, 0, str(tmp_path))) == 1
 
 
 def test_without_any_table_it_is_an_error_and_not_an_empty_answer(tmp_path: t.Any) -> None:
     with pytest.raises(OSError):
-        _sockdiag.read_proc_net(1 << _sockdiag.LISTEN, 0, str(tmp_path))
+        sockdiag.read_proc_net(1 << sockdiag.LISTEN, 0, str(tmp_path))
 
 
 def test_monitor_tells_the_end_of_a_listener() -> None:
-    monitor = _sockdiag.open_monitor()
+    monitor = sockdiag.open_monitor()
     if monitor is None:
         pytest.skip("kernel feature: sock_diag destroy events")
     with monitor:
@@ -201,13 +201,13 @@ QUERY_CASES = [
 def test_query_in_flight(
     name: str, fields: t.Dict[str, t.Any], info: t.Dict[str, t.Any], expected: t.Optional[bool]
 ) -> None:
-    sock = _sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 0, 5, 0, 0, IDLE_INFO._replace(**info))
-    assert _sockdiag.query_in_flight(sock._replace(**fields)) is expected
+    sock = sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 0, 5, 0, 0, IDLE_INFO._replace(**info))
+    assert sockdiag.query_in_flight(sock._replace(**fields)) is expected
 
 
 def test_query_in_flight_without_info_is_unknown() -> None:
-    sock = _sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 0, 5, 0, 0, None)
-    assert _sockdiag.query_in_flight(sock) is None
+    sock = sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 0, 5, 0, 0, None)
+    assert sockdiag.query_in_flight(sock) is None
 
 
 def serve_database(server: socket.socket, release: threading.Event) -> None:
@@ -230,9 +230,9 @@ def ask(client: socket.socket, query: bytes) -> None:
 
 
 def verdict(client: socket.socket, port: int) -> t.Optional[bool]:
-    found = _sockdiag.client_connections({inode(client)}, port)
+    found = sockdiag.client_connections({inode(client)}, port)
     assert len(found) == 1
-    return _sockdiag.query_in_flight(found[0])
+    return sockdiag.query_in_flight(found[0])
 
 
 @pytest.mark.parametrize("queries", [0, 1, 40])
@@ -265,6 +265,6 @@ def test_only_the_sockets_of_the_asked_process_count() -> None:
     with listener() as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)):
-            assert [sock.inode for sock in _sockdiag.client_connections({inode(one)}, port)] == [inode(one)]
-            assert [sock.inode for sock in _sockdiag.client_connections({inode(one)})] == [inode(one)]
-            assert _sockdiag.client_connections({inode(one)}, 1) == []
+            assert [sock.inode for sock in sockdiag.client_connections({inode(one)}, port)] == [inode(one)]
+            assert [sock.inode for sock in sockdiag.client_connections({inode(one)})] == [inode(one)]
+            assert sockdiag.client_connections({inode(one)}, 1) == []

@@ -8,8 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, traits
 
 STATUS = dict(Uid="33\t33\t33\t33", CapEff="0", CapPrm="0", CapInh="0", CapAmb="0", Seccomp="0")
 LOST = [
@@ -51,7 +50,7 @@ def after(wanted: traits.Traits) -> t.Tuple[t.List[str], traits.Traits]:
     if not pid:
         try:
             notes = traits.give(wanted)
-            with _procfs.ProcDir(os.getpid()) as proc:
+            with procfs.ProcDir(os.getpid()) as proc:
                 os.write(write, json.dumps([notes, traits.of(proc, proc.status())]).encode())
         finally:
             os._exit(0)
@@ -63,7 +62,7 @@ def after(wanted: traits.Traits) -> t.Tuple[t.List[str], traits.Traits]:
 
 
 def own() -> traits.Traits:
-    with _procfs.ProcDir(os.getpid()) as proc:
+    with procfs.ProcDir(os.getpid()) as proc:
         return traits.of(proc, proc.status())
 
 

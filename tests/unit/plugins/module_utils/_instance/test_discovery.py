@@ -11,11 +11,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog as _changelog
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import changelog
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.config_file import ConfigFile
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.cron import Cron, CronLine
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery as _discovery
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge as _judge
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, judge
 
 NOTHING = Cron([], [])
 
@@ -31,7 +30,7 @@ def install(path: t.Any, binary: str = "anqicms") -> str:
 
 
 def dirs(search: t.Sequence[str], cron: Cron = NOTHING, table: t.Any = ()) -> t.List[str]:
-    return [instance.dir for instance in _discovery.discover_all(search, "anqicms", cron, list(table))[0]]
+    return [instance.dir for instance in discovery.discover_all(search, "anqicms", cron, list(table))[0]]
 
 
 def test_search_looks_in_the_directory_and_directly_below(tmp_path: t.Any) -> None:
@@ -51,7 +50,7 @@ def test_links_below_a_search_directory_are_not_followed(tmp_path: t.Any) -> Non
 
 def test_missing_search_directory_is_told_and_hides_nothing(tmp_path: t.Any) -> None:
     first = install(tmp_path / "www" / "a")
-    found, problems = _discovery.discover_all([str(tmp_path / "none"), first], "anqicms", NOTHING, [])
+    found, problems = discovery.discover_all([str(tmp_path / "none"), first], "anqicms", NOTHING, [])
     assert [instance.dir for instance in found] == [first]
     assert len(problems) == 1 and "none" in problems[0]
 
@@ -75,9 +74,9 @@ def test_running_process_is_found_by_its_executable(tmp_path: t.Any) -> None:
         for path in (first + "/anqicms", other + "/shop"):
             shutil.copy(shutil.which("sleep") or "/bin/sleep", path)
             started.append(subprocess.Popen([path, "60"], cwd="/"))
-        table = _discovery.processes()
+        table = discovery.processes()
         assert {process.pid for process in started} <= {row.pid for row in table}
-        found = _discovery.discover_all([], "anqicms", NOTHING, table)[0]
+        found = discovery.discover_all([], "anqicms", NOTHING, table)[0]
         assert (first, "anqicms") in [(instance.dir, instance.binary) for instance in found]
         assert (other, "shop") in [(instance.dir, instance.binary) for instance in found]  # enough other evidence
     finally:
@@ -87,7 +86,7 @@ def test_running_process_is_found_by_its_executable(tmp_path: t.Any) -> None:
 
 
 def test_process_of_a_removed_directory_is_left_out() -> None:
-    assert dirs([], NOTHING, [_discovery.Process(1, "/nowhere/anqicms", True)]) == []
+    assert dirs([], NOTHING, [discovery.Process(1, "/nowhere/anqicms", True)]) == []
 
 
 @pytest.mark.parametrize(
@@ -96,14 +95,14 @@ def test_process_of_a_removed_directory_is_left_out() -> None:
      ({"template", "public", "config.json", "system"}, False, True)],
 )  # fmt: skip
 def test_looks_like_install(names: t.Set[str], named_so: bool, result: bool) -> None:
-    assert _discovery.looks_like_install(names, named_so) is result
+    assert discovery.looks_like_install(names, named_so) is result
 
 
 def test_processes_are_listed_fast() -> None:
     import time
 
     begin = time.perf_counter()
-    count = len(_discovery.processes())
+    count = len(discovery.processes())
     assert (time.perf_counter() - begin) / max(
         count, 1
     ) < 0.001  # 2,000 processes need well under 50 ms on an idle host
@@ -123,7 +122,7 @@ def test_processes_are_listed_fast() -> None:
     ],
 )
 def test_version_of_the_files(text: str, version: t.Optional[str]) -> None:
-    assert _changelog.newest(text) == version
+    assert changelog.newest(text) == version
 
 
 @pytest.mark.parametrize(
@@ -140,12 +139,12 @@ def test_version_of_the_files(text: str, version: t.Optional[str]) -> None:
     ],
 )
 def test_state(pids: int, unsure: bool, listening: t.Optional[bool], has_listened: bool, state: str) -> None:
-    assert _judge.decide_state(pids, unsure, listening, has_listened) == state
+    assert judge.decide_state(pids, unsure, listening, has_listened) == state
 
 
 def test_template_marks_are_found_anywhere() -> None:
     value = {"dir": "/a{{b", "logs": [{"path": "{% x"}], "ok": "{ {", "n": 3, "c": ["{#"]}
-    assert _judge.marks_in(value) == ["c", "dir", "logs.path"]
+    assert judge.marks_in(value) == ["c", "dir", "logs.path"]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +153,12 @@ def test_template_marks_are_found_anywhere() -> None:
      (0o604, 34, [33], False), (0o604, 34, [5], True), (0o000, 0, [], True), (0o600, None, [], None)],
 )  # fmt: skip
 def test_readable_by(mode: int, uid: t.Optional[int], groups: t.List[int], result: t.Optional[bool]) -> None:
-    assert _judge.readable_by(ConfigFile("ok", mode=mode, uid=33, gid=33), uid, groups) is result
+    assert judge.readable_by(ConfigFile("ok", mode=mode, uid=33, gid=33), uid, groups) is result
 
 
 def test_site_hosts() -> None:
-    assert _judge.site_hosts("https://Shop.example:8080/x", None, "http://[bad", "http://a.example") == [
+    assert judge.site_hosts("https://Shop.example:8080/x", None, "http://[bad", "http://a.example") == [
         "a.example",
         "shop.example",
     ]
-    assert _judge.site_hosts(None, "") is None
+    assert judge.site_hosts(None, "") is None

@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Way
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
@@ -29,7 +29,7 @@ WAYS = [
 def test_who_may_lead_to_a_directory(
     what: str, ways: t.List[Way], uid: int, me: int, path: t.Optional[str]
 ) -> None:
-    found = _instance.misleading(ways, uid, me)
+    found = instance.misleading(ways, uid, me)
     assert (None if found is None else found.path) == path
 
 
@@ -44,9 +44,9 @@ def releases(tmp_path: t.Any) -> t.Any:
 def test_links_are_followed_to_the_real_path(releases: t.Any) -> None:
     real = os.path.realpath(str(releases / "releases" / "2"))
     for text in ("current", "data/2", "./data/../current/.", "releases//2/"):
-        assert _instance.real_directory(str(releases / text)) == real
+        assert instance.real_directory(str(releases / text)) == real
     os.chdir(str(releases))
-    assert _instance.real_directory("current") == real
+    assert instance.real_directory("current") == real
 
 
 @pytest.mark.parametrize("text", ["missing", "missing/x", "file", "file/x", "loop", "dangling", "a\0b"])
@@ -55,7 +55,7 @@ def test_what_is_no_directory(text: str, releases: t.Any) -> None:
     (releases / "loop").symlink_to("loop")
     (releases / "dangling").symlink_to("nowhere")
     with pytest.raises(LifecycleError, match="does not exist or is not a directory"):
-        _instance.real_directory(str(releases / text))
+        instance.real_directory(str(releases / text))
 
 
 @AS_ROOT
@@ -68,9 +68,9 @@ def test_the_owners_are_named(link: int, below: int, directory: int, refused: bo
     os.chown(str(releases / "releases"), below, below)
     os.chown(str(releases / "releases" / "2"), directory, directory)
     if not refused:
-        assert _instance.real_directory(str(releases / "current")).endswith("releases/2")
+        assert instance.real_directory(str(releases / "current")).endswith("releases/2")
         return
     with pytest.raises(LifecycleError) as caught:
-        _instance.real_directory(str(releases / "current"))
+        instance.real_directory(str(releases / "current"))
     names = [name_of(uid) for uid in (link or below, directory)]
     assert all("belongs to %s" % name in caught.value.msg for name in names), caught.value.msg

@@ -7,9 +7,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units
@@ -23,25 +22,25 @@ Max something new         1                    2                    pears
 """
 
 
-def record(**fields: t.Any) -> _launch.LaunchRecord:
+def record(**fields: t.Any) -> launch.LaunchRecord:
     known = dict(
         argv=["/a/anqicms"], environment={"PATH": "/bin"}, uid=1, gid=2, groups=[2], umask=18, limits={}, nice=0,
         oom_score_adj=0, cgroups={}, label=None, cwd="/a", log=None, ignores_hup=True)  # type: t.Dict[str, t.Any]
     known.update(fields)
-    return _launch.LaunchRecord(**known)
+    return launch.LaunchRecord(**known)
 
 
 def test_limits() -> None:
-    assert _launch.parse_limits(LIMITS) == {
+    assert launch.parse_limits(LIMITS) == {
         "0": [-1, -1], "1": [-1, -1], "4": [0, -1], "6": [127235, 127235], "7": [1024, 1048576], "13": [0, 0]}
 
 
 def test_cgroups_of_both_kinds() -> None:
     text = "9:name=systemd:/\n8:pids:/shop\n4:cpu,cpuacct:/a:b\n0::/unified\n"
-    assert _cgroups.parse(text) == {"name=systemd": "/", "pids": "/shop", "cpu,cpuacct": "/a:b", "": "/unified"}
+    assert cgroups.parse(text) == {"name=systemd": "/", "pids": "/shop", "cpu,cpuacct": "/a:b", "": "/unified"}
 
 
-SHIM = "/var/lib/anqicms-lifecycle/" + _launch.SHIM_NAME
+SHIM = "/var/lib/anqicms-lifecycle/" + launch.SHIM_NAME
 PATHS = [
     ({"PATH": "/bin:/usr/bin"}, {"PATH": "/bin:/usr/bin"}),
     ({"PATH": SHIM + ":/bin"}, {"PATH": "/bin"}),
@@ -54,7 +53,7 @@ PATHS = [
 
 @pytest.mark.parametrize("given,expected", PATHS)
 def test_the_shim_never_becomes_part_of_a_record(given: t.Dict[str, str], expected: t.Dict[str, str]) -> None:
-    assert _launch.without_shim(given) == expected
+    assert launch.without_shim(given) == expected
 
 
 FDINFO = [
@@ -70,7 +69,7 @@ FDINFO = [
 
 @pytest.mark.parametrize("text,expected", FDINFO)
 def test_only_a_descriptor_that_writes_tells_the_log(text: str, expected: bool) -> None:
-    assert _launch.is_for_writing(text) is expected
+    assert launch.is_for_writing(text) is expected
 
 
 @pytest.mark.parametrize("flags,expected", [
@@ -90,8 +89,8 @@ def test_log_of_a_real_process(tmp_path: t.Any, flags: int, expected: bool) -> N
         finally:
             os._exit(0)
     os.read(ready_read, 1)
-    with _procfs.ProcDir(pid) as proc:
-        found = _launch.log_of(proc)
+    with procfs.ProcDir(pid) as proc:
+        found = launch.log_of(proc)
     for fd in (ready_read, ready_write, end_read, end_write):
         os.close(fd)
     os.waitpid(pid, 0)
@@ -102,34 +101,34 @@ def test_log_of_a_real_process(tmp_path: t.Any, flags: int, expected: bool) -> N
     ("/a/running.log", "/a/running.log"), ("/a/running.log (deleted)", "/a/running.log"), ("/dev/null", None),
     ("/dev/pts/3", None), ("pipe:[123]", None), ("socket:[5]", None), (None, None)])
 def test_regular_target(link: t.Optional[str], expected: t.Optional[str]) -> None:
-    assert _launch.regular_target(link) == expected
+    assert launch.regular_target(link) == expected
 
 
 def test_json_and_back() -> None:
     original = record(environment={"A": "\udcff", "B": "中"}, log="/a/running.log")
-    assert _launch.from_json(_launch.to_json(original)) == original
+    assert launch.from_json(launch.to_json(original)) == original
 
 
 def test_a_record_without_a_field_is_none() -> None:
-    stored = _launch.to_json(record())
+    stored = launch.to_json(record())
     del stored["uid"]
-    assert _launch.from_json(stored) is None
+    assert launch.from_json(stored) is None
 
 
 def test_secrets_are_masked() -> None:
-    shown = _launch.masked(record(environment={"PATH": "/bin", "MYSQL_PASSWORD": "s3cret"}))
-    assert shown["environment"] == {"PATH": "/bin", "MYSQL_PASSWORD": _launch.MASK}
+    shown = launch.masked(record(environment={"PATH": "/bin", "MYSQL_PASSWORD": "s3cret"}))
+    assert shown["environment"] == {"PATH": "/bin", "MYSQL_PASSWORD": launch.MASK}
     assert "s3cret" not in str(shown)
 
 
 def test_capture_of_this_process() -> None:
-    with _procfs.ProcDir(os.getpid()) as proc:
-        found = _launch.capture(proc)
+    with procfs.ProcDir(os.getpid()) as proc:
+        found = launch.capture(proc)
     assert (found.uid, found.gid, found.nice) == (os.geteuid(), os.getegid(), os.getpriority(os.PRIO_PROCESS, 0))
     assert sorted(found.groups) == sorted(os.getgroups())
     assert found.cwd == os.getcwd()
     assert {name: found.limits[name] for name in found.limits} == {
-        name: value for name, value in _launch.current_limits().items() if name in found.limits}
+        name: value for name, value in launch.current_limits().items() if name in found.limits}
 
 
 FITS = [
@@ -147,20 +146,20 @@ FITS = [
 def test_what_execve_would_refuse_is_known_before(
     argv: t.List[str], environment: t.Dict[str, str], stack: int, why: t.Optional[str]
 ) -> None:
-    found = _launch.why_too_large(record(argv=argv, environment=environment, limits={"3": [stack, -1]}))
+    found = launch.why_too_large(record(argv=argv, environment=environment, limits={"3": [stack, -1]}))
     assert (found is None) if why is None else (why in (found or ""))
 
 
 def test_results_show_a_part_of_what_is_long() -> None:
     many = {"N%d" % number: "x" for number in range(5000)}
-    shown = _launch.masked(record(argv=["a" * 5000] + ["b"] * 5000, environment=dict(many, PATH="p" * 3000)))
+    shown = launch.masked(record(argv=["a" * 5000] + ["b"] * 5000, environment=dict(many, PATH="p" * 3000)))
     assert len(shown["argv"]) == 201 and shown["argv"][-1] == "... (4801 more)"
     assert shown["argv"][0] == "a" * 1000 + "... (4000 more characters)"
     assert len(shown["environment"]) == 200 and shown["environment"]["PATH"].startswith("ppp")
 
 
 def test_the_limit_of_the_address_space() -> None:
-    limits = _launch.parse_limits('Max address space         1073741824           unlimited            bytes     \n')
-    assert _launch.address_space(limits) == 1048576
-    assert _launch.address_space({'9': [-1, -1]}) is None
-    assert _launch.address_space({}) is None
+    limits = launch.parse_limits('Max address space         1073741824           unlimited            bytes     \n')
+    assert launch.address_space(limits) == 1048576
+    assert launch.address_space({'9': [-1, -1]}) is None
+    assert launch.address_space({}) is None

@@ -10,8 +10,8 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.config_file import ConfigFile
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import port_choice as _port_choice
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import port_choice
 
 PLAIN = ("/www/a/anqicms",)
 WITH_8002 = PLAIN + ("-port", "8002")
@@ -21,9 +21,9 @@ def made(port: t.Optional[int] = 8001, state: str = "ok") -> ConfigFile:
     return ConfigFile(state, port=port)
 
 
-def sock(port: int, address: str = "::") -> _sockdiag.Sock:
+def sock(port: int, address: str = "::") -> sockdiag.Sock:
     family = int(socket.AF_INET6 if ":" in address else socket.AF_INET)
-    return _sockdiag.Sock(family, _sockdiag.LISTEN, address, port, "::", 0, 33, port, 0, 0, None)
+    return sockdiag.Sock(family, sockdiag.LISTEN, address, port, "::", 0, 33, port, 0, 0, None)
 
 
 class Case(t.NamedTuple):
@@ -92,9 +92,9 @@ def test_which_port_counts_and_which_given_port_is_refused(name: str) -> None:
     case = CASES[name]
     runs = case.own != "stopped"
     own = None if case.own is None or not runs else [one if not isinstance(one, int) else sock(one) for one in case.own]
-    found = _port_choice.decide(runs, own, case.argv, case.config, case.given)
+    found = port_choice.decide(runs, own, case.argv, case.config, case.given)
     assert (found.now, found.next, found.listening) == case.expected
-    problem = _port_choice.problem(found, case.given, 7 if runs else None)
+    problem = port_choice.problem(found, case.given, 7 if runs else None)
     assert bool(problem) is bool(case.refused), problem
     for words in case.refused:
         assert words in (problem or "")

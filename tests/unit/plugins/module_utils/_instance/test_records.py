@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 PROCESS = dict(pid=599, start_ticks=1459565)
 # As the first commit that kept them has written them: no format.
@@ -165,7 +164,7 @@ def test_unknown_fields_and_events_are_left_alone() -> None:
     entry = dict(event="what will be", of=dict(any=["kind"]), pid="odd")
     assert _records.parse_lines(line(entry), _records.JOURNAL) == [entry]
     assert _records.parse_record(line(dict(LAUNCH, more=5)), _records.LAUNCH)["more"] == 5
-    record = _launch.from_json(dict(LAUNCH, more=5))
+    record = launch.from_json(dict(LAUNCH, more=5))
     assert record is not None
     assert record.argv == LAUNCH["argv"]
 
@@ -192,11 +191,11 @@ def test_whatever_is_read_can_be_worked_with(rows: t.Any) -> None:
         entries = _records.parse_lines(data, _records.JOURNAL)
     except _records.Odd:
         return
-    run = _state.last_run(entries)
-    found = _state.unfinished(run)
-    _state.steps_begun(run)
+    run = state.last_run(entries)
+    found = state.unfinished(run)
+    state.steps_begun(run)
     if found is not None:
-        again = _state.unfinished([dict(event="begin", run_id="r", recovers=found)])
+        again = state.unfinished([dict(event="begin", run_id="r", recovers=found)])
         assert again is not None
         for process in (found.get("before"), found.get("parked")):
             assert process is None or (_records.is_whole(process["pid"]) and _records.is_whole(process["start_ticks"]))
@@ -225,7 +224,7 @@ def test_a_launch_record_is_sound_or_refused(fields: t.Any) -> None:
         read = _records.parse_record(line(dict(LAUNCH, **fields)), _records.LAUNCH)
     except _records.Odd:
         return
-    record = _launch.from_json(read)
+    record = launch.from_json(read)
     assert record is not None
     assert record.argv
     assert all(isinstance(text, str) for text in record.argv + list(record.environment.values()))

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection as _selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.selection import Candidate, Found
 
@@ -24,7 +24,7 @@ def candidate(pid: int, ppid: int = 1, argv: t.Sequence[str] = ("/www/shop/anqic
     ("/www/shop (deleted)/anqicms", ("/www/shop (deleted)/anqicms", False)),
 ])  # fmt: skip
 def test_b4_20_deleted(exe: str, expected: t.Tuple[str, bool]) -> None:
-    assert _selection.split_deleted(exe) == expected
+    assert selection.split_deleted(exe) == expected
 
 
 @pytest.mark.parametrize("words,port", [
@@ -33,32 +33,32 @@ def test_b4_20_deleted(exe: str, expected: t.Tuple[str, bool]) -> None:
     (["-v", "-port", "9"], 9), (["port", "9"], None), (["-port", "1", "-port", "2"], 1),
 ])  # fmt: skip
 def test_port_of_the_arguments(words: t.List[str], port: t.Optional[int]) -> None:
-    assert _selection.argv_port(["/www/shop/anqicms"] + words) == port
+    assert selection.argv_port(["/www/shop/anqicms"] + words) == port
 
 
 def test_a_child_before_its_exec_looks_like_its_parent() -> None:
-    assert _selection.is_own_child([candidate(10), candidate(11, ppid=10)])
-    assert not _selection.is_own_child([candidate(10), candidate(11)])
-    assert not _selection.is_own_child([])
+    assert selection.is_own_child([candidate(10), candidate(11, ppid=10)])
+    assert not selection.is_own_child([candidate(10), candidate(11)])
+    assert not selection.is_own_child([])
 
 
 def test_one_is_picked() -> None:
-    assert _selection.pick(SITE, Found([candidate(10)], [], False)) == candidate(10)
-    assert _selection.pick(SITE, Found([], [], False)) is None
+    assert selection.pick(SITE, Found([candidate(10)], [], False)) == candidate(10)
+    assert selection.pick(SITE, Found([], [], False)) is None
 
 
 def test_b4_02_two_are_refused_by_name() -> None:
     with pytest.raises(LifecycleError) as caught:
-        _selection.pick(SITE, Found([candidate(10), candidate(12)], [], False))
+        selection.pick(SITE, Found([candidate(10), candidate(12)], [], False))
     assert "No process was signalled" in caught.value.msg and caught.value.result == {"pids": [10, 12]}
 
 
 def test_b4_23_unseen_is_not_stopped() -> None:
     with pytest.raises(LifecycleError) as caught:
-        _selection.pick(SITE, Found([], [12, 13], False))
+        selection.pick(SITE, Found([], [12, 13], False))
     assert "Process 12, 13 may be instance 0-shop" in caught.value.msg
 
 
 def test_nothing_of_an_empty_directory_runs() -> None:
-    found = _selection.find(Instance("/nonexistent/shop", "anqicms", "0-none"))
+    found = selection.find(Instance("/nonexistent/shop", "anqicms", "0-none"))
     assert found.candidates == []

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron as _cron
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.supervisors import (
     cron_action,
     from_cron,
@@ -33,7 +33,7 @@ LINES = [
 
 @pytest.mark.parametrize(("line", "schedule", "command"), LINES)
 def test_user_crontab(line: str, schedule: str, command: str) -> None:
-    assert _cron.parse_line(line, "f", "www") == _cron.CronLine("f", "www", schedule, command)
+    assert cron.parse_line(line, "f", "www") == cron.CronLine("f", "www", schedule, command)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_user_crontab(line: str, schedule: str, command: str) -> None:
     ],
 )
 def test_line_that_runs_nothing(line: str) -> None:
-    assert _cron.parse_line(line, "f", "www") is None
+    assert cron.parse_line(line, "f", "www") is None
 
 
 def test_system_crontab_names_the_user() -> None:
     text = "SHELL=/bin/sh\r\n17 * * * *\troot  cd / && run-parts /etc/cron.hourly\r\n"
     text += "@daily www /x/start.sh\n* * * * * root\n"
-    assert _cron.parse(text, "/etc/crontab", None) == [
-        _cron.CronLine("/etc/crontab", "root", "17 * * * *", "cd / && run-parts /etc/cron.hourly"),
-        _cron.CronLine("/etc/crontab", "www", "@daily", "/x/start.sh"),
+    assert cron.parse(text, "/etc/crontab", None) == [
+        cron.CronLine("/etc/crontab", "root", "17 * * * *", "cd / && run-parts /etc/cron.hourly"),
+        cron.CronLine("/etc/crontab", "www", "@daily", "/x/start.sh"),
     ]
 
 
@@ -77,7 +77,7 @@ def test_system_crontab_names_the_user() -> None:
     ],
 )
 def test_paths_of_a_command(command: str, found: t.List[str]) -> None:
-    assert _cron.paths(command) == found
+    assert cron.paths(command) == found
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_cron_action(command: str, action: t.Optional[str]) -> None:
 
 
 def test_only_a_start_counts_as_a_restart() -> None:
-    lines = [_cron.CronLine("/etc/crontab", "root", "* * * * *", DIR + "/" + name) for name in ("start.sh", "stop.sh")]
+    lines = [cron.CronLine("/etc/crontab", "root", "* * * * *", DIR + "/" + name) for name in ("start.sh", "stop.sh")]
     assert [row["restarts"] for row in from_cron(lines, [DIR], "anqicms")] == [True, False]
     assert from_cron(lines, ["/elsewhere"], "other") != [] and from_cron(lines[:1], ["/elsewhere"], "anqicms") == []
 
 
 def test_link_to_the_directory_counts() -> None:
-    lines = [_cron.CronLine("f", "root", "@daily", "/site/start.sh")]
+    lines = [cron.CronLine("f", "root", "@daily", "/site/start.sh")]
     assert from_cron(lines, [DIR, "/site"], "anqicms")[0]["action"] == "start"
 
 

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
@@ -39,7 +39,7 @@ def hole(path: t.Any, size: int, end: bytes = LAST) -> None:
 
 
 def scan(shop: t.Any, name: str = "running.log") -> t.Tuple[Scanner, t.List[str], t.Any]:
-    scanner = Scanner(_log_lines.RUNNING)
+    scanner = Scanner(log_lines.RUNNING)
     begin = time.monotonic()
     with InstallDir(str(shop)) as directory:
         reader = _log_read.Reader(directory, os.geteuid())
@@ -76,7 +76,7 @@ def test_the_time_ends_within_a_file(shop: t.Any) -> None:
             lost = []  # type: t.List[str]
             reader.end = time.monotonic() - 1.0
             segment = Segment(str(shop / "running.log"), 0)
-            assert reader._plain(fd, Scanner(_log_lines.RUNNING), segment, 64 * MIB, lost) == 0
+            assert reader._plain(fd, Scanner(log_lines.RUNNING), segment, 64 * MIB, lost) == 0
         finally:
             os.close(fd)
     assert "was read to byte 0 of 67108864: the look at the logs took more than 60 s" in lost[0]

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines as _log_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import scan as _log_scan
 
 _DIRECTORY = os.path.dirname(os.path.abspath(__file__))
@@ -119,14 +118,14 @@ def test_markers_of_every_situation(version: str, situation: str) -> None:
 @pytest.mark.parametrize(('version', 'situation'), sorted(SITUATIONS))
 def test_the_table_says_which_version_prints_a_line(version: str, situation: str) -> None:
     """Each row that a real log shows claims the version that printed it."""
-    number = _versions.parse(version) or ()
+    number = versions.parse(version) or ()
     for text in SITUATIONS[(version, situation)]['running.log'].split('\n'):
-        found = _log_lines.known('running', _log_lines.plain(text.encode('utf-8')))
+        found = log_lines.known('running', log_lines.plain(text.encode('utf-8')))
         if found is None:
             continue
         line = found.line
-        assert (_versions.parse(line.first) or ()) <= number, line.code
-        assert number <= (_versions.parse(line.last) or (9,)), line.code
+        assert (versions.parse(line.first) or ()) <= number, line.code
+        assert number <= (versions.parse(line.last) or (9,)), line.code
 
 
 def test_pages_that_were_asked_for_too_early_are_one_marker() -> None:

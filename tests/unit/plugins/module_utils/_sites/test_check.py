@@ -6,8 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions as _versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import options as _site_options
 
@@ -51,7 +50,7 @@ def test_hosts(host: str, good: bool) -> None:
 
 
 def test_siteinfo_is_there_from_3_0_5_on() -> None:
-    told = {version: _versions.has_siteinfo(version) for version in ("2.5.3", "3.0.4", "3.0.5", "3.5.8", None)}
+    told = {version: versions.has_siteinfo(version) for version in ("2.5.3", "3.0.4", "3.0.5", "3.5.8", None)}
     assert told == {"2.5.3": False, "3.0.4": False, "3.0.5": True, "3.5.8": True, None: True}
 
 
@@ -69,17 +68,17 @@ REPLIES = [
 
 @pytest.mark.parametrize("data,failure,body", [case[1:] for case in REPLIES], ids=[case[0] for case in REPLIES])
 def test_replies(data: bytes, failure: t.Optional[str], body: bytes) -> None:
-    reply = _http.parse_reply(data, 1000)
+    reply = http.parse_reply(data, 1000)
     assert (reply.failure, reply.body) == (failure, body)
     assert (reply.status is None) == (failure is not None) == bool(reply.error)
 
 
 def test_body_that_reached_the_limit_is_cut_and_no_failure() -> None:
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 100
-    assert _http.parse_reply(data, len(data)).failure is None
-    assert _http.parse_reply(data, len(data) + 1).failure == "no_answer"
+    assert http.parse_reply(data, len(data)).failure is None
+    assert http.parse_reply(data, len(data) + 1).failure == "no_answer"
 
 
 def test_a_name_cannot_end_the_line_of_its_header() -> None:
-    message = _http.request("/", "a.example", "*/*", "Cache-Control: no-cache")
+    message = http.request("/", "a.example", "*/*", "Cache-Control: no-cache")
     assert message.endswith(b"Cache-Control: no-cache\r\n\r\n") and message.count(b"\r\n\r\n") == 1

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap as _sitemap
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import sitemap
 
 URLSET = b'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">%s</urlset>'
 INDEX = b"<sitemapindex><sitemap><loc>%s</loc></sitemap></sitemapindex>"
@@ -41,15 +41,15 @@ CASES = [
 
 @pytest.mark.parametrize("body,pages,sitemaps", [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_sitemaps(body: bytes, pages: t.List[str], sitemaps: t.List[str]) -> None:
-    found = _sitemap.parse(body, "a.example")
+    found = sitemap.parse(body, "a.example")
     assert (list(found.pages), list(found.sitemaps)) == (pages, sitemaps)
 
 
 def test_host_may_be_written_in_either_way() -> None:
     body = URLSET % "<loc>http://例子.example/1</loc><loc>http://xn--fsqu00a.example/2</loc>".encode()
-    assert _sitemap.parse(body, "xn--fsqu00a.example:8001").pages == ["/1", "/2"]
+    assert sitemap.parse(body, "xn--fsqu00a.example:8001").pages == ["/1", "/2"]
 
 
 def test_large_file_takes_no_long_time() -> None:
     hostile = b"<loc>" * 400000 + b"http://a.example/1</loc>"
-    assert len(_sitemap.parse(hostile, "a.example").pages) <= 1
+    assert len(sitemap.parse(hostile, "a.example").pages) <= 1

@@ -13,8 +13,8 @@ import typing as t
 import elf_files
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import elf, executable
 
@@ -30,9 +30,9 @@ def instance(tmp_path: t.Any) -> Instance:
 
 
 @pytest.fixture
-def record(instance: Instance) -> _launch.LaunchRecord:
-    with _procfs.ProcDir(os.getpid()) as proc:
-        return _launch.capture(proc)._replace(cwd=instance.dir, environment=dict(PATH='/usr/bin:/bin'))
+def record(instance: Instance) -> launch.LaunchRecord:
+    with procfs.ProcDir(os.getpid()) as proc:
+        return launch.capture(proc)._replace(cwd=instance.dir, environment=dict(PATH='/usr/bin:/bin'))
 
 
 def put(path: str, data: bytes, mode: int = 0o755) -> str:
@@ -47,7 +47,7 @@ def content(path: str) -> bytes:
         return stream.read()
 
 
-def problem(instance: Instance, record: t.Optional[_launch.LaunchRecord] = None) -> str:
+def problem(instance: Instance, record: t.Optional[launch.LaunchRecord] = None) -> str:
     found = executable.judge(instance, record)
     assert found.busy is None
     return found.problem or ''
@@ -86,7 +86,7 @@ def begins_as_script(path: str) -> bool:
         return stream.read(2) == b'#!'
 
 
-def test_a_link_is_judged_by_what_it_leads_to(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_a_link_is_judged_by_what_it_leads_to(instance: Instance, record: launch.LaunchRecord) -> None:
     os.symlink(SHELL, instance.executable)
     assert executable.judge(instance, record).problem is None
     os.unlink(instance.executable)
@@ -158,7 +158,7 @@ def test_the_loader_of_the_program(instance: Instance, short_directory: str) -> 
         assert name in ('/c', '/m') or not runs(instance.executable), name
 
 
-def test_a_script_and_its_interpreter(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_a_script_and_its_interpreter(instance: Instance, record: launch.LaunchRecord) -> None:
     directory = instance.dir
     put(directory + '/plain', content(SHELL), 0o644)
     os.symlink('nowhere', directory + '/broken')
@@ -191,14 +191,14 @@ def test_scripts_that_name_scripts(instance: Instance) -> None:
 @pytest.mark.parametrize(('mode', 'uid', 'groups', 'expected'), [
     (0o755, 5, [6], True), (0o100, 5, [6], True), (0o677, 5, [6], False), (0o010, 9, [6], True),
     (0o701, 9, [6], False), (0o001, 9, [8], True), (0o776, 9, [8], False), (0o010, 0, [], True), (0o666, 0, [], False)])
-def test_modes(record: _launch.LaunchRecord, mode: int, uid: int, groups: t.List[int], expected: bool) -> None:
+def test_modes(record: launch.LaunchRecord, mode: int, uid: int, groups: t.List[int], expected: bool) -> None:
     status = os.stat_result((0o100000 | mode, 0, 0, 1, 5, 6, 0, 0, 0, 0))
     record = record._replace(uid=uid, gid=groups[0] if groups else 0, groups=groups)
     assert executable.may_execute(status, record) is expected
     assert executable.may_execute(status, None) is bool(mode & 0o111)
 
 
-def test_whether_the_user_of_the_instance_may_execute_it(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_whether_the_user_of_the_instance_may_execute_it(instance: Instance, record: launch.LaunchRecord) -> None:
     put(instance.executable, content(SHELL), 0o700)
     stranger = record._replace(uid=STRANGER, gid=STRANGER, groups=[])
     assert not problem(instance, record)
@@ -208,14 +208,14 @@ def test_whether_the_user_of_the_instance_may_execute_it(instance: Instance, rec
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root reads everything')
-def test_what_may_not_be_read_is_unknown_not_broken(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_what_may_not_be_read_is_unknown_not_broken(instance: Instance, record: launch.LaunchRecord) -> None:
     put(instance.executable, content(SHELL), 0o111)
     found = executable.judge(instance, record)
     assert (found.problem, found.busy) == (None, None)
     assert 'may not be read' in (found.unknown or '') or 'could not be seen' in (found.unknown or '')
 
 
-def test_what_is_written_is_busy_and_not_judged_yet(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_what_is_written_is_busy_and_not_judged_yet(instance: Instance, record: launch.LaunchRecord) -> None:
     with open(instance.executable, 'wb') as writer:
         writer.write(content(SHELL)[:1000])
         writer.flush()
@@ -226,7 +226,7 @@ def test_what_is_written_is_busy_and_not_judged_yet(instance: Instance, record: 
     assert 'not executable' in problem(instance, record)
 
 
-def test_only_headers_are_read(instance: Instance, record: _launch.LaunchRecord) -> None:
+def test_only_headers_are_read(instance: Instance, record: launch.LaunchRecord) -> None:
     """80 MB of a program, with all its sections: the same look as at a small one."""
     data = elf_files.make(kind=3)
     put(instance.executable, data)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind, root_runs
 
@@ -20,9 +20,9 @@ THEIRS = 65534  # no user of these tests
 root = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of other users")
 
 
-def record(**changes: t.Any) -> _launch.LaunchRecord:
-    with _procfs.ProcDir(os.getpid()) as proc:
-        found = _launch.capture(proc)
+def record(**changes: t.Any) -> launch.LaunchRecord:
+    with procfs.ProcDir(os.getpid()) as proc:
+        found = launch.capture(proc)
     return found._replace(**dict(dict(uid=0, gid=0, groups=[], cwd="/", environment=dict(A="1")), **changes))
 
 

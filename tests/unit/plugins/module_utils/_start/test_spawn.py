@@ -15,12 +15,10 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch as _launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings as _shim
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn as _spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings, spawn
 
 MOUNTINFO = """\
 30 22 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
@@ -42,14 +40,14 @@ GROUPS = [
 
 @pytest.mark.parametrize("controllers,path,expected", GROUPS)
 def test_procs_file(controllers: str, path: str, expected: t.Optional[str]) -> None:
-    assert _cgroups.procs_file(controllers, path, MOUNTINFO) == expected
+    assert cgroups.procs_file(controllers, path, MOUNTINFO) == expected
 
 
 @pytest.mark.parametrize("path,expected", [
     ("/user.slice/user-0.slice/session-4.scope", True), ("/user.slice/user-1000.slice/user@1000.service/a", True),
     ("/system.slice/anqicms.service", False), ("/", False)])
 def test_login_sessions(path: str, expected: bool) -> None:
-    assert _cgroups.in_login_session({"": path}) is expected
+    assert cgroups.in_login_session({"": path}) is expected
 
 
 @pytest.fixture
@@ -61,19 +59,19 @@ def instance(tmp_path: t.Any) -> Instance:
     (("3.2.8",), True), (("3.5.8",), False), (("2.5.3", None), False), ((None, None), True), (("3.5.8", "3.2.8"), True),
     (("3.4.5",), True), (("3.4.7",), False), (("3.2.1",), False), (("nonsense",), True)])
 def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
-    assert _shim.may_kill_siblings(*versions) is expected
+    assert siblings.may_kill_siblings(*versions) is expected
 
 
 @pytest.mark.parametrize("label,expected", [
     ("system_u:system_r:httpd_t:s0", "system_u:system_r:httpd_t:s0"), ("anqicms (enforce)", "exec anqicms"),
     ("/usr/bin/x (complain)", "exec /usr/bin/x"), ("unconfined", "exec unconfined")])
 def test_how_a_label_is_asked_for(label: str, expected: str) -> None:
-    assert _spawn.exec_label(label) == expected
+    assert spawn.exec_label(label) == expected
 
 
-def of_this_process(instance: Instance) -> _launch.LaunchRecord:
-    with _procfs.ProcDir(os.getpid()) as proc:
-        record = _launch.capture(proc)
+def of_this_process(instance: Instance) -> launch.LaunchRecord:
+    with procfs.ProcDir(os.getpid()) as proc:
+        record = launch.capture(proc)
     return record._replace(argv=["x", "-c", "import time; time.sleep(60)"], log=None, cwd=instance.dir)
 
 
@@ -88,12 +86,12 @@ def test_a_parked_child_becomes_the_program(python_as_instance: Instance) -> Non
     limit[0] = min(limit[0], 512)
     record = of_this_process(python_as_instance)
     record = record._replace(limits=dict(record.limits, **{"7": limit}), umask=0o027, ignores_hup=True)
-    launcher = _spawn.Launcher(python_as_instance, record, {"A": "1"})
+    launcher = spawn.Launcher(python_as_instance, record, {"A": "1"})
     launcher.prepare()
-    parked = _procfs.ProcDir(launcher.pid)
+    parked = procfs.ProcDir(launcher.pid)
     pid = launcher.go()
     try:
-        found = _launch.capture(parked)
+        found = launch.capture(parked)
         assert (found.environment, found.umask, found.ignores_hup) == ({"A": "1"}, 0o027, True)
         assert found.limits["7"] == limit
         # The program opens and closes files of its own while it starts; one that it inherited is in every look.
@@ -112,7 +110,7 @@ def test_a_parked_child_becomes_the_program(python_as_instance: Instance) -> Non
 
 
 def test_an_abandoned_child_ends(python_as_instance: Instance) -> None:
-    launcher = _spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
+    launcher = spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
     launcher.prepare()
     pid = launcher.pid
     launcher.abandon()
@@ -123,7 +121,7 @@ def test_a_parked_child_ends_with_its_parent(python_as_instance: Instance) -> No
     read_end, write_end = os.pipe()
     middle = os.fork()
     if not middle:
-        launcher = _spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
+        launcher = spawn.Launcher(python_as_instance, of_this_process(python_as_instance), {})
         launcher.prepare()
         os.write(write_end, b"%d" % launcher.pid)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -136,7 +134,7 @@ def test_a_parked_child_ends_with_its_parent(python_as_instance: Instance) -> No
     for _attempt in range(200):
         try:
             with open(with_life, "rb") as stream:
-                if _procfs.is_dead(_procfs.parse_stat(stream.read())):
+                if procfs.is_dead(procfs.parse_stat(stream.read())):
                     break
         except OSError:
             break
@@ -149,7 +147,7 @@ def test_what_cannot_be_executed_is_known_before_the_stop(instance: Instance) ->
     with open(instance.executable, "w") as stream:
         stream.write("no program")
     os.chmod(instance.executable, 0o644)
-    launcher = _spawn.Launcher(instance, of_this_process(instance), {})
+    launcher = spawn.Launcher(instance, of_this_process(instance), {})
     with pytest.raises(LifecycleError, match="may not execute it"):
         launcher.prepare()
 
@@ -158,7 +156,7 @@ def test_a_failed_exec_says_why(instance: Instance) -> None:
     with open(instance.executable, "w") as stream:
         stream.write("no program")
     os.chmod(instance.executable, 0o755)
-    launcher = _spawn.Launcher(instance, of_this_process(instance), {})
+    launcher = spawn.Launcher(instance, of_this_process(instance), {})
     launcher.prepare()
     with pytest.raises(LifecycleError, match="Exec format error") as caught:
         launcher.go()
@@ -166,16 +164,16 @@ def test_a_failed_exec_says_why(instance: Instance) -> None:
 
 
 @pytest.fixture
-def parked_sleep(instance: Instance) -> t.Iterator[_spawn.Launcher]:
+def parked_sleep(instance: Instance) -> t.Iterator[spawn.Launcher]:
     """A child that is ready to become a copy of sleep, which nobody else executes."""
     shutil.copy(shutil.which("sleep") or "/bin/sleep", instance.executable)
-    launcher = _spawn.Launcher(instance, of_this_process(instance)._replace(argv=["x", "60"]), {})
+    launcher = spawn.Launcher(instance, of_this_process(instance)._replace(argv=["x", "60"]), {})
     launcher.prepare()
     yield launcher
     launcher.abandon()
 
 
-def test_a_binary_that_is_written_is_tried_again_by_the_same_child(parked_sleep: _spawn.Launcher) -> None:
+def test_a_binary_that_is_written_is_tried_again_by_the_same_child(parked_sleep: spawn.Launcher) -> None:
     timer = threading.Timer(0.4, os.close, [os.open(parked_sleep.instance.executable, os.O_RDWR)])
     timer.start()
     parked = parked_sleep.pid
@@ -188,7 +186,7 @@ def test_a_binary_that_is_written_is_tried_again_by_the_same_child(parked_sleep:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_binary_that_stays_open_for_writing_is_not_yet(parked_sleep: _spawn.Launcher) -> None:
+def test_a_binary_that_stays_open_for_writing_is_not_yet(parked_sleep: spawn.Launcher) -> None:
     with open(parked_sleep.instance.executable, "r+b"):
         if not refuses_what_is_written(parked_sleep.instance.executable):
             pytest.skip("this kernel executes files that are open for writing (Linux 6.11 and 6.12)")

@@ -9,15 +9,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use as _database_use
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use
 
-INFO = _sockdiag.TcpInfo(0, 5000, 5000, 5000, 9, 9, 9, 9)
-SOCK = _sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 33, 77, 0, 0, INFO)
+INFO = sockdiag.TcpInfo(0, 5000, 5000, 5000, 9, 9, 9, 9)
+SOCK = sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 33, 77, 0, 0, INFO)
 
 
-def sock(sent: t.Optional[int], received: t.Optional[int]) -> _sockdiag.Sock:
+def sock(sent: t.Optional[int], received: t.Optional[int]) -> sockdiag.Sock:
     return SOCK._replace(info=INFO._replace(last_data_sent=sent, last_data_recv=received))
 
 
@@ -25,8 +24,8 @@ def sock(sent: t.Optional[int], received: t.Optional[int]) -> _sockdiag.Sock:
     ([], None), ([SOCK._replace(info=None)], None), ([sock(None, None)], None), ([sock(4000, 3000)], 3.0),
     ([sock(9000, 8000), sock(250, 7000)], 0.25), ([SOCK._replace(info=None), sock(1000, 2000)], 1.0),
 ])  # fmt: skip
-def test_silence(socks: t.List[_sockdiag.Sock], seconds: t.Optional[float]) -> None:
-    assert _database_use.silence(socks) == seconds
+def test_silence(socks: t.List[sockdiag.Sock], seconds: t.Optional[float]) -> None:
+    assert database_use.silence(socks) == seconds
 
 
 @pytest.fixture
@@ -38,8 +37,8 @@ def database() -> t.Iterator[socket.socket]:
 
 
 def test_own_connections(database: socket.socket) -> None:
-    with _procfs.ProcDir(os.getpid()) as proc:
-        watch = _database_use.Watch(proc, port=1)
+    with procfs.ProcDir(os.getpid()) as proc:
+        watch = database_use.Watch(proc, port=1)
         first = watch.look()
         assert first is not None and not first.waiting and first.silent_s == float("inf")
         with socket.create_connection(database.getsockname()) as client:
@@ -60,10 +59,10 @@ def test_own_connections(database: socket.socket) -> None:
 
 def test_served_connections_are_none_of_a_database(database: socket.socket) -> None:
     port = database.getsockname()[1]
-    with _procfs.ProcDir(os.getpid()) as proc, socket.create_connection(("127.0.0.1", port)) as client:
+    with procfs.ProcDir(os.getpid()) as proc, socket.create_connection(("127.0.0.1", port)) as client:
         peer = database.accept()[0]
         mine = peer.getsockname()[1] == port
-        watch = _database_use.Watch(proc, port=client.getsockname()[1])
+        watch = database_use.Watch(proc, port=client.getsockname()[1])
         seen = watch.look()
         peer.close()
     assert mine and seen is not None

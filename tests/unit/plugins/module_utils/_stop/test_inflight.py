@@ -10,18 +10,18 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag as _sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight as _inflight
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight
 
 # between requests for a second: answered, acknowledged, silent
-INFO = _sockdiag.TcpInfo(0, 1000, 1005, 960, 4000, 300, 3, 3)
-SOCK = _sockdiag.Sock(2, _sockdiag.ESTABLISHED, "127.0.0.1", 8001, "127.0.0.1", 40000, 33, 77, 0, 0, INFO)
+INFO = sockdiag.TcpInfo(0, 1000, 1005, 960, 4000, 300, 3, 3)
+SOCK = sockdiag.Sock(2, sockdiag.ESTABLISHED, "127.0.0.1", 8001, "127.0.0.1", 40000, 33, 77, 0, 0, INFO)
 TIE = {"last_data_sent": 700, "last_data_recv": 700, "last_ack_recv": 700}
-STREAM = _inflight.History(0.0, 0.0, 2)
+STREAM = inflight.History(0.0, 0.0, 2)
 
 CASES = [
     # the kernel still holds something
-    ("handshake", {"state": _sockdiag.SYN_RECV}, {}, None, "busy:handshake"),
+    ("handshake", {"state": sockdiag.SYN_RECV}, {}, None, "busy:handshake"),
     ("not accepted", {"inode": 0}, {}, None, "busy:not-accepted"),
     ("unread request", {"rqueue": 1}, {}, None, "busy:unread"),
     ("unsent answer", {"wqueue": 1}, {}, None, "busy:unsent"),
@@ -79,14 +79,14 @@ CASES = [
         "one more send is no stream",
         {},
         {"last_data_sent": 100, "last_data_recv": 900},
-        _inflight.History(0.0, 0.0, 1),
+        inflight.History(0.0, 0.0, 1),
         "idle",
     ),
     ("idle keep-alive", {}, {}, None, "idle"),
-    ("client has closed, answered", {"state": _sockdiag.CLOSE_WAIT}, {}, None, "idle"),
+    ("client has closed, answered", {"state": sockdiag.CLOSE_WAIT}, {}, None, "idle"),
     (
         "client has closed its half, waits",
-        {"state": _sockdiag.CLOSE_WAIT},
+        {"state": sockdiag.CLOSE_WAIT},
         {"last_data_recv": 900},
         None,
         "busy:request",
@@ -100,25 +100,25 @@ def test_rule(
     name: str,
     fields: t.Dict[str, t.Any],
     info: t.Dict[str, int],
-    history: t.Optional[_inflight.History],
+    history: t.Optional[inflight.History],
     expected: str,
     family: int,
 ) -> None:
     sock = SOCK._replace(family=int(family), info=INFO._replace(**info))._replace(**fields)
-    assert _inflight.classify(sock, history) == expected
+    assert inflight.classify(sock, history) == expected
 
 
 def test_a_stream_is_known_after_two_sends_without_a_receive() -> None:
-    tracker = _inflight.Tracker()
+    tracker = inflight.Tracker()
     for now, sent in ((1000.0, 100), (1200.0, 100), (1400.0, 100)):
         looked = SOCK._replace(info=INFO._replace(last_data_recv=int(now) - 500, last_data_sent=sent))
         tracker.observe([looked], now)
     assert [verdict for verdict, dummy in tracker.busy([looked])] == ["busy:quiet"]
-    assert _inflight.Tracker().busy([looked]) == []
+    assert inflight.Tracker().busy([looked]) == []
 
 
 def test_a_new_request_ends_the_stream() -> None:
-    tracker = _inflight.Tracker()
+    tracker = inflight.Tracker()
     for now, received in ((1000.0, 500), (1200.0, 700), (1400.0, 900), (1600.0, 150)):
         looked = SOCK._replace(info=INFO._replace(last_data_recv=received, last_data_sent=100))
         tracker.observe([looked], now)
@@ -126,7 +126,7 @@ def test_a_new_request_ends_the_stream() -> None:
 
 
 def test_a_reading_that_wavers_by_a_tick_is_no_new_send() -> None:
-    tracker = _inflight.Tracker()
+    tracker = inflight.Tracker()
     for now, sent in ((1000.0, 500), (1004.0, 508), (1010.0, 502), (1020.0, 516)):
         looked = SOCK._replace(info=INFO._replace(last_data_recv=sent + 100, last_data_sent=sent))
         tracker.observe([looked], now)
@@ -191,7 +191,7 @@ def test_waits_for_the_slow_request_and_not_for_idle_keep_alives(server: Server)
     time.sleep(0.7)  # the answers above are old news, also where all fell into one tick
     slow.sendall(b"0.4")
     begin = time.monotonic()
-    seen = _inflight.wait_idle(server.port, 60.0)
+    seen = inflight.wait_idle(server.port, 60.0)
     took = time.monotonic() - begin
     answer = slow.recv(100)
     for client in [*idle, slow]:
@@ -205,7 +205,7 @@ def test_first_request_in_the_same_tick_as_the_connection(server: Server) -> Non
     with server.client() as client:
         client.sendall(b"1.5")
         time.sleep(0.4)
-        seen = _inflight.wait_idle(server.port, 0)
+        seen = inflight.wait_idle(server.port, 0)
         client.recv(100)
     assert (seen.in_flight, seen.left) == (1, 1)
 
@@ -216,7 +216,7 @@ def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
             ask(client)
         client.sendall(b"1.5")
         time.sleep(0.6)
-        seen = _inflight.wait_idle(server.port, 0)
+        seen = inflight.wait_idle(server.port, 0)
         client.recv(100)
     assert seen.left == 1
 
@@ -224,7 +224,7 @@ def test_same_tick_request_after_many_fast_ones(server: Server) -> None:
 def test_limit_zero_is_one_look(server: Server) -> None:
     with server.client() as client:
         client.sendall(b"1.5")
-        seen = _inflight.wait_idle(server.port, 0)
+        seen = inflight.wait_idle(server.port, 0)
         assert not select.select([client], [], [], 0)[0]  # the request goes on
         client.recv(100)
     assert seen.left == 1
@@ -234,14 +234,14 @@ def test_limit_ends_the_wait_with_what_is_left(server: Server) -> None:
     with server.client() as client:
         client.sendall(b"1.5")
         time.sleep(0.02)
-        seen = _inflight.wait_idle(server.port, 0.2)
+        seen = inflight.wait_idle(server.port, 0.2)
         client.recv(100)
     assert seen.left == 1
     assert 200 <= seen.waited_ms < 1500
 
 
 def test_nobody_connected_is_idle_at_once(server: Server) -> None:
-    seen = _inflight.wait_idle(server.port, 60.0)
+    seen = inflight.wait_idle(server.port, 60.0)
     assert (seen.in_flight, seen.left) == (0, 0)
     assert seen.waited_ms < 30000
 
@@ -251,4 +251,4 @@ def test_connection_that_nobody_accepts_is_busy() -> None:
         sock.bind(("127.0.0.1", 0))
         sock.listen(4)
         with socket.create_connection(sock.getsockname()):
-            assert [verdict for verdict, dummy in _inflight.look(sock.getsockname()[1])] == ["busy:not-accepted"]
+            assert [verdict for verdict, dummy in inflight.look(sock.getsockname()[1])] == ["busy:not-accepted"]

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy as _kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse, Migration
 
 NEVER = float("inf")
@@ -66,7 +66,7 @@ MIGRATIONS = [
 
 @pytest.mark.parametrize("version,opened,use,verdict", MIGRATIONS)
 def test_migration(version: t.Optional[str], opened: bool, use: t.Optional[DatabaseUse], verdict: str) -> None:
-    judged = _kill_policy.judge_migration(version, opened, use)
+    judged = kill_policy.judge_migration(version, opened, use)
     assert judged.verdict == verdict and judged.why
 
 
@@ -76,7 +76,7 @@ def test_migration(version: t.Optional[str], opened: bool, use: t.Optional[Datab
     ("possible", [], False, "possible"), ("running", [], True, "running"), ("running", [], False, "running"),
 ])  # fmt: skip
 def test_a_backup_counts_like_a_migration(verdict: str, files: t.List[str], known: bool, combined: str) -> None:
-    judged = _kill_policy.with_backups(Migration(verdict, "why"), files, known)
+    judged = kill_policy.with_backups(Migration(verdict, "why"), files, known)
     assert judged.verdict == combined and judged.why
 
 
@@ -85,7 +85,7 @@ def test_a_backup_counts_like_a_migration(verdict: str, files: t.List[str], know
     ("3.2.8", True, True), ("3.4.5", True, True), (None, True, True), (None, False, True),
 ])  # fmt: skip
 def test_database_is_looked_at_only_where_it_matters(version: t.Optional[str], opened: bool, looks: bool) -> None:
-    assert _kill_policy.needs_a_look_at_the_database(version, opened) is looks
+    assert kill_policy.needs_a_look_at_the_database(version, opened) is looks
 
 
 def allowed(
@@ -107,10 +107,10 @@ def test_every_kill() -> None:
     rows = list(itertools.product(("never", "idle", "timeout"), either, (0, 1), verdicts, either, either, either))
     for row in rows:
         force, closed, in_use, verdict, idle, expired, at_deadline = row
-        look = _kill_policy.Look(
+        look = kill_policy.Look(
             closed, in_use, Migration(verdict, ""), 2.0 if idle else 1.9, 2.0, expired, at_deadline
         )
-        assert _kill_policy.may_kill(force, look) == allowed(*row), row
+        assert kill_policy.may_kill(force, look) == allowed(*row), row
     assert len(rows) == 288
 
 
@@ -118,7 +118,7 @@ def test_every_kill() -> None:
     ("2.1.2", 0.03), ("2.5.3", 0.03), ("3.2.1", 0.03), ("3.2.2", 2.0), ("3.5.1", 2.0), ("3.5.8", 2.0), (None, 2.0),
 ])  # fmt: skip
 def test_grace(version: t.Optional[str], seconds: float) -> None:
-    assert _kill_policy.idle_grace(version) == seconds
+    assert kill_policy.idle_grace(version) == seconds
 
 
 @pytest.mark.parametrize("on_sigterm,kind,at_signal,at_kill,cut", [
@@ -127,7 +127,7 @@ def test_grace(version: t.Optional[str], seconds: float) -> None:
     ("exits", "forced_timeout", 3, 2, 2), ("exits", "forced_idle", 3, 0, 0), ("unknown", "graceful", 3, 0, 3),
 ])  # fmt: skip
 def test_cut(on_sigterm: str, kind: str, at_signal: int, at_kill: int, cut: int) -> None:
-    assert _kill_policy.cut_requests(on_sigterm, kind, at_signal, at_kill) == cut
+    assert kill_policy.cut_requests(on_sigterm, kind, at_signal, at_kill) == cut
 
 
 @pytest.mark.parametrize('version,force,words', [
@@ -141,5 +141,5 @@ def test_cut(on_sigterm: str, kind: str, at_signal: int, at_kill: int, cut: int)
 def test_what_the_plan_says_of_a_version_that_sigterm_never_ends(
     version: t.Optional[str], force: str, words: t.Optional[str]
 ) -> None:
-    text = _kill_policy.would_kill(version, force)
+    text = kill_policy.would_kill(version, force)
     assert (words in text) if words else text == ''

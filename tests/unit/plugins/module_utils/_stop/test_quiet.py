@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet as _quiet
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 READ, WRITE, BOTH = os.O_RDONLY | os.O_CLOEXEC, os.O_WRONLY | os.O_CREAT, os.O_RDWR | os.O_CREAT | os.O_TRUNC
 OWN = "/www/shop/data/backup/20261126120000.sql"
@@ -44,13 +44,13 @@ DONE = "2026/11/26 12:01:30 dumping.all.done.cost[1m29.84s], elapsed\n"
     ("socket:[4711]", BOTH, []),
 ])  # fmt: skip
 def test_kind_of_a_file(path: str, flags: t.Optional[int], expected: t.List[t.Tuple[str, str]]) -> None:
-    found = _quiet.judge([_quiet.Descriptor(path, flags, 7)], "/mnt/dumps")
-    assert found == {_quiet.File(*entry): 7 for entry in expected}
+    found = quiet.judge([quiet.Descriptor(path, flags, 7)], "/mnt/dumps")
+    assert found == {quiet.File(*entry): 7 for entry in expected}
 
 
 def test_one_file_for_many_descriptors() -> None:
-    entries = [_quiet.Descriptor(OWN, READ), _quiet.Descriptor(OWN, READ), _quiet.Descriptor(OWN, WRITE)]
-    assert sorted(_quiet.judge(entries)) == [_quiet.File(OWN, "backup"), _quiet.File(OWN, "restore")]
+    entries = [quiet.Descriptor(OWN, READ), quiet.Descriptor(OWN, READ), quiet.Descriptor(OWN, WRITE)]
+    assert sorted(quiet.judge(entries)) == [quiet.File(OWN, "backup"), quiet.File(OWN, "restore")]
 
 
 @pytest.mark.parametrize("log,changed,over", [
@@ -69,16 +69,16 @@ def test_one_file_for_many_descriptors() -> None:
     ("2026/99/99 12:00:01 dumping.all.done.cost[1s], elapsed\n", AT, False),
 ])  # fmt: skip
 def test_end_of_a_backup_in_the_log(log: str, changed: float, over: bool) -> None:
-    assert _quiet.is_over(OWN, changed, log) is over
-    written = _quiet.Descriptor(OWN, WRITE, 0, changed)
-    assert bool(_quiet.judge([written], log=lambda: log)) is not over
+    assert quiet.is_over(OWN, changed, log) is over
+    written = quiet.Descriptor(OWN, WRITE, 0, changed)
+    assert bool(quiet.judge([written], log=lambda: log)) is not over
 
 
 def test_end_of_a_backup_says_nothing_of_other_files() -> None:
-    assert not _quiet.is_over("/www/shop/data/backup/mine.sql", AT + 90, DONE)
-    assert not _quiet.is_over("/www/shop/data/backup/99999999999999.sql", AT + 90, DONE)
-    assert _quiet.judge([_quiet.Descriptor(OWN, READ, 0, AT + 90)], log=lambda: DONE) == {
-        _quiet.File(OWN, "restore"): 0
+    assert not quiet.is_over("/www/shop/data/backup/mine.sql", AT + 90, DONE)
+    assert not quiet.is_over("/www/shop/data/backup/99999999999999.sql", AT + 90, DONE)
+    assert quiet.judge([quiet.Descriptor(OWN, READ, 0, AT + 90)], log=lambda: DONE) == {
+        quiet.File(OWN, "restore"): 0
     }
 
 
@@ -86,16 +86,16 @@ def test_log_is_read_only_for_backups() -> None:
     def log() -> str:
         raise AssertionError("it was read")
 
-    assert len(_quiet.judge([_quiet.Descriptor(OWN, READ), _quiet.Descriptor("/x.sql", WRITE)], log=log)) == 1
+    assert len(quiet.judge([quiet.Descriptor(OWN, READ), quiet.Descriptor("/x.sql", WRITE)], log=log)) == 1
 
 
 def test_what_check_mode_says() -> None:
-    files = {_quiet.File("/a/data/backup/1.sql", "restore"): 5, _quiet.File("/b/data/backup/2.sql", "backup"): 6}
-    assert _quiet.would_wait(_quiet.Seen(True, files), 120.0) == (
+    files = {quiet.File("/a/data/backup/1.sql", "restore"): 5, quiet.File("/b/data/backup/2.sql", "backup"): 6}
+    assert quiet.would_wait(quiet.Seen(True, files), 120.0) == (
         "wait at most 120 s for the end of the restore from /a/data/backup/1.sql and the backup to "
         "/b/data/backup/2.sql, "
     )
-    assert _quiet.would_wait(_quiet.Seen(True, {}), 120.0) == ""
+    assert quiet.would_wait(quiet.Seen(True, {}), 120.0) == ""
 
 
 def test_this_process(tmp_path: t.Any) -> None:
@@ -112,14 +112,14 @@ def test_this_process(tmp_path: t.Any) -> None:
     pipe = os.open(str(second / "pipe.sql"), os.O_RDONLY | os.O_NONBLOCK)
     with open(str(root / "data" / "backup" / "new.sql"), "w"), open(str(second / "old.sql")), open(
         str(second / "gone.sql")
-    ), _procfs.ProcDir(os.getpid()) as proc:
+    ), procfs.ProcDir(os.getpid()) as proc:
         (second / "gone.sql").unlink()
-        seen = _quiet.look(proc, str(root))
+        seen = quiet.look(proc, str(root))
     os.close(pipe)
     assert seen.known and seen.sizes == {
-        _quiet.File(str(elsewhere / "new.sql"), "backup"): 0,
-        _quiet.File(str(second / "gone.sql"), "restore"): 5,
-        _quiet.File(str(second / "old.sql"), "restore"): 5,
+        quiet.File(str(elsewhere / "new.sql"), "backup"): 0,
+        quiet.File(str(second / "gone.sql"), "restore"): 5,
+        quiet.File(str(second / "old.sql"), "restore"): 5,
     }
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -129,8 +129,8 @@ def test_process_that_has_ended() -> None:
     if pid == 0:
         time.sleep(0.1)
         os._exit(0)
-    with _procfs.ProcDir(pid) as proc:
+    with procfs.ProcDir(pid) as proc:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert _quiet.look(proc, "/nowhere") == _quiet.Seen(True, {})
+        assert quiet.look(proc, "/nowhere") == quiet.Seen(True, {})
         os.waitpid(pid, 0)
-        assert _quiet.look(proc, "/nowhere") == _quiet.Seen(True, {})
+        assert quiet.look(proc, "/nowhere") == quiet.Seen(True, {})

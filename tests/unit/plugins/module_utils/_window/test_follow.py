@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs as _procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
@@ -86,7 +86,7 @@ def test_it_stops_waiting_in_time(state: _state.StateDir) -> None:
 
 
 def test_reports(state: _state.StateDir) -> None:
-    state.log("begin", token="t", run_id="r", steps=["graceful_stop"], boot_id=_procfs.boot_id())
+    state.log("begin", token="t", run_id="r", steps=["graceful_stop"], boot_id=procfs.boot_id())
     state.log("step", index=0, name="graceful_stop")
     assert _follow.knows(state, "t")
     assert not _follow.knows(state, "other")
