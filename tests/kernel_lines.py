@@ -202,7 +202,7 @@ _MEMCG = _CHOSEN % b'CONSTRAINT_MEMCG,nodemask=(null),cpuset=X,mems_allowed=0,oo
 _NO_CPUSET = _CHOSEN % b'CONSTRAINT_NONE,nodemask=(null),global_oom,task_memcg=/'
 _MYSQLD = {'total_vm_kb': 33914892, 'anon_rss_kb': 20629004, 'file_rss_kb': 0}
 
-FORMS = {
+FORMS: t.Dict[str, Said] = {
     '2.6.18': Said(KILL, 16498, b'java', (b'Out of Memory: Killed process 16498 (java).',), 'global'),
     '2.6.19 intent': Said(INTENT, 16498, b'java', (
         b'Out of Memory: Kill process 16498 (java) score 12345 and children.',), 'global', None, None,
@@ -332,7 +332,7 @@ FORMS = {
     'trap': Said('kernel_segfault', 12, b'anqicms', (
         b'traps: anqicms[12] general protection fault ip:401136 sp:7ffd error:0 in anqicms[401000+1000]',)),
     'boot': Said('boot', None, None, (b'Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1',)),
-}  # type: t.Dict[str, Said]
+}
 
 
 # A record around a message of the kernel, at the same second in July 2026.

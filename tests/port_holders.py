@@ -74,7 +74,7 @@ def start_holder(code: str, port: int, **options: t.Any) -> Holder:
 @pytest.fixture
 def hold() -> t.Iterator[Hold]:
     """Starts holders of ports, and ends what is left of them by pid."""
-    started = []  # type: t.List[Holder]
+    started: t.List[Holder] = []
 
     def begin(code: str, port: int, **options: t.Any) -> Holder:
         started.append(start_holder(code, port, **options))

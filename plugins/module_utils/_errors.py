@@ -12,7 +12,7 @@ import typing as t
 
 _NOTHING = re.compile(
     r'\b([Nn])othing was (?=(?:done|changed|stopped|started|signalled|staged|planned|renamed|unpacked)\b)')
-_USED_UP = {
+_USED_UP: t.Dict[int, t.Tuple[str, str]] = {
     errno.EAGAIN: ('no further process could be made: the limit of this user or of the host is reached',
                    'Raise the limit (ulimit -u, pids.max), or end processes, then try again.'),
     errno.EMFILE: ('no further file could be opened: the limit of this process is reached',
@@ -23,7 +23,7 @@ _USED_UP = {
     errno.ENOSPC: ('no room is left on the disk', 'Free space, then try again.'),
     errno.EDQUOT: ('the disk quota of this user is used up', 'Free space, then try again.'),
     errno.EROFS: ('the file system is read-only', 'Mount it writable, then try again.'),
-}  # type: t.Dict[int, t.Tuple[str, str]]
+}
 
 
 class LifecycleError(Exception):

@@ -81,7 +81,7 @@ def archive() -> t.Tuple[str, t.Optional[bytes]]:
 
     OSError when it is gone: it is deleted when the module returns.
     """
-    loader = globals().get('__loader__')  # type: t.Any
+    loader: t.Any = globals().get('__loader__')
     path = getattr(loader, 'archive', None)
     if path is None:
         return os.path.abspath(os.path.join(__file__, *['..'] * 6)), None
@@ -100,7 +100,7 @@ def install() -> t.Callable[[bool], None]:
 
     Returns what is to be called when all is imported, with whether what had to be compiled is kept for the next call.
     """
-    loader = globals().get('__loader__')  # type: t.Any
+    loader: t.Any = globals().get('__loader__')
     marks = _marks(loader) if type(loader).__name__ == 'zipimporter' else {}
     if not marks:
         return lambda keep: None

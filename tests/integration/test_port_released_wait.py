@@ -113,7 +113,7 @@ def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
 
 def released_after_kill(holder: Holder, port: int, handle: t.Optional[_process.ProcessHandle]) -> float:
     """Milliseconds from the end of the holder to the return of the wait."""
-    ended = []  # type: t.List[float]
+    ended: t.List[float] = []
 
     def kill() -> None:
         time.sleep(0.2)
@@ -172,7 +172,7 @@ def test_c5_22_taken_again_before_it_was_seen_free(port: int, hold: Hold) -> Non
     """The successor listens beside the first already, so that no probe ever succeeds."""
     code = "sock = server(port, option=socket.SO_REUSEPORT)"
     first = hold(code + SLEEP, port)
-    second = []  # type: t.List[Holder]
+    second: t.List[Holder] = []
 
     def succeed() -> None:
         second.append(hold("time.sleep(0.3)\n" + code + SLEEP, port))

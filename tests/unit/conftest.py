@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: t.Any, items: t.List[t.Any]) -> None:
     """A Python between the oldest and the newest has what both have: one case shows that it can run the code."""
     if not config.getoption("--first-cases"):
         return
-    seen = set()  # type: t.Set[str]
+    seen: t.Set[str] = set()
     others = []
     for item in list(items):
         name = item.nodeid.partition("[")[0]

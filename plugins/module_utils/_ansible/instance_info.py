@@ -29,7 +29,7 @@ def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
     if port is not None and not 0 < port < 65536:
         raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at.' % port)
     if params['dir'] is None:
-        problems = []  # type: t.List[str]
+        problems: t.List[str] = []
         found = describe_all(params['search'], params['binary'], http, base, record, params['recorded'], user, problems)
         return dict(changed=False, instances=found, problems=problems)
     reach.refuse_hanging(params['dir'])

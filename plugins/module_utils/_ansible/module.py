@@ -34,13 +34,13 @@ Work = t.Callable[[Context, t.Mapping[str, t.Any]], t.Dict[str, t.Any]]
 
 def common_spec(**extra: t.Dict[str, t.Any]) -> t.Dict[str, t.Dict[str, t.Any]]:
     """The options that name one instance, and a module's own."""
-    spec = dict(
+    spec: t.Dict[str, t.Dict[str, t.Any]] = dict(
         dir=dict(type='path', required=True),
         binary=dict(type='str', default='anqicms'),
         port=dict(type='int'),
         user=dict(type='str'),
         state_dir=dict(type='path'),
-    )  # type: t.Dict[str, t.Dict[str, t.Any]]
+    )
     spec.update(extra)
     return spec
 

@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
 
-SPEC = {
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
     'dir': {'type': 'path'},
     'binary': {'type': 'str', 'default': 'anqicms'},
     'port': {'type': 'int'},
@@ -23,7 +23,7 @@ SPEC = {
     'ports': {'type': 'list', 'elements': 'int'},
     'address': {'type': 'str', 'default': '::'},
     'timeout': {'type': 'float', 'default': 30.0},
-}  # type: t.Dict[str, t.Dict[str, t.Any]]
+}
 
 _SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
 

@@ -23,14 +23,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import f
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
-PRIVATE = dict(  # for the action plugin: a name for this run that survives repeated calls, and how long to stay in one
+# For the action plugin: a name for this run that survives repeated calls, and how long to stay in one.
+PRIVATE: t.Dict[str, t.Dict[str, t.Any]] = dict(
     internal=dict(type='dict', options=dict(
         token=dict(type='str', no_log=False),
         wait=dict(type='float', default=0.0),
         follow=dict(type='bool', default=False),
         look=dict(type='bool', default=False),
     )),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 AT_BOOT = at_boot.main  # Ansible sends what is imported alone, and a boot runs this from what was sent
 
 
@@ -105,8 +106,14 @@ def _user_of(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.Optional[st
 def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
     """The result of ``recover: only`` when nothing is to be done, or may be; None when the worker has to do it."""
     found = context.state.interrupted()
-    known = dict(steps=[], interrupted=found, instance=_window.describe_instance(context), run_id=plan.run_id,
-                 downtime_ms=None, verified_ms=None)  # type: t.Dict[str, t.Any]
+    known: t.Dict[str, t.Any] = dict(
+        steps=[],
+        interrupted=found,
+        instance=_window.describe_instance(context),
+        run_id=plan.run_id,
+        downtime_ms=None,
+        verified_ms=None,
+    )
     if not check_mode:
         _refuse_worked_on(context, plan)
         if found:

@@ -17,10 +17,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files impo
 
 NAME = 'config.json'
 INSTALLER_PORT = 8001  # without a config.json
-_TYPES = {  # the keys that the application decodes; a value of another type is refused by its JSON decoder
+# The keys that the application decodes; a value of another type is refused by its JSON decoder.
+_TYPES: t.Dict[str, t.Dict[str, type]] = {
     'server': {'env': str, 'port': int, 'log_level': str, 'token_secret': str},
     'mysql': {'database': str, 'user': str, 'password': str, 'host': str, 'port': int, 'use_default': bool},
-}  # type: t.Dict[str, t.Dict[str, type]]
+}
 
 
 class ConfigFile(t.NamedTuple):

@@ -105,7 +105,8 @@ def parse_response(data: bytes) -> t.Tuple[t.Optional[int], bytes]:
 
 
 def _dechunk(data: bytes) -> bytes:
-    parts, at = [], 0  # type: t.List[bytes], int
+    parts: t.List[bytes] = []
+    at: int = 0
     while at < len(data):
         end = data.find(b'\r\n', at)
         end = len(data) if end < 0 else end

@@ -34,7 +34,7 @@ class Line(t.NamedTuple):
     last: str = ''
 
 
-_TABLE = (
+_TABLE: t.Tuple[Line, ...] = (
     # --- markers: what happened, in order
     Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
     Line('listening', MARKER, ('Now listening on:',), r'^Now listening on:', 'the bind of the port succeeded'),
@@ -129,10 +129,10 @@ _TABLE = (
          'a connection to the database broke; the driver takes another one', 'Look at the log of the database.'),
     Line('web_server_error', WARNING, ('[ERRO]',), r'^\[ERRO\] (?:\S+ \S+ )?(?P<detail>.*)',
          'the web framework reports an error', 'Read it.'),
-)  # type: t.Tuple[Line, ...]
+)
 
 # Lines of gorm, the database layer: 'TIME SOURCE.go:LINE ERROR', then 'the statement'. The first that fits decides.
-SQL_ERRORS = (
+SQL_ERRORS: t.Tuple[Line, ...] = (
     Line('record_not_found', HARMLESS, (), r'^record not found$', 'a question without an answer'),
     Line('interrupted', HARMLESS, (), r'context canceled', 'the asker has gone'),
     Line('restore_ends', HARMLESS, (), r'^Error 1065\b',
@@ -154,7 +154,7 @@ SQL_ERRORS = (
          'a table or column is missing after the start: a migration failed, was cut short, or never ran',
          'Compare the version of the binary with settings.last_run_version; read the log of that start.'),
     Line('sql_error', WARNING, (), r'.', 'a statement failed', 'Read it; look at the page or task that it belongs to.'),
-)  # type: t.Tuple[Line, ...]
+)
 
 # Before the banner of a start these say that the tables are not there yet: it makes them next.
 _TABLES_TO_COME = re.compile(

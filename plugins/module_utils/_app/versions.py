@@ -21,18 +21,18 @@ class Behaviour(t.NamedTuple):
 
 
 _UNKNOWN = Behaviour('unknown', 'unknown', 'unknown')
-_LINES = (  # first version of the line, newest first
+_LINES: t.Tuple[t.Tuple[Version, Behaviour], ...] = (  # first version of the line, newest first
     ((3, 5, 2), Behaviour('exits', 'pgrep', 'background')),
     ((3, 4, 7), Behaviour('drains', 'pgrep', 'background')),
     ((3, 4, 5), Behaviour('drains', 'pidof', 'background')),
     ((3, 2, 2), Behaviour('drains', 'pidof', 'before_port')),
     ((2, 1, 0), Behaviour('stays', 'none', 'before_port')),  # 2.1.2 is the first; its CHANGELOG.md says 2.1.1
     ((0, 0, 0), Behaviour('drains', 'none', 'before_port')),
-)  # type: t.Tuple[t.Tuple[Version, Behaviour], ...]
+)
 # Neighbours that lay out the database alike (the models of their sources); AutoMigrate finds nothing to do.
-SAME_SCHEMA = (
+SAME_SCHEMA: t.Tuple[t.Tuple[Version, Version], ...] = (
     ((3, 5, 0), (3, 5, 1)), ((3, 5, 3), (3, 5, 4)), ((3, 5, 5), (3, 5, 6)), ((3, 5, 7), (3, 5, 8)),
-)  # type: t.Tuple[t.Tuple[Version, Version], ...]
+)
 STATISTICS_IN_FILES = (3, 3, 11)  # the table is gone from here on
 STATISTICS_LATE = (3, 5, 0)       # on the way from below that, its rows are in memory for ten seconds
 _PATTERN = re.compile(r'v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?![\d.])')

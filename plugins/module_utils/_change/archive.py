@@ -141,7 +141,7 @@ def judge(entries: t.Sequence[zipfile.ZipInfo], archive_bytes: int) -> None:
     """BadArchive for what must not be unpacked, from the directory of the archive alone. Pure."""
     if len(entries) > MAX_ENTRIES:
         raise refused('it holds %d entries, more than %d' % (len(entries), MAX_ENTRIES))
-    seen = {}  # type: t.Dict[str, str]
+    seen: t.Dict[str, str] = {}
     for info in entries:
         _judge_one(info)
         path, kind = info.filename.rstrip('/'), kind_of_entry(info)
@@ -332,8 +332,9 @@ def read(stream: t.IO[bytes], sha256: t.Optional[str] = None, sink: Sink = _no_s
     refuse_digest(digest, sha256)
     with Archive(stream) as opened:
         ready(opened)
-        files, changelog = [], None  # type: t.List[File], t.Optional[str]
-        machine = None  # type: t.Optional[elf.Machine]
+        files: t.List[File] = []
+        changelog: t.Optional[str] = None
+        machine: t.Optional[elf.Machine] = None
         for info in opened.files:
             head = Head(_CHANGELOG_BYTES if info.filename == _changelog.NAME else elf.HEADER_BYTES)
             with sink(info.filename) as write:

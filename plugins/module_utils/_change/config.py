@@ -28,11 +28,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'config'
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     settings=dict(type='dict', default={}, no_log=True),  # the password of the database may be among them
     remove=dict(type='list', elements='str', default=[]),
     accept_hazards=dict(type='list', elements='str', default=[]),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _DATABASE_S = 10.0
 _USELESS = ('access_denied', 'unknown_database', 'cannot_connect', 'no_right')
 NAMED_BY_PROXY = 'proxy_names_port'  # a code for accept_hazards
@@ -106,7 +106,7 @@ def _refuse_options(params: Params) -> None:
 
 def next_start(context: Context) -> config_rules.Start:
     """What of the next start decides beside the file; what cannot be seen decides nothing."""
-    record = None  # type: t.Optional[launch.LaunchRecord]
+    record: t.Optional[launch.LaunchRecord] = None
     try:
         record = launch.capture(context.handle.proc) if context.handle else context.stored_record()
     except OSError:

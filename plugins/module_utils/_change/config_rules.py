@@ -16,11 +16,12 @@ Path = t.Tuple[str, ...]
 NEWEST = (3, 5, 8)  # a later version may know more keys
 _SERVER = ('env', 'port', 'log_level', 'token_secret', 'site_name')
 _MYSQL = ('database', 'user', 'password', 'host', 'port', 'use_default')
-_READ = (  # a key, the first version that reads it, and the first that does not any more
+# A key, the first version that reads it, and the first that does not any more.
+_READ: t.Sequence[t.Tuple[Path, t.Optional[versions.Version], t.Optional[versions.Version]]] = (
     (('server', 'site_name'), None, (2, 5, 3)),     # then in the settings of the site
     (('server', 'token_secret'), None, (3, 3, 5)),  # then in the table websites
     (('mysql', 'use_default'), (3, 0, 5), None),
-)  # type: t.Sequence[t.Tuple[Path, t.Optional[versions.Version], t.Optional[versions.Version]]]
+)
 _KEPT_BY_VARIABLES = (('server', 'env'), ('server', 'port'), ('server', 'log_level'))
 _NAME, _HOST = 'MYSQL_DATABASE', 'MYSQL_HOST'
 _PASSWORDS = ('MYSQL_ROOT_PASSWORD', 'MYSQL_PASSWORD')
@@ -36,7 +37,7 @@ class Start(t.NamedTuple):
 
 def leaves(settings: Values, above: Path = ()) -> t.List[t.Tuple[Path, t.Any]]:
     """The single values of a nested mapping, with the path of each; an empty mapping is a value."""
-    found = []  # type: t.List[t.Tuple[Path, t.Any]]
+    found: t.List[t.Tuple[Path, t.Any]] = []
     for key, value in settings.items():
         path = above + (str(key),)
         found += leaves(value, path) if isinstance(value, t.Mapping) and value else [(path, value)]
@@ -54,7 +55,7 @@ def at(values: t.Any, path: Path) -> t.Tuple[bool, t.Any]:
 
 def changed_paths(before: Values, after: Values, above: Path = ()) -> t.List[Path]:
     """Where two contents differ, as precisely as objects allow."""
-    found = []  # type: t.List[Path]
+    found: t.List[Path] = []
     for key in list(before) + [key for key in after if key not in before]:
         one, other, path = before.get(key), after.get(key), above + (key,)
         if isinstance(one, t.Mapping) and isinstance(other, t.Mapping):

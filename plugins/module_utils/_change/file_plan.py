@@ -67,7 +67,7 @@ _DIGEST = re.compile(r'[0-9a-f]{64}\Z')
 
 def joined(known: t.Iterable[Known]) -> t.Dict[str, t.List[str]]:
     """All that is known of any of them."""
-    found = {}  # type: t.Dict[str, t.List[str]]
+    found: t.Dict[str, t.List[str]] = {}
     for one in known:
         for path, digests in one.items():
             there = found.setdefault(path, [])
@@ -157,7 +157,7 @@ class Refusals:
     """Collects what stands in the way, to name all of it at once."""
 
     def __init__(self) -> None:
-        self.found = []  # type: t.List[str]
+        self.found: t.List[str] = []
 
     def add(self, path: str, why: str) -> None:
         text = '%s (%s)' % (printable.line(path), why)

@@ -86,9 +86,9 @@ CHANGES = (
 )
 
 # Tags of the public source whose program reports another version.
-TAGS = {
+TAGS: t.Dict[str, str] = {
     '2.0.1': '2.0.0-alpha', '2.2.9': '2.2.8', '3.0.4': '2.5.3', '3.2.5': '3.2.4',
-}  # type: t.Dict[str, str]
+}
 
 
 class Hop(t.NamedTuple):
@@ -198,7 +198,7 @@ def path(source: t.Optional[str], target: str, available: t.Iterable[str], direc
             '(it adds columns, and makes drafts of all articles): going back needs the files and the copy of the '
             'database from before the upgrade, together, as rollback restores them.' % (text(end), text(begin)))
     offered = _offered(available)
-    hops = []  # type: t.List[Hop]
+    hops: t.List[Hop] = []
     here = begin
     for stage in STAGES:
         if not here < stage.below or end <= stage.last or end < stage.below:

@@ -60,7 +60,7 @@ def _parse(text: str, at: int) -> Node:
 
 
 def _parse_object(text: str, start: int) -> Node:
-    members = []  # type: t.List[Member]
+    members: t.List[Member] = []
     at = _skip(text, start + 1)
     while text[at] != '}':
         key_end = _string_end(text, at)

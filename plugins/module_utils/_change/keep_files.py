@@ -24,9 +24,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'keep_files'
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     state=dict(type='str', default='kept', choices=['kept', 'port_back']),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _LIST = 'statistics.json'
 _PORT = ('server', 'port')
 
@@ -88,9 +88,9 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if change.get('aside'):
         return _put_visits_back(change)
     config.undo(context, change)
-    sizes = foreign_json.load(state.read_trusted(change['statistics']))  # type: Sizes
+    sizes: Sizes = foreign_json.load(state.read_trusted(change['statistics']))
     away = os.path.basename(os.path.dirname(change['statistics']))
-    moved = []  # type: t.List[str]
+    moved: t.List[str] = []
     for root, known in sizes.items():
         try:
             with files.InstallDir(root) as directory:
@@ -131,7 +131,7 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
         return dict(changed=False, notes=['The statistics of before that rollback stay in %s-%s.' % (
             visits.PLACE, change['mark'])])
     config.undo(context, change)
-    sizes = foreign_json.load(state.read_trusted(change['statistics']))  # type: Sizes
+    sizes: Sizes = foreign_json.load(state.read_trusted(change['statistics']))
     roots = [root for root, known in sizes.items() if visits.differs(root, known)]
     if not roots:
         return dict(changed=True)

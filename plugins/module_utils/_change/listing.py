@@ -23,7 +23,7 @@ _LARGEST_EDITED = 64 << 20  # bytes of a file that may be the release's though i
 _CHUNK = 1 << 18
 # Checksums that were made by this process or the one that it was forked from, by device, inode, size and time of the
 # last change. Whoever forges these hides an edit of his own from himself: the file is taken away, and kept.
-_DIGESTS = {}  # type: t.Dict[t.Tuple[int, int, int, int], str]
+_DIGESTS: t.Dict[t.Tuple[int, int, int, int], str] = {}
 
 
 def _key(info: os.stat_result) -> t.Tuple[int, int, int, int]:
@@ -45,7 +45,7 @@ class Look:
 
     def __init__(self, install: places.Tree, owners: t.Collection[int]) -> None:
         self.install, self.owners = install, owners
-        self.found = {}  # type: t.Dict[str, Seen]
+        self.found: t.Dict[str, Seen] = {}
 
     def at(self, files: t.Sequence[File], directories: t.Sequence[str]) -> t.Dict[str, Seen]:
         above = {up for file in files for up in file_plan.parents(file.path)}
@@ -130,7 +130,7 @@ Stats = t.Dict[str, t.List[int]]  # inode, size and time of the last change, by 
 
 def stats_of(tree: places.Tree, paths: t.Sequence[str]) -> Stats:
     """Of these files, and of all below these directories, as far as they are there; not of what the site writes."""
-    found = {}  # type: Stats
+    found: Stats = {}
     for path in paths:
         info = tree.lstat(path)
         if info is None or file_plan.is_never_touched(path):

@@ -39,7 +39,7 @@ class Tree:
     def __init__(self, fd: int, path: str, owners: t.Optional[t.Collection[int]] = None) -> None:
         self.fd, self.path, self.owners = fd, path, owners
         self.device = os.fstat(fd).st_dev
-        self._handles = {}  # type: t.Dict[str, int]
+        self._handles: t.Dict[str, int] = {}
 
     def __enter__(self) -> 'Tree':
         return self

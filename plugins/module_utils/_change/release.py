@@ -27,7 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     state=dict(type='str', required=True, choices=['staged', 'switched', 'reverted', 'tidied']),
     src=dict(type='path'),
     sha256=dict(type='str'),
@@ -36,10 +36,10 @@ SPEC = dict(
     known_files=dict(type='dict'),
     manifest=dict(type='dict'),
     keep=dict(type='int', default=3),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 KIND = 'release'
 _MOST_SHOWN = 500  # paths of one kind in a result
-_MANIFESTS = {}  # type: t.Dict[t.Tuple[int, int, int, int], archive.Manifest]
+_MANIFESTS: t.Dict[t.Tuple[int, int, int, int], archive.Manifest] = {}
 
 Params = t.Mapping[str, t.Any]
 Result = t.Dict[str, t.Any]
@@ -165,7 +165,7 @@ def _old_of(params: Params, binary: str) -> file_plan.Known:
 
 def _to_be_staged(context: Context) -> t.List[file_plan.Known]:
     """The files of the releases that a window in check mode switches in, which the real one stages before it begins."""
-    found = []  # type: t.List[file_plan.Known]
+    found: t.List[file_plan.Known] = []
     for name, params in context.planned_steps:
         if name == KIND and params['state'] == 'switched' and (params['src'] or params['manifest'] is not None):
             files, _directories, _ignored = file_plan.staged_files(_manifest_of(params), context.instance.binary)
@@ -285,7 +285,7 @@ def _run_staged(desk: Desk, params: Params) -> Result:
         if _fresh(desk, version, digest, old) is not None:
             return _unchanged(desk, version, 'the release is staged already')
         desk.store.make()
-        plan = None  # type: t.Optional[file_plan.FilePlan]
+        plan: t.Optional[file_plan.FilePlan] = None
 
         def dressed(files: t.Sequence[archive.File], directories: t.Sequence[str]) -> t.Dict[str, file_plan.Owned]:
             nonlocal plan
@@ -419,7 +419,8 @@ def _moved(version: t.Optional[str], previous: t.Optional[str], count: int, left
 
 def _to_revert(desk: Desk, params: Params) -> t.List[Switch]:
     """The switches to take back, the newest first: one, or all down to the one that replaced ``version``."""
-    here, found = desk.store.active(), []  # type: t.Optional[Switch], t.List[Switch]
+    here: t.Optional[Switch] = desk.store.active()
+    found: t.List[Switch] = []
     wanted = version_of(params) if params['version'] else None
     while here is not None:
         found.append(here)
@@ -449,7 +450,9 @@ def _plan_reverted(desk: Desk, params: Params) -> Result:
 
 
 def _run_reverted(desk: Desk, params: Params) -> Result:
-    context, store, result = desk.context, desk.store, None  # type: Context, Store, t.Optional[Result]
+    context: Context = desk.context
+    store: Store = desk.store
+    result: t.Optional[Result] = None
     found = _to_revert(desk, params)
     if not found:
         return _unchanged(desk, context.file_version, 'no release was switched in')
@@ -504,7 +507,7 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
 
     LifecycleError for what cannot be taken back, or is not what stands now.
     """
-    altered = []  # type: t.List[str]
+    altered: t.List[str] = []
     with Desk(context) as desk:
         active = desk.store.active()
         for number, change in enumerate(changes):

@@ -38,7 +38,7 @@ def choose(names: t.Sequence[str], staged: t.Sequence[Staged], switches: t.Seque
         (one.at, 'staged', one.tree) for one in staged if one.tree not in switched], reverse=True)
     kept = {(kind, name) for _at, kind, name in things[:keep]} | {('switch', number) for number in stay}
     trees = {name for kind, name in kept if kind == 'staged'}
-    marks = []  # type: t.List[str]
+    marks: t.List[str] = []
     for one in switches:
         if ('switch', one.id) in kept:
             trees.update((one.tree, one.old))

@@ -26,12 +26,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = _runs.ROLLBACK
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     run_id=dict(type='str', required=True),
     accept_data_loss=dict(type='bool', default=False),
     client_dir=dict(type='path'),
     timeout=dict(type='float', default=3600.0),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _MOST_NAMED = 8
 
 Params = t.Mapping[str, t.Any]
@@ -146,7 +146,7 @@ def _config_if_changed(context: Context, newest_first: t.Sequence[t.Mapping[str,
 
 
 def _written_since(context: Context, newest_first: t.Sequence[t.Mapping[str, t.Any]], params: Params) -> t.List[Result]:
-    found = []  # type: t.List[Result]
+    found: t.List[Result] = []
     for change in newest_first:
         if change['kind'] != database.KIND:
             continue
@@ -214,14 +214,14 @@ def _leave(context: Context, change: t.Mapping[str, t.Any], params: Params) -> R
     return dict(changed=False)
 
 
-_BACK = {
+_BACK: t.Dict[str, t.Callable[[Context, t.Mapping[str, t.Any], Params], Result]] = {
     config.KIND: lambda context, change, params: config.undo(context, change),
     database.KIND: _restore,
     keep_files.KIND: lambda context, change, params: keep_files.take_back(context, change),
     launch.KIND: lambda context, change, params: launch.undo(context, change),
     release.KIND: lambda context, change, params: release.take_back(context, change),
     KIND: _leave,
-}  # type: t.Dict[str, t.Callable[[Context, t.Mapping[str, t.Any], Params], Result]]
+}
 
 
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:

@@ -19,10 +19,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import for
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     client_dir=dict(type='path'),
     timeout=dict(type='float', default=3600.0),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _FILE = 'left.json'
 # What the application writes by itself.
 _SETTINGS = ('last_run_version', 'upgrade_archive_category')
@@ -127,7 +127,7 @@ def written_since(directory: str, now: t.Mapping[str, Held], name: str) -> t.Lis
 
 def since(before: t.Mapping[str, Held], now: t.Mapping[str, Held]) -> t.List[Result]:
     """The tables that hold something else, with the rows of then and now; None where there is no such table."""
-    found = []  # type: t.List[Result]
+    found: t.List[Result] = []
     for key in sorted(set(before) | set(now)):
         then, there = before.get(key), now.get(key)
         if then is None or there is None:

@@ -105,7 +105,7 @@ class Stager:
         self.instance, self.install, self.bulk, self.version = instance, install, bulk, version
         mark = os.urandom(4).hex()
         self.name, self.copy = 'new-%s-%s' % (version, mark), 'zip-%s' % mark
-        self.stats = {}  # type: t.Dict[str, t.List[int]]
+        self.stats: t.Dict[str, t.List[int]] = {}
 
     def stage(self, source: t.IO[bytes], sha256: t.Optional[str], record: t.Optional[LaunchRecord],
               dressed: t.Callable[[t.Sequence[archive.File], t.Sequence[str]], t.Mapping[str, file_plan.Owned]],

@@ -71,7 +71,7 @@ class Store:
         self.path = os.path.join(state.path, _DIRECTORY)
         self.state = state
         self._staged: t.Optional[t.List[Staged]] = None
-        self._switches = {}  # type: t.Dict[str, t.Optional[Switch]]
+        self._switches: t.Dict[str, t.Optional[Switch]] = {}
 
     def make(self) -> None:
         """LifecycleError when there is no room or no permission."""

@@ -27,7 +27,7 @@ class Trees:
 
     def __init__(self, install: places.Tree, bulk: places.Tree, switch: Switch) -> None:
         self.place, self.bulk, self.switch = install, bulk, switch
-        self._opened = []  # type: t.List[places.Tree]
+        self._opened: t.List[places.Tree] = []
         self.new, self.old = self._open(switch.tree), self._open(switch.old)
         self._left: t.Optional[places.Tree] = None
 

@@ -42,7 +42,8 @@ class _Asked:
     """A question to one database that is under way."""
 
     def __init__(self, programs: client.Programs, schema: schemas.Schema, statements: t.Sequence[str]) -> None:
-        self.schema, self.sites = schema, []  # type: schemas.Schema, t.Sequence[t.Sequence[str]]
+        self.schema: schemas.Schema = schema
+        self.sites: t.Sequence[t.Sequence[str]] = []
         self.sites_known = False
         self._session = client.Session(programs, schema.login)
         try:
@@ -74,7 +75,8 @@ class Look:
     """``mysql`` tells how to connect, ``root`` the directory of the first site; both are asked for at the begin."""
 
     def __init__(self, mysql: t.Callable[[], Mysql], root: str, all_sites: bool = True) -> None:
-        self._all_sites, self._found = all_sites, None  # type: bool, t.Optional[t.List[Found]]
+        self._all_sites: bool = all_sites
+        self._found: t.Optional[t.List[Found]] = None
         self._first: t.Optional[_Asked] = None
         self._mysql: Mysql = {}
         try:

@@ -145,7 +145,8 @@ def differences(wanted: facts.Recorded, found: facts.Recorded) -> t.List[str]:
 
 def end_strays(session: client.Session, limit: float = _STRAYS_S, progress: Progress = lambda text: None) -> int:
     """End what a dead process of the application left running in the server; the number. LifecycleError."""
-    until, ended = time.monotonic() + limit, set()  # type: float, t.Set[str]
+    until: float = time.monotonic() + limit
+    ended: t.Set[str] = set()
     while True:
         threads = [row[0] for row in session.query(_THREADS)]
         if not threads:

@@ -168,7 +168,7 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
 
 def _copy(wanted: dump.Wanted, until: float, progress: Progress) -> None:
     session, names, began = wanted.session, wanted.seen.names, time.monotonic()
-    columns = {}  # type: t.Dict[str, t.List[str]]
+    columns: t.Dict[str, t.List[str]] = {}
     for table, column in session.query(_COLUMNS):
         columns.setdefault(table, []).append(column)
 

@@ -118,7 +118,7 @@ def targets(configured: t.Mapping[str, t.Any], environment: t.Mapping[str, str],
     first, second = _from_file(configured), _from_environment(environment, version)
     knows = versions.at_least(version, _FIRST_WITH_ENVIRONMENT)
     wanted = [first] if second is None or knows is False else [second] if knows else [second, first]
-    found = []  # type: t.List[Target]
+    found: t.List[Target] = []
     for target in wanted:
         if target is not None and target[:2] not in [other[:2] for other in found]:
             found.append(target)
@@ -165,9 +165,9 @@ class _Attempts:
 
     def __init__(self, limit: float) -> None:
         self.until, self.limit = time.monotonic() + limit, limit
-        self.open = {}  # type: t.Dict[int, t.Tuple[socket.socket, t.Any]]
-        self.busy = []  # type: t.List[Address]
-        self.errors = []  # type: t.List[int]
+        self.open: t.Dict[int, t.Tuple[socket.socket, t.Any]] = {}
+        self.busy: t.List[Address] = []
+        self.errors: t.List[int] = []
 
     def run(self, addresses: t.Sequence[Address]) -> t.Optional[str]:
         """None when one was reached, else why none was. OSError when it could not be tried."""
@@ -320,7 +320,8 @@ def ask(target: Target, who: t.Optional[children.Identity] = None, limit: float 
 def ask_all(wanted: t.Sequence[Target], asking: t.Callable[[Target, float], Answer],
             limit: float = LIMIT_S) -> t.List[Answer]:
     """Ask one after the other until one is reached, all within one limit."""
-    until, answers = time.monotonic() + limit, []  # type: float, t.List[Answer]
+    until: float = time.monotonic() + limit
+    answers: t.List[Answer] = []
     for index, target in enumerate(wanted):
         left = _now_left(until) / (len(wanted) - index)
         answers.append(asking(target, left))

@@ -29,11 +29,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import rea
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.position import Segment
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs as _log_check
 
-SPEC = {
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
     'since': {'type': 'str'},
     'until': {'type': 'str'},
     'dest': {'type': 'str', 'required': True},
-}  # type: t.Dict[str, t.Dict[str, t.Any]]
+}
 
 MOST = 2 << 20         # bytes of one log
 _NEAR = 2 * 262144     # a search by time ends this far before the place
@@ -64,7 +64,7 @@ class Tail:
 
     def __init__(self, most: int) -> None:
         self.room, self.cut = most, 0
-        self.pieces = []  # type: t.List[bytes]
+        self.pieces: t.List[bytes] = []
 
     def plain(self, fd: int, begin: int, end: int) -> None:
         start = max(begin, end - self.room)

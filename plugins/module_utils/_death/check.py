@@ -42,7 +42,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
-SPEC = {
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
     'since': {'type': 'str'},
     'until': {'type': 'str'},
     'pid': {'type': 'int'},
@@ -51,7 +51,7 @@ SPEC = {
     'kernel_logs': {'type': 'list', 'elements': 'path', 'default': []},
     'journal': {'type': 'bool', 'default': True},
     'counters': {'type': 'bool', 'default': True},
-}  # type: t.Dict[str, t.Dict[str, t.Any]]
+}
 
 _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
@@ -97,15 +97,15 @@ class Look:
     def __init__(self, context: Context, params: Params, now: float) -> None:
         self.context, self.params, self.now = context, params, now
         self.since, self.until = window(params, now)
-        self.events = []    # type: t.List[Event]
-        self.coverage = []  # type: t.List[Coverage]
-        self.notes = []     # type: t.List[str]
-        self.cgroups = {}   # type: t.Dict[str, str]
-        self.environment = None  # type: t.Optional[t.Mapping[str, str]]
-        self.address_space = None  # type: t.Optional[int]
+        self.events: t.List[Event] = []
+        self.coverage: t.List[Coverage] = []
+        self.notes: t.List[str] = []
+        self.cgroups: t.Dict[str, str] = {}
+        self.environment: t.Optional[t.Mapping[str, str]] = None
+        self.address_space: t.Optional[int] = None
         self.counters = Counters()
-        self.begun = None   # type: t.Optional[float]
-        self.history = []   # type: t.List[t.Dict[str, t.Any]]
+        self.begun: t.Optional[float] = None
+        self.history: t.List[t.Dict[str, t.Any]] = []
 
     def take(self) -> Case:
         self._find()
@@ -174,7 +174,7 @@ class Look:
 
     def _open(self, path: str, given: bool, source: str) -> t.Optional[int]:
         """A log of the instance by the private opener; one that the user names is the user's choice."""
-        why = None  # type: t.Optional[str]
+        why: t.Optional[str] = None
         try:
             if given:
                 return system_logs.open_regular(path)

@@ -99,7 +99,7 @@ def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
 
 def _told(argv: t.List[str]) -> t.Tuple[bytes, t.Optional[str]]:
     """What a program says, and why it may not be all."""
-    blocks = []  # type: t.List[bytes]
+    blocks: t.List[bytes] = []
 
     def take(block: bytes) -> bool:
         blocks.append(block)

@@ -26,7 +26,7 @@ _LONGEST_PAUSE = 60.0
 class Follower:
     """``fd`` becomes readable when something was written, None while there is nothing to wait for."""
 
-    fd = None  # type: t.Optional[int]
+    fd: t.Optional[int] = None
 
     def __init__(self, names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str], None]) -> None:
         self.names, self.note = names, note
@@ -96,7 +96,7 @@ class JournalFollower(Follower):
                  program: str = 'journalctl') -> None:
         super().__init__(names, note)
         self.argv = [program, '--no-pager', '--quiet', '-o', 'json', '-n', '0', '-f'] + list(_death_sources.MATCHES)
-        self.process = None  # type: t.Optional[subprocess.Popen[bytes]]
+        self.process: t.Optional[subprocess.Popen[bytes]] = None
         self.begin_at = self.pause = 0.0
         self.cutter = LineCutter()
         self.tick()

@@ -79,7 +79,7 @@ class Baseline:
     """The usual count: the most frequent of the last ones. Zero is never usual: the guard starts the program then."""
 
     def __init__(self) -> None:
-        self.recent = collections.deque(maxlen=_USUAL)  # type: t.Deque[int]
+        self.recent: t.Deque[int] = collections.deque(maxlen=_USUAL)
         self.count = 0
 
     def add(self, count: int) -> None:
@@ -100,14 +100,16 @@ class Watch:
         self.taken = self.corrupt = self.gaps = self.set_back = 0
         self.first_corrupt = 0
         self.baseline = Baseline()
-        self.seconds = collections.deque(maxlen=15)  # type: t.Deque[int]  # of the minute
-        self.records = collections.deque(maxlen=_MOST_EVENTS)  # type: t.Deque[_Record]
+        self.seconds: t.Deque[int] = collections.deque(maxlen=15)  # of the minute
+        self.records: t.Deque[_Record] = collections.deque(maxlen=_MOST_EVENTS)
         self.fell = False
-        self.first = self.last = None  # type: t.Optional[_Entry]
-        self.previous = None           # type: t.Optional[int]  # count
+        self.first: t.Optional[_Entry] = None
+        self.last: t.Optional[_Entry] = None
+        self.previous: t.Optional[int] = None  # count
         self.admin = False             # a stop by hand since the last count
-        self.drop = None               # type: t.Optional[_Record]  # not made up for yet
-        self.start = self.loop = None  # type: t.Optional[_Record]
+        self.drop: t.Optional[_Record] = None  # not made up for yet
+        self.start: t.Optional[_Record] = None
+        self.loop: t.Optional[_Record] = None
 
     def take(self, raw: bytes) -> None:
         self.taken += 1

@@ -289,7 +289,7 @@ def _last_known(event: Event, subject: Subject) -> t.Optional[Life]:
 def _namesakes(event: Event, subject: Subject, seen: Seen) -> t.Tuple[str, ...]:
     """Processes of the name that the kernel's lines show at that time, and that are no known instance's."""
     own = separate.pids(event)
-    found = set(event.details.get('same_name') or ())  # type: t.Set[int]
+    found: t.Set[int] = set(event.details.get('same_name') or ())
     for named in seen.named:
         if own and separate.pids(named) and not separate.pids(named) & own \
                 and not seen.starts.possible_between(named, event):

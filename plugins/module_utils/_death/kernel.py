@@ -50,7 +50,7 @@ class _Draft:
     def __init__(self, kind: str, record: Record, line: RawLine) -> None:
         self.kind, self.pid, self.comm, self.uid = kind, record.pid, record.comm, record.uid
         self.cgroup, self.scope = record.cgroup, record.scope
-        self.tgid = None  # type: t.Optional[int]
+        self.tgid: t.Optional[int] = None
         self.details = dict(record.details)
         self.lines = [line]
         self.seen = record.form in _VICTIMS + _KILLS  # a victim was named, not only chosen
@@ -100,7 +100,8 @@ def _in_order(evidence: _death_types.Evidence) -> t.Tuple[str, str, int]:
 
 def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
     """The events in order of time, those without a time last. The lines of each log must come in its order."""
-    logs, spoofed = {}, []  # type: t.Dict[t.Tuple[t.Optional[str], ...], _Log], t.List[_Draft]
+    logs: t.Dict[t.Tuple[t.Optional[str], ...], _Log] = {}
+    spoofed: t.List[_Draft] = []
     for line in lines:
         record, trusted = kernel_lines.parse_line(line)
         if record is None:
@@ -125,9 +126,9 @@ class _Block:
     """What the kernel says before it kills: whom it chose, in which groups, and which tasks there are."""
 
     def __init__(self) -> None:
-        self.said = {}  # type: t.Dict[str, Said]
-        self.leaders = {}  # type: t.Dict[int, int]
-        self.names = {}    # type: t.Dict[t.Optional[bytes], t.Set[int]]  # processes of the table of tasks by name
+        self.said: t.Dict[str, Said] = {}
+        self.leaders: t.Dict[int, int] = {}
+        self.names: t.Dict[t.Optional[bytes], t.Set[int]] = {}  # processes of the table of tasks by name
 
     def take_row(self, record: Record) -> None:
         leader = record.details['tgid']
@@ -210,11 +211,11 @@ class _Log:
     """The lines of one log, of one boot where that is known, in their order."""
 
     def __init__(self) -> None:
-        self.drafts = []  # type: t.List[_Draft]
+        self.drafts: t.List[_Draft] = []
         self.block = _Block()
-        self.last = None  # type: t.Optional[float]
-        self.group = None  # type: t.Optional[t.Tuple[_Draft, t.Optional[float]]]
-        self.unnamed = None  # type: t.Optional[_Draft]
+        self.last: t.Optional[float] = None
+        self.group: t.Optional[t.Tuple[_Draft, t.Optional[float]]] = None
+        self.unnamed: t.Optional[_Draft] = None
 
     def take(self, record: Record, line: RawLine) -> None:
         if line.time is not None:
@@ -334,7 +335,7 @@ def _close(one: t.Optional[float], other: t.Optional[float], most: float) -> boo
 
 def _merged(drafts: t.Sequence[_Draft]) -> t.List[_Draft]:
     """The same thing from several logs, or printed twice, once."""
-    known = {}  # type: t.Dict[t.Tuple[str, t.Optional[int]], t.List[_Draft]]
+    known: t.Dict[t.Tuple[str, t.Optional[int]], t.List[_Draft]] = {}
     merged = []
     for draft in drafts:
         same = next((other for pid in draft.pids() for other in known.get((draft.kind, pid), ())[-_MOST_SAME:]
@@ -367,7 +368,7 @@ def _together(one: _Draft, other: _Draft, most: float) -> bool:
 
 def _settled(drafts: t.Sequence[_Draft]) -> t.List[_Draft]:
     """What one log only saw as chosen, another one saw to its end."""
-    ends = {}  # type: t.Dict[t.Optional[int], t.List[_Draft]]
+    ends: t.Dict[t.Optional[int], t.List[_Draft]] = {}
     for draft in drafts:
         if _is_end(draft):
             for pid in draft.pids():

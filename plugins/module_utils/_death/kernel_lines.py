@@ -45,33 +45,56 @@ _WHY = (rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgr
         rb'(?P<current> \(oom_kill_allocating_task\))?: )?')
 _NAME = rb'\((?P<comm>.*)\)'
 _UID = rb'(?:, UID (?P<%s>\d{1,10}),)?'
-_PATTERNS = tuple((form, re.compile(pattern, re.DOTALL)) for form, pattern in (
-    (KILLED, _WHY + rb'(?:OOM k|K)illed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
-    (CHOSEN, rb'oom-kill:constraint=(?P<constraint>[A-Z_]+)(?P<rest>,.*)'),
-    (SHARING, rb'Kill process (?P<pid>\d{1,10}) ' + _NAME + rb' sharing same memory'),
-    (INTENT, _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:(?:, UID \d{1,10},)? ' + _NAME + rb')?'
-     rb'(?:.* score (?P<score>\d{1,10})\b)?'),
-    (REAPED, rb'oom_reaper: (?:reaped process |unable to reap pid:)(?P<pid>\d{1,10}) ' + _NAME),
-    (PINNED, rb'oom killer (?P<pid>\d{1,10}) \((?P<comm>.*)\) has mm pinned by \d+ \('),
-    (GROUP, rb'Tasks in (?P<cgroup>/.*) are going to be killed due to memory\.oom\.group set'),
-    (TASK_IN, rb'Task in (?P<cgroup>/.*) killed as a result of limit of (?P<limit>.*)'),
-    (INVOKED, rb'(?P<comm>.{0,64}?) invoked oom-killer: (?P<rest>.*)'),
-    (SYSRQ, rb'Workqueue: \S+ moom_callback|(?i:sysrq ?: )Manual OOM execution'),
-    (WOULD_HAVE, rb'Would have killed process (?P<pid>\d{1,10}) ' + _NAME),
-    (SKIPPED, _WHY + rb'OOM victim (?P<pid>\d{1,10}) ' + _NAME + rb' is already exiting'),
-    (NOBODY, rb'(?:Out of memory|Memory cgroup out of memory) and no killable processes'),
-    (NO_PAGES, rb'(?P<comm>.{0,64}?): page allocation failure[:.]'),
-    (LEAKED, rb'Huh VM_FAULT_OOM leaked'),
-    (ANDROID, (rb"lowmemorykiller: Kill(?:ing)? '(?P<comm>.{0,64}?)' \((?P<pid>\d{1,10})\)"
-               rb'(?: \(tgid (?P<tgid>\d{1,10})\))?')),
-    (ANDROID, (rb'(?:lowmemorykiller: |lowmem_shrink: ?)?send sigkill to (?P<pid>\d{1,10}) '
-               rb'\((?P<comm>.{0,64}?)\), (?:oom_)?adj ')),
-    (NAMED, rb'VM: killing process (?P<comm>.{1,64})\Z'),
-    (PANIC, rb'Kernel panic - not syncing: (?:[Oo]ut of memory|System is deadlocked on memory)'),
-    (SEGFAULT, rb'(?:traps: )?(?P<comm>.{1,64})\[(?P<pid>\d{1,10})\]:? (?:segfault at|general prot|trap |unhandled )'),
-    (BOOT, rb'Linux version \d'),
-    (ROW, rb'\[ *(?P<pid>\d{1,10})\] +(?P<uid>\d{1,10}) +(?P<tgid>\d{1,10})(?: +-?\d{1,20}){4,12} (?P<comm>.{1,64})\Z'),
-))  # type: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...]
+_PATTERNS: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...] = tuple(
+    (form, re.compile(pattern, re.DOTALL))
+    for form, pattern in (
+        (KILLED, _WHY + rb'(?:OOM k|K)illed process (?:(?P<pid>\d{1,10})(?=[ ,])|\d*\Z)(?P<rest>.*)'),
+        (CHOSEN, rb'oom-kill:constraint=(?P<constraint>[A-Z_]+)(?P<rest>,.*)'),
+        (SHARING, rb'Kill process (?P<pid>\d{1,10}) ' + _NAME + rb' sharing same memory'),
+        (
+            INTENT,
+            _WHY + rb'[Kk]ill process (?P<pid>\d{1,10})(?=[ ,])(?:(?:, UID \d{1,10},)? ' + _NAME + rb')?'
+            rb'(?:.* score (?P<score>\d{1,10})\b)?',
+        ),
+        (REAPED, rb'oom_reaper: (?:reaped process |unable to reap pid:)(?P<pid>\d{1,10}) ' + _NAME),
+        (PINNED, rb'oom killer (?P<pid>\d{1,10}) \((?P<comm>.*)\) has mm pinned by \d+ \('),
+        (GROUP, rb'Tasks in (?P<cgroup>/.*) are going to be killed due to memory\.oom\.group set'),
+        (TASK_IN, rb'Task in (?P<cgroup>/.*) killed as a result of limit of (?P<limit>.*)'),
+        (INVOKED, rb'(?P<comm>.{0,64}?) invoked oom-killer: (?P<rest>.*)'),
+        (SYSRQ, rb'Workqueue: \S+ moom_callback|(?i:sysrq ?: )Manual OOM execution'),
+        (WOULD_HAVE, rb'Would have killed process (?P<pid>\d{1,10}) ' + _NAME),
+        (SKIPPED, _WHY + rb'OOM victim (?P<pid>\d{1,10}) ' + _NAME + rb' is already exiting'),
+        (NOBODY, rb'(?:Out of memory|Memory cgroup out of memory) and no killable processes'),
+        (NO_PAGES, rb'(?P<comm>.{0,64}?): page allocation failure[:.]'),
+        (LEAKED, rb'Huh VM_FAULT_OOM leaked'),
+        (
+            ANDROID,
+            (
+                rb"lowmemorykiller: Kill(?:ing)? '(?P<comm>.{0,64}?)' \((?P<pid>\d{1,10})\)"
+                rb'(?: \(tgid (?P<tgid>\d{1,10})\))?'
+            ),
+        ),
+        (
+            ANDROID,
+            (
+                rb'(?:lowmemorykiller: |lowmem_shrink: ?)?send sigkill to (?P<pid>\d{1,10}) '
+                rb'\((?P<comm>.{0,64}?)\), (?:oom_)?adj '
+            ),
+        ),
+        (NAMED, rb'VM: killing process (?P<comm>.{1,64})\Z'),
+        (PANIC, rb'Kernel panic - not syncing: (?:[Oo]ut of memory|System is deadlocked on memory)'),
+        (
+            SEGFAULT,
+            rb'(?:traps: )?(?P<comm>.{1,64})\[(?P<pid>\d{1,10})\]:? (?:segfault at|general prot|trap |unhandled )',
+        ),
+        (BOOT, rb'Linux version \d'),
+        (
+            ROW,
+            (rb'\[ *(?P<pid>\d{1,10})\] +(?P<uid>\d{1,10}) +(?P<tgid>\d{1,10})(?: +-?\d{1,20}){4,12} '
+            rb'(?P<comm>.{1,64})\Z'),
+        ),
+    )
+)
 # A name may hold whatever follows a name, so the last place that fits counts; the sizes hold no name.
 _VICTIM = tuple(re.compile(_UID % b'before' + rb',? ?' + _NAME + rest, re.DOTALL) for rest in (
     _UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz|score \d{1,10} vm):\d+.*)', rb'(?P<sizes>.*)'))
@@ -160,7 +183,7 @@ def _plain(form: str, match: t.Match[bytes]) -> Record:
 
 def _killed(form: str, match: t.Match[bytes]) -> Record:
     record = _plain(form, match)
-    details = {'allocating_task': True} if match.group('current') else {}  # type: t.Dict[str, t.Any]
+    details: t.Dict[str, t.Any] = {'allocating_task': True} if match.group('current') else {}
     details.update(_constraint(match.group('why')))
     if match.group('ub'):
         details['beancounter'] = int(match.group('ub'))
@@ -200,7 +223,7 @@ def _chosen(form: str, match: t.Match[bytes]) -> Record:
     memcg = _between(rest, b',oom_memcg=', b',task_memcg=')
     cgroup = _between(rest, b',task_memcg=', b',task=')
     task = _TASK.match(rest, rest.find(b',task=')) if b',task=' in rest else None
-    details = {'constraint': constraint}  # type: t.Dict[str, t.Any]
+    details: t.Dict[str, t.Any] = {'constraint': constraint}
     if memcg is not None:
         details['oom_memcg'] = _path(memcg)
     record = Record(form, None, None, None, None if cgroup is None else _path(cgroup),
@@ -211,7 +234,7 @@ def _chosen(form: str, match: t.Match[bytes]) -> Record:
 
 
 def _intent(form: str, match: t.Match[bytes]) -> Record:
-    details = _constraint(match.group('why'))  # type: t.Dict[str, t.Any]
+    details: t.Dict[str, t.Any] = _constraint(match.group('why'))
     if match.group('current'):
         details['allocating_task'] = True
     if match.group('score'):
@@ -247,8 +270,17 @@ def _row(form: str, match: t.Match[bytes]) -> Record:
     return _plain(form, match)._replace(details={'tgid': int(match.group('tgid'))})
 
 
-_READERS = {KILLED: _killed, CHOSEN: _chosen, INTENT: _intent, GROUP: _of_group, TASK_IN: _of_group,
-            INVOKED: _invoked, ROW: _row, ANDROID: _android, NAMED: _named}  # type: t.Dict[str, t.Callable[[str, t.Match[bytes]], Record]]
+_READERS: t.Dict[str, t.Callable[[str, t.Match[bytes]], Record]] = {
+    KILLED: _killed,
+    CHOSEN: _chosen,
+    INTENT: _intent,
+    GROUP: _of_group,
+    TASK_IN: _of_group,
+    INVOKED: _invoked,
+    ROW: _row,
+    ANDROID: _android,
+    NAMED: _named,
+}
 
 
 def _scope(groups: t.Mapping[str, t.Optional[bytes]]) -> t.Optional[str]:

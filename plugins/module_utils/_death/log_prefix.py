@@ -24,10 +24,37 @@ _FACILITIES = (b'kern', b'user', b'mail', b'daemon', b'auth', b'syslog', b'lpr',
 _DEEPEST = 4  # wrappers around each other
 
 # Hours east of Greenwich of names that mean the same everywhere; CST, IST and BST do not.
-ZONES = {'EST': -5, 'EDT': -4, 'CDT': -5, 'MST': -7, 'MDT': -6, 'PST': -8, 'PDT': -7, 'AKST': -9, 'AKDT': -8,
-         'HST': -10, 'WET': 0, 'WEST': 1, 'CET': 1, 'CEST': 2, 'EET': 2, 'EEST': 3, 'MSK': 3, 'PKT': 5, 'ICT': 7,
-         'WIB': 7, 'HKT': 8, 'SGT': 8, 'JST': 9, 'KST': 9, 'AEST': 10, 'AEDT': 11, 'NZST': 12, 'NZDT': 13,
-         'SAST': 2}  # type: t.Dict[str, int]
+ZONES: t.Dict[str, int] = {
+    'EST': -5,
+    'EDT': -4,
+    'CDT': -5,
+    'MST': -7,
+    'MDT': -6,
+    'PST': -8,
+    'PDT': -7,
+    'AKST': -9,
+    'AKDT': -8,
+    'HST': -10,
+    'WET': 0,
+    'WEST': 1,
+    'CET': 1,
+    'CEST': 2,
+    'EET': 2,
+    'EEST': 3,
+    'MSK': 3,
+    'PKT': 5,
+    'ICT': 7,
+    'WIB': 7,
+    'HKT': 8,
+    'SGT': 8,
+    'JST': 9,
+    'KST': 9,
+    'AEST': 10,
+    'AEDT': 11,
+    'NZST': 12,
+    'NZDT': 13,
+    'SAST': 2,
+}
 _ZONE = (rb'(?:UTC|GMT|Z|[+-]\d\d(?::?\d\d)?|CST|IST|BST|'
          + '|'.join(sorted(ZONES, key=len, reverse=True)).encode('ascii') + rb')')
 _CLOCK = rb'\d\d:\d\d:\d\d(?:[.,]\d{1,9})?'
@@ -44,7 +71,7 @@ _s = rb'(?:\xe7\xa7\x92|\xec\xb4\x88)?'
 _CJK = (rb'\d{4} ?' + _Y + rb' {0,2}\d{1,2} ?' + _M + rb' {0,2}\d{1,2} ?' + _D
         + rb'(?: {1,2}[^\s\d:;,\[<{]{1,32}){0,2} {1,2}\d\d?' + _h + rb'\d\d' + _m + rb'\d\d' + _s + rb'(?:\.\d{1,9})?')
 # Each form of a time of day that a line can begin with.
-STAMPS = (
+STAMPS: t.Tuple[t.Tuple[str, bytes], ...] = (
     ('weekday and ISO', _WEEKDAY + rb' \d{4}-\d\d-\d\d[T ]' + _CLOCK + rb'(?:Z|[+-]\d\d:?\d\d)? [A-Za-z0-9+-]{2,8}'),
     ('ISO', rb'\d{4}[-/]\d\d[-/]\d\d[T _]' + _CLOCK + rb'(?:Z|[+-]\d\d:?\d\d)?'),
     ('year first', rb'\d{4} {1,2}' + _MONTH + rb' +\d{1,2} ' + _CLOCK),
@@ -53,7 +80,7 @@ STAMPS = (
     ('month first', _MONTH + rb' +\d{1,2} (?:\d{4} )?' + _CLOCK + rb'(?: \d{4}(?= ))?'),
     ('day first', rb'\d{1,2}[ -][^\s\d:;,\[<{(-]{2,20}[ -]\d{4} ' + _CLOCK),
     ('seconds since 1970', rb'\d{9,10}\.\d{3,6}'),
-)  # type: t.Tuple[t.Tuple[str, bytes], ...]
+)
 _STAMP = re.compile(rb'(?P<stamp>(?:' + rb'|'.join(form for dummy, form in STAMPS) + rb')(?: ' + _ZONE + rb'(?=[ :]))?)'
                     rb':? +')
 

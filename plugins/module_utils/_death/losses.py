@@ -47,7 +47,7 @@ class Loss(t.NamedTuple):
 
 
 JOURNALD, RSYSLOG, KERNEL = 'journald', 'rsyslog', 'kernel'
-LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel, services)
+LOSSES: t.Tuple[Loss, ...] = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel, services)
                for code, by, pattern, before, after, where, kernel, services in (
     ('missed', JOURNALD, rb'(?:Missed|Lost|Dropped) \d{1,20} (?:kernel )?messages?\b', 300, 5, JOURNAL, True, False),
     ('overrun', JOURNALD, rb'/dev/kmsg buffer overrun, some messages lost', 300, 5, JOURNAL, True, False),
@@ -65,7 +65,7 @@ LOSSES = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel,
     ('burst', KERNEL, (rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
      rb'\d{1,20} callbacks suppressed'), 300, 5, ALL, True, False),
     ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
-))  # type: t.Tuple[Loss, ...]
+))
 # What a block of a log is searched for, so that its lines are looked at. Each costs a pass, so they are few.
 NEEDLES = (b'kernel messages', b'messages lost', b'messages dropped', b'due to rate-limiting', b'uppressed',
            b'to write entry')
@@ -115,7 +115,7 @@ def _with(coverage: Coverage, gaps: t.List[Gap]) -> Coverage:
 
 def _joined(gaps: t.Sequence[Gap]) -> t.List[Gap]:
     """Those that overlap as one: a storm of lines makes thousands."""
-    joined = []  # type: t.List[Gap]
+    joined: t.List[Gap] = []
     for gap in sorted(gaps, key=lambda gap: (gap.kernel, gap.services, gap.begin)):
         last = joined[-1] if joined else None
         if last and (last.kernel, last.services) == (gap.kernel, gap.services) and gap.begin <= last.end:

@@ -46,7 +46,7 @@ class Count(t.NamedTuple):
 
 def told_of(rows: t.Any) -> t.List[Told]:
     """As they were stored; what has not their form is left out."""
-    kinds = ((int, type(None)), (int, float), (str,), (str,))  # type: t.Tuple[t.Tuple[type, ...], ...]
+    kinds: t.Tuple[t.Tuple[type, ...], ...] = ((int, type(None)), (int, float), (str,), (str,))
     return [Told(*row) for row in rows if isinstance(row, list) and len(row) == len(kinds)
             and all(isinstance(value, kind) for value, kind in zip(row, kinds))]
 

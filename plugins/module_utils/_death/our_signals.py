@@ -40,8 +40,8 @@ def events(entries: t.Iterable[Entry], path: str) -> t.List[Event]:
 
 
 def _stops(entries: t.Iterable[Entry]) -> t.List[_Stop]:
-    found = []  # type: t.List[_Stop]
-    run_id = None  # type: t.Optional[str]
+    found: t.List[_Stop] = []
+    run_id: t.Optional[str] = None
     for entry in entries:
         if entry.get('event') == 'begin':
             run_id = entry.get('run_id')

@@ -44,8 +44,8 @@ class Joiner:
 
     def __init__(self) -> None:
         self.rest = b''
-        self.fields = {}  # type: t.Dict[str, t.Any]
-        self.pretty = None  # type: t.Optional[bool]
+        self.fields: t.Dict[str, t.Any] = {}
+        self.pretty: t.Optional[bool] = None
 
     def feed(self, data: bytes) -> bytes:
         self.rest += data
@@ -64,7 +64,7 @@ class Joiner:
         return made
 
     def _pretty(self) -> bytes:
-        made = []  # type: t.List[bytes]
+        made: t.List[bytes] = []
         while True:
             end = self.rest.find(b'\n}')
             if end < 0:
@@ -78,7 +78,8 @@ class Joiner:
 
     def _export(self) -> bytes:
         """``FIELD=text``, or the name alone, the length in eight bytes and what has line breaks or is no text."""
-        made, at = [], 0  # type: t.List[bytes], int
+        made: t.List[bytes] = []
+        at: int = 0
         while True:
             end = self.rest.find(b'\n', at)
             if end < 0:

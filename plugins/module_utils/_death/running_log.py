@@ -82,7 +82,7 @@ class DeathScanner(_log_scan.Scanner):
         super().__init__(log_lines.RUNNING)
         self.root = root
         self.first = self.now = ''  # the first and the last time that was read
-        self.undated = []           # type: t.List[Entry]  # markers that wait for a later time
+        self.undated: t.List[Entry] = []  # markers that wait for a later time
         self.above = ''             # the line before
         self.is_begun = self.begins_with_start = False
         self.counted = 1            # how far the lines of a block are counted
@@ -211,8 +211,9 @@ class _Life:
     def __init__(self, number: int, mark: t.Optional[Entry], place: float = 0.0) -> None:
         self.number, self.mark, self.place = number, mark, place
         self.is_serving = self.is_refused = False
-        self.details = dict(listening=False, failed=None)  # type: t.Dict[str, t.Any]
-        self.stop = self.crash = None  # type: t.Optional[t.Dict[str, t.Any]]  # details of their events
+        self.details: t.Dict[str, t.Any] = dict(listening=False, failed=None)
+        self.stop: t.Optional[t.Dict[str, t.Any]] = None  # details of their events
+        self.crash: t.Optional[t.Dict[str, t.Any]] = None  # details of their events
 
 
 class _Story:
@@ -220,12 +221,12 @@ class _Story:
 
     def __init__(self, last_write: t.Optional[float]) -> None:
         self.last_write = last_write
-        self.events = []     # type: t.List[t.Tuple[float, Event]]  # with the place in the log
+        self.events: t.List[t.Tuple[float, Event]] = []  # with the place in the log
         self.place = 0.0     # of the mark that is looked at
-        self.lives = []      # type: t.List[_Life]  # that began here
+        self.lives: t.List[_Life] = []  # that began here
         self.count = 0       # of all, also those whose begin was not seen
-        self.open = []       # type: t.List[_Life]  # not known to be gone, oldest first
-        self.asked = {}      # type: t.Dict[str, t.Any]
+        self.open: t.List[_Life] = []  # not known to be gone, oldest first
+        self.asked: t.Dict[str, t.Any] = {}
         self.is_config_invalid = False
         self.on = dict(in_the_middle=self._middle, process_started=self._begin, listening=self._listen,
                        signal_arrived=self._signal, exiting=self._exit, in_app_restart=self._restart,
@@ -316,7 +317,7 @@ class _Story:
         if self.is_config_invalid or self._last().crash is not None:
             return
         life = self._last()
-        details = dict(has_dump=False, process=life.number)  # type: t.Dict[str, t.Any]
+        details: t.Dict[str, t.Any] = dict(has_dump=False, process=life.number)
         if mark['code'] == 'out_of_memory':
             life.crash = self._event(GO_OOM, mark, dict(details, **self.asked))
         elif mark['text'].startswith('SIGQUIT: '):
@@ -393,7 +394,7 @@ def read_one(fd: int, path: str, root: str, since: t.Optional[float], until: t.O
     begin = _log_read.begin_within(segment, info.st_size)
     end = _log_read.scan_fd(fd, scanner, begin, info.st_size, time.monotonic() + _log_read.MOST_S)
     _log_read.number_lines(fd, scanner, segment._replace(begin=begin))
-    notes = []  # type: t.List[str]
+    notes: t.List[str] = []
     if begin > segment.begin or end + _log_scan.MAX_LINE < info.st_size:
         notes.append('of %s only bytes %d to %d were read' % (path, begin, end))
     return told(scanner, info.st_mtime, time.time(), since, until)._replace(notes=notes)

@@ -182,7 +182,7 @@ class _Journal:
 
     def __init__(self, program: str, most: int) -> None:
         self.program, self.most = program, most
-        self.lines = []  # type: t.List[RawLine]
+        self.lines: t.List[RawLine] = []
         self.broken = 0
 
     def records(self, options: t.Sequence[str], wanted: t.Callable[[bytes], bool]) -> Ended:
@@ -267,9 +267,9 @@ class _Ring:
 
     def __init__(self, since: float, until: float) -> None:
         self.since, self.until = since, until
-        self.lines = []  # type: t.List[RawLine]
-        self.begin = None  # type: t.Optional[float]
-        self.cut = None  # type: t.Optional[str]
+        self.lines: t.List[RawLine] = []
+        self.begin: t.Optional[float] = None
+        self.cut: t.Optional[str] = None
 
     def take(self, line: RawLine, boot: t.Optional[float]) -> None:
         """``boot``: when the ring began, where this line is the first that was ever in it."""
@@ -368,7 +368,8 @@ def read_dmesg(since: float, until: float, program: str = 'dmesg') -> Reading:
 
 def read_pstore(directories: t.Sequence[str] = PSTORES) -> Reading:
     """The last messages of a kernel that crashed, which firmware kept over the boot."""
-    lines, problems = [], []  # type: t.List[RawLine], t.List[str]
+    lines: t.List[RawLine] = []
+    problems: t.List[str] = []
     for directory in directories:
         try:
             paths = sorted(_files_below(directory))

@@ -64,7 +64,7 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
 
     Instances count that were recorded on this host, wherever they are, and also where they are gone since.
     """
-    problems = []  # type: t.List[str]
+    problems: t.List[str] = []
     recorded = discovery.attempt(problems, 'records', lambda: state.recorded(base, problems), [])
     host = _host.Host(instance.binary, [os.path.dirname(instance.dir)], [(one.dir, one.binary) for one in recorded])
     same_name = [task for task in tasks.tasks

@@ -102,8 +102,8 @@ def matching(data: bytes, rest: bytes, after_table: bool = False) -> t.List[t.Tu
 
     Each needle costs a pass over all of the data, so only those are looked for there whose rest is in its rest.
     """
-    searches = [functools.partial(data.find, needle) for needle, part in _RESTS
-                if part in rest]  # type: t.List[t.Callable[[int], int]]
+    searches: t.List[t.Callable[[int], int]] = [functools.partial(data.find, needle) for needle, part in _RESTS
+                if part in rest]
     return lines_with(data, searches + ([functools.partial(_find_thread, data)] if after_table else []))
 
 
@@ -135,11 +135,12 @@ class Taker:
 
     def __init__(self, window: Window, path: str, source: str, not_after: float) -> None:
         self.window, self.path, self.source, self.not_after = window, path, source, not_after
-        self.lines = []  # type: t.List[RawLine]
-        self.first = self.last = None  # type: t.Optional[float]
+        self.lines: t.List[RawLine] = []
+        self.first: t.Optional[float] = None
+        self.last: t.Optional[float] = None
         self.kernel = False
         self.tail = b''
-        self.number = 1  # type: t.Optional[int]
+        self.number: t.Optional[int] = 1
         self.passed = 0
         self.cutter = LineCutter()
         self.full = self.has_table = False
@@ -319,9 +320,9 @@ class Log:
 
     def __init__(self, base: str, window: Window) -> None:
         self.base, self.source, self.window = base, os.path.basename(base), window
-        self.lines = []     # type: t.List[RawLine]
-        self.spans = []     # type: t.List[Span]
-        self.troubles = []  # type: t.List[str]
+        self.lines: t.List[RawLine] = []
+        self.spans: t.List[Span] = []
+        self.troubles: t.List[str] = []
         self.end = time.monotonic() + _TIMEOUT
 
     def read(self) -> Reading:
@@ -407,7 +408,7 @@ class Log:
 
     def _streamed(self, taker: Taker, blocks: t.Iterable[bytes]) -> Span:
         """As a whole: what is packed, and records of several lines, each of which is made one line."""
-        joiner = None  # type: t.Optional[records.Joiner]
+        joiner: t.Optional[records.Joiner] = None
         is_first = True
         try:
             for block in blocks:
@@ -448,8 +449,9 @@ def chosen(files: t.Sequence[File], window: Window) -> t.Tuple[t.List[File], t.O
     A file has nothing that is later than its last change. A packed one has nothing from before the last change of
     the file before it; plain ones are asked themselves.
     """
-    before, found = None, []  # type: t.Optional[File], t.List[File]
-    previous = None  # type: t.Optional[File]
+    before: t.Optional[File] = None
+    found: t.List[File] = []
+    previous: t.Optional[File] = None
     for file in files:
         if file.changed < window.since - SLACK:
             before = file

@@ -99,11 +99,12 @@ class _Draft:
 
     def __init__(self, record: Record, line: RawLine, trusted: bool) -> None:
         self.killer, self.trusted = record.killer, trusted
-        self.pid = self.uid = None  # type: t.Optional[int]
-        self.comm = None  # type: t.Optional[bytes]
-        self.cgroup = None  # type: t.Optional[str]
-        self.details = {'killer': record.killer}  # type: t.Dict[str, t.Any]
-        self.lines = []  # type: t.List[RawLine]
+        self.pid: t.Optional[int] = None
+        self.uid: t.Optional[int] = None
+        self.comm: t.Optional[bytes] = None
+        self.cgroup: t.Optional[str] = None
+        self.details: t.Dict[str, t.Any] = {'killer': record.killer}
+        self.lines: t.List[RawLine] = []
         self.add(record, line)
 
     def forget(self, lines: t.Sequence[RawLine]) -> None:
@@ -139,8 +140,8 @@ class _Draft:
 
 def events(lines: t.Iterable[RawLine]) -> t.List[Event]:
     """The kills in order of time, those without a time last. The lines of each log must come in its order."""
-    logs = {}  # type: t.Dict[t.Tuple[t.Optional[str], ...], _Log]
-    drafts = []  # type: t.List[_Draft]
+    logs: t.Dict[t.Tuple[t.Optional[str], ...], _Log] = {}
+    drafts: t.List[_Draft] = []
     for line in lines:
         prefix = log_prefix.split_tag(log_prefix.split(line.text))
         record = parse(prefix)
@@ -165,9 +166,9 @@ class _Log:
 
     def __init__(self, drafts: t.List[_Draft]) -> None:
         self.drafts = drafts
-        self.mine = None  # type: t.Optional[_Draft]
-        self.signals = []  # type: t.List[RawLine]  # of this log about ``mine``, of which none has failed so far
-        self.before = []  # type: t.List[t.Tuple[Record, RawLine]]
+        self.mine: t.Optional[_Draft] = None
+        self.signals: t.List[RawLine] = []  # of this log about ``mine``, of which none has failed so far
+        self.before: t.List[t.Tuple[Record, RawLine]] = []
 
     def take(self, record: Record, line: RawLine, trusted: bool) -> None:
         if record.what == _BEFORE:
@@ -248,8 +249,8 @@ def _is_same_group(one: str, other: str) -> bool:
 def _details(groups: Groups) -> t.Dict[str, t.Any]:
     """What a line says beyond the victim: numbers and words that are there."""
     said = {key: value for key, value in groups.items() if value}
-    details = {name: int(said[key]) * multiply // divide for key, name, multiply, divide in _NUMBERS
-               if key in said}  # type: t.Dict[str, t.Any]
+    details: t.Dict[str, t.Any] = {name: int(said[key]) * multiply // divide for key, name, multiply, divide in _NUMBERS
+               if key in said}
     details.update((key, _text(said[key])) for key in ('signal', 'unit', 'container', 'why') if key in said)
     if said.get('number') in _SIGNALS:
         details['signal'] = _SIGNALS[said['number']]

@@ -28,7 +28,7 @@ GLOBAL_OOM, CGROUP_OOM, USERSPACE_OOM = 'kernel_oom_global', 'kernel_oom_cgroup'
 GO_RUNTIME_OOM, CRASH, ADMIN_STOP, ADMIN_KILL = 'go_runtime_oom', 'crash', 'admin_stop', 'admin_kill'
 HOST_REBOOT, HOST_PANIC, NOT_DEAD, UNEXPLAINED = 'host_reboot', 'host_panic', 'not_dead', 'unexplained'
 
-VERDICTS = {
+VERDICTS: t.Dict[str, t.Tuple[str, ...]] = {
     GLOBAL_OOM: (CONFIRMED, LIKELY),
     CGROUP_OOM: (CONFIRMED, LIKELY),
     USERSPACE_OOM: (CONFIRMED, LIKELY),
@@ -40,7 +40,7 @@ VERDICTS = {
     HOST_PANIC: (NO,),
     NOT_DEAD: (NO,),
     UNEXPLAINED: (NO, UNKNOWN),
-}  # type: t.Dict[str, t.Tuple[str, ...]]
+}
 
 # What explains a death by itself, and as what; a kill for memory comes before these, and the first before the others.
 _EXPLAINS = {
@@ -97,11 +97,11 @@ def decide(case: Case) -> Decision:
 class _Judge:
     def __init__(self, case: Case) -> None:
         self.case, self.subject = case, case.subject
-        self.notes = []      # type: t.List[str]
-        self.incidents = []  # type: t.List[Incident]
-        self.others = []     # type: t.List[Event]
-        self.weak = []       # type: t.List[t.Tuple[Event, str, Match]]  # kills that need a death of their own
-        self.doubtful = []   # type: t.List[Event]  # kills that forbid to say that nothing was killed then
+        self.notes: t.List[str] = []
+        self.incidents: t.List[Incident] = []
+        self.others: t.List[Event] = []
+        self.weak: t.List[t.Tuple[Event, str, Match]] = []  # kills that need a death of their own
+        self.doubtful: t.List[Event] = []  # kills that forbid to say that nothing was killed then
         self.exclusion = excluded.Exclusion(case)
         self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
         self.starts = separate.Starts(

@@ -91,11 +91,11 @@ class Watched:
         self.told = _death_news.told_of(known.get('told') or [])
         self.began = float(known.get('began') or time.time())  # of the first watch: what was before is past
         self.checked = float(known.get('checked') or self.began)
-        self.handle = None  # type: t.Optional[process.ProcessHandle]
-        self.life = None    # type: t.Optional[Life]
-        self.boot_id = None  # type: t.Optional[str]
-        self.deaths = []    # type: t.List[Death]
-        self.due = time.monotonic() if known.get('checked') else None  # type: t.Optional[float]
+        self.handle: t.Optional[process.ProcessHandle] = None
+        self.life: t.Optional[Life] = None
+        self.boot_id: t.Optional[str] = None
+        self.deaths: t.List[Death] = []
+        self.due: t.Optional[float] = time.monotonic() if known.get('checked') else None
         self._resume(known.get('seen'))
 
     # --- its process
@@ -179,7 +179,7 @@ class Watched:
 
     def state(self) -> Row:
         """What a later watch needs to go on."""
-        seen = None  # type: t.Optional[Row]
+        seen: t.Optional[Row] = None
         if self.life is not None:
             seen = dict(pid=self.life.pid, begin=self.life.begin, at=time.time(), uid=self.life.uid,
                         cgroup=self.life.cgroup, boot_id=self.boot_id)
@@ -212,7 +212,7 @@ class Watched:
         except Exception as exc:  # the deaths are told all the same
             why = exc.msg if isinstance(exc, LifecycleError) else '%s: %s' % (type(exc).__name__, exc)
             decision, known = _nothing(why), tuple(lives)
-        found = []  # type: t.List[Incident]
+        found: t.List[Incident] = []
         for death in deaths:
             if not _is_known(death.life, self.told):
                 incident = _death_news.of_death(decision, death.life, death.until, self.told)
@@ -228,8 +228,8 @@ class Watched:
         self.told.append(_death_news.as_told(incident))
 
     def _case(self, readings: t.Sequence[Reading], now: float, lives: t.Sequence[Life]) -> Case:
-        params = dict(since=repr(self.since(now)), until=None, pid=None, check_log=None, running_log=None,
-                      kernel_logs=[], journal=True, counters=True)  # type: Row
+        params: Row = dict(since=repr(self.since(now)), until=None, pid=None, check_log=None, running_log=None,
+                      kernel_logs=[], journal=True, counters=True)
         context = self._context()
         try:
             case = _Look(context, params, now, readings).take()
@@ -256,11 +256,11 @@ class Watch:
 
     def __init__(self, settings: Row, write: Write) -> None:
         self.settings, self.write = settings, write
-        self.watched = {}  # type: t.Dict[str, Watched]
+        self.watched: t.Dict[str, Watched] = {}
         self.find_at = self.beat_at = self.tick_at = 0.0
-        self.counts = collections.deque(maxlen=_COUNTS)  # type: t.Deque[_death_news.Count]
+        self.counts: t.Deque[_death_news.Count] = collections.deque(maxlen=_COUNTS)
         self.follower = Follower(self._names, self.note)
-        self.odd = set()  # type: t.Set[str]
+        self.odd: t.Set[str] = set()
 
     def note(self, text: str) -> None:
         self.write(dict(what='note', text=text))

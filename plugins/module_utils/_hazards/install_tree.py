@@ -27,7 +27,7 @@ class Tree:
 
     def __init__(self, directory: InstallDir, owners: t.Collection[int]) -> None:
         self.directory, self.owners = directory, owners
-        self.problems = []  # type: t.List[str]
+        self.problems: t.List[str] = []
 
     def _attempt(self, relative: str, work: t.Callable[[], t.Optional[T]]) -> t.Optional[T]:
         """None when it does not exist or cannot be looked at; the second is noted."""
@@ -84,7 +84,7 @@ class Tree:
         return [row for row in (self._log(kind, path, uid) for kind, path in paths) if row is not None]
 
     def _log(self, kind: str, path: str, uid: t.Optional[int]) -> t.Optional[t.Dict[str, t.Any]]:
-        row = dict(path=path, kind=kind, size=None, usable=False, reason=None)  # type: t.Dict[str, t.Any]
+        row: t.Dict[str, t.Any] = dict(path=path, kind=kind, size=None, usable=False, reason=None)
         try:
             fd = self.directory.open_log(path, uid)
         except FileNotFoundError:

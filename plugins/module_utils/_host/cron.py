@@ -95,9 +95,9 @@ def paths(command: str) -> t.List[str]:
 
 class _Reader:
     def __init__(self) -> None:
-        self.lines = []  # type: t.List[CronLine]
-        self.unread = []  # type: t.List[str]
-        self.jobs = set()  # type: t.Set[t.Tuple[str, t.Optional[str]]]
+        self.lines: t.List[CronLine] = []
+        self.unread: t.List[str] = []
+        self.jobs: t.Set[t.Tuple[str, t.Optional[str]]] = set()
 
     def text(self, path: str) -> str:
         """A file, cut where it or a line of it is longer than anybody writes; that is told like one not read."""

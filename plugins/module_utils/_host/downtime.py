@@ -16,8 +16,8 @@ class Downtime:
     """
 
     def __init__(self) -> None:
-        self.first = None  # type: t.Optional[float]  # end of a listener
-        self._since = None  # type: t.Optional[float]  # None: it is not down
+        self.first: t.Optional[float] = None  # end of a listener
+        self._since: t.Optional[float] = None  # None: it is not down
         self._seconds = 0.0
 
     def begin(self, at: float) -> None:

@@ -132,7 +132,7 @@ def _open_regular(parent: int, name: str, shown: str, owners: t.Optional[t.Colle
 
 def read_fd(fd: int, limit: int) -> bytes:
     """At most ``limit`` bytes from where ``fd`` stands."""
-    chunks = []  # type: t.List[bytes]
+    chunks: t.List[bytes] = []
     while limit > 0:
         chunk = os.read(fd, min(limit, 65536))
         if not chunk:

@@ -66,7 +66,7 @@ def _is_deeper(value: t.Any, deepest: int) -> bool:
     """Level by level: a function that called itself would trip as the reader does."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _dummy in range(deepest):
-        below = []  # type: t.List[t.Any]
+        below: t.List[t.Any] = []
         for entry in level:
             below += entry.values() if isinstance(entry, dict) else entry
         level = [entry for entry in below if isinstance(entry, (dict, list))]

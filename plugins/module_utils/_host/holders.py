@@ -26,7 +26,7 @@ def _socket_links(proc: procfs.ProcDir, table: str, wanted: t.Optional[t.Abstrac
 
     With ``wanted`` only these, and the look ends when all are found: listeners have low numbers.
     """
-    found = set()  # type: t.Set[str]
+    found: t.Set[str] = set()
     try:
         for number in proc.descriptors(table):
             link = proc.optional_link('%sfd/%s' % (table, number)) or ''  # '': closed meanwhile
@@ -101,7 +101,7 @@ def owners_within(inodes: t.AbstractSet[int], seconds: float) -> t.Tuple[t.Dict[
     """The same, and whether all processes were looked at: some have so many files open that it would take minutes."""
     by_link = {'%s%d]' % (_SOCKET, inode): inode for inode in inodes}
     wanted, end = frozenset(by_link), time.monotonic() + seconds
-    found = {}  # type: t.Dict[int, t.List[int]]
+    found: t.Dict[int, t.List[int]] = {}
     for pid in procfs.list_pids() if wanted else []:
         if time.monotonic() > end:
             return found, False
@@ -310,8 +310,8 @@ def holders(port: int, address: str = '::') -> t.List[t.Dict[str, t.Any]]:
 def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
     """Processes of other network namespaces that listen on the port: it is theirs there, and free here."""
     own = os.readlink('/proc/self/ns/net')
-    seen = {own}  # type: t.Set[str]
-    found = []  # type: t.List[t.Tuple[str, int, int]]
+    seen: t.Set[str] = {own}
+    found: t.List[t.Tuple[str, int, int]] = []
     end = time.monotonic() + _LOOK_S
     for pid in procfs.list_pids():
         if time.monotonic() > end or len(found) >= _MOST_NAMED:

@@ -154,8 +154,8 @@ class _Wait:
         self.ports, self.address, self.handle = list(ports), address, handle
         self.begin = time.monotonic()
         self.pending = set(ports)
-        self.first_inodes = {}  # type: t.Dict[int, t.Set[int]]
-        self.first_holders = None  # type: t.Optional[port_notes.Entries]
+        self.first_inodes: t.Dict[int, t.Set[int]] = {}
+        self.first_holders: t.Optional[port_notes.Entries] = None
 
     def waited_ms(self) -> int:
         return int((time.monotonic() - self.begin) * 1000)
@@ -195,7 +195,7 @@ class _Wait:
         return None
 
     def known_pids(self) -> t.Set[t.Optional[int]]:
-        pids = {entry['pid'] for entry in self.first_holders or []}  # type: t.Set[t.Optional[int]]
+        pids: t.Set[t.Optional[int]] = {entry['pid'] for entry in self.first_holders or []}
         return pids | set([self.handle.pid] if self.handle is not None else [])
 
     def listener_inodes(self, port: int) -> t.Set[int]:

@@ -28,7 +28,7 @@ _NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE
 _NO_PIDFD_SIGNAL = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EBADF)
 
 try:
-    _LIBC = ctypes.CDLL(None, use_errno=True)  # type: t.Optional[ctypes.CDLL]
+    _LIBC: t.Optional[ctypes.CDLL] = ctypes.CDLL(None, use_errno=True)
 except OSError:
     _LIBC = None
 

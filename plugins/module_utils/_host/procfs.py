@@ -119,7 +119,7 @@ def read(path: str, dir_fd: t.Optional[int] = None, most: int = MOST) -> bytes:
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        chunks = []  # type: t.List[bytes]
+        chunks: t.List[bytes] = []
         while most > 0:
             chunk = os.read(fd, min(most, 65536))
             if not chunk:

@@ -150,7 +150,7 @@ def _parse_message(data: bytes, start: int, end: int) -> Sock:
 
 def parse_reply(data: bytes, inodes: t.Optional[t.AbstractSet[int]] = None) -> t.Tuple[t.List[Sock], bool, int]:
     """Sockets, whether the dump has ended, and an errno (0: none). With ``inodes`` others are passed over unparsed."""
-    socks = []  # type: t.List[Sock]
+    socks: t.List[Sock] = []
     start = 0
     while start + _HEADER <= len(data):
         length, kind = struct.unpack_from('=IH', data, start)
@@ -169,7 +169,7 @@ def parse_reply(data: bytes, inodes: t.Optional[t.AbstractSet[int]] = None) -> t
 
 def _ask(request: bytes, inodes: t.Optional[t.AbstractSet[int]]) -> t.List[Sock]:
     """One dump. OSError when sock_diag is not there (old kernel, sandbox, module not loadable)."""
-    found = []  # type: t.List[Sock]
+    found: t.List[Sock] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as link:
         link.settimeout(_ANSWER_TIMEOUT)
         link.sendto(request, (0, 0))
@@ -226,7 +226,7 @@ def parse_proc_net(data: bytes, states: int, source_port: int = 0) -> t.List[Soc
 
 def read_proc_net(states: int, source_port: int = 0, root: str = '/proc/net') -> t.List[Sock]:
     """The slow way, and that of other network namespaces (``root=/proc/PID/net``). A missing tcp6: IPv6 is off."""
-    socks = []  # type: t.List[Sock]
+    socks: t.List[Sock] = []
     for name in ('tcp', 'tcp6'):
         try:
             with open(os.path.join(root, name), 'rb') as stream:
@@ -245,7 +245,7 @@ def dump(
     inodes: t.Optional[t.AbstractSet[int]] = None,
 ) -> t.List[Sock]:
     """Sockets of both families in these states. OSError only when neither sock_diag nor /proc/net can be read."""
-    found = []  # type: t.List[Sock]
+    found: t.List[Sock] = []
     try:
         for family in FAMILIES:
             found.extend(_ask(build_request(family, states, source_port, with_info, remote_port), inodes))
@@ -283,7 +283,7 @@ def client_connections(inodes: t.AbstractSet[int], remote_port: int = 0) -> t.Li
 
 def count_states(socks: t.Iterable[Sock]) -> t.Dict[str, int]:
     """How many sockets by name of their state, without listeners and bound sockets."""
-    counts = {}  # type: t.Dict[str, int]
+    counts: t.Dict[str, int] = {}
     for sock in socks:
         if sock.state != LISTEN and sock.state not in BOUND:
             counts[sock.state_name] = counts.get(sock.state_name, 0) + 1
@@ -316,7 +316,7 @@ class ReleaseMonitor:
 
     def drain(self) -> t.Set[int]:
         """Local ports of the sockets destroyed since the last call, and EVENTS_LOST when some were not told."""
-        ports = set()  # type: t.Set[int]
+        ports: t.Set[int] = set()
         while True:
             try:
                 data, sender = self._link.recvfrom(65536)

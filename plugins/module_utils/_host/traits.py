@@ -156,7 +156,7 @@ def _is_realtime_io(value: t.Optional[int]) -> bool:
 
 def give(wanted: Traits) -> t.List[str]:
     """Give them to this process; what could not be given, for people. ``named`` tells what is not even tried."""
-    notes = []  # type: t.List[str]
+    notes: t.List[str] = []
     for give_one in (_give_scheduler, _give_io_priority, _give_affinity, _give_the_rest):
         notes += give_one(wanted)
     return notes
@@ -201,7 +201,7 @@ def _give_affinity(wanted: Traits) -> t.List[str]:
 def _give_the_rest(wanted: Traits) -> t.List[str]:
     with procfs.ProcDir(os.getpid()) as proc:
         own = of(proc, proc.status())
-    notes = []  # type: t.List[str]
+    notes: t.List[str] = []
     if wanted.coredump_filter not in (None, own.coredump_filter):
         notes += _tried('the core dump filter 0x%x' % (wanted.coredump_filter or 0),
                         lambda: _write('/proc/self/coredump_filter', '0x%x' % (wanted.coredump_filter or 0)))

@@ -34,7 +34,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.slow: t.Set[str] = set()  # addresses of those that took too long to say something
-        self._known = {}  # type: t.Dict[t.Tuple[str, int], _database.Answer]
+        self._known: t.Dict[t.Tuple[str, int], _database.Answer] = {}
 
     def of(self, targets: t.Sequence[_database.Target], who: t.Optional[children.Identity],
            inodes: t.AbstractSet[int]) -> t.List[_database.Answer]:

@@ -75,17 +75,18 @@ class Look:
         self.user = user
         self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
         self.problems = list(host.problems)
-        self.state = None  # type: t.Optional[_state.StateDir]
-        self.state_problem = None  # type: t.Optional[str]
-        self.state_damaged = None  # type: t.Optional[str]
-        self.interrupted = self.running_run = None  # type: t.Optional[Row]
-        self.runs = []  # type: t.List[Row]
-        self.badly_ended = []  # type: t.List[Row]
-        self.record = None  # type: t.Optional[launch.LaunchRecord]
-        self.proved = None  # type: t.Optional[launch.Proved]
-        self.answer = None  # type: t.Optional[_http.Answer]
-        self.listening = None  # type: t.Optional[bool]
-        self.binary = None  # type: t.Optional[_binary.Binary]  # that the process executes, where it told its version
+        self.state: t.Optional[_state.StateDir] = None
+        self.state_problem: t.Optional[str] = None
+        self.state_damaged: t.Optional[str] = None
+        self.interrupted: t.Optional[Row] = None
+        self.running_run: t.Optional[Row] = None
+        self.runs: t.List[Row] = []
+        self.badly_ended: t.List[Row] = []
+        self.record: t.Optional[launch.LaunchRecord] = None
+        self.proved: t.Optional[launch.Proved] = None
+        self.answer: t.Optional[_http.Answer] = None
+        self.listening: t.Optional[bool] = None
+        self.binary: t.Optional[_binary.Binary] = None  # that the process executes, where it told its version
 
     def take(self) -> Row:
         self._read_state()
@@ -583,7 +584,7 @@ def describe_all(
 
     ``problems`` takes in what could not be looked through for them: there may be more.
     """
-    unseen = []  # type: t.List[str]
+    unseen: t.List[str] = []
     host = Host(binary, search, discovery.by_records(base, recorded, unseen))
     host.problems += unseen
     if problems is not None:

@@ -21,13 +21,13 @@ class Host:
     def __init__(
         self, binary: str = 'anqicms', search: t.Iterable[str] = (), seen: t.Iterable[t.Tuple[str, str]] = ()
     ) -> None:
-        trouble = []  # type: t.List[str]
+        trouble: t.List[str] = []
         self.cron = discovery.attempt(trouble, 'cron', cron.read_all, cron.Cron([], trouble))
         self.table = discovery.attempt(trouble, 'processes', discovery.processes, [])
         self.instances, self.problems = discovery.discover_all(search, binary, self.cron, self.table, seen)
         self.problems += trouble
         self.databases = Answers()
-        self._ports = {}  # type: t.Dict[t.Tuple[str, str], t.Optional[int]]
+        self._ports: t.Dict[t.Tuple[str, str], t.Optional[int]] = {}
 
     def siblings(self, binary: str, but: t.Collection[int]) -> t.List[int]:
         return sorted(

@@ -91,7 +91,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.here, self.shown, self.links = os.open('/', os.O_PATH | os.O_CLOEXEC), '/', 0
-        self.found = []  # type: t.List[str]
+        self.found: t.List[str] = []
         self.of_users = _mounts_of_users()
         self._note(self.here, '/')
 

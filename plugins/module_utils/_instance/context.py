@@ -62,20 +62,20 @@ class Context:
         state.user = user or None
         self.user = user or None  # the option: one more user of the instance, and as whom it is started
         self.strangers: t.Sequence[strangers.Stranger] = ()  # who executes its file without being one of its users
-        self.candidate = None   # type: t.Optional[selection.Candidate]
-        self.handle = None      # type: t.Optional[process.ProcessHandle]
-        self.config = None      # type: t.Optional[config_file.ConfigFile]
+        self.candidate: t.Optional[selection.Candidate] = None
+        self.handle: t.Optional[process.ProcessHandle] = None
+        self.config: t.Optional[config_file.ConfigFile] = None
         self.launcher: t.Optional[launch.Parked] = None
         self.ports = port_choice.Ports()
         self.port = self.start_port = port or DEFAULT_PORT  # where it listens now, and where it would after a start
-        self.running_version = None  # type: t.Optional[str]  # what this very process told, now or earlier
+        self.running_version: t.Optional[str] = None  # what this very process told, now or earlier
         self.files = _binary.FilesVersion()  # the version of the next start
         self.changelog: t.Optional[str] = None
         self.binaries = _binary.Binaries(state.history)
         self.downtime = downtime.Downtime()
-        self.note = _nothing  # type: t.Callable[..., None]  # journals an event of the worker
+        self.note: t.Callable[..., None] = _nothing  # journals an event of the worker
         self.slot = slots.Slot()  # a place among the instances of this host that are down
-        self.window_position = None  # type: t.Optional[str]  # of the logs when the window began
+        self.window_position: t.Optional[str] = None  # of the logs when the window began
         self.accepted_hazards: t.FrozenSet[str] = frozenset()  # codes that refuse no start of this run
         self.will_stop = False  # a stop stands before this step: what runs now will be gone
         self.until: t.Optional[float] = None  # monotonic: the end of the window or recovery; None: no common limit
@@ -311,7 +311,7 @@ class Context:
         if self.candidate is None or self.handle is None:
             return
         self.state.make()
-        record = None  # type: t.Optional[launch.LaunchRecord]
+        record: t.Optional[launch.LaunchRecord] = None
         try:
             record = launch.capture(self.handle.proc)
             if before_stop:

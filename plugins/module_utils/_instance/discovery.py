@@ -154,7 +154,7 @@ def by_search(search: t.Iterable[str], binary: str, problems: ProblemList) -> t.
 
 def by_records(base: t.Optional[str], every: bool, problems: ProblemList) -> t.List[t.Tuple[str, str]]:
     """Installs that the state directory has as seen running: every one, or those whose last run did not end."""
-    why = []  # type: ProblemList
+    why: ProblemList = []
     seen = attempt(why, 'records', lambda: state.recorded(base, why), [])
     problems += ['which instances were seen before cannot be told: %s' % reason for reason in why]
     return [(one.dir, one.binary) for one in seen if (every or one.interrupted) and _is_still_there(one)]
@@ -180,7 +180,7 @@ def discover_all(
 ) -> t.Tuple[t.List[Instance], ProblemList]:
     """Every instance that can be found, sorted by directory, and what could not be looked at. ``seen``: those too."""
     reach.forget()
-    problems = []  # type: ProblemList
+    problems: ProblemList = []
     if cron is None:
         cron = attempt(problems, 'cron', _cron.read_all, _cron.Cron([], []))
     if table is None:
@@ -189,7 +189,7 @@ def discover_all(
     places = attempt(problems, 'processes', lambda: by_processes(shown, binary), [])
     places += attempt(problems, 'cron', lambda: by_cron(lines, binary), [])
     places += attempt(problems, 'search', lambda: by_search(search, binary, problems), [])
-    found = {}  # type: t.Dict[t.Tuple[str, str], Instance]
+    found: t.Dict[t.Tuple[str, str], Instance] = {}
     for directory, name in places + list(seen):
         instance = found_instance(directory, name, not reach.hangs(directory))
         found[(instance.dir, instance.binary)] = instance

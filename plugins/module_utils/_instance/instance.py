@@ -119,7 +119,10 @@ def misleading(ways: t.Iterable[Way], uid: int, me: int) -> t.Optional[Way]:
 
 def _walk(path: str) -> t.Tuple[t.List[Way], str, int]:
     """Every link and directory on the way to a directory, its real path and its owner. OSError where there is none."""
-    ways, real, left, links = [], '/', path.split('/'), 0  # type: t.List[Way], str, t.List[str], int
+    ways: t.List[Way] = []
+    real: str = '/'
+    left: t.List[str] = path.split('/')
+    links: int = 0
     while left:
         name = left.pop(0)
         if name in ('', '.', '..'):

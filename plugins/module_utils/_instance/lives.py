@@ -52,7 +52,7 @@ def memory_cgroup(cgroups: t.Mapping[str, str]) -> t.Optional[str]:
 
 def lives_of_history(entries: t.Iterable[state.Entry]) -> t.List[Life]:
     """The processes that were seen, oldest first. An entry tells both clocks, so its boot need not be known. Pure."""
-    found = {}  # type: t.Dict[t.Tuple[t.Any, ...], Life]
+    found: t.Dict[t.Tuple[t.Any, ...], Life] = {}
     for entry in entries:
         try:
             key = (entry['pid'], entry['start_ticks'], entry['boot_id'])

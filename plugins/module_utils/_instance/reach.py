@@ -39,7 +39,7 @@ def parse_mounts(text: str) -> t.List[Mount]:
 
 def mount_of(path: str, mounts: t.Iterable[Mount]) -> t.Optional[Mount]:
     """On which mount a path lies: the deepest one, of several at one place the last. Pure."""
-    found = None  # type: t.Optional[Mount]
+    found: t.Optional[Mount] = None
     for mount in mounts:
         below = (path.rstrip('/') + '/').startswith(mount.point.rstrip('/') + '/')
         if below and (found is None or len(mount.point) >= len(found.point)):
@@ -55,7 +55,7 @@ class _Answers:
     """Of this process: its mounts, and which of them were found to hang or not."""
 
     def __init__(self) -> None:
-        self.hanging = {}  # type: t.Dict[str, bool]
+        self.hanging: t.Dict[str, bool] = {}
         try:
             mounts = parse_mounts(procfs.read_text('/proc/self/mountinfo'))
         except OSError:
@@ -71,7 +71,7 @@ class _Answers:
         return self.hanging[mount.point]
 
 
-_known = []  # type: t.List[_Answers]
+_known: t.List[_Answers] = []
 
 
 def forget() -> None:

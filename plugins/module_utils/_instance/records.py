@@ -102,7 +102,7 @@ UNFINISHED = _object({name: _or_null(kind) for name, kind in dict(
     signalled=FLAG, parked=PROCESS, force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT), waits_for=TEXT,
     guardian=_object(dict(pid=PID)), changes=_list_of(CHANGE), had_changes=FLAG,
 ).items()})
-EVENTS = dict(
+EVENTS: t.Dict[str, t.Dict[str, Kind]] = dict(
     begin=dict(run_id=TEXT, token=TEXT, steps=_list_of(TEXT), before=PROCESS, boot_id=TEXT, recovers=UNFINISHED,
                force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT)),
     guardian=dict(pid=PID),
@@ -118,7 +118,7 @@ EVENTS = dict(
     progress=dict(text=TEXT),
     recovered=dict(before=PROCESS, how=TEXT),
     end=dict(outcome=TEXT),
-)  # type: t.Dict[str, t.Dict[str, Kind]]
+)
 
 
 class Fields(t.NamedTuple):
@@ -239,5 +239,5 @@ def _check_fields(entry: Entry, fields: Fields) -> None:
 
 def _shown(value: t.Any) -> str:
     """For messages. Texts are not shown: they may be secrets."""
-    kinds = {str: 'a text', list: 'a list', dict: 'an object'}  # type: t.Dict[t.Any, str]
+    kinds: t.Dict[t.Any, str] = {str: 'a text', list: 'a list', dict: 'an object'}
     return kinds.get(type(value)) or json.dumps(value)

@@ -61,7 +61,7 @@ class Run(t.NamedTuple):
 
 def standing(runs: t.Sequence[Run]) -> t.List[Run]:
     """Those that nobody has rolled back, the oldest first. ``runs``: the oldest first."""
-    gone = set()  # type: t.Set[t.Optional[str]]
+    gone: t.Set[t.Optional[str]] = set()
     for run in reversed(runs):
         if run.name not in gone:
             gone.add(run.rolls_back)
@@ -102,7 +102,7 @@ def badly_ended(journal: t.Sequence[Entry]) -> t.List[Entry]:
 
     ``journal``: the oldest first, which goes back only as far as it was kept.
     """
-    newest = []  # type: t.List[Entry]
+    newest: t.List[Entry] = []
     for entry in journal:
         if entry.get('event') == 'begin':
             newest = [run for run in newest if run['run_id'] != entry.get('run_id')]

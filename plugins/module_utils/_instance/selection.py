@@ -127,7 +127,9 @@ class _Scan:
         self.instance, self.state, self.user = instance, state, user
         self.target = target_of(instance)
         self.recorded = _recorded(state)
-        self.candidates, self.unseen, self.strangers = [], [], []  # type: t.List[Candidate], t.List[int], t.List[Stranger]
+        self.candidates: t.List[Candidate] = []
+        self.unseen: t.List[int] = []
+        self.strangers: t.List[Stranger] = []
         self._known_users: t.Optional[users.Users] = None
         self.units: t.Dict[t.Optional[str], t.Optional[int]] = {}  # the user that a unit names
         for pid in procfs.list_pids():

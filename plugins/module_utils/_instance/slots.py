@@ -26,7 +26,7 @@ class Slot:
     """One place among those that are down. Release it when the instance answers again."""
 
     def __init__(self) -> None:
-        self._held = None  # type: t.Optional[socket.socket]
+        self._held: t.Optional[socket.socket] = None
 
     def take(self, limit: float = WAIT_S, places: t.Optional[int] = None) -> bool:
         """Wait at most ``limit`` seconds for a place; False when there was none: the work goes on without."""

@@ -196,7 +196,7 @@ def steps_begun(run: t.Sequence[Entry]) -> t.List[Entry]:
 
     What was broken off may have done what it was to do; a stop has done nothing before its first signal.
     """
-    found = []  # type: t.List[Entry]
+    found: t.List[Entry] = []
     for entry in run:
         event = entry.get('event')
         if event == 'step':

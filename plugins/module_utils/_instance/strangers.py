@@ -29,9 +29,9 @@ def on_port(port: t.Optional[int], own: t.Collection[int] = ()) -> t.List[Strang
     """Who listens on the port but those of ``own``. ``pid`` is None where this user cannot see it."""
     socks = sockdiag.listeners(port) if port else []
     pids = _holders.owners({sock.inode for sock in socks}) if socks else {}
-    found = {}  # type: t.Dict[t.Optional[int], Stranger]
+    found: t.Dict[t.Optional[int], Stranger] = {}
     for sock in socks:
-        holders = pids.get(sock.inode) or [None]  # type: t.Sequence[t.Optional[int]]
+        holders: t.Sequence[t.Optional[int]] = pids.get(sock.inode) or [None]
         if not set(own).intersection(holders):
             for pid in holders:
                 found.setdefault(pid, _holder(pid, sock))

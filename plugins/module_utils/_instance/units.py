@@ -83,7 +83,7 @@ def is_main(fields: t.Mapping[str, str], chain: t.Collection[int]) -> bool:
 
 def ancestors(pid: int) -> t.List[int]:
     """The process and those above it, without pid 1."""
-    chain = []  # type: t.List[int]
+    chain: t.List[int] = []
     while pid > 1 and len(chain) < _MOST_ANCESTORS:
         chain.append(pid)
         try:

@@ -54,7 +54,7 @@ def decide(
     ``directory``: its owner. ``files``: the owners of its files where root alone can write the directory. ``proved``:
     of a start that was proved. ``unit``: the unit that holds the process, and its user. ``user``: the option.
     """
-    why = {}  # type: t.Dict[int, str]
+    why: t.Dict[int, str] = {}
     reasons = [(user, 'given as user'), (directory, 'owns the directory')]
     reasons += [(uid, 'owns %s' % name) for name, uid in sorted(files.items())]
     reasons.append((proved, 'ran it after a start that was proved'))

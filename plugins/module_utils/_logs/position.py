@@ -122,7 +122,7 @@ class Neighbours:
 
     def __init__(self, directory: InstallDir, path: str, uid: t.Optional[int]) -> None:
         self.directory, self.path, self.uid = directory, path, uid
-        self.files = []  # type: t.List[t.Tuple[float, str]]
+        self.files: t.List[t.Tuple[float, str]] = []
         try:
             names = directory.names_beside(path)
         except (OSError, LifecycleError):
@@ -228,7 +228,7 @@ def locate(directory: InstallDir, path: str, uid: t.Optional[int], place: Place,
     """What is to be read of one log since a place. ``path``: where the log is now. Raises OSError, UnsafePath."""
     neighbours = Neighbours(directory, path, uid)
     try:
-        fd = directory.open_log(path, uid)  # type: t.Optional[int]
+        fd: t.Optional[int] = directory.open_log(path, uid)
     except FileNotFoundError:
         fd = None
     try:

@@ -85,7 +85,8 @@ class Reader:
     def scan(self, scanner: Scanner, path: str, segments: t.Sequence[Segment]) -> t.Tuple[
             t.Optional[_log_position.Place], t.List[str]]:
         """The place where the log at ``path`` ends now (None when it was not read), and what could not be read."""
-        place, lost = _log_position.Place(path, 0, '', ''), []  # type: t.Optional[_log_position.Place], t.List[str]
+        place: t.Optional[_log_position.Place] = _log_position.Place(path, 0, '', '')
+        lost: t.List[str] = []
         for segment in segments:
             if time.monotonic() > self.end:
                 lost.append('%s was not read: %s' % (segment.path, _GIVEN_UP))
@@ -125,7 +126,7 @@ class Reader:
     def start_of(self, path: str, not_after: t.Optional[str]) -> t.Tuple[t.List[Segment], t.Optional[str]]:
         """Where the last start of a process is noted, in the log or a rotated plain file, and its local time."""
         neighbours = _log_position.Neighbours(self.directory, path, self.uid)
-        later = []  # type: t.List[Segment]
+        later: t.List[Segment] = []
         for name in [path] + [name for dummy, name in neighbours.files if not name.endswith('.gz')][:3]:
             try:
                 fd = self.directory.open_log(name, self.uid)

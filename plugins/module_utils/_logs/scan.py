@@ -111,10 +111,10 @@ class Scanner:
         self.cutter = LineCutter()
         self.held = self.before = b''
         self.file, self.line = '', 1
-        self.findings = {}  # type: t.Dict[t.Tuple[str, ...], Entry]
-        self.markers = []   # type: t.List[Entry]
+        self.findings: t.Dict[t.Tuple[str, ...], Entry] = {}
+        self.markers: t.List[Entry] = []
         self.left_out = 0
-        self.last_undated = None  # type: t.Optional[Entry]
+        self.last_undated: t.Optional[Entry] = None
 
     # --- feeding
 
@@ -281,7 +281,7 @@ class Scanner:
 
 def lines_with(data: bytes, searches: t.Iterable[t.Callable[[int], int]]) -> t.List[t.Tuple[int, int]]:
     """Begin and end of each line that has a hit, in order. ``data``: whole lines. ``searches`` are like bytes.find."""
-    hits = {}  # type: t.Dict[int, int]
+    hits: t.Dict[int, int] = {}
     for find in searches:
         at = find(0)
         while at >= 0:
@@ -298,7 +298,7 @@ def _search(pattern: t.Pattern[bytes], data: bytes, begin: int) -> int:
 
 def _lines_from(data: bytes, begin: int, count: int) -> t.Tuple[t.List[bytes], bool]:
     """The next ``count`` lines, and whether all of them are there."""
-    lines = []  # type: t.List[bytes]
+    lines: t.List[bytes] = []
     while len(lines) < count:
         end = data.find(b'\n', begin)
         if end < 0:

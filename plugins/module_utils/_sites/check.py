@@ -101,7 +101,9 @@ class WarmUp:
         return http.get(self.target, self.host, path, self.end - time.monotonic(), limit=16 << 20)
 
     def _pages(self, most: int) -> t.List[str]:
-        waiting, pages, read = list(sitemap.PATHS), [], 0  # type: t.List[str], t.List[str], int
+        waiting: t.List[str] = list(sitemap.PATHS)
+        pages: t.List[str] = []
+        read: int = 0
         while waiting and len(pages) < most and read < _SITEMAPS:
             reply, read = self._get(waiting.pop(0)), read + 1
             if reply.status == 200:
@@ -158,8 +160,17 @@ def _ask(context: Context, params: t.Mapping[str, t.Any], target: http.Target,
 def _row(context: Context, params: t.Mapping[str, t.Any], target: http.Target, site: Site,
          verdict: _site_verdict.Verdict, ms: int) -> Row:
     where = '%s://%s:%d' % (target.scheme, target.address, target.port)
-    row = dict(host=site.host, ok=verdict.ok, status=verdict.status, id=verdict.id, identity=verdict.identity, ms=ms,
-               reason=verdict.reason, message=_site_verdict.message(site, verdict, where), warm_up=None)  # type: Row
+    row: Row = dict(
+        host=site.host,
+        ok=verdict.ok,
+        status=verdict.status,
+        id=verdict.id,
+        identity=verdict.identity,
+        ms=ms,
+        reason=verdict.reason,
+        message=_site_verdict.message(site, verdict, where),
+        warm_up=None,
+    )
     if verdict.ok and params['warm_up']:
         context.progress('warming up %s' % site.host)
         row['warm_up'] = WarmUp(target, site, context.time_left(params['warm_up_timeout'])).run(params['warm_up'])

@@ -15,7 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import si
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites.verdict import DEFAULT_ID, Site
 
 Options = t.Mapping[str, t.Any]
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     sites=dict(type='list', elements='dict', options=dict(
         host=dict(type='str', required=True),
         id=dict(type='int'),
@@ -34,7 +34,7 @@ SPEC = dict(
     timeout=dict(type='float', default=10.0),
     warm_up=dict(type='int', default=0),
     warm_up_timeout=dict(type='float', default=60.0),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _PORTS = {'http': 80, 'https': 443}
 _MOST_PAGES = 10000
 _NAME = re.compile(r'[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z')

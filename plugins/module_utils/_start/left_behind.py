@@ -58,7 +58,7 @@ def _names(directory: files.InstallDir, hardened: bool) -> t.List[str]:
 
 def _names_below(directory: files.InstallDir, top: str) -> t.List[str]:
     """The first ``_MOST_NAMES``, the upper ones first: what is further down is of less weight."""
-    found = []  # type: t.List[str]
+    found: t.List[str] = []
     waiting = [top]
     while waiting and len(found) < _MOST_NAMES:
         names = _names_in(directory, waiting.pop(0), _MOST_NAMES - len(found))

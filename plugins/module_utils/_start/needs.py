@@ -64,7 +64,7 @@ def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database
         tree = install_tree.Tree(directory, directory.owners(record.uid))
         locales = tree.has_locales() if there and versions.needs_locales(version) else None
         dictionary = has_dictionary(directory) if there and versions.may_read_dictionary(version) else None
-    read = None  # type: t.Optional[bool]
+    read: t.Optional[bool] = None
     if dictionary is False:
         read = preconditions.dictionary_was_read(context.log_since(0, LOG_BYTES), context.instance.dir)
     return preconditions.Needs(

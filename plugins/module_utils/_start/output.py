@@ -136,7 +136,7 @@ def _outside(seen: LaunchRecord, log: str, proved: t.Optional[str], running: boo
 def opened(directory: files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.Sequence[Choice], uid: int,
            proc: t.Optional[procfs.ProcDir], untouched: str) -> Output:
     """The first way that works. LifecycleError, naming the log, when none does. ``proc``: of the running process."""
-    problems = []  # type: t.List[LifecycleError]
+    problems: t.List[LifecycleError] = []
     for way in ways:
         try:
             return Output(way.path, way.how, _open(directory, seen, way, uid, proc), [way.note] if way.note else [])

@@ -71,7 +71,7 @@ def output(context: Context, chosen: Chosen, untouched: str) -> _output.Output:
 
 def _seen(context: Context) -> t.Tuple[t.Optional[launch.LaunchRecord], bool, t.Optional[str]]:
     """How it runs now, or was last seen running; whether it is the first; why what runs is no model for a start."""
-    why_not = None  # type: t.Optional[str]
+    why_not: t.Optional[str] = None
     if context.handle is not None:
         try:
             return launch.capture(context.handle.proc), True, None

@@ -168,8 +168,8 @@ class Launcher(Parked):
         self.instance, self.record, self.environment = instance, record, dict(environment)
         self.parked, self.databases, self.accepted = parked, databases, accepted
         self.output = output or _output.Output(record.log)
-        self.notes = []  # type: t.List[str]
-        self.answers = []  # type: t.List[_database.Answer]
+        self.notes: t.List[str] = []
+        self.answers: t.List[_database.Answer] = []
         self.pid = 0
         self._go_read = self._go = self._status = self._log = -1
         self._said = b''
@@ -253,7 +253,7 @@ class Launcher(Parked):
 
     def _release(self) -> t.Optional[str]:
         """None when it has executed the binary, else why not. LifecycleError when a fresh child would fail as well."""
-        said = {}  # type: t.Dict[str, t.Any]
+        said: t.Dict[str, t.Any] = {}
         try:
             os.write(self._go, b'g')
             until = time.monotonic() + EXEC_S

@@ -97,7 +97,7 @@ def _has_mapped(pid: int, status: os.stat_result) -> bool:
 
 
 def _pids(matches: t.Callable[[int], bool]) -> t.List[int]:
-    found = []  # type: t.List[int]
+    found: t.List[int] = []
     end = time.monotonic() + _LOOK_S
     for pid in procfs.list_pids():
         if time.monotonic() > end:

@@ -16,13 +16,13 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     cmd=dict(type='str'),
     argv=dict(type='list', elements='str'),
     chdir=dict(type='path'),
     timeout=dict(type='float', default=60.0),
     undo=dict(type='list', elements='str'),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 _SHOWN = 4096   # bytes of its output
 _KILL_WAIT_S = 5.0
 _DRAIN_S = 0.5  # for the rest of the output of a command that has ended

@@ -11,13 +11,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     timeout=dict(type='float', default=30.0),
     idle_timeout=dict(type='float', default=5.0),
     quiet_timeout=dict(type='float', default=120.0),
     migration_timeout=dict(type='float', default=3600.0),
     force=dict(type='str', default='idle', choices=['never', 'idle', 'timeout']),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

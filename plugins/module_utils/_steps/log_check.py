@@ -10,11 +10,11 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     since=dict(type='str'),
     ignore=dict(type='list', elements='str', default=[]),
     fail_on=dict(type='str', default='error', choices=['error', 'warning', 'never']),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

@@ -154,10 +154,12 @@ class Check:
         self.directory = directory
         self.reader = _log_read.Reader(directory, self.uid)
         self.started = self._process_start()
-        self.start_line = None  # type: t.Optional[str]  # local time of the line that begins the process
-        self.unread, self.notes = [], []  # type: t.List[Result], t.List[str]
-        self.places = {}    # type: t.Dict[str, _log_position.Place]
-        self.findings, self.markers = [], []  # type: t.List[Result], t.List[Result]
+        self.start_line: t.Optional[str] = None  # local time of the line that begins the process
+        self.unread: t.List[Result] = []
+        self.notes: t.List[str] = []
+        self.places: t.Dict[str, _log_position.Place] = {}
+        self.findings: t.List[Result] = []
+        self.markers: t.List[Result] = []
         self.left_out = 0
         self.lost = False
 
@@ -264,9 +266,9 @@ def check(context: Context, params: t.Mapping[str, t.Any], since: str) -> Result
     kept.sort(key=lambda found: found['severity'] != ERROR)
     if work.left_out:
         work.notes.append('%d finding(s) more are not listed' % work.left_out)
-    result = dict(changed=False, verdict=verdict(kept, work.unread), findings=kept, markers=work.markers,
+    result: Result = dict(changed=False, verdict=verdict(kept, work.unread), findings=kept, markers=work.markers,
                   position=work.position(), unread=work.unread, lost=work.lost, notes=work.notes,
-                  ignored=len(work.findings) - len(kept))  # type: Result
+                  ignored=len(work.findings) - len(kept))
     if fails(kept, params['fail_on']):
         raise LifecycleError(message(context.instance.id, kept), **result)
     return result

@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
-SPEC = dict(
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     ready_timeout=dict(type='float', default=120.0),
     ready_limit=dict(type='float', default=_start.READY_LIMIT_S),
     stable_for=dict(type='float', default=1.0),
@@ -24,7 +24,7 @@ SPEC = dict(
     private_port=dict(type='bool', default=False),
     hosts=dict(type='list', elements='str'),
     accept_hazards=dict(type='list', elements='str', default=[]),
-)  # type: t.Dict[str, t.Dict[str, t.Any]]
+)
 
 
 def defaults() -> t.Dict[str, t.Any]:

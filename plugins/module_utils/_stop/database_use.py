@@ -26,7 +26,7 @@ class Watch:
 
     def __init__(self, proc: procfs.ProcDir, port: int) -> None:
         self._proc, self._port = proc, port
-        self._inodes = None  # type: t.Optional[t.FrozenSet[int]]
+        self._inodes: t.Optional[t.FrozenSet[int]] = None
         self._changed_at = float('-inf')
 
     def look(self) -> t.Optional[DatabaseUse]:

@@ -107,11 +107,11 @@ class Tracker:
     """Remembers connections between looks, to know streams (they send again and again after one receive)."""
 
     def __init__(self) -> None:
-        self._seen = {}  # type: t.Dict[Key, History]
+        self._seen: t.Dict[Key, History] = {}
 
     def observe(self, socks: t.Iterable[sockdiag.Sock], now_ms: float) -> None:
         """Take in a complete look; connections that are not in it are forgotten."""
-        seen = {}  # type: t.Dict[Key, History]
+        seen: t.Dict[Key, History] = {}
         for sock in socks:
             key = key_of(sock)
             entry = note(self._seen.get(key), sock.info, now_ms) if sock.info is not None else None

@@ -39,7 +39,7 @@ def parse_flags(fdinfo: str) -> int:
 
 
 def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
-    found = {}  # type: t.Dict[str, str]
+    found: t.Dict[str, str] = {}
     try:
         with procfs.ProcDir(pid) as proc:
             for name in proc.descriptors():
@@ -65,7 +65,8 @@ def holders(directory: str, but: t.Container[int]) -> t.List[OpenFiles]:
 
     At most 100, and what was found in some seconds: anybody may open files, and each takes a descriptor of ours.
     """
-    prefix, found = directory.rstrip('/') + '/', []  # type: str, t.List[OpenFiles]
+    prefix: str = directory.rstrip('/') + '/'
+    found: t.List[OpenFiles] = []
     end = time.monotonic() + _LOOK_S
     for pid in procfs.list_pids():
         if time.monotonic() > end or len(found) >= _MOST:

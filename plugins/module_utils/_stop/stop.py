@@ -156,16 +156,16 @@ class Stop:
 
     def __init__(self, context: Context, handle: process.ProcessHandle, params: Params) -> None:
         self.context, self.handle, self.params = context, handle, params
-        self.force = params['force']  # type: str
+        self.force: str = params['force']
         self.begin = time.monotonic()
         self.term_at = self.begin
-        self.signals = []  # type: t.List[t.Dict[str, t.Any]]
+        self.signals: t.List[t.Dict[str, t.Any]] = []
         self.exit_kind = 'graceful'
         self.on_sigterm = versions.behaviour(context.version).on_sigterm
         self.tracker = inflight.Tracker()
         self.in_flight = self.busy_at_signal = self.busy_at_kill = 0
-        self.idle_since = None  # type: t.Optional[float]
-        self.image = None  # type: t.Optional[t.Tuple[t.Optional[str], bytes]]
+        self.idle_since: t.Optional[float] = None
+        self.image: t.Optional[t.Tuple[t.Optional[str], bytes]] = None
         self.children = survivors.Children(handle.proc)
         self.foreign_files = open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
         self.listened = self._listens()

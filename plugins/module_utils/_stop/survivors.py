@@ -34,7 +34,7 @@ class Children:
 
     def __init__(self, parent: procfs.ProcDir) -> None:
         self._parent = parent
-        self._handles = {}  # type: t.Dict[int, process.ProcessHandle]
+        self._handles: t.Dict[int, process.ProcessHandle] = {}
 
     def look(self) -> None:
         """Take in those that are there now."""

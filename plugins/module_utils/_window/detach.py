@@ -50,7 +50,7 @@ def detach(work: t.Callable[[], None], keep: t.Set[int], log_path: str, scope: s
     OSError when that process could not be made ready: ``work`` was not begun then. Everything that ``work`` needs must
     be imported before: the module's code is deleted when the module returns.
     """
-    pipes = []  # type: t.List[int]
+    pipes: t.List[int] = []
     try:
         pipes += os.pipe()
         pipes += os.pipe()

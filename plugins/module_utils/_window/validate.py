@@ -60,7 +60,8 @@ def validate(steps: t.Sequence[t.Mapping[str, t.Any]], secrets: t.Set[str]) -> t
 
     LifecycleError names everything that is wrong.
     """
-    valid, wrong = [], []  # type: t.List[Validated], t.List[str]
+    valid: t.List[Validated] = []
+    wrong: t.List[str] = []
     for index, step in enumerate(steps, 1):
         try:
             name, given = split_step(step)

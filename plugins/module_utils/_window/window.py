@@ -339,7 +339,7 @@ class Window:
         if time.monotonic() > present(self.context.until):
             raise LifecycleError('the deadline of %g s has passed before step %s.' % (self.plan.deadline, name))
         self.context.state.try_log('step', index=index, name=name)
-        entry = dict(name=name, started_ms=milliseconds(self.begin), changed=False)  # type: Result
+        entry: Result = dict(name=name, started_ms=milliseconds(self.begin), changed=False)
         self.done.append(entry)
         self.proven = self.proven and name != 'graceful_stop'
         acts = self.context.acts
@@ -425,14 +425,14 @@ class Window:
 
     def result(self, after: Result) -> Result:
         changed, down = self._has_changed(), self.context.downtime
-        result = dict(
+        result: Result = dict(
             outcome=self._outcome(after, changed), changed=changed, steps=self.done,
             run_id=self.plan.run_id, instance=describe_instance(self.context),
             downtime_ms=down.milliseconds,
             verified_ms=None if self.error or down.milliseconds is None else milliseconds(present(down.first)),
             pid_before=self.before['pid'] if self.before else None, pid_after=after['pid'], state=after['state'],
             version=self.context.running_version or self.context.version,
-            held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))  # type: Result
+            held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))
         notes = list(self.context.lock_notes) + self.notes
         if notes:
             result['notes'] = notes

@@ -117,10 +117,10 @@ class Guardian:
         state = self.context.state
         run = _state.last_run(state.journal())
         todo = _state.unfinished(run) or dict(steps=self.plan.names)
-        result = dict(
+        result: _window.Result = dict(
             outcome='failed', failed=True, run_id=self.plan.run_id, downtime_ms=None, verified_ms=None,
             steps=_state.steps_begun(run), instance=_window.describe_instance(self.context),
-            pid_before=(todo.get('before') or {}).get('pid'))  # type: _window.Result
+            pid_before=(todo.get('before') or {}).get('pid'))
         what = '%s: %s in step %s.' % (
             self.context.instance.id, self._how_it_ended(worker, status), todo.get('step') or 'prepare')
         try:
@@ -341,9 +341,20 @@ def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_stat
         boot_hook.disarm(context.state)
     after = _window.state_after(context)
     context.close()
-    result = dict(outcome='failed', failed=True, changed=False, msg=error.msg, run_id=plan.run_id, steps=[],
-                  downtime_ms=None, verified_ms=None, instance=_window.describe_instance(context),
-                  pid_before=after['pid'], pid_after=after['pid'], state=after['state'])  # type: _window.Result
+    result: _window.Result = dict(
+        outcome='failed',
+        failed=True,
+        changed=False,
+        msg=error.msg,
+        run_id=plan.run_id,
+        steps=[],
+        downtime_ms=None,
+        verified_ms=None,
+        instance=_window.describe_instance(context),
+        pid_before=after['pid'],
+        pid_after=after['pid'],
+        state=after['state'],
+    )
     try:
         context.state.write_result(plan.token, result)
     except OSError:

@@ -35,7 +35,7 @@ def sources() -> t.Iterator[str]:
 
 def imported(path: str, text: str) -> t.Set[str]:
     """The folders of module_utils that a source imports from, at its top or late."""
-    found = set()  # type: t.Set[str]
+    found: t.Set[str] = set()
     for node in ast.walk(ast.parse(text, path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.__name__):
             below = (node.module or "")[len(package.__name__) + 1:]

@@ -99,7 +99,7 @@ def at_the_top(path: str, source: str) -> t.Iterator[Case]:
 
 
 def all_cases() -> t.List[Case]:
-    found = {}  # type: t.Dict[t.Any, Case]
+    found: t.Dict[t.Any, Case] = {}
     for path in sources():
         with open(path, encoding="utf-8") as stream:
             source = stream.read()

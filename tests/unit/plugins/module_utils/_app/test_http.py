@@ -20,7 +20,7 @@ def response(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> bytes:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-ANSWERS = [
+ANSWERS: t.List[t.Tuple[str, bytes, t.Optional[int], t.Optional[str]]] = [
     ("good", response(GOOD), 200, "3.5.8"),
     ("http 1.0, ends with the connection", b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, 200, "3.5.8"),
     ("chunked", CHUNKED + b"A\r\n" + GOOD[:10] + b"\r\n24;x=y\r\n" + GOOD[10:] + b"\r\n0\r\n\r\n", 200, "3.5.8"),
@@ -46,7 +46,7 @@ ANSWERS = [
     ("not http", b"SSH-2.0-OpenSSH_9.2\r\n", None, None),
     ("binary", bytes(bytearray(range(256))) * 10, None, None),
     ("nothing", b"", None, None),
-]  # type: t.List[t.Tuple[str, bytes, t.Optional[int], t.Optional[str]]]
+]
 
 
 class Server:
@@ -54,7 +54,7 @@ class Server:
 
     def __init__(self, data: bytes, piece: int = 0, delay: float = 0.0, keep: bool = False) -> None:
         self.data, self.piece, self.delay, self.keep = data, piece or len(data) or 1, delay, keep
-        self.got = []  # type: t.List[bytes]
+        self.got: t.List[bytes] = []
         self.sock = socket.socket()
         self.sock.bind(("127.0.0.1", 0))
         self.sock.listen(5)

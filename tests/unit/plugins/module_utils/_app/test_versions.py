@@ -41,11 +41,11 @@ def test_behaviour(version: t.Optional[str], on_sigterm: str, kills: str, migrat
     assert versions.behaviour(version) == versions.Behaviour(on_sigterm, kills, migration)
 
 
-RANGES = [
+RANGES: t.List[t.Tuple[t.Callable[[t.Optional[str]], bool], t.List[str], t.List[str]]] = [
     (versions.needs_locales, ["3.3.9", "3.3.11", "3.4.0", "3.4.10"], ["3.3.8", "3.5.0"]),
     (versions.embeds_admin_pages, ["3.4.5", "3.5.8"], ["3.4.4", "2.5.3"]),
     (versions.keeps_token_secret_in_config, ["2.1.1", "2.1.2", "3.3.3"], ["2.0.1", "3.3.4"]),
-]  # type: t.List[t.Tuple[t.Callable[[t.Optional[str]], bool], t.List[str], t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("rule,yes,no", RANGES)

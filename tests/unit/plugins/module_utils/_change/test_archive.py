@@ -180,7 +180,7 @@ def test_a_manifest_from_elsewhere_is_checked(change: t.Dict[str, t.Any]) -> Non
 
 
 def test_all_bytes_reach_the_sink() -> None:
-    taken = {}  # type: t.Dict[str, bytes]
+    taken: t.Dict[str, bytes] = {}
 
     class Sink:
         def __init__(self, path: str) -> None:

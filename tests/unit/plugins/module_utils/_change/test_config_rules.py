@@ -99,7 +99,7 @@ def test_leaves_of_nested_settings() -> None:
 @pytest.mark.parametrize('version', ['2.5.5', '3.0.4', '3.3.5', '3.5.8'])
 def test_what_is_not_read_may_be_removed(version: str, key: Any, value: Any) -> None:
     """But for a secret that is read."""
-    before = {'mysql': {'database': 'a'}, 'server': {'port': 8001}}  # type: Dict[str, Any]
+    before: Dict[str, Any] = {'mysql': {'database': 'a'}, 'server': {'port': 8001}}
     after = {name: dict(section) for name, section in before.items()}
     before[key[0]][key[1]] = value
     found = rules.refusals(rules.Start(version), before, after)

@@ -33,7 +33,7 @@ def release(**contents: str) -> t.List[File]:
 
 def there(contents: t.Mapping[str, t.Union[str, Seen]]) -> t.Dict[str, Seen]:
     """What stands in the install directory: text for a file, with the directories above it."""
-    found = {}  # type: t.Dict[str, Seen]
+    found: t.Dict[str, Seen] = {}
     for path, what in contents.items():
         for up in file_plan.parents(path):
             found.setdefault(up, Seen(DIRECTORY, WWW, WWW, 0o755))
@@ -185,14 +185,17 @@ def test_a_file_that_has_the_name_of_the_binary() -> None:
     ("anqicms", Seen(FILE, WWW, WWW, 0o4755), (WWW, WWW, 0o755)),
 ])  # fmt: skip
 def test_owner_and_mode(path: str, now: t.Optional[Seen], expected: t.Tuple[int, int, int]) -> None:
-    there_now = {path: now} if now else {}  # type: t.Dict[str, t.Union[str, Seen]]
+    there_now: t.Dict[str, t.Union[str, Seen]] = {path: now} if now else {}
     plan = make([File(path, 1, digest("2"))], there_now)
     assert plan.owned[path] == Owned(*expected)
 
 
 def test_what_is_new_in_a_directory_belongs_to_its_owner() -> None:
-    now = {"lib": Seen(DIRECTORY, 0, 5, 0o750), "lib/x": "1", "odd": Seen(DIRECTORY, STRANGER, STRANGER, 0o777),
-           }  # type: t.Dict[str, t.Union[str, Seen]]
+    now: t.Dict[str, t.Union[str, Seen]] = {
+        "lib": Seen(DIRECTORY, 0, 5, 0o750),
+        "lib/x": "1",
+        "odd": Seen(DIRECTORY, STRANGER, STRANGER, 0o777),
+    }
     plan = make(release(lib__a="1", lib__sub__b="1", odd__c="1"), now)
     assert plan.owned["lib/a"] == Owned(0, 5, 0o644)
     assert plan.owned["lib/sub"] == Owned(0, 5, 0o755) and plan.owned["lib/sub/b"] == Owned(0, 5, 0o644)

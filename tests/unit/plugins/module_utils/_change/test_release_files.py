@@ -199,7 +199,7 @@ def test_what_is_read_of_the_site_has_a_bound(shop: pathlib.Path, monkeypatch: p
         (shop / name).parent.mkdir(parents=True, exist_ok=True)
         with (shop / name).open("wb") as file:
             file.truncate(1 << 40)
-    read = []  # type: t.List[int]
+    read: t.List[int] = []
     original = listing.digest_of
 
     def noted(fd: int) -> str:

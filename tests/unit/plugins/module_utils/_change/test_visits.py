@@ -23,7 +23,7 @@ def root(tmp_path: t.Any) -> str:
 
 
 def held(root: str) -> t.Dict[str, t.Dict[str, bytes]]:
-    found = {}  # type: t.Dict[str, t.Dict[str, bytes]]
+    found: t.Dict[str, t.Dict[str, bytes]] = {}
     for name in sorted(os.listdir(os.path.join(root, 'data'))):
         place = os.path.join(root, 'data', name)
         found[name] = {}

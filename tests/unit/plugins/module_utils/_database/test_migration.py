@@ -106,7 +106,7 @@ def test_version_by_shape(tables: str, columns: str, version: t.Any) -> None:
     assert migration.shape_version(seen(tables=tables, columns=columns)) == version
 
 
-NEWEST = dict(tables='settings websites archive_drafts', columns='id parent_id')  # type: t.Dict[str, t.Any]
+NEWEST: t.Dict[str, t.Any] = dict(tables='settings websites archive_drafts', columns='id parent_id')
 NEWER = [  # binary, seen, recorded: newer
     ('3.5.8', seen('3.5.8', **NEWEST), None, False),
     ('3.5.7', seen('3.5.8', **NEWEST), None, False),     # the same schema
@@ -143,8 +143,8 @@ def row(rows: int, live: t.Optional[int] = None) -> facts.Row:
     return facts.Row(rows, rows if live is None else live, 'c', 1, 'd')
 
 
-TABLES = dict(archives=row(20000, 19995), archive_data=row(20000), settings=row(2), admins=row(1),
-              comments=row(1000, 997), statistics=row(5000), categories=row(7))  # type: facts.Recorded
+TABLES: facts.Recorded = dict(archives=row(20000, 19995), archive_data=row(20000), settings=row(2), admins=row(1),
+              comments=row(1000, 997), statistics=row(5000), categories=row(7))
 BEFORE = compare.Before(TABLES, facts.Content(
     '3.2.8', {'system': 'h1', 'content': 'h2', 'last_run_version': 'v'}, {'base_url': 'http://a', 'site_name': 'n'},
     {'1': 'p1'}, 0, ['20000', '55', '20000', '55']))

@@ -26,7 +26,7 @@ FULL = dict(MYSQL_DATABASE="a", MYSQL_HOST="h", MYSQL_ROOT_PASSWORD="p", MYSQL_P
 OTHER = dict(MYSQL_DATABASE="a", MYSQL_HOST="h", MYSQL_PASSWORD="p")
 LIMIT = 0.5
 
-TARGETS = [
+TARGETS: t.List[t.Tuple[t.Dict[str, t.Any], t.Dict[str, str], t.Optional[str], t.List[str]]] = [
     (FILE, {}, "3.5.8", ["db.example:3307"]),
     ({}, {}, "3.5.8", []),
     (dict(FILE, database=""), {}, "3.5.8", []),
@@ -48,7 +48,7 @@ TARGETS = [
     (FILE, FULL, None, ["h:3308", "db.example:3307"]),
     (FILE, dict(FULL, MYSQL_HOST="db.example", MYSQL_PORT="3307"), None, ["db.example:3307"]),
     ({}, FULL, None, ["h:3308"]),
-]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.Dict[str, str], t.Optional[str], t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("configured,environment,version,expected", TARGETS)

@@ -150,8 +150,16 @@ def test_variables_and_no_version() -> None:
 
 
 def inspected(*tables: facts.Table, **given: t.Any) -> facts.Inspected:
-    values = dict(columns={}, foreign_keys=[], triggers=[], routines=[], events=[], rights=frozenset(facts.RIGHTS),
-                  server='10.11.6-MariaDB', datadir='/d')  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(
+        columns={},
+        foreign_keys=[],
+        triggers=[],
+        routines=[],
+        events=[],
+        rights=frozenset(facts.RIGHTS),
+        server='10.11.6-MariaDB',
+        datadir='/d',
+    )
     return facts.Inspected({one.name: one for one in tables}, **dict(values, **given))
 
 

@@ -29,13 +29,13 @@ def names() -> t.Set[bytes]:
 @pytest.fixture
 def journal(tmp_path: Path) -> t.Iterator[Made]:
     """A program in the place of journalctl; whoever it is ends with the test."""
-    made = []  # type: t.List[JournalFollower]
+    made: t.List[JournalFollower] = []
 
     def make(script: str) -> t.Tuple[JournalFollower, t.List[str]]:
         program = tmp_path / "journalctl"
         program.write_text("#!/bin/sh\n" + script)
         program.chmod(0o755)
-        notes = []  # type: t.List[str]
+        notes: t.List[str] = []
         follower = JournalFollower(names, notes.append, str(program))
         made.append(follower)
         return follower, notes
@@ -99,7 +99,7 @@ def test_its_end_is_worth_a_look(journal: Made) -> None:
 
 
 def test_a_program_that_is_not_there_is_noted(tmp_path: Path) -> None:
-    notes = []  # type: t.List[str]
+    notes: t.List[str] = []
     follower = JournalFollower(names, notes.append, str(tmp_path / "none"))
     assert follower.fd is None
     assert "cannot be run" in notes[0]

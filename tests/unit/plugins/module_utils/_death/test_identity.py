@@ -26,8 +26,20 @@ NOON = 1e9
 
 
 def event(kind: str = types.KERNEL_KILL, time: t.Optional[float] = NOON, **fields: t.Any) -> Event:
-    values = dict(kind=kind, time=time, uncertainty=1.0, pid=None, tgid=None, comm=None, uid=None, cgroup=None,
-                  scope=None, trusted=True, details={}, evidence=())  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(
+        kind=kind,
+        time=time,
+        uncertainty=1.0,
+        pid=None,
+        tgid=None,
+        comm=None,
+        uid=None,
+        cgroup=None,
+        scope=None,
+        trusted=True,
+        details={},
+        evidence=(),
+    )
     values.update(fields)
     return Event(**values)
 

@@ -154,7 +154,8 @@ def test_counts_of_the_history_do_not_mix_with_those_of_the_watch() -> None:
 
 def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
     count = 1000
-    lines, lives = [], []  # type: t.List[RawLine], t.List[Life]
+    lines: t.List[RawLine] = []
+    lives: t.List[Life] = []
     for pid in range(1, count + 1):
         at = T + pid * 0.01
         text = "Out of memory: Killed process %d (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB" % pid

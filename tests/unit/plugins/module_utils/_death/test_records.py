@@ -24,8 +24,8 @@ Record = t.Dict[str, t.Union[str, bytes]]
 
 
 def record(message: t.Union[str, bytes] = KILL, when: float = T0, **fields: str) -> Record:
-    found = {'__CURSOR': 's=1;i=2', '__REALTIME_TIMESTAMP': '%d' % (when * 1e6), '_TRANSPORT': 'kernel',
-             'PRIORITY': '3', 'SYSLOG_FACILITY': '0', 'MESSAGE': message}  # type: Record
+    found: Record = {'__CURSOR': 's=1;i=2', '__REALTIME_TIMESTAMP': '%d' % (when * 1e6), '_TRANSPORT': 'kernel',
+             'PRIORITY': '3', 'SYSLOG_FACILITY': '0', 'MESSAGE': message}
     found.update(fields)
     return found
 

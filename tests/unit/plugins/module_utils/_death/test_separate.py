@@ -17,8 +17,20 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate 
 
 
 def at(time: t.Optional[float], uncertainty: float = 0.5, kind: str = types.ABRUPT_END, **fields: t.Any) -> Event:
-    values = dict(kind=kind, time=time, uncertainty=uncertainty, pid=None, tgid=None, comm=None, uid=None, cgroup=None,
-                  scope=None, trusted=True, details={}, evidence=())  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(
+        kind=kind,
+        time=time,
+        uncertainty=uncertainty,
+        pid=None,
+        tgid=None,
+        comm=None,
+        uid=None,
+        cgroup=None,
+        scope=None,
+        trusted=True,
+        details={},
+        evidence=(),
+    )
     values.update(fields)
     return Event(**values)
 

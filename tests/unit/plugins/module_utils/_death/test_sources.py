@@ -154,7 +154,7 @@ def test_a_journal_that_cannot_be_read_covers_nothing(tmp_path: Path, script: st
 
 def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     path = program(tmp_path, 'echo $$ > %s/pid; echo one; exec sleep 600\n' % tmp_path)
-    taken = []  # type: t.List[bytes]
+    taken: t.List[bytes] = []
 
     def take(block: bytes) -> bool:
         taken.append(block)

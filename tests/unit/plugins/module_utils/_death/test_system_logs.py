@@ -26,7 +26,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unp
 
 KILL = b'Out of memory: Killed process 955 (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB'
 HOUR, DAY = 3600.0, 86400.0
-PACKERS = {'.gz': gzip.compress, '.bz2': bz2.compress, '.xz': lzma.compress}  # type: t.Dict[str, t.Callable[[bytes], bytes]]
+PACKERS: t.Dict[str, t.Callable[[bytes], bytes]] = {'.gz': gzip.compress, '.bz2': bz2.compress, '.xz': lzma.compress}
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,8 @@ def test_the_place_in_a_large_plain_file_is_found_by_time(tmp_path: Path, monkey
     spot = int((count - 1) * share)
     data = b''.join(stamp(begin + number * 60, KILL if number == spot else b'x' * 100) for number in range(count))
     path = put(tmp_path / 'kern.log', data, begin + count * 60)
-    real, read_bytes = os.pread, []  # type: t.Callable[[int, int, int], bytes], t.List[int]
+    real: t.Callable[[int, int, int], bytes] = os.pread
+    read_bytes: t.List[int] = []
 
     def pread(fd: int, size: int, at: int) -> bytes:
         read_bytes.append(size)
@@ -161,7 +162,8 @@ def test_a6_41_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: py
         if ending == '.zst':
             subprocess.run(['zstd', '-q', '--rm', str(path)], check=True)
             os.utime(str(path) + ending, (last, last))
-    opened, real = [], system_logs.open_regular  # type: t.List[str], t.Callable[[str], int]
+    opened: t.List[str] = []
+    real: t.Callable[[str], int] = system_logs.open_regular
 
     def open_regular(path: str) -> int:
         opened.append(os.path.basename(path))

@@ -17,7 +17,7 @@ T0 = 1783872554.0
 ID = '0123456789abcdef'
 PRESSURE = 'due to memory pressure for /a being 82.36% > 80.00% for > 20s with reclaim activity'
 STAMP = 'Jul 12 16:09:14 web1 '
-KILLS = {
+KILLS: t.Dict[str, t.Tuple[t.Any, ...]] = {
     'earlyoom 1.0': ('earlyoom', 9994, 'anqicms', None, None, {}, 'Killing process 9994 anqicms'),
     'earlyoom 1.1': ('earlyoom', 5874, 'bash', None, None, {'score': 538, 'rss_kb': 3160 * 1024, 'signal': 'SIGTERM'},
                      "Killing process 'bash' with signal 15, pid: 5874, badness: 538, VmRSS: 3160 MiB"),
@@ -60,7 +60,7 @@ KILLS = {
     'docker': ('docker', None, None, None, ID, {'container': ID},
                '2026-07-12T16:09:14.1+08:00 container oom %s (image=anqicms, name=web)' % ID),
     'containerd': ('docker', None, None, None, ID, {}, r'level=info msg="TaskOOM event container_id:\"%s\""' % ID),
-}  # type: t.Dict[str, t.Tuple[t.Any, ...]]
+}
 
 
 def line(text: str, time: t.Optional[float] = T0, number: int = 1, source: str = 'syslog') -> RawLine:

@@ -29,14 +29,26 @@ SUBJECT = Subject(b'anqicms', None, frozenset(), (), ())
 
 def event(kind: str, time: t.Optional[float] = NOON, **fields: t.Any) -> Event:
     evidence = (Evidence('journal', None, None, 's=1', '%s at %s' % (kind, time)),)
-    values = dict(kind=kind, time=time, uncertainty=0.5, pid=None, tgid=None, comm=None, uid=None, cgroup=None,
-                  scope=None, trusted=True, details={}, evidence=evidence)  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(
+        kind=kind,
+        time=time,
+        uncertainty=0.5,
+        pid=None,
+        tgid=None,
+        comm=None,
+        uid=None,
+        cgroup=None,
+        scope=None,
+        trusted=True,
+        details={},
+        evidence=evidence,
+    )
     values.update(fields)
     return Event(**values)
 
 
 def kill(pid: t.Optional[int] = 4711, time: float = NOON, **fields: t.Any) -> Event:
-    values = dict(pid=pid, comm=b'anqicms', scope='global')  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(pid=pid, comm=b'anqicms', scope='global')
     values.update(fields)
     return event(types.KERNEL_KILL, time, **values)
 
@@ -50,8 +62,8 @@ def decide(*events: Event, **fields: t.Any) -> Decision:
     """What a subject has goes to the subject, the rest to the case."""
     names = ('lives', 'others', 'pid', 'uids', 'comm', 'is_contained')
     parts = {name: fields.pop(name) for name in names if name in fields}
-    values = dict(since=SINCE, until=UNTIL, subject=SUBJECT._replace(**parts), events=events,
-                  coverage=(FULL,))  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = dict(since=SINCE, until=UNTIL, subject=SUBJECT._replace(**parts), events=events,
+                  coverage=(FULL,))
     values.update(fields)
     decision = _oom_verdict.decide(Case(**values))
     assert decision.verdict in _oom_verdict.VERDICTS[decision.cause]
@@ -455,7 +467,7 @@ GROUPS = (None, '/', '/web', '/web/shop', 'shop.service', '/system.slice/shop.se
 
 
 def any_event(dice: random.Random) -> Event:
-    details = {}  # type: t.Dict[str, t.Any]
+    details: t.Dict[str, t.Any] = {}
     for name, values in (('killer', (None, 'systemd', 'docker', 'earlyoom', 'systemd-oomd')),
                          ('process', (None, 1, 2)), ('same_name', (None, [3])), ('oom_group', (None, '/web')),
                          ('failed', (None, 'config_invalid')), ('is_complete', (True, False)),

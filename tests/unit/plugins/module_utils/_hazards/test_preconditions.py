@@ -16,7 +16,7 @@ DOWN = Answer(Target("db", 3306), "it refuses connections")
 UNKNOWN = Answer(Target("db", 3306), unknown="Too many open files")
 ALSO = Answer(Target("other", 3306, "MYSQL_* of the environment"), "it did not answer within 2 s")
 
-CASES = [
+CASES: t.List[t.Tuple[t.Dict[str, t.Any], t.List[str]]] = [
     (dict(), []),
     (dict(locales=False), ["locales_missing"]),
     (dict(locales=False, version="3.5.8"), []),
@@ -38,7 +38,7 @@ CASES = [
     (dict(writable=[], owner="www"), []),
     (dict(left_behind=["running.log (owner root, mode 0644)"], user="www"), ["files_left_behind"]),
     (dict(writable=["/www/a (owner www)"], databases=[DOWN]), ["root_runs_writable", "database_unreachable"]),
-]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("seen,expected", CASES)

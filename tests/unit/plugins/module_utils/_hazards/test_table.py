@@ -41,7 +41,7 @@ STOPPED = dict(state="stopped", pids=[], listening=False, http_status=None, aske
 RUN = dict(run_id="r1", step="verified_start")
 
 # code -> what fires it, what comes close and does not
-CASES = {
+CASES: t.Dict[str, t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]] = {
     "several_processes": (dict(pids=[5, 6]), dict(pids=[5])),
     "hidden_processes": (dict(STOPPED, hidden=True), dict(hidden=True)),
     "state_untrusted": (dict(state_problem="planted"), dict(state_problem=None)),
@@ -110,7 +110,7 @@ CASES = {
         dict(supervisors=[CRON]),
     ),
     "not_all_seen": (dict(problems=["logs: denied"]), dict(problems=[])),
-}  # type: t.Dict[str, t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]]
+}
 
 
 def codes(**changes: t.Any) -> t.List[str]:

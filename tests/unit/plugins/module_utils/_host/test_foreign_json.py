@@ -77,7 +77,8 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_everything_is_read_by_the_one_reader() -> None:
     """What is left are lines that a child of the same program wrote, and single strings."""
-    directory, found = next(iter(package.__path__)), set()  # type: str, t.Set[str]
+    directory: str = next(iter(package.__path__))
+    found: t.Set[str] = set()
     for place, _names, files in os.walk(directory):
         for name in files:
             path = os.path.join(place, name)

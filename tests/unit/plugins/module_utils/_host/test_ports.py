@@ -231,7 +231,7 @@ def test_look_does_not_fail() -> None:
 
 
 def close_later(sock: socket.socket, seconds: float) -> t.List[float]:
-    closed_at = []  # type: t.List[float]
+    closed_at: t.List[float] = []
 
     def close() -> None:
         time.sleep(seconds)
@@ -275,7 +275,7 @@ def test_waiting_costs_little_processor_time() -> None:
 
 
 def test_progress_is_told() -> None:
-    told = []  # type: t.List[str]
+    told: t.List[str] = []
     with go_listener() as sock:
         port = sock.getsockname()[1]
         with pytest.raises(LifecycleError):

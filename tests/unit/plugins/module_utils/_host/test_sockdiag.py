@@ -170,7 +170,7 @@ def test_monitor_tells_the_end_of_a_listener() -> None:
         server = listener()
         port = server.getsockname()[1]
         server.close()
-        seen = set()  # type: t.Set[int]
+        seen: t.Set[int] = set()
         end = time.monotonic() + 2
         while port not in seen and time.monotonic() < end:
             select.select([monitor], [], [], 0.1)

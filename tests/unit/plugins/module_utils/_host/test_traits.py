@@ -85,7 +85,7 @@ def test_all_processors_are_all_that_there_will_be(monkeypatch: pytest.MonkeyPat
     assert own().affinity == []
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2})
     assert own().affinity == [0, 2]
-    given = []  # type: t.List[t.Any]
+    given: t.List[t.Any] = []
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, processors: given.append(list(processors)))
     assert traits.give(traits.Traits(affinity=[])) == []
     assert given == [[0, 1, 2, 3]]

@@ -14,14 +14,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 
 SHOP = binary.Binary(2049, 77, 31000000, 1700000000123456789)
-HISTORY = [
+HISTORY: t.List[t.Dict[str, t.Any]] = [
     {"pid": 1, "version": "3.5.7", "binary": list(SHOP)},
     {"pid": 2, "version": "3.5.8", "binary": list(SHOP)},
     {"pid": 3, "version": "3.4.0", "binary": list(SHOP._replace(inode=78))},
     {"pid": 4, "version": "2.0.1"},                              # a release that noted no binary, or nobody's listener
     {"pid": 5, "binary": list(SHOP)},
     {"pid": 6, "version": None, "binary": list(SHOP)},
-]  # type: t.List[t.Dict[str, t.Any]]
+]
 
 
 @pytest.mark.parametrize("found,version", [

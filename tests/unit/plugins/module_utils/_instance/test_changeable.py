@@ -23,7 +23,7 @@ def acl(*entries: t.Tuple[int, int, int]) -> bytes:
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in base + list(entries))
 
 
-ACLS = [
+ACLS: t.List[t.Tuple[bytes, t.Optional[t.List[t.Tuple[str, int]]]]] = [
     (acl(), []),
     (acl((0x02, 7, 33), (0x10, 7, NOBODY)), [("user id", 33)]),
     (acl((0x02, 5, 33), (0x10, 7, NOBODY)), []),
@@ -32,7 +32,7 @@ ACLS = [
     (acl((0x08, 6, 33), (0x10, 7, NOBODY)), [("group id", 33)]),
     (b"", None),
     (b"\2\0\0\0\1", None),
-]  # type: t.List[t.Tuple[bytes, t.Optional[t.List[t.Tuple[str, int]]]]]
+]
 
 
 @pytest.mark.parametrize("data,expected", ACLS)
@@ -42,7 +42,7 @@ def test_whom_an_access_control_list_lets_write(data: bytes,
 
 
 # mode, owner, group, list -> changeable?
-PARTS = [
+PARTS: t.List[t.Tuple[int, int, int, bytes, bool]] = [
     (DIRECTORY | 0o755, 0, 0, b"", False),
     (DIRECTORY | 0o755, 33, 0, b"", True),
     (DIRECTORY | 0o775, 0, 33, b"", True),
@@ -59,7 +59,7 @@ PARTS = [
     (LINK | 0o777, 33, 33, b"", True),
     (FILE | 0o775, 0, 0, acl((0x02, 7, 33), (0x10, 7, NOBODY)), True),
     (FILE | 0o775, 0, 0, acl((0x02, 5, 33), (0x10, 7, NOBODY)), False),
-]  # type: t.List[t.Tuple[int, int, int, bytes, bool]]
+]
 
 
 @pytest.mark.parametrize("mode,uid,gid,entries,expected", PARTS)

@@ -25,12 +25,12 @@ PATH = "/www/shop/anqicms"
 
 
 def sight(file: t.Optional[files.FileId] = OURS, text: str = PATH, **more: t.Any) -> Sight:
-    seen = dict(dict(same_mounts=True, uid=33, argv=[PATH], cwd=HERE), **more)  # type: t.Dict[str, t.Any]
+    seen: t.Dict[str, t.Any] = dict(dict(same_mounts=True, uid=33, argv=[PATH], cwd=HERE), **more)
     return Sight(file, text, **seen)
 
 
-NAMELESS = dict(argv=["python"], cwd=AWAY)  # type: t.Dict[str, t.Any]
-ELSEWHERE = dict(NAMELESS, same_mounts=False)  # type: t.Dict[str, t.Any]
+NAMELESS: t.Dict[str, t.Any] = dict(argv=["python"], cwd=AWAY)
+ELSEWHERE: t.Dict[str, t.Any] = dict(NAMELESS, same_mounts=False)
 
 MATCHES = [
     ("its file by its path", SITE, sight(), OWN),

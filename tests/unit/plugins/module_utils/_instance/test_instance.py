@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names 
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 WEB, TENANT = 33, 65534
-WAYS = [
+WAYS: t.List[t.Tuple[str, t.List[Way], int, int, t.Optional[str]]] = [
     ("root's", [Way("/", 0, False), Way("/www", 0, True)], 33, 0, None),
     ("the owner's of the directory", [Way("/home/deploy", 1000, False), Way("/home/deploy/now", 1000, True)], 1000, 0,
      None),
@@ -22,7 +22,7 @@ WAYS = [
     ("a directory of somebody else's", [Way("/", 0, False), Way("/home/b", 65534, False)], 33, 0, "/home/b"),
     ("a user's, to a directory of root's", [Way("/home/deploy", 1000, False)], 0, 0, "/home/deploy"),
     ("this user's own", [Way("/home/me", 1000, True)], 33, 1000, None),
-]  # type: t.List[t.Tuple[str, t.List[Way], int, int, t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("what,ways,uid,me,path", WAYS, ids=[row[0] for row in WAYS])

@@ -23,9 +23,9 @@ Max something new         1                    2                    pears
 
 
 def record(**fields: t.Any) -> launch.LaunchRecord:
-    known = dict(
+    known: t.Dict[str, t.Any] = dict(
         argv=["/a/anqicms"], environment={"PATH": "/bin"}, uid=1, gid=2, groups=[2], umask=18, limits={}, nice=0,
-        oom_score_adj=0, cgroups={}, label=None, cwd="/a", log=None, ignores_hup=True)  # type: t.Dict[str, t.Any]
+        oom_score_adj=0, cgroups={}, label=None, cwd="/a", log=None, ignores_hup=True)
     known.update(fields)
     return launch.LaunchRecord(**known)
 
@@ -131,7 +131,7 @@ def test_capture_of_this_process() -> None:
         name: value for name, value in launch.current_limits().items() if name in found.limits}
 
 
-FITS = [
+FITS: t.List[t.Tuple[t.List[str], t.Dict[str, str], int, t.Optional[str]]] = [
     (["/a/anqicms"], {}, -1, None),
     (["/a/anqicms"], {"A": "x" * 1000}, 8 << 20, None),
     (["/a/anqicms"], {"A": "x" * (128 << 10)}, -1, "more than 128 KiB"),
@@ -139,7 +139,7 @@ FITS = [
     (["/a/anqicms"] + ["x" * 100000] * 25, {}, 8 << 20, "stack limit allows 2032"),
     (["/a/anqicms"], {str(number): "x" * 100000 for number in range(2)}, 4096, "stack limit allows 112"),
     (["/a/anqicms"], {"A": "x" * 100000}, 4096, None),
-]  # type: t.List[t.Tuple[t.List[str], t.Dict[str, str], int, t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("argv,environment,stack,why", FITS)

@@ -46,7 +46,7 @@ def test_the_device_is_that_of_the_mount() -> None:
 
 
 # who holds the lock of the directory -> whether root heeds it, a word of the note. 33 is a user of the instance.
-HELD = [
+HELD: t.List[t.Tuple[t.List[Holder], bool, t.Optional[str]]] = [
     ([Holder(5, 0)], True, None),
     ([Holder(5, 33)], True, None),
     ([Holder(5, 65534)], False, "pid 5"),
@@ -54,7 +54,7 @@ HELD = [
     ([Holder(5, 65534), Holder(6, 33)], True, None),
     ([Holder(5, None)], False, "could not be identified"),
     ([], False, "could not be identified"),
-]  # type: t.List[t.Tuple[t.List[Holder], bool, t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("found,refuses,word", HELD)

@@ -16,27 +16,27 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 
 PROCESS = dict(pid=599, start_ticks=1459565)
 # As the first commit that kept them has written them: no format.
-LAUNCH = dict(
+LAUNCH: t.Dict[str, t.Any] = dict(
     argv=["/www/shop/anqicms"], environment={"PATH": "/bin", "LANG": "C.UTF-8"}, uid=33, gid=33, groups=[33], umask=18,
     limits={"7": [1024, 1048576], "0": [-1, -1]}, nice=0, oom_score_adj=0, cgroups={"": "/"}, label=None,
-    cwd="/www/shop", log="/www/shop/running.log", ignores_hup=True)  # type: t.Dict[str, t.Any]
-HISTORY = dict(
+    cwd="/www/shop", log="/www/shop/running.log", ignores_hup=True)
+HISTORY: t.Dict[str, t.Any] = dict(
     uid=33, cgroups={"": "/"}, version="3.5.8", log_position=None, pid=599, start_ticks=1459565, boot_id="3a135189",
-    oom_kills=0, at=1795329902.1, monotonic=14595.6)  # type: t.Dict[str, t.Any]
-BEGIN = dict(
+    oom_kills=0, at=1795329902.1, monotonic=14595.6)
+BEGIN: t.Dict[str, t.Any] = dict(
     run_id="r1", token="t", steps=["graceful_stop", "verified_start"], before=PROCESS, boot_id="3a135189",
-    recovers=None, event="begin", at=1795329902.1, monotonic=14595.6)  # type: t.Dict[str, t.Any]
+    recovers=None, event="begin", at=1795329902.1, monotonic=14595.6)
 UNFINISHED = dict(
     run_id="r0", token="t0", began_at=1795329902.1, boot_id="3a135189", step=None, steps=["verified_start"],
     before=None, signalled=False, parked=dict(PROCESS, event="parked", at=1.0, monotonic=1.0))
-EVENTS = [
+EVENTS: t.List[t.Dict[str, t.Any]] = [
     BEGIN, dict(BEGIN, recovers=UNFINISHED), dict(BEGIN, before=None), dict(event="guardian", pid=5),
     dict(event="worker", pid=6), dict(event="parked", pid=7, start_ticks=8), dict(event="step", index=0, name="a"),
     dict(event="signal", signal="SIGTERM", pid=599), dict(event="progress", text="waiting for \u4e2d"),
     dict(event="step_end", index=0, name="a", ok=True), dict(event="recovered", before=None, how="it ran"),
     dict(event="recovery_failed", msg="why"), dict(event="end", outcome="done"),
     dict(event="end", outcome="recovered", pid=None),
-]  # type: t.List[t.Dict[str, t.Any]]
+]
 
 
 def line(entry: t.Any) -> bytes:
@@ -68,7 +68,7 @@ def test_other_formats_are_refused(number: t.Any, text: str) -> None:
         _records.parse_lines(data, _records.JOURNAL)
 
 
-ODD_LAUNCH = [
+ODD_LAUNCH: t.List[t.Tuple[str, t.Any]] = [
     ("argv", "anqicms"), ("argv", []), ("argv", [1]), ("argv", ["a\0b"]), ("argv", ["\ud800"]), ("environment", []),
     ("environment", {"A": 1}), ("environment", {"A=B": "x"}), ("environment", {"A": "\0"}), ("uid", "0"), ("uid", -1),
     ("uid", True), ("uid", 2 ** 32), ("gid", None), ("groups", "0"), ("groups", [None]), ("groups", [[]]),
@@ -77,7 +77,7 @@ ODD_LAUNCH = [
     ("oom_score_adj", 10 ** 9), ("cgroups", []),
     ("cgroups", {"": None}), ("umask", "022"), ("umask", 10 ** 9), ("label", 5), ("cwd", ["/"]), ("log", {}),
     ("ignores_hup", "yes"), ("ignores_hup", 1),
-]  # type: t.List[t.Tuple[str, t.Any]]
+]
 
 
 @pytest.mark.parametrize("field,value", ODD_LAUNCH)
@@ -93,7 +93,7 @@ def test_a_record_without_a_field() -> None:
         _records.parse_record(line(short), _records.LAUNCH)
 
 
-ODD_EVENTS = [
+ODD_EVENTS: t.List[t.Any] = [
     dict(BEGIN, before=[]), dict(BEGIN, before=5), dict(BEGIN, before={}),
     dict(BEGIN, before=dict(pid="5", start_ticks=1)),
     dict(BEGIN, before=dict(pid=0, start_ticks=1)), dict(BEGIN, before=dict(pid=2 ** 31, start_ticks=1)),
@@ -107,7 +107,7 @@ ODD_EVENTS = [
     dict(event="step_end", index=0, ok="yes"), dict(event="signal", signal=15), dict(event="recovered", before="x"),
     dict(event="end", outcome={}), dict(event=None), dict(event=[]), dict(event=5), dict(run_id="r"),
     {}, [], [2], "begin", 5, None,
-]  # type: t.List[t.Any]
+]
 
 
 @pytest.mark.parametrize("entry", ODD_EVENTS, ids=repr)

@@ -106,7 +106,7 @@ def test_one_that_cannot_be_read_is_not_left_out(state: _state.StateDir, text: s
 
 
 def window(run_id: str, outcome: t.Optional[str] = None) -> t.List[t.Dict[str, t.Any]]:
-    begin = dict(event='begin', run_id=run_id, at=1.0)  # type: t.Dict[str, t.Any]
+    begin: t.Dict[str, t.Any] = dict(event='begin', run_id=run_id, at=1.0)
     step = dict(event='step', name='graceful_stop', at=2.0)
     return [begin, step] + ([dict(event='end', outcome=outcome, at=3.0)] if outcome else [])
 

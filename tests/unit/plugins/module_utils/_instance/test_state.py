@@ -38,7 +38,7 @@ def test_a_torn_line_does_not_swallow_the_next_one(state: _state.StateDir) -> No
     assert [entry["run_id"] for entry in state.journal()] == ["r1", "r2"]
 
 
-RUNS = [
+RUNS: t.List[t.Any] = [
     ([], None),
     ([BEGIN, END], None),
     ([BEGIN, END, {"event": "worker", "pid": 3}], None),  # the guardian was slow
@@ -46,7 +46,7 @@ RUNS = [
     ([BEGIN, {"event": "step", "name": "a"}], ("a", {"pid": 5})),
     ([dict(BEGIN, recovers=dict(run_id="r0", step="x", before={"pid": 1}))], ("x", {"pid": 1})),
     ([dict(BEGIN, recovers={"run_id": "r0"}), {"event": "recovered", "before": {"pid": 7}}], (None, {"pid": 7})),
-]  # type: t.List[t.Any]
+]
 
 
 @pytest.mark.parametrize("run,expected", RUNS)
@@ -90,8 +90,12 @@ def test_last_run_begins_at_its_begin() -> None:
 
 
 def test_steps_begun() -> None:
-    run = [BEGIN, {"event": "step", "index": 0, "name": "a"}, {"event": "step_end", "index": 0, "ok": True},
-           {"event": "step", "index": 1, "name": "b"}]  # type: t.List[t.Dict[str, t.Any]]
+    run: t.List[t.Dict[str, t.Any]] = [
+        BEGIN,
+        {"event": "step", "index": 0, "name": "a"},
+        {"event": "step_end", "index": 0, "ok": True},
+        {"event": "step", "index": 1, "name": "b"},
+    ]
     assert [(step["name"], step["ok"]) for step in _state.steps_begun(run)] == [("a", True), ("b", False)]
 
 
@@ -265,17 +269,21 @@ def signalled(pid: int, **fields: t.Any) -> t.Dict[str, t.Any]:
 
 
 def test_a_shortened_journal_keeps_the_last_run_and_who_was_signalled() -> None:
-    old = [dict(BEGIN, run_id='r1'), dict(event='progress', text='x'), signalled(1, run_id='r1'),
-           dict(event='end')]  # type: t.List[t.Dict[str, t.Any]]
-    last = [dict(BEGIN, run_id='r2'), dict(event='step', name='a'), signalled(2),
-            signalled(3, by='graceful_stop')]  # type: t.List[t.Dict[str, t.Any]]
+    old: t.List[t.Dict[str, t.Any]] = [
+        dict(BEGIN, run_id='r1'),
+        dict(event='progress', text='x'),
+        signalled(1, run_id='r1'),
+        dict(event='end'),
+    ]
+    last: t.List[t.Dict[str, t.Any]] = [dict(BEGIN, run_id='r2'), dict(event='step', name='a'), signalled(2),
+            signalled(3, by='graceful_stop')]
     assert _state.kept_of_journal(old + last) == [signalled(1, run_id='r1')] + last
 
 
 def test_a_shortened_journal_has_a_bound_also_where_only_tasks_stopped_it() -> None:
     tasks = [signalled(pid, by='graceful_stop') for pid in range(5000)]
     assert [entry['pid'] for entry in _state.kept_of_journal(tasks)] == list(range(4600, 5000))
-    run = [dict(BEGIN)]  # type: t.List[t.Dict[str, t.Any]]
+    run: t.List[t.Dict[str, t.Any]] = [dict(BEGIN)]
     kept = _state.kept_of_journal(run + tasks)
     assert kept[0] == BEGIN and [entry['pid'] for entry in kept[1:]] == list(range(4600, 5000))
 
@@ -285,8 +293,8 @@ def test_what_a_task_signals_belongs_to_no_run() -> None:
     assert _state.unfinished([BEGIN, signalled(1)])['signalled']  # type: ignore[index]
 
 
-STEP = dict(event='step', index=0)  # type: t.Dict[str, t.Any]
-ENDED = dict(event='step_end', index=0, ok=True)  # type: t.Dict[str, t.Any]
+STEP: t.Dict[str, t.Any] = dict(event='step', index=0)
+ENDED: t.Dict[str, t.Any] = dict(event='step_end', index=0, ok=True)
 
 
 @pytest.mark.parametrize('entries, changed', [

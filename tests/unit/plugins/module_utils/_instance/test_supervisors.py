@@ -200,7 +200,7 @@ if [ $exists -eq 0 ]; then
     cd $BINPATH && nohup $BINPATH/$BINNAME >> $BINPATH/running.log 2>&1 &
 fi
 """
-SCRIPTS = [
+SCRIPTS: t.List[t.Tuple[str, bool]] = [
     (OLD_START, True),
     ("cd /www/shop && nohup /www/shop/anqicms >> running.log 2>&1 &", True),
     ("cd /www/shop && nohup /www/shop/anqicms >> running.log 2>&1 & \n", True),
@@ -211,7 +211,7 @@ SCRIPTS = [
     ("#!/bin/bash\n./anqicms\n./anqicms\n", False),
     ("#!/bin/bash\n./anqicms && echo ended\n", False),
     ("", False),
-]  # type: t.List[t.Tuple[str, bool]]
+]
 
 
 @pytest.mark.parametrize(("script", "only"), SCRIPTS)

@@ -73,7 +73,7 @@ def test_the_time_ends_within_a_file(shop: t.Any) -> None:
         reader = _log_read.Reader(directory, os.geteuid())
         fd = os.open(str(shop / "running.log"), os.O_RDONLY)
         try:
-            lost = []  # type: t.List[str]
+            lost: t.List[str] = []
             reader.end = time.monotonic() - 1.0
             segment = Segment(str(shop / "running.log"), 0)
             assert reader._plain(fd, Scanner(log_lines.RUNNING), segment, 64 * MIB, lost) == 0

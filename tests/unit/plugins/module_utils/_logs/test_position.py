@@ -24,7 +24,7 @@ ROOT = '/www/wwwroot/商店.example'
 @pytest.fixture
 def file_of(tmp_path: Path) -> t.Iterator[FileOf]:
     """A descriptor of a file with this content."""
-    opened = []  # type: t.List[int]
+    opened: t.List[int] = []
 
     def make(data: bytes) -> int:
         path = tmp_path / str(len(opened))

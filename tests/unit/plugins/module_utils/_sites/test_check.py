@@ -10,7 +10,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import options as _site_options
 
-PLACES = [
+PLACES: t.List[t.Tuple[str, t.Optional[str]]] = [
     ("/new", "/new"),
     ("/new#part", "/new"),
     ("//b.example/new", None),
@@ -24,7 +24,7 @@ PLACES = [
     ("new", None),
     ("http://[", None),
     ("", None),
-]  # type: t.List[t.Tuple[str, t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("location,path", PLACES)
@@ -32,13 +32,13 @@ def test_redirects_stay_on_the_host(location: str, path: t.Optional[str]) -> Non
     assert _site_check.same_place(location, "a.example:8001", "http") == path
 
 
-HOSTS = [
+HOSTS: t.List[t.Tuple[str, bool]] = [
     ("shop.example", True), ("localhost", True), ("127.0.0.1", True), ("[::1]", True), ("[::1]:8001", True),
     ("shop.example:8001", True), ("xn--fiqs8s", True), ("例子.example", True), ("a_b.example", True),
     ("", False), ("a b", False), ("a\n", False), ("a\r\nb", False), ("a\x00", False), ("a/b", False), ("a:0", False),
     ("a:70000", False), ("a:b", False), ("http://a", False), ("a@b", False), ("-a", False), ("a" * 300, False),
     (".", False), ("[::1", False), ("\u2028", False),
-]  # type: t.List[t.Tuple[str, bool]]
+]
 
 
 @pytest.mark.parametrize("host,good", HOSTS)
@@ -54,7 +54,7 @@ def test_siteinfo_is_there_from_3_0_5_on() -> None:
     assert told == {"2.5.3": False, "3.0.4": False, "3.0.5": True, "3.5.8": True, None: True}
 
 
-REPLIES = [
+REPLIES: t.List[t.Tuple[str, bytes, t.Optional[str], bytes]] = [
     ("whole", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi", None, b"hi"),
     ("to the end", b"HTTP/1.0 200 OK\r\n\r\nhi", None, b"hi"),
     ("chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", None, b"hi"),
@@ -63,7 +63,7 @@ REPLIES = [
     ("head alone", b"HTTP/1.1 200 OK\r\nContent-Le", "no_answer", b""),
     ("torn", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhi", "no_answer", b""),
     ("torn chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", "no_answer", b""),
-]  # type: t.List[t.Tuple[str, bytes, t.Optional[str], bytes]]
+]
 
 
 @pytest.mark.parametrize("data,failure,body", [case[1:] for case in REPLIES], ids=[case[0] for case in REPLIES])

@@ -10,7 +10,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import si
 
 URLSET = b'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">%s</urlset>'
 INDEX = b"<sitemapindex><sitemap><loc>%s</loc></sitemap></sitemapindex>"
-CASES = [
+CASES: t.List[t.Tuple[str, bytes, t.List[str], t.List[str]]] = [
     ("page", URLSET % b"<url><loc>http://a.example/1.html</loc></url>", ["/1.html"], []),
     ("home page", URLSET % b"<url><loc>http://a.example</loc></url>", ["/"], []),
     ("any case", URLSET % b"<URL><LOC>HTTP://A.Example/1</LOC></URL>", ["/1"], []),
@@ -36,7 +36,7 @@ CASES = [
     ("html", b"<!DOCTYPE html><p>404</p>", [], []),
     ("not utf-8", b"\xff\xfe\r\nhttp://a.example/1", ["/1"], []),
     ("nothing", b"", [], []),
-]  # type: t.List[t.Tuple[str, bytes, t.List[str], t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("body,pages,sitemaps", [case[1:] for case in CASES], ids=[case[0] for case in CASES])

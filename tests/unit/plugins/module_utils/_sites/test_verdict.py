@@ -35,7 +35,7 @@ FORBIDDEN = Reply(403, {}, b"Forbidden")
 ENTRANCE = Reply(200, {}, b'{"code":1001,"msg":"entrance"}')
 CLOSED_PAGE = "<!DOCTYPE html><title>网站已关闭</title>"
 
-CASES = [
+CASES: t.List[t.Tuple[str, Site, Seen, str, t.Optional[int], t.Optional[int]]] = [
     ("healthy", FIRST, Seen(info(), page()), "ok", 200, 1),
     ("healthy by name", Site("first.example"), Seen(info(), page()), "ok", 200, 1),
     ("healthy by name with port", Site("FIRST.example:8001"), Seen(info(), page()), "ok", 200, 1),
@@ -114,7 +114,7 @@ CASES = [
     for kind in ("timeout", "tls_error", "not_http", "no_answer")
 ] + [
     (kind + " of the page", FIRST, Seen(info(), failed(kind)), kind, None, 1) for kind in ("timeout", "no_answer")
-]  # type: t.List[t.Tuple[str, Site, Seen, str, t.Optional[int], t.Optional[int]]]
+]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_verdicts(site: Site, seen: Seen, reason: str, status: t.Optional[int], 
 
 
 ANYBODY = info(1, "")
-IDENTITIES = [
+IDENTITIES: t.List[t.Tuple[str, Site, Seen, t.Optional[str]]] = [
     ("by its id", FIRST, Seen(info(), page()), "id"),
     ("the default site is meant", FIRST, Seen(ANYBODY, page()), "id"),
     ("by its base url", Site("first.example"), Seen(info(), page()), "base_url"),
@@ -148,7 +148,7 @@ IDENTITIES = [
     ("by a text, as siteinfo is kept back", BY_ADMIN._replace(contains="wel"), Seen(FORBIDDEN, page(), info(1)),
      "page"),
     ("not ok", SECOND, Seen(info(1), page()), None),
-]  # type: t.List[t.Tuple[str, Site, Seen, t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("site,seen,identity", [case[1:] for case in IDENTITIES], ids=[case[0] for case in IDENTITIES])
@@ -160,7 +160,7 @@ def test_what_proves_the_identity(site: Site, seen: Seen, identity: t.Optional[s
 
 
 A, B, C = Site("a.example"), Site("b.example"), Site("c.example")
-TOGETHER = [
+TOGETHER: t.List[t.Tuple[str, t.List[Site], t.List[Reply], t.List[t.Optional[str]]]] = [
     ("one site", [A], [ANYBODY], ["not_proven"]),
     ("two, and the default one answers for both", [A, B], [ANYBODY, ANYBODY], [None, None]),
     ("one of them is the default site", [A._replace(id=1), B], [ANYBODY, ANYBODY], ["id", None]),
@@ -175,7 +175,7 @@ TOGETHER = [
     ("three", [A, B, C], [ANYBODY, info(2, "http://b.example"), ANYBODY], [None, "base_url", None]),
     ("the default site is known by its base url", [A, B], [info(1, "http://a.example"), info(1, "http://a.example")],
      ["base_url", None]),
-]  # type: t.List[t.Tuple[str, t.List[Site], t.List[Reply], t.List[t.Optional[str]]]]
+]
 
 
 @pytest.mark.parametrize("sites,infos,expected", [case[1:] for case in TOGETHER], ids=[case[0] for case in TOGETHER])

@@ -186,7 +186,8 @@ def test_what_env_looks_for(line: bytes, sought: t.Optional[bytes]) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 500), st.integers(0, 500))
 def test_any_bytes_anywhere(noise: bytes, at: int, cut: int) -> None:
-    for made in (dict(), dict(loader=LOADER), dict(bits=32, order='>')):  # type: t.Dict[str, t.Any]
+    made: t.Dict[str, t.Any]
+    for made in (dict(), dict(loader=LOADER), dict(bits=32, order='>')):
         whole = elf_files.make(**made)
         for data in (noise, whole[:at] + noise, whole[:at] + noise + whole[at + len(noise):], whole[:cut] + noise):
             try:

@@ -13,15 +13,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import ou
 
 DIR = "/www/shop"
 OWN, PANEL, OTHER = DIR + "/running.log", "/www/wwwlogs/shop.log", "/www/wwwlogs/other.log"
-FILE = dict(output="file")  # type: t.Dict[str, t.Any]
-OLD = dict(output=None)     # type: t.Dict[str, t.Any]  # a record of a release that did not note it
+FILE: t.Dict[str, t.Any] = dict(output="file")
+OLD: t.Dict[str, t.Any] = dict(output=None)  # a record of a release that did not note it
 NAME, HELD, PROVED, NOWHERE = output.BY_USER, output.HELD, output.PROVED, output.NOWHERE
 
 
 def record(**fields: t.Any) -> LaunchRecord:
-    known = dict(
+    known: t.Dict[str, t.Any] = dict(
         argv=["x"], environment={}, uid=33, gid=33, groups=[], umask=0, limits={}, nice=0, oom_score_adj=0, cgroups={},
-        label=None, cwd="/", log=None, ignores_hup=True)  # type: t.Dict[str, t.Any]
+        label=None, cwd="/", log=None, ignores_hup=True)
     known.update(fields)
     return LaunchRecord(**known)
 
@@ -51,7 +51,7 @@ def test_in_the_directory(seen: t.Dict[str, t.Any], expected: t.Any, running: bo
 
 
 # Seen so -> before that root tries, which fits only where root alone can write the directory.
-BY_ROOT = [
+BY_ROOT: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str], bool, t.List[str]]] = [
     (dict(log_found="same"), None, True, [HELD]),
     (dict(log_found="same"), None, False, []),
     (dict(log_found="same", log_file=[1, 2]), None, False, [HELD]),
@@ -60,7 +60,7 @@ BY_ROOT = [
     (dict(log_found="same"), OWN, True, [HELD, PROVED]),
     (dict(log_found="same"), OWN, False, [PROVED]),
     (dict(log_found="same"), PANEL, False, []),
-]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str], bool, t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("seen,proved,running,expected", BY_ROOT)
@@ -104,7 +104,7 @@ def test_one_that_was_never_seen(proved: t.Optional[str], expected: t.Any) -> No
     assert [way[:2] for way in output.choices(None, proved, DIR, False)] == [expected]
 
 
-SAID = [
+SAID: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str]]] = [
     (dict(FILE, log=OWN, log_found="same"), None),
     (dict(output="null"), "its output goes to /dev/null, as before"),
     (dict(output="socket"), "its output went to a socket: it goes to %s now" % OWN),
@@ -112,7 +112,7 @@ SAID = [
     (dict(output="null", log=OWN, log_found="same"), "its standard output went to /dev/null: it goes to %s now" % OWN),
     (dict(FILE, log=OWN, error_output="pipe"), "its standard error went to a pipe of its own: it goes to %s now" % OWN),
     (dict(FILE, log=OWN + ".1"), "its log was rotated to %s.1: it writes to %s again" % (OWN, OWN)),
-]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str]]]
+]
 
 
 @pytest.mark.parametrize("seen,expected", SAID)

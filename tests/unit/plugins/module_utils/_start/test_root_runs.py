@@ -40,7 +40,7 @@ def test_a_user_keeps_all() -> None:
     assert root_runs.harden(own, "/www/a") == (own, [])
 
 
-ENVIRONMENTS = [
+ENVIRONMENTS: t.List[t.Tuple[t.Dict[str, str], t.Tuple[str, ...], t.Dict[str, str]]] = [
     (dict(A="1", PATH="/usr/bin:/bin"), (), dict(A="1", PATH="/usr/bin:/bin")),
     (dict(A="1"), (), dict(A="1")),
     (dict(LD_PRELOAD="/x.so", LD_AUDIT="", PATH="/bin"), (), dict(PATH="/bin")),
@@ -48,7 +48,7 @@ ENVIRONMENTS = [
     (dict(PATH="bin:/bin::/tmp:."), (), dict(PATH="/bin")),
     (dict(PATH="/tmp"), (), dict(PATH=root_runs.DEFAULT_PATH)),
     (dict(PATH="/tmp:/bin"), ("PATH",), dict(PATH="/tmp:/bin")),
-]  # type: t.List[t.Tuple[t.Dict[str, str], t.Tuple[str, ...], t.Dict[str, str]]]
+]
 
 
 @pytest.mark.parametrize("before,given,after", ENVIRONMENTS)

@@ -18,10 +18,10 @@ OWN = sighting.Own("ours", {"": "/worker", "memory": "/"})
 
 
 def record(**fields: t.Any) -> LaunchRecord:
-    known = dict(
+    known: t.Dict[str, t.Any] = dict(
         argv=["/a/anqicms", "-port", "8002"], environment={"A": "1"}, uid=33, gid=33, groups=[], umask=0o027, limits={},
         nice=-3, oom_score_adj=0, cgroups={}, label=None, cwd="/a", log="/a/running.log",
-        ignores_hup=True)  # type: t.Dict[str, t.Any]
+        ignores_hup=True)
     known.update(fields)
     return LaunchRecord(**known)
 
@@ -30,14 +30,23 @@ PLAIN = record(argv=["/a/anqicms"], environment={"PATH": "/bin"}, umask=0o022, n
 
 
 def proved(**fields: t.Any) -> Proved:
-    known = dict(uid=33, gid=33, groups=[33], log=None, label="proved", cgroups={"": "/proved"}, pid=7, start_ticks=8,
-                 boot_id="b")  # type: t.Dict[str, t.Any]
+    known: t.Dict[str, t.Any] = dict(
+        uid=33,
+        gid=33,
+        groups=[33],
+        log=None,
+        label="proved",
+        cgroups={"": "/proved"},
+        pid=7,
+        start_ticks=8,
+        boot_id="b",
+    )
     known.update(fields)
     return Proved(**known)
 
 
 # What was seen, the last proved start, the account -> gid, groups, label, control group; and words of the notes.
-GIVEN = [
+GIVEN: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[Proved], sighting.Account, t.Any, t.List[str]]] = [
     (dict(), None, WEB, (33, [], None, {}), []),
     (dict(groups=[33]), None, WEB, (33, [33], None, {}), []),
     (dict(gid=42), None, WEB, (33, [33], None, {}), ["group 42"]),                 # through a setgid program
@@ -55,7 +64,7 @@ GIVEN = [
     (dict(uid=4000, gid=77), None, NUMBER, (77, [], None, {}), []),
     (dict(uid=4000, gid=0), None, NUMBER, (77, [], None, {}), ["group 0"]),
     (dict(uid=4000, gid=5), proved(uid=4000, gid=5, groups=[6]), NUMBER, (5, [6], "proved", {"": "/proved"}), ["[6]"]),
-]  # type: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[Proved], sighting.Account, t.Any, t.List[str]]]
+]
 
 
 @pytest.mark.parametrize("seen,proof,account,given,said", GIVEN)

@@ -15,7 +15,7 @@ QUIET, LATELY, NOW = DatabaseUse(False, 60.0), DatabaseUse(False, 2.0), Database
 WAITS, NO_CONNECTION = DatabaseUse(True, 60.0), DatabaseUse(False, NEVER)
 
 # version, port was open, what its database connections do -> verdict
-MIGRATIONS = [
+MIGRATIONS: t.List[t.Tuple[t.Optional[str], bool, t.Optional[DatabaseUse], str]] = [
     # the migration stands before the port: an open port proves its end, whatever the database does
     ("2.5.3", True, None, "no"),
     ("2.5.3", True, NOW, "no"),
@@ -61,7 +61,7 @@ MIGRATIONS = [
     ("3.5.8", False, QUIET, "possible"),
     (None, False, None, "possible"),
     (None, False, WAITS, "running"),
-]  # type: t.List[t.Tuple[t.Optional[str], bool, t.Optional[DatabaseUse], str]]
+]
 
 
 @pytest.mark.parametrize("version,opened,use,verdict", MIGRATIONS)

@@ -23,13 +23,13 @@ def state(tmp_path: t.Any) -> _state.StateDir:
     return made
 
 
-RUN = [
+RUN: t.List[t.Dict[str, t.Any]] = [
     {"event": "begin", "steps": ["graceful_stop", "verified_start"]},
     {"event": "step", "name": "graceful_stop", "index": 0},
     {"event": "progress", "text": "waiting"},
     {"event": "step", "name": "verified_start", "index": 1},
     {"event": "progress", "text": "starting it"},
-]  # type: t.List[t.Dict[str, t.Any]]
+]
 
 
 @pytest.mark.parametrize("count,expected", [
@@ -45,7 +45,7 @@ def test_the_end_is_seen_at_once_through_the_pipe(state: _state.StateDir) -> Non
     lock = _state.lock(state.instance)
     assert lock is not None
     read_end, write_end = os.pipe()
-    closed = []  # type: t.List[float]
+    closed: t.List[float] = []
 
     def end() -> None:
         closed.append(time.monotonic())
