@@ -109,7 +109,7 @@ def options(**given: Any) -> dict[str, Any]:
 def context_of(directory: Path, base: Path | None = None, run_id: str = "") -> Context:
     instance = resolve(str(directory))
     context = Context(instance, state.StateDir(instance, str(base or directory.parent / "state")))
-    context.run_id = run_id
+    context.run.id = run_id
     if run_id:
         context.state.make()
     return context

@@ -24,6 +24,7 @@ from instance import Instance
 sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
@@ -72,7 +73,7 @@ def wait(context: Context, plan: _window.Plan, pipe: int | None, seconds: float 
     if not _follow.wait_for_end(context.state, time.monotonic() + seconds, pipe):
         raise TimeoutError(f"the window still runs: {context.state.journal()}")
     # Those who were killed close their files one after another: until then the run counts as being worked on.
-    within(seconds, lambda: not context.state.is_worked_on())
+    within(seconds, lambda: not at_work.is_worked_on(context.state))
     return dict(_follow.report(context.state, plan.token, True, plan.deadline))
 
 

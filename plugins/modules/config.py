@@ -97,12 +97,13 @@ restart_required:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**config.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, config.foresee, config.as_a_task, times=())
+    on_instance.run_on_instance(module, config.foresee, config.as_a_task, times=())
 
 
 if __name__ == '__main__':

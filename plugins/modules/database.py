@@ -273,12 +273,13 @@ data_bytes:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**database.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, database.foresee, database.work, ('timeout',))
+    on_instance.run_on_instance(module, database.foresee, database.work, ('timeout',))
 
 
 if __name__ == '__main__':

@@ -98,12 +98,13 @@ files:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import bundle
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**bundle.SPEC), supports_check_mode=True)
-    _module.look_at_instance(module, bundle.collect)
+    on_instance.look_at_instance(module, bundle.collect)
 
 
 if __name__ == '__main__':

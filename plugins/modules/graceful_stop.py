@@ -287,13 +287,14 @@ zombie_parent:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**graceful_stop.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, _stop.foresee, _stop.stop_as_task, (
+    on_instance.run_on_instance(module, _stop.foresee, _stop.stop_as_task, (
         'timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout'))
 
 

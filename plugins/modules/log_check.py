@@ -197,6 +197,7 @@ notes:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check, logs
 
 
@@ -205,7 +206,7 @@ def main() -> None:
 
     def work() -> t.Dict[str, t.Any]:
         logs.check_params(module.params)
-        context = _module.context_of(module.params)
+        context = on_instance.context_of(module.params)
         return log_check.run(context, module.params)
 
     _module.run(module, work)

@@ -277,12 +277,13 @@ notes:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**_oom_check.SPEC), supports_check_mode=True)
-    _module.look_at_instance(module, _oom_check.check)
+    on_instance.look_at_instance(module, _oom_check.check)
 
 
 if __name__ == '__main__':

@@ -197,6 +197,7 @@ would:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
 
 
@@ -206,7 +207,7 @@ def main() -> None:
         required_if=[('state', 'staged', ['version']), ('state', 'switched', ['version'])],
         supports_check_mode=True,
     )
-    _module.run_on_instance(module, release.foresee, release.as_a_task, times=())
+    on_instance.run_on_instance(module, release.foresee, release.as_a_task, times=())
 
 
 if __name__ == '__main__':

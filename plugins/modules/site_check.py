@@ -259,13 +259,14 @@ sites:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**site_check.SPEC), supports_check_mode=True)
-    _module.look_at_instance(module, _site_check.check)
+    on_instance.look_at_instance(module, _site_check.check)
 
 
 if __name__ == '__main__':

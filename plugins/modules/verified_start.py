@@ -210,13 +210,14 @@ would:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**verified_start.SPEC), supports_check_mode=True)
-    _module.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
+    on_instance.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ from instance import Instance
 from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root arms it")
 
@@ -76,7 +77,7 @@ def test_a_reboot_in_the_middle(shop: Instance, system: Path, monkeypatch: pytes
     done = subprocess.run(command(system), check=False, timeout=120, env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 0
     assert not mark.exists() and windows.runs(shop) not in (0, pid)
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_what_is_armed_can_be_run_and_goes(shop: Instance, system: Path) -> None:

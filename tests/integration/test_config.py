@@ -20,10 +20,11 @@ from mariadb import MariaDB, free_port
 from nginx import Nginx
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 
@@ -238,7 +239,7 @@ class TaskCall(windows.ModuleCall):
     fail_json = exit_json
 
     def config(self) -> Step:
-        _module.run_on_instance(cast(Any, self), config.foresee, config.as_a_task, ())
+        on_instance.run_on_instance(cast(Any, self), config.foresee, config.as_a_task, ())
         return self.said
 
 
@@ -339,7 +340,7 @@ def test_a_killed_worker(shop: Instance, monkeypatch: pytest.MonkeyPatch, name: 
     if both:
         assert windows.run(shop, [], run_id="run-2")["state"] == "running"
     assert seen(shop.dir / "config.json") == before and windows.runs(shop)
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
     assert _follow.report(context.state, plan.token, True, 1.0)["failed"]
 
 

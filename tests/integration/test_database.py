@@ -27,6 +27,7 @@ from websites import Sites
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 
 Make = Callable[..., Instance]
@@ -447,7 +448,7 @@ def test_a_killed_worker_restores_the_database(
     if both:
         assert windows.run(instance, [], run_id="run-2")["state"] == "running"
     assert databases.state(db, instance.database) == before
-    assert instance.told_version() == "3.5.8" and context.state.interrupted() is None
+    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
 
 
 @pytest.mark.parametrize("moment", ["renaming", "compared", "dropped"])
@@ -473,7 +474,7 @@ def test_a_rollback_that_is_killed_itself(
     assert databases.state(db, instance.database) != before or moment == "dropped"
     assert windows.run(instance, [], run_id="run-2")["state"] == "running"
     assert databases.state(db, instance.database) == before
-    assert instance.told_version() == "3.5.8" and context.state.interrupted() is None
+    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
 
 
 # --- limits

@@ -19,7 +19,7 @@ from instance import Instance, make_instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock, launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 
@@ -69,7 +69,7 @@ def test_a_file_of_roots_as_standard_output_is_no_log(site: Instance, place: Pat
     assert os.readlink(f"/proc/{site.pid}/fd/1") == str(secret)
     context = windows.context_of(site, place / "state")
     context.look()
-    assert context.log_path() != str(secret)
+    assert context.logs.path() != str(secret)
     assert _start_plan.choose_record(context, {}).log is None
     result = windows.run(site, None, place / "state")
     assert (result["outcome"], result["state"]) == ("done", "running"), result
@@ -172,7 +172,7 @@ def test_the_web_user_holds_the_lock(site: Instance, place: Path) -> None:
     command = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", "flock", str(site.dir), "sleep", "30"]
     holder = subprocess.Popen(command, start_new_session=True)
     try:
-        assert windows.within(5, lambda: _state.is_locked(windows.context_of(site, place / "state").instance))
+        assert windows.within(5, lambda: directory_lock.is_locked(windows.context_of(site, place / "state").instance))
         began = time.monotonic()
         with pytest.raises(LifecycleError, match=rf"worked on by pid {holder.pid}\b"):
             windows.run(site, None, place / "state")

@@ -29,6 +29,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -379,7 +380,7 @@ def test_unfinished_run(site: Callable[..., Instance], look: Callable[..., Row],
     assert row["interrupted"]["run_id"] == "r7"
     blocks = hazard(row, "unfinished_run")["blocks"]
     assert "restart" not in blocks and {"stop", "start", "upgrade"} <= set(blocks)
-    lock = _state.lock(instance)
+    lock = directory_lock.take(instance)
     assert lock is not None
     try:
         assert "run_in_progress" in codes(look(one)) and look(one)["interrupted"] is None

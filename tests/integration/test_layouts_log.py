@@ -367,7 +367,7 @@ def test_a_record_without_an_origin_was_only_seen(ground: Ground) -> None:
         del old[name]
     context.state.write_json("launch.json", old)
     context.look()
-    assert context.log_path() == str(ground.site.log), "not even read"
+    assert context.logs.path() == str(ground.site.log), "not even read"
     with pytest.raises(LifecycleError, match=r"secret: Permission denied: uid 33 opens it"):
         restart(ground, START)
     assert ground.secret.read_text() == SECRET
@@ -381,7 +381,7 @@ def test_the_plan_says_it_too(ground: Ground) -> None:
     to_a_pipe(ground)
     context = windows.context_of(ground.site, ground.place / "state")
     context.look()
-    context.will_stop = True
+    context.foreseen = context.foreseen._replace(stops=True)
     planned = _start_plan.plan(context, {})
     assert any("went to a pipe" in note for note in planned["notes"])
     context.close()

@@ -257,7 +257,7 @@ def test_the_control_group_of_a_proved_start(group: Path, site: Instance, place:
         assert f"it was seen in the control group pids:{seen_group(group)}" in notes
         assert str(site.pid) not in (group / "cgroup.procs").read_text().split()
         context = windows.context_of(site, place / "state")
-        data = _launch.stored(context.state)
+        data = context.state.launch()
         proved = _launch.proved_of(data)
         assert proved is not None
         assert (proved.uid, proved.pid, proved.log) == (WEB, site.pid, str(site.log))
@@ -282,7 +282,7 @@ def test_a_look_keeps_what_was_proved(site: Instance, place: Path) -> None:
     launch(site, become)
     windows.run(site, None, place / "state")
     context = windows.context_of(site, place / "state")
-    proved = _launch.proved_of(_launch.stored(context.state))
+    proved = _launch.proved_of(context.state.launch())
     assert proved is not None
     pid = site.pid
     os.kill(pid, signal.SIGKILL)
@@ -291,7 +291,7 @@ def test_a_look_keeps_what_was_proved(site: Instance, place: Path) -> None:
     context.look()
     context.remember()
     context.close()
-    data = _launch.stored(context.state)
+    data = context.state.launch()
     assert _launch.proved_of(data) == proved
     assert data is not None
     assert data["groups"] == [4]

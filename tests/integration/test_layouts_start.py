@@ -24,6 +24,7 @@ from instance import end_below, make_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 pytestmark = pytest.mark.root
@@ -285,14 +286,14 @@ def test_what_was_accepted_counts_for_a_recovery_of_this_run_alone(scene: Scene,
     of_www_by(0)(scene)
     context = windows.context_of(scene.site, scene.place / "state")
     plan = windows.plan_of([windows.RESTART[0], windows.RESTART[1], {"verified_start": dict(ACCEPTED, stable_for=0.1)}])
-    context.accepted_hazards = frozenset([WRITABLE])
+    context.run.accepted_hazards = frozenset([WRITABLE])
     killer = windows.Killer(windows.at("step_end", name="graceful_stop"), both=True)
     killer.install(monkeypatch)
     pipe = windows.begin(context, plan)
     assert windows.wait(context, plan, pipe)["outcome"] == "failed"
     monkeypatch.undo()
     assert windows.within(20, lambda: not scene.site.told_version())
-    assert context.state.interrupted()["accepts"] == [WRITABLE]  # type: ignore[index]
+    assert at_work.interrupted(context.state)["accepts"] == [WRITABLE]  # type: ignore[index]
     result = windows.run(scene.site, [], scene.place / "state")
     assert result["recovered"] and _uid(scene.ready()) == 0, result
     with pytest.raises(LifecycleError, match="root would run"):

@@ -30,7 +30,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, journal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
@@ -222,7 +222,7 @@ def test_killed_in_its_middle_with_everything_of_ours(shop: Make, db: MariaDB, t
     with monkeypatch.context() as patch:
         killer.install(patch)
         pipe = windows.begin(context, plan)
-        windows.within(30, lambda: not context.state.is_worked_on())
+        windows.within(30, lambda: not at_work.is_worked_on(context.state))
     os.close(pipe)
     assert windows.at_event(context, "begin") and not windows.at_event(context, "signal")
     assert not gone(pid)
@@ -245,7 +245,7 @@ def test_recovery_waits_for_it(shop: Make, db: MariaDB, tmp_path: Path, monkeypa
         patch.setattr(migrating.Wait, "until_over", lambda self: None)
         patch.setattr(_process.ProcessHandle, "signal", lambda self, number: True)
         pipe = windows.begin(context, plan)
-        windows.within(30, lambda: not context.state.is_worked_on())
+        windows.within(30, lambda: not at_work.is_worked_on(context.state))
     os.close(pipe)
     assert windows.at_event(context, "signal") and not gone(pid)
     threading.Timer(2.0, go.touch).start()
@@ -490,4 +490,4 @@ def test_a_recovery_does_not_start_an_old_version_on_it(shop: Make, db: MariaDB)
 def test_codes_are_known() -> None:
     _hazards.refuse_unknown(["database_newer", "database_not_asked"])
     assert migration.version_of(migration.Seen(frozenset(), frozenset(), None, frozenset(), [])) is None
-    assert state.is_of_this_boot({"boot_id": "x"}) is False
+    assert journal.is_of_this_boot({"boot_id": "x"}) is False

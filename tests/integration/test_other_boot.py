@@ -15,6 +15,7 @@ import windows
 from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
 
@@ -45,7 +46,7 @@ def test_a_process_of_today_is_not_the_one_of_then(site: Site) -> None:
     result = recover(shop)
     assert result["recovered"] == "unfinished run old: it ran"
     assert (result["pid_after"], shop.pids()) == (pid, [pid])
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_of_this_boot_its_end_is_completed(site: Site) -> None:
@@ -72,7 +73,7 @@ def test_a_parked_child_of_then_is_not_waited_for(site: Site, monkeypatch: pytes
         context.state.log("parked", pid=handle.pid, start_ticks=handle.start_ticks)
     opened: list[int] = []
     monkeypatch.setattr(process, "open_process", opened.append)
-    recovery._wait_for_parked(context, context.state.interrupted())
+    recovery._wait_for_parked(context, at_work.interrupted(context.state) or {})
     assert opened == []
 
 

@@ -149,7 +149,7 @@ def launcher_of(shop: Instance, place: Path) -> spawn.Launcher:
     context = windows.context_of(shop, place / "state")
     context.look()
     _start.prepare(context, PARAMS)
-    launcher, context.launcher = context.launcher, None
+    launcher, context.run.launcher = context.run.launcher, None
     context.close()
     assert isinstance(launcher, spawn.Launcher)
     return launcher
@@ -216,7 +216,7 @@ def test_one_that_does_not_get_ready(shop: Instance, place: Path, monkeypatch: p
     context.look()
     with pytest.raises(LifecycleError, match=r"was not ready within .* as if it was stopped. Nothing was stopped"):
         _start.prepare(context, PARAMS)
-    assert context.launcher is None
+    assert context.run.launcher is None
     context.close()
     assert shop.pid == before
     assert children() <= before_all

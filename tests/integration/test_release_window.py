@@ -21,9 +21,10 @@ from instance import Instance
 from release_zips import call, snapshot, zip_of
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
@@ -85,7 +86,7 @@ def test_a_failure_puts_the_files_back(shop: Instance, index: int) -> None:
     result = windows.run(shop, wanted)
     assert (result["outcome"], result["failed"]) == ("rolled_back", True), result
     assert files_of(shop) == before
-    assert shop.told_version() == OLD and windows.context_of(shop).state.interrupted() is None
+    assert shop.told_version() == OLD and at_work.interrupted(windows.context_of(shop).state) is None
 
 
 def test_a_release_that_does_not_start(shop: Instance, archives: Callable[[str], Path], tmp_path: Path) -> None:
@@ -142,12 +143,12 @@ def test_the_worker_dies_after_the_plan_or_after_the_renames(shop: Instance, mon
     if both:
         assert files_of(shop) != before or event == "change"
         with pytest.raises(LifecycleError, match="Only a recovery may"):
-            _module.refuse_half_changed(windows.context_of(shop))
+            on_instance.refuse_half_changed(windows.context_of(shop))
         result = windows.run(shop, [])  # the next run puts it right first
         assert "taken back" in str(result.get("recovered")), result
     assert windows.runs(shop) and shop.told_version() == OLD
     assert files_of(shop) == before
-    assert windows.context_of(shop).state.interrupted() is None
+    assert at_work.interrupted(windows.context_of(shop).state) is None
 
 
 def test_two_hops_in_one_window_and_back(site: Callable[..., Instance], archives: Callable[[str], Path]) -> None:

@@ -17,6 +17,7 @@ from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
@@ -53,7 +54,7 @@ def test_a_rollback_after_the_deadline(make_site: Any, archives: dict[str, Path]
     after_failure = _window.Window._after_failure
 
     def late(window: _window.Window) -> None:
-        window.context.until = time.monotonic()
+        window.context.run.until = time.monotonic()
         after_failure(window)
 
     monkeypatch.setattr(_window.Window, "_after_failure", late)
@@ -73,7 +74,7 @@ def test_a_recovery(make_site: Any, archives: dict[str, Path], monkeypatch: pyte
         Killer(at("step", name="graceful_stop", index=8), both=both).install(patch)
         windows.wait(context, plan, windows.begin(context, plan), 300.0)
     if both:
-        assert context.state.interrupted()
+        assert at_work.interrupted(context.state)
         recovery = windows.plan_of([], run_id="recovery", deadline=2.0)
         again = windows.wait(context, recovery, windows.begin(context, recovery), 300.0)
         assert again["state"] == "running", again

@@ -17,6 +17,7 @@ from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database, rollback
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
@@ -69,7 +70,7 @@ class State:
         assert self.site.instance.told_version() == self.version
         assert self.site.checksums() == self.tables
         assert self.site.files() == self.tree
-        assert windows.context_of(self.site.instance).state.interrupted() is None
+        assert at_work.interrupted(windows.context_of(self.site.instance).state) is None
 
 
 def write_articles(site: Site) -> None:
@@ -279,7 +280,7 @@ def test_killed_in_it(make_site: Any, archives: dict[str, Path], monkeypatch: py
         pipe = windows.begin(context, plan)
     result = windows.wait(context, plan, pipe, 300.0)
     assert result["failed"], result
-    if context.state.interrupted():
+    if at_work.interrupted(context.state):
         recovery = windows.plan_of([], run_id="recovery", deadline=300.0)
         windows.wait(context, recovery, windows.begin(context, recovery), 300.0)
     state.assert_same()

@@ -25,6 +25,7 @@ from websites import Sites
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _rollback_steps, _upgrade_path, _upgrade_steps
 
@@ -192,7 +193,7 @@ def test_a_killed_worker_restores_the_database(
     if both:
         assert windows.run(instance, [], run_id="run-2")["state"] == "running"
     assert databases.state(db, instance.database) == before and records(instance) == []
-    assert instance.told_version() == "3.5.8" and context.state.interrupted() is None
+    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
 
 
 @pytest.mark.parametrize("moment", ["renaming", "compared", "dropped", "forget"])
@@ -218,7 +219,7 @@ def test_a_rollback_that_is_killed_itself(
         windows.wait(context, plan, windows.begin(context, plan))
     assert windows.run(instance, [], run_id="run-2")["state"] == "running"
     assert databases.state(db, instance.database) == before and records(instance) == []
-    assert instance.told_version() == "3.5.8" and context.state.interrupted() is None
+    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
 
 
 def test_the_databases_of_all_sites(shop: Make, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:

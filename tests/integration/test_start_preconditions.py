@@ -25,6 +25,7 @@ from mariadb import MariaDB, free_port
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
@@ -59,7 +60,7 @@ def refused(shop: Instance, steps: Any = None) -> LifecycleError:
         windows.run(shop, steps)
     assert before and shop.pid == before
     assert shop.told_version() == shop.version
-    assert not windows.context_of(shop).state.interrupted()
+    assert not at_work.interrupted(windows.context_of(shop).state)
     return caught.value
 
 
@@ -226,7 +227,7 @@ def test_what_may_come_back_is_an_error_of_its_own_kind_after_the_stop(site: Cal
         with pytest.raises(NotYet, match=r"it refuses connections.*Nothing was started") as caught:
             attempt(context, PARAMS)
         assert "Nothing was stopped" not in caught.value.msg
-        assert context.launcher is None
+        assert context.run.launcher is None
     name_database(shop, "127.0.0.1", database.getsockname()[1])
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -248,7 +249,7 @@ def test_the_database_goes_away_between_the_plan_and_the_stop(site: Callable[...
     result = windows.run(shop)
     assert (result["outcome"], result["state"], shop.pid) == ("failed", "running", before)
     assert "it refuses connections. Nothing was stopped or started" in result["msg"]
-    assert not windows.context_of(shop).state.interrupted()
+    assert not at_work.interrupted(windows.context_of(shop).state)
 
 
 @pytest.mark.root

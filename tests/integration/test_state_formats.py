@@ -20,7 +20,7 @@ from instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, one_at_a_time, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, at_work, one_at_a_time, state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
 Site = Callable[..., Instance]
@@ -65,7 +65,7 @@ def test_an_unfinished_run_without_formats_is_recovered(site: Site, monkeypatch:
         windows.wait(context, plan, windows.begin(context, plan))
     assert shop.pids() == []
     without_formats(shop)
-    assert context.state.interrupted()["run_id"] == "older"  # type: ignore[index]
+    assert at_work.interrupted(context.state)["run_id"] == "older"  # type: ignore[index]
     assert windows.run(shop, [], run_id="recovery")["recovered"] == "unfinished run older: it was started"
     assert shop.told_version() == shop.version
 
@@ -245,7 +245,7 @@ def test_an_unfinished_run_in_it_is_named(site: Site) -> None:
     begin: dict[str, Any] = dict(run_id="lost", token="t", steps=["verified_start"], before=None)
     state_of(shop).log("begin", boot_id=procfs.boot_id(), **begin)
     assert "The run lost in it did not end and is not recovered" in put_aside(shop)["msg"]
-    assert state_of(shop).interrupted() is None
+    assert at_work.interrupted(state_of(shop)) is None
 
 
 # --- by module and playbook

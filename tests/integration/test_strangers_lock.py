@@ -23,9 +23,13 @@ from instance import Instance, make_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance, one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    at_work,
+    directory_lock,
+    instance,
+    one_at_a_time,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
@@ -92,7 +96,7 @@ def hold(site: Instance) -> Iterator[Callable[[Holder], None]]:
         words = [*as_user(one.uid), *one.before, "/usr/bin/python3", "-c", HOLD, str(site.dir), one.how]
         process = subprocess.Popen(words, start_new_session=True)
         groups.append(process)
-        assert windows.within(10, lambda: _state.is_locked(instance.resolve(str(site.dir))))
+        assert windows.within(10, lambda: directory_lock.is_locked(instance.resolve(str(site.dir))))
         if one.how != "itself":
             process.wait(10)
 
@@ -117,7 +121,7 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
     before = start_as_www(site)
     hold(one)
     state = windows.context_of(site, place / "state").state
-    assert state.is_worked_on() is one.refuses
+    assert at_work.is_worked_on(state) is one.refuses
     call = windows.ModuleCall(site, check_mode=True, state_dir=str(place / "state"))
     if one.refuses:
         with pytest.raises(LifecycleError, match=r"worked on by pid .* Nothing was done"):
@@ -132,7 +136,7 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
     assert site.pid == result["pid_after"] != before
     assert "was not heeded" in result["notes"][0] and str(site.dir) in result["notes"][0]
     assert ("nobody" in result["notes"][0]) is (one.how != "in flight")
-    assert state.interrupted() is None and not state.is_worked_on()
+    assert at_work.interrupted(state) is None and not at_work.is_worked_on(state)
 
 
 @root
@@ -142,12 +146,12 @@ def test_a_strangers_lock_neither_hides_nor_makes_a_run(site: Instance, place: P
     state = windows.context_of(site, place / "state").state
     state.make()
     state.log("begin", run_id="cut", token="x", steps=["verified_start"], before=None)
-    assert state.running_run() is None and state.interrupted() is not None
+    assert at_work.running_run(state) is None and at_work.interrupted(state) is not None
     row = describe.describe(instance.resolve(str(site.dir)), base=str(place / "state"))
     codes = [hazard["code"] for hazard in row["hazards"]]
     assert "unfinished_run" in codes and "run_in_progress" not in codes
     with one_at_a_time.held(windows.context_of(site, place / "state")) as nothing:
-        assert nothing is None and state.is_worked_on() and state.running_run() is not None
+        assert nothing is None and at_work.is_worked_on(state) and at_work.running_run(state) is not None
     kept = window_call.run(windows.ModuleCall(site, steps=[], recover="only", put_aside=True,
                                                state_dir=str(place / "state")))
     assert kept["changed"] and Path(kept["kept_in"]).is_dir()

@@ -16,6 +16,7 @@ import windows
 from integration.upgrading import NEWEST, Site, stage
 from windows import Killer, at
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
 Step = dict[str, Any]
@@ -53,7 +54,7 @@ def killed_in(site: Site, steps: list[Step], killer: Killer, monkeypatch: pytest
         killer.install(patch)
         pipe = windows.begin(context, plan)
     result = windows.wait(context, plan, pipe, 300.0)
-    if context.state.interrupted():
+    if at_work.interrupted(context.state):
         recovery = windows.plan_of([], run_id=f"recovery-{os.urandom(2).hex()}", deadline=300.0)
         again = windows.wait(context, recovery, windows.begin(context, recovery), 300.0)
         assert again["state"] == "running", again

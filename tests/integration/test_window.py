@@ -21,7 +21,7 @@ from instance import Instance
 from watching import Prober
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock, journal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
@@ -52,8 +52,8 @@ def test_a_restart_in_order_with_its_downtime(site: Callable[..., Instance], ver
     assert result["downtime_ms"] - 150 <= seen <= result["downtime_ms"] + 400  # the prober's pauses, and a busy machine
     context = windows.context_of(shop)
     assert windows.worker_log(context) == ""
-    assert context.state.interrupted() is None
-    assert not state.is_locked(context.instance)
+    assert at_work.interrupted(context.state) is None
+    assert not directory_lock.is_locked(context.instance)
 
 
 def test_starting_what_is_stopped_and_doing_nothing_twice(site: Callable[..., Instance]) -> None:
@@ -116,7 +116,7 @@ def test_the_text_of_a_command_is_its_own(site: Callable[..., Instance]) -> None
         [{"graceful_stop": {}}, {"command": {"argv": ["/bin/sleep", "2"]}}])
     pipe = windows.begin(context, plan)
     assert windows.within(10, lambda: windows.at_event(context, "step", name="command"))
-    text = windows.within(5, lambda: _follow.whereabouts(state.last_run(windows.journal(context)))["text"])
+    text = windows.within(5, lambda: _follow.whereabouts(journal.last_run(windows.journal(context)))["text"])
     assert text == "running /usr/bin/sleep, at most 60 s" or text == "running /bin/sleep, at most 60 s"
     assert windows.wait(context, plan, pipe)["outcome"] == "done"
 
@@ -142,8 +142,8 @@ def test_on_failure_leave(site: Callable[..., Instance]) -> None:
     assert shop.pids() == []
     assert (result["unfinished"], result["waits_for"]) == (True, None)
     assert "The run is unfinished" in result["msg"]
-    assert (windows.context_of(shop).state.interrupted() or {})["run_id"] == "run-1"  # so that recover finds it
-    assert not state.is_locked(windows.context_of(shop).instance)
+    assert (at_work.interrupted(windows.context_of(shop).state) or {})["run_id"] == "run-1"  # so that recover finds it
+    assert not directory_lock.is_locked(windows.context_of(shop).instance)
 
 
 def test_what_was_stopped_before_is_not_started_by_a_failure(site: Callable[..., Instance]) -> None:
@@ -228,7 +228,7 @@ def test_no_step_begins_after_the_deadline(site: Callable[..., Instance]) -> Non
     result = windows.run(shop, deadline=0.0)
     assert "the deadline of 0 s has passed before step graceful_stop" in result["msg"]
     assert (result["outcome"], result["state"], shop.pid) == ("failed", "running", before)
-    assert windows.context_of(shop).state.interrupted() is None
+    assert at_work.interrupted(windows.context_of(shop).state) is None
 
 
 def test_a_stop_that_outlasts_the_deadline(site: Callable[..., Instance]) -> None:
@@ -357,6 +357,6 @@ def test_the_site_keeps_nothing_of_the_worker(site: Callable[..., Instance]) -> 
     context = windows.context_of(shop)
     assert not [link for link in links if link.startswith(context.state.path) or link == str(shop.dir)]
     assert os.getsid(shop.pid) == shop.pid
-    assert not state.is_locked(context.instance)
+    assert not directory_lock.is_locked(context.instance)
     taken = subprocess.run(["flock", "-n", str(shop.dir), "true"], check=False)
     assert taken.returncode == 0

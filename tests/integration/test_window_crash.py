@@ -20,7 +20,7 @@ from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 
@@ -54,8 +54,8 @@ def assert_put_right(shop: Instance, context: Any, result: dict[str, Any]) -> No
     assert "The guardian put it right" in result["msg"]
     assert f"Now it is running (pid {shop.pid})" in result["msg"]
     assert shop.told_version() == shop.version
-    assert context.state.interrupted() is None
-    assert not state.is_locked(context.instance)
+    assert at_work.interrupted(context.state) is None
+    assert not directory_lock.is_locked(context.instance)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -66,7 +66,7 @@ def test_worker_killed(site: Callable[..., Instance], monkeypatch: pytest.Monkey
     assert time.monotonic() - began < SECONDS
     if name == "ended":  # all was done but to say so
         assert result["outcome"] == "failed"
-        assert context.state.interrupted() is None
+        assert at_work.interrupted(context.state) is None
         assert shop.told_version() == "3.5.8"
     else:
         assert_put_right(shop, context, result)
@@ -156,13 +156,13 @@ def test_worker_and_guardian_killed(site: Callable[..., Instance], monkeypatch: 
     assert result["failed"] is True
     assert "worker and guardian ended without a result in step" in result["msg"]
     assert "recover.yml" in result["msg"]
-    interrupted = context.state.interrupted()
+    interrupted = at_work.interrupted(context.state) or {}
     assert interrupted["run_id"] == "run-1"
-    assert not state.is_locked(context.instance)
+    assert not directory_lock.is_locked(context.instance)
     again = windows.run(shop, run_id="run-2")
     assert (again["outcome"], again["state"]) == ("done", "running")
     assert again["recovered"].startswith("unfinished run run-1: ")
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
     assert shop.told_version() == "3.5.8"
 
 
@@ -173,7 +173,7 @@ def test_recovery_alone(site: Callable[..., Instance], monkeypatch: pytest.Monke
     result = windows.run(shop, [], run_id="recovery")
     assert (result["outcome"], result["changed"], result["state"]) == ("done", True, "running")
     assert shop.told_version() == "3.2.8"
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_a_recovery_that_fails_stays_to_be_done(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,11 +186,11 @@ def test_a_recovery_that_fails_stays_to_be_done(site: Callable[..., Instance], m
     assert failed["outcome"] == "failed"
     assert "Recovery of the unfinished run run-1" in failed["msg"]
     assert "config.json" in failed["msg"]
-    assert context.state.interrupted()["run_id"] == "run-1"
+    assert (at_work.interrupted(context.state) or {})["run_id"] == "run-1"
     assert shop.pids() == []
     (shop.dir / "config.json").write_text(config)
     assert windows.run(shop, [], run_id="recovery-2")["outcome"] == "done"
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_a_recovery_is_killed_too(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_recovery_is_killed_too(site: Callable[..., Instance], monkeypatch: py
     with monkeypatch.context() as patch:
         Killer(at("parked"), both=True).install(patch)
         windows.run(shop, run_id="run-2")
-    assert context.state.interrupted()["run_id"] == "run-1"
+    assert (at_work.interrupted(context.state) or {})["run_id"] == "run-1"
     assert windows.run(shop, run_id="run-3")["outcome"] == "done"
     assert shop.told_version() == "3.5.8"
 
@@ -233,7 +233,7 @@ def test_a_killed_window_on_a_stopped_instance_changes_nothing(site: Callable[..
         windows.end_process(sleeper)
     assert (result["outcome"], result["state"]) == ("failed", "stopped")
     assert "killed by signal 9) in step command" in result["msg"] or "signal 9 in step command" in result["msg"]
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_a_second_run_is_told_who_works(site: Callable[..., Instance]) -> None:
@@ -259,10 +259,10 @@ def test_every_boundary(site: Callable[..., Instance], monkeypatch: pytest.Monke
         killer = Killer(lambda entry, count, number=number: count == number, after=after, both=both)  # type: ignore[misc]
         context, result = begun(shop, killer, monkeypatch)
         killed = result["outcome"] != "done"
-        if both and context.state.interrupted():
+        if both and at_work.interrupted(context.state):
             assert windows.run(shop, [], run_id="recovery")["state"] == "running", (number, context.state.journal())
         shop.wait_ready()
-        assert context.state.interrupted() is None
+        assert at_work.interrupted(context.state) is None
         assert len(shop.pids()) == 1
     assert number > 10  # there are so many writes: it was not over at once
 
@@ -283,4 +283,4 @@ def test_kills_at_any_time(site: Callable[..., Instance], version: str) -> None:
         timer.join()
         shop.wait_ready()
         assert len(shop.pids()) == 1
-        assert context.state.interrupted() is None
+        assert at_work.interrupted(context.state) is None

@@ -19,7 +19,7 @@ import pytest
 import windows
 from instance import Instance
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, journal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
@@ -63,7 +63,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries(context: Any) -> list[dict[str, Any]]:
-    return [dict(entry) for entry in state.last_run(context.state.journal())]
+    return [dict(entry) for entry in journal.last_run(context.state.journal())]
 
 
 def wait_for(context: Any, wanted: windows.Wanted, seconds: float = 20.0) -> bool:
@@ -93,7 +93,7 @@ def up_or_unfinished(shop: Instance, context: Any, result: dict[str, Any]) -> st
     """None when all is well, else what is wrong."""
     if shop.told_version(2.0):
         return None
-    run = context.state.interrupted() or context.state.running_run()
+    run = at_work.interrupted(context.state) or at_work.running_run(context.state)
     if run is None:
         return "the site is down, and no run is unfinished"
     says_why = result.get("msg") or result.get("running")
@@ -104,13 +104,13 @@ def tidy(shop: Instance, context: Any, pids: list[int]) -> None:
     """End what is left, then recover: the site must be up."""
     for pid in pids:
         windows.end_process(pid)
-    run = context.state.interrupted()
+    run = at_work.interrupted(context.state)
     if run and run.get("guardian"):
         windows.end_process(run["guardian"]["pid"])
     shop.knobs(no_database=True)
     if not shop.told_version(1.0):
         shop.kill()  # what hangs is ended by the operator
-    if context.state.interrupted():
+    if at_work.interrupted(context.state):
         found = windows.run(shop, [], run_id="recovery", deadline=20.0)
         assert found["state"] == "running", f"{found}"
     if not shop.pids():

@@ -22,7 +22,12 @@ from instance import Instance, make_instance
 from integration.stopping import DEFAULTS as STOP
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    at_work,
+    directory_lock,
+    journal,
+    one_at_a_time,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
@@ -62,19 +67,19 @@ def guarded() -> Iterator[list[Any]]:
 
 
 def end_guardian(context: Any) -> None:
-    run = context.state.interrupted()
+    run = at_work.interrupted(context.state)
     if run and run.get("guardian"):
         windows.end_process(run["guardian"]["pid"])
 
 
 def interrupted(context: Any) -> Any:
-    return context.state.interrupted()
+    return at_work.interrupted(context.state)
 
 
 def is_finished(context: Any) -> bool:
     """Whether the last run has ended, and nobody works on it."""
-    run = state.last_run(context.state.journal())
-    return state.unfinished(run) is None and not state.is_locked(context.instance)
+    run = journal.last_run(context.state.journal())
+    return journal.unfinished(run) is None and not directory_lock.is_locked(context.instance)
 
 
 @pytest.mark.parametrize("version", ["2.5.3", "3.2.1", "3.3.11", "3.5.1"])
@@ -104,7 +109,7 @@ def test_with_force_never_a_guardian_waits_for_the_visitor(
     assert (result["outcome"], result["state"]) == ("failed", "undead"), result
     assert (result["unfinished"], result["waits_for"]) == (True, "end_of_process")
     assert "A guardian on the host waits for the end of the process, at most 3600 s" in result["msg"]
-    assert not state.is_locked(context.instance)
+    assert not directory_lock.is_locked(context.instance)
     run = interrupted(context)
     assert (run["run_id"], run["waits_for"]) == ("run-1", "end_of_process")
     assert shop.pids() == [before]
@@ -205,10 +210,10 @@ def test_a_start_that_never_answers_ends_with_the_window(site: Callable[..., Ins
         assert time.monotonic() - began < 30
         assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
         assert "It may be migrating its database, so it was not ended" in result["msg"]
-        assert not state.is_locked(context.instance)
+        assert not directory_lock.is_locked(context.instance)
         again = windows.run(shop, restart(timeout=0.5), deadline=6.0, run_id="run-2")
         assert again["outcome"] == "failed"
-        assert not state.is_locked(context.instance)
+        assert not directory_lock.is_locked(context.instance)
         shop.knobs(no_database=True)
         shop.kill()
         assert windows.runs(shop)
@@ -286,7 +291,7 @@ def test_a_frozen_guardian_keeps_no_lock_after_a_good_end(site: Callable[..., In
     try:
         result = windows.wait(context, plan, pipe)
         assert result["outcome"] == "done"
-        assert not state.is_locked(context.instance)
+        assert not directory_lock.is_locked(context.instance)
         assert windows.run(shop, run_id="run-2")["outcome"] == "done"
     finally:
         os.kill(guardian, signal.SIGCONT)
@@ -309,7 +314,7 @@ def test_a_killed_worker_and_a_start_that_never_answers(
     result = windows.wait(context, plan, pipe)
     assert time.monotonic() - began < 30
     assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
-    assert not state.is_locked(context.instance)
+    assert not directory_lock.is_locked(context.instance)
     assert interrupted(context)["run_id"] == "run-1"
 
 

@@ -19,6 +19,7 @@ from mariadb import MariaDB
 from windows import Killer, at
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 
 Step = dict[str, Any]
 OLD, NEW = "3.3.11", "3.5.8"
@@ -63,7 +64,7 @@ class Shop:
         self.go.touch()
         state = windows.context_of(self.instance).state
         assert windows.within(120, lambda: state.last_unfinished() is None), state.journal()
-        windows.within(20, lambda: not state.is_worked_on())
+        windows.within(20, lambda: not at_work.is_worked_on(state))
         assert windows.runs(self.instance) not in (0, pid, self.pid) and self.instance.told_version() == OLD
         assert self.signals(pid) and databases.state(self.db, self.instance.database) == self.before
 

@@ -16,7 +16,7 @@ import windows
 from instance import Instance
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock
 
 Site = Callable[..., Instance]
 # The forks of a restart up to its stop, one after the other; each copy of this process counts on by itself.
@@ -69,8 +69,8 @@ def assert_untouched(shop: Instance, pid: int, message: str) -> None:
     context = windows.context_of(shop)
     assert shop.pids() == [pid], message
     assert shop.told_version() == shop.version
-    assert context.state.interrupted() is None, message
-    assert not state.is_locked(context.instance)
+    assert at_work.interrupted(context.state) is None, message
+    assert not directory_lock.is_locked(context.instance)
     assert not Path(context.state.path, "reserve").exists()
     assert not Path(context.state.path, "worker.log").exists() or windows.worker_log(context) == ""
     assert "Errno" not in message
@@ -137,10 +137,10 @@ def test_an_earlier_run_stays_unfinished(site: Site, monkeypatch: pytest.MonkeyP
                       before=dict(pid=1, start_ticks=1), boot_id="x")
     shop.kill()
     refused(shop, monkeypatch, lambda patch: fail_fork(patch, number))
-    assert (context.state.interrupted() or {}).get("run_id") == "earlier"
+    assert (at_work.interrupted(context.state) or {}).get("run_id") == "earlier"
     assert windows.run(shop)["outcome"] == "done"
     assert shop.told_version() == shop.version
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def test_what_cannot_be_tidied_fails_no_run(site: Site) -> None:

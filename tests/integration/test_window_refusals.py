@@ -21,7 +21,7 @@ from mariadb import free_port
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
@@ -250,7 +250,7 @@ def test_recover_only(shop: Instance) -> None:
     result = window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["pid_after"]) == ("unchanged", pid)
     assert result["recovered"] == "unfinished run cut: it ran"
-    assert state.interrupted() is None
+    assert at_work.interrupted(state) is None
 
 
 def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
@@ -267,7 +267,7 @@ def test_the_same_call_twice_follows_the_first(shop: Instance) -> None:
 def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
     holder = subprocess.Popen(["flock", str(shop.dir), "sleep", "30"], start_new_session=True)
     try:
-        assert windows.within(5, lambda: _state.is_locked(windows.context_of(shop).instance))
+        assert windows.within(5, lambda: directory_lock.is_locked(windows.context_of(shop).instance))
         assert "worked on by pid" in refused(shop)
     finally:
         os.killpg(holder.pid, signal.SIGKILL)

@@ -16,8 +16,9 @@ import windows
 from instance import Instance
 from windows import Killer, Wanted, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, journal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
@@ -46,7 +47,7 @@ FAILS: Step = {"command": {"argv": ["false"]}}
 def assert_as_before(shop: Instance, mark: Path, before: int) -> None:
     assert not mark.exists()
     assert windows.runs(shop) not in (0, before) and shop.told_version() == shop.version
-    assert windows.context_of(shop).state.interrupted() is None
+    assert at_work.interrupted(windows.context_of(shop).state) is None
 
 
 def test_what_ends_well_stays(shop: Instance, tmp_path: Path) -> None:
@@ -85,12 +86,12 @@ def test_what_cannot_be_taken_back_is_not_started(shop: Instance, tmp_path: Path
     step = {"command": {"argv": ["true"], "undo": ["test", "-e", str(mark)]}}
     result = windows.run(shop, [{"graceful_stop": {}}, step, FAILS, {"verified_start": {}}])
     assert (result["outcome"], result["state"], result["unfinished"]) == ("failed", "stopped", True)
-    run = windows.context_of(shop).state.interrupted()
+    run = at_work.interrupted(windows.context_of(shop).state)
     assert run is not None and [change["kind"] for change in run["changes"]] == ["launch", "command"]
     mark.touch()
     again = windows.run(shop, [], run_id="run-2")
     assert again["state"] == "running" and "its changes were taken back" in again["recovered"], again
-    assert windows.context_of(shop).state.interrupted() is None
+    assert at_work.interrupted(windows.context_of(shop).state) is None
 
 
 def test_left_as_it_is_when_asked(shop: Instance, tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_killed_worker(
     result = windows.wait(context, plan, pipe)
     assert result["failed"], result
     if both:
-        assert context.state.interrupted() is not None
+        assert at_work.interrupted(context.state) is not None
         again = windows.run(shop, [], run_id="run-2")
         assert again["state"] == "running", again
     else:
@@ -165,7 +166,7 @@ def test_what_fails_before_anything_was_touched_stops_nothing(
     result = windows.run(shop, wanted)
     assert (result["outcome"], result["failed"], result.get("unfinished")) == ("failed", True, None), result
     assert (shop.pid, result["pid_after"], result["state"]) == (before, before, "running")
-    assert "taken back" not in result["msg"] and windows.context_of(shop).state.interrupted() is None
+    assert "taken back" not in result["msg"] and at_work.interrupted(windows.context_of(shop).state) is None
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["worker", "both"])
@@ -180,7 +181,7 @@ def test_a_death_before_anything_was_touched_stops_nothing(
     if both:
         result = windows.run(shop, [], run_id="run-2")
         assert not result.get("failed"), result
-    assert (shop.pid, result["state"], context.state.interrupted()) == (before, "running", None), result
+    assert (shop.pid, result["state"], at_work.interrupted(context.state)) == (before, "running", None), result
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["worker", "both"])
@@ -197,10 +198,10 @@ def test_what_did_not_run_before_is_not_started(
         pipe = windows.begin(context, plan)
     result = windows.wait(context, plan, pipe)
     if both:
-        assert context.state.interrupted() is not None
+        assert at_work.interrupted(context.state) is not None
         result = windows.run(shop, [], run_id="run-2")
     assert (result["state"], shop.pids(), mark.exists()) == ("stopped", [], False), result
-    assert context.state.interrupted() is None
+    assert at_work.interrupted(context.state) is None
 
 
 def no_room_for(monkeypatch: pytest.MonkeyPatch, event: str, always: bool) -> None:
@@ -220,7 +221,7 @@ def test_the_reserve_is_given_up_for_the_commit(
 ) -> None:
     no_room_for(monkeypatch, "end", always=False)
     result = windows.run(shop, steps(tmp_path / "mark"))
-    assert (result["outcome"], windows.context_of(shop).state.interrupted()) == ("done", None), result
+    assert (result["outcome"], at_work.interrupted(windows.context_of(shop).state)) == ("done", None), result
 
 
 def test_the_reserve_is_given_up_for_a_rollback(
@@ -275,7 +276,7 @@ def test_an_end_that_may_not_be_on_the_disk(shop: Instance, tmp_path: Path, monk
 
     monkeypatch.setattr(_state.StateDir, "append", append)
     result = windows.run(shop, steps(tmp_path / "mark"))
-    assert (result["outcome"], windows.context_of(shop).state.interrupted()) == ("done", None), result
+    assert (result["outcome"], at_work.interrupted(windows.context_of(shop).state)) == ("done", None), result
     assert any("may not survive a power cut" in note for note in result["notes"])
 
 
@@ -283,7 +284,7 @@ def test_a_start_that_is_not_proven_settles_nothing(shop: Instance) -> None:
     """All was taken back and a process runs: whether it is the site is not known, so the run stays unfinished."""
     context = windows.context_of(shop)
     window = _window.Window(context, windows.plan_of(steps(shop.dir)))
-    context.changes, context.touched = [{"kind": "config", "number": 0, "data": {}}], True
+    context.run.changes, context.run.touched = [{"kind": "config", "number": 0, "data": {}}], True
     window.error, window.undone, window.before = LifecycleError("a step"), [{}], {"pid": 1, "start_ticks": 1}
     assert window.is_settled({"state": "running", "pid": 2})
     window.second_error = LifecycleError("it does not answer")
@@ -367,6 +368,6 @@ def test_tasks_of_their_own_keep_away(shop: Instance, tmp_path: Path) -> None:
     before = shop.pid
     context = windows.context_of(shop)
     with pytest.raises(LifecycleError, match="run-1 has changed"):
-        _module.refuse_half_changed(context)
+        on_instance.refuse_half_changed(context)
     assert shop.pid == before and os.path.isdir(context.state.path)
-    assert _state.unfinished(_state.last_run(context.state.journal())) is not None
+    assert journal.unfinished(journal.last_run(context.state.journal())) is not None

@@ -17,6 +17,7 @@ from mariadb import MariaDB
 from releases import real_releases
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_steps
 
 NEWEST = "3.5.8"
@@ -58,7 +59,7 @@ class Site:
         assert self.instance.told_version() == (version or self.instance.version)
         assert self.checksums() == self.tables
         assert self.files() == self.tree
-        assert windows.context_of(self.instance).state.interrupted() is None
+        assert at_work.interrupted(windows.context_of(self.instance).state) is None
 
 
 def stage(

@@ -32,6 +32,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import b
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
@@ -180,7 +181,7 @@ class Walk:
     def assert_as_before(self) -> None:
         """Files, database, process and records; nothing is left of the run but what people may want to read."""
         context = self.context()
-        assert context.state.interrupted() is None, windows.journal(context)[-5:]
+        assert at_work.interrupted(context.state) is None, windows.journal(context)[-5:]
         assert windows.runs(self.instance) and len(self.instance.pids()) == 1
         assert self.instance.told_version() == self.version
         assert self.site.checksums() == self.site.tables  # tables aside would be seen too
@@ -203,7 +204,7 @@ class Walk:
     def run(self, steps: Sequence[Step], strike: Strike | None = None,
             meanwhile: Callable[[], None] = lambda: None) -> Step:
         context = self.context()
-        if context.state.interrupted() is None:
+        if at_work.interrupted(context.state) is None:
             self._reuse_staged()
         plan = windows.plan_of(steps, deadline=_LIMIT_S, boot_hook=True)
         with pytest.MonkeyPatch.context() as patch:
@@ -349,8 +350,8 @@ class Walk:
 
     def _bring_database_back(self) -> None:
         context = self.context()
-        windows.within(_LIMIT_S, lambda: self.db.has_ended() or not context.state.is_worked_on())
-        windows.within(_LIMIT_S, lambda: not context.state.is_worked_on() or _waits(windows.journal(context)))
+        windows.within(_LIMIT_S, lambda: self.db.has_ended() or not at_work.is_worked_on(context.state))
+        windows.within(_LIMIT_S, lambda: not at_work.is_worked_on(context.state) or _waits(windows.journal(context)))
         self.db.stop()
         self.db.start()
 
@@ -367,7 +368,7 @@ class Walk:
         finally:
             (disk / "filler").unlink(missing_ok=True)
         assert result["failed"], result
-        if self.context().state.interrupted():
+        if at_work.interrupted(self.context().state):
             assert result.get("unfinished"), result
             self.recover()
 

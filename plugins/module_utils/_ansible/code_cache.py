@@ -60,10 +60,10 @@ def keep(cache: CodeCache) -> None:
     if not cache.grown:
         return
     # Not before: what is imported without a cache is compiled twice.
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+    from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
     with contextlib.suppress(OSError, ValueError):
-        state.write_atomic(_path(make=True), _packed(cache.entries), flush=False)
+        trusted.write_atomic(_path(make=True), _packed(cache.entries), flush=False)
 
 
 def _path(make: bool = False) -> str:

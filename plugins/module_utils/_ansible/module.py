@@ -17,19 +17,13 @@ _imported = _payload.install()  # before the imports that it makes cheaper
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     LifecycleError,
-    after_a_change,
     system_text,
     used_up,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden, printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, reach, users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 Result = t.Dict[str, t.Any]
 Shown = t.Callable[[hidden.Spec, t.Mapping[str, t.Any]], Result]
-Work = t.Callable[[Context, t.Mapping[str, t.Any]], t.Dict[str, t.Any]]
 
 
 def common_spec(**extra: t.Dict[str, t.Any]) -> t.Dict[str, t.Dict[str, t.Any]]:
@@ -50,23 +44,6 @@ def internal_options() -> Result:
     params = basic._load_params() or {}
     found = params.get('internal')
     return found if isinstance(found, dict) else {}
-
-
-def context_of(params: t.Mapping[str, t.Any]) -> Context:
-    """The instance that the common options name. LifecycleError when there is none."""
-    if params['port'] is not None and not 0 < params['port'] < 65536:
-        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was done.' % params['port'])
-    reach.refuse_hanging(params['dir'])
-    instance = _instance.resolve(params['dir'], params['binary'])
-    state = _state.StateDir(instance, params['state_dir'])
-    return Context(instance, state, params['port'], user=users.known(params.get('user')))
-
-
-def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:
-    """Times are seconds, zero or more."""
-    for name in names:
-        if params.get(name) is not None and params[name] < 0:
-            raise LifecycleError('%s must not be negative, got %g. Nothing was done.' % (name, params[name]))
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core publishes no types
@@ -121,68 +98,3 @@ def _outcome(work: t.Callable[[], Result], changes: bool) -> Result:
 def _named(exc: Exception) -> str:
     """With its type, which the text of a system's failure lacks."""
     return '%s: %s' % (type(exc).__name__, system_text(exc) if isinstance(exc, OSError) else exc)
-
-
-def look_at_instance(module: AnsibleModule, look: Work) -> None:
-    """Run a task that only looks at one instance, in check mode too."""
-
-    def looked() -> t.Dict[str, t.Any]:
-        context = context_of(module.params)
-        try:
-            return look(context, module.params)
-        finally:
-            context.close()
-
-    run(module, looked)
-
-
-def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.Sequence[str]) -> None:
-    """Run a task that changes one instance, or in check mode foresee it. ``times``: its options in seconds."""
-
-    def held() -> t.Dict[str, t.Any]:
-        refuse_negative(module.params, *times)
-        context = context_of(module.params)
-        context.state.refuse_damaged()
-        if module.check_mode:
-            refuse_half_changed(context)
-            _refuse_wrong_port(context, module.params)
-            return foresee(context, module.params)
-        with one_at_a_time.held(context):
-            refuse_half_changed(context)
-            _refuse_wrong_port(context, module.params)
-            result = _with_notes(_honest(context, work, module.params), context.lock_notes)
-            context.state.tidy_runs()
-            return result
-
-    run(module, held, changes=True)
-
-
-def refuse_half_changed(context: Context) -> None:
-    """LifecycleError where a run has changed files or the database and has not ended: only a recovery may go on."""
-    run = context.state.last_unfinished()
-    if run and run.get('changes'):
-        kinds = ', '.join(dict.fromkeys(change['kind'] for change in run['changes']))
-        raise LifecycleError('Run %s has changed %s of %s and has not ended. Nothing was done. Only a recovery may '
-                             'stop or start it now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
-
-
-def _honest(context: Context, work: Work, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    """What fails after something was done says so: changed, and not that nothing was done."""
-    try:
-        return work(context, params)
-    except LifecycleError as exc:
-        if context.acts or exc.result.get('changed'):
-            exc.result['changed'] = True
-            exc.msg = after_a_change(exc.msg)
-        raise
-
-
-def _with_notes(result: t.Dict[str, t.Any], notes: t.Sequence[str]) -> t.Dict[str, t.Any]:
-    return dict(result, notes=list(notes) + result.get('notes', [])) if notes else result
-
-
-def _refuse_wrong_port(context: Context, params: t.Mapping[str, t.Any]) -> None:
-    """Only where a port is given: this look costs some milliseconds more."""
-    if context.port_option is not None:
-        context.look()
-        context.refuse_wrong_port(params.get('arguments'))

@@ -10,8 +10,8 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach, users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.observed import Observed
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
 
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
@@ -34,14 +34,15 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
         return list(params['ports'])
     if params['dir'] is None:
         return [params['port']]
+    reach.refuse_hanging(params['dir'])
     instance = _instance.resolve(params['dir'], params['binary'])
     state = StateDir(instance, params['state_dir'])
-    context = Context(instance, state, params['port'], user=users.known(params.get('user')))
-    context.look()
+    found = Observed(instance, state, params['port'], users.known(params.get('user')))
+    found.look()
     if params['port'] is None:
-        return [context.start_port]
-    if context.candidate is not None or params['port'] != context.last_port():  # the stop before this call closed it
-        context.refuse_wrong_port()
+        return [found.start_port]
+    if found.candidate is not None or params['port'] != found.last_port():  # the stop before this call closed it
+        found.refuse_wrong_port()
     return [params['port']]
 
 

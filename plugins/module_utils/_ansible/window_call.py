@@ -12,11 +12,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds, undo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, lock, one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, at_work, lock, one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
@@ -48,7 +49,7 @@ def shown(spec: hidden.Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any
 
 def _plan_of(module: AnsibleModule) -> _window.Plan:
     params = module.params
-    _module.refuse_negative(params, 'deadline', 'guardian_limit')
+    on_instance.refuse_negative(params, 'deadline', 'guardian_limit')
     steps = validate.validate(params['steps'], module.no_log_values)
     if params['recover'] == 'only' and steps:
         raise LifecycleError('recover: only takes no steps. Nothing was done.')
@@ -71,7 +72,7 @@ def _refuse_worked_on(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any
 def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
     context.state.refuse_damaged()
-    unfinished = context.state.interrupted()
+    unfinished = at_work.interrupted(context.state)
     notes = _refuse_worked_on(context, plan)
     steps = _window.foresee(context, plan)
     before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
@@ -105,7 +106,7 @@ def _user_of(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.Optional[st
 
 def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
     """The result of ``recover: only`` when nothing is to be done, or may be; None when the worker has to do it."""
-    found = context.state.interrupted()
+    found = at_work.interrupted(context.state)
     known: t.Dict[str, t.Any] = dict(
         steps=[],
         interrupted=found,
@@ -164,8 +165,8 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
 
 
 def _run(module: AnsibleModule, plan: _window.Plan) -> t.Dict[str, t.Any]:
-    context = _module.context_of(dict(module.params, user=_user_of(module.params, plan)))
-    context.accepted_hazards = _accepted(module.params, plan)
+    context = on_instance.context_of(dict(module.params, user=_user_of(module.params, plan)))
+    context.run.accepted_hazards = _accepted(module.params, plan)
     if module.params.get('put_aside'):
         return _put_aside(module, context, plan)
     needs = undo.foreign_kinds((context.state.last_unfinished() or {}).get('changes') or [])

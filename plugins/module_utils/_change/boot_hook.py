@@ -21,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _payload
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import system_text
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 
 UNITS = '/etc/systemd/system'
@@ -113,13 +114,13 @@ def _keep_code(state: _state.StateDir) -> str:
     code, data = _payload.archive()
     if data is not None:
         code = os.path.join(place, _CODE)
-        _state.write_atomic(code, data)
+        trusted.write_atomic(code, data)
     instance, script = state.instance, os.path.join(place, _SCRIPT)
     changes = not STEPS.keys().isdisjoint(kinds.OF_CHANGES)  # else this code was sent without them
     program = _PROGRAM % dict(
         imports='at_boot, steps' if changes else 'at_boot', register='steps.register()\n' if changes else '', code=code,
         dir=instance.dir, binary=instance.binary, base=state.base)
-    _state.write_atomic(script, program.encode('utf-8'))
+    trusted.write_atomic(script, program.encode('utf-8'))
     return script
 
 
@@ -133,7 +134,7 @@ def _write_unit(state: _state.StateDir, script: str) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    _state.write_atomic(path, data, 0o644)
+    trusted.write_atomic(path, data, 0o644)
 
 
 def disarm(state: _state.StateDir) -> None:

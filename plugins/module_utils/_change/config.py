@@ -24,7 +24,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, secrets
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import host as _host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, launch, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    discovery,
+    foreseen,
+    launch,
+    trusted,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'config'
@@ -111,14 +116,15 @@ def next_start(context: Context) -> config_rules.Start:
         record = launch.capture(context.handle.proc) if context.handle else context.stored_record()
     except OSError:
         pass
-    argv = [''] + list(context.next_arguments) if context.next_arguments is not None else record.argv if record else []
-    environment = dict(record.environment if record else {}, **context.next_environment)
+    argv, given = record.argv if record else [], context.run.next_arguments
+    argv = argv if given is None else ['', *given]
+    environment = dict(record.environment if record else {}, **context.run.next_environment)
     return config_rules.Start(context.file_version, argv, environment)
 
 
 def plan(context: Context, params: Params) -> Result:
     _refuse_options(params)
-    if context.candidate is None and not context.will_stop:
+    if context.candidate is None and not context.foreseen.stops:
         context.read_files()
     now = read(context)
     data = edited(now.data, params)
@@ -138,9 +144,8 @@ def plan(context: Context, params: Params) -> Result:
     values = config_file.load_json(data)
     paths = config_rules.changed_paths(now.values, values)
     notes = _refuse_database(values) if any(path[0] == 'mysql' for path in paths) else []
-    context.foresee_config(after)
     return dict(changed=True, would='change %s of config.json' % ', '.join(map(config_rules.shown, paths)),
-                diff=_diff(context, now.data, data), notes=notes)
+                diff=_diff(context, now.data, data), notes=notes, then=dict(config=after))
 
 
 def _refuse_database(values: t.Mapping[str, t.Any]) -> t.List[str]:
@@ -186,7 +191,7 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
     if sharing:
         raise LifecycleError('Port %d is configured in %s. Nothing was done. Choose another port.' % (
             port, ', '.join(sharing)))
-    accepted = set(params['accept_hazards']) | context.accepted_hazards
+    accepted = set(params['accept_hazards']) | context.run.accepted_hazards
     named = [] if NAMED_BY_PROXY in accepted else proxies.naming(old, (0, os.geteuid()))
     if named:
         raise LifecycleError(
@@ -250,7 +255,8 @@ def foresee(context: Context, params: Params) -> Result:
     """As a task of its own in check mode."""
     context.look()
     planned = plan(context, params)
-    return dict(planned, backup_file=None, restart_required=planned['changed'] and context.candidate is not None)
+    return dict(foreseen.of_a_task(planned), backup_file=None,
+                restart_required=planned['changed'] and context.candidate is not None)
 
 
 def run(context: Context, params: Params) -> Result:
@@ -263,9 +269,9 @@ def run(context: Context, params: Params) -> Result:
     if wrong:
         raise LifecycleError('config.json would not be usable: %s. It was not changed.' % wrong.rstrip('.'))
     backup = _backup(context, now.data)
-    context.record_change('config', kept=backup, uid=now.found.st_uid, gid=now.found.st_gid,
+    context.run.record_change('config', kept=backup, uid=now.found.st_uid, gid=now.found.st_gid,
                           mode=stat.S_IMODE(now.found.st_mode))
-    context.act()
+    context.run.act()
     write(context, data, now)
     context.read_files()
     return dict(changed=True, backup_file=backup, restart_required=context.candidate is not None,
@@ -274,8 +280,8 @@ def run(context: Context, params: Params) -> Result:
 
 def _backup(context: Context, data: bytes) -> str:
     """Keep the file of before, once for each run: a second change of the same run leaves the first backup."""
-    if context.run_id:
-        return context.keep_file(config_file.NAME, data)
+    if context.run.id:
+        return context.run.keep_file(config_file.NAME, data)
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     try:
         path = os.path.join(context.state.run_dir(made_up), config_file.NAME)
@@ -316,7 +322,7 @@ class _Like(t.NamedTuple):
 
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """Put the file of before back, whatever stands there now."""
-    data = state.read_trusted(change['kept'])
+    data = trusted.read_trusted(change['kept'])
     if not data:
         raise LifecycleError('The backup %s of config.json is gone. Put the file of before back by hand, then run '
                              'recover.yml.' % change['kept'])

@@ -27,7 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     present,
     reason,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import foreseen, runs, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'database'
@@ -142,7 +142,7 @@ def _plan_dumped(context: Context, params: Params) -> Result:
     if online:
         notes.append('the instance runs at this step: its dump is a plain backup, and is not compared or taken back')
     seconds = size / (_COPIED_PER_SECOND if shadows else _PER_SECOND)
-    into = directory if params['path'] or not context.planned_steps else 'the directory of the run'
+    into = directory if params['path'] or not context.foreseen.steps else 'the directory of the run'
     would = 'copy the tables of %s inside the database, for %s' if shadows else 'dump %s into %s'
     return dict(changed=True, would='%s (%d MB of data, about %.1f s)' % (
         would % (_names(databases.opened), into), size >> 20, seconds), notes=notes,
@@ -246,13 +246,11 @@ def _is_local(host: str) -> bool:
 
 
 def _plan_restored(context: Context, params: Params) -> Result:
-    planned = _plan_of_restore(context, params)
-    context.restores_databases = True
-    return planned
+    return dict(_plan_of_restore(context, params), then=dict(restores_databases=True))
 
 
 def _plan_of_restore(context: Context, params: Params) -> Result:
-    if context.candidate is not None and not context.will_stop:
+    if context.candidate is not None and not context.foreseen.stops:
         raise _running(context)
     directory = _directory(context, params, planning=True)
     manifests = _manifests(directory, params['all_sites'])
@@ -336,7 +334,7 @@ def _names(opened: t.Sequence[Opened]) -> str:
 
 def _is_online(context: Context) -> bool:
     """Whether the instance serves at this step."""
-    return context.candidate is not None and not context.will_stop
+    return context.candidate is not None and not context.foreseen.stops
 
 
 def _running(context: Context) -> LifecycleError:
@@ -348,13 +346,13 @@ def _running(context: Context) -> LifecycleError:
 def _directory(context: Context, params: Params, planning: bool = False) -> str:
     """Where the dumps are: given, of this run, or a new one of the state. LifecycleError when it cannot be trusted."""
     path: str = params['path'] or ''
-    if not path and context.run_id:
-        run = context.run_path() if planning else context.run_dir()
+    if not path and context.run.id:
+        run = context.run.path() if planning else context.run.dir()
         path = os.path.join(run, KIND)
     elif not path:
         path = os.path.join(context.state.path, _DUMPS, time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()))
     path = os.path.abspath(path)
-    part = state.untrusted_part(path, os.geteuid())
+    part = trusted.untrusted_part(path, os.geteuid())
     if part:
         raise LifecycleError('%s cannot be used for dumps: %s is not a directory that only root and uid %d can write. '
                              'Nothing was done. Give another path.' % (path, part, os.geteuid()))
@@ -397,7 +395,7 @@ def _run_dumped(context: Context, params: Params) -> Result:
     directory = _directory(context, params)
     _make(directory)
     began = time.monotonic()
-    until = began + context.time_left(params['timeout'])
+    until = began + context.run.time_left(params['timeout'])
     try:
         with Databases(context, params['all_sites'], params['client_dir']) as databases:
             seen = [facts.look(one.session) for one in databases.opened]
@@ -433,7 +431,7 @@ def _restore_limit(timeout: float, dump_s: float) -> float:
 
 
 def _record_dumps(context: Context, directory: str, databases: Databases, params: Params, took_s: float) -> None:
-    context.record_change(KIND, directory=directory, sites=[one.schema.site for one in databases.opened],
+    context.run.record_change(KIND, directory=directory, sites=[one.schema.site for one in databases.opened],
                           client_dir=params['client_dir'], method=params['method'],
                           restore_s=_restore_limit(params['timeout'], took_s))
 
@@ -474,7 +472,7 @@ def _run_restored(context: Context, params: Params) -> Result:
         raise _running(context)
     directory = _directory(context, params)
     sites = [one.site for one in _manifests(directory, params['all_sites'])]
-    limit = context.time_left(params['timeout'])
+    limit = context.run.time_left(params['timeout'])
     return restore_all(context, directory, sites, params['client_dir'], limit)
 
 
@@ -545,12 +543,12 @@ def _run_migrated(context: Context, params: Params) -> Result:
     with Databases(context, params['all_sites'], params['client_dir']) as databases:
         waited = [migration.Waiting(one.session, one.name, one.schema.root, _late_lines(
             directory, one.schema.site, context.version)) for one in databases.opened]
-        answers = migration.wait(waited, context.version, context.time_left(params['timeout']), context.progress,
+        answers = migration.wait(waited, context.version, context.run.time_left(params['timeout']), context.progress,
                                  migration.STALLED_S, alive=lambda: _lives(context))
         for one in databases.opened:
             _remember(context, one, context.version)
     if context.handle is not None and params['all_sites']:
-        context.migrated = (context.handle.pid, context.handle.start_ticks)
+        context.run.migrated = (context.handle.pid, context.handle.start_ticks)
     return dict(changed=False, notes=['%s: %s' % (one.name, note) for one, answer in zip(databases.opened, answers)
                                       for note in answer.notes],
                 databases=[dict(site=one.schema.site, database=one.name, state=answer.state, why=answer.why)
@@ -564,7 +562,7 @@ def _lives(context: Context) -> bool:
 
 def _recorded_in(context: Context, params: Params) -> t.Optional[str]:
     """The directory of the dumps that a step before this one has taken; None when there is none."""
-    if not params['path'] and not context.run_id:
+    if not params['path'] and not context.run.id:
         return None
     directory = _directory(context, params)
     return directory if dump.sites_in(directory) else None
@@ -595,7 +593,7 @@ def _run_compared(context: Context, params: Params) -> Result:
                 raise LifecycleError('The dump in %s was taken while the site ran: there is nothing to compare with.'
                                      % directory)
             before = compare.Before(manifest.tables, manifest.content, manifest.site_settings)
-            after = compare.look(one.session, context.time_left(params['timeout']))
+            after = compare.look(one.session, context.run.time_left(params['timeout']))
             problems += ['%s: %s' % (one.name, text) for text in compare.broken(before, after, context.version)]
             notes += ['%s: %s' % (one.name, text) for text in compare.notes(before, after)]
             rows.append(dict(site=one.schema.site, database=one.name, version=after.content.version or None,
@@ -624,7 +622,7 @@ def _run_packed(context: Context, params: Params) -> Result:
     before = [dump.read(directory, site) for site in dump.sites_in(directory)]
     copied = [one.site for one in before if one.shadow]
     running = bool(copied) and context.look() is not None
-    files_of_shadows(context, directory, params['client_dir'], context.time_left(params['timeout']))
+    files_of_shadows(context, directory, params['client_dir'], context.run.time_left(params['timeout']))
     drop_shadows(context, directory, params['client_dir'], copied, running)
     after: t.List[dump.Manifest] = []
     try:
@@ -675,7 +673,7 @@ _RUNS: t.Dict[str, t.Callable[[Context, Params], Result]] = dict(
 
 def foresee(context: Context, params: Params) -> Result:
     context.look()
-    return plan(context, params)
+    return foreseen.of_a_task(plan(context, params))
 
 
 def work(context: Context, params: Params) -> Result:
@@ -704,7 +702,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     try:
         if sites:
             done = restore_all(context, change['directory'], sites, change.get('client_dir'),
-                               context.time_left(runs.restore_s(change)))
+                               context.run.time_left(runs.restore_s(change)))
         if shadows:
             drop_shadows(context, change['directory'], change.get('client_dir'), change['sites'])
         return done

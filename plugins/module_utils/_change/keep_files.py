@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import c
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 KIND = 'keep_files'
@@ -52,7 +52,7 @@ def run(context: Context, params: Params) -> Result:
 
 def _roots(context: Context) -> t.List[str]:
     """The directories of the sites: the instance's, and those that the dumps of this run name."""
-    place = os.path.join(context.run_dir(), 'database')
+    place = os.path.join(context.run.dir(), 'database')
     sites = dump.sites_in(place) if os.path.isdir(place) else []
     roots = [dump.read(place, site).root for site in sites]
     return list(dict.fromkeys([context.instance.dir] + [os.path.normpath(root) for root in roots if root]))
@@ -60,24 +60,24 @@ def _roots(context: Context) -> t.List[str]:
 
 def _keep(context: Context) -> Result:
     now = config.read(context)
-    kept = context.keep_file(config_file.NAME, now.data)
+    kept = context.run.keep_file(config_file.NAME, now.data)
     sizes = {root: visits.sizes(root) for root in _roots(context)}
-    listed = context.keep_file(_LIST, json.dumps(sizes).encode('utf-8'))
-    context.record_change(KIND, kept=kept, uid=now.found.st_uid, gid=now.found.st_gid,
+    listed = context.run.keep_file(_LIST, json.dumps(sizes).encode('utf-8'))
+    context.run.record_change(KIND, kept=kept, uid=now.found.st_uid, gid=now.found.st_gid,
                           mode=stat.S_IMODE(now.found.st_mode), statistics=listed)
     return dict(changed=False, files=sum(len(known or {}) for known in sizes.values()))
 
 
 def _put_port_back(context: Context) -> Result:
     """A process that was started with -port may have written that port into config.json."""
-    before = state.read_trusted(os.path.join(context.run_dir(), config_file.NAME))
+    before = trusted.read_trusted(os.path.join(context.run.dir(), config_file.NAME))
     if not before:
         raise LifecycleError('The window has no keep_files before this step. config.json was not changed.')
     known, port = config_rules.at(config_file.load_json(before), _PORT)
     now = config.read(context)
     if not known or config_rules.at(config_file.load_json(now.data), _PORT) == (True, port):
         return dict(changed=False)
-    context.act()
+    context.run.act()
     config.write(context, json_edit.put(now.data.decode('utf-8'), _PORT, port).encode('utf-8'), now)
     context.read_files()
     return dict(changed=True)
@@ -88,7 +88,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if change.get('aside'):
         return _put_visits_back(change)
     config.undo(context, change)
-    sizes: Sizes = foreign_json.load(state.read_trusted(change['statistics']))
+    sizes: Sizes = foreign_json.load(trusted.read_trusted(change['statistics']))
     away = os.path.basename(os.path.dirname(change['statistics']))
     moved: t.List[str] = []
     for root, known in sizes.items():
@@ -131,12 +131,12 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
         return dict(changed=False, notes=['The statistics of before that rollback stay in %s-%s.' % (
             visits.PLACE, change['mark'])])
     config.undo(context, change)
-    sizes: Sizes = foreign_json.load(state.read_trusted(change['statistics']))
+    sizes: Sizes = foreign_json.load(trusted.read_trusted(change['statistics']))
     roots = [root for root, known in sizes.items() if visits.differs(root, known)]
     if not roots:
         return dict(changed=True)
-    mark = os.path.basename(context.run_dir())
-    context.record_change(KIND, aside=roots, mark=mark)
+    mark = os.path.basename(context.run.dir())
+    context.run.record_change(KIND, aside=roots, mark=mark)
     moved = [visits.set_aside(root, sizes[root], mark) for root in roots]
     return dict(changed=True, notes=['The statistics since then are in %s.' % ', '.join(moved)])
 

@@ -23,7 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import foreseen, launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
@@ -109,7 +109,7 @@ class Desk:
         LifecycleError for what stands in the way.
         """
         seen = listing.Look(self.install, self.owners).at(parts.files, parts.directories)
-        for earlier, files in self.context.planned_files:
+        for earlier, files in self.context.foreseen.files:
             seen = file_plan.after(seen, earlier, files)
         plan = file_plan.make(parts.version, parts.files, parts.directories, seen, self.top,
                               self.context.instance.binary, self.owners, self.proofs(old))
@@ -166,7 +166,7 @@ def _old_of(params: Params, binary: str) -> file_plan.Known:
 def _to_be_staged(context: Context) -> t.List[file_plan.Known]:
     """The files of the releases that a window in check mode switches in, which the real one stages before it begins."""
     found: t.List[file_plan.Known] = []
-    for name, params in context.planned_steps:
+    for name, params in context.foreseen.steps:
         if name == KIND and params['state'] == 'switched' and (params['src'] or params['manifest'] is not None):
             files, _directories, _ignored = file_plan.staged_files(_manifest_of(params), context.instance.binary)
             found.append({file.path: [file.sha256] for file in files})
@@ -231,7 +231,7 @@ def _planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan
     text += file_plan.why_kept(plan)
     name = desk.install.path
     diff = dict(file_plan.diff(plan, parts.files, seen), before_header=name, after_header=name)
-    previous = desk.context.planned_version or desk.context.file_version
+    previous = desk.context.foreseen.version or desk.context.file_version
     return dict(changed=True, would=text, version=parts.version, previous=previous, diff=diff,
                 files=_files_result(plan))
 
@@ -316,7 +316,7 @@ def _looks(desk: Desk, files: t.Sequence[archive.File], directories: t.Sequence[
 
 
 def _refuse_running(context: Context) -> None:
-    if context.candidate is not None and not context.will_stop:
+    if context.candidate is not None and not context.foreseen.stops:
         raise LifecycleError('%s runs (pid %d). Nothing was renamed. Stop it first: put graceful_stop before this step '
                              'of a window.' % (context.instance.id, context.candidate.pid))
 
@@ -361,9 +361,8 @@ def _plan_switched(desk: Desk, params: Params) -> Result:
 
 def _switch_planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
     """Whatever switch comes after it in a window is planned on top of this one."""
-    if desk.context.planned_steps:
-        desk.context.planned_files.append((plan, parts.files))
-    return _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    planned = _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    return dict(planned, then=dict(files=desk.context.foreseen.files + ((plan, parts.files),)))
 
 
 def _plan_before_staging(desk: Desk, params: Params) -> Result:
@@ -383,12 +382,12 @@ def _run_switched(desk: Desk, params: Params) -> Result:
         return _unchanged(desk, staged.version, 'the files of the release are there already')
     _refuse_used(desk, staged)
     previous, active = context.file_version, store.active()
-    one = switch.prepare(desk.install, desk.bulk(), staged, plan, context.run_id or None, active, previous)
+    one = switch.prepare(desk.install, desk.bulk(), staged, plan, context.run.id or None, active, previous)
     with places.open_below(desk.bulk(), staged.tree) as tree:
         staging.refuse_binary(context.instance, tree, desk.record())
     switch.write(desk.install, store, one)
-    context.record_change(KIND, switch=one.id, direction='switched', version=one.version)
-    context.act()
+    context.run.record_change(KIND, switch=one.id, direction='switched', version=one.version)
+    context.run.act()
     count, left = _move(desk, one, switch.forward)
     store.set_active(one.id)
     _expect(context, one.version)
@@ -397,7 +396,7 @@ def _run_switched(desk: Desk, params: Params) -> Result:
 
 def _expect(context: Context, version: t.Optional[str]) -> None:
     """What the next start of this run runs: until it tells, it counts as what the operator has named."""
-    context.expected_version = version
+    context.run.expected_version = version
     if version is not None:
         context.binaries.learn(_binary.of_file(context.instance.executable), version)
     context.read_files()
@@ -457,8 +456,8 @@ def _run_reverted(desk: Desk, params: Params) -> Result:
     if not found:
         return _unchanged(desk, context.file_version, 'no release was switched in')
     for one in found:
-        context.record_change(KIND, switch=one.id, direction='reverted', version=one.version)
-        context.act()
+        context.run.record_change(KIND, switch=one.id, direction='reverted', version=one.version)
+        context.run.act()
         count, left = _move(desk, one, switch.back)
         store.set_active(one.before)
         notes = result['notes'] if result else []
@@ -532,8 +531,8 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
 def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """The inverse of a change of an earlier run, as a change of this one, which has its own inverse."""
     direction = 'switched' if change['direction'] == 'reverted' else 'reverted'
-    context.record_change(KIND, switch=change['switch'], direction=direction, version=change.get('version'))
-    context.act()
+    context.run.record_change(KIND, switch=change['switch'], direction=direction, version=change.get('version'))
+    context.run.act()
     return undo(context, change)
 
 
@@ -590,15 +589,15 @@ def plan(context: Context, params: Params) -> Result:
         raise LifecycleError('release: state staged needs src, the path of the archive on this host. Nothing was done.')
     with Desk(context) as desk:
         planned = _PLANS[params['state']](desk, params)
-    if changes_files(params):
-        context.planned_version = planned.get('version') or context.planned_version
-    return planned
+    if not changes_files(params):
+        return planned
+    then = planned.get('then', {})
+    return dict(planned, then=dict(then, version=planned.get('version') or context.foreseen.version))
 
 
 def run(context: Context, params: Params) -> Result:
     if changes_files(params):
         context.look()
-        context.will_stop = False
         _refuse_running(context)
     with Desk(context) as desk:
         return _RUNS[params['state']](desk, params)
@@ -607,7 +606,7 @@ def run(context: Context, params: Params) -> Result:
 def foresee(context: Context, params: Params) -> Result:
     """As a task of its own in check mode."""
     context.look()
-    return plan(context, params)
+    return foreseen.of_a_task(plan(context, params))
 
 
 def as_a_task(context: Context, params: Params) -> Result:
@@ -616,5 +615,5 @@ def as_a_task(context: Context, params: Params) -> Result:
     if params['state'] != 'staged' or not params['src']:
         planned = plan(context, params)
         if not planned['changed']:
-            return planned
+            return foreseen.of_a_task(planned)
     return run(context, params)

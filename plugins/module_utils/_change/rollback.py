@@ -96,8 +96,9 @@ def plan(context: Context, params: Params) -> Result:
         return _nothing(run, by)
     loss = _refuse(context, run, params)
     would = 'take run %s back%s' % (run.run_id, ': %s' % _backwards(run))
+    notes = ['This would be lost: %s' % loss.text] if loss else []
     return dict(changed=True, would=would, version=run.before, previous=run.after, lost=loss.rows, files=loss.files,
-                notes=['This would be lost: %s' % loss.text] if loss else [])
+                notes=notes, then=dict(restores_databases=database.KIND in run.kinds))
 
 
 def _nothing(run: Run, by: Run) -> Result:
@@ -174,10 +175,9 @@ def run(context: Context, params: Params) -> Result:
         raise LifecycleError('%s runs as pid %d. It was not rolled back. Stop it first: put graceful_stop before this '
                              'step of a window.' % (context.instance.id, context.candidate.pid if context.candidate
                                                     else 0))
-    context.will_stop = False
     _refuse_without_inverse(context, target)
     loss = _refuse(context, target, params)
-    context.record_change(KIND, run=target.name, run_id=target.run_id)
+    context.run.record_change(KIND, run=target.name, run_id=target.run_id)
     notes = ['This was lost: %s' % loss.text] if loss else []
     for change in reversed(target.changes):
         context.progress('taking %s of run %s back' % (change['kind'], target.run_id))
@@ -190,7 +190,7 @@ def run(context: Context, params: Params) -> Result:
 def _refuse_without_inverse(context: Context, target: Run) -> None:
     """LifecycleError when a failure of this window could not be taken back."""
     needed = {'keep_files'} | ({database.KIND} & set(target.kinds))
-    missing = needed - {change['kind'] for change in context.changes}
+    missing = needed - {change['kind'] for change in context.run.changes}
     if missing:
         raise LifecycleError('It was not rolled back: the window has no %s before this step, so that a failure could '
                              'not be taken back. Put database (state dumped, all_sites true) and keep_files behind '
@@ -201,11 +201,11 @@ def _restore(context: Context, change: t.Mapping[str, t.Any], params: Params) ->
     """What they hold then is noted: this run may be rolled back itself."""
     client_dir = params['client_dir'] or change.get('client_dir')
     # A restore uses the shadow tables up, and this rollback may itself be taken back, and made again.
-    database.files_of_shadows(context, change['directory'], client_dir, context.time_left(params['timeout']))
+    database.files_of_shadows(context, change['directory'], client_dir, context.run.time_left(params['timeout']))
     done = database.restore_all(context, change['directory'], change['sites'], client_dir,
-                                context.time_left(params['timeout']))
+                                context.run.time_left(params['timeout']))
     database.drop_shadows(context, change['directory'], client_dir, change['sites'])
-    rollback_point.write_of_dumps(change['directory'], os.path.join(context.run_dir(), database.KIND))
+    rollback_point.write_of_dumps(change['directory'], os.path.join(context.run.dir(), database.KIND))
     return done
 
 

@@ -16,7 +16,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
@@ -57,13 +57,13 @@ def plan(context: Context, params: Params) -> Result:
 
 def run(context: Context, params: Params) -> Result:
     context.look()
-    write(os.path.join(context.run_dir(), database.KIND), look(context, params))
+    write(os.path.join(context.run.dir(), database.KIND), look(context, params))
     return dict(changed=False)
 
 
 def look(context: Context, params: Params) -> t.Dict[str, Held]:
     """What is in the databases of all sites now, by their keys. LifecycleError."""
-    limit = context.time_left(params['timeout'])
+    limit = context.run.time_left(params['timeout'])
     with database.Databases(context, True, params['client_dir']) as databases:
         found = {}
         for one in databases.opened:
@@ -91,7 +91,7 @@ def write(directory: str, found: t.Mapping[str, Held]) -> None:
     values = {key: dict(database=held.database, settings=held.settings, rows=held.rows,
                         tables={name: list(row) for name, row in held.tables.items()}) for key, held in found.items()}
     try:
-        state.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
+        trusted.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
     except OSError as exc:
         raise LifecycleError('What the databases hold could not be noted in %s: %s. Free space there.' % (
             directory, reason(exc))) from exc
@@ -100,7 +100,7 @@ def write(directory: str, found: t.Mapping[str, Held]) -> None:
 def read(directory: str) -> t.Optional[t.Dict[str, Held]]:
     """None where nothing was noted, or it cannot be read."""
     try:
-        values = foreign_json.load(state.read_trusted(os.path.join(directory, _FILE)))
+        values = foreign_json.load(trusted.read_trusted(os.path.join(directory, _FILE)))
         return {key: Held(one['database'], {name: facts.Row(*row) for name, row in one['tables'].items()},
                           one['settings'], one.get('rows') or {}) for key, one in values.items()}
     except (ValueError, LookupError, TypeError, AttributeError):

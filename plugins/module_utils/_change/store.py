@@ -20,6 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_pla
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 FORMAT = 1
 _DIRECTORY = 'releases'
@@ -77,14 +78,14 @@ class Store:
         """LifecycleError when there is no room or no permission."""
         self.state.make()
         try:
-            _state._make_dir(self.path, 0o700)
+            trusted.make_dir(self.path, 0o700)
         except OSError as exc:
             raise LifecycleError('The state directory %s could not be made: %s. Nothing was changed. Free space there, '
                                  'or give another state_dir.' % (self.path, reason(exc))) from exc
 
     def _write(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
-        _state.write_atomic(os.path.join(self.path, name), json.dumps(dict(entry, format=FORMAT)).encode('utf-8'))
-        _state.flush_directory(self.path)
+        trusted.write_atomic(os.path.join(self.path, name), json.dumps(dict(entry, format=FORMAT)).encode('utf-8'))
+        trusted.flush_directory(self.path)
 
     def _read(self, name: str) -> t.Optional[Entry]:
         path = os.path.join(self.path, name)
@@ -99,7 +100,7 @@ class Store:
             if not isinstance(entry, dict) or entry.pop('format') != FORMAT:
                 raise ValueError('it is of another format')
         except (ValueError, LookupError) as exc:
-            raise _state.DamagedState(path, 'cannot be read: %s' % exc) from exc
+            raise trusted.DamagedState(path, 'cannot be read: %s' % exc) from exc
         return entry
 
     def _names(self, kind: str) -> t.List[str]:

@@ -93,7 +93,6 @@ def _note_undone(context: Context, change: Change) -> None:
 
 def _stop_whatever_runs(context: Context) -> None:
     """Nobody but a recovery may start it now, so what runs was started by this run, or by a guard beside it."""
-    context.will_stop = False
     if context.look() is not None:
         params = {name: option.get('default') for name, option in graceful_stop.SPEC.items()}
         _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, cut=True), watch=False)

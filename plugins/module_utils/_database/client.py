@@ -23,7 +23,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import changeable, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import changeable, trusted
 
 # Never the caller's PATH: root's programs are not looked up in it. The last ones are the places of panels.
 PLACES = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin',
@@ -211,7 +211,7 @@ def _who_could_change(path: str) -> t.List[str]:
     if os.geteuid() == 0:
         return changeable.changeable(path)
     real = os.path.realpath(path)
-    part = state.untrusted_part(os.path.dirname(real), os.geteuid())
+    part = trusted.untrusted_part(os.path.dirname(real), os.geteuid())
     found = os.stat(real)
     if part is None and found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return []
@@ -320,7 +320,7 @@ def nameless_file(data: bytes) -> int:
     place = next((one for one in _SCRATCH if os.access(one, os.W_OK)), None)
     handle, path = tempfile.mkstemp(prefix='.anqicms-lifecycle.', dir=place)
     try:
-        state.write_all(handle, data)
+        trusted.write_all(handle, data)
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.unlink(path)

@@ -26,7 +26,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 FORMAT = 1
 OPTIONS = (
@@ -108,7 +108,7 @@ def manifest_name(site: int) -> str:
 def read(directory: str, site: int) -> Manifest:
     """LifecycleError when there is none that can be believed."""
     path = os.path.join(directory, manifest_name(site))
-    data = state.read_trusted(path)
+    data = trusted.read_trusted(path)
     if not data:
         raise LifecycleError('There is no dump of site %d in %s: %s does not exist. Nothing was done.' % (
             site, directory, os.path.basename(path)))
@@ -293,7 +293,7 @@ def manifest_of(wanted: Wanted, recording: Recording, began: float) -> Manifest:
 
 def write(directory: str, manifest: Manifest) -> None:
     """OSError."""
-    state.write_atomic(os.path.join(directory, manifest_name(manifest.site)), to_json(manifest))
+    trusted.write_atomic(os.path.join(directory, manifest_name(manifest.site)), to_json(manifest))
 
 
 def forget(directory: str, site: int) -> None:
@@ -305,7 +305,7 @@ def forget(directory: str, site: int) -> None:
 def flush(directory: str) -> None:
     """The names of the dumps are on the disk, too. LifecycleError."""
     try:
-        state.flush_directory(directory)
+        trusted.flush_directory(directory)
     except OSError as exc:
         raise LifecycleError('%s could not be written to the disk: %s.' % (directory, reason(exc))) from exc
 

@@ -19,7 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 RUNNING, DONE, PENDING, UNKNOWN = 'running', 'done', 'pending', 'unknown'
 _RECORD = 'databases.json'
@@ -213,7 +213,7 @@ def recorded(directory: str, key: str) -> t.Optional[str]:
     ``directory``: the trusted state of the instance. A record that cannot be read counts as none.
     """
     try:
-        found = foreign_json.load(_state.read_trusted(os.path.join(directory, _RECORD)) or b'{}').get(key)
+        found = foreign_json.load(trusted.read_trusted(os.path.join(directory, _RECORD)) or b'{}').get(key)
     except (ValueError, AttributeError, LifecycleError):
         return None
     return found if isinstance(found, str) and versions.parse(found) else None
@@ -227,11 +227,11 @@ def remember(directory: str, key: str, version: t.Optional[str], restored: bool 
         return
     path = os.path.join(directory, _RECORD)
     try:
-        values = foreign_json.load(_state.read_trusted(path) or b'{}')
+        values = foreign_json.load(trusted.read_trusted(path) or b'{}')
     except (ValueError, LifecycleError):
         values = {}
     values = dict(values if isinstance(values, dict) else {}, **{key: version})
-    _state.write_atomic(path, json.dumps(values).encode('utf-8'))
+    trusted.write_atomic(path, json.dumps(values).encode('utf-8'))
 
 
 # --- looking

@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 RENAMING, COMPARED, DROPPED = 'renaming', 'compared', 'dropped'
 _STRAYS_S = 60.0
@@ -43,7 +43,7 @@ class Journal:
     def entries(self) -> t.List[t.Dict[str, t.Any]]:
         """A last line that a power cut has torn was not on the disk: what it announces was not done."""
         found = []
-        for line in _state.read_trusted(self.path).split(b'\n')[:-1]:
+        for line in trusted.read_trusted(self.path).split(b'\n')[:-1]:
             try:
                 entry = foreign_json.load(line)
             except ValueError:
@@ -66,18 +66,18 @@ class Journal:
         try:
             size = os.fstat(fd).st_size
             torn = size and os.pread(fd, 1, size - 1) != b'\n'
-            _state.write_all(fd, (b'\n' if torn else b'') + line.encode('utf-8'))
+            trusted.write_all(fd, (b'\n' if torn else b'') + line.encode('utf-8'))
             os.fsync(fd)
         finally:
             os.close(fd)
         if not size:
-            _state.flush_directory(os.path.dirname(self.path))
+            trusted.flush_directory(os.path.dirname(self.path))
 
     def close(self) -> None:
         """It is over: the next restore begins with an empty journal."""
         if os.path.lexists(self.path):
             os.unlink(self.path)
-            _state.flush_directory(os.path.dirname(self.path))
+            trusted.flush_directory(os.path.dirname(self.path))
 
 
 # --- what is to be done: pure

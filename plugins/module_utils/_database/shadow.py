@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 METHOD = 'shadow'
 _FILE = re.compile(r'shadow-[0-9a-f]{16}\.json\Z')
@@ -54,7 +54,7 @@ class Record:
 
     def read(self) -> t.Optional[Made]:
         """None where no copies are known. LifecycleError where it is not believed."""
-        data = _state.read_if_there(self.path)
+        data = trusted.read_if_there(self.path)
         if data is None:
             return None
         try:
@@ -68,15 +68,15 @@ class Record:
     def write(self, made: Made) -> None:
         """LifecycleError: then no copy is to be made."""
         try:
-            _state.write_atomic(self.path, json.dumps(dict(made._asdict(), format=1)).encode('utf-8'))
-            _state.flush_directory(os.path.dirname(self.path))
+            trusted.write_atomic(self.path, json.dumps(dict(made._asdict(), format=1)).encode('utf-8'))
+            trusted.flush_directory(os.path.dirname(self.path))
         except OSError as exc:
             raise LifecycleError('%s could not be written: %s.' % (self.path, reason(exc))) from exc
 
     def forget(self) -> None:
         if os.path.lexists(self.path):
             os.unlink(self.path)
-            _state.flush_directory(os.path.dirname(self.path))
+            trusted.flush_directory(os.path.dirname(self.path))
 
 
 def record_of(state: str, key: str) -> Record:

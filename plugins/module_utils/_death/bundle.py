@@ -216,7 +216,7 @@ def parts_of(context: Context, params: t.Mapping[str, t.Any]) -> t.List[Part]:
     with InstallDir(context.instance.dir) as directory:
         config = read_config(directory, context.candidate.uid if context.candidate else None)
         logs = Logs(context, directory, window)
-        paths = dict(context.log_files(), check=os.path.join(context.instance.dir, 'check.log'))
+        paths = dict(context.logs.files(), check=os.path.join(context.instance.dir, 'check.log'))
         read = [logs.part(kind + '.log', path) for kind, path in sorted(paths.items())] + [kernel_part(window)]
     mask = Mask(config.secrets | _environment_secrets(context))
     configured = (json_part(config_file.NAME, mask.value(config.values)) if config.why_not is None

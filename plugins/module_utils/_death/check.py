@@ -191,8 +191,8 @@ class Look:
         return self.context.candidate.uid if self.context.candidate else None
 
     def _running_log(self) -> None:
-        path = self.params['running_log'] or self.context.log_path()
-        hidden = self.context.why_log_is_hidden()
+        path = self.params['running_log'] or self.context.logs.path()
+        hidden = self.context.logs.why_hidden()
         if hidden and self.params['running_log'] is None:
             self.notes.append(hidden[0].upper() + hidden[1:] + '.')
         reading = self._read_running_log(path)

@@ -31,7 +31,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_lo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable, process, procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, lock, reach, selection
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    directory_lock,
+    discovery,
+    lock,
+    reach,
+    selection,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
@@ -163,7 +169,7 @@ class Watched:
         try:
             if lock.own_is_held(_state.StateDir(self.instance, self.state_dir)):
                 return True
-            return _state.is_locked(self.instance) and any(
+            return directory_lock.is_locked(self.instance) and any(
                 holder.uid in (0, os.geteuid()) for holder in lock.holders(self.instance.dir))
         except (OSError, LifecycleError):
             return False

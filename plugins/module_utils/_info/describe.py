@@ -28,8 +28,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    at_work,
     changeable,
     discovery,
     judge,
@@ -40,8 +40,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
     selection,
     strangers,
     supervisors,
+    trusted,
     users,
 )
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
@@ -123,10 +125,10 @@ class Look:
             self.state = _state.StateDir(self.instance, self.base)
             self.state.user = self.user
             self.state.refuse_damaged()
-            self.interrupted, self.running_run = self.state.interrupted(), self.state.running_run()
+            self.interrupted, self.running_run = at_work.interrupted(self.state), at_work.running_run(self.state)
             self.runs = self._read_runs(self.state)
             self.badly_ended = _runs.badly_ended(self.state.journal())
-        except _state.DamagedState as exc:
+        except trusted.DamagedState as exc:
             self.state_damaged = exc.seen
         except LifecycleError as exc:
             self.state_problem = exc.msg

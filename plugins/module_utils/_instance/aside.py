@@ -8,7 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import nothing_done
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, one_at_a_time, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 Result = t.Dict[str, t.Any]
@@ -17,7 +17,7 @@ Result = t.Dict[str, t.Any]
 def put(context: Context, check_mode: bool) -> Result:
     """What changed, where it is kept now, and what was in it. LifecycleError when a run is at work, or it cannot be."""
     if check_mode or not context.state.exists():
-        if context.state.is_worked_on():
+        if at_work.is_worked_on(context.state):
             one_at_a_time.refuse(context)
         return _foreseen(context) if check_mode else _nothing_there(context)
     with one_at_a_time.held(context):
@@ -50,7 +50,7 @@ def _unfinished(context: Context) -> str:
     """What no recovery will know of any more."""
     try:
         run = context.state.last_unfinished()
-    except state.DamagedState:
+    except trusted.DamagedState:
         return ' Whether a run in it did not end is not known: start the instance if it does not run.'
     if run is None:
         return ''

@@ -8,10 +8,10 @@
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
-KIND = state.LAUNCH
+KIND = journal.LAUNCH
 _NAME = 'launch.json'
 
 
@@ -19,15 +19,15 @@ def keep(context: Context) -> None:
     """Copy the launch record; it holds secrets, so it does not go into the journal. LifecycleError when it cannot."""
     record = context.state.read(_NAME)
     if record:
-        context.keep_file(_NAME, record)
-    touched, directory = context.touched, context.run_dir()
-    context.record_change(KIND, directory=directory, kept=os.path.join(directory, _NAME) if record else None)
-    context.touched = touched  # that alone touches nothing
+        context.run.keep_file(_NAME, record)
+    touched, directory = context.run.touched, context.run.dir()
+    context.run.record_change(KIND, directory=directory, kept=os.path.join(directory, _NAME) if record else None)
+    context.run.touched = touched  # that alone touches nothing
 
 
 def put_back(context: Context) -> None:
     """Make the kept record the one that the next start follows."""
-    for change in context.changes:
+    for change in context.run.changes:
         if change['kind'] == KIND:
             undo(context, change['data'])
 
@@ -35,7 +35,7 @@ def put_back(context: Context) -> None:
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     kept, own = change.get('kept'), os.path.join(context.state.path, _NAME)
     if kept:
-        state.write_atomic(own, state.read_trusted(kept))
+        trusted.write_atomic(own, trusted.read_trusted(kept))
     elif os.path.lexists(own):
         os.unlink(own)
     return dict(changed=True)

@@ -321,16 +321,8 @@ def proved_of(data: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[Proved]:
 
 def store(state: _state.StateDir, record: LaunchRecord, proved: t.Optional[Proved] = None) -> None:
     """Write what was seen; the proved start of before stays where this is none. OSError when that cannot be done."""
-    kept = proved or proved_of(stored(state))
+    kept = proved or proved_of(state.launch())
     state.write_json('launch.json', dict(to_json(record), proved=dict(kept._asdict()) if kept else None))
-
-
-def stored(state: _state.StateDir) -> t.Optional[t.Dict[str, t.Any]]:
-    """The stored dict; a damaged one counts as none: a look goes on without it, and a change was refused before."""
-    try:
-        return state.read_json('launch.json')
-    except _state.DamagedState:
-        return None
 
 
 def believed_log(log: t.Optional[str], found: t.Optional[str], proved: t.Optional[Proved], directory: str) -> str:

@@ -19,6 +19,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
@@ -280,7 +281,7 @@ def take(state: _state.StateDir, token: str = '') -> t.Optional[Lock]:
 
 def _with_directory(state: _state.StateDir, own: int) -> t.Optional[Lock]:
     try:
-        directory = _state.lock(state.instance)
+        directory = directory_lock.take(state.instance)
     except OSError as exc:
         if exc.errno not in _NO_LOCKS or os.geteuid() != 0:
             raise _unusable(state.instance.dir, exc) from exc
@@ -338,7 +339,7 @@ def look(state: _state.StateDir) -> Judged:
     """Whether a run or task is at work on the instance. Takes nothing, makes nothing."""
     if own_is_held(state):
         return Judged(True)
-    return _judge(state) if _state.is_locked(state.instance) else Judged(False)
+    return _judge(state) if directory_lock.is_locked(state.instance) else Judged(False)
 
 
 def has_ended(state: _state.StateDir) -> bool:

@@ -9,8 +9,8 @@ import contextlib
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, journal, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 _BEGIN_WAIT_S = 3.0  # a run that has just taken the lock writes its name within that time
@@ -25,8 +25,8 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
     if _lock.is_held_by(context.state, token):
         raise OwnRun('An earlier call of this run is at work on %s.' % context.instance.id)
     try:
-        run = context.state.wait_for_running_run(_BEGIN_WAIT_S)
-    except state.DamagedState:
+        run = at_work.wait_for_running_run(context.state, _BEGIN_WAIT_S)
+    except trusted.DamagedState:
         run = None
     pids = ', '.join(map(str, _lock.holder_pids(context.state))) or 'unknown'
     who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
@@ -37,7 +37,7 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
 
 def _take_over(context: Context) -> None:
     try:
-        run = state.unfinished(state.last_run(context.state.journal()))
+        run = journal.unfinished(journal.last_run(context.state.journal()))
     except LifecycleError:
         return  # a journal that cannot be read does not turn work that ended well into a failure
     if run and run.get('guardian'):
@@ -50,7 +50,7 @@ def take(context: Context, token: str = '') -> _lock.Lock:
     lock = _lock.take(context.state, token)
     if lock is None:
         refuse(context, token)
-    context.lock_notes = lock.notes
+    context.run.lock_notes = lock.notes
     return lock
 
 

@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 RESTORE_FACTOR = 10.0  # a load takes up to seven times as long as the dump did
 _RESTORE_S = 3600.0    # where a dump does not say how long its restore may take
@@ -124,7 +125,7 @@ def read_all(state: _state.StateDir) -> t.List[Run]:
 
 
 def _read(path: str, name: str) -> t.Optional[Run]:
-    data = _state.read_if_there(path)
+    data = trusted.read_if_there(path)
     if data is None:
         return None
     try:
@@ -145,8 +146,8 @@ def keep(state: _state.StateDir, directory: str, run_id: str, at: float, version
     known = [run.number for run in read_all(state)]
     values = dict(format=FORMAT, run_id=run_id, number=max(known + [0]) + 1, at=at, before=versions[0],
                   after=versions[1], changes=list(changes))
-    _state.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
-    _state.flush_directory(directory)
+    trusted.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
+    trusted.flush_directory(directory)
 
 
 def forget(directory: str) -> None:

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted, units
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
@@ -131,7 +131,7 @@ def _log_of_root(path: str) -> t.Optional[os.stat_result]:
     """A log elsewhere that root alone could put there; None where anybody else could have."""
     try:
         found = os.lstat(path)
-        safe = _state.untrusted_part(os.path.dirname(path), 0) is None
+        safe = trusted.untrusted_part(os.path.dirname(path), 0) is None
     except OSError:
         return None
     return found if safe and stat.S_ISREG(found.st_mode) and found.st_nlink == 1 else None

@@ -152,7 +152,7 @@ def _ask(context: Context, params: t.Mapping[str, t.Any], target: http.Target,
          site: Site) -> t.Tuple[_site_verdict.Verdict, int]:
     """What its own answers mean, and the milliseconds that they took."""
     begin = time.monotonic()
-    asker = Asker(target, site, context.time_left(params['timeout']), params['through'] == 'direct')
+    asker = Asker(target, site, context.run.time_left(params['timeout']), params['through'] == 'direct')
     verdict = _site_verdict.decide(site, asker.ask(versions.has_siteinfo(context.version)))
     return verdict, milliseconds(begin)
 
@@ -173,7 +173,7 @@ def _row(context: Context, params: t.Mapping[str, t.Any], target: http.Target, s
     )
     if verdict.ok and params['warm_up']:
         context.progress('warming up %s' % site.host)
-        row['warm_up'] = WarmUp(target, site, context.time_left(params['warm_up_timeout'])).run(params['warm_up'])
+        row['warm_up'] = WarmUp(target, site, context.run.time_left(params['warm_up_timeout'])).run(params['warm_up'])
     return row
 
 

@@ -36,7 +36,7 @@ def next_version(context: Context) -> t.Optional[str]:
 
 def ask_ahead(context: Context) -> None:
     """Begin to ask the database where a start will, while something else is done."""
-    if not (context.knows_databases or context.restores_databases):
+    if not (context.run.knows_databases or context.foreseen.restores_databases):
         asking.begin(context)
 
 
@@ -57,8 +57,8 @@ def databases(context: Context, record: LaunchRecord) -> t.List[_database.Target
 
 def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database.Answer]) -> preconditions.Needs:
     """All but the answers of the databases, which were asked by who may."""
-    there = context.planned_version is None  # else a release will be switched in, which was looked at by itself
-    version = context.planned_version or next_version(context)
+    there = context.foreseen.version is None  # else a release will be switched in, which was looked at by itself
+    version = context.foreseen.version or next_version(context)
     newer = _newer.ask(context, version, answers)
     with files.InstallDir(context.instance.dir) as directory:
         tree = install_tree.Tree(directory, directory.owners(record.uid))
@@ -66,7 +66,7 @@ def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database
         dictionary = has_dictionary(directory) if there and versions.may_read_dictionary(version) else None
     read: t.Optional[bool] = None
     if dictionary is False:
-        read = preconditions.dictionary_was_read(context.log_since(0, LOG_BYTES), context.instance.dir)
+        read = preconditions.dictionary_was_read(context.logs.since(0, LOG_BYTES), context.instance.dir)
     return preconditions.Needs(
         context.instance.dir, version, locales, dictionary, read, answers,
         names_database=bool(databases(context, record)), uid=record.uid,
@@ -94,11 +94,11 @@ def ask_databases(context: Context, record: LaunchRecord) -> t.List[_database.An
 def accepted(context: Context, params: Params) -> t.FrozenSet[str]:
     """The codes that were accepted by name, for this step or for the whole run. LifecycleError for unknown ones."""
     _hazards.refuse_unknown(params.get('accept_hazards') or ())
-    return frozenset(params.get('accept_hazards') or ()) | context.accepted_hazards
+    return frozenset(params.get('accept_hazards') or ()) | context.run.accepted_hazards
 
 
 def untouched(context: Context) -> str:
-    return 'Nothing was stopped or started.' if context.will_stop else 'Nothing was started.'
+    return 'Nothing was stopped or started.' if context.foreseen.stops else 'Nothing was started.'
 
 
 def require(context: Context, params: Params, record: LaunchRecord, answers: t.Sequence[_database.Answer],

@@ -37,7 +37,7 @@ def judge(version: t.Optional[str], found: t.Sequence[asking.Found],
 
 def ask(context: Context, version: t.Optional[str], answers: t.Sequence[Answer]) -> Said:
     """Nothing where the plan of this run has asked, or a step before this start puts the databases back."""
-    if context.knows_databases or context.restores_databases:
+    if context.run.knows_databases or context.foreseen.restores_databases:
         return Said()
     if answers and all(answer.problem for answer in answers):
         return Said()  # that is what is said then

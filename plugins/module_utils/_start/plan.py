@@ -26,7 +26,7 @@ def choose_record(context: Context, params: Params) -> launch.LaunchRecord:
 def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """What the start would do. LifecycleError for everything that it cannot end well with, NotYet for what may pass."""
     needs.accepted(context, params)
-    found = None if context.will_stop else context.look()
+    found = None if context.foreseen.stops else context.look()
     if found is not None:
         _refuse_unfit_process(context, found.pid)
         pid = found.pid
@@ -95,7 +95,7 @@ def refuse_port(context: Context, record: launch.LaunchRecord) -> None:
     port = context.port_for(record.argv)
     if ports.bind_probe(port).free is not False:
         return
-    stops_it = context.will_stop and context.handle is not None
+    stops_it = context.foreseen.stops and context.handle is not None
     if stops_it and context.handle and holders.owns_listener(context.handle.proc, port) is not False:
         return  # by the process that will have been stopped by then
     found = holders.holders(port)

@@ -41,7 +41,7 @@ def choose(context: Context, params: Params) -> Chosen:
     if why_not and seen is None and not params.get('user'):
         raise LifecycleError('%s: %s, and it was never recorded before. Nothing was stopped or started. Stop it '
                              '(graceful_stop), then start it by hand, or give user.' % (context.instance.id, why_not))
-    stored = launch.stored(context.state)
+    stored = context.state.launch()
     proved = launch.proved_of(stored)
     uid = _uid(context, params, seen, proved, running)
     of_user = seen if seen is not None and seen.uid == uid else None
@@ -169,12 +169,12 @@ def _plain(context: Context, account: Account) -> launch.LaunchRecord:
 
 def private_port(context: Context) -> int:
     """A free port that no proxy knows, the same for the whole run. LifecycleError when none is found."""
-    if context.private_port is None:
+    if context.run.private_port is None:
         tries = [random.randrange(*_PRIVATE_PORTS) for _unused in range(200)]
-        context.private_port = next((port for port in tries if ports.bind_probe(port).free), None)
-    if context.private_port is None:
+        context.run.private_port = next((port for port in tries if ports.bind_probe(port).free), None)
+    if context.run.private_port is None:
         raise LifecycleError('No free port from %d to %d was found. Nothing was started.' % _PRIVATE_PORTS)
-    return context.private_port
+    return context.run.private_port
 
 
 def _with_port(record: launch.LaunchRecord, port: int) -> launch.LaunchRecord:

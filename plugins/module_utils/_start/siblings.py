@@ -20,7 +20,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import pro
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import selection
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import SHIM_NAME, LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir, write_atomic
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.trusted import write_atomic
 
 _SCRIPT = b'#!/bin/sh\n# Finds nobody: an AnQiCMS that is starting would kill every process of its own name.\nexit 1\n'
 _TOOLS = ('pidof', 'pgrep')

@@ -48,7 +48,7 @@ def note_databases(context: Context) -> None:
     """What the plan has asked is known: it is not asked again, and their versions are noted."""
     if context.database_look is not None:
         newer.remember(context.state.path, context.database_look.found())
-        context.knows_databases = True
+        context.run.knows_databases = True
 
 
 def prepare(context: Context, params: Params, untouched: str = 'Nothing was stopped or started.') -> None:
@@ -56,7 +56,7 @@ def prepare(context: Context, params: Params, untouched: str = 'Nothing was stop
 
     def parked(pid: int) -> None:
         with process.ProcessHandle(pid) as child:
-            context.note('parked', pid=child.pid, start_ticks=child.start_ticks)
+            context.run.note('parked', pid=child.pid, start_ticks=child.start_ticks)
 
     chosen = _start_record.choose(context, params)
     record = chosen.record
@@ -74,7 +74,7 @@ def prepare(context: Context, params: Params, untouched: str = 'Nothing was stop
     except BaseException:
         launcher.abandon()  # no caller may take it for one that is ready
         raise
-    context.launcher = launcher
+    context.run.launcher = launcher
 
 
 class Unproven(LifecycleError):
@@ -91,7 +91,7 @@ class Proof:
     def __init__(self, context: Context, handle: process.ProcessHandle, port: int, params: Params) -> None:
         self.context, self.handle, self.port = context, handle, port
         self.ready_timeout: float = params['ready_timeout']
-        self.ready_limit = context.time_left(params.get('ready_limit', READY_LIMIT_S))
+        self.ready_limit = context.run.time_left(params.get('ready_limit', READY_LIMIT_S))
         self.answer = http.Answer(None, None, 'never asked')
         self.asked_as: t.Optional[str] = None  # the site whose name got the version
         self.owns: t.Optional[bool] = None
@@ -110,7 +110,7 @@ class Proof:
                 return wrong
             time.sleep(_POLL_S if elapsed < _FAST_S and self.answer.status is None else _SLOW_POLL_S)
         if _versions.pages_come_late(self.answer.version or self.context.file_version):
-            limit = self.context.time_left(pages.LIMIT_S)
+            limit = self.context.run.time_left(pages.LIMIT_S)
             self.page = pages.wait(self.port, self.asked_as or 'localhost', limit, self.handle.gone)
         return None
 
@@ -122,7 +122,7 @@ class Proof:
             return 'another process answers on port %d' % self.port
         last = self.answer.error or self.answer.status
         if self.no_version_since is not None and time.monotonic() - self.no_version_since > _NO_VERSION_S:
-            asked = '; also asked as %s' % ', '.join(self.context.hosts) if self.context.hosts else ''
+            asked = '; also asked as %s' % ', '.join(self.context.run.hosts) if self.context.run.hosts else ''
             return _NO_VERSION % (self.port, last, asked)
         if not self._moves():
             return 'it did not answer, and nothing has moved for %g s (last answer: %s)' % (self.ready_timeout, last)
@@ -146,7 +146,7 @@ class Proof:
         if time.monotonic() - self.hosts_asked_at < _HOSTS_PAUSE_S:
             return
         self.hosts_asked_at = time.monotonic()
-        for host in self.context.hosts:
+        for host in self.context.run.hosts:
             answer = http.version_info(self.port, host, _ANSWER_TIMEOUT_S)
             if answer.version is not None:
                 self.answer, self.asked_as = answer, host
@@ -178,7 +178,7 @@ class Proof:
         moved = [(sock.info.bytes_acked, sock.info.bytes_received) for sock in socks if sock.info]
         closed = not sockdiag.listeners(self.port)
         working = closed and any(sockdiag.query_in_flight(sock) for sock in socks)
-        return self.context.log_size(), sorted(moved, key=str), time.monotonic() if working else 0
+        return self.context.logs.size(), sorted(moved, key=str), time.monotonic() if working else 0
 
     def notes(self) -> t.List[str]:
         """What the proof could not see."""
@@ -201,22 +201,22 @@ class Start:
 
     def __init__(self, context: Context, launcher: spawn.Launcher, stable_for: float) -> None:
         self.context, self.launcher, self.stable_for = context, launcher, stable_for
-        self.position, self.log_position = context.log_size(), context.log_position(serving=False)
-        self.error_position = context.log_size('error')
+        self.position, self.log_position = context.logs.size(), context.logs.position(serving=False)
+        self.error_position = context.logs.size('error')
         self.begin = self.ready_at = time.monotonic()
 
     def run(self, params: Params) -> None:
         """LifecycleError when it ends, does not answer, or another process answers."""
         self.begin = time.monotonic()
-        self.context.launcher = None  # whatever becomes of it, it cannot be released twice
+        self.context.run.launcher = None  # whatever becomes of it, it cannot be released twice
         self.handle = process.ProcessHandle(self._go())
         self.proof = Proof(self.context, self.handle, self.context.port_for(self.launcher.record.argv), params)
         wrong = self.proof.wait()
         if wrong is None:
             self.ready_at = time.monotonic()
             if not params.get('private_port'):  # nobody reaches it there
-                self.context.downtime.end(self.ready_at)
-                self.context.slot.release()
+                self.context.run.downtime.end(self.ready_at)
+                self.context.run.slot.release()
             self.handle.wait_gone(self.stable_for)
         if self.handle.gone():
             raise self._ended()
@@ -226,16 +226,16 @@ class Start:
 
     def _go(self) -> int:
         """The pid of the process that executes the binary. One that never did has changed nothing."""
-        before, self.context.touched = self.context.touched, True
+        before, self.context.run.touched = self.context.run.touched, True
         try:
             pid = self.launcher.go()
         except LifecycleError as exc:
             if exc.result.get('changed') is False:
-                self.context.touched = before
+                self.context.run.touched = before
             else:
-                self.context.act()
+                self.context.run.act()
             raise
-        self.context.act()
+        self.context.run.act()
         return pid
 
     def _ended(self) -> LifecycleError:
@@ -245,11 +245,11 @@ class Start:
                              exit_meaning=why.meaning, advice=why.advice, cause_line=why.line)
 
     def _log(self) -> str:
-        return self.context.log_since(self.position)
+        return self.context.logs.since(self.position)
 
     def _error_log(self) -> str:
         """From 3.0.6 on the cause of a failed start is there too, also where standard output goes nowhere."""
-        return self.context.log_since(self.error_position, kind='error')
+        return self.context.logs.since(self.error_position, kind='error')
 
     def _failure(self, what: str, kind: t.Type[LifecycleError] = LifecycleError, **more: t.Any) -> LifecycleError:
         log = exit_codes.plain_lines(self._log() or self._error_log())[-_TAIL_LINES:]
@@ -282,7 +282,7 @@ def _exit_code(pid: int) -> t.Optional[int]:
 
 def _ended_meanwhile(context: Context, pid: int) -> Unproven:
     """Somebody else has started it, and it ended while its answer was waited for."""
-    log = exit_codes.of_last_start(context.log_since(0), context.instance.dir)
+    log = exit_codes.of_last_start(context.logs.since(0), context.instance.dir)
     why = exit_codes.explain(None, context.version, log)
     tail = exit_codes.plain_lines(log)[-_TAIL_LINES:]
     return Unproven('pid %d of %s ran, and ended while its answer was waited for: %s. Its log says: %s. Nothing was '
@@ -303,10 +303,10 @@ def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.running_version = proof.answer.version
     if proof.owns:
         context.binaries.learn(context.binaries.running, proof.answer.version)
-    context.downtime.end(time.monotonic())
+    context.run.downtime.end(time.monotonic())
     context.remember()
     return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
-                version=proof.answer.version or context.file_version, log_position=context.log_position(),
+                version=proof.answer.version or context.file_version, log_position=context.logs.position(),
                 findings=proof.findings(), notes=['it ran already'] + proof.notes())
 
 
@@ -323,17 +323,16 @@ def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
         except NotYet as exc:
             if isinstance(exc, _start_plan.HeldByStranger) and time.monotonic() - begin >= params['ready_timeout']:
                 raise
-            if not context.touched or context.until is None or context.time_left(_RETRY_S) < _RETRY_S:
+            if not context.run.touched or context.run.until is None or context.run.time_left(_RETRY_S) < _RETRY_S:
                 raise
-            context.slot.release()
+            context.run.slot.release()
             context.progress('waiting to start it: %s' % exc.msg)
             time.sleep(_RETRY_S)
 
 
 def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
-    context.hosts = params.get('hosts') or context.hosts
-    if context.launcher is None:
-        context.will_stop = False
+    context.run.hosts = params.get('hosts') or context.run.hosts
+    if context.run.launcher is None:
         asking.forget(context)
         _start_plan.plan(context, params)
         if context.candidate is not None:
@@ -342,8 +341,7 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
         prepare(context, params, 'Nothing was started.')
     else:
         context.read_files()  # a step after the stop may have changed config.json, and with it the port
-    launcher = t.cast(spawn.Launcher, present(context.launcher))
-    context.will_stop = False
+    launcher = t.cast(spawn.Launcher, present(context.run.launcher))
     _start_plan.refuse_port(context, launcher.record)
     context.progress('starting it, waiting for its version')
     work = Start(context, launcher, params['stable_for'])
@@ -357,5 +355,5 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """The result in check mode: nothing is started."""
     planned = _start_plan.plan(context, params)
     return dict(changed=planned['changed'], would=planned['would'], pid=planned.get('pid'), ready_ms=None,
-                version=context.version, log_position=context.log_position(), exit_code=None, log_tail=[],
+                version=context.version, log_position=context.logs.position(), exit_code=None, log_tail=[],
                 findings=[], notes=planned.get('notes') or [])

@@ -91,7 +91,7 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """Run it. LifecycleError unless it exits with 0. One that can be taken back is recorded before."""
     argv = words(params)
     if params.get('undo'):
-        context.record_change('command', argv=params['undo'], chdir=params['chdir'], timeout=params['timeout'])
+        context.run.record_change('command', argv=params['undo'], chdir=params['chdir'], timeout=params['timeout'])
     return _run(context, argv, params)
 
 
@@ -115,7 +115,7 @@ def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> 
         raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (
             name, exc.strerror)) from exc
     output = _Output(present(process.stdout))
-    limit = context.time_left(params['timeout'])
+    limit = context.run.time_left(params['timeout'])
     context.progress('running %s, at most %.3g s' % (name, limit))
     try:
         process.wait(limit)

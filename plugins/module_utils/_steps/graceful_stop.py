@@ -21,14 +21,13 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    if context.planned_start:
-        context.will_stop, context.planned_start = True, False
-        killed = kill_policy.would_kill(context.planned_version or context.version, params['force'])
+    if context.foreseen.starts:
+        killed = kill_policy.would_kill(context.foreseen.version or context.version, params['force'])
         return dict(changed=True, would='wait at most %g s for requests in flight, then send SIGTERM to the process '
-                    'that this window has started%s' % (params['idle_timeout'], killed))
+                    'that this window has started%s' % (params['idle_timeout'], killed),
+                    then=dict(stops=True, starts=False))
     planned = _stop.plan(context, params)
-    context.will_stop = bool(planned['changed'])
-    return planned
+    return dict(planned, then=dict(stops=bool(planned['changed'])))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

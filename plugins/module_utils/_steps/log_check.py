@@ -25,4 +25,4 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     context.look()
-    return logs.check(context, params, params['since'] or context.window_position or logs.LAST_START)
+    return logs.check(context, params, params['since'] or context.run.window_position or logs.LAST_START)

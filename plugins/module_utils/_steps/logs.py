@@ -164,10 +164,10 @@ class Check:
         self.lost = False
 
     def run(self) -> None:
-        hidden = self.context.why_log_is_hidden()
+        hidden = self.context.logs.why_hidden()
         if hidden:
             self.unread.append(dict(file=None, why=hidden))
-        for kind, path in self.context.log_files().items():
+        for kind, path in self.context.logs.files().items():
             try:
                 self._one(kind, path)
             except FileNotFoundError:

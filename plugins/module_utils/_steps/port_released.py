@@ -28,6 +28,6 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     ports = params['ports'] or [context.start_port]
-    limit = context.time_left(params['timeout'])
+    limit = context.run.time_left(params['timeout'])
     waited = _ports.wait_released(ports, params['address'], limit, on_progress=context.progress)
     return dict(waited, changed=False)

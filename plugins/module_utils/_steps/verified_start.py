@@ -34,14 +34,13 @@ def defaults() -> t.Dict[str, t.Any]:
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     planned = _start_plan.plan(context, params)
-    context.will_stop, context.planned_start = False, bool(planned['changed'])
     if planned['changed'] and params['private_port']:
         planned['would'] += ', on a port that is free then and that no proxy knows'
-    return planned
+    return dict(planned, then=dict(stops=False, starts=bool(planned['changed'])))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    if context.private_port and not params['private_port']:
+    if context.run.private_port and not params['private_port']:
         kept_launch.put_back(context)  # a look meanwhile may have taken the private start for the usual one
     result = _start.start(context, params)
     _refuse_other_version(context, result.get('version'))
@@ -50,8 +49,8 @@ def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
     """LifecycleError where the release that this run has switched in is not the version that it was said to be."""
-    wanted, found = versions.parse(context.expected_version), versions.parse(told)
+    wanted, found = versions.parse(context.run.expected_version), versions.parse(told)
     if wanted is not None and found is not None and wanted != found:
         raise LifecycleError('The release that was switched in as %s reports version %s. It is not the release that '
                              'was asked for. Stage it as %s, or get the archive of %s.' % (
-                                 context.expected_version, told, told, context.expected_version), changed=True)
+                                 context.run.expected_version, told, told, context.run.expected_version), changed=True)

@@ -17,7 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, process, procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
@@ -105,7 +105,7 @@ class Wait(Waiting):
 
     def __init__(self, context: Context, handle: process.ProcessHandle, seconds: float, opened: bool) -> None:
         Waiting.__init__(self, context, handle, seconds)
-        known = context.migrated == (handle.pid, handle.start_ticks)
+        known = context.run.migrated == (handle.pid, handle.start_ticks)
         self.asks = can_migrate(context.version, opened) and not known
         self.judged = Judged((), ())
         self.seen: t.List[str] = []
@@ -146,7 +146,7 @@ class Wait(Waiting):
                       for one in found)
         if not pending:
             return Life(self._age())
-        log = self.context.log_since(0, _LOG_BYTES)
+        log = self.context.logs.since(0, _LOG_BYTES)
         begin = max(0, log.rfind(' %s/\n' % self.context.instance.dir))
         return Life(self._age(), _FAILED in log[begin:], self._watch.look())
 
@@ -196,7 +196,7 @@ def would_wait(judged: Judged, seconds: float) -> str:
 def _history(context: Context) -> t.Sequence[t.Mapping[str, t.Any]]:
     try:
         return context.state.history()
-    except state.DamagedState:
+    except trusted.DamagedState:
         return ()
 
 

@@ -172,7 +172,7 @@ def look(proc: procfs.ProcDir, directory: str, log: t.Callable[[], str] = str) -
 
 
 def look_at(context: Context, handle: process.ProcessHandle) -> Seen:
-    return look(handle.proc, context.instance.dir, lambda: context.log_since(0, LOG_BYTES))
+    return look(handle.proc, context.instance.dir, lambda: context.logs.since(0, LOG_BYTES))
 
 
 def rows(seen: t.Iterable[File]) -> t.List[t.Dict[str, str]]:

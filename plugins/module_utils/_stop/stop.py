@@ -129,7 +129,7 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
         return dict(changed=False, would='nothing: it does not run')
     pid, seen = context.candidate.pid, quiet.look_at(context, context.handle)
     migration = migrating.Wait(context, context.handle, params['migration_timeout'], _has_answered(context))
-    judged = migration.look() if migration.asks and not context.begins else migration.judged
+    judged = migration.look() if migration.asks and not context.run.begins else migration.judged
     return dict(
         changed=True,
         pid=pid,
@@ -212,7 +212,7 @@ class Stop:
         first = 0
         if self.listened:
             limit = 0.0 if self._is_halted() else self.params['idle_timeout']
-            waited = inflight.wait_idle(self.context.port, self.context.time_left(limit), self.tracker)
+            waited = inflight.wait_idle(self.context.port, self.context.run.time_left(limit), self.tracker)
             first, self.busy_at_signal = waited.in_flight, waited.left
         self.children.look()
         self.image = self._image()
@@ -233,7 +233,7 @@ class Stop:
             inodes = set()
         if any(sock.inode in inodes for sock in sockdiag.connections(self.context.port)):
             return True
-        log = self.context.log_since(0)
+        log = self.context.logs.since(0)
         return 'Now listening on' in log[max(0, log.rfind(' %s/\n' % self.context.instance.dir)) :]
 
     def _is_halted(self) -> bool:
@@ -248,10 +248,10 @@ class Stop:
             return None
 
     def _send(self, number: int) -> None:
-        self.context.touched = True
-        self.context.note('signal', signal=name_of_signal(number), pid=self.handle.pid)
+        self.context.run.touched = True
+        self.context.run.note('signal', signal=name_of_signal(number), pid=self.handle.pid)
         if self.handle.signal(number):
-            self.context.act()
+            self.context.run.act()
             self.signals.append(dict(signal=name_of_signal(number), at_ms=milliseconds(self.begin)))
 
     def _wait_for_end(self) -> None:
@@ -267,14 +267,14 @@ class Stop:
 
     def _may_wait_on(self) -> bool:
         """In a window, a site whose port our signal has closed is waited for until the deadline: it is down anyway."""
-        return self.context.until is not None and self.is_closed and not self._at_deadline()
+        return self.context.run.until is not None and self.is_closed and not self._at_deadline()
 
     def _at_deadline(self) -> bool:
-        return self.context.until is not None and time.monotonic() >= self.context.until
+        return self.context.run.until is not None and time.monotonic() >= self.context.run.until
 
     def _note_listener_end(self) -> None:
         if self.listened:
-            self.context.downtime.begin(time.monotonic())
+            self.context.run.downtime.begin(time.monotonic())
 
     def _decide(self, expired: bool) -> t.Optional[str]:
         """Look once; the kind of kill that is allowed now, None to go on waiting."""
@@ -371,7 +371,7 @@ class Stop:
     def result(self, stopped: bool) -> t.Dict[str, t.Any]:
         cut = kill_policy.cut_requests(self.on_sigterm, self.exit_kind, self.busy_at_signal, self.busy_at_kill)
         kind = self.exit_kind if self.signals else 'already_stopped'  # it ended by itself before our first signal
-        lines = [line for line in self.context.log_since(0, 4096).split('\n') if line.strip()]
+        lines = [line for line in self.context.logs.since(0, 4096).split('\n') if line.strip()]
         return dict(
             stopped=stopped,
             changed=bool(self.signals),
@@ -417,7 +417,7 @@ def watch_for_respawn(context: Context, gone: int, seconds: float) -> t.Optional
 
 def _ours(context: Context) -> t.Tuple[int, ...]:
     """This process, and the one that is parked to become the instance."""
-    return (os.getpid(),) + ((context.launcher.pid,) if context.launcher else ())
+    return (os.getpid(),) + ((context.run.launcher.pid,) if context.run.launcher else ())
 
 
 def already_stopped(context: Context) -> t.Dict[str, t.Any]:
@@ -468,11 +468,11 @@ def stop(context: Context, params: Params, watch: bool = True) -> t.Dict[str, t.
 
 def stop_as_task(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """A stop that belongs to no window: the journal says who signalled the process, as diagnose asks it later."""
-    context.note = functools.partial(context.state.try_log, by='graceful_stop')
+    context.run.note = functools.partial(context.state.try_log, by='graceful_stop')
     try:
         return stop(context, params)
     finally:
-        if context.touched:
+        if context.run.touched:
             context.state.tidy()
 
 

@@ -40,11 +40,11 @@ class Waiting:
 
     def _end(self) -> float:
         end = (self.begin or 0.0) + self.seconds
-        until = self.context.until
+        until = self.context.run.until
         return end if until is None else min(end, until)
 
     def _limit(self) -> str:
-        until = self.context.until
+        until = self.context.run.until
         if until is not None and until <= (self.begin or 0.0) + self.seconds:
             return 'until the deadline of the window'
         return 'and %s is %g s' % (self.option, self.seconds)

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
 _LOOK_S = 1.0
@@ -88,7 +88,7 @@ def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
 
 def _times(run: t.Sequence[_state.Entry], deadline: float) -> t.Dict[str, int]:
     """Time so far and left; nothing of a run of an earlier boot, whose clock was another one."""
-    began = run[0].get('monotonic') if run and _state.is_of_this_boot(run[0]) else None
+    began = run[0].get('monotonic') if run and journal.is_of_this_boot(run[0]) else None
     if began is None:
         return {}
     elapsed = max(0, int((time.monotonic() - began) * 1000))
@@ -106,7 +106,7 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
     result = state.result(token)
     if result is not None:
         return result
-    run = _state.last_run(state.journal())
+    run = journal.last_run(state.journal())
     where = whereabouts(run)
     where.update(_times(run, deadline))
     if not ended:
@@ -116,7 +116,7 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         return dict(failed=True, outcome='failed', changed=False, where=where, steps=[], state='unknown',
                     downtime_ms=None, verified_ms=None, msg=refused)
     return dict(
-        failed=True, outcome='failed', changed=_state.has_changed(run), where=where, steps=_state.steps_begun(run),
+        failed=True, outcome='failed', changed=journal.has_changed(run), where=where, steps=journal.steps_begun(run),
         state='unknown',
         downtime_ms=None, verified_ms=None,
         msg='%s: worker and guardian ended without a result in step %s of the run. %s' % (
@@ -126,7 +126,7 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
 def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
     if run and run[-1].get('event') == 'end':
         return 'A recovery has put the instance right since.'
-    if run and not _state.is_of_this_boot(run[0]) and boot_hook.is_armed(state):
+    if run and not journal.is_of_this_boot(run[0]) and boot_hook.is_armed(state):
         return ('The host was booted since, and the recovery that was prepared for that has not ended yet. Look with '
                 'instance_info; if the run stays unfinished, run recover.yml.')
     return 'The instance may be down. Run recover.yml, or run this again: it recovers first.'
@@ -134,7 +134,7 @@ def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
 
 def knows(state: _state.StateDir, token: str) -> bool:
     """Whether this call was made before: its worker runs or has run."""
-    run = _state.last_run(state.journal())
+    run = journal.last_run(state.journal())
     return state.result(token) is not None or bool(run and run[0].get('token') == token)
 
 

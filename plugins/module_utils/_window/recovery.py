@@ -22,7 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     present,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
@@ -44,16 +44,16 @@ Run = t.Mapping[str, t.Any]
 @contextlib.contextmanager
 def _accepting(context: Context, run: Run) -> t.Iterator[None]:
     """The hazards that were accepted for the unfinished run count for its recovery, and for nothing after it."""
-    before = context.accepted_hazards
-    context.accepted_hazards = before | frozenset(run.get('accepts') or ())
+    before = context.run.accepted_hazards
+    context.run.accepted_hazards = before | frozenset(run.get('accepts') or ())
     try:
         yield
     finally:
-        context.accepted_hazards = before
+        context.run.accepted_hazards = before
 
 
 def _is_the_old_one(context: Context, run: Run) -> bool:
-    if not state.is_of_this_boot(run):
+    if not journal.is_of_this_boot(run):
         return False  # pids and start times are counted from nothing at each boot: this one is a new process
     before = run.get('before') or {}
     candidate = context.candidate
@@ -63,7 +63,7 @@ def _is_the_old_one(context: Context, run: Run) -> bool:
 
 def _wait_for_parked(context: Context, run: Run) -> None:
     """A child that was released just before the worker was killed becomes the instance; one that was not, ends."""
-    parked = (run.get('parked') or {}) if state.is_of_this_boot(run) else {}
+    parked = (run.get('parked') or {}) if journal.is_of_this_boot(run) else {}
     handle = process.open_process(parked['pid']) if parked else None
     if handle is None:
         return
@@ -105,7 +105,7 @@ def wait_for_migration(context: Context, run: Run, limit: float) -> None:
     """LifecycleError (``migrating``) while a process that the run has started migrates: it is not stopped then."""
     if context.candidate is None or _is_the_old_one(context, run):
         return
-    if not state.lasting(run.get('changes') or []) and run.get('waits_for') != WAITS_FOR_MIGRATION:
+    if not journal.lasting(run.get('changes') or []) and run.get('waits_for') != WAITS_FOR_MIGRATION:
         return
     for kind in STEPS.values():
         if kind.settle is not None:
@@ -115,7 +115,6 @@ def wait_for_migration(context: Context, run: Run, limit: float) -> None:
 def is_ready(context: Context, run: Run) -> bool:
     """Whether a try to put it right can succeed now. Only looks; the lock is not needed."""
     try:
-        context.will_stop = False
         context.look()
         if context.candidate is None:
             if run.get('changes'):
@@ -149,14 +148,13 @@ def is_ending(context: Context, run: Run) -> bool:
 def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Make the instance run as before the run; returns what was found and done. LifecycleError when it cannot be."""
     time.sleep(_SETTLE_S)
-    context.will_stop = False
-    context.hosts = run.get('hosts') or context.hosts
+    context.run.hosts = run.get('hosts') or context.run.hosts
     ending = is_ending(context, run)
     if ending:
         _stop_what_was_stopping(context, run)
-    untouched = _is_the_old_one(context, run) and not ending and not state.lasting(run.get('changes') or [])
+    untouched = _is_the_old_one(context, run) and not ending and not journal.lasting(run.get('changes') or [])
     undone = [] if untouched else take_back(context, run)
-    if state.has_had_changes(run) and not run.get('before'):
+    if journal.has_had_changes(run) and not run.get('before'):
         how = 'its changes were taken back, it did not run before'
         return dict(changed=bool(undone), pid=None, undone=undone, recovered=how)
     try:
@@ -181,7 +179,7 @@ def take_back(context: Context, run: Run) -> t.List[t.Dict[str, t.Any]]:
 
 def finish(context: Context, run: Run) -> t.Optional[int]:
     """Reach what the run was to reach; returns the pid that runs. LifecycleError when that is not possible yet."""
-    if wanted_state(run.get('steps') or []) != 'stopped' or state.has_had_changes(run):
+    if wanted_state(run.get('steps') or []) != 'stopped' or journal.has_had_changes(run):
         return make_it_run(context, run)['pid']  # type: ignore[no-any-return]
     context.look()
     if _is_the_old_one(context, run):
@@ -199,20 +197,20 @@ def wanted_state(names: t.Iterable[str]) -> t.Optional[str]:
 def should_run(run: Run) -> bool:
     """Whether the instance ran before the unfinished run, or the run was to start it."""
     started = 'verified_start' in (run.get('steps') or [])
-    return bool(run.get('before')) or (started and not state.has_had_changes(run))
+    return bool(run.get('before')) or (started and not journal.has_had_changes(run))
 
 
 def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Put an unfinished run right. The lock must be held. LifecycleError when the instance does not run after it."""
     if not should_run(run) and not run.get('changes'):
         return dict(changed=False, pid=None, recovered='nothing was to be done, it did not run before')
-    context.touched = True  # what can pass is waited for, as far as the limit of this recovery allows
+    context.run.touched = True  # what can pass is waited for, as far as the limit of this recovery allows
     try:
         context.look()
-        wait_for_migration(context, run, context.time_left(_SETTLE_LIMIT_S))
+        wait_for_migration(context, run, context.run.time_left(_SETTLE_LIMIT_S))
         return make_it_run(context, run)
     except LifecycleError as exc:
-        said = after_a_change(exc.msg) if run.get('signalled') or context.acts else exc.msg  # the run stopped it
+        said = after_a_change(exc.msg) if run.get('signalled') or context.run.acts else exc.msg  # the run stopped it
         context.state.try_log('recovery_failed', durable=True, msg=said)
         text = 'Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is mended.'
         raise type(exc)(text % (run.get('run_id'), context.instance.id, said), **exc.result) from exc

@@ -20,7 +20,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     used_up,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import downtime, procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch, runs, slots, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    foreseen,
+    journal,
+    kept_launch,
+    runs,
+    slots,
+    state,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
@@ -85,10 +92,8 @@ class Plan(t.NamedTuple):
 def foresee(context: Context, plan: Plan) -> t.List[Result]:
     """The plan of every step. LifecycleError when one of them refuses: nothing is stopped then."""
     planned = []
-    context.will_stop = False
-    context.next_arguments, context.next_environment = arguments_of(plan), environment_of(plan)
-    context.planned_version, context.restores_databases, context.knows_databases = None, False, False
-    context.planned_start, context.planned_steps, context.planned_files = False, plan.steps, []
+    context.run.next_arguments, context.run.next_environment = arguments_of(plan), environment_of(plan)
+    context.run.knows_databases, context.foreseen = False, foreseen.Foreseen(steps=plan.steps)
     context.look()
     if plan.steps:
         context.refuse_wrong_port(arguments_of(plan))
@@ -96,14 +101,15 @@ def foresee(context: Context, plan: Plan) -> t.List[Result]:
         for index, (name, params) in enumerate(plan.steps, 1):
             planned.append(_foresee_step(context, index, name, params))
     finally:  # each step of the run looks at what is there by then
-        context.planned_version, context.planned_start = None, False
-        context.planned_steps, context.planned_files = (), []
+        context.foreseen = foreseen.NOTHING
     return planned
 
 
 def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t.Any]) -> Result:
     try:
-        return dict(STEPS[name].plan(context, params), name=name)
+        planned = dict(STEPS[name].plan(context, params), name=name)
+        context.foresee(context.foreseen._replace(**planned.pop('then', {})))
+        return planned
     except LifecycleError as exc:
         kind = NotYet if isinstance(exc, NotYet) else LifecycleError
         raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
@@ -203,8 +209,8 @@ class Window:
         self.proven = False  # the last process that was started, or that ran, has answered
         self.version_before: t.Optional[str] = None
         self.notes: t.List[str] = []
-        context.until, context.hosts = self.begin + plan.deadline, plan.hosts
-        context.knows_databases = unfinished is None  # whoever began this has foreseen it
+        context.run.until, context.run.hosts = self.begin + plan.deadline, plan.hosts
+        context.run.knows_databases = unfinished is None  # whoever began this has foreseen it
 
     def run(self) -> Result:
         """Never raises: what went wrong is in the result."""
@@ -222,12 +228,12 @@ class Window:
 
     def _keep_for_a_rollback(self) -> None:
         """All was done: what a later rollback needs, before the end is noted. Without it the run is as good."""
-        changes = self.context.changes
+        changes = self.context.run.changes
         if not runs.lasts(changes):
             return
         try:
             versions = (self.version_before, self.context.version)
-            runs.keep(self.context.state, self.context.run_dir(), self.plan.run_id, round(time.time(), 3), versions,
+            runs.keep(self.context.state, self.context.run.dir(), self.plan.run_id, round(time.time(), 3), versions,
                        undo.what_was_left(self.context, changes))
         except Exception as exc:
             self.notes.append('This run cannot be rolled back later: what that needs could not be kept: %s' %
@@ -242,8 +248,8 @@ class Window:
 
     def _has_to_take_back(self) -> bool:
         """Whether there is something: the launch record counts as soon as a process was signalled or started."""
-        changes = self.context.changes
-        return bool(state.lasting(changes)) or bool(changes and self.context.acts > self.acts_before)
+        changes = self.context.run.changes
+        return bool(journal.lasting(changes)) or bool(changes and self.context.run.acts > self.acts_before)
 
     def _is_recovered(self) -> bool:
         """Whether no earlier run is left to be put right."""
@@ -253,7 +259,7 @@ class Window:
         """Whether nothing is left for a recovery: it is as this run was to leave it, or nothing was touched."""
         if not self._is_recovered():
             return False
-        if not self.context.touched:
+        if not self.context.run.touched:
             return True
         before = 'running' if self.before else 'stopped'
         if self.error is not None and self._has_to_take_back():
@@ -277,9 +283,9 @@ class Window:
         self.context.look()
         self.before = self.before or identity_of(self.context)
         self.version_before = self.context.version
-        self.context.window_position = self.context.log_position()
+        self.context.run.window_position = self.context.logs.position()
         self.context.remember()
-        self.acts_before = self.context.acts
+        self.acts_before = self.context.run.acts
         if self.plan.makes_changes:
             kept_launch.keep(self.context)
         if 'graceful_stop' in self.plan.names:
@@ -288,7 +294,7 @@ class Window:
         if self.context.candidate and parked is not None:  # made ready while the old process serves
             _start.prepare(self.context, parked)
         if self.context.candidate and 'graceful_stop' in self.plan.names and self.plan.wanted_state == 'running':
-            self.context.slot.take(self.context.time_left(slots.WAIT_S))
+            self.context.run.slot.take(self.context.run.time_left(slots.WAIT_S))
         for index, (name, params) in enumerate(self.plan.steps):
             self._one_step(index, name, params)
 
@@ -296,7 +302,7 @@ class Window:
         self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
         changes = run.get('changes') or []
         half = self.plan.deadline / 2  # the rest is for the steps
-        self.context.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
+        self.context.run.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
         takes_over = start_to_park(self.plan) is not None and not run.get('changes')
         try:
             if takes_over and recovery.is_ending(self.context, run):
@@ -308,15 +314,15 @@ class Window:
             if not takes_over:
                 raise
             recovered = self._take_over(run, exc.msg)
-        self.context.until = self.begin + self.plan.deadline
+        self.context.run.until = self.begin + self.plan.deadline
         self.context.look()
         before, how = identity_of(self.context) or self.before, recovered['recovered']
         self._note_recovered(run, before=before, how=how)
         self.recovered = recovered
-        self.context.downtime = downtime.Downtime()  # that of the steps
+        self.context.run.downtime = downtime.Downtime()  # that of the steps
         foresee(self.context, self.plan)
         asking.forget(self.context)
-        self.context.knows_databases = True
+        self.context.run.knows_databases = True
 
     def _note_recovered(self, run: state.Entry, **fields: t.Any) -> None:
         """LifecycleError where changes follow and it cannot be noted: they would count for the earlier run."""
@@ -331,28 +337,28 @@ class Window:
 
     def _take_over(self, run: state.Entry, why: str) -> Result:
         """This run stops and starts the instance itself, which is all that the earlier one had left to do."""
-        self.context.touched = True  # so that this run is not settled before it runs again
+        self.context.run.touched = True  # so that this run is not settled before it runs again
         self.before = run.get('before')
         return dict(changed=False, pid=None, recovered='this run stops and starts it (%s)' % why)
 
     def _one_step(self, index: int, name: str, params: t.Dict[str, t.Any]) -> None:
-        if time.monotonic() > present(self.context.until):
+        if time.monotonic() > present(self.context.run.until):
             raise LifecycleError('the deadline of %g s has passed before step %s.' % (self.plan.deadline, name))
         self.context.state.try_log('step', index=index, name=name)
         entry: Result = dict(name=name, started_ms=milliseconds(self.begin), changed=False)
         self.done.append(entry)
         self.proven = self.proven and name != 'graceful_stop'
-        acts = self.context.acts
+        acts = self.context.run.acts
         try:
             entry['result'] = STEPS[name].run(self.context, params)
             entry['changed'] = bool(entry['result'].get('changed'))
             self._after_step(name, params, entry['result'])
         except LifecycleError as exc:
-            entry['changed'] = bool(exc.result.get('changed')) or self.context.acts > acts
+            entry['changed'] = bool(exc.result.get('changed')) or self.context.run.acts > acts
             entry.update(failed=True, result=dict(exc.result, changed=entry['changed'], msg=self._said(exc.msg)))
             raise
         except Exception:
-            entry['changed'] = self.context.acts > acts
+            entry['changed'] = self.context.run.acts > acts
             raise
         finally:
             entry['ended_ms'] = milliseconds(self.begin)
@@ -365,19 +371,19 @@ class Window:
         elif name == 'graceful_stop' and (
             result['exit_kind'] == 'forced_timeout' or result['waited_ms'] > params['timeout'] * 1000
         ):  # its requests were waited for, maybe to the deadline: what starts it again is not refused for that
-            self.context.until = max(present(self.context.until), time.monotonic() + START_GRACE_S)
+            self.context.run.until = max(present(self.context.run.until), time.monotonic() + START_GRACE_S)
 
     def _after_failure(self) -> None:
         """Take back what was changed. A restart has nothing to roll back: try the start once more."""
         error = present(self.error)
         self.context.close()
-        self.context.knows_databases = False
+        self.context.run.knows_databases = False
         back = self._has_to_take_back()
         if self.plan.on_failure == 'leave' or not (back or self._should_run_again()) or self._has_to_wait(error):
             return
-        grace = rollback_s(self.context.changes) if back else START_GRACE_S
-        self.context.until = max(present(self.context.until), time.monotonic() + grace)
-        run = dict(before=self.before, boot_id=procfs.boot_id(), changes=self.context.changes if back else [])
+        grace = rollback_s(self.context.run.changes) if back else START_GRACE_S
+        self.context.run.until = max(present(self.context.run.until), time.monotonic() + grace)
+        run = dict(before=self.before, boot_id=procfs.boot_id(), changes=self.context.run.changes if back else [])
         try:
             again = recovery.make_it_run(self.context, run)
             self.proven = True
@@ -408,7 +414,7 @@ class Window:
         wait = waits_for(error)
         if not self._has_to_take_back() or wait in (WAITS_FOR_END, WAITS_FOR_MIGRATION):
             return wait is not None
-        return wait == WAITS_FOR_ANSWER and any(change['kind'] in _MIGRATING for change in self.context.changes)
+        return wait == WAITS_FOR_ANSWER and any(change['kind'] in _MIGRATING for change in self.context.run.changes)
 
     def _should_run_again(self) -> bool:
         """What did not run before is left so by a window that makes changes: that is what a rollback comes to."""
@@ -424,7 +430,7 @@ class Window:
         return dict(unfinished=True, waits_for=stays)
 
     def result(self, after: Result) -> Result:
-        changed, down = self._has_changed(), self.context.downtime
+        changed, down = self._has_changed(), self.context.run.downtime
         result: Result = dict(
             outcome=self._outcome(after, changed), changed=changed, steps=self.done,
             run_id=self.plan.run_id, instance=describe_instance(self.context),
@@ -433,12 +439,12 @@ class Window:
             pid_before=self.before['pid'] if self.before else None, pid_after=after['pid'], state=after['state'],
             version=self.context.running_version or self.context.version,
             held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))
-        notes = list(self.context.lock_notes) + self.notes
+        notes = list(self.context.run.lock_notes) + self.notes
         if notes:
             result['notes'] = notes
         if self.recovered and self.unfinished:
             result['recovered'] = 'unfinished run %s: %s' % (self.unfinished.get('run_id'), self.recovered['recovered'])
-        if self.context.changes:
+        if self.context.run.changes:
             self._say_what_was_undone()
         if self.error:
             result.update(self._left_behind(after), failed=True)
@@ -455,7 +461,7 @@ class Window:
     def _has_changed(self) -> bool:
         """Whether this run has done anything yet, by a step, a recovery, or a second try."""
         recovered = bool(self.recovered and self.recovered['changed'])
-        return recovered or self.context.acts > 0 or any(entry['changed'] for entry in self.done)
+        return recovered or self.context.run.acts > 0 or any(entry['changed'] for entry in self.done)
 
     def _said(self, text: str) -> str:
         """What a step says of itself, in the middle of a run."""

@@ -20,8 +20,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, one_at_a_time, runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, runs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
@@ -99,7 +99,7 @@ class Guardian:
 
     def _restores(self, handle: process.ProcessHandle) -> bool:
         """Whether it has ended in the time that it has on top where databases may be restored."""
-        last = _state.unfinished(_state.last_run(self.context.state.journal())) or {}
+        last = journal.unfinished(journal.last_run(self.context.state.journal())) or {}
         more = sum(runs.restores_s(run.get('changes') or []) for run in (last, self.unfinished or {}))
         self.overstay += more
         return more > 0 and handle.wait_gone(more)
@@ -115,28 +115,28 @@ class Guardian:
 
     def _recover(self, worker: int, status: t.Optional[int]) -> _window.Result:
         state = self.context.state
-        run = _state.last_run(state.journal())
-        todo = _state.unfinished(run) or dict(steps=self.plan.names)
+        run = journal.last_run(state.journal())
+        todo = journal.unfinished(run) or dict(steps=self.plan.names)
         result: _window.Result = dict(
             outcome='failed', failed=True, run_id=self.plan.run_id, downtime_ms=None, verified_ms=None,
-            steps=_state.steps_begun(run), instance=_window.describe_instance(self.context),
+            steps=journal.steps_begun(run), instance=_window.describe_instance(self.context),
             pid_before=(todo.get('before') or {}).get('pid'))
         what = '%s: %s in step %s.' % (
             self.context.instance.id, self._how_it_ended(worker, status), todo.get('step') or 'prepare')
         try:
             changes = todo.get('changes') or []
-            self.context.until = time.monotonic() + max(
+            self.context.run.until = time.monotonic() + max(
                 recovery_limit(self.plan), _window.rollback_s(changes) if changes else 0.0)
             found = recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
-            if lost is not None and _state.has_had_changes(todo):
+            if lost is not None and journal.has_had_changes(todo):
                 result.update(unfinished=True, waits_for=None, msg='%s %s' % (result['msg'], _not_noted(state, lost)))
         except LifecycleError as exc:
             result.update(unfinished=True, waits_for=_window.waits_for(exc), msg='%s %s' % (what, exc))
         except Exception as exc:
             result.update(unfinished=True, waits_for=None, msg='%s %s' % (what, exc))
-        result['changed'] = _state.has_changed(run) or self.context.acts > 0
+        result['changed'] = journal.has_changed(run) or self.context.run.acts > 0
         result['msg'] = after_a_change(result['msg']) if result['changed'] else result['msg']
         after = _window.state_after(self.context)
         result.update(pid_after=after['pid'], state=after['state'])
@@ -183,8 +183,8 @@ class Vigil:
 
     def _our_run(self) -> t.Optional[_state.Entry]:
         """What is unfinished of the run; None when it has ended, or another one has begun."""
-        run = _state.last_run(self.context.state.journal())
-        found = _state.unfinished(run) if run and run[0].get('token') == self.plan.token else None
+        run = journal.last_run(self.context.state.journal())
+        found = journal.unfinished(run) if run and run[0].get('token') == self.plan.token else None
         return None if found is None else dict(found, waits_for=self.waits_for)
 
     def _try(self) -> bool:
@@ -209,7 +209,8 @@ class Vigil:
 
     def _finish(self, run: _state.Entry) -> bool:
         """Try once to put the instance right. The lock is held."""
-        self.context.until = time.monotonic() + (_window.rollback_s(run['changes']) if run.get('changes') else _TRY_S)
+        limit = _window.rollback_s(run['changes']) if run.get('changes') else _TRY_S
+        self.context.run.until = time.monotonic() + limit
         state = self.context.state
         try:
             pid = recovery.finish(self.context, run)
@@ -219,7 +220,7 @@ class Vigil:
                 return True
             return False
         lost = _end(state, 'recovered', pid=pid)
-        return lost is None or not _state.has_had_changes(run)
+        return lost is None or not journal.has_had_changes(run)
 
 
 def _end(state: _state.StateDir, outcome: str, **fields: t.Any) -> t.Optional[OSError]:
@@ -298,9 +299,9 @@ def _begin(context: Context, plan: _window.Plan) -> int:
     lock = one_at_a_time.take(context, plan.token)
     try:
         context.state.refuse_damaged()
-        unfinished = _state.unfinished(_state.last_run(context.state.journal()))
+        unfinished = journal.unfinished(journal.last_run(context.state.journal()))
         if unfinished is None:
-            context.begins = True
+            context.run.begins = True
             _window.foresee(context, plan)
             _start.note_databases(context)
         _arm(context, plan)
@@ -315,7 +316,7 @@ def _arm(context: Context, plan: _window.Plan) -> None:
     """Have a reboot followed by a recovery; where that cannot be, the notes of the result say so."""
     if plan.boot_hook and plan.makes_changes:
         why_not = boot_hook.arm(context.state)
-        context.lock_notes = list(context.lock_notes) + ([why_not] if why_not else [])
+        context.run.lock_notes = list(context.run.lock_notes) + ([why_not] if why_not else [])
 
 
 def _detach_guardian(
@@ -366,10 +367,10 @@ def _context_of_worker(context: Context, plan: _window.Plan) -> Context:
     state = context.state
     fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text),
                     context.user)
-    fresh.note = functools.partial(state.try_log, run_id=plan.run_id)
-    fresh.run_id, fresh.run_token = plan.run_id, plan.token
-    fresh.accepted_hazards = context.accepted_hazards
-    fresh.lock_notes = context.lock_notes
+    fresh.run.note = functools.partial(state.try_log, run_id=plan.run_id)
+    fresh.run.id, fresh.run.token = plan.run_id, plan.token
+    fresh.run.accepted_hazards = context.run.accepted_hazards
+    fresh.run.lock_notes = context.run.lock_notes
     return fresh
 
 
@@ -378,7 +379,7 @@ def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_s
         context.state.reserve()
         context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,
                           before=_window.identity_of(context), boot_id=procfs.boot_id(), recovers=unfinished,
-                          force=plan.force, hosts=plan.hosts, accepts=sorted(context.accepted_hazards))
+                          force=plan.force, hosts=plan.hosts, accepts=sorted(context.run.accepted_hazards))
     except OSError as exc:
         context.state.release_reserve()
         raise nothing_done('The journal in %s could not be written' % context.state.path, exc) from exc

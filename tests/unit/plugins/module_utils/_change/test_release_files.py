@@ -17,7 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import l
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 
@@ -71,7 +71,7 @@ def test_records_that_cannot_be_read_are_refused(shop: pathlib.Path) -> None:
     (record,) = (shop.parent / "state").glob("*/releases/staged-*.json")
     for data in (b"", b"{", b"[]", json.dumps(dict(json.loads(record.read_text()), format=2)).encode()):
         record.write_bytes(data)
-        with pytest.raises(state.DamagedState):
+        with pytest.raises(trusted.DamagedState):
             call(shop, state="switched", version="3.5.8")
 
 

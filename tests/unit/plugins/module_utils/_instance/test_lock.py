@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
@@ -78,15 +79,15 @@ def _made(instance: Instance, tmp_path: Path) -> _state.StateDir:
 
 
 def test_it_is_taken_once_and_ends_with_its_holder(made: _state.StateDir) -> None:
-    assert (_lock.own_is_held(made), made.is_worked_on()) == (None, False)
+    assert (_lock.own_is_held(made), at_work.is_worked_on(made)) == (None, False)
     lock = _lock.take(made, "abc")
     assert lock is not None and len(lock.descriptors) == 2 and not lock.notes
     assert _lock.take(made) is None
-    assert made.is_worked_on() and _lock.own_is_held(made) and not _lock.has_ended(made)
+    assert at_work.is_worked_on(made) and _lock.own_is_held(made) and not _lock.has_ended(made)
     assert _lock.is_held_by(made, "abc") and not _lock.is_held_by(made, "ab") and not _lock.is_held_by(made, "")
     assert os.getpid() in _lock.holder_pids(made)
     lock.close()
-    assert not made.is_worked_on() and _lock.has_ended(made) and not _lock.is_held_by(made, "abc")
+    assert not at_work.is_worked_on(made) and _lock.has_ended(made) and not _lock.is_held_by(made, "abc")
 
 
 def test_it_is_given_up_for_those_who_inherited_it(made: _state.StateDir) -> None:
@@ -103,15 +104,15 @@ def test_it_is_given_up_for_those_who_inherited_it(made: _state.StateDir) -> Non
 
 
 def test_each_of_both_locks_refuses(made: _state.StateDir, instance: Instance) -> None:
-    directory = _state.lock(instance)  # by this user, who owns the directory
+    directory = directory_lock.take(instance)  # by this user, who owns the directory
     assert directory is not None
-    assert made.is_worked_on() and _lock.take(made) is None
+    assert at_work.is_worked_on(made) and _lock.take(made) is None
     assert _lock.own_is_held(made) is False  # given back
     os.close(directory)
     with open(_lock.path_of(made)) as own:
         fcntl.flock(own, fcntl.LOCK_EX)
-        assert made.is_worked_on() and _lock.take(made) is None
-        assert not _state.is_locked(instance)
+        assert at_work.is_worked_on(made) and _lock.take(made) is None
+        assert not directory_lock.is_locked(instance)
 
 
 def test_the_lock_of_a_state_that_was_moved_aside_is_none(made: _state.StateDir) -> None:

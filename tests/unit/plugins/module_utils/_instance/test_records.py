@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch, state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 
 PROCESS = dict(pid=599, start_ticks=1459565)
@@ -191,11 +191,11 @@ def test_whatever_is_read_can_be_worked_with(rows: t.Any) -> None:
         entries = _records.parse_lines(data, _records.JOURNAL)
     except _records.Odd:
         return
-    run = state.last_run(entries)
-    found = state.unfinished(run)
-    state.steps_begun(run)
+    run = journal.last_run(entries)
+    found = journal.unfinished(run)
+    journal.steps_begun(run)
     if found is not None:
-        again = state.unfinished([dict(event="begin", run_id="r", recovers=found)])
+        again = journal.unfinished([dict(event="begin", run_id="r", recovers=found)])
         assert again is not None
         for process in (found.get("before"), found.get("parked")):
             assert process is None or (_records.is_whole(process["pid"]) and _records.is_whole(process["start_ticks"]))

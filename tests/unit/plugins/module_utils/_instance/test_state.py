@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock, journal, trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 
@@ -51,13 +52,13 @@ RUNS: t.List[t.Any] = [
 
 @pytest.mark.parametrize("run,expected", RUNS)
 def test_unfinished(run: t.Any, expected: t.Any) -> None:
-    found = _state.unfinished(run)
+    found = journal.unfinished(run)
     assert (found and (found["step"], found["before"])) == expected
 
 
 def test_an_unfinished_run_keeps_its_name_until_it_is_put_right() -> None:
-    first = _state.unfinished([BEGIN])
-    second = _state.unfinished([dict(BEGIN, run_id="r2", recovers=first)])
+    first = journal.unfinished([BEGIN])
+    second = journal.unfinished([dict(BEGIN, run_id="r2", recovers=first)])
     assert first is not None
     assert second is not None
     assert second["run_id"] == "r1"
@@ -76,17 +77,17 @@ UNDONE = {"event": "undone", "number": 0}
     ([dict(BEGIN, recovers={"had_changes": True}), {"event": "recovered", "before": None}], 0, False),
 ])
 def test_a_run_remembers_that_it_had_changes(run: t.Any, changes: int, had: bool) -> None:
-    found = _state.unfinished(run)
-    assert found is not None and (len(found["changes"]), _state.has_had_changes(found)) == (changes, had)
+    found = journal.unfinished(run)
+    assert found is not None and (len(found["changes"]), journal.has_had_changes(found)) == (changes, had)
 
 
 def test_the_launch_record_alone_is_no_lasting_change() -> None:
     launch = {"kind": "launch", "number": 0, "data": {}}
-    assert _state.lasting([launch]) == [] and _state.lasting([launch, dict(launch, kind="config")])
+    assert journal.lasting([launch]) == [] and journal.lasting([launch, dict(launch, kind="config")])
 
 
 def test_last_run_begins_at_its_begin() -> None:
-    assert _state.last_run([BEGIN, END, dict(BEGIN, run_id="r2")]) == [dict(BEGIN, run_id="r2")]
+    assert journal.last_run([BEGIN, END, dict(BEGIN, run_id="r2")]) == [dict(BEGIN, run_id="r2")]
 
 
 def test_steps_begun() -> None:
@@ -96,17 +97,17 @@ def test_steps_begun() -> None:
         {"event": "step_end", "index": 0, "ok": True},
         {"event": "step", "index": 1, "name": "b"},
     ]
-    assert [(step["name"], step["ok"]) for step in _state.steps_begun(run)] == [("a", True), ("b", False)]
+    assert [(step["name"], step["ok"]) for step in journal.steps_begun(run)] == [("a", True), ("b", False)]
 
 
 def test_lock_excludes_and_ends_with_its_holder(instance: Instance) -> None:
-    first = _state.lock(instance)
+    first = directory_lock.take(instance)
     assert first is not None
-    assert _state.lock(instance) is None
-    assert _state.is_locked(instance)
-    assert os.getpid() in _state.lock_holders(instance)
+    assert directory_lock.take(instance) is None
+    assert directory_lock.is_locked(instance)
+    assert os.getpid() in directory_lock.holders(instance)
     os.close(first)
-    assert not _state.is_locked(instance)
+    assert not directory_lock.is_locked(instance)
 
 
 def test_lock_holders_of_a_given_text(instance: Instance) -> None:
@@ -114,7 +115,7 @@ def test_lock_holders_of_a_given_text(instance: Instance) -> None:
     where = "%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
     text = ("1: POSIX  ADVISORY  WRITE 11 %s 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 %s 0 EOF\n"
             "3: FLOCK  ADVISORY  READ 3 0:1:2 0 EOF\n")
-    assert _state.lock_holders(instance, text % (where, where)) == [22]
+    assert directory_lock.holders(instance, text % (where, where)) == [22]
 
 
 def test_only_the_owner_may_look(state: _state.StateDir) -> None:
@@ -175,9 +176,9 @@ def test_a_linked_or_open_state_directory_is_refused(instance: Instance, tmp_pat
 
 def test_a_directory_of_the_users_own_group_is_its_own() -> None:
     found = os.stat_result((0o40775, 0, 0, 1, 1000, 1000, 0, 0, 0, 0))
-    assert _state._others(found, 1000) == 0o002
-    assert _state._others(os.stat_result((0o40775, 0, 0, 1, 1000, 100, 0, 0, 0, 0)), 1000) == 0o022
-    assert _state._others(os.stat_result((0o40775, 0, 0, 1, 0, 0, 0, 0, 0, 0)), 0) == 0o022
+    assert trusted._others(found, 1000) == 0o002
+    assert trusted._others(os.stat_result((0o40775, 0, 0, 1, 1000, 100, 0, 0, 0, 0)), 1000) == 0o022
+    assert trusted._others(os.stat_result((0o40775, 0, 0, 1, 0, 0, 0, 0, 0, 0)), 0) == 0o022
 
 
 def test_history_knows_exactly_this_process(state: _state.StateDir) -> None:
@@ -232,14 +233,14 @@ def test_room_is_set_aside_and_given_back(state: _state.StateDir) -> None:
 
 def test_write_atomic_leaves_the_old_file_when_it_fails(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "file")
-    _state.write_atomic(path, b"old")
+    trusted.write_atomic(path, b"old")
 
     def full(fd: int, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_state, "write_all", full)
+    monkeypatch.setattr(trusted, "write_all", full)
     with pytest.raises(OSError):
-        _state.write_atomic(path, b"new")
+        trusted.write_atomic(path, b"new")
     assert os.listdir(str(tmp_path)) == ["file"]
     with open(path, "rb") as stream:
         assert stream.read() == b"old"
@@ -277,20 +278,20 @@ def test_a_shortened_journal_keeps_the_last_run_and_who_was_signalled() -> None:
     ]
     last: t.List[t.Dict[str, t.Any]] = [dict(BEGIN, run_id='r2'), dict(event='step', name='a'), signalled(2),
             signalled(3, by='graceful_stop')]
-    assert _state.kept_of_journal(old + last) == [signalled(1, run_id='r1')] + last
+    assert journal.kept_of_journal(old + last) == [signalled(1, run_id='r1')] + last
 
 
 def test_a_shortened_journal_has_a_bound_also_where_only_tasks_stopped_it() -> None:
     tasks = [signalled(pid, by='graceful_stop') for pid in range(5000)]
-    assert [entry['pid'] for entry in _state.kept_of_journal(tasks)] == list(range(4600, 5000))
+    assert [entry['pid'] for entry in journal.kept_of_journal(tasks)] == list(range(4600, 5000))
     run: t.List[t.Dict[str, t.Any]] = [dict(BEGIN)]
-    kept = _state.kept_of_journal(run + tasks)
+    kept = journal.kept_of_journal(run + tasks)
     assert kept[0] == BEGIN and [entry['pid'] for entry in kept[1:]] == list(range(4600, 5000))
 
 
 def test_what_a_task_signals_belongs_to_no_run() -> None:
-    assert not _state.unfinished([BEGIN, signalled(1, by='graceful_stop')])['signalled']  # type: ignore[index]
-    assert _state.unfinished([BEGIN, signalled(1)])['signalled']  # type: ignore[index]
+    assert not journal.unfinished([BEGIN, signalled(1, by='graceful_stop')])['signalled']  # type: ignore[index]
+    assert journal.unfinished([BEGIN, signalled(1)])['signalled']  # type: ignore[index]
 
 
 STEP: t.Dict[str, t.Any] = dict(event='step', index=0)
@@ -311,6 +312,6 @@ ENDED: t.Dict[str, t.Any] = dict(event='step_end', index=0, ok=True)
 ])
 def test_what_a_broken_off_run_has_changed(entries: t.List[t.Dict[str, t.Any]], changed: t.List[bool]) -> None:
     run = [dict(BEGIN)] + entries
-    assert [step['changed'] for step in _state.steps_begun(run)] == changed
-    assert _state.has_changed(run) == any(changed)
-    assert _state.has_changed([dict(BEGIN, recovers=dict(run_id='r0'))] + entries), 'a recovery comes first'
+    assert [step['changed'] for step in journal.steps_begun(run)] == changed
+    assert journal.has_changed(run) == any(changed)
+    assert journal.has_changed([dict(BEGIN, recovers=dict(run_id='r0'))] + entries), 'a recovery comes first'

@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
@@ -42,7 +43,7 @@ def test_whereabouts(count: int, expected: t.Any) -> None:
 
 
 def test_the_end_is_seen_at_once_through_the_pipe(state: _state.StateDir) -> None:
-    lock = _state.lock(state.instance)
+    lock = directory_lock.take(state.instance)
     assert lock is not None
     read_end, write_end = os.pipe()
     closed: t.List[float] = []
@@ -59,7 +60,7 @@ def test_the_end_is_seen_at_once_through_the_pipe(state: _state.StateDir) -> Non
 
 
 def test_the_end_is_seen_through_the_fifo(state: _state.StateDir) -> None:
-    lock = _state.lock(state.instance)
+    lock = directory_lock.take(state.instance)
     assert lock is not None
     alive = _follow.open_alive(state)
     timer = threading.Timer(0.2, os.close, [alive])
@@ -75,7 +76,7 @@ def test_a_fifo_that_was_left_behind_is_no_life(state: _state.StateDir) -> None:
 
 
 def test_it_stops_waiting_in_time(state: _state.StateDir) -> None:
-    lock = _state.lock(state.instance)
+    lock = directory_lock.take(state.instance)
     assert lock is not None
     alive = _follow.open_alive(state)
     began = time.monotonic()
