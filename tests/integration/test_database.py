@@ -24,7 +24,7 @@ from integration.databases import SECRET, configure
 from mariadb import MariaDB, free_port
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
@@ -326,13 +326,13 @@ def test_a_background_migration_is_waited_for(shop: Make, db: MariaDB) -> None:
 
 def test_a_database_newer_than_the_binary(shop: Make, db: MariaDB) -> None:
     instance = shop("3.5.8")
-    login = database.Databases(windows.context_of(instance), False)
+    login = access.Databases(windows.context_of(instance), False)
     with login as opened:
         seen = migration.look(opened.opened[0].session)
     assert migration.is_newer("3.5.8", seen).newer is False and migration.is_newer("3.5.7", seen).newer is False
     assert migration.is_newer("3.5.6", seen).newer is True and migration.is_newer("2.3.6", seen).newer is True
     db.run("UPDATE settings SET value = '3.3.11' WHERE `key` = 'last_run_version'", instance.database)
-    with database.Databases(windows.context_of(instance), False) as opened:
+    with access.Databases(windows.context_of(instance), False) as opened:
         seen = migration.look(opened.opened[0].session)
     assert migration.is_newer("3.4.0", seen).newer is True  # by its shape: an old binary has set the version back
     assert migration.is_newer("3.5.4", seen, recorded="3.5.8").newer is True

@@ -13,8 +13,10 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
+    access,
     config,
     database,
+    database_plan,
     keep_files,
     release,
     rollback_point,
@@ -98,7 +100,7 @@ def plan(context: Context, params: Params) -> Result:
     would = 'take run %s back%s' % (run.run_id, ': %s' % _backwards(run))
     notes = ['This would be lost: %s' % loss.text] if loss else []
     return dict(changed=True, would=would, version=run.before, previous=run.after, lost=loss.rows, files=loss.files,
-                notes=notes, then=dict(restores_databases=database.KIND in run.kinds))
+                notes=notes, then=dict(restores_databases=access.KIND in run.kinds))
 
 
 def _nothing(run: Run, by: Run) -> Result:
@@ -107,7 +109,7 @@ def _nothing(run: Run, by: Run) -> Result:
 
 
 def _backwards(run: Run) -> str:
-    databases = [change['data']['directory'] for change in run.changes if change['kind'] == database.KIND]
+    databases = [change['data']['directory'] for change in run.changes if change['kind'] == access.KIND]
     named = [dump.read(one, site).database for one in databases for site in dump.sites_in(one)]
     parts = ['from %s to %s' % (run.after or '?', run.before or '?')] if run.before != run.after else []
     parts += ['restore %s' % ', '.join(named)] if named else []
@@ -149,10 +151,10 @@ def _config_if_changed(context: Context, newest_first: t.Sequence[t.Mapping[str,
 def _written_since(context: Context, newest_first: t.Sequence[t.Mapping[str, t.Any]], params: Params) -> t.List[Result]:
     found: t.List[Result] = []
     for change in newest_first:
-        if change['kind'] != database.KIND:
+        if change['kind'] != access.KIND:
             continue
         directory = change['data']['directory']
-        database.plan(context, dict(params, state='restored', path=directory, all_sites=True, compression='auto'))
+        database_plan.plan(context, dict(params, state='restored', path=directory, all_sites=True, compression='auto'))
         now = rollback_point.look(context, params)
         first = dump.read(directory, 1)
         if first.key not in now:
@@ -189,7 +191,7 @@ def run(context: Context, params: Params) -> Result:
 
 def _refuse_without_inverse(context: Context, target: Run) -> None:
     """LifecycleError when a failure of this window could not be taken back."""
-    needed = {'keep_files'} | ({database.KIND} & set(target.kinds))
+    needed = {'keep_files'} | ({access.KIND} & set(target.kinds))
     missing = needed - {change['kind'] for change in context.run.changes}
     if missing:
         raise LifecycleError('It was not rolled back: the window has no %s before this step, so that a failure could '
@@ -205,7 +207,7 @@ def _restore(context: Context, change: t.Mapping[str, t.Any], params: Params) ->
     done = database.restore_all(context, change['directory'], change['sites'], client_dir,
                                 context.run.time_left(params['timeout']))
     database.drop_shadows(context, change['directory'], client_dir, change['sites'])
-    rollback_point.write_of_dumps(change['directory'], os.path.join(context.run.dir(), database.KIND))
+    rollback_point.write_of_dumps(change['directory'], os.path.join(context.run.dir(), access.KIND))
     return done
 
 
@@ -216,7 +218,7 @@ def _leave(context: Context, change: t.Mapping[str, t.Any], params: Params) -> R
 
 _BACK: t.Dict[str, t.Callable[[Context, t.Mapping[str, t.Any], Params], Result]] = {
     config.KIND: lambda context, change, params: config.undo(context, change),
-    database.KIND: _restore,
+    access.KIND: _restore,
     keep_files.KIND: lambda context, change, params: keep_files.take_back(context, change),
     launch.KIND: lambda context, change, params: launch.undo(context, change),
     release.KIND: lambda context, change, params: release.take_back(context, change),

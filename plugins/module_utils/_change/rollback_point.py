@@ -11,7 +11,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
@@ -57,14 +57,14 @@ def plan(context: Context, params: Params) -> Result:
 
 def run(context: Context, params: Params) -> Result:
     context.look()
-    write(os.path.join(context.run.dir(), database.KIND), look(context, params))
+    write(os.path.join(context.run.dir(), access.KIND), look(context, params))
     return dict(changed=False)
 
 
 def look(context: Context, params: Params) -> t.Dict[str, Held]:
     """What is in the databases of all sites now, by their keys. LifecycleError."""
     limit = context.run.time_left(params['timeout'])
-    with database.Databases(context, True, params['client_dir']) as databases:
+    with access.Databases(context, True, params['client_dir']) as databases:
         found = {}
         for one in databases.opened:
             seen = facts.look(one.session, limit)

@@ -8,6 +8,7 @@
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     config,
     database,
+    database_plan,
     keep_files,
     release,
     rollback,
@@ -24,7 +25,7 @@ def register() -> None:
                             left=release.left)
     STEPS['keep_files'] = Step(keep_files.SPEC, keep_files.plan, keep_files.run, keep_files.undo, keep_files.is_change,
                                left=config.left)
-    STEPS['database'] = Step(database.SPEC, database.plan, database.run, database.undo, database.is_change,
+    STEPS['database'] = Step(database.SPEC, database_plan.plan, database.run, database.undo, database.is_change,
                              settle=settle.settle)
     STEPS['rollback'] = Step(rollback.SPEC, rollback.plan, rollback.run, rollback.undo, lambda params: True)
     STEPS['rollback_point'] = Step(rollback_point.SPEC, rollback_point.plan, rollback_point.run)

@@ -7,7 +7,7 @@
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import NotYet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
@@ -21,14 +21,14 @@ def settle(context: Context, run: t.Mapping[str, t.Any], limit: float) -> None:
 
     One that has failed is none: nothing has worked on it for some time.
     """
-    dumps = [change['data'] for change in run.get('changes') or [] if change['kind'] == database.KIND]
+    dumps = [change['data'] for change in run.get('changes') or [] if change['kind'] == access.KIND]
     if not dumps and run.get('waits_for') != recovery.WAITS_FOR_MIGRATION:
         return
     sites, client_dir = [site for dump in dumps for site in dump['sites']] or None, None
     for dump in dumps:
         client_dir = dump.get('client_dir') or client_dir
     try:
-        with database.Databases(context, sites is None or len(set(sites)) > 1, client_dir) as databases:
+        with access.Databases(context, sites is None or len(set(sites)) > 1, client_dir) as databases:
             waited = [migration.Waiting(one.session, one.name) for one in databases.opened]
             migration.wait(waited, context.version, limit, context.progress, pause=_PAUSE_S,
                            alive=lambda: context.handle is None or not context.handle.gone())
