@@ -78,7 +78,7 @@ def refused(shop: Instance, base: Path | None = None) -> str:
 
 
 def hazards(shop: Instance) -> dict[str, Row]:
-    look = describe.Look(resolve(str(shop.dir)), Host(), None, True, str(shop.dir.parent / "state"))
+    look = describe.Description(resolve(str(shop.dir)), Host(), None, True, str(shop.dir.parent / "state"))
     return {row["code"]: row for row in look.take()["hazards"]}
 
 

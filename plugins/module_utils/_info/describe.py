@@ -6,15 +6,11 @@
 """Everything that ``instance_info`` tells of one instance. What could not be seen is null and named in a hazard."""
 
 import os
-import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http as _http
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration, schemas
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import foreign, install_tree, preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts
@@ -23,72 +19,36 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
     files,
     memory,
     ports,
-    procfs,
-    sockdiag,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.look import Look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
-    at_work,
     changeable,
     discovery,
     judge,
     launch,
     lives,
-    port_choice,
     reach,
-    selection,
     strangers,
     supervisors,
-    trusted,
     users,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import without_nuls
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import (
     executable,
-    left_behind,
     needs,
     newer,
     root_runs,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 Row = t.Dict[str, t.Any]
-_LISTENED = re.compile(rb'Now listening on: ')
 _DATABASE_S = 2.0  # for what its database says
 
 
-class Look:
-    """One look at one instance. The order of the calls in ``take`` is the order of what needs what."""
-
-    def __init__(
-        self,
-        instance: Instance,
-        host: Host,
-        port: t.Optional[int],
-        http: bool,
-        base: t.Optional[str],
-        user: users.Named = None,
-    ) -> None:
-        self.user = user
-        self.instance, self.host, self.port_option, self.http, self.base = instance, host, port, http, base
-        self.problems = list(host.problems)
-        self.state: t.Optional[_state.StateDir] = None
-        self.state_problem: t.Optional[str] = None
-        self.state_damaged: t.Optional[str] = None
-        self.interrupted: t.Optional[Row] = None
-        self.running_run: t.Optional[Row] = None
-        self.runs: t.List[Row] = []
-        self.badly_ended: t.List[Row] = []
-        self.record: t.Optional[launch.LaunchRecord] = None
-        self.proved: t.Optional[launch.Proved] = None
-        self.answer: t.Optional[_http.Answer] = None
-        self.listening: t.Optional[bool] = None
-        self.binary: t.Optional[_binary.Binary] = None  # that the process executes, where it told its version
+class Description(Look):
+    """The order of the calls in ``take`` is the order of what needs what."""
 
     def take(self) -> Row:
         self._read_state()
@@ -111,193 +71,6 @@ class Look:
             finally:
                 self.database_look.close()
         return dict(self.result, hazards=_hazards.evaluate(facts))
-
-    # --- process, state, launch
-
-    def _find(self) -> None:
-        self.found = selection.find(self.instance, self.port_option, self.state, self.user)
-        candidates = self.found.candidates
-        self.candidate = candidates[0] if len(candidates) == 1 else None
-        self.pids = [candidate.pid for candidate in candidates]
-
-    def _read_state(self) -> None:
-        try:
-            self.state = _state.StateDir(self.instance, self.base)
-            self.state.user = self.user
-            self.state.refuse_damaged()
-            self.interrupted, self.running_run = at_work.interrupted(self.state), at_work.running_run(self.state)
-            self.runs = self._read_runs(self.state)
-            self.badly_ended = _runs.badly_ended(self.state.journal())
-        except trusted.DamagedState as exc:
-            self.state_damaged = exc.seen
-        except LifecycleError as exc:
-            self.state_problem = exc.msg
-        except OSError as exc:
-            self.state_problem = 'its state cannot be read: %s: %s' % (exc.filename, exc.strerror)
-
-    def _read_runs(self, state: _state.StateDir) -> t.List[Row]:
-        try:
-            return _runs.described(_runs.read_all(state))
-        except LifecycleError as exc:
-            self.problems.append(exc.msg)
-            return []
-
-    def _usable_state(self) -> t.Optional[_state.StateDir]:
-        """None where it is not believed, cannot be read, or a record in it is damaged."""
-        return self.state if self.state_problem is None and self.state_damaged is None else None
-
-    def _read_launch(self) -> None:
-        state = self._usable_state()
-        data = state.read_json('launch.json') if state is not None else None
-        self.proved = launch.proved_of(data)
-        if self.candidate is not None:
-            try:
-                with procfs.ProcDir(self.candidate.pid) as proc:
-                    stat = proc.stat()
-                    if stat is not None and stat.start_ticks == self.candidate.start_ticks:
-                        self.record = launch.capture(proc)
-            except launch.NoRecord as exc:
-                self.problems.append('how it runs is not recorded: %s' % exc.strerror)
-            except (OSError, ValueError, KeyError):
-                self.problems.append('how process %d was started cannot be read by this user' % self.candidate.pid)
-        else:
-            self.record = launch.from_json(data) if data else None
-
-    @property
-    def uid(self) -> t.Optional[int]:
-        """The user that it runs as, or ran as."""
-        if self.candidate is not None:
-            return self.candidate.uid
-        return self.record.uid if self.record is not None else None
-
-    def _start_uid(self) -> t.Optional[int]:
-        """As whom a start would run it, where that is told."""
-        given = users.uid_of(self.user)
-        if given is not None or self.candidate is not None or self.proved is None:
-            return self.uid if given is None else given
-        return self.proved.uid
-
-    def _left_behind(self, starts_as: t.Optional[int]) -> t.List[str]:
-        who = judge.identity(starts_as) if starts_as is not None and starts_as != self.uid else None
-        if who is None or self.record is None:
-            return []
-        record = self.record._replace(uid=who.uid, gid=who.gid, groups=list(who.groups))
-        return left_behind.of(self.instance, self.uid, record)
-
-    # --- configuration, port, answer
-
-    def _read_config(self, directory: files.InstallDir) -> None:
-        self.owners = directory.owners(self.uid)
-        self.config = config_file.read_config(directory, self.owners)
-        self.directory_uid = directory.uid
-
-    def _find_port(self) -> None:
-        argv = self.candidate.argv if self.candidate else (self.record.argv if self.record else [])
-        self.argv_port = selection.argv_port(argv)
-        own = self._own_listeners(self.candidate.pid) if self.candidate else None
-        runs = self.candidate is not None
-        self.ports = port_choice.decide(runs, own, argv, self.config, self.port_option)
-        self.port, self.listened_by = self.ports.known, own or []
-        if self.candidate is None:
-            return
-        self.listening = self.ports.listening
-        if own is None:
-            self.problems.append('the sockets of process %d cannot be read by this user' % self.candidate.pid)
-
-    @staticmethod
-    def _own_listeners(pid: int) -> port_choice.Listeners:
-        try:
-            with procfs.ProcDir(pid) as proc:
-                return port_choice.own_listeners(proc)
-        except OSError as exc:
-            return [] if exc.errno in procfs.GONE else None
-
-    def _port_problem(self) -> t.Optional[str]:
-        """Not judged where it is not known whether it runs, or which of several processes it is."""
-        if self.candidate is None and (self.pids or self.found.unseen or self.found.hidden):
-            return None
-        return port_choice.problem(self.ports, self.port_option, self.candidate.pid if self.candidate else None)
-
-    def _ask(self) -> None:
-        """Its version, from the listener that belongs to the process and from nobody else."""
-        if not (self.http and self.listening and self.port):
-            return
-        own = next(sock for sock in self.listened_by if sock.local_port == self.port)
-        address = {'::': '127.0.0.1', '0.0.0.0': '127.0.0.1'}.get(own.local_address, own.local_address)
-        hosts = ['localhost'] + (judge.site_hosts(self.config.admin_url, self.config.base_url) or [])
-        before = self._running_binary()
-        for name in hosts:
-            self.answer = _http.version_info(self.port, name, address=address)
-            if self.answer.status != 403:
-                break
-        told = self.answer is not None and self.answer.version is not None
-        self.binary = before if told and before == self._running_binary() else None
-
-    def _running_binary(self) -> t.Optional[_binary.Binary]:
-        try:
-            with procfs.ProcDir(present(self.candidate).pid) as proc:
-                return _binary.of_process(proc.fd)
-        except OSError:
-            return None
-
-    def _files_version(self, tree: install_tree.Tree) -> _binary.FilesVersion:
-        """What the binary on disk told, now or earlier; else what CHANGELOG.md says."""
-        on_disk, state = _binary.of_file(self.instance.executable), self._usable_state()
-        if self.answer is not None and on_disk is not None and on_disk == self.binary:
-            told = self.answer.version
-        else:
-            told = _binary.told(state.history(), on_disk) if state is not None else None
-        return _binary.files_version(told, tree.version())
-
-    def _ever_listened(self, directory: files.InstallDir) -> bool:
-        """Whether a process without a listener once had one: noted, a connection is left, or the log says so."""
-        if self.candidate is None or self.listening is not False:
-            return False
-        state = self._usable_state()
-        seen = state.seen(self.candidate.pid, self.candidate.start_ticks) if state is not None else None
-        if seen and (seen.get('listened') or seen.get('version')):
-            return True
-        return self._has_connection() or self._log_says_listened(directory)
-
-    def _has_connection(self) -> bool:
-        inodes = self._sockets()
-        return bool(self.port) and any(sock.inode in inodes for sock in sockdiag.connections(self.port or 0))
-
-    def _log(self) -> str:
-        log, found = (self.record.log, self.record.log_found) if self.record else (None, None)
-        return launch.believed_log(log, found, self.proved, self.instance.dir)
-
-    def _log_tail(self, directory: files.InstallDir, limit: int) -> bytes:
-        """The end of what it prints, empty when that cannot be read."""
-        try:
-            fd = directory.open_log(self._log(), self.uid)
-        except (OSError, LifecycleError):
-            return b''
-        try:
-            os.lseek(fd, max(0, os.fstat(fd).st_size - limit), os.SEEK_SET)
-            return without_nuls(files.read_fd(fd, limit))
-        finally:
-            os.close(fd)
-
-    def _log_says_listened(self, directory: files.InstallDir) -> bool:
-        """Whether the banner stands after the first line of the newest start, which names the directory."""
-        tail = self._log_tail(directory, 262144)
-        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
-        return starts >= 0 and bool(_LISTENED.search(tail, starts))
-
-    def _log_text(self, directory: files.InstallDir) -> str:
-        return self._log_tail(directory, quiet.LOG_BYTES).decode('utf-8', 'replace')
-
-    def _backups(self, directory: files.InstallDir) -> t.List[str]:
-        """The files of backups and restores under way; empty also where descriptors may not be read."""
-        seen: t.Set[quiet.File] = set()
-        for pid in self.pids:
-            try:
-                with procfs.ProcDir(pid) as proc:
-                    seen.update(quiet.look(proc, self.instance.dir, lambda: self._log_text(directory)).files)
-            except OSError:
-                continue
-        return ['%s (%s)' % (entry.path, entry.kind) for entry in sorted(seen)]
 
     # --- what a start needs
 
@@ -346,15 +119,6 @@ class Look:
             self.result['version']['database'] = migration.version_of(found[0].seen)
         unknown = '; '.join('%s: %s' % (one.name, one.why) for one in found if one.why)
         return facts._replace(newer=said.newer, database_unknown=unknown or None)
-
-    def _sockets(self) -> t.Set[int]:
-        if self.candidate is None:
-            return set()
-        try:
-            with procfs.ProcDir(self.candidate.pid) as proc:
-                return ports.socket_inodes(proc)
-        except OSError:
-            return set()
 
     def _reads_dictionary(self, directory: files.InstallDir) -> t.Optional[bool]:
         log = self._log_tail(directory, needs.LOG_BYTES).decode('utf-8', 'replace')
@@ -480,12 +244,6 @@ class Look:
             found.append('its port is not known')
         return list(dict.fromkeys(found))
 
-    def _on_port(self) -> t.List[strangers.Stranger]:
-        """Who else listens on the port."""
-        if self.listening or (self.listening is None and self.pids):
-            return []
-        return strangers.on_port(self.port, self.pids)
-
     def _disks(self) -> t.List[t.Tuple[str, int, t.Optional[int]]]:
         found = []
         places = [self.instance.dir] + ([self.state.base] if self.state is not None else [])
@@ -543,7 +301,7 @@ def describe_on(
     user: users.Named = None,
 ) -> Row:
     """One instance; never raises: a broken one must not hide the others. ``record``: note who was seen running."""
-    look = Look(instance, host, port, http, base, user)
+    look = Description(instance, host, port, http, base, user)
     try:
         reach.refuse_hanging(instance.dir)
         resolve(instance.dir, instance.binary)
