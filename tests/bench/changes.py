@@ -33,7 +33,13 @@ from mariadb import PASSWORD, USER, MariaDB
 sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, compare, dump, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    compare,
+    dump,
+    dump_manifest,
+    restore,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
@@ -159,7 +165,7 @@ class Tools:
                            check=True, stdin=source)
 
 
-def _take(tools: Tools, directory: Path, recorded: bool = True) -> dump.Manifest:
+def _take(tools: Tools, directory: Path, recorded: bool = True) -> dump_manifest.Manifest:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     with tools.session() as session:
@@ -171,11 +177,11 @@ def _take(tools: Tools, directory: Path, recorded: bool = True) -> dump.Manifest
 
 def _restore(tools: Tools, directory: Path, key: str) -> None:
     with tools.session() as session:
-        manifest = dump.read(str(directory), 1)
+        manifest = dump_manifest.read(str(directory), 1)
         restore.restore(session, str(directory), manifest, restore.Journal(str(directory), key), LIMIT_S)
 
 
-def _compare(tools: Tools, manifest: dump.Manifest) -> None:
+def _compare(tools: Tools, manifest: dump_manifest.Manifest) -> None:
     if manifest.tables is None or manifest.content is None:
         raise RuntimeError("nothing was recorded")
     with tools.session() as session:
@@ -214,7 +220,7 @@ def part_times(db: MariaDB, tools: Tools, directory: Path, rounds: int) -> Times
         _note(times, "client and fsync", lambda: tools.dump(flush=True))
         _note(times, "dump alone", lambda: _take(tools, directory, recorded=False))
         _note(times, "dump", lambda: _take(tools, directory))
-        _note(times, "compare", lambda: _compare(tools, dump.read(str(directory), 1)))
+        _note(times, "compare", lambda: _compare(tools, dump_manifest.read(str(directory), 1)))
         db.run("UPDATE `archive_data` SET `content` = '' WHERE `id` = 5", tools.database)
         _note(times, "restore", lambda: _restore(tools, directory, "key"))
         _note(times, "load", tools.load)

@@ -27,7 +27,13 @@ from mariadb import MariaDB
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump,
+    dump_manifest,
+    restore,
+    shadow,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
 
@@ -98,7 +104,7 @@ def state(db: MariaDB, name: str) -> dict[str, tuple[Any, ...]]:
             for one, checksum in zip(names, checksums)}
 
 
-def taken(session: client.Session, directory: Path, compression: str = "none", **given: Any) -> dump.Manifest:
+def taken(session: client.Session, directory: Path, compression: str = "none", **given: Any) -> dump_manifest.Manifest:
     directory.mkdir(mode=0o700, exist_ok=True)
     seen = facts.look(session)
     return dump.take(dump.Wanted(session, seen, str(directory), 1, "/", "key", compression, **given), 60.0)
@@ -108,7 +114,7 @@ def record(directory: Path) -> shadow.Record:
     return shadow.record_of(str(directory), "key")
 
 
-def copied(session: client.Session, directory: Path, **given: Any) -> dump.Manifest:
+def copied(session: client.Session, directory: Path, **given: Any) -> dump_manifest.Manifest:
     """A dump that is copies inside the database."""
     directory.mkdir(mode=0o700, exist_ok=True)
     seen = facts.look(session)
@@ -117,7 +123,7 @@ def copied(session: client.Session, directory: Path, **given: Any) -> dump.Manif
 
 
 def restored(session: client.Session, directory: Path) -> dict[str, Any]:
-    manifest, own = dump.read(str(directory), 1), shadow.is_of(record(directory), str(directory))
+    manifest, own = dump_manifest.read(str(directory), 1), shadow.is_of(record(directory), str(directory))
     return restore.restore(session, str(directory), manifest, restore.Journal(str(directory), "key"), 60.0, shadows=own)
 
 
@@ -157,7 +163,7 @@ class _AtStatement:
 
     def install(self) -> None:
         queries, add, write, forget, noted = (client.Session.queries, restore.Journal.add, shadow.Record.write,
-                                              shadow.Record.forget, dump.write)
+                                              shadow.Record.forget, dump_manifest.write)
 
         def querying(session: client.Session, statements: Any, *args: Any, **given: Any) -> Any:
             for number, one in enumerate(statements):

@@ -25,7 +25,13 @@ from mariadb import MariaDB, free_port
 from websites import Sites
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump,
+    dump_manifest,
+    migration,
+    restore,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
@@ -409,7 +415,7 @@ def test_a_window_with_a_dump(shop: Make, db: MariaDB) -> None:
     assert result["outcome"] == "done", result
     step = next(one["result"] for one in result["steps"] if one["name"] == "database")
     directory = Path(step["directory"])
-    assert directory.parent.name.startswith("run-1-") and dump.sites_in(str(directory)) == [1] and not step["online"]
+    assert directory.parent.name.startswith("run-1-") and dump_manifest.sites_in(str(directory)) == [1] and not step["online"]
 
 
 @pytest.mark.parametrize("started", [False, True])

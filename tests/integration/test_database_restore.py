@@ -17,7 +17,7 @@ import pytest
 from integration import databases
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, dump_file, restore
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
@@ -181,10 +181,10 @@ def test_a_dump_is_compressed_and_hashed_afterwards(
 ) -> None:
     before = databases.state(db, name)
     databases.taken(session, tmp_path / "d")
-    packed = dump.pack(str(tmp_path / "d"), 1)
+    packed = dump_file.pack(str(tmp_path / "d"), 1)
     assert sorted(os.listdir(tmp_path / "d")) == ["site-1.json", "site-1.sql.zst"]
-    assert packed.sha256 == dump.hash_of(str(tmp_path / "d" / "site-1.sql.zst"))
-    assert dump.pack(str(tmp_path / "d"), 1) == packed
+    assert packed.sha256 == dump_file.hash_of(str(tmp_path / "d" / "site-1.sql.zst"))
+    assert dump_file.pack(str(tmp_path / "d"), 1) == packed
     databases.damage(db, name)
     assert databases.restored(session, tmp_path / "d")["restored"] and databases.state(db, name) == before
 

@@ -17,7 +17,13 @@ from integration import databases
 from integration.databases import without_copies
 from mariadb import MariaDB
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump_file,
+    dump_manifest,
+    restore,
+    shadow,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
@@ -112,7 +118,7 @@ def test_copying_is_repaired_from_every_point(
         assert databases.dying_at_statement(db, name, place, at, "copy").returncode == -signal.SIGKILL
         assert without_copies(databases.state(db, name)) == before, at
         assert shadow.unknown(facts.look(session), databases.record(place).read()) == [], at
-        assert dump.sites_in(str(place)) == ([1] if at == len(found) else []), at
+        assert dump_manifest.sites_in(str(place)) == ([1] if at == len(found) else []), at
     shadow.drop(session, databases.record(place))
     assert databases.state(db, name) == before and databases.record(place).read() is None
     databases.copied(session, place)
@@ -173,12 +179,12 @@ def test_packed_they_are_an_ordinary_dump(db: MariaDB, name: str, session: clien
     manifest = databases.copied(session, place)
     databases.damage(db, name)
     written = shadow.into_file(session, str(place), manifest, 60.0)
-    assert written.file == "site-1.sql" and dump.read(str(place), 1) == written
+    assert written.file == "site-1.sql" and dump_manifest.read(str(place), 1) == written
     assert shadow.into_file(session, str(place), written, 60.0) == written
     text = (place / "site-1.sql").read_bytes()
     assert b"\nCREATE TABLE `archives` (" in text and b"\nINSERT INTO `archives` VALUES" in text
     assert shadow.drop(session, databases.record(place))
-    assert dump.pack(str(place), 1).compression != "none"
+    assert dump_file.pack(str(place), 1).compression != "none"
     assert databases.restored(session, place)["restored"] and databases.state(db, name) == before
 
 
@@ -212,7 +218,7 @@ def test_a_full_disk_of_the_server_leaves_no_copy(tmp_path: Path) -> None:
             with databases.session(small, "shop") as one:
                 with pytest.raises(LifecycleError):
                     databases.copied(one, tmp_path / "d")
-                assert dump.sites_in(str(tmp_path / "d")) == []
+                assert dump_manifest.sites_in(str(tmp_path / "d")) == []
                 (place / "ballast").unlink()
                 small.stop()
                 small.start()

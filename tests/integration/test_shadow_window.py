@@ -22,7 +22,14 @@ from integration.upgrading import NEWEST, Site, stage
 from mariadb import MariaDB
 from websites import Sites
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump,
+    dump_file,
+    dump_manifest,
+    restore,
+    shadow,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
@@ -82,7 +89,7 @@ def test_tables_of_such_names_that_nobody_knows(shop: Make, db: MariaDB) -> None
 
 def test_no_room_on_the_server(shop: Make, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = shop()
-    free = dump.free_bytes
+    free = dump_file.free_bytes
     monkeypatch.setattr(dump, "free_bytes", lambda path: 1000 if path.startswith(str(db.directory)) else free(path))
     assert "no room for a copy of all tables" in refused(instance, method="shadow")
 
@@ -233,12 +240,12 @@ def test_the_databases_of_all_sites(shop: Make, db: MariaDB, monkeypatch: pytest
     before = [databases.state(db, sites.database(number)) for number in (1, 2)]
     wanted = [{"graceful_stop": {}}, {"database": {**SHADOW, "all_sites": True}}]
     context, plan = windows.context_of(instance), windows.plan_of([*wanted, {"verified_start": {"stable_for": 0.2}}])
-    write = dump.write
+    write = dump_manifest.write
     with monkeypatch.context() as patch:
         killer = windows.Killer(lambda entry, number: False)
         killer.install(patch)
 
-        def writing(directory: str, manifest: dump.Manifest) -> None:
+        def writing(directory: str, manifest: dump_manifest.Manifest) -> None:
             if manifest.site == 2:
                 killer.kill()
             write(directory, manifest)
@@ -295,7 +302,7 @@ def test_an_upgrade_is_rolled_back_later(make_site: Any, archives: dict[str, Pat
     name = site.instance.database
     assert len(copies(site.db, name)) == len(site.tables) and records(site.instance)
     with client.Session(client.find(), databases.login(site.db, name, site.db.user, site.db.password)) as one:
-        manifest = dump.read(str(directory), 1)
+        manifest = dump_manifest.read(str(directory), 1)
         copied = facts.record_shadows(one, facts.look(one), 60.0)
         assert restore.differences(manifest.tables or {}, copied) == []  # no migration has touched one of them
     if packed:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
     client,
-    dump,
+    dump_manifest,
     migration,
     schemas,
     shadow,
@@ -147,9 +147,9 @@ def remove_old(context: Context) -> None:
         shutil.rmtree(os.path.join(place, name), ignore_errors=True)
 
 
-def manifests(directory: str, all_sites: bool) -> t.List[dump.Manifest]:
-    sites = dump.sites_in(directory)
-    return [dump.read(directory, site) for site in (sites if all_sites and sites else [1])]
+def manifests(directory: str, all_sites: bool) -> t.List[dump_manifest.Manifest]:
+    sites = dump_manifest.sites_in(directory)
+    return [dump_manifest.read(directory, site) for site in (sites if all_sites and sites else [1])]
 
 
 def remember(context: Context, one: Opened, version: t.Optional[str], restored: bool = False) -> None:

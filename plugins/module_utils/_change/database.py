@@ -13,6 +13,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
     client,
     compare,
     dump,
+    dump_file,
+    dump_manifest,
     migration,
     restore,
     shadow,
@@ -97,7 +99,7 @@ def _record_dumps(context: Context, directory: str, databases: access.Databases,
                           restore_s=_restore_limit(params['timeout'], took_s))
 
 
-def _take(context: Context, one: access.Opened, wanted: dump.Wanted, shadows: bool, until: float) -> dump.Manifest:
+def _take(context: Context, one: access.Opened, wanted: dump.Wanted, shadows: bool, until: float) -> dump_manifest.Manifest:
     limit = max(1.0, until - time.monotonic())
     if shadows:
         return shadow.take(wanted, access.record(context, one), limit, context.progress)
@@ -120,7 +122,7 @@ def _without_old_shadows(context: Context, one: access.Opened, seen: facts.Inspe
     return facts.look(one.session)
 
 
-def _shown(manifest: dump.Manifest) -> Result:
+def _shown(manifest: dump_manifest.Manifest) -> Result:
     tables = manifest.tables or {}
     return dict(site=manifest.site, database=manifest.database, file=manifest.file, compression=manifest.compression,
                 method=shadow.METHOD if manifest.shadow else 'dump',
@@ -165,7 +167,7 @@ def restore_all(context: Context, directory: str, sites: t.Sequence[int], client
 
 
 def _of_site(databases: access.Databases, directory: str, site: int) -> access.Opened:
-    key = dump.read(directory, site).key
+    key = dump_manifest.read(directory, site).key
     for one in databases.opened:
         if one.schema.key == key:
             return one
@@ -174,7 +176,7 @@ def _of_site(databases: access.Databases, directory: str, site: int) -> access.O
 
 
 def _restore_one(context: Context, directory: str, site: int, one: access.Opened, until: float) -> Result:
-    manifest = dump.read(directory, site)
+    manifest = dump_manifest.read(directory, site)
     if manifest.key != one.schema.key:
         raise LifecycleError('The dump in %s is of %s, and config.json names %s. It was not restored.' % (
             directory, manifest.key, one.schema.key))
@@ -218,14 +220,14 @@ def _recorded_in(context: Context, params: Params) -> t.Optional[str]:
     if not params['path'] and not context.run.id:
         return None
     directory = access.directory(context, params)
-    return directory if dump.sites_in(directory) else None
+    return directory if dump_manifest.sites_in(directory) else None
 
 
 def _late_lines(directory: t.Optional[str], site: int, version: t.Optional[str]) -> t.Optional[int]:
     """How many visits have to arrive in data/statistic of a site, where its table has gone there."""
-    if directory is None or site not in dump.sites_in(directory):
+    if directory is None or site not in dump_manifest.sites_in(directory):
         return None
-    manifest = dump.read(directory, site)
+    manifest = dump_manifest.read(directory, site)
     if not migration.jumps_over_statistics(manifest.version, version) or not manifest.tables:
         return None
     rows = manifest.tables['statistics'].rows if 'statistics' in manifest.tables else 0
@@ -241,7 +243,7 @@ def _run_compared(context: Context, params: Params) -> Result:
     problems, notes, rows = [], [], []
     with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
         for one in databases.opened:
-            manifest = dump.read(directory, one.schema.site)
+            manifest = dump_manifest.read(directory, one.schema.site)
             if manifest.tables is None or manifest.content is None:
                 raise LifecycleError('The dump in %s was taken while the site ran: there is nothing to compare with.'
                                      % directory)
@@ -272,15 +274,15 @@ def _run_packed(context: Context, params: Params) -> Result:
     directory = _recorded_in(context, params)
     if directory is None:
         raise LifecycleError('There is no dump to compress. Nothing was done. Give the directory of one as path.')
-    before = [dump.read(directory, site) for site in dump.sites_in(directory)]
+    before = [dump_manifest.read(directory, site) for site in dump_manifest.sites_in(directory)]
     copied = [one.site for one in before if one.shadow]
     running = bool(copied) and context.look() is not None
     files_of_shadows(context, directory, params['client_dir'], context.run.time_left(params['timeout']))
     drop_shadows(context, directory, params['client_dir'], copied, running)
-    after: t.List[dump.Manifest] = []
+    after: t.List[dump_manifest.Manifest] = []
     try:
         for one in before:
-            after.append(dump.pack(directory, one.site, params['compression'], context.progress))
+            after.append(dump_file.pack(directory, one.site, params['compression'], context.progress))
     except LifecycleError as exc:
         exc.result['changed'] = bool(copied) or after != before[:len(after)]
         raise
@@ -290,7 +292,7 @@ def _run_packed(context: Context, params: Params) -> Result:
 def files_of_shadows(context: Context, directory: str, client_dir: t.Optional[str], limit: float) -> None:
     """An ordinary dump of each database whose copies are the dump in a directory; they stay. LifecycleError."""
     until = time.monotonic() + limit
-    found = [dump.read(directory, site) for site in dump.sites_in(directory)]
+    found = [dump_manifest.read(directory, site) for site in dump_manifest.sites_in(directory)]
     missing = {one.key: one for one in found if one.shadow and not one.file}
     for one in _with_copies_of(context, directory, client_dir, [manifest.site for manifest in missing.values()]):
         if one.schema.key in missing:
@@ -367,7 +369,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 
 def _whole(context: Context, change: t.Mapping[str, t.Any]) -> t.List[int]:
     """The sites whose shadow tables were complete: before that nothing had been changed. LifecycleError."""
-    found = dump.sites_in(change['directory'])
+    found = dump_manifest.sites_in(change['directory'])
     lost = [made.site for made in shadow.all_of(context.state.path, change['directory'])
             if made.whole and made.site not in found]
     if lost:

@@ -12,6 +12,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import a
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
     dump,
+    dump_file,
+    dump_manifest,
     restore,
     shadow,
 )
@@ -51,7 +53,7 @@ def _plan_dumped(context: Context, params: Params) -> Result:
         size = sum(found.data_bytes for found in seen)
         if not shadows:
             compressions(directory, seen, params['compression'])
-        elif dump.choose('none', size, dump.free_bytes(directory), []) is None:
+        elif dump_file.choose('none', size, dump_file.free_bytes(directory), []) is None:
             notes.append('there is no room in %s for the dump that is made of the shadow tables afterwards (%d MB)' % (
                 directory, size >> 20))
         notes += _refuse_full_server(databases.opened, seen, 'copy of all tables' if shadows else 'restore')
@@ -111,13 +113,13 @@ def refuse_unfit(context: Context, one: access.Opened, seen: facts.Inspected) ->
 
 def compressions(directory: str, seen: t.Sequence[facts.Inspected], wanted: str) -> t.List[str]:
     """How each is written, all beside each other. LifecycleError when there is no room."""
-    free, chosen = dump.free_bytes(directory), []
-    available = dump.compressors()
+    free, chosen = dump_file.free_bytes(directory), []
+    available = dump_file.compressors()
     if wanted in ('zstd', 'gzip') and wanted not in available:
         raise LifecycleError('%s is not installed. Nothing was done. Install it, or choose another compression.'
                              % wanted)
     total = sum(found.data_bytes for found in seen)
-    one = dump.choose(wanted, total, free, available)
+    one = dump_file.choose(wanted, total, free, available)
     if one is None:
         raise LifecycleError('There is no room for the dump in %s: %d MB are free, and the databases hold %d MB of '
                              'data. Nothing was done. Free space, or give another directory as path.' % (
@@ -138,7 +140,7 @@ def _refuse_full_server(opened: t.Sequence[access.Opened], seen: t.Sequence[fact
         else:
             needed[found.datadir] = needed.get(found.datadir, 0) + found.all_bytes
     for directory, size in needed.items():
-        free = dump.free_bytes(directory)
+        free = dump_file.free_bytes(directory)
         if free < size * 1.1:
             raise LifecycleError('There is no room for a %s in %s: it needs %d MB beside the tables of today, and %d '
                                  'MB are free. Nothing was done. Free space there.' % (
@@ -179,7 +181,7 @@ def _plan_of_restore(context: Context, params: Params) -> Result:
 
 
 def _with_shadows(context: Context, opened: t.Sequence[access.Opened], seen: t.Sequence[facts.Inspected], directory: str,
-                  manifests: t.Sequence[dump.Manifest]) -> t.Set[str]:
+                  manifests: t.Sequence[dump_manifest.Manifest]) -> t.Set[str]:
     """The keys of the databases in which all copies of these dumps stand, or stood when a restore died."""
     wanted = {manifest.key: manifest for manifest in manifests}
     return {one.schema.key for one, found in zip(opened, seen) if one.schema.key in wanted
@@ -187,10 +189,10 @@ def _with_shadows(context: Context, opened: t.Sequence[access.Opened], seen: t.S
             and (restore.all_there(found, wanted[one.schema.key]) or found.aside)}
 
 
-def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
+def _refuse_other_file(directory: str, manifest: dump_manifest.Manifest) -> None:
     path = os.path.join(directory, manifest.file)
     try:
-        same = os.stat(path).st_size == manifest.bytes and manifest.sha256 in (None, dump.hash_of(path))
+        same = os.stat(path).st_size == manifest.bytes and manifest.sha256 in (None, dump_file.hash_of(path))
     except OSError as exc:
         raise LifecycleError('The dump %s cannot be read: %s. Nothing was done.' % (path, reason(exc))) from exc
     if not same:
@@ -198,7 +200,7 @@ def _refuse_other_file(directory: str, manifest: dump.Manifest) -> None:
                              'done.' % path)
 
 
-def _refuse_used_up(directory: str, manifest: dump.Manifest, opened: t.Sequence[access.Opened],
+def _refuse_used_up(directory: str, manifest: dump_manifest.Manifest, opened: t.Sequence[access.Opened],
                     seen: t.Sequence[facts.Inspected]) -> None:
     """LifecycleError where the copies are gone, unless the database is what it was then."""
     for one, found in zip(opened, seen):
@@ -224,7 +226,7 @@ def _plan_compared(context: Context, params: Params) -> Result:
 def _plan_packed(context: Context, params: Params) -> Result:
     """In a window the dump may still have to be taken."""
     if params['path']:
-        dump.read(params['path'], 1)
+        dump_manifest.read(params['path'], 1)
     return dict(changed=True, would='compress the dumps, and note the hashes of the files')
 
 

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config, config_rules, json_edit, visits
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump_manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
@@ -53,8 +53,8 @@ def run(context: Context, params: Params) -> Result:
 def _roots(context: Context) -> t.List[str]:
     """The directories of the sites: the instance's, and those that the dumps of this run name."""
     place = os.path.join(context.run.dir(), 'database')
-    sites = dump.sites_in(place) if os.path.isdir(place) else []
-    roots = [dump.read(place, site).root for site in sites]
+    sites = dump_manifest.sites_in(place) if os.path.isdir(place) else []
+    roots = [dump_manifest.read(place, site).root for site in sites]
     return list(dict.fromkeys([context.instance.dir] + [os.path.normpath(root) for root in roots if root]))
 
 

@@ -21,7 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     release,
     rollback_point,
 )
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump_manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import kept_launch as launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import runs as _runs
@@ -110,7 +110,7 @@ def _nothing(run: Run, by: Run) -> Result:
 
 def _backwards(run: Run) -> str:
     databases = [change['data']['directory'] for change in run.changes if change['kind'] == access.KIND]
-    named = [dump.read(one, site).database for one in databases for site in dump.sites_in(one)]
+    named = [dump_manifest.read(one, site).database for one in databases for site in dump_manifest.sites_in(one)]
     parts = ['from %s to %s' % (run.after or '?', run.before or '?')] if run.before != run.after else []
     parts += ['restore %s' % ', '.join(named)] if named else []
     return ', '.join(parts) or ', '.join(run.kinds)
@@ -156,7 +156,7 @@ def _written_since(context: Context, newest_first: t.Sequence[t.Mapping[str, t.A
         directory = change['data']['directory']
         database_plan.plan(context, dict(params, state='restored', path=directory, all_sites=True, compression='auto'))
         now = rollback_point.look(context, params)
-        first = dump.read(directory, 1)
+        first = dump_manifest.read(directory, 1)
         if first.key not in now:
             raise LifecycleError('The dump of the run is of %s, which the instance does not use any more. Nothing was '
                                  'done. Put its config.json right first.' % first.key)

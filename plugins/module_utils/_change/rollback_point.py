@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
@@ -109,7 +109,7 @@ def read(directory: str) -> t.Optional[t.Dict[str, Held]]:
 
 def write_of_dumps(dumps: str, directory: str) -> None:
     """What databases hold that were just restored from these dumps. LifecycleError."""
-    manifests = [dump.read(dumps, site) for site in dump.sites_in(dumps)]
+    manifests = [dump_manifest.read(dumps, site) for site in dump_manifest.sites_in(dumps)]
     write(directory, {one.key: Held(one.database, one.tables, one.content.settings if one.content else None)
                       for one in manifests if one.tables is not None})
 

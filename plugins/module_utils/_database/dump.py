@@ -10,25 +10,20 @@ is stopped, so nothing moves. A file beside the dump, the manifest, says what wa
 """
 
 import contextlib
-import hashlib
-import json
 import mmap
 import os
 import re
-import shutil
 import subprocess
 import threading
 import time
 import typing as t
 from types import MappingProxyType
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_file, dump_manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
-FORMAT = 1
 OPTIONS = (
     '--single-transaction', '--quick', '--skip-lock-tables', '--no-tablespaces', '--no-autocommit',
     '--skip-add-locks',               # with them it could not be loaded by the same user
@@ -38,120 +33,9 @@ _LAST_LINE = b'-- Dump completed'
 _TAIL = 4096
 _JOIN_S = 10.0
 _MADE = b'\nCREATE TABLE `'
-_SANDBOX = re.compile(rb'/\*M?!999999\\- [^\n]*\n')
-_PER_DATA = 1.3        # of the size that the server tells: what is asked for on the disk
-_COMPRESSED = 0.6      # the same, compressed; a third was seen
-_RESERVE = 64 << 20    # that stays free
-_COMPRESSORS = {
-    'zstd': (['-q', '-1', '-c'], ['-q', '-dc'], '.zst'),
-    'gzip': (['-1', '-c'], ['-dc'], '.gz'),
-}
-Progress = t.Callable[[str], None]
-
-
-class Manifest(t.NamedTuple):
-    """What is known of a dump. ``tables`` is None for one that was taken while the site ran: nothing to compare."""
-
-    key: str                      # address and name of the database
-    database: str
-    site: int
-    root: str
-    file: str                     # name in the directory of the manifest
-    compression: str              # none, zstd, gzip
-    bytes: int
-    sha256: t.Optional[str]       # of the file; known when it was compressed and hashed afterwards
-    names: t.List[str]            # of the tables
-    tables: t.Optional[facts.Recorded]
-    content: t.Optional[facts.Content]
-    version: t.Optional[str]      # of the application
-    server: str
-    taken_at: float
-    site_settings: t.Mapping[str, str] = MappingProxyType({})  # of config.json, where the site's settings are there
-    visits: int = 0               # lines in data/statistic of the site
-    shadow: bool = False          # whether copies inside the database were made; no file until they are packed
-
-    @property
-    def online(self) -> bool:
-        return self.tables is None
-
-
-def to_json(manifest: Manifest) -> bytes:
-    values = dict(manifest._asdict(), format=FORMAT, site_settings=dict(manifest.site_settings))
-    if manifest.content is not None:
-        values['content'] = dict(manifest.content._asdict())
-    if not manifest.shadow:  # earlier releases know these manifests
-        del values['shadow']
-    return json.dumps(values, sort_keys=True).encode('utf-8')
-
-
-def from_json(data: bytes) -> Manifest:
-    """ValueError (or KeyError, TypeError) for what no release has written so."""
-    values = foreign_json.load(data)
-    if values.pop('format', None) != FORMAT:
-        raise ValueError('its format is not known')
-    if values['tables'] is not None:
-        values['tables'] = {name: facts.Row(*row) for name, row in values['tables'].items()}
-    if values['content'] is not None:
-        values['content'] = facts.Content(**values['content'])
-    found = Manifest(**values)
-    if os.path.basename(found.file) != found.file or found.compression not in ('none', 'zstd', 'gzip'):
-        raise ValueError('it names a file elsewhere')
-    if not found.file and not found.shadow:
-        raise ValueError('it names no file')
-    return found
-
-
-def manifest_name(site: int) -> str:
-    return 'site-%d.json' % site
-
-
-def read(directory: str, site: int) -> Manifest:
-    """LifecycleError when there is none that can be believed."""
-    path = os.path.join(directory, manifest_name(site))
-    data = trusted.read_trusted(path)
-    if not data:
-        raise LifecycleError('There is no dump of site %d in %s: %s does not exist. Nothing was done.' % (
-            site, directory, os.path.basename(path)))
-    try:
-        return from_json(data)
-    except (ValueError, KeyError, TypeError) as exc:
-        raise LifecycleError('%s is not believed: %s. Nothing was done.' % (path, exc)) from exc
-
-
-def sites_in(directory: str) -> t.List[int]:
-    """The sites that a directory has a dump of."""
-    names = os.listdir(directory) if os.path.isdir(directory) else []
-    return sorted(int(found.group(1)) for found in (re.match(r'site-([0-9]+)\.json\Z', one) for one in names) if found)
 
 
 # --- is there room: pure
-
-
-def choose(wanted: str, data_bytes: int, free: int, available: t.Sequence[str]) -> t.Optional[str]:
-    """none, zstd or gzip for this dump; None when there is no room for any. ``wanted`` auto: plain where it fits."""
-    if wanted != 'auto':
-        needed = data_bytes * (_PER_DATA if wanted == 'none' else _COMPRESSED)
-        return wanted if free >= needed + _RESERVE else None
-    if free >= data_bytes * _PER_DATA + _RESERVE:
-        return 'none'
-    fits = free >= data_bytes * _COMPRESSED + _RESERVE
-    return next((one for one in ('zstd', 'gzip') if one in available), None) if fits else None
-
-
-def compressors() -> t.List[str]:
-    return [one for one in ('zstd', 'gzip') if _program(one)]
-
-
-def _program(one: str) -> t.Optional[str]:
-    return shutil.which(one, path=':'.join(client.PLACES[:6]))
-
-
-def free_bytes(directory: str) -> int:
-    """On the disk of a directory, or of the one that it will be made in."""
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory) or '/'
-    found = os.statvfs(directory)
-    return found.f_bavail * found.f_frsize
 
 
 # --- is it complete
@@ -252,9 +136,9 @@ class Recording(threading.Thread):
             self.problem = LifecycleError('What the database holds could not be recorded: %s.' % exc)
 
 
-def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -> Manifest:
+def take(wanted: Wanted, limit: float, progress: dump_file.Progress = lambda text: None) -> dump_manifest.Manifest:
     """Dump it; the manifest is written last, so that a dump with one is complete. LifecycleError, nothing is left."""
-    suffix = _COMPRESSORS[wanted.compression][2] if wanted.compression in _COMPRESSORS else ''
+    suffix = dump_file.COMPRESSORS[wanted.compression][2] if wanted.compression in dump_file.COMPRESSORS else ''
     path = os.path.join(wanted.directory, 'site-%d.sql%s' % (wanted.site, suffix))
     recording = Recording(wanted, limit)
     began = time.time()
@@ -271,7 +155,7 @@ def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -
             raise recording.problem
         manifest = manifest_of(wanted, recording, began)._replace(
             file=os.path.basename(path), bytes=os.stat(path).st_size)
-        write(wanted.directory, manifest)
+        dump_manifest.write(wanted.directory, manifest)
         return manifest
     except (LifecycleError, OSError) as exc:
         if recording.ident is not None:
@@ -283,23 +167,12 @@ def take(wanted: Wanted, limit: float, progress: Progress = lambda text: None) -
         raise
 
 
-def manifest_of(wanted: Wanted, recording: Recording, began: float) -> Manifest:
+def manifest_of(wanted: Wanted, recording: Recording, began: float) -> dump_manifest.Manifest:
     """Of what was recorded, without a file."""
-    return Manifest(
+    return dump_manifest.Manifest(
         wanted.key, wanted.session.login.database, wanted.site, wanted.root, '', wanted.compression, 0, None,
         wanted.seen.names, recording.tables, recording.content, wanted.version, wanted.seen.server, round(began, 3),
         wanted.site_settings, wanted.visits)
-
-
-def write(directory: str, manifest: Manifest) -> None:
-    """OSError."""
-    trusted.write_atomic(os.path.join(directory, manifest_name(manifest.site)), to_json(manifest))
-
-
-def forget(directory: str, site: int) -> None:
-    """A dump that was not taken has no manifest."""
-    with contextlib.suppress(OSError):
-        os.unlink(os.path.join(directory, manifest_name(site)))
 
 
 def flush(directory: str) -> None:
@@ -316,7 +189,7 @@ def _argv(wanted: Wanted) -> t.List[str]:
     return [session.programs.dump, session.options()] + list(OPTIONS) + copies + ['--', session.login.database]
 
 
-def _write(wanted: Wanted, path: str, limit: float, progress: Progress) -> t.Tuple[bytes, t.List[str]]:
+def _write(wanted: Wanted, path: str, limit: float, progress: dump_file.Progress) -> t.Tuple[bytes, t.List[str]]:
     """The last bytes, and the tables in it."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -338,9 +211,9 @@ def _write(wanted: Wanted, path: str, limit: float, progress: Progress) -> t.Tup
 
 def _compressed(wanted: Wanted, fd: int, limit: float, tick: t.Callable[[], None]) -> _Passing:
     """Every member of the pipe has to end well."""
-    program = present(_program(wanted.compression))
+    program = present(dump_file.program_of(wanted.compression))
     compressor = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-        [program] + _COMPRESSORS[wanted.compression][0], stdin=subprocess.PIPE, stdout=fd, stderr=subprocess.DEVNULL)
+        [program] + dump_file.COMPRESSORS[wanted.compression][0], stdin=subprocess.PIPE, stdout=fd, stderr=subprocess.DEVNULL)
     try:
         running = wanted.session.run(_argv(wanted), read=False)
         passing = _Passing(present(running.process.stdout), present(compressor.stdin))
@@ -401,13 +274,13 @@ class _Renaming(_Passing):
         self.target.flush()
 
 
-def file_of_shadows(session: client.Session, directory: str, manifest: Manifest, limit: float,
-                    progress: Progress = lambda text: None) -> Manifest:
+def file_of_shadows(session: client.Session, directory: str, manifest: dump_manifest.Manifest, limit: float,
+                    progress: dump_file.Progress = lambda text: None) -> dump_manifest.Manifest:
     """An ordinary dump from the copies that a manifest is of, which stay. LifecycleError, nothing is left."""
     path = os.path.join(directory, 'site-%d.sql' % manifest.site)
     argv = [session.programs.dump, session.options()] + list(OPTIONS) + ['--', session.login.database]
     try:
-        with open(path, 'wb', opener=_private) as target:
+        with open(path, 'wb', opener=dump_file.private) as target:
             running = session.run(argv + [facts.SHADOW + one for one in manifest.names], read=False)
             passing = _Renaming(present(running.process.stdout), target)
             ended, problem = _carried(running, passing, limit, lambda: progress('writing the dump of %s: %d MB' % (
@@ -421,7 +294,7 @@ def file_of_shadows(session: client.Session, directory: str, manifest: Manifest,
             raise LifecycleError('The dump of the shadow tables of %s is not complete: %s.' % (
                 session.login.shown, incomplete))
         found = manifest._replace(file=os.path.basename(path), bytes=os.stat(path).st_size)
-        write(directory, found)
+        dump_manifest.write(directory, found)
         flush(directory)
         return found
     except (LifecycleError, OSError) as exc:
@@ -447,109 +320,3 @@ def trial(session: client.Session, limit: float = 30.0) -> None:
 # --- afterwards, when the new version answers
 
 
-def pack(directory: str, site: int, compression: str = 'auto', progress: Progress = lambda text: None) -> Manifest:
-    """Compress a plain dump and note the hash of the file. What is there already is left as it is. LifecycleError."""
-    manifest = read(directory, site)
-    if manifest.sha256 is not None or not manifest.file:
-        return manifest
-    if compression == 'auto':
-        compression = (compressors() or ['none'])[0]
-    path = os.path.join(directory, manifest.file)
-    try:
-        if manifest.compression == 'none' and compression in _COMPRESSORS:
-            _refuse_to_pack(directory, manifest)
-            progress('compressing the dump of %s' % manifest.database)
-            packed = path + _COMPRESSORS[compression][2]
-            _compress_file(path, packed, compression)
-            manifest = manifest._replace(file=os.path.basename(packed), compression=compression)
-        whole = os.path.join(directory, manifest.file)
-        manifest = manifest._replace(sha256=hash_of(whole), bytes=os.stat(whole).st_size)
-        write(directory, manifest)
-        if whole != path:
-            os.unlink(path)
-    except OSError as exc:
-        raise LifecycleError('The dump in %s could not be compressed: %s. It stays as it is.' % (
-            directory, reason(exc))) from exc
-    return manifest
-
-
-def _refuse_to_pack(directory: str, manifest: Manifest) -> None:
-    """For a while both files are there, on a disk that others need too. LifecycleError when there is no room."""
-    free = free_bytes(directory)
-    if free < manifest.bytes * _COMPRESSED + _RESERVE:
-        raise LifecycleError('There is no room to compress the dump in %s: %d MB are free, and it has %d MB. It stays '
-                             'as it is. Free space there, then compress it with the module database, state packed.' % (
-                                 directory, free >> 20, manifest.bytes >> 20))
-
-
-def _compress_file(path: str, packed: str, compression: str) -> None:
-    """Compressed, flushed, and unpacked once more for a look. LifecycleError."""
-    program, (pack_options, unpack_options, _suffix) = present(_program(compression)), _COMPRESSORS[compression]
-    with open(path, 'rb') as source, open(packed, 'wb', opener=_private) as target:
-        codes = [subprocess.call(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            [program] + pack_options, stdin=source, stdout=target, stderr=subprocess.DEVNULL)]
-        os.fsync(target.fileno())
-    with open(packed, 'rb') as source:
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [program] + unpack_options, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        again = _hash_stream(present(process.stdout))
-        present(process.stdout).close()
-        codes.append(process.wait())
-    if any(codes) or again != hash_of(path):
-        os.unlink(packed)
-        raise LifecycleError('%s did not compress %s well (exit status %s). It stays as it is.' % (
-            compression, path, codes))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _hash_stream(stream: t.IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while True:
-        chunk = stream.read(1 << 20)
-        if not chunk:
-            return digest.hexdigest()
-        digest.update(chunk)
-
-
-def hash_of(path: str) -> str:
-    with open(path, 'rb') as stream:
-        return _hash_stream(stream)
-
-
-class Reader:
-    """A dump as the input of a client: ``fd``. Close it; ``problem`` says then what of it could not be read."""
-
-    def __init__(self, directory: str, manifest: Manifest) -> None:
-        self._file = open(os.path.join(directory, manifest.file), 'rb')  # noqa: SIM115  # closed by close
-        self._process: 't.Any' = None
-        if manifest.compression == 'none':
-            os.lseek(self._file.fileno(), len(first_line(self._file)), os.SEEK_SET)
-            self.fd = self._file.fileno()
-            return
-        program = _program(manifest.compression)
-        if program is None:
-            self._file.close()
-            raise LifecycleError('%s is needed to read the dump %s, and is not installed.' % (
-                manifest.compression, manifest.file))
-        self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [program] + _COMPRESSORS[manifest.compression][1], stdin=self._file, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL)
-        self.fd = self._process.stdout.fileno()
-
-    def close(self) -> t.Optional[str]:
-        self._file.close()
-        if self._process is None:
-            return None
-        self._process.stdout.close()
-        code = self._process.wait()
-        return 'it could not be unpacked (exit status %d)' % code if code else None
-
-
-def first_line(stream: t.IO[bytes]) -> bytes:
-    """The line by which a client is told to execute no commands; an older one does not know it."""
-    head = stream.read(256)
-    found = _SANDBOX.match(head)
-    return found.group(0) if found else b''

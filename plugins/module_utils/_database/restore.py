@@ -16,7 +16,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_file, dump_manifest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
@@ -196,7 +196,7 @@ def _repair(session: client.Session, journal: Journal) -> str:
     return plan.way
 
 
-def restore(session: client.Session, directory: str, manifest: dump.Manifest, journal: Journal, limit: float,
+def restore(session: client.Session, directory: str, manifest: dump_manifest.Manifest, journal: Journal, limit: float,
             progress: Progress = lambda text: None, shadows: bool = False) -> t.Dict[str, t.Any]:
     """Make the database what it was at the dump. Repeat it after a death at any point. LifecycleError.
 
@@ -226,7 +226,7 @@ class _Work(t.NamedTuple):
 
     session: client.Session
     directory: str
-    manifest: dump.Manifest
+    manifest: dump_manifest.Manifest
     journal: Journal
     until: float
     progress: Progress
@@ -240,7 +240,7 @@ class _Work(t.NamedTuple):
                          shadows=list(shadows))
 
 
-def all_there(seen: facts.Inspected, manifest: dump.Manifest) -> bool:
+def all_there(seen: facts.Inspected, manifest: dump_manifest.Manifest) -> bool:
     """Whether there is a copy of every table of a dump."""
     return manifest.shadow and set(manifest.names) <= set(seen.shadowed)
 
@@ -296,7 +296,7 @@ def is_same(session: client.Session, seen: facts.Inspected, tables: facts.Record
     return seen.names == sorted(tables) and not differences(tables, facts.record(session, seen, limit))
 
 
-def _opened(directory: str, manifest: dump.Manifest) -> dump.Reader:
+def _opened(directory: str, manifest: dump_manifest.Manifest) -> dump_file.Reader:
     path = os.path.join(directory, manifest.file)
     if not manifest.file:
         raise LifecycleError('The shadow tables of %s that were made for %s are not there any more: they are used up, '
@@ -307,13 +307,13 @@ def _opened(directory: str, manifest: dump.Manifest) -> dump.Reader:
         if size != manifest.bytes:
             raise LifecycleError('The dump %s has %d bytes, not %d: it is not the one that was taken. The tables were '
                                  'left as they are.' % (path, size, manifest.bytes))
-        return dump.Reader(directory, manifest)
+        return dump_file.Reader(directory, manifest)
     except OSError as exc:
         raise LifecycleError('The dump %s cannot be read: %s. The tables were left as they are.' % (
             path, reason(exc))) from exc
 
 
-def _load(session: client.Session, reader: dump.Reader, manifest: dump.Manifest, until: float,
+def _load(session: client.Session, reader: dump_file.Reader, manifest: dump_manifest.Manifest, until: float,
           progress: Progress) -> None:
     began = time.monotonic()
     running = session.run(session.query_argv(), stdin=reader.fd)
@@ -325,7 +325,7 @@ def _load(session: client.Session, reader: dump.Reader, manifest: dump.Manifest,
         raise LifecycleError('The dump %s was not loaded whole: %s.' % (manifest.file, problem))
 
 
-def _compare(session: client.Session, manifest: dump.Manifest, limit: float) -> None:
+def _compare(session: client.Session, manifest: dump_manifest.Manifest, limit: float) -> None:
     seen = facts.look(session)
     if manifest.tables is None:
         texts = [] if seen.names == sorted(manifest.names) else ['its tables are not those of the dump']

@@ -16,7 +16,13 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump,
+    dump_file,
+    dump_manifest,
+    restore,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
@@ -131,7 +137,7 @@ def ask_notes(session: client.Session, seen: facts.Inspected) -> t.List[str]:
     return notes(seen, session.query(_FLUSHING)[0][0])
 
 
-def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress = lambda text: None) -> dump.Manifest:
+def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress = lambda text: None) -> dump_manifest.Manifest:
     """Copy all tables and prove the copies; the manifest is written last. LifecycleError, no copy is left.
 
     The instance must be stopped, and no copies may be there.
@@ -152,11 +158,11 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
             raise LifecycleError('The shadow tables of %s are not what its tables are: %s.' % (
                 session.login.shown, facts.listing(texts, 4)))
         manifest = dump.manifest_of(wanted, recording, began)._replace(shadow=True)
-        dump.write(wanted.directory, manifest)
+        dump_manifest.write(wanted.directory, manifest)
         record.write(made._replace(whole=True))
         return manifest
     except (LifecycleError, OSError) as exc:
-        dump.forget(wanted.directory, wanted.site)
+        dump_manifest.forget(wanted.directory, wanted.site)
         if recording.ident is not None:
             recording.join(_JOIN_S)  # it uses the same session
         _drop_after(exc, session, record, progress)
@@ -210,11 +216,11 @@ def drop(session: client.Session, record: Record, progress: Progress = lambda te
     return there
 
 
-def manifest_that_stands(made: t.Optional[Made], site: int) -> t.Optional[dump.Manifest]:
+def manifest_that_stands(made: t.Optional[Made], site: int) -> t.Optional[dump_manifest.Manifest]:
     """Of the dump that the copies in a database are; None where there are none, or they were never complete."""
-    if made is None or site not in dump.sites_in(made.directory):
+    if made is None or site not in dump_manifest.sites_in(made.directory):
         return None
-    manifest = dump.read(made.directory, site)
+    manifest = dump_manifest.read(made.directory, site)
     return manifest if manifest.shadow and sorted(manifest.names) == sorted(made.names) else None
 
 
@@ -232,8 +238,8 @@ def all_of(state: str, directory: str) -> t.List[Made]:
     return [one for one in found if one is not None]
 
 
-def into_file(session: client.Session, directory: str, manifest: dump.Manifest, limit: float,
-              progress: Progress = lambda text: None) -> dump.Manifest:
+def into_file(session: client.Session, directory: str, manifest: dump_manifest.Manifest, limit: float,
+              progress: Progress = lambda text: None) -> dump_manifest.Manifest:
     """An ordinary dump beside the manifest, made from the copies, which stay. LifecycleError."""
     if manifest.file:
         return manifest
@@ -242,7 +248,7 @@ def into_file(session: client.Session, directory: str, manifest: dump.Manifest, 
         raise LifecycleError('The shadow tables of %s are not all there: no dump can be made of them.' % (
             session.login.shown))
     size = sum(seen.tables[facts.SHADOW + one].data for one in manifest.names)
-    if dump.choose('none', size, dump.free_bytes(directory), []) is None:
+    if dump_file.choose('none', size, dump_file.free_bytes(directory), []) is None:
         raise LifecycleError('There is no room for the dump of the shadow tables in %s: they hold %d MB of data. They '
                              'stay in %s. Free space there, then call state packed.' % (
                                  directory, size >> 20, session.login.shown))

@@ -8,11 +8,11 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump, restore, shadow
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump, dump_manifest, restore, shadow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 ROW = facts.Row(3, 2, '77', 4, 'ddl')
-MANIFEST = dump.Manifest('k', 'shop', 1, '/r', '', 'none', 0, None, ['a', 'b'], {'a': ROW, 'b': ROW}, None, '3.5.8',
+MANIFEST = dump_manifest.Manifest('k', 'shop', 1, '/r', '', 'none', 0, None, ['a', 'b'], {'a': ROW, 'b': ROW}, None, '3.5.8',
                          '10.11', 1.5, {}, 0, True)
 
 
@@ -67,10 +67,10 @@ def test_a_line_of_a_dump_of_copies(line: bytes, expected: bytes) -> None:
 
 
 def test_a_manifest_without_a_file() -> None:
-    assert dump.from_json(dump.to_json(MANIFEST)) == MANIFEST
+    assert dump_manifest.from_json(dump_manifest.to_json(MANIFEST)) == MANIFEST
     with pytest.raises(ValueError, match='names no file'):
-        dump.from_json(dump.to_json(MANIFEST._replace(shadow=False)))
-    assert b'shadow' not in dump.to_json(MANIFEST._replace(shadow=False, file='x'))  # earlier releases read it
+        dump_manifest.from_json(dump_manifest.to_json(MANIFEST._replace(shadow=False)))
+    assert b'shadow' not in dump_manifest.to_json(MANIFEST._replace(shadow=False, file='x'))  # earlier releases read it
 
 
 def test_records(tmp_path: t.Any) -> None:
@@ -82,7 +82,7 @@ def test_records(tmp_path: t.Any) -> None:
     assert shadow.all_of(str(tmp_path), str(tmp_path / 'd')) == [made] and shadow.all_of(str(tmp_path), '/other') == []
     assert shadow.manifest_that_stands(record.read(), 1) is None  # its dump was never complete, or is gone
     (tmp_path / 'd').mkdir()
-    dump.write(str(tmp_path / 'd'), MANIFEST)
+    dump_manifest.write(str(tmp_path / 'd'), MANIFEST)
     assert shadow.manifest_that_stands(record.read(), 1) == MANIFEST
     record.forget()
     record.forget()

@@ -8,7 +8,14 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, restore, schemas
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
+    client,
+    dump,
+    dump_file,
+    dump_manifest,
+    restore,
+    schemas,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
@@ -240,7 +247,7 @@ MIB = 1 << 20
 def test_room_for_a_dump(
     wanted: str, data: int, free: int, available: t.List[str], expected: t.Optional[str]
 ) -> None:
-    assert dump.choose(wanted, data * MIB, free * MIB, available) == expected
+    assert dump_file.choose(wanted, data * MIB, free * MIB, available) == expected
 
 
 MADE = b'-- Head\nCREATE TABLE `a` (\n);\nINSERT INTO `a` VALUES (\'\\nCREATE TABLE `no` (\');\nCREATE TABLE `b``c` (\n'
@@ -267,24 +274,24 @@ def test_incomplete_dumps(tail: bytes, made: t.List[str], word: t.Optional[str])
 
 ROW = facts.Row(3, 2, '77', 4, 'ddl')
 CONTENT = facts.Content('3.5.8', {'system': 'h'}, {'base_url': 'u'}, {'1': 'p'}, 5, ['1', '2', '1', '2'])
-MANIFEST = dump.Manifest('k', 'shop', 1, '/r', 'site-1.sql', 'none', 9, None, ['a'], {'a': ROW}, CONTENT, '3.5.8',
+MANIFEST = dump_manifest.Manifest('k', 'shop', 1, '/r', 'site-1.sql', 'none', 9, None, ['a'], {'a': ROW}, CONTENT, '3.5.8',
                          '10.11', 1.5, {'site_name': 'x'})
 
 
 @pytest.mark.parametrize('manifest', [MANIFEST, MANIFEST._replace(tables=None, content=None, site_settings={})])
-def test_a_manifest_comes_back(manifest: dump.Manifest) -> None:
-    assert dump.from_json(dump.to_json(manifest)) == manifest
+def test_a_manifest_comes_back(manifest: dump_manifest.Manifest) -> None:
+    assert dump_manifest.from_json(dump_manifest.to_json(manifest)) == manifest
 
 
 @pytest.mark.parametrize('data', [
-    b'', b'{}', b'[]', dump.to_json(MANIFEST).replace(b'"format": 1', b'"format": 2'),
-    dump.to_json(MANIFEST._replace(file='../x')), dump.to_json(MANIFEST._replace(compression='sh')),
-    dump.to_json(MANIFEST).replace(b'"site": 1, ', b''),
+    b'', b'{}', b'[]', dump_manifest.to_json(MANIFEST).replace(b'"format": 1', b'"format": 2'),
+    dump_manifest.to_json(MANIFEST._replace(file='../x')), dump_manifest.to_json(MANIFEST._replace(compression='sh')),
+    dump_manifest.to_json(MANIFEST).replace(b'"site": 1, ', b''),
 ])
 def test_a_manifest_that_is_not_believed(data: bytes, tmp_path: t.Any) -> None:
     (tmp_path / 'site-1.json').write_bytes(data)
     with pytest.raises(LifecycleError, match='Nothing was done'):
-        dump.read(str(tmp_path), 1)
+        dump_manifest.read(str(tmp_path), 1)
 
 
 def test_first_line_is_left_out(tmp_path: t.Any) -> None:
@@ -292,7 +299,7 @@ def test_first_line_is_left_out(tmp_path: t.Any) -> None:
     for line, expected in ((b'/*M!999999\\- enable the sandbox mode */ \n', True), (b'-- MariaDB dump\n', False)):
         path.write_bytes(line + b'rest')
         with open(str(path), 'rb') as stream:
-            assert dump.first_line(stream) == (line if expected else b'')
+            assert dump_file.first_line(stream) == (line if expected else b'')
 
 
 # --- restores: what is done after a death
