@@ -39,6 +39,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
     dump,
     dump_manifest,
     restore,
+    texts,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
@@ -144,10 +145,10 @@ class Tools:
 
     def __init__(self, db: MariaDB, database: str, place: Path) -> None:
         self.programs, self.database, self.place = client.find(), database, place
-        self.login = client.Login(Target(db.host, db.port), USER, PASSWORD, database)
+        self.login = texts.Login(Target(db.host, db.port), USER, PASSWORD, database)
         place.mkdir(parents=True)
         self.options = place / "client.cnf"
-        self.options.write_bytes(client.option_file(self.login))
+        self.options.write_bytes(texts.option_file(self.login))
 
     def session(self) -> client.Session:
         return client.Session(self.programs, self.login)

@@ -33,6 +33,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
     dump_manifest,
     restore,
     shadow,
+    texts,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
@@ -77,8 +78,8 @@ def configure(instance: Instance, **mysql: Any) -> None:
     path.write_text(json.dumps(values))
 
 
-def login(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD) -> client.Login:
-    return client.Login(Target("127.0.0.1", db.port), user, password, name)
+def login(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD) -> texts.Login:
+    return texts.Login(Target("127.0.0.1", db.port), user, password, name)
 
 
 def session(db: MariaDB, name: str, programs: client.Programs | None = None, **given: Any) -> client.Session:
@@ -233,7 +234,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     (_AtStatement if "what" in given else _Dying)(given["at"]).install()
     target = Target("127.0.0.1", given["port"])
-    with client.Session(client.find(), client.Login(target, USER, PASSWORD, given["name"])) as one:
+    with client.Session(client.find(), texts.Login(target, USER, PASSWORD, given["name"])) as one:
         if given.get("what") == "copy":
             print(copied(one, Path(given["directory"])))
         elif given.get("recovering") or given.get("what") == "recover":

@@ -19,7 +19,7 @@ import kernel_lines
 import pytest
 from integration.noon import KILLED, SIZES, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import rows
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
 
@@ -436,5 +436,5 @@ def test_a6_41_zst_without_its_program_is_said_to_be_skipped(noon: Noon, monkeyp
 @pytest.mark.parametrize("uncertainty, said", [(0.1, "at 2026-01-31T12:00:20"), (30.5, " (give or take 31 s)")])
 def test_the_summary_says_how_far_off_the_time_can_be(uncertainty: float, said: str) -> None:
     event = Event("kernel_kill", local("12:00:20"), uncertainty, 4711, None, b"x", 0, None, "global", True, {}, ())
-    assert said in _oom_check.when(event)
-    assert ("give or take" in _oom_check.when(event)) == (uncertainty > 1)
+    assert said in rows.when(event)
+    assert ("give or take" in rows.when(event)) == (uncertainty > 1)

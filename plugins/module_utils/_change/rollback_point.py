@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_manifest
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_manifest, texts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
@@ -82,8 +82,8 @@ def _rows(session: client.Session, columns: t.Mapping[str, t.Collection[str]], l
 
 
 def _hashing(table: str, columns: t.Iterable[str]) -> str:
-    hashes = ["IF(COALESCE({0}, '') = '', '', SHA2({0}, 256))".format(client.name(one)) for one in columns]
-    return 'SELECT `id`, %s FROM %s' % (', '.join(hashes), client.name(table))
+    hashes = ["IF(COALESCE({0}, '') = '', '', SHA2({0}, 256))".format(texts.name(one)) for one in columns]
+    return 'SELECT `id`, %s FROM %s' % (', '.join(hashes), texts.name(table))
 
 
 def write(directory: str, found: t.Mapping[str, Held]) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, texts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
 PREFIX = '_alr1_'  # of tables that a restore has put aside
@@ -193,8 +193,8 @@ def counting(names: t.Sequence[str], columns: t.Mapping[str, t.Collection[str]])
     live = '(SELECT COUNT(*) FROM {0} WHERE `deleted_at` IS NULL)'
     parts = []
     for number, one in enumerate(names):
-        count = '(SELECT COUNT(*) FROM %s)' % client.name(one)
-        alive = live.format(client.name(one)) if 'deleted_at' in columns.get(one, ()) else '-1'
+        count = '(SELECT COUNT(*) FROM %s)' % texts.name(one)
+        alive = live.format(texts.name(one)) if 'deleted_at' in columns.get(one, ()) else '-1'
         parts.append('SELECT %d, %s, %s' % (number, count, alive))
     return ' UNION ALL '.join(parts)
 
@@ -232,12 +232,12 @@ def _record(session: client.Session, names: t.Sequence[str], prefix: str, counts
     if not names:
         return {}
     there = [prefix + one for one in names]
-    statements = ['CHECKSUM TABLE ' + ', '.join(client.name(one) for one in there)]
-    answers = session.queries(statements + ['SHOW CREATE TABLE ' + client.name(one) for one in there], limit)
+    statements = ['CHECKSUM TABLE ' + ', '.join(texts.name(one) for one in there)]
+    answers = session.queries(statements + ['SHOW CREATE TABLE ' + texts.name(one) for one in there], limit)
     checksums = {row[0][len(session.login.database) + 1:]: row[1] for row in answers[0]}
     found = {}
     for one, table, answer in zip(names, there, answers[1:]):
-        text = answer[0][1].replace(client.name(table), client.name(one), 1)
+        text = answer[0][1].replace(texts.name(table), texts.name(one), 1)
         found[one] = Row(counts[table][0], counts[table][1], checksums[table], increment_of(text),
                          hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest())
     return found

@@ -16,7 +16,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, texts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
@@ -51,7 +51,7 @@ _COLUMNS = ("SELECT column_name FROM information_schema.columns "
             "WHERE table_schema = DATABASE() AND table_name = 'websites'")
 _SETTINGS = ("SELECT `key`, IF(`key` = 'last_run_version', `value`, '') FROM `settings` "
              "WHERE `key` IN ('last_run_version', 'upgrade_archive_category', 'system')")
-STATEMENTS = (_RUNNING, _TABLES, _COLUMNS, client.if_there('settings', _SETTINGS))
+STATEMENTS = (_RUNNING, _TABLES, _COLUMNS, texts.if_there('settings', _SETTINGS))
 
 
 class Seen(t.NamedTuple):

@@ -16,7 +16,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_file, dump_manifest
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_file, dump_manifest, texts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
@@ -115,11 +115,11 @@ def decide(entries: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str], a
 
 
 def drop_statement(names: t.Sequence[str]) -> str:
-    return 'DROP TABLE ' + ', '.join(client.name(one) for one in names)
+    return 'DROP TABLE ' + ', '.join(texts.name(one) for one in names)
 
 
 def rename_statement(pairs: t.Sequence[t.Tuple[str, str]]) -> str:
-    return 'RENAME TABLE ' + ', '.join('%s TO %s' % (client.name(one), client.name(other)) for one, other in pairs)
+    return 'RENAME TABLE ' + ', '.join('%s TO %s' % (texts.name(one), texts.name(other)) for one, other in pairs)
 
 
 def differences(wanted: facts.Recorded, found: facts.Recorded) -> t.List[str]:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file, versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, texts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, foreign_json
@@ -26,7 +26,7 @@ class Schema(t.NamedTuple):
     """``site``: the id of the first site that uses it. ``root``: the directory of that site."""
 
     site: int
-    login: client.Login
+    login: texts.Login
     root: str
 
     @property
@@ -51,10 +51,10 @@ def _texts(values: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
     return {key: values[key] if isinstance(values.get(key), str) else '' for key in ('user', 'password', 'database')}
 
 
-def login_of(mysql: t.Mapping[str, t.Any]) -> t.Optional[client.Login]:
+def login_of(mysql: t.Mapping[str, t.Any]) -> t.Optional[texts.Login]:
     """The login of a ``mysql`` section; None when it names no database."""
     found = _database.targets(mysql, {}, None)
-    return client.Login(found[0], **_texts(mysql)) if found else None
+    return texts.Login(found[0], **_texts(mysql)) if found else None
 
 
 def from_environment(mysql: t.Mapping[str, t.Any], environment: t.Mapping[str, str],
@@ -172,7 +172,7 @@ def own(context: Context, mysql: t.Mapping[str, t.Any]) -> Schema:
     return Schema(1, login, context.instance.dir)
 
 
-ALL_SITES = client.if_there('websites', _SITES)  # for whoever asks more in the same breath
+ALL_SITES = texts.if_there('websites', _SITES)  # for whoever asks more in the same breath
 
 
 def all_of(mysql: t.Mapping[str, t.Any], first: Schema, session: client.Session) -> t.List[Schema]:

@@ -22,6 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
     dump_file,
     dump_manifest,
     restore,
+    texts,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, reason
@@ -104,15 +105,15 @@ def copying(names: t.Sequence[str], columns: t.Mapping[str, t.Sequence[str]]) ->
     """What makes and fills the copies. ``columns``: those of each table that are not generated."""
     found = [_SESSION]
     for one in names:
-        copy, listed = client.name(facts.SHADOW + one), ', '.join(client.name(column) for column in columns[one])
-        found.append('CREATE TABLE %s LIKE %s' % (copy, client.name(one)))
-        found.append('INSERT INTO %s (%s) SELECT %s FROM %s' % (copy, listed, listed, client.name(one)))
+        copy, listed = texts.name(facts.SHADOW + one), ', '.join(texts.name(column) for column in columns[one])
+        found.append('CREATE TABLE %s LIKE %s' % (copy, texts.name(one)))
+        found.append('INSERT INTO %s (%s) SELECT %s FROM %s' % (copy, listed, listed, texts.name(one)))
     return found
 
 
 def numbering(wanted: t.Mapping[str, int], found: t.Mapping[str, int]) -> t.List[str]:
     """What sets the next ids of copies again: one that was filled goes on behind its highest id."""
-    return ['ALTER TABLE %s AUTO_INCREMENT = %d' % (client.name(facts.SHADOW + one), number)
+    return ['ALTER TABLE %s AUTO_INCREMENT = %d' % (texts.name(facts.SHADOW + one), number)
             for one, number in wanted.items() if number and found.get(one) != number]
 
 
@@ -182,7 +183,7 @@ def _copy(wanted: dump.Wanted, until: float, progress: Progress) -> None:
         progress('copying %s inside the database: %d s' % (session.login.database, time.monotonic() - began))
 
     session.queries(copying(names, columns), max(1.0, until - began), tick)
-    definitions = session.queries(['SHOW CREATE TABLE ' + client.name(prefix + one) for prefix in ('', facts.SHADOW)
+    definitions = session.queries(['SHOW CREATE TABLE ' + texts.name(prefix + one) for prefix in ('', facts.SHADOW)
                                    for one in names], _STATEMENT_S)
     ids = [facts.increment_of(answer[0][1]) for answer in definitions]
     session.queries(numbering(dict(zip(names, ids)), dict(zip(names, ids[len(names):]))),

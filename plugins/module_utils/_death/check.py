@@ -5,7 +5,6 @@
 
 """What the module oom_check does: it asks every source, has the answers judged, and says what came of it."""
 
-import math
 import os
 import time
 import typing as t
@@ -15,8 +14,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
     containers,
     guard_log,
     losses,
+    needles,
     our_signals,
+    rows,
     running_log,
+    running_story,
     separate,
     siblings,
     system_logs,
@@ -31,7 +33,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import su
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
@@ -55,8 +57,6 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
 
 _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
-_MOST_GAPS = 3      # of one source that are shown
-_MOST_SHOWN = 20    # incidents, notes, and lines of one incident
 _BY_SIGKILL = (_oom_verdict.UNEXPLAINED, _oom_verdict.ADMIN_KILL)
 
 Result = t.Dict[str, t.Any]
@@ -149,7 +149,7 @@ class Look:
             return None
 
     def _kernel_and_services(self) -> None:
-        system_logs.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
+        needles.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
         self._take_readings(readings)
 
@@ -204,14 +204,14 @@ class Look:
         if self.params['running_log'] is None:
             self.begun = reading.begun
         if reading.unfinished is not None and not self.running and self.until > self.now - NOW_S:
-            self.events += within(reading.unfinished, self.since, self.until)
+            self.events += rows.within(reading.unfinished, self.since, self.until)
 
     def _read_running_log(self, path: str) -> t.Optional[running_log.Reading]:
         """One that the user names elsewhere may be a copy; what it was rotated to is not looked for there."""
         with InstallDir(self.context.instance.dir) as directory:
             if self.params['running_log'] is None or directory.relative(path) is not None:
                 return running_log.read(_log_read.Reader(directory, self._uid()), path, self.since, self.until)
-        fd = self._open(path, True, running_log.SOURCE)
+        fd = self._open(path, True, running_story.SOURCE)
         if fd is None:
             return None
         try:
@@ -273,7 +273,7 @@ class Look:
         environment = self.environment
         return advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,
-            resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
+            rows.resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
             self._limit(kills[-1].event if kills else None), self.address_space,
             environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
             tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
@@ -303,107 +303,18 @@ def _address_space(pid: int) -> t.Optional[int]:
 # --- results, pure
 
 
-def within(event: Event, since: float, until: float) -> t.List[Event]:
-    """The part of its time that lies in the window, if any: a log may have ended long before somebody asks."""
-    if event.time is None:
-        return [event]
-    begin, end = max(event.time - event.uncertainty, since), min(event.time + event.uncertainty, until)
-    return [event._replace(time=(begin + end) / 2, uncertainty=(end - begin) / 2)] if begin <= end else []
-
-
-def resident(event: Event) -> t.Optional[int]:
-    """Memory of the victim in kB, from the figures of the kernel's line."""
-    sizes = [event.details.get(name) for name in ('anon_rss_kb', 'file_rss_kb', 'shmem_rss_kb')]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known else None
-
-
-def _name(comm: t.Optional[bytes]) -> t.Optional[str]:
-    return None if comm is None else comm.decode('utf-8', 'backslashreplace')
-
-
-def evidence_row(evidence: Evidence) -> Result:
-    return dict(evidence._asdict())
-
-
-def incident_row(incident: Incident) -> Result:
-    event = incident.event
-    lines = [row for each in (event,) + incident.victims + incident.traces for row in each.evidence]
-    return dict(
-        verdict=incident.verdict, cause=incident.cause, time=iso(event.time), epoch=event.time,
-        uncertainty_ms=round(event.uncertainty * 1000), pid=event.tgid if event.tgid is not None else event.pid,
-        thread=event.pid if event.tgid not in (None, event.pid) else None, process=_name(event.comm), uid=event.uid,
-        scope=event.scope, cgroup=event.cgroup, identity=incident.how, candidates=list(incident.candidates),
-        details=_plain(event.details), victims=[victim_row(victim) for victim in incident.victims],
-        evidence=[evidence_row(row) for row in lines[:_MOST_SHOWN]], evidence_count=len(lines))
-
-
-def victim_row(event: Event) -> Result:
-    return dict(pid=event.pid, process=_name(event.comm), time=iso(event.time), rss_kb=resident(event))
-
-
-def _plain(details: t.Mapping[str, t.Any]) -> Result:
-    """Without what JSON does not know."""
-    return {key: _name(value) if isinstance(value, bytes) else value for key, value in sorted(details.items())}
-
-
-def coverage_row(coverage: Coverage) -> Result:
-    """It is not complete where a line of the kernel can be missing at any time of it."""
-    gaps = [gap for gap in coverage.gaps if gap.kernel]
-    why_not = [coverage.why_not] if coverage.why_not else []
-    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why)
-                for gap in coverage.gaps[:_MOST_GAPS]]
-    return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
-            'readable': coverage.readable, 'complete': coverage.complete and not gaps,
-            'why_not': '; '.join(why_not) or None}
-
-
-def _bound(epoch: float) -> str:
-    return 'its begin' if epoch == -math.inf else 'its end' if epoch == math.inf else iso(epoch) or ''
-
-
-def summary(decision: Decision) -> str:
-    """One line for people."""
-    known = [incident for incident in decision.incidents if incident.verdict == decision.verdict]
-    if not known:
-        return '%s (%s)' % (decision.verdict, decision.cause)
-    last = known[-1]
-    pid = ' pid %d' % last.event.pid if last.event.pid is not None else ''
-    return '%s (%s)%s %s: %s' % (decision.verdict, decision.cause, pid, when(last.event), last.how)
-
-
-def when(event: Event) -> str:
-    """For people: how far off it can be is only said where it is a second or more."""
-    if event.time is None:
-        return 'at an unknown time'
-    give_or_take = ' (give or take %d s)' % math.ceil(event.uncertainty) if event.uncertainty >= 1 else ''
-    return 'at %s%s' % (iso(event.time), give_or_take)
-
-
-def of_how_many(decision: Decision) -> t.List[str]:
-    """What is left out of the lists of a result."""
-    return ['Of %d %s the last %d are listed.' % (len(found), what, _MOST_SHOWN) for found, what in (
-        (decision.incidents, 'deaths'), (decision.others, 'kills that were not this instance\'s'))
-        if len(found) > _MOST_SHOWN]
-
-
-def shortened(notes: t.List[str]) -> t.List[str]:
-    more = len(notes) - _MOST_SHOWN
-    return notes if more <= 0 else notes[:_MOST_SHOWN] + ['%d more notes are left out.' % more]
-
-
 def check(context: Context, params: Params) -> Result:
     """The result."""
     look = Look(context, params, time.time())
     case = look.take()
     decision = _oom_verdict.decide(case)
-    notes = of_how_many(decision) + look.notes + list(decision.notes)
+    notes = rows.of_how_many(decision) + look.notes + list(decision.notes)
     return dict(
-        changed=False, verdict=decision.verdict, cause=decision.cause, summary=summary(decision),
+        changed=False, verdict=decision.verdict, cause=decision.cause, summary=rows.summary(decision),
         since=iso(case.since), until=iso(case.until),
-        incidents=[incident_row(incident) for incident in decision.incidents[-_MOST_SHOWN:]],
-        other_kills=[victim_row(event) for event in decision.others[-_MOST_SHOWN:]],
-        coverage=[coverage_row(entry) for entry in case.coverage],
-        counters=[evidence_row(row) for row in case.counters.evidence],
+        incidents=[rows.incident_row(incident) for incident in decision.incidents[-rows.MOST_SHOWN:]],
+        other_kills=[rows.victim_row(event) for event in decision.others[-rows.MOST_SHOWN:]],
+        coverage=[rows.coverage_row(entry) for entry in case.coverage],
+        counters=[rows.evidence_row(row) for row in case.counters.evidence],
         incident_count=len(decision.incidents), other_kill_count=len(decision.others),
-        advice=advice.advise(look.figures(decision)), notes=shortened(notes))
+        advice=advice.advise(look.figures(decision)), notes=rows.shortened(notes))

@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import concerns
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.needles import concerns
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter
 
 _RECORD = 8192

@@ -28,10 +28,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_time import Clocks
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.needles import concerns
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import (
     MOST_LINES,
     Reading,
-    concerns,
     shown,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.userspace import SERVICES

@@ -9,20 +9,19 @@ Only files that overlap the window are read. In a plain file the place is found 
 not matter; a packed one is unpacked as a stream.
 """
 
-import functools
 import os
 import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix, log_time, losses, records
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import log_prefix, log_time, needles, records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import read as _log_read
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter, lines_with, without_nuls
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter, without_nuls
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
 MOST_LINES = 5000          # of one source
@@ -41,19 +40,6 @@ _SAMPLES = 64              # over a file: a year without a stamp is known from w
 _UNSET = 1e9               # a host without a clock of its own begins in 1970
 _COUNTED = 8 << 20         # lines are counted up to this size, of what is before the place and of what is read
 
-# What every line has that tells of a kill, a crash, a boot or of lost lines; others are not looked at.
-NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
-           b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
-           b', badness', b'ut of memory', b'taking action', b'did not exit') + losses.NEEDLES
-# Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is, and those of a name
-# how many of it there were: under this head.
-_TABLE = b'tgid total_vm'
-_THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
-_OF_NAME = rb'|\[ *\d{1,10}\](?: +-?\d{1,20}){6,15} (?:%s)(?!\S)'
-_rows = [_THREAD]          # what is looked for; see keep_rows_of
-# A log has few of these bytes. What a needle has of them is seldom found by chance.
-_RARE = b'kKGilmogupdvybxt],'
-_COMMON = bytes(bytearray(set(range(256)) - set(_RARE)))
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
@@ -69,47 +55,10 @@ class Window(t.NamedTuple):
     until: float
 
 
-def keep_rows_of(*names: bytes) -> None:
-    """From now on the rows of the table of tasks with one of these names concern a death as well."""
-    _rows[0] = re.compile(_THREAD.pattern + _OF_NAME % b'|'.join(map(re.escape, names))) if names else _THREAD
-
-
-def concerns(text: bytes) -> bool:
-    return any(needle in text for needle in NEEDLES) or _rows[0].search(text) is not None
-
-
 def shown(line: bytes) -> str:
     """A line for a result: bytes that are no text and control characters are escaped."""
     text = line[:_SHOWN].decode('utf-8', 'backslashreplace')
     return _CONTROL.sub(lambda match: '\\x%02x' % ord(match.group(0)), text)
-
-
-def rare_bytes(data: bytes) -> bytes:
-    """What is left of a log without the bytes that it is full of, a tenth or so. Where a needle is, its rest is."""
-    return data.translate(None, _COMMON)
-
-
-_RESTS = tuple((needle, rare_bytes(needle)) for needle in NEEDLES)
-_REST_OF_TABLE = rare_bytes(_TABLE)
-
-
-def has_table(data: bytes, rest: bytes) -> bool:
-    return _REST_OF_TABLE in rest and _TABLE in data
-
-
-def matching(data: bytes, rest: bytes, after_table: bool = False) -> t.List[t.Tuple[int, int]]:
-    """Begin and end of each line that has a needle, in order. ``data``: whole lines; ``rest``: its rare bytes. Pure.
-
-    Each needle costs a pass over all of the data, so only those are looked for there whose rest is in its rest.
-    """
-    searches: t.List[t.Callable[[int], int]] = [functools.partial(data.find, needle) for needle, part in _RESTS
-                if part in rest]
-    return lines_with(data, searches + ([functools.partial(_find_thread, data)] if after_table else []))
-
-
-def _find_thread(data: bytes, begin: int) -> int:
-    found = _rows[0].search(data, begin)
-    return found.start() if found else -1
 
 
 def moment_of(line: bytes, not_after: float) -> t.Optional[local_time.Moment]:
@@ -162,9 +111,9 @@ class Taker:
         if self.first is None:
             self.first = first_time(data, self.not_after)
         self.tail = data if len(data) >= _SAMPLE else self.tail[-_SAMPLE:] + data
-        rest = rare_bytes(data)
-        counted, had_table, self.has_table = 0, self.has_table, has_table(data, rest)
-        for begin, end in matching(data, rest, had_table or self.has_table):
+        rest = needles.rare_bytes(data)
+        counted, had_table, self.has_table = 0, self.has_table, needles.has_table(data, rest)
+        for begin, end in needles.matching(data, rest, had_table or self.has_table):
             if self.number is not None:
                 self.number += data.count(b'\n', counted, begin)
                 counted = begin

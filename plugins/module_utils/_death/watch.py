@@ -20,9 +20,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import needles, rows
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import news as _death_news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.follow import Follower, follower
@@ -383,7 +383,7 @@ class Watch:
 
     def _judge(self, due: t.Sequence[Watched]) -> None:
         now = time.time()
-        system_logs.keep_rows_of(*sorted(self._names()))
+        needles.keep_rows_of(*sorted(self._names()))
         readings = trusted_readings(min(entry.since(now) for entry in due), now)
         for entry in due:
             self._attempt(entry.instance.dir, functools.partial(self._tell_news, entry, readings, now), None)
@@ -392,7 +392,7 @@ class Watch:
         for incident in entry.news(readings, now, list(self.counts)):
             told = _death_news.as_told(incident)
             self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
-                            told=list(told), incident=_oom_check.incident_row(incident)))
+                            told=list(told), incident=rows.incident_row(incident)))
 
 
 def write_line(row: Row) -> None:

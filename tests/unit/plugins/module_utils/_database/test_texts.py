@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
     dump_manifest,
     restore,
     schemas,
+    texts,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import content as facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Target
@@ -45,33 +46,33 @@ KINDS = [  # what clients print, and the kind
 
 @pytest.mark.parametrize('said,kind', KINDS)
 def test_kind_of_a_failure(said: str, kind: str) -> None:
-    assert client.kind_of(said) == kind
+    assert texts.kind_of(said) == kind
 
 
 def test_warnings_are_left_out() -> None:
     said = ("Warning: mariadb-dump: unknown variable 'loose-column-statistics=0'\n"
             "mysqldump: [Warning] Using a password on the command line interface can be insecure.\n  ERROR 1\n")
-    assert client.without_warnings(said) == 'ERROR 1'
+    assert texts.without_warnings(said) == 'ERROR 1'
 
 
-LOGIN = client.Login(Target('db.example', 3307), 'shop', 'a"b\\c#\n', 'shop')
+LOGIN = texts.Login(Target('db.example', 3307), 'shop', 'a"b\\c#\n', 'shop')
 
 
 def test_option_file() -> None:
-    text = client.option_file(LOGIN).decode()
+    text = texts.option_file(LOGIN).decode()
     assert 'password="a\\"b\\\\c#\\n"\n' in text and 'host="db.example"' in text and 'protocol="tcp"' in text
     query = text.index('[mysql]\nlocal-infile="0"\nskip-reconnect\n')
     assert text.index('[client]') < query < text.index('[mysqldump]')
-    by_socket = client.option_file(LOGIN._replace(target=Target('/run/s', 3306))).decode()
+    by_socket = texts.option_file(LOGIN._replace(target=Target('/run/s', 3306))).decode()
     assert 'protocol="socket"\nsocket="/run/s"' in by_socket and 'host=' not in by_socket
     assert LOGIN.password not in repr(LOGIN) and 'a"b' not in str(LOGIN) and LOGIN.shown == 'shop at db.example:3307'
 
 
 def test_texts_in_statements() -> None:
-    assert client.literal("标'") == "_utf8mb4 x'e6a08727'"
-    assert client.name('a`b') == '`a``b`'
-    assert client.rows_of(b'1\ta\\tb\\nc\\\\d\\0\nNULL\t\n') == [['1', 'a\tb\nc\\d\0'], ['NULL', '']]
-    assert client.rows_of(b'') == []
+    assert texts.literal("标'") == "_utf8mb4 x'e6a08727'"
+    assert texts.name('a`b') == '`a``b`'
+    assert texts.rows_of(b'1\ta\\tb\\nc\\\\d\\0\nNULL\t\n') == [['1', 'a\tb\nc\\d\0'], ['NULL', '']]
+    assert texts.rows_of(b'') == []
 
 
 def test_no_client(tmp_path: t.Any) -> None:

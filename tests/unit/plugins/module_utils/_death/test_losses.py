@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, system_logs, userspace
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, needles, system_logs, userspace
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
@@ -93,7 +93,7 @@ def test_each_loss_has_a_case() -> None:
 def test_a_loss_is_seen(loss: losses.Loss) -> None:
     for text in SAID[loss.code]:
         said = line(SYSLOG % text)
-        assert system_logs.concerns(said.text), text
+        assert needles.concerns(said.text), text
         found = sources(said)
         assert set(found) == WHERE[loss.where], text
         (gap,) = found['messages']
@@ -182,7 +182,7 @@ UNDERSTOOD = (
 
 @pytest.mark.parametrize('text', NOT_UNDERSTOOD)
 def test_a_line_that_nobody_understands_is_quoted(text: str) -> None:
-    assert system_logs.concerns(text.encode())
+    assert needles.concerns(text.encode())
     (gap,) = sources(line(text))['messages']
     assert gap.kernel and 'is not understood' in gap.why and text[:20] in gap.why
     assert gap.begin < T0 < gap.end < T0 + 120

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import system_logs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import needles, system_logs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unpack
 
@@ -339,11 +339,11 @@ def test_a_log_that_may_not_be_read_says_what_to_grant(tmp_path: Path) -> None:
     'traps: x[1] general protection fault ip'])
 def test_no_line_that_tells_of_a_death_is_passed_over(line: str) -> None:
     data = b'noise\n' + line.encode() + b'\nmore noise\n'
-    assert system_logs.matching(data, system_logs.rare_bytes(data)) == [(6, 6 + len(line))]
+    assert needles.matching(data, needles.rare_bytes(data)) == [(6, 6 + len(line))]
 
 
 def test_what_needles_have_of_rare_bytes_is_enough_to_be_rare() -> None:
-    assert not [needle for needle in system_logs.NEEDLES if len(system_logs.rare_bytes(needle)) < 3]
+    assert not [needle for needle in needles.NEEDLES if len(needles.rare_bytes(needle)) < 3]
 
 
 @pytest.mark.parametrize('line,escaped', [
@@ -366,7 +366,7 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
         taker.finish()
         found.append(taker.lines)
     assert found[0] == found[1]
-    assert len(found[0]) == sum(system_logs.concerns(line) for line in re.split(b'[\n\0]', data))
+    assert len(found[0]) == sum(needles.concerns(line) for line in re.split(b'[\n\0]', data))
 
 
 @pytest.mark.parametrize('line', [
@@ -374,4 +374,4 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
     b'nohang[800]: The victim: PID 9994, Name anqicms, badness 712',
 ])
 def test_lines_beside_a_kill_that_change_its_meaning_are_found(line: bytes) -> None:
-    assert system_logs.concerns(line)
+    assert needles.concerns(line)
