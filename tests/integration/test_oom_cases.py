@@ -118,7 +118,7 @@ def test_a_death(noon: Noon, kernel: str, guards: str | None, lines: list[str] |
         assert len(found["incidents"]) == (1 if lines is None else sum(line[2:3] == ":" for line in lines)), found
 
 
-def test_a6_2_the_groups_are_named(noon: Noon) -> None:
+def test_a_kill_at_a_limit_names_both_groups(noon: Noon) -> None:
     noon.tell(kern(("12:00:20", LIMITED), ("12:00:20", IN_GROUP)), guard(FELL), running(noon.dir, AGAIN))
     (incident,) = noon.check()["incidents"]
     assert (incident["scope"], incident["cgroup"], incident["details"]["oom_memcg"]) == ("cgroup", "/web/shop", "/web")
@@ -167,13 +167,13 @@ def check_form(noon: Noon, form: str, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("form", sorted(kernel_lines.FORMS))
-def test_a6_3_every_form(noon: Noon, utc: None, form: str) -> None:
+def test_every_wording_of_the_kernel_is_judged(noon: Noon, utc: None, form: str) -> None:
     for prefix in ("bare", "syslog printk", "RFC 3339"):
         check_form(noon, form, prefix)
 
 
 @pytest.mark.parametrize("prefix", sorted(kernel_lines.PREFIXES))
-def test_a6_3_every_prefix(noon: Noon, utc: None, prefix: str) -> None:
+def test_a_kill_is_found_behind_every_prefix(noon: Noon, utc: None, prefix: str) -> None:
     for form in ("EL6", "5.0 memcg", "5.4", "2.6.36 intent"):
         check_form(noon, form, prefix)
 
@@ -256,14 +256,14 @@ def test_nuls_before_the_line_of_a_kill(noon: Noon) -> None:
 # --- several things in one log
 
 
-def test_a6_8_without_a_history_both_are_named(noon: Noon) -> None:
+def test_without_a_history_the_other_instance_is_a_candidate(noon: Noon) -> None:
     noon.others(Other("1a2b3c4d-blog.example", None, None, None))
     noon.tell(kern(("12:00:20", KILLED)), guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
     assert (found["verdict"], found["incidents"][0]["candidates"]) == ("likely", ["1a2b3c4d-blog.example"])
 
 
-def test_a6_25_a_long_name_is_cut(noon: Noon) -> None:
+def test_a_long_name_is_known_by_its_first_15_characters(noon: Noon) -> None:
     noon.binary = "anqicms-production-site-7"
     noon.tell(kern(("12:00:20", KILLED.replace("anqicms", "anqicms-product"))), guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
@@ -273,7 +273,7 @@ def test_a6_25_a_long_name_is_cut(noon: Noon) -> None:
 
 
 @pytest.mark.parametrize("name", [b"a) total-vm:1", b"a\\x0ab", b"a#012b", b"\xff\xfe", b"\\xff\\xfe", b")", b"(("])
-def test_a6_26_odd_names_of_others(noon: Noon, name: bytes) -> None:
+def test_a_kill_of_a_process_with_an_odd_name_is_not_its_own(noon: Noon, name: bytes) -> None:
     other = kern(("12:00:10", KILLED.replace("4711", "900"))).encode().replace(b"(anqicms)", b"(%s)" % name)
     noon.tell(other + kern(("12:00:20", KILLED)).encode(), guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
@@ -281,7 +281,7 @@ def test_a6_26_odd_names_of_others(noon: Noon, name: bytes) -> None:
     assert [kill["pid"] for kill in found["other_kills"]] == [900]
 
 
-def test_a6_26_its_own_name_is_odd(noon: Noon) -> None:
+def test_a_kill_of_an_instance_with_an_odd_name_is_found(noon: Noon) -> None:
     noon.binary = "a) total-vm:1"
     noon.tell(kern(("12:00:20", KILLED.replace("anqicms", noon.binary))), guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
@@ -289,7 +289,9 @@ def test_a6_26_its_own_name_is_odd(noon: Noon) -> None:
 
 
 @pytest.mark.parametrize("user, thread", [(", UID:0 pgtables:1696kB", 4715), ("", None), (", UID:33", None)])
-def test_a6_27_the_leader_had_ended(noon: Noon, user: str, thread: int | None) -> None:
+def test_a_killed_thread_is_its_process_where_both_lines_name_the_user(
+    noon: Noon, user: str, thread: int | None
+) -> None:
     """Without the same user in both lines the second can be the end of another kill, whose begin is lost."""
     killed = f"Out of memory: Killed process 4715 (worker-7) {SIZES}{user}"
     noon.tell(kern(("12:00:20", CHOSEN), ("12:00:20", killed)), guard(FELL), running(noon.dir, AGAIN))
@@ -297,7 +299,7 @@ def test_a6_27_the_leader_had_ended(noon: Noon, user: str, thread: int | None) -
     assert (incident["verdict"], incident["pid"], incident["thread"]) == ("confirmed", 4711, thread)
 
 
-def test_a6_27_the_table_of_tasks_tells_whose_thread_it_was(noon: Noon) -> None:
+def test_the_table_of_tasks_tells_whose_thread_it_was(noon: Noon) -> None:
     """Where the line that names the leader is lost; most rows of the table have no word that a kill has."""
     rows = [("12:00:20", f"[   {pid}]     0  {pid}   203101   163780  1433600        0             0 other")
             for pid in range(3000, 3100)]
@@ -310,14 +312,14 @@ def test_a6_27_the_table_of_tasks_tells_whose_thread_it_was(noon: Noon) -> None:
     assert (incident["verdict"], incident["pid"], incident["thread"]) == ("confirmed", 4711, 4715)
 
 
-def test_a6_28_a_program_wrote_the_line(noon: Noon) -> None:
+def test_a_line_that_a_program_wrote_is_not_believed(noon: Noon) -> None:
     noon.tell(kern() + f"Jan 31 12:00:20 web1 root: {KILLED}\n", guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("no", "unexplained")
     assert any("not believed" in note and KILLED in note for note in found["notes"])
 
 
-def test_a6_30_a_whole_group_is_killed(noon: Noon) -> None:
+def test_a_kill_of_a_whole_group_is_one_incident_with_victims(noon: Noon) -> None:
     line = "Memory cgroup out of memory: Killed process %d (%s) " + SIZES
     rows = [LIMITED, line % (4711, "anqicms"), "Tasks in /web/shop are going to be killed due to memory.oom.group set",
             line % (4711, "anqicms"), line % (4712, "cwebp"), line % (4713, "cwebp")]
@@ -327,7 +329,7 @@ def test_a6_30_a_whole_group_is_killed(noon: Noon) -> None:
     assert [victim["pid"] for victim in incident["victims"]] == [4712, 4713]
 
 
-def test_a6_33_a_large_log_of_the_guard(noon: Noon) -> None:
+def test_a_large_log_of_the_guard_is_read_in_seconds(noon: Noon) -> None:
     """200 MB, most of it a hole that a power cut left."""
     noon.tell(kern(("12:00:20", KILLED)), guard(FELL), running(noon.dir, AGAIN))
     with (noon.dir / "check.log").open("r+b") as log:
@@ -342,7 +344,7 @@ def test_a6_33_a_large_log_of_the_guard(noon: Noon) -> None:
     assert "check.log" in {row["source"] for row in found["incidents"][0]["evidence"]}
 
 
-def test_a6_34_rotated_by_copytruncate(noon: Noon) -> None:
+def test_a_log_that_was_rotated_by_copytruncate_shows_no_death(noon: Noon) -> None:
     own = running(noon.dir)
     middle = own.index("finished convert") + 7
     noon.tell(kern(), guard(), own[middle:])
@@ -351,7 +353,7 @@ def test_a6_34_rotated_by_copytruncate(noon: Noon) -> None:
     assert (found["verdict"], found["incidents"]) == ("no", []), found
 
 
-def test_a6_39_three_kills_in_a_row(noon: Noon) -> None:
+def test_three_kills_in_a_row_are_three_incidents(noon: Noon) -> None:
     kills = [(f"12:0{minute}:20", KILLED.replace("4711", str(4711 + minute))) for minute in (0, 1, 2)]
     falls = [(f"12:0{minute}:01", "0") for minute in (1, 2, 3)]
     noon.tell(kern(*kills), guard(*falls), running(noon.dir, "12:01:02", "12:02:02", "12:03:02"))
@@ -363,7 +365,7 @@ def test_a6_39_three_kills_in_a_row(noon: Noon) -> None:
 # --- rotated files, years, zones
 
 
-def test_a6_21_new_year_over_rotated_files(noon: Noon) -> None:
+def test_a_kill_before_new_year_is_found_in_rotated_files(noon: Noon) -> None:
     killed = re.sub("Jan 31 12:00:20", "Dec 31 23:59:00", kern(("12:00:20", KILLED)).split("\n")[1])
     early, late = "Dec 31 01:00:00 web1 kernel: eth0\n", "Jan  1 00:00:10 web1 kernel: eth0\n"
     packed = noon.root / "kern.log.2.gz"
@@ -379,7 +381,7 @@ def test_a6_21_new_year_over_rotated_files(noon: Noon) -> None:
     assert found["incidents"][0]["time"].startswith("2025-12-31T23:59:00")
 
 
-def test_a6_21_the_29th_of_february(noon: Noon) -> None:
+def test_a_kill_on_the_29th_of_february_has_the_right_year(noon: Noon) -> None:
     kernel = kern(("12:00:20", KILLED)).replace("Jan 31", "Feb 29")
     write(noon.root / "kern.log", kernel + "Mar  1 01:00:00 web1 kernel: eth0\n", "01:00:00", "2024-03-01")
     write(noon.dir / "running.log", running(noon.dir, AGAIN).replace("2026/01/31", "2024/02/29"), "23:00:00",
@@ -389,7 +391,9 @@ def test_a6_21_the_29th_of_february(noon: Noon) -> None:
 
 
 @pytest.mark.parametrize("clock", ["00:30:20", "01:30:20"])
-def test_a6_22_an_hour_that_comes_twice(noon: Noon, monkeypatch: pytest.MonkeyPatch, utc: None, clock: str) -> None:
+def test_a_kill_in_an_hour_that_comes_twice_is_one(
+    noon: Noon, monkeypatch: pytest.MonkeyPatch, utc: None, clock: str
+) -> None:
     """02:30 of the local clock of the logs, once in summer time and once in winter time."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
@@ -407,7 +411,7 @@ def test_a6_22_an_hour_that_comes_twice(noon: Noon, monkeypatch: pytest.MonkeyPa
     assert [row["verdict"] for row in found["incidents"]] == ["confirmed"], found
 
 
-def test_a6_41_only_the_rotated_file_of_the_window_is_read(noon: Noon) -> None:
+def test_only_the_rotated_file_of_the_window_is_read(noon: Noon) -> None:
     write(noon.root / "kern.log", "Feb 28 10:00:00 web1 kernel: [    1.000000] later\n", day="2026-02-28")
     packed = noon.root / "kern.log.2.gz"
     packed.write_bytes(gzip.compress(kern(("12:00:20", KILLED)).encode()))
@@ -423,7 +427,7 @@ def test_a6_41_only_the_rotated_file_of_the_window_is_read(noon: Noon) -> None:
     assert not any(row["why_not"] for row in found["coverage"] if row["source"] == "kern.log")
 
 
-def test_a6_41_zst_without_its_program_is_said_to_be_skipped(noon: Noon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zst_without_its_program_is_said_to_be_skipped(noon: Noon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(noon.root))
     write(noon.root / "kern.log", "Feb  1 10:00:00 web1 kernel: [    1.000000] later\n", day="2026-02-01")
     write(noon.root / "kern.log.2.zst", "anything")
