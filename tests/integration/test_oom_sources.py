@@ -87,7 +87,7 @@ def test_a_long_name_is_found_by_the_pid_of_the_history(noon: Noon) -> None:
 
 
 @pytest.mark.parametrize("lines", [[], ["监听到路由更改", "进程结束，开始重启"]],
-                         ids=["a6_35_quiet", "a6_36_in_app_restart"])
+                         ids=["three_quiet_hours", "a_restart_in_the_application"])
 def test_a_process_that_lives_is_not_dead(noon: Noon, lines: list[str]) -> None:
     """Three hours without a line, or a restart within the process; no log of the kernel is there."""
     noon.alive(4711, "01:00:00")
