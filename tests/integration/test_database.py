@@ -13,54 +13,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 import releases
 import windows
 from instance import Instance
 from integration import databases
+from integration.database_calls import call, refused
 from integration.databases import SECRET, configure
 from mariadb import MariaDB, free_port
 from websites import Sites
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
-    client,
-    dump,
-    dump_manifest,
-    migration,
-    restore,
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
 
 Make = Callable[..., Instance]
-
-
-def options(state: str, **given: Any) -> dict[str, Any]:
-    ((_name, values),) = validate.validate([{"database": dict(given, state=state)}], set())
-    return values
-
-
-def call(instance: Instance, state: str, check: bool = False, **given: Any) -> dict[str, Any]:
-    context = windows.context_of(instance)
-    try:
-        context.state.make()
-        return (database.foresee if check else database.work)(context, options(state, **given))
-    finally:
-        context.close()
-
-
-def refused(instance: Instance, state: str = "dumped", **given: Any) -> str:
-    """The message of the refusal; nothing is left behind by it."""
-    before = sorted(instance.dir.parent.parent.rglob("*.sql*"))
-    with pytest.raises(LifecycleError) as caught:
-        call(instance, state, check=True, **given)
-    assert "Nothing was done" in caught.value.msg and SECRET not in str(caught.value.result) + caught.value.msg
-    assert sorted(instance.dir.parent.parent.rglob("*.sql*")) == before
-    return caught.value.msg
 
 
 def test_a_dump_and_its_restore(shop: Make, db: MariaDB) -> None:
@@ -389,98 +358,6 @@ def test_packed_afterwards(shop: Make, db: MariaDB) -> None:
     path.write_bytes(data)
     assert call(instance, "restored", path=done["directory"])["changed"]
     assert databases.state(db, instance.database) == before
-
-
-# --- in a window
-
-
-STEPS: list[dict[str, Any]] = [{"graceful_stop": {}}, {"database": {"state": "dumped"}}]
-
-
-def destroying(db: MariaDB, instance: Instance, place: Path) -> dict[str, Any]:
-    """A step that does to the database what a migration does."""
-    options = place / "root.cnf"
-    login = f"port={db.port}\nuser={db.user}\npassword={db.password}\n"
-    options.write_text(f"[client]\nprotocol=tcp\nhost=127.0.0.1\n{login}")
-    options.chmod(0o600)
-    statements = ("DROP TABLE admins; ALTER TABLE archives ADD COLUMN more int; DELETE FROM archives; "
-                  "CREATE TABLE n (i int)")
-    words = [client.find().query, f"--defaults-file={options}", "-e", statements, instance.database]
-    return {"command": {"argv": words}}
-
-
-def test_a_window_with_a_dump(shop: Make, db: MariaDB) -> None:
-    instance = shop(start=True)
-    result = windows.run(instance, [*STEPS, {"verified_start": {"stable_for": 0.2}}])
-    assert result["outcome"] == "done", result
-    step = next(one["result"] for one in result["steps"] if one["name"] == "database")
-    directory = Path(step["directory"])
-    assert directory.parent.name.startswith("run-1-") and dump_manifest.sites_in(str(directory)) == [1] and not step["online"]
-
-
-@pytest.mark.parametrize("started", [False, True])
-def test_a_failure_restores_the_database(shop: Make, db: MariaDB, place: Path, started: bool) -> None:
-    instance = shop(start=True)
-    before, pid = databases.state(db, instance.database), instance.pid
-    start = [{"verified_start": {"stable_for": 0.2}}] if started else []
-    damage = destroying(db, instance, place)
-    result = windows.run(instance, [*STEPS, damage, *start, {"command": {"argv": ["false"]}}])
-    assert result["outcome"] == "rolled_back", result
-    assert databases.state(db, instance.database) == before
-    assert windows.runs(instance) not in (0, pid) and instance.told_version() == "3.5.8"
-    assert SECRET not in json.dumps(result) and SECRET not in json.dumps(windows.journal(windows.context_of(instance)))
-
-
-MOMENTS = {
-    "dumping": windows.at("step", name="database"),
-    "dumped": windows.at("change", kind="database"),
-    "destroyed": windows.at("step_end", name="command"),
-}
-
-
-@pytest.mark.parametrize("both", [False, True], ids=["worker", "both"])
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_worker_restores_the_database(
-    shop: Make, db: MariaDB, place: Path, monkeypatch: pytest.MonkeyPatch, moment: str, both: bool
-) -> None:
-    instance = shop(start=True)
-    before = databases.state(db, instance.database)
-    wanted = [*STEPS, destroying(db, instance, place), {"verified_start": {"stable_for": 0.2}}]
-    context, plan = windows.context_of(instance), windows.plan_of(wanted)
-    with monkeypatch.context() as patch:
-        windows.Killer(MOMENTS[moment], both=both).install(patch)
-        pipe = windows.begin(context, plan)
-    assert windows.wait(context, plan, pipe)["failed"]
-    if both:
-        assert windows.run(instance, [], run_id="run-2")["state"] == "running"
-    assert databases.state(db, instance.database) == before
-    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
-
-
-@pytest.mark.parametrize("moment", ["renaming", "compared", "dropped"])
-def test_a_rollback_that_is_killed_itself(
-    shop: Make, db: MariaDB, place: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    """Worker and guardian die in the restore; the next run ends it."""
-    instance = shop(start=True)
-    before = databases.state(db, instance.database)
-    wanted = [*STEPS, destroying(db, instance, place), {"command": {"argv": ["false"]}}]
-    context, plan = windows.context_of(instance), windows.plan_of(wanted)
-    killer, add = windows.Killer(lambda entry, number: False, both=True), restore.Journal.add
-
-    def adding(journal: restore.Journal, state: str, **data: Any) -> None:
-        if state == moment:
-            killer.kill()
-        add(journal, state, **data)
-
-    with monkeypatch.context() as patch:
-        killer.install(patch)
-        patch.setattr(restore.Journal, "add", adding)
-        windows.wait(context, plan, windows.begin(context, plan))
-    assert databases.state(db, instance.database) != before or moment == "dropped"
-    assert windows.run(instance, [], run_id="run-2")["state"] == "running"
-    assert databases.state(db, instance.database) == before
-    assert instance.told_version() == "3.5.8" and at_work.interrupted(context.state) is None
 
 
 # --- limits

@@ -15,7 +15,7 @@ import releases
 import seeding
 from instance import Instance, make_instance
 from integration import databases
-from integration.test_database import call
+from integration.database_calls import call
 from mariadb import MariaDB
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import migration

@@ -281,7 +281,7 @@ def test_log_of_a_panel_in_a_directory_of_root(site: Instance, place: Path) -> N
         shutil.rmtree(panel)
 
 
-def test_b4_23_another_user_is_told_what_cannot_be_seen(site: Instance, place: Path) -> None:
+def test_another_user_is_told_what_cannot_be_seen(site: Instance, place: Path) -> None:
     own(site.dir, 0)
     site.dir.chmod(0o755)
     with running(site, 0):

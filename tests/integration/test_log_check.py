@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""log_check on real files, a real writer and real windows: positions, rotations, what is not opened, what fails."""
+"""log_check on real files and a real writer: positions, rotations, what is not opened, what fails."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
@@ -19,18 +18,29 @@ from typing import Any, Callable
 
 import paths
 import pytest
-import windows
 from instance import Instance
+from integration.log_writing import (
+    LOST,
+    PANIC,
+    Result,
+    check,
+    copy_and_truncate,
+    pack,
+    position,
+    quiet_shop,
+    rename,
+    texts,
+    write,
+)
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import logs
 
-Result = dict[str, Any]
-PANIC = "panic: number %d\n\ngoroutine 1 [running]:\n"
-LOST = ("\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1mdial tcp 127.0.0.1:3306: "
-        "connect: connection refused\n\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m SELECT 1\n")
-VERSIONS = ("2.5.3", "3.2.8", "3.3.11", "3.5.8")
+
+@pytest.fixture
+def shop(site: Callable[..., Instance]) -> Instance:
+    return quiet_shop(site)
 
 
 @pytest.mark.parametrize("hole", [4096, 3 << 20])
@@ -43,41 +53,6 @@ def test_a_panic_right_after_a_copytruncate_is_an_error(shop: Instance, hole: in
         stream.write((PANIC % 1).encode())
     found = check(shop, since)
     assert [row["text"] for row in found["findings"] if row["code"] == "panic"] == ["panic: number 1"], found
-
-
-@pytest.fixture
-def shop(site: Callable[..., Instance]) -> Instance:
-    """Not running, with a log of some size."""
-    instance = site(start=False)
-    write(instance.log, "".join(f"2026/01/31 12:00:00 line {number}\n" for number in range(200)))
-    return instance
-
-
-def write(path: Path, text: str) -> None:
-    """By a process of its own, as a redirection of the shell does it."""
-    path.parent.mkdir(exist_ok=True)
-    subprocess.run(["/bin/sh", "-c", f"cat >> {path}"], input=text.encode(), check=True)
-
-
-def check(shop: Instance, since: str | None = None, **options: Any) -> Result:
-    params: Result = dict(dict(since=since, ignore=[], fail_on="never"), **options)
-    context = windows.context_of(shop)
-    try:
-        context.look()
-        return logs.check(context, params, since or "last_start")
-    finally:
-        context.close()
-
-
-def position(shop: Instance) -> str:
-    """Where the logs end now; the checks of a rotation that follow must not fall into the same moment."""
-    token = str(check(shop)["position"])
-    time.sleep(0.02)
-    return token
-
-
-def texts(result: Result) -> list[str]:
-    return [finding["text"] for finding in result["findings"]]
 
 
 # --- positions
@@ -93,28 +68,6 @@ def test_only_what_was_written_since_counts(shop: Instance) -> None:
     assert (result["findings"][0]["line"], result["findings"][0]["count"]) == (204, 1)
     assert (result["verdict"], result["lost"]) == ("error", False)
     assert texts(check(shop, result["position"])) == []
-
-
-def rename(log: Path) -> Path:
-    rotated = log.with_name(log.name + ".1")
-    log.rename(rotated)
-    return rotated
-
-
-def copy_and_truncate(log: Path) -> Path:
-    rotated = log.with_name(log.name + "-20260131")
-    shutil.copyfile(log, rotated)
-    os.truncate(log, 0)
-    return rotated
-
-
-def pack(path: Path) -> None:
-    """As gzip(1): a new file with the time of the old one, which goes."""
-    status = path.stat()
-    with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
-        shutil.copyfileobj(plain, packed)
-    os.utime(f"{path}.gz", ns=(status.st_atime_ns, status.st_mtime_ns))
-    path.unlink()
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -443,65 +396,3 @@ def test_module_fails_with_its_result_and_goes_on_from_its_position(site: Callab
     assert (checked["changed"], checked["findings"]) == (False, failed["findings"])
     assert run_module(shop, tmp_path, since=failed["position"])["verdict"] == "ok"
     assert "no code of a finding" in run_module(shop, tmp_path, ignore=["lost_database"])["msg"]
-
-
-# --- windows
-
-
-def last_step(result: Result) -> Result:
-    step: Result = result["steps"][-1]
-    assert step["name"] == "log_check"
-    return dict(step["result"])
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
-    shop = site(version)
-    write(shop.log, PANIC % 1)
-    result = windows.run(shop, [*windows.RESTART, {"log_check": {"fail_on": "warning"}}])
-    assert (result["outcome"], result["state"]) == ("done", "running"), result
-    said = last_step(result)
-    assert (said["verdict"], said["findings"], said["unread"]) == ("ok", [], [])
-    begun = ["process_started", "listening", "banner"] + (["views_missing"] if version == "2.5.3" else [])
-    assert [marker["code"] for marker in said["markers"]][-len(begun):] == begun
-    assert ("exiting" in [marker["code"] for marker in said["markers"]]) == (version != "2.5.3")
-    started = result["steps"][2]["result"]["log_position"]
-    again = check(shop, started)
-    assert [marker["code"] for marker in again["markers"]] == begun
-    write(shop.dir / "cache" / "error.log", "Recovered from a route's Handler('a')\nAt Request: x\nTrace: boom\n")
-    assert [finding["code"] for finding in check(shop)["findings"]] == ["handler_panic"]
-
-
-@pytest.mark.parametrize(("line", "code"), [
-    (LOST, "database_lost"), ("migrate table error  Error 1091 (42000): boom\n", "migration_failed")])
-def test_an_error_fails_the_window_and_leaves_the_instance_running(
-        site: Callable[..., Instance], tmp_path: Path, line: str, code: str) -> None:
-    shop = site()
-    (tmp_path / "line").write_text(line)
-    said = {"command": {"argv": ["/bin/sh", "-c", f"cat {tmp_path}/line >> {shop.log}"]}}
-    before = shop.pid
-    result = windows.run(shop, [*windows.RESTART, said, {"log_check": {}}])
-    assert (result["outcome"], result["state"], result["pid_after"]) == ("failed", "running", shop.pid)
-    assert shop.pid not in (0, before)
-    assert result["steps"][2]["result"]["pid"] == shop.pid
-    assert f"step log_check failed: The logs of {result['instance']['id']} hold 1 finding(s): {code}: " in result["msg"]
-    assert f"Now it is running (pid {shop.pid})" in result["msg"]
-    assert last_step(result)["findings"][0]["code"] == code
-
-
-def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., Instance]) -> None:
-    shop = site()
-    shop.knobs(no_database=True, crash_after_ms=1200)
-    result = windows.run(shop, [windows.RESTART[0], {"verified_start": {"stable_for": 0.1}},
-                                {"command": {"argv": ["/bin/sleep", "1.5"]}}, {"log_check": {}}])
-    assert result["outcome"] == "failed"
-    assert last_step(result)["findings"][0]["code"] == "panic"
-    assert "it was started" in result["msg"]
-
-
-def test_a_step_that_cannot_be_meant_stops_nothing(site: Callable[..., Instance]) -> None:
-    shop = site()
-    pid = shop.pid
-    with pytest.raises(LifecycleError, match=r"Step 4 \(log_check\) refuses: ignore"):
-        windows.run(shop, [*windows.RESTART, {"log_check": {"ignore": ["("]}}])
-    assert shop.pid == pid

@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The database is asked before a stop whether a migration runs, and before a start whether it is newer."""
+"""The database is asked before a stop whether a migration runs; where it cannot be asked, that hinders nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -16,27 +15,22 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-import releases
 import windows
-from instance import Instance, end_below, make_instance
+from instance import Instance
+from integration.migrating import Make, configure, marker, shops, upgraded
 from integration.stopping import gone, signals_of, stop, within
 from mariadb import MariaDB, free_port
-from seeding import SMALL, content, lost, seed
+from seeding import content, lost
 from websites import Sites
 from windows import Killer, at
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, client, migration
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, client
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process as _process
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, journal
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
-
-Make = Callable[..., Instance]
-SECRET = "told-to-nobody-5"
 
 
 @pytest.fixture
@@ -46,47 +40,10 @@ def base(place: Path) -> Path:
 
 @pytest.fixture
 def shop(place: Path, db: MariaDB) -> Iterator[Make]:
-    """A stopped instance with a few rows, that was run by this version."""
-
-    def make(version: str = "3.3.11") -> Instance:
-        instance = make_instance(place / "shop", version, db=db, database=f"a_{os.urandom(4).hex()}")
-        seed(instance, db, SMALL)
-        instance.start()
-        instance.kill()
-        return instance
-
-    yield make
-    end_below(place / "shop")
+    yield from shops(place, db)
 
 
-def upgraded(instance: Instance, go: Path, point: str = "tables") -> int:
-    """It runs as 3.5.8, and waits in the middle of its background migration for the file ``go``; its pid."""
-    instance.become("3.5.8")
-    instance.knobs(migration_waits_at=point, migration_waits_for=str(go))
-    return instance.start()
-
-
-def exchange(instance: Instance, version: str) -> None:
-    """Put the binary of another version there while this one runs; it needs its own libraries until it has ended."""
-    instance.binary.unlink()
-    shutil.copy(releases.release_of(version) / "anqicms", instance.binary)
-    shutil.copy(releases.release_of(version) / "CHANGELOG.md", instance.dir)
-
-
-def configure(instance: Instance, **mysql: Any) -> None:
-    path = instance.dir / "config.json"
-    values = json.loads(path.read_text())
-    values["mysql"].update(mysql)
-    path.write_text(json.dumps(values))
-
-
-def marker(instance: Instance, db: MariaDB, database: str = "") -> str:
-    rows = db.run("SELECT `value` FROM `settings` WHERE `key` = 'last_run_version'", database or instance.database)
-    return str(rows[0][0])
-
-
-def set_marker(instance: Instance, db: MariaDB, version: str) -> None:
-    db.run(f"UPDATE `settings` SET `value` = '{version}' WHERE `key` = 'last_run_version'", instance.database)
+SECRET = "told-to-nobody-5"
 
 
 # --- before a stop
@@ -392,102 +349,3 @@ def test_a_database_that_does_not_answer_hangs_nobody(shop: Make, db: MariaDB, b
     finally:
         os.kill(pid, signal.SIGCONT)
     assert row["version"]["database"] is None and "database_not_asked" in [one["code"] for one in row["hazards"]]
-
-
-# --- before a start: an old version on a newer database
-
-
-NEWER = [  # the table of what an old version does to a newer database
-    ("2.3.6", "3.5.8"), ("2.5.3", "3.5.8"), ("3.2.8", "3.3.11"), ("3.2.8", "3.5.8"), ("3.3.11", "3.5.8"),
-    ("3.4.0", "3.5.8"), ("3.5.1", "3.5.8"), ("3.4.0", "3.5.1"), ("2.3.6", "2.5.3"),
-]
-
-
-def columns(instance: Instance, db: MariaDB) -> int:
-    statement = f"SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = '{instance.database}'"
-    return int(db.run(statement)[0][0])
-
-
-@pytest.mark.parametrize("old,new", NEWER)
-def test_an_old_version_is_not_started_on_a_newer_database(shop: Make, db: MariaDB, base: Path, old: str,
-                                                           new: str) -> None:
-    instance = shop(new)
-    pid = instance.start()
-    count = columns(instance, db)
-    exchange(instance, old)
-    row = describe.describe(resolve(str(instance.dir)), base=str(base))
-    (hazard,) = [one for one in row["hazards"] if one["code"] == "database_newer"]
-    assert hazard["severity"] == "block" and set(hazard["blocks"]) == {"restart", "start", "configure"}
-    context = windows.context_of(instance)
-    with pytest.raises(LifecycleError) as caught:
-        windows.begin(context, windows.plan_of(windows.RESTART))
-    context.close()
-    assert caught.value.result["hazards"] == ["database_newer"]
-    for text in (f"newer than version {old}", "Nothing was stopped or started", "accept database_newer by name"):
-        assert text in caught.value.msg, caught.value.msg
-    assert not gone(pid) and columns(instance, db) == count
-
-
-def test_accepted_by_name(shop: Make, db: MariaDB, base: Path) -> None:
-    instance = shop("3.5.8")
-    pid = instance.start()
-    exchange(instance, "3.3.11")
-    accepted = [{"graceful_stop": {}}, {"port_released": {}},
-                {"verified_start": {"accept_hazards": ["database_newer"], "stable_for": 0.2, "ready_timeout": 5}}]
-    result = windows.run(instance, accepted)
-    assert gone(pid) and result["steps"][0]["changed"], result
-    assert "database_newer" not in result.get("msg", "")
-
-
-def test_a_mark_that_was_set_back_fools_nobody(shop: Make, db: MariaDB) -> None:
-    """By the shape of the tables, and by what an earlier look has noted."""
-    instance = shop("3.5.1")
-    instance.start()
-    assert windows.run(instance)["outcome"] == "done"
-    exchange(instance, "3.4.0")
-    set_marker(instance, db, "3.4.0")
-    context = windows.context_of(instance)
-    with pytest.raises(LifecycleError, match=r"earlier runs: 3\.5\.1 or later"):
-        windows.begin(context, windows.plan_of(windows.RESTART))
-    context.close()
-
-
-def test_the_same_schema_is_not_newer(shop: Make, db: MariaDB, base: Path) -> None:
-    instance = shop("3.5.8")
-    instance.start()
-    set_marker(instance, db, "3.5.8")
-    row = describe.describe(resolve(str(instance.dir)), base=str(base))
-    assert row["version"]["database"] == "3.5.8"
-    assert not [one for one in row["hazards"] if one["code"].startswith("database_")]
-    set_marker(instance, db, "3.5.9")
-    row = describe.describe(resolve(str(instance.dir)), base=str(base), record=True)
-    assert "database_newer" in [one["code"] for one in row["hazards"]]
-    set_marker(instance, db, "3.5.8")
-    row = describe.describe(resolve(str(instance.dir)), base=str(base))
-    assert "database_newer" in [one["code"] for one in row["hazards"]]  # noted by the look before
-
-
-def test_a_recovery_does_not_start_an_old_version_on_it(shop: Make, db: MariaDB) -> None:
-    instance = shop("3.5.8")
-    instance.start()
-    assert windows.run(instance)["outcome"] == "done"  # so that it is known how it runs
-    context = windows.context_of(instance)
-    context.state.make()
-    begun = dict(run_id="run-0", token="t0", steps=["graceful_stop", "verified_start"], force="idle", hosts=[])
-    context.state.log("begin", durable=True, before=dict(pid=instance.pid, start_ticks=1), boot_id="x", **begun)
-    context.state.log("signal", durable=True, signal="SIGTERM", pid=instance.pid)
-    instance.kill()
-    count = columns(instance, db)
-    instance.become("3.3.11")
-    result = windows.run(instance, [])
-    assert result["failed"] and "newer than version 3.3.11" in result["msg"] and not instance.pids(), result
-    assert columns(instance, db) == count
-    instance.become("3.5.8")
-    assert windows.run(instance, [])["state"] == "running"
-    context.close()
-
-
-def test_codes_are_known() -> None:
-    _hazards.refuse_unknown(["database_newer", "database_not_asked"])
-    assert migration.version_of(migration.Seen(frozenset(), frozenset(), None, frozenset(), [])) is None
-    assert journal.is_of_this_boot({"boot_id": "x"}) is False

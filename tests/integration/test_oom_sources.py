@@ -49,7 +49,7 @@ def judged(found: dict[str, Any]) -> tuple[str, str]:
 # --- who it was
 
 
-def test_a6_8_the_history_tells_two_instances_apart(noon: Noon) -> None:
+def test_the_history_tells_two_instances_apart(noon: Noon) -> None:
     other = Life(200, local("01:00:00"), local("11:00:00"), False, 0, "/")
     noon.others(Other("1a2b3c4d-blog.example", None, 0, "/", (other,)))
     noon.history((100, "01:00:00", "11:00:00"))
@@ -63,7 +63,7 @@ def test_a6_8_the_history_tells_two_instances_apart(noon: Noon) -> None:
         "confirmed", "pid 100 is in the process history ")
 
 
-def test_a6_9_the_pid_was_anothers(noon: Noon) -> None:
+def test_a_kill_of_an_earlier_process_with_that_pid_is_not_its_own(noon: Noon) -> None:
     """nginx with that pid was killed in the morning, and anqicms has had it since noon."""
     noon.history((4711, "12:30:00", "14:00:00"))
     noon.tell(kern(("10:00:20", KILLED.replace("anqicms", "nginx"))))
@@ -72,14 +72,14 @@ def test_a6_9_the_pid_was_anothers(noon: Noon) -> None:
     assert [kill["process"] for kill in found["other_kills"]] == ["nginx"]
 
 
-def test_a6_10_a_kill_of_another_day_is_mentioned(noon: Noon) -> None:
+def test_a_kill_of_another_day_is_mentioned(noon: Noon) -> None:
     noon.tell(kern(("08:59:00", KILLED)))
     found = noon.check()
     assert judged(found) == ("no", "unexplained")
     assert any("Outside of the window" in note and KILLED in note for note in found["notes"])
 
 
-def test_a6_25_and_a6_27_by_pid(noon: Noon) -> None:
+def test_a_long_name_is_found_by_the_pid_of_the_history(noon: Noon) -> None:
     noon.binary = "anqicms-production-site-7"
     noon.history((4711, "01:00:00", "11:00:00"))
     noon.tell(kern(("12:00:20", KILLED.replace("anqicms", "anqicms-product"))))
@@ -87,8 +87,8 @@ def test_a6_25_and_a6_27_by_pid(noon: Noon) -> None:
 
 
 @pytest.mark.parametrize("lines", [[], ["监听到路由更改", "进程结束，开始重启"]],
-                         ids=["a6_35_quiet", "a6_36_in_app_restart"])
-def test_a6_35_36_it_lives(noon: Noon, lines: list[str]) -> None:
+                         ids=["three_quiet_hours", "a_restart_in_the_application"])
+def test_a_process_that_lives_is_not_dead(noon: Noon, lines: list[str]) -> None:
     """Three hours without a line, or a restart within the process; no log of the kernel is there."""
     noon.alive(4711, "01:00:00")
     own = running(noon.dir, *lines)
@@ -99,7 +99,7 @@ def test_a6_35_36_it_lives(noon: Noon, lines: list[str]) -> None:
 # --- killers in userspace
 
 
-def test_a6_12_earlyoom_asked_it_to_end(noon: Noon) -> None:
+def test_a_stop_by_earlyoom_is_a_kill_for_memory(noon: Noon) -> None:
     noon.tell(None, None, running(noon.dir, "退出 terminated", "监听到退出信号", AGAIN))
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.journal(("12:00:19", "low memory! at or below SIGTERM limits: mem  8.00%, swap  0.00%", EARLYOOM),
@@ -111,7 +111,7 @@ def test_a6_12_earlyoom_asked_it_to_end(noon: Noon) -> None:
     assert any("退出 terminated" in row["text"] for row in incident["evidence"])
 
 
-def test_a6_12_by_logger_anybody_can_say_that(noon: Noon) -> None:
+def test_a_line_of_earlyoom_by_logger_is_only_likely(noon: Noon) -> None:
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.options["kernel_logs"] = [str(noon.root / "syslog")]
     write(noon.root / "syslog", kern() + f"Jan 31 12:00:20 web1 earlyoom: {TERM}\n" + kern().split("\n")[1] + "\n")
@@ -120,7 +120,7 @@ def test_a6_12_by_logger_anybody_can_say_that(noon: Noon) -> None:
     assert "who wrote the line is not known" in found["summary"]
 
 
-def test_a6_13_systemd_oomd_killed_its_unit(noon: Noon) -> None:
+def test_a_kill_of_its_unit_by_systemd_oomd_is_confirmed(noon: Noon) -> None:
     noon.history((4711, "01:00:00", "11:30:00"), cgroup=UNIT)
     oomd = {"_PID": "600", "_SYSTEMD_UNIT": "systemd-oomd.service"}
     noon.journal(("12:00:20", f"Killed {UNIT} {PRESSURE}", oomd),
@@ -143,14 +143,14 @@ def test_systemd_tells_of_a_kill_by_the_kernel_whose_log_is_lost(noon: Noon) -> 
 # --- what is covered
 
 
-def test_a6_14_go_and_the_kernel_has_counted_none(noon: Noon) -> None:
+def test_go_without_memory_is_no_kill_where_the_kernel_counted_none(noon: Noon) -> None:
     noon.tell(None, None, running(noon.dir, "fatal error: runtime: out of memory", "", "goroutine 7 [running]:",
                                   "main.main()", AGAIN))
     noon.counters(0)
     assert judged(noon.check()) == ("no", "go_runtime_oom")
 
 
-def test_a6_18_a_ring_that_has_wrapped(noon: Noon) -> None:
+def test_a_ring_that_has_wrapped_does_not_cover_the_death(noon: Noon) -> None:
     noon.ring(("12:30:00", "eth0: link down"), first=900)
     found = noon.check()
     assert judged(found) == ("unknown", "unexplained")
@@ -158,7 +158,7 @@ def test_a6_18_a_ring_that_has_wrapped(noon: Noon) -> None:
     assert ring["from"][11:19] == "12:30:00"
 
 
-def test_a6_19_nothing_may_be_read(noon: Noon) -> None:
+def test_where_nothing_may_be_read_the_verdict_is_unknown(noon: Noon) -> None:
     noon.no_ring("/dev/kmsg may not be read: run it as root or grant CAP_SYSLOG")
     noon.journalctl('echo "No journal files were opened due to insufficient permissions." >&2')
     found = noon.check()
@@ -171,19 +171,19 @@ def test_a6_19_nothing_may_be_read(noon: Noon) -> None:
     (0, "00:30:00", "no", "unexplained"), (0, "12:01:00", "no", "host_reboot"),
     (0, "13:30:00", "unknown", "unexplained"), (2, "00:30:00", "likely", "kernel_oom_global"),
     (2, "14:00:00", "unknown", "unexplained")])
-def test_a6_19_20_nothing_may_be_read_but_the_counter(noon: Noon, kills: int, booted: str, verdict: str,
+def test_where_only_the_counter_may_be_read_it_decides(noon: Noon, kills: int, booted: str, verdict: str,
                                                       cause: str) -> None:
     noon.counters(kills, booted)
     assert judged(noon.check()) == (verdict, cause)
 
 
-def test_a6_20_every_kill_that_was_counted_is_in_the_log(noon: Noon) -> None:
+def test_a_counted_kill_that_is_in_the_log_explains_no_other_death(noon: Noon) -> None:
     noon.tell("\n".join(kern(("10:00:00", KILLED.replace("anqicms", "mysqld"))).split("\n")[:2]) + "\n")
     noon.counters(1)
     assert judged(noon.check()) == ("unknown", "unexplained")
 
 
-def test_a6_31_a_count_that_never_falls_is_not_health(noon: Noon) -> None:
+def test_a_count_that_never_falls_is_not_health(noon: Noon) -> None:
     noon.tell(None, guard(usual="3"), running(noon.dir, AGAIN))
     found = noon.check()
     assert judged(found) == ("unknown", "unexplained")
@@ -193,7 +193,7 @@ def test_a6_31_a_count_that_never_falls_is_not_health(noon: Noon) -> None:
 # --- times
 
 
-def test_a6_23_the_host_slept_for_three_days(noon: Noon) -> None:
+def test_a_kill_before_three_days_of_sleep_is_uncertain_by_as_much(noon: Noon) -> None:
     """The clock of the ring stood still, so the kill seems to be of another day."""
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.ring(("12:00:20", KILLED), slept=3 * 86400.0)
@@ -202,7 +202,7 @@ def test_a6_23_the_host_slept_for_three_days(noon: Noon) -> None:
     assert found["incidents"][0]["uncertainty_ms"] >= 3 * 86400 * 1000
 
 
-def test_a6_24_syslog_is_19_seconds_behind_the_ring(noon: Noon) -> None:
+def test_a_kill_that_syslog_has_19_seconds_later_is_one_kill(noon: Noon) -> None:
     noon.ring(("12:00:50", KILLED))
     noon.tell(kern(("12:01:09", KILLED)))
     found = noon.check()
@@ -214,14 +214,14 @@ def test_a6_24_syslog_is_19_seconds_behind_the_ring(noon: Noon) -> None:
 # --- who wrote it
 
 
-def test_a6_28_a_program_wrote_into_the_ring(noon: Noon) -> None:
+def test_a_line_that_a_program_wrote_into_the_ring_is_not_believed(noon: Noon) -> None:
     noon.ring(("12:00:20", KILLED), facility=1)
     found = noon.check()
     assert judged(found) == ("no", "unexplained")
     assert any("not believed" in note for note in found["notes"])
 
 
-def test_a6_28_the_journal_has_no_such_line(noon: Noon) -> None:
+def test_a_line_that_the_journal_does_not_have_is_only_likely(noon: Noon) -> None:
     """logger -t kernel writes it into syslog as the kernel would."""
     noon.history((4711, "01:00:00", "11:30:00"))
     noon.tell(kern(("12:00:20", KILLED)))
@@ -238,7 +238,7 @@ def test_a6_28_the_journal_has_no_such_line(noon: Noon) -> None:
 # --- containers
 
 
-def test_a6_37_the_path_of_its_container_tells_it(noon: Noon) -> None:
+def test_the_path_of_its_container_confirms_a_kill(noon: Noon) -> None:
     noon.history((7, "01:00:00", "11:30:00"), cgroup=CONTAINER)
     noon.others(Other("1a2b3c4d-blog.example", None, 0, "/docker/" + "f" * 64))
     noon.tell(kern(("12:00:20", IN_CONTAINER)))
@@ -254,7 +254,7 @@ def inspected(noon: Noon, **state: Any) -> dict[str, Any]:
                 Mounts=[dict(Type="bind", Source=str(noon.dir), Destination="/app")])
 
 
-def test_a6_37_docker_says_whose_container_the_path_names(noon: Noon) -> None:
+def test_docker_tells_whose_container_the_path_names(noon: Noon) -> None:
     """Nothing else is known of it: no history, and other instances of the name could have died."""
     noon.others(Other("1a2b3c4d-blog.example", None, None, None))
     noon.tell(kern(("12:00:20", IN_CONTAINER)))
@@ -279,8 +279,9 @@ def test_docker_says_that_it_was_killed_and_the_kernels_log_is_lost(noon: Noon, 
 
 
 @pytest.mark.parametrize("kills, verdict", [(None, "unknown"), (0, "unknown"), (1, "likely")])
-def test_a6_37_inside_of_a_container_without_logs(noon: Noon, monkeypatch: pytest.MonkeyPatch, kills: int | None,
-                                                  verdict: str) -> None:
+def test_inside_a_container_without_logs_the_count_of_its_group_decides(
+    noon: Noon, monkeypatch: pytest.MonkeyPatch, kills: int | None, verdict: str
+) -> None:
     """Its own group is the root that it sees, of version 2."""
     noon.contained()
     noon.alive(7, AGAIN, "/")
@@ -301,7 +302,7 @@ def test_a6_37_inside_of_a_container_without_logs(noon: Noon, monkeypatch: pytes
 # --- the journal
 
 
-def test_a6_42_a_message_that_is_a_list_of_bytes(noon: Noon) -> None:
+def test_a_message_of_the_journal_that_is_a_list_of_bytes_is_read(noon: Noon) -> None:
     odd = list((KILLED.replace("4711", "900").replace("anqicms", "a") + " ").encode() + b"\xff")
     noon.journal(("12:00:10", odd, {}), ("12:00:20", list(KILLED.encode()), {}))
     found = noon.check()
@@ -310,7 +311,7 @@ def test_a6_42_a_message_that_is_a_list_of_bytes(noon: Noon) -> None:
     assert any(row["cursor"] for row in found["incidents"][0]["evidence"])
 
 
-def test_a6_42_a_journal_of_an_earlier_boot(noon: Noon) -> None:
+def test_a_journal_of_an_earlier_boot_is_read(noon: Noon) -> None:
     noon.journal(("12:00:20", KILLED, {}))
     found = noon.check()
     assert found["verdict"] == "confirmed"
@@ -318,7 +319,7 @@ def test_a6_42_a_journal_of_an_earlier_boot(noon: Noon) -> None:
     assert (covered["from"][11:19], covered["to"][11:19]) == ("00:00:10", "23:00:00")
 
 
-def test_a6_42_a_volatile_journal_does_not_reach_back(noon: Noon) -> None:
+def test_a_volatile_journal_does_not_reach_back(noon: Noon) -> None:
     noon.journal(span=("12:30:00", "23:00:00"))
     assert judged(noon.check()) == ("unknown", "unexplained")
 
@@ -326,7 +327,9 @@ def test_a6_42_a_volatile_journal_does_not_reach_back(noon: Noon) -> None:
 @pytest.mark.parametrize("script, why", [
     (None, "is not installed"), ("exit 1", "journalctl failed"), ("kill -9 $$", "journalctl failed"),
     ('echo "No journal files were found." >&2', "no messages of the kernel"), ("head -c 90000 /dev/urandom", "")])
-def test_a6_42_no_journal(noon: Noon, monkeypatch: pytest.MonkeyPatch, script: str | None, why: str) -> None:
+def test_a_journal_that_cannot_be_read_says_why(
+    noon: Noon, monkeypatch: pytest.MonkeyPatch, script: str | None, why: str
+) -> None:
     if script is None:
         monkeypatch.setenv("PATH", str(noon.root))
         noon.options["journal"] = True

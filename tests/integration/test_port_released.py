@@ -38,7 +38,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hol
 __all__ = ["hold", "port"]  # fixtures
 
 
-def test_c5_01_free_port(port: int) -> None:
+def test_a_free_port_is_released_at_once(port: int) -> None:
     result = ports.wait_released([port])
     assert result == {"released": True, "waited_ms": 0, "holders": [], "connections": {}, "drained": True, "note": ""}
     begin = time.monotonic()
@@ -46,7 +46,7 @@ def test_c5_01_free_port(port: int) -> None:
     assert time.monotonic() - begin < 0.005
 
 
-def test_c5_02_dual_stack_listener(port: int, hold: Hold, tmp_path: Path) -> None:
+def test_a_dual_stack_listener_is_named(port: int, hold: Hold, tmp_path: Path) -> None:
     holder = hold(GO, port, cwd=str(tmp_path))
     needle = ":%04X " % port
     assert needle not in Path("/proc/net/tcp").read_text()
@@ -60,12 +60,12 @@ def test_c5_02_dual_stack_listener(port: int, hold: Hold, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1"])
-def test_c5_03_ipv4_asked_holder_on_all(port: int, hold: Hold, address: str) -> None:
+def test_a_holder_of_all_addresses_holds_those_of_ipv4(port: int, hold: Hold, address: str) -> None:
     holder = hold(GO, port)
     assert pids(refused([port], address=address)) == [holder.pid]
 
 
-def test_c5_04_listener_on_one_other_address(port: int, hold: Hold) -> None:
+def test_a_listener_on_another_address_is_noted(port: int, hold: Hold) -> None:
     holder = hold('sock = server(port, "127.0.0.2")' + SLEEP, port)
     result = refused([port])
     assert pids(result) == [holder.pid]
@@ -84,7 +84,7 @@ ready()
 """
 
 
-def test_c5_05_time_wait_of_a_go_predecessor(port: int, hold: Hold) -> None:
+def test_time_wait_of_a_go_predecessor_does_not_hinder(port: int, hold: Hold) -> None:
     hold(TIME_WAIT % ("::", True), port).process.wait(10)
     result = ports.wait_released([port], timeout=0)
     assert result["connections"] == {"TIME_WAIT": 1}
@@ -92,7 +92,7 @@ def test_c5_05_time_wait_of_a_go_predecessor(port: int, hold: Hold) -> None:
     assert result["drained"] is True
 
 
-def test_c5_06_time_wait_of_a_predecessor_without_reuseaddr(port: int, hold: Hold) -> None:
+def test_time_wait_of_a_predecessor_without_reuseaddr_hinders(port: int, hold: Hold) -> None:
     hold(TIME_WAIT % ("0.0.0.0", False), port).process.wait(10)
     result = refused([port], timeout=0.2)
     assert result["holders"] == []
@@ -108,7 +108,7 @@ sock.close()
 """
 
 
-def test_c5_07_accepted_connections_outlive_the_listener(port: int, hold: Hold) -> None:
+def test_accepted_connections_outlive_the_listener(port: int, hold: Hold) -> None:
     hold(ORPHANED_CONNECTION + SLEEP, port)
     result = ports.wait_released([port], timeout=0)
     assert result["released"] is True
@@ -135,7 +135,7 @@ def ended_afterwards(pid: int) -> t.Iterator[None]:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_c5_08_child_inherited_the_listener(port: int, hold: Hold) -> None:
+def test_a_child_that_inherited_the_listener_is_named(port: int, hold: Hold) -> None:
     parent = hold(HEIR, port, start_new_session=True)
     heir = int(parent.words[0])
     with ended_afterwards(heir):
@@ -145,7 +145,7 @@ def test_c5_08_child_inherited_the_listener(port: int, hold: Hold) -> None:
         assert "inherited" in result["holders"][0]["note"]
 
 
-def test_c5_08_parent_ends_during_the_wait(port: int, hold: Hold) -> None:
+def test_a_parent_that_ends_during_the_wait_leaves_its_child_as_the_holder(port: int, hold: Hold) -> None:
     parent = hold(HEIR, port)
     heir = int(parent.words[0])
     with ended_afterwards(heir):
@@ -157,7 +157,7 @@ def test_c5_08_parent_ends_during_the_wait(port: int, hold: Hold) -> None:
         assert "inherited from process %d" % parent.pid in result["holders"][0]["note"]
 
 
-def test_c5_09_two_holders(port: int, hold: Hold) -> None:
+def test_two_holders_are_both_named(port: int, hold: Hold) -> None:
     parent = hold(
         "sock = server(port)\npid = os.fork()\nif pid == 0: time.sleep(600)\nready(pid)\ntime.sleep(600)", port
     )
@@ -166,7 +166,7 @@ def test_c5_09_two_holders(port: int, hold: Hold) -> None:
         assert pids(refused([port])) == sorted([parent.pid, child])
 
 
-def test_c5_10_bound_and_not_listening(port: int, hold: Hold) -> None:
+def test_a_holder_that_is_bound_and_does_not_listen_is_found(port: int, hold: Hold) -> None:
     holder = hold("sock = server(port, reuse=False, listen=0)" + SLEEP, port)
     assert sockdiag.listeners(port) == []
     result = refused([port])
@@ -178,7 +178,7 @@ def test_c5_10_bound_and_not_listening(port: int, hold: Hold) -> None:
         assert "bound" in result["note"]
 
 
-def test_c5_11_outgoing_connection_owns_the_port(hold: Hold) -> None:
+def test_an_outgoing_connection_that_has_the_port_is_named(hold: Hold) -> None:
     with socket.socket() as target:
         target.bind(("127.0.0.1", 0))
         target.listen()
@@ -190,7 +190,7 @@ def test_c5_11_outgoing_connection_owns_the_port(hold: Hold) -> None:
     assert "ip_local_reserved_ports" in result["note"]
 
 
-def test_c5_12_reuseport_sibling(port: int, hold: Hold) -> None:
+def test_a_reuseport_sibling_stays_the_holder(port: int, hold: Hold) -> None:
     code = "sock = server(port, option=socket.SO_REUSEPORT)" + SLEEP
     one, two = hold(code, port), hold(code, port)
     assert pids(refused([port])) == sorted([one.pid, two.pid])
@@ -202,7 +202,7 @@ def test_c5_12_reuseport_sibling(port: int, hold: Hold) -> None:
     assert "taken again" not in result["msg"]
 
 
-def test_c5_13_descriptor_in_flight(port: int, hold: Hold) -> None:
+def test_a_descriptor_in_flight_is_a_holder_without_a_process(port: int, hold: Hold) -> None:
     code = """
 sock = server(port)
 left, right = socket.socketpair()
@@ -216,7 +216,7 @@ sock.close()
 
 
 @pytest.mark.root
-def test_c5_15_other_network_namespace(port: int, hold: Hold) -> None:
+def test_a_holder_in_another_network_namespace_is_noted(port: int, hold: Hold) -> None:
     code = "ctypes.CDLL(None).unshare(0x40000000)\nsock = server(port)"
     holder = hold(code + SLEEP, port)
     result = ports.wait_released([port], timeout=0, explain=True)
@@ -225,7 +225,7 @@ def test_c5_15_other_network_namespace(port: int, hold: Hold) -> None:
 
 
 @pytest.mark.root
-def test_c5_17_privileged_port_as_another_user() -> None:
+def test_a_privileged_port_is_unknown_to_another_user() -> None:
     def look() -> Result:
         new_network({"ipv4/ip_unprivileged_port_start": "1024"})
         become_nobody()
@@ -238,7 +238,7 @@ def test_c5_17_privileged_port_as_another_user() -> None:
 
 
 @pytest.mark.root
-def test_c5_18_ipv6_disabled_host(port: int) -> None:
+def test_a_host_with_ipv6_disabled_is_asked_by_ipv4(port: int) -> None:
     def look() -> t.List[Result]:
         new_network({"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"})
         with socket.socket() as sock:
@@ -271,7 +271,7 @@ def refuse_ipv6_sockets() -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def test_c5_18_kernel_without_ipv6_sockets(port: int) -> None:
+def test_a_kernel_without_ipv6_sockets_is_asked_by_ipv4(port: int) -> None:
     def look() -> t.List[t.Any]:
         refuse_ipv6_sockets()
         try:
@@ -290,7 +290,7 @@ def test_c5_18_kernel_without_ipv6_sockets(port: int) -> None:
     assert (held["released"], free["released"]) == (False, True)
 
 
-def test_c5_19_stopped_listener_with_full_backlog(port: int, hold: Hold) -> None:
+def test_a_stopped_listener_with_a_full_backlog_is_named(port: int, hold: Hold) -> None:
     holder = hold("sock = server(port, listen=1)" + SLEEP, port)
     holder.process.send_signal(signal.SIGSTOP)
     with contextlib.ExitStack() as stack:

@@ -94,7 +94,7 @@ def bare_descriptor_walk(processes: t.Sequence["subprocess.Popen[bytes]"]) -> fl
 
 
 @pytest.mark.parametrize("sockets", [15000, pytest.param(150000, marks=pytest.mark.soak)])
-def test_c5_20_many_sockets(port: int, hold: Hold, sockets: int) -> None:
+def test_many_sockets_cost_little(port: int, hold: Hold, sockets: int) -> None:
     crowd = start_crowd(sockets)
     try:
         free = [ports.wait_released([port])["waited_ms"] for _unused in range(5)]
@@ -132,7 +132,7 @@ def released_after_kill(holder: Holder, port: int, handle: t.Optional[_process.P
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_c5_21_release_during_the_wait(port: int, hold: Hold, known: bool) -> None:
+def test_a_release_during_the_wait_is_seen_within_20_ms(port: int, hold: Hold, known: bool) -> None:
     late = []
     for _unused in range(5):
         holder = hold(GO, port)
@@ -143,7 +143,7 @@ def test_c5_21_release_during_the_wait(port: int, hold: Hold, known: bool) -> No
     assert statistics.median(late) <= 20
 
 
-def test_c5_22_taken_again_by_a_guard(port: int, hold: Hold) -> None:
+def test_a_port_that_a_guard_takes_again_is_a_failure(port: int, hold: Hold) -> None:
     guard = """
 ready()
 while True:
@@ -168,7 +168,7 @@ time.sleep(600)
     assert caught.value.result["waited_ms"] < 2000
 
 
-def test_c5_22_taken_again_before_it_was_seen_free(port: int, hold: Hold) -> None:
+def test_a_port_that_is_taken_again_before_it_was_seen_free_is_noted(port: int, hold: Hold) -> None:
     """The successor listens beside the first already, so that no probe ever succeeds."""
     code = "sock = server(port, option=socket.SO_REUSEPORT)"
     first = hold(code + SLEEP, port)
@@ -186,7 +186,7 @@ def test_c5_22_taken_again_before_it_was_seen_free(port: int, hold: Hold) -> Non
     assert "taken again" in result["note"]
 
 
-def test_c5_22_restart_in_place_is_the_same_holder(port: int, hold: Hold) -> None:
+def test_a_restart_in_place_is_the_same_holder(port: int, hold: Hold) -> None:
     code = """
 sock = server(port, option=socket.SO_REUSEPORT)
 ready()
@@ -201,7 +201,7 @@ time.sleep(600)
     assert "still held" in result["msg"]
 
 
-def test_c5_23_timeout_names_the_holders(port: int, hold: Hold) -> None:
+def test_a_timeout_names_the_holders(port: int, hold: Hold) -> None:
     holder = hold(GO, port)
     result = refused([port], timeout=0.3)
     assert pids(result) == [holder.pid]
@@ -211,7 +211,7 @@ def test_c5_23_timeout_names_the_holders(port: int, hold: Hold) -> None:
 
 
 @pytest.mark.root
-def test_c5_24_holder_of_another_user(port: int, hold: Hold) -> None:
+def test_a_holder_of_another_user_is_told_by_its_user(port: int, hold: Hold) -> None:
     hold(GO, port)
 
     def look() -> Result:
@@ -224,7 +224,7 @@ def test_c5_24_holder_of_another_user(port: int, hold: Hold) -> None:
     assert "uid 0" in result["holders"][0]["note"]
 
 
-def test_c5_25_start_during_the_probes(port: int) -> None:
+def test_probes_do_not_get_in_the_way_of_a_start(port: int) -> None:
     """A start as AnQiCMS does it: dial the own port (an answer means 'in use'), then bind and listen."""
     prober = os.fork()
     if prober == 0:
@@ -262,7 +262,7 @@ def free_memory_gib() -> float:
 
 
 @pytest.mark.parametrize("gib", [2, pytest.param(6, marks=pytest.mark.soak)])
-def test_c5_26_large_process_killed(port: int, hold: Hold, gib: int) -> None:
+def test_the_port_of_a_large_process_is_waited_for_until_its_memory_is_freed(port: int, hold: Hold, gib: int) -> None:
     if free_memory_gib() < gib * 1.5:
         pytest.skip("kernel feature: %d GiB of free memory" % (gib * 1.5))
     populated = "mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x8000"
@@ -276,7 +276,7 @@ def test_c5_26_large_process_killed(port: int, hold: Hold, gib: int) -> None:
     assert result["waited_ms"] >= 5
 
 
-def test_c5_27_zombie_leader_with_live_threads(port: int, hold: Hold) -> None:
+def test_a_zombie_leader_with_live_threads_is_a_holder(port: int, hold: Hold) -> None:
     code = """
 sock = server(port)
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
@@ -295,7 +295,7 @@ ctypes.CDLL(None).syscall(%d, 0)
 
 
 @pytest.mark.root
-def test_c5_28_bindv6only_host(port: int) -> None:
+def test_a_host_with_bindv6only_is_asked_by_both_families(port: int) -> None:
     def look() -> t.List[Result]:
         new_network({"ipv6/bindv6only": "1"})
         with socket.socket() as sock:

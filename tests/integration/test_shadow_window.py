@@ -16,8 +16,8 @@ import pytest
 import windows
 from instance import Instance
 from integration import databases
+from integration.database_calls import call, destroying, refused
 from integration.databases import SECRET, without_copies
-from integration.test_database import call, destroying, refused
 from integration.upgrading import NEWEST, Site, stage
 from mariadb import MariaDB
 from websites import Sites

@@ -10,90 +10,41 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Callable, Iterator
 
 import pytest
-from instance import Instance, make_instance
+from instance import Instance
+from integration.standin_migrating import (
+    columns,
+    count,
+    engine,
+    is_marked,
+    seeded_sites,
+    setting,
+    tables,
+    this_start,
+    upgraded,
+    within,
+)
 from mariadb import MariaDB
 from seeding import SETTINGS, SMALL, content, lost, seed, statistics
 from standin.behaviours import BEHAVIOURS
-from websites import Sites
 
 pytestmark = pytest.mark.usefixtures("never_a_real_release")
 
+
+@pytest.fixture
+def site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
+    yield from seeded_sites(tmp_path, db)
 DRAFTS_FLAGGED = SMALL.flagged // 2
+
+
 # Every hop of the path table, and the direct ones beside it.
 HOPS = [
     ("2.3.6", "2.5.3"), ("2.5.3", "3.3.11"), ("2.5.3", "3.5.8"), ("3.1.9", "3.3.11"), ("3.2.8", "3.3.11"),
     ("3.2.8", "3.5.8"), ("3.3.5", "3.3.11"), ("3.3.11", "3.4.0"), ("3.3.11", "3.5.8"), ("3.4.0", "3.5.8"),
     ("3.5.1", "3.5.8"), ("3.5.7", "3.5.8"),
 ]
-
-
-@pytest.fixture
-def site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
-    """A stopped instance with content of its version. Knobs as keywords."""
-    made: list[Instance] = []
-
-    def make(version: str, **knobs: Any) -> Instance:
-        instance = make_instance(tmp_path / "shop.example", version, db=db, database=f"m_{os.urandom(4).hex()}")
-        made.append(instance)
-        seed(instance, db, SMALL)
-        instance.knobs(**{"statistics_flush_ms": 100, **knobs})
-        return instance
-
-    yield make
-    for instance in made:
-        instance.kill()
-
-
-def within(seconds: float, condition: Callable[[], Any]) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not condition():
-        time.sleep(0.02)
-    return bool(condition())
-
-
-def setting(instance: Instance, db: MariaDB, name: str, number: int = 1) -> str:
-    if not db.run("SHOW TABLES LIKE 'settings'", Sites(instance, db).database(number)):
-        return ""
-    rows = db.run(f"SELECT `value` FROM `settings` WHERE `key` = '{name}'", Sites(instance, db).database(number))
-    return str(rows[0][0]) if rows else ""
-
-
-def is_marked(instance: Instance, db: MariaDB, number: int = 1) -> bool:
-    if instance.version < "3.3":
-        return True
-    return setting(instance, db, "last_run_version", number) == instance.version
-
-
-def upgraded(instance: Instance, db: MariaDB, version: str) -> None:
-    """Start it as another version and wait for the end of its migration, the categories left out."""
-    rows = statistics(instance, db)
-    instance.become(version)
-    instance.start(60.0)
-    assert within(20, lambda: is_marked(instance, db) and statistics(instance, db) >= rows), instance.log_text()
-
-
-def columns(db: MariaDB, instance: Instance, table: str) -> dict[str, str]:
-    return dict(db.run("SELECT `column_name`, `column_type` FROM `information_schema`.`columns` WHERE `table_schema` = "
-                       f"'{instance.database}' AND `table_name` = '{table}'"))
-
-
-def tables(db: MariaDB, instance: Instance) -> set[str]:
-    return {row[0] for row in db.run("SHOW TABLES", instance.database)}
-
-
-def engine(db: MariaDB, instance: Instance) -> str:
-    """Of articles and drafts, which have the same."""
-    found = {str(row[0]) for row in db.run(
-        "SELECT `engine` FROM `information_schema`.`tables` WHERE `table_schema` = "
-        f"'{instance.database}' AND `table_name` IN ('archives', 'archive_drafts')")}
-    return ",".join(sorted(found))
-
-
-def count(db: MariaDB, instance: Instance, table: str, where: str = "1") -> int:
-    return int(db.run(f"SELECT COUNT(*) FROM `{table}` WHERE {where}", instance.database)[0][0])
 
 
 @pytest.mark.parametrize(("old", "new"), HOPS)
@@ -339,11 +290,6 @@ def shape(db: MariaDB, instance: Instance) -> set[tuple[str, str]]:
         f"'{instance.database}'")}
 
 
-def this_start(instance: Instance) -> str:
-    """Its log since the last first line."""
-    return instance.log_text().rpartition("shop.example/\n")[2]
-
-
 def test_next_upgrade_after_an_old_version_makes_drafts_of_all(site: Callable[..., Instance], db: MariaDB) -> None:
     instance = site("3.3.11")
     for version in ("3.2.8", "3.5.8"):
@@ -400,83 +346,3 @@ def test_versions_without_a_migration_of_categories(site: Callable[..., Instance
     upgraded(instance, db, "3.5.8")
     assert setting(instance, db, "upgrade_archive_category") == mark
     assert count(db, instance, "archive_categories") == 0
-
-
-@pytest.mark.parametrize(("old", "new"), [("3.2.8", "3.3.11"), ("3.2.8", "3.5.8"), ("3.3.11", "3.5.8")])
-def test_every_site_is_migrated(site: Callable[..., Instance], db: MariaDB, old: str, new: str) -> None:
-    instance = site(old)
-    sites = Sites(instance, db)
-    sites.add(2, "second.example")
-    seed(instance, db, SMALL._replace(articles=60, statistics=30), number=2)
-    sites.add(3, "disabled.example")
-    sites.enable(3, False)
-    before = [content(instance, db, number) for number in (1, 2)]
-    upgraded(instance, db, new)
-    assert within(20, lambda: is_marked(instance, db, 2) and statistics(instance, db, 2) >= 30)
-    assert [lost(one, content(instance, db, number)) for number, one in enumerate(before, 1)] == [[], []]
-    info = instance.get("/system/api/siteinfo", headers={"Host": "second.example"})[1]
-    assert json.loads(info)["data"]["id"] == 2
-    assert not is_marked(instance, db, 3)
-    assert list((sites.root(2) / "data" / "statistic").glob("*.log"))
-    assert not (sites.root(3) / "data").exists()
-
-
-def test_sites_one_after_the_other_before_the_port(site: Callable[..., Instance], db: MariaDB) -> None:
-    instance, go = site("3.2.8"), "/nonexistent"
-    _second_site(instance, db)
-    instance.knobs(migration_site=2, migration_waits_at="begin", migration_waits_for=go)
-    instance.become("3.3.11")
-    instance.start(wait=0)
-    assert within(20, lambda: _waits(db, instance, 2))
-    assert is_marked(instance, db, 1) and not is_marked(instance, db, 2)
-    assert "Now listening" not in this_start(instance)
-
-
-def test_sites_side_by_side_behind_the_port(site: Callable[..., Instance], db: MariaDB, tmp_path: Path) -> None:
-    instance, go = site("3.3.11"), tmp_path / "go"
-    _second_site(instance, db)
-    instance.knobs(migration_waits_at="begin", migration_waits_for=str(go))
-    instance.become("3.5.8")
-    instance.start()
-    assert within(20, lambda: _waits(db, instance, 1) and _waits(db, instance, 2))
-    assert not is_marked(instance, db, 1) and not is_marked(instance, db, 2)
-    go.touch()
-    assert within(20, lambda: is_marked(instance, db, 1) and is_marked(instance, db, 2))
-
-
-def _second_site(instance: Instance, db: MariaDB) -> None:
-    Sites(instance, db).add(2, "second.example")
-    instance.start()
-    instance.kill()
-
-
-def _waits(db: MariaDB, instance: Instance, number: int) -> bool:
-    """As whoever asks the server sees it."""
-    database = Sites(instance, db).database(number)
-    return bool(db.run("SELECT 1 FROM `information_schema`.`processlist` WHERE `info` LIKE 'INSERT INTO%SELECT%' "
-                       f"AND `db` = '{database}'"))
-
-
-@pytest.mark.parametrize(("old", "new", "marked"), [("3.2.8", "3.3.11", True), ("3.3.11", "3.5.8", False)])
-def test_signal_in_a_migration(site: Callable[..., Instance], db: MariaDB, tmp_path: Path, old: str, new: str,
-                               marked: bool) -> None:
-    """Before the port the signal waits for the end of the migration; behind it the migration is cut."""
-    instance, go = site(old), tmp_path / "go"
-    instance.knobs(migration_waits_at="drafts" if marked else "tables", migration_waits_for=str(go))
-    before = content(instance, db)
-    instance.become(new)
-    process = instance.spawn()
-    assert within(20, lambda: _waits(db, instance, 1))
-    process.send_signal(signal.SIGTERM)
-    assert within(5, lambda: "退出 terminated" in instance.log_text())
-    if marked:
-        assert process.poll() is None
-        go.touch()
-    assert process.wait(20) == 0
-    assert is_marked(instance, db) is marked
-    assert "Now listening" not in this_start(instance) or not marked
-    go.touch()
-    instance.start()
-    assert within(20, lambda: is_marked(instance, db))
-    db.run("DROP TABLE IF EXISTS `migration_copy`", instance.database)
-    assert lost(before, content(instance, db)) == []

@@ -41,7 +41,7 @@ while True:
 
 
 @pytest.mark.parametrize("pause", ["0", "1"])
-def test_b4_15_started_again_by_a_watchdog(site: Instance, base: Path, pause: str) -> None:
+def test_a_start_by_a_watchdog_after_the_stop_is_a_failure(site: Instance, base: Path, pause: str) -> None:
     watchdog = subprocess.Popen([sys.executable, "-c", WATCHDOG, str(site.binary), pause], cwd=site.dir)
     try:
         pid = site.wait_ready()
@@ -66,7 +66,7 @@ while True:
 
 @pytest.mark.parametrize("name", ["supervisord", "runsv", "s6-supervise"])
 @pytest.mark.parametrize("force", ["idle", "timeout"])
-def test_b4_16_child_of_a_supervisor_is_refused(
+def test_the_child_of_a_supervisor_is_refused(
     site: Instance, base: Path, tmp_path: Path, name: str, force: str
 ) -> None:
     program = tmp_path / name
@@ -87,7 +87,7 @@ def test_b4_16_child_of_a_supervisor_is_refused(
         supervisor.wait()
 
 
-def test_b4_16_first_process_of_a_container_is_refused(site: Instance, base: Path, tmp_path: Path) -> None:
+def test_the_first_process_of_a_container_is_refused(site: Instance, base: Path, tmp_path: Path) -> None:
     """Its parent is the container's init: the runtime decides what is next."""
     program = tmp_path / "tini"
     shutil.copy(os.path.realpath(sys.executable), program)
@@ -103,7 +103,7 @@ def test_b4_16_first_process_of_a_container_is_refused(site: Instance, base: Pat
         supervisor.wait()
 
 
-def test_b4_15_nobody_watches(site: Instance, base: Path) -> None:
+def test_where_nobody_watches_the_stop_returns_at_once(site: Instance, base: Path) -> None:
     """Where no guard is known the end is not followed by two seconds of looking around."""
     site.start()
     begin = time.monotonic()

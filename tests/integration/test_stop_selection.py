@@ -66,7 +66,7 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_b4_01_only_the_second_of_three(site: Site, base: Path) -> None:
+def test_only_the_second_of_three_is_stopped(site: Site, base: Path) -> None:
     sites = [site(name) for name in ("one", "two", "three")]
     pids = [each.start() for each in sites]
     before = [start_of(pid) for pid in pids]
@@ -77,7 +77,7 @@ def test_b4_01_only_the_second_of_three(site: Site, base: Path) -> None:
     assert [sites[index].told_version() for index in (0, 2)] == ["3.5.8", "3.5.8"]
 
 
-def test_b4_02_one_file_behind_two_links(www: Path, base: Path) -> None:
+def test_of_one_file_behind_two_links_only_one_instance_is_stopped(www: Path, base: Path) -> None:
     shared = Actor(www / "shared")
     pids = {}
     for name in ("a", "b"):
@@ -93,7 +93,7 @@ def test_b4_02_one_file_behind_two_links(www: Path, base: Path) -> None:
     assert gone(pids["a"]) and start_of(pids["b"]) == before
 
 
-def test_b4_02_one_file_started_twice_is_refused_or_told_apart_by_port(www: Path, base: Path) -> None:
+def test_one_file_started_twice_is_refused_or_told_apart_by_port(www: Path, base: Path) -> None:
     actor = Actor(www / "site")
     pids = []
     for port in ("8101", "8102"):
@@ -109,7 +109,7 @@ def test_b4_02_one_file_started_twice_is_refused_or_told_apart_by_port(www: Path
     assert start_of(pids[0]) == before[0]
 
 
-def test_b4_02_hard_links_are_two_instances(www: Path, base: Path) -> None:
+def test_hard_links_are_two_instances(www: Path, base: Path) -> None:
     first = Actor(www / "a")
     (www / "b").mkdir()
     os.link(first.binary, www / "b" / "anqicms")
@@ -119,7 +119,7 @@ def test_b4_02_hard_links_are_two_instances(www: Path, base: Path) -> None:
     assert not gone(other)
 
 
-def test_b4_03_already_stopped_and_never_started(site: Site, base: Path) -> None:
+def test_what_is_stopped_already_or_was_never_started_is_unchanged(site: Site, base: Path) -> None:
     instance = site()
     never = stop(instance.dir, base)
     assert (never["stopped"], never["changed"], never["exit_kind"]) == (True, False, "already_stopped")
@@ -142,7 +142,7 @@ def reuse(tmp_path: Path, name: str, *words: str) -> dict[str, object]:
 @pytest.mark.root
 @pytest.mark.parametrize("kernel", ["new", "old"])
 @pytest.mark.parametrize("moment", ["select", "signal"])
-def test_b4_13_pid_reused_between_select_and_signal(tmp_path: Path, moment: str, kernel: str) -> None:
+def test_a_pid_that_is_reused_before_the_signal_gets_none(tmp_path: Path, moment: str, kernel: str) -> None:
     seen = reuse(tmp_path, moment, kernel)
     assert seen["reused"] and seen["stranger_alive"]
     assert seen["stopped"] and not seen["changed"] and seen["signals"] == []
@@ -151,14 +151,14 @@ def test_b4_13_pid_reused_between_select_and_signal(tmp_path: Path, moment: str,
 
 @pytest.mark.root
 @pytest.mark.parametrize("kernel", ["pidfd", "directory", "old"])
-def test_b4_14_pid_reused_in_the_same_tick(tmp_path: Path, kernel: str) -> None:
+def test_a_pid_that_is_reused_in_the_same_tick_gets_no_signal(tmp_path: Path, kernel: str) -> None:
     """`old`: no pidfd at all. What is left there is the time between the look at /proc and kill(2)."""
     seen = reuse(tmp_path, "tick", kernel)
     assert seen["same_tick"] and seen["stranger_alive"]
     assert seen["gone"] is True and seen["signalled"] is False
 
 
-def test_b4_20_binary_replaced_on_disk(site: Site, base: Path) -> None:
+def test_a_process_whose_binary_was_replaced_is_stopped(site: Site, base: Path) -> None:
     instance = site()
     pid = instance.start()
     fresh = instance.dir / "anqicms.new"
@@ -169,7 +169,7 @@ def test_b4_20_binary_replaced_on_disk(site: Site, base: Path) -> None:
     assert (result["pid"], result["exit_kind"]) == (pid, "graceful") and gone(pid)
 
 
-def test_b4_20_binary_moved_aside_by_an_upgrade(site: Site, base: Path) -> None:
+def test_a_process_whose_binary_was_moved_aside_is_stopped(site: Site, base: Path) -> None:
     instance = site()
     pid = instance.start()
     os.rename(instance.binary, instance.dir / "anqicms.old")
@@ -177,7 +177,7 @@ def test_b4_20_binary_moved_aside_by_an_upgrade(site: Site, base: Path) -> None:
     assert (result["pid"], result["exit_kind"]) == (pid, "graceful") and gone(pid)
 
 
-def test_b4_21_pid_files_are_not_believed(site: Site, base: Path, stranger: subprocess.Popen[bytes]) -> None:
+def test_pid_files_are_not_believed(site: Site, base: Path, stranger: subprocess.Popen[bytes]) -> None:
     instance = site()
     pid = instance.start()
     (instance.dir / "anqicms.pid").write_text(str(stranger.pid))
@@ -203,7 +203,7 @@ def exe_of(pid: int) -> str:
 
 
 @pytest.mark.root
-def test_b4_22_container_with_the_same_path(www: Path, base: Path) -> None:
+def test_a_process_in_a_container_with_the_same_path_is_not_stopped(www: Path, base: Path) -> None:
     actor = Actor(www / "site")
     space = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
     with subprocess.Popen([*space, *actor.words(IDLE)], cwd=actor.dir, env=Actor.environment()) as container:
@@ -219,7 +219,7 @@ def test_b4_22_container_with_the_same_path(www: Path, base: Path) -> None:
 
 
 @pytest.mark.root
-def test_b4_22_mounts_of_its_own_are_no_container(www: Path, base: Path) -> None:
+def test_mounts_of_its_own_are_no_container(www: Path, base: Path) -> None:
     """As under systemd with PrivateTmp. Another directory under the same path is another instance."""
     actor = Actor(www / "site")
     pid = launch(["unshare", "--mount", *actor.words(IDLE)], actor.dir, Actor.environment())
@@ -245,7 +245,7 @@ def open_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.root
-def test_b4_23_another_users_process_is_not_stopped_for_unseen(open_place: Path) -> None:
+def test_another_users_process_is_not_stopped_for_unseen(open_place: Path) -> None:
     instance = make_instance(open_place / "site", "3.5.8")
     pid = instance.start()
     before = start_of(pid)
@@ -255,7 +255,7 @@ def test_b4_23_another_users_process_is_not_stopped_for_unseen(open_place: Path)
 
 
 @pytest.mark.root
-def test_b4_23_another_users_process_on_its_way_out_is_not_unseen(open_place: Path) -> None:
+def test_another_users_process_on_its_way_out_is_not_unseen(open_place: Path) -> None:
     """From its last instruction until its memory is given back it has no arguments, but its name."""
     site, other = open_place / "site", open_place / "other"
     for place, program in ((site, "/bin/sleep"), (other, os.path.realpath("/usr/bin/python3"))):
@@ -278,7 +278,7 @@ def test_b4_23_another_users_process_on_its_way_out_is_not_unseen(open_place: Pa
 
 
 @pytest.mark.root
-def test_b4_23_no_permission_to_signal(open_place: Path) -> None:
+def test_a_process_that_may_not_be_signalled_is_a_failure(open_place: Path) -> None:
     instance = make_instance(open_place / "site", "3.5.8")
     for path in [instance.dir, *instance.dir.rglob("*")]:
         os.chown(path, 65533, 65533)
@@ -294,7 +294,7 @@ def test_b4_23_no_permission_to_signal(open_place: Path) -> None:
 @pytest.mark.root
 @pytest.mark.parametrize("option", ["2", "invisible", "1"])
 @pytest.mark.parametrize("serves", [True, False])
-def test_b4_23_hidden_processes(open_place: Path, option: str, serves: bool) -> None:
+def test_where_processes_are_hidden_the_stop_is_refused(open_place: Path, option: str, serves: bool) -> None:
     """Both the one that answers and the one whose port is closed: whether it runs is not known."""
     instance = make_instance(open_place / "site", "2.5.3")
     pid = instance.start()
@@ -309,7 +309,7 @@ def test_b4_23_hidden_processes(open_place: Path, option: str, serves: bool) -> 
     assert start_of(pid) == before
 
 
-def test_b4_27_check_mode_names_the_process_and_sends_nothing(site: Site, base: Path) -> None:
+def test_check_mode_names_the_process_and_sends_nothing(site: Site, base: Path) -> None:
     instance = site()
     pid = instance.start()
     before = start_of(pid)
@@ -323,7 +323,7 @@ def test_b4_27_check_mode_names_the_process_and_sends_nothing(site: Site, base: 
     assert not stop(instance.dir, base, check=True)["changed"]
 
 
-def test_b4_27_module_in_check_mode_and_for_real(site: Site, base: Path) -> None:
+def test_the_module_stops_as_its_check_mode_says(site: Site, base: Path) -> None:
     """Through Ansible, as it is shipped to a host."""
     instance, sibling = site(), site("sibling")
     pid, other = instance.start(), sibling.start()
@@ -347,7 +347,9 @@ def test_b4_27_module_in_check_mode_and_for_real(site: Site, base: Path) -> None
     assert run()[1]["changed"] is False
 
 
-def test_b4_29_four_thousand_processes(www: Path, base: Path, record_property: Callable[[str, object], None]) -> None:
+def test_the_instance_is_found_among_four_thousand_processes(
+    www: Path, base: Path, record_property: Callable[[str, object], None]
+) -> None:
     actor = Actor(www / "site")
     pid = actor.start(IDLE)
     crowd = Actor(www / "crowd")
@@ -382,7 +384,7 @@ while True:
 
 @pytest.mark.parametrize("calls", [[434], [434, 424]], ids=["open", "open+signal"])
 @pytest.mark.parametrize("code", [1, 38], ids=["EPERM", "ENOSYS"])
-def test_b4_30_pidfd_blocked_by_seccomp(site: Site, base: Path, code: int, calls: list[int]) -> None:
+def test_where_seccomp_blocks_pidfds_the_stop_works(site: Site, base: Path, code: int, calls: list[int]) -> None:
     instance, sibling = site(), site("sibling")
     pid, other = instance.start(), sibling.start()
     result = outcome(call(instance.dir, base, seccomp={"calls": calls, "errno": code}))
@@ -390,7 +392,7 @@ def test_b4_30_pidfd_blocked_by_seccomp(site: Site, base: Path, code: int, calls
     assert gone(pid) and not gone(other)
 
 
-def test_b4_30_no_descriptor_left_is_no_answer(www: Path, base: Path) -> None:
+def test_no_descriptor_left_is_no_answer(www: Path, base: Path) -> None:
     """Where not even /proc can be opened nothing is signalled, and a running instance is not called stopped."""
     actor = Actor(www / "site")
     pid = actor.start(IDLE)

@@ -64,7 +64,7 @@ class EndClock(threading.Thread):
         os.close(self._fd)
 
 
-def test_b4_04_returns_soon_after_an_exit_in_5_ms(actor: Actor, base: Path) -> None:
+def test_an_exit_within_5_ms_is_seen_soon(actor: Actor, base: Path) -> None:
     late = []
     for _unused in range(3):
         code = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.005), os._exit(0)))\nready()\ntime.sleep(600)"
@@ -78,7 +78,7 @@ def test_b4_04_returns_soon_after_an_exit_in_5_ms(actor: Actor, base: Path) -> N
 
 @pytest.mark.parametrize("force", ["never", "idle"])
 @pytest.mark.parametrize("how", ["ignores", "blocks"])
-def test_b4_05_deaf_to_sigterm_is_left_serving(actor: Actor, base: Path, how: str, force: str) -> None:
+def test_deaf_to_sigterm_is_left_serving(actor: Actor, base: Path, how: str, force: str) -> None:
     pid = actor.start(DEAF[how] + f"serve({actor.port}, '3.5.8')\nready()\ntime.sleep(600)")
     before = start_of(pid)
     result = stop(actor.dir, base, force=force)
@@ -93,14 +93,14 @@ DEAF = {
 
 
 @pytest.mark.parametrize("how", ["ignores", "blocks"])
-def test_b4_05_deaf_to_sigterm_is_killed_by_force_timeout(actor: Actor, base: Path, how: str) -> None:
+def test_deaf_to_sigterm_is_killed_by_force_timeout(actor: Actor, base: Path, how: str) -> None:
     pid = actor.start(DEAF[how] + f"serve({actor.port}, '3.5.8')\nready()\ntime.sleep(600)")
     result = stop(actor.dir, base, force="timeout", timeout=1.5)
     assert (result["stopped"], result["exit_kind"]) == (True, "forced_timeout") and gone(pid)
     assert signals_of(result) == ["SIGTERM", "SIGKILL"] and result["signals"][1]["at_ms"] >= 1500
 
 
-def test_b4_05_blocking_for_a_moment_is_not_deaf(actor: Actor, base: Path) -> None:
+def test_blocking_for_a_moment_is_not_deaf(actor: Actor, base: Path) -> None:
     """A Go program blocks every signal whenever it starts a thread."""
     code = """
 ready()
@@ -114,7 +114,7 @@ while True:
     assert stop(actor.dir, base)["exit_kind"] == "graceful" and gone(pid)
 
 
-def test_b4_06_marker_in_the_log_is_not_the_end(site: Site, base: Path) -> None:
+def test_marker_in_the_log_is_not_the_end(site: Site, base: Path) -> None:
     instance = site(start_delay_ms=2500)
     instance.start(wait=0)
     assert within(5, lambda: instance.pids() and instance.log_text())
@@ -126,7 +126,7 @@ def test_b4_06_marker_in_the_log_is_not_the_end(site: Site, base: Path) -> None:
     assert "退出 terminated" in instance.log_text() and "Now listening" not in instance.log_text()
 
 
-def test_b4_06_gives_up_while_it_starts(site: Site, base: Path) -> None:
+def test_a_stop_during_the_start_fails_at_its_timeout(site: Site, base: Path) -> None:
     instance = site(start_delay_ms=4000)
     instance.start(wait=0)
     assert within(5, lambda: instance.pids() and instance.log_text())
@@ -136,7 +136,7 @@ def test_b4_06_gives_up_while_it_starts(site: Site, base: Path) -> None:
     assert not gone(pid) and signals_of(result) == SIGTERM_ONLY
 
 
-def test_b4_07_port_closed_but_alive(site: Site, base: Path) -> None:
+def test_a_process_that_hangs_with_its_port_closed_is_left_or_killed_when_idle(site: Site, base: Path) -> None:
     instance = site(hang_on_shutdown=True)
     pid = instance.start()
     result = stop(instance.dir, base, force="never", timeout=0.6)
@@ -147,7 +147,7 @@ def test_b4_07_port_closed_but_alive(site: Site, base: Path) -> None:
     assert (again["exit_kind"], again["stopped"]) == ("forced_idle", True) and gone(pid)
 
 
-def test_b4_08_swallowed_signal_is_not_repeated(site: Site, base: Path) -> None:
+def test_swallowed_signal_is_not_repeated(site: Site, base: Path) -> None:
     instance = site(ignore_sigterm=True)
     pid = instance.start()
     idle = stop(instance.dir, base, timeout=0.5)
@@ -163,7 +163,7 @@ def halted(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("version", ["3.5.8", "2.5.3"])
-def test_b4_09_stopped_by_job_control(site: Site, base: Path, version: str) -> None:
+def test_a_process_halted_by_job_control_is_continued_and_stopped(site: Site, base: Path, version: str) -> None:
     instance = site(version)
     pid = instance.start()
     os.kill(pid, signal.SIGSTOP)
@@ -186,7 +186,7 @@ time.sleep(600)
 
 
 @pytest.mark.root
-def test_b4_09_stopped_by_a_tracer(actor: Actor, base: Path) -> None:
+def test_a_process_halted_by_a_tracer_is_killed_only_by_force_timeout(actor: Actor, base: Path) -> None:
     pid = actor.start("ready()\ntime.sleep(600)")
     with subprocess.Popen([sys.executable, "-c", TRACER, str(pid)], stdout=subprocess.PIPE) as tracer:
         try:
@@ -201,7 +201,7 @@ def test_b4_09_stopped_by_a_tracer(actor: Actor, base: Path) -> None:
 
 
 @pytest.mark.parametrize("old_kernel", [False, True])
-def test_b4_11_zombie_with_a_parent_that_does_not_collect_it(actor: Actor, base: Path, old_kernel: bool) -> None:
+def test_a_zombie_that_its_parent_does_not_collect_is_stopped(actor: Actor, base: Path, old_kernel: bool) -> None:
     parent = subprocess.Popen([sys.executable, "-c", f"""
 import subprocess, time
 child = subprocess.Popen({actor.words("ready()" + chr(10) + "time.sleep(600)")!r}, cwd={str(actor.dir)!r})
@@ -241,7 +241,7 @@ EXIT_OF_A_THREAD = 60 if os.uname().machine == "x86_64" else 93
 
 
 @pytest.mark.parametrize("old_kernel", [False, True])
-def test_b4_12_zombie_leader_with_live_threads_is_not_stopped(actor: Actor, base: Path, old_kernel: bool) -> None:
+def test_zombie_leader_with_live_threads_is_not_stopped(actor: Actor, base: Path, old_kernel: bool) -> None:
     pid = actor.start(LEADER_ENDS % (actor.port, "1.5", EXIT_OF_A_THREAD))
     process = call(actor.dir, base, old_kernel=old_kernel)
     assert within(10, lambda: "State:\tZ" in Path(f"/proc/{pid}/status").read_text())
@@ -252,7 +252,7 @@ def test_b4_12_zombie_leader_with_live_threads_is_not_stopped(actor: Actor, base
     assert result["waited_ms"] >= 1400 and result["zombie_parent"] is None
 
 
-def test_b4_12_zombie_leader_is_found_and_killed(actor: Actor, base: Path) -> None:
+def test_zombie_leader_is_found_and_killed(actor: Actor, base: Path) -> None:
     pid = actor.start(LEADER_ENDS % (actor.port, "600", EXIT_OF_A_THREAD))
     left = stop(actor.dir, base, timeout=0.5)
     assert left["failed"] and "its main thread has ended" in left["msg"] and not gone(pid)
@@ -260,7 +260,7 @@ def test_b4_12_zombie_leader_is_found_and_killed(actor: Actor, base: Path) -> No
     assert (result["pid"], result["exit_kind"]) == (pid, "forced_timeout") and gone(pid)
 
 
-def test_b4_17_child_that_survives_is_reported(site: Site, base: Path) -> None:
+def test_child_that_survives_is_reported(site: Site, base: Path) -> None:
     instance = site(child="cwebp_linux_amd64")
     pid = instance.start()
     helper = instance.dir / "source" / "cwebp_linux_amd64"
@@ -272,7 +272,7 @@ def test_b4_17_child_that_survives_is_reported(site: Site, base: Path) -> None:
     assert gone(pid) and not gone(child)
 
 
-def test_b4_17_child_of_another_thread_holds_the_listener(actor: Actor, base: Path) -> None:
+def test_child_of_another_thread_holds_the_listener(actor: Actor, base: Path) -> None:
     """As Go does it: any thread may start a child. The port stays held, which is told and not the end's business."""
     code = f"""
 import subprocess
@@ -295,7 +295,7 @@ time.sleep(600)
         os.kill(child, signal.SIGKILL)
 
 
-def test_b4_18_nobody_else_of_the_process_group(site: Site, base: Path) -> None:
+def test_nobody_else_of_the_process_group_is_signalled(site: Site, base: Path) -> None:
     instance = site()
     script = f"sleep 600 & cd {instance.dir} && nohup ./anqicms >> running.log 2>&1 & wait"
     with subprocess.Popen(["/bin/bash", "-c", script], start_new_session=True) as shell:
@@ -311,7 +311,7 @@ def test_b4_18_nobody_else_of_the_process_group(site: Site, base: Path) -> None:
             os.killpg(shell.pid, signal.SIGKILL)
 
 
-def test_b4_19_exec_in_place_is_the_same_process(actor: Actor, base: Path) -> None:
+def test_exec_in_place_is_the_same_process(actor: Actor, base: Path) -> None:
     """The first program starts the next one instead of ending; that one serves again and takes a SIGTERM of its own."""
     port = actor.port
     second = f"serve({port}, '3.5.8')\ntime.sleep(600)"
@@ -335,7 +335,7 @@ time.sleep(600)
     assert gone(pid)
 
 
-def test_b4_19_a_new_executable_is_named(actor: Actor, base: Path) -> None:
+def test_a_new_executable_is_named(actor: Actor, base: Path) -> None:
     restart = "lambda *_: os.execv('/bin/sleep', ['sleep', '600'])"
     pid = actor.start(f"signal.signal(signal.SIGTERM, {restart})\nready()\ntime.sleep(600)")
     result = stop(actor.dir, base, timeout=0.5)
@@ -344,7 +344,7 @@ def test_b4_19_a_new_executable_is_named(actor: Actor, base: Path) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_b4_24_steps_of_the_wall_clock_change_nothing(site: Site, base: Path) -> None:
+def test_steps_of_the_wall_clock_change_nothing(site: Site, base: Path) -> None:
     instance = site("3.2.8", exit_delay_ms=1200)
     pid = instance.start()
     result = outcome(call(instance.dir, base, clock=True))
@@ -356,7 +356,7 @@ def test_b4_24_steps_of_the_wall_clock_change_nothing(site: Site, base: Path) ->
 
 
 @pytest.mark.parametrize("version", ["2.5.3", "3.2.8"])
-def test_b4_26_killed_in_the_middle_and_run_again(site: Site, base: Path, version: str) -> None:
+def test_killed_in_the_middle_and_run_again(site: Site, base: Path, version: str) -> None:
     instance, sibling = site(version, exit_delay_ms=1500), site(version, "sibling")
     pid, other = instance.start(), sibling.start()
     process = call(instance.dir, base, force="never")

@@ -70,7 +70,7 @@ def one(reading: guard_log.Reading, kind: str) -> Event:
 
 
 @pytest.mark.parametrize('spoken', [(), ('anqicms NOT running',), ('PID anqicms check: 0', 'anqicms NOT running')])
-def test_a6_1_drop_and_start(tmp_path: t.Any, spoken: t.Sequence[str]) -> None:
+def test_a_drop_and_a_start_are_found(tmp_path: t.Any, spoken: t.Sequence[str]) -> None:
     lines = minutes(1, 1, 1, 0, 1, 1)
     reading = read(tmp_path, lines[:4] + list(spoken) + lines[4:])
     drop = one(reading, 'guard_drop')
@@ -91,14 +91,14 @@ def test_steady_log_tells_nothing(tmp_path: t.Any) -> None:
     assert 'no sign that nothing died' in reading.notes[0]
 
 
-def test_a6_31_baseline_of_three_falls(tmp_path: t.Any) -> None:
+def test_a_fall_below_a_usual_count_of_three_is_a_drop(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(*[3] * 40 + [2, 2, 2]))
     drop = one(reading, 'guard_drop')
     assert (drop.details['baseline'], drop.details['count'], drop.details['back_at']) == (3, 2, None)
     assert kinds(reading) == ['guard_drop']
 
 
-def test_a6_31_baseline_that_never_falls_is_no_proof(tmp_path: t.Any) -> None:
+def test_a_usual_count_that_never_falls_is_no_proof(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(*[3] * 40))
     assert reading.events == [] and 'never fell below its usual 3' in reading.notes[0]
 
@@ -129,7 +129,7 @@ def test_a_drop_across_a_gap_may_be_any_time_in_it(tmp_path: t.Any) -> None:
     ((1, 0, 1, 0, 1, 0, 1), 3),
     ((1, 0, 0, 0, 0, 1), 4),
 ])
-def test_a6_39_crash_loop(tmp_path: t.Any, numbers: t.Sequence[int], count: int) -> None:
+def test_starts_close_together_are_a_crash_loop(tmp_path: t.Any, numbers: t.Sequence[int], count: int) -> None:
     loop = one(read(tmp_path, minutes(*numbers)), 'guard_crash_loop')
     assert loop.details['count'] == count
     assert loop.details['not_before'] == MIDNIGHT + 61
@@ -140,7 +140,7 @@ def test_starts_far_apart_are_no_loop(tmp_path: t.Any) -> None:
     assert 'guard_crash_loop' not in kinds(read(tmp_path, lines))
 
 
-def test_a6_40_start_that_never_stays_is_one_start_with_its_attempts(tmp_path: t.Any) -> None:
+def test_a_start_that_never_stays_is_one_start_with_its_attempts(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(1, 0, 0, 1))
     start = one(reading, 'guard_start')
     assert start.details['attempts'] == 2 and start.uncertainty == 30.5
@@ -151,7 +151,7 @@ def test_a6_40_start_that_never_stays_is_one_start_with_its_attempts(tmp_path: t
 
 
 @pytest.mark.parametrize('digits', ['4567', '1234567', '2982729828', '201'])
-def test_a6_7_a6_11_pids_are_a_stop_by_hand(tmp_path: t.Any, digits: str) -> None:
+def test_pids_are_a_stop_by_hand(tmp_path: t.Any, digits: str) -> None:
     lines = minutes(*[1] * 10 + [0, 1])
     reading = read(tmp_path, lines[:10] + [line(572, digits)] + lines[10:])
     stop = one(reading, 'guard_admin_stop')
@@ -188,7 +188,7 @@ def test_thousands_of_digits(tmp_path: t.Any) -> None:
 # --- lines that are none, and clocks
 
 
-def test_a6_33_corrupt_lines_nuls_and_crlf(tmp_path: t.Any) -> None:
+def test_corrupt_lines_nuls_and_crlf_are_skipped_and_counted(tmp_path: t.Any) -> None:
     lines = minutes(1, 1, 1, 0, 1)
     data = '\r\n'.join([lines[0], '2026013', lines[1], '20261399 00:00:00 anqicms PID check: 0', lines[2]])
     nuls = '\0' * 5000
@@ -198,13 +198,13 @@ def test_a6_33_corrupt_lines_nuls_and_crlf(tmp_path: t.Any) -> None:
     assert reading.notes == ['3 line(s) of check.log cannot be read, the first is line 2']
 
 
-def test_a6_33_clock_that_goes_back(tmp_path: t.Any) -> None:
+def test_a_clock_that_goes_back_is_noted(tmp_path: t.Any) -> None:
     reading = read(tmp_path, [line(3600, 1), line(3660, 1), line(3000, 0), line(3060, 1)])
     assert one(reading, 'guard_drop').uncertainty == 330.5
     assert '1 time(s) the clock went back in check.log' in reading.notes
 
 
-def test_a6_33_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> None:
+def test_a_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> None:
     """The window is looked for by halving: 27 MiB here, the size does not matter."""
     path = tmp_path / 'check.log'
     with open(str(path), 'wb') as file:
@@ -230,7 +230,7 @@ def test_a6_33_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> 
     assert peak < 8 << 20 and taken < 10.0
 
 
-def test_a6_33_whole_of_a_large_log_is_cut(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_large_log_only_the_end_is_read(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard_log, '_MOST_READ', 1 << 20)
     text = ''.join(line(60 * at, 1) + '\n' for at in range(40000)) + line(60 * 40000, 0) + '\n'
     reading = read(tmp_path, text.encode('ascii'))
@@ -239,7 +239,7 @@ def test_a6_33_whole_of_a_large_log_is_cut(tmp_path: t.Any, monkeypatch: pytest.
     assert len(reading.notes) == 1, 'the line that was cut is not counted as corrupt'
 
 
-def test_a6_22_hour_that_comes_twice(tmp_path: t.Any, zone: t.Callable[[str], None]) -> None:
+def test_an_hour_that_comes_twice_is_uncertain(tmp_path: t.Any, zone: t.Callable[[str], None]) -> None:
     zone(BERLIN)
     lines = ['20261025 02:%02d:01 anqicms PID check: %d' % (at % 60, at != 90) for at in range(55, 115)]
     reading = read(tmp_path, lines)

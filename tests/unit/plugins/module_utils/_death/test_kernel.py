@@ -42,7 +42,7 @@ def one(*texts: str, **options: t.Any) -> Event:
 
 
 @pytest.mark.parametrize('form', sorted(kernel_lines.FORMS))
-def test_a6_03_every_form_behind_every_prefix(form: str) -> None:
+def test_every_wording_is_understood_behind_every_prefix(form: str) -> None:
     said = kernel_lines.FORMS[form]
     for name, before in kernel_lines.PREFIXES.items():
         texts = [before.prefix + text for text in said.lines]
@@ -55,13 +55,13 @@ def test_a6_03_every_form_behind_every_prefix(form: str) -> None:
         assert [entry.line for entry in event.evidence] == list(range(1, len(said.lines) + 1)), name
 
 
-def test_a6_02_a_limit_above_the_group_of_the_victim() -> None:
+def test_a_limit_above_the_group_of_the_victim_names_both_groups() -> None:
     event = one(GROUP % ('anqicms', 955), 'Memory cgroup out of memory: Killed process 955 (anqicms)' + SIZES)
     assert (event.scope, event.cgroup, event.details['oom_memcg'], event.uid) == ('cgroup', '/a/b', '/a', 33)
     assert len(event.evidence) == 2
 
 
-def test_a6_04_storm() -> None:
+def test_thirty_kills_at_once_are_thirty_events() -> None:
     texts = []
     for pid in range(100, 130):
         texts += ['worker invoked oom-killer: gfp_mask=0x0, order=0', GROUP % ('anqicms', pid)] if pid < 110 else []
@@ -72,14 +72,14 @@ def test_a6_04_storm() -> None:
     assert [event.cgroup for event in found] == ['/a/b'] * 10 + [None] * 20
 
 
-def test_a6_05_the_line_of_the_kill_was_lost() -> None:
+def test_a_kill_whose_line_was_lost_is_found_by_the_lines_around_it() -> None:
     event = one(GROUP % ('anqicms', 955),
                 'oom_reaper: reaped process 955 (anqicms), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB')
     assert (event.kind, event.pid, event.scope, len(event.evidence)) == ('kernel_kill', 955, 'cgroup', 2)
 
 
 @pytest.mark.parametrize('chosen', [(), (GROUP % ('anqicms', 100),)])
-def test_a6_06_a_child_was_sacrificed(chosen: t.Tuple[str, ...]) -> None:
+def test_a_child_that_was_sacrificed_is_the_kill_and_its_parent_the_intent(chosen: t.Tuple[str, ...]) -> None:
     texts = chosen + ('Memory cgroup out of memory: Kill process 100 (anqicms) score 900 or sacrifice child',
                       'Killed process 101 (cwebp) total-vm:9kB, anon-rss:8kB, file-rss:0kB, shmem-rss:0kB')
     found = {event.kind: event for event in of(*texts)}
@@ -90,7 +90,7 @@ def test_a6_06_a_child_was_sacrificed(chosen: t.Tuple[str, ...]) -> None:
     assert (intent.pid, intent.comm, intent.details['child_killed']) == (100, b'anqicms', 101)
 
 
-def test_a6_06_another_log_has_only_the_choice() -> None:
+def test_a_log_that_has_only_the_choice_adds_no_kill() -> None:
     lines = [line('Out of memory: Kill process 100 (anqicms) score 900 or sacrifice child', number=1),
              line('Killed process 101 (cwebp) total-vm:9kB', number=2),
              line(GROUP % ('anqicms', 100), source='messages')]
@@ -98,7 +98,7 @@ def test_a6_06_another_log_has_only_the_choice() -> None:
         ('kernel_kill', 101), ('kernel_intent', 100)}
 
 
-def test_a6_26_odd_names() -> None:
+def test_odd_names_are_read_as_they_are() -> None:
     sizes = b' total-vm:33kB, anon-rss:2kB, file-rss:1kB, shmem-rss:12kB'
     for written, name in ((b'a) total-vm:1', b'a) total-vm:1'), (b'\xff\xfe', b'\xff\xfe'), (br'\xff\xfe', b'\xff\xfe'),
                           (br'a\x0ab', b'a\nb'), (b'a#012b', b'a\nb'), (b'x (y) z', b'x (y) z'), (b'[', b'['),
@@ -112,7 +112,7 @@ def test_a6_26_odd_names() -> None:
 
 @pytest.mark.parametrize('text', ['Killed process 955 (a', 'Killed process 955 (', 'Killed process 955 ',
                                   'Out of memory: Killed process 955 (a b'])
-def test_a6_26_a_name_that_ends_the_line(text: str) -> None:
+def test_a_name_that_is_cut_off_is_not_known(text: str) -> None:
     event = one(text)
     assert (event.kind, event.pid, event.comm) == ('kernel_kill', 955, None)
 
@@ -124,14 +124,14 @@ def test_a_pid_that_is_cut_off_is_not_believed() -> None:
     assert (event.kind, event.pid, event.cgroup) == ('kernel_kill', None, '/a/b')
 
 
-def test_a6_27_the_leader_had_ended() -> None:
+def test_a_thread_whose_leader_had_ended_is_one_kill() -> None:
     event = one(GROUP % ('anqicms', 11020), 'Memory cgroup out of memory: Killed process 11021 (worker-7)' + SIZES,
                 'oom_reaper: reaped process 11021 (worker-7), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB')
     assert (event.pid, event.tgid, event.comm, event.details['thread_comm']) == (11021, 11020, b'anqicms', 'worker-7')
     assert len(event.evidence) == 3
 
 
-def test_a6_27_the_same_in_a_second_log_that_lost_a_line() -> None:
+def test_a_killed_thread_is_one_kill_with_a_second_log_that_lost_a_line() -> None:
     kill = 'Memory cgroup out of memory: Killed process 11021 (worker-7)' + SIZES
     for left in (kill, GROUP % ('anqicms', 11020)):
         for order in (1, -1):
@@ -141,7 +141,7 @@ def test_a6_27_the_same_in_a_second_log_that_lost_a_line() -> None:
             assert [(event.pid, event.tgid, event.comm) for event in found] == [(11021, 11020, b'anqicms')]
 
 
-def test_a6_27_the_table_of_tasks_tells_the_leader() -> None:
+def test_the_table_of_tasks_tells_the_leader() -> None:
     event = one('[  11021]    33 11020     5000      100    45056        0             0 worker-7',
                 'Out of memory (oom_kill_allocating_task): Killed process 11021 (worker-7)' + SIZES)
     assert (event.pid, event.tgid) == (11021, 11020)
@@ -166,7 +166,7 @@ def test_two_users_are_no_threads_of_each_other() -> None:
     {'transport': 'syslog', 'facility': 1, 'source': 'syslog'},
     {'transport': 'stdout', 'source': 'journal'}, {'transport': 'syslog', 'source': 'journal', 'facility': 3},
 ])
-def test_a6_28_written_by_a_program(options: t.Dict[str, t.Any]) -> None:
+def test_a_line_that_a_program_wrote_is_spoofed(options: t.Dict[str, t.Any]) -> None:
     text = 'Out of memory: Killed process 955 (spoofed)' + SIZES
     event = one('root[7]: ' + text if options['source'] == 'journal' else text, **options)
     assert (event.kind, event.pid, event.trusted) == ('spoofed', 955, False)
@@ -178,11 +178,11 @@ def test_a6_28_written_by_a_program(options: t.Dict[str, t.Any]) -> None:
     '12,77,5,-;Out of memory: Killed process 955 (spoofed)', '<12>[ 5.5] Out of memory: Killed process 955 (spoofed)',
     'user  :warn  : [    5.500000] Out of memory: Killed process 955 (spoofed)',
 ])
-def test_a6_28_a_prefix_tells_a_program(text: str) -> None:
+def test_a_prefix_tells_a_program(text: str) -> None:
     assert [(event.kind, event.pid) for event in of(text)] == [('spoofed', 955)]
 
 
-def test_a6_28_a_spoofed_line_is_no_part_of_a_real_kill() -> None:
+def test_a_spoofed_line_is_no_part_of_a_real_kill() -> None:
     text = 'Out of memory: Killed process 955 (anqicms)' + SIZES
     found = _kernel_oom.events([line('3,1,5,-;' + text, source='kmsg'), line('12,2,5,-;' + text, source='kmsg')])
     assert sorted((event.kind, len(event.evidence)) for event in found) == [('kernel_kill', 1), ('spoofed', 1)]
@@ -202,18 +202,18 @@ def test_only_the_begin_of_a_message_counts(text: str) -> None:
     'Memory cgroup out of memory: OOM victim 955 (anqicms) is already exiting. Skip killing the task',
     'Out of memory and no killable processes...',
 ])
-def test_a6_29_nobody_was_killed(last: str) -> None:
+def test_a_choice_without_a_kill_is_no_kill(last: str) -> None:
     event = one('anqicms invoked oom-killer: gfp_mask=0x0, order=0', GROUP % ('anqicms', 955), last)
     assert (event.kind, len(event.evidence)) == ('kernel_no_kill', 3)
 
 
-def test_a6_29_nobody_was_killed_says_another_log() -> None:
+def test_a_choice_that_another_log_takes_back_is_no_kill() -> None:
     lines = [line(GROUP % ('anqicms', 955), source='journal'),
              line('Memory cgroup out of memory: OOM victim 955 (anqicms) is already exiting. Skip killing the task')]
     assert [event.kind for event in _kernel_oom.events(lines)] == ['kernel_no_kill']
 
 
-def test_a6_30_a_group_is_killed() -> None:
+def test_a_kill_of_a_group_is_a_kill_of_each_process() -> None:
     kill = 'Memory cgroup out of memory: Killed process %d (anqicms)' + SIZES
     found = of(GROUP % ('anqicms', 100), kill % 100, 'Tasks in /a/b are going to be killed due to memory.oom.group set',
                kill % 100, kill % 101, kill % 102)
@@ -229,7 +229,7 @@ def test_by_hand_from_the_keyboard() -> None:
     assert event.details['sysrq'] is True
 
 
-def test_a6_24_one_kill_in_three_logs() -> None:
+def test_one_kill_in_three_logs() -> None:
     text = 'Out of memory: Killed process 955 (anqicms)' + SIZES
     lines = [line('3,9,5000000,-;' + text, T0, source='kmsg', transport='kernel', facility=0, uncertainty=0.1),
              line('Jul 12 16:09:14 web1 kernel: ' + text, T0 + 19, source='messages', uncertainty=1.0),
@@ -240,7 +240,7 @@ def test_a6_24_one_kill_in_three_logs() -> None:
             (955, T0, 0.1, 3)]
 
 
-def test_a6_39_a_pid_that_comes_back_is_another_kill() -> None:
+def test_a_pid_that_comes_back_is_another_kill() -> None:
     text = 'Out of memory: Killed process 955 (anqicms)' + SIZES
     assert len(_kernel_oom.events([line(text, T0, 1), line(text, T0 + 86400, 2)])) == 2
     other = text.replace('anqicms', 'nginx')
@@ -249,7 +249,7 @@ def test_a6_39_a_pid_that_comes_back_is_another_kill() -> None:
     assert len(_kernel_oom.events([first, second])) == 2
 
 
-def test_a6_17_a_panic_for_memory() -> None:
+def test_a_panic_for_memory_is_followed_by_a_boot() -> None:
     found = of('anqicms invoked oom-killer: gfp_mask=0x0, order=0',
                'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled',
                'Linux version 6.1.0 (x)')

@@ -67,12 +67,12 @@ def test_every_stamp_is_read(zone: Zone, name: str) -> None:
     ('Jul 12 00:30:00', (2026, 7, 12), (2026, 7, 12, 0, 30)),
     ('Jul 14 00:00:00', (2026, 7, 12), (2025, 7, 14)),
 ])
-def test_a6_21_a_year_that_is_not_written(zone: Zone, stamp: str, not_after: t.Tuple[int, ...],
+def test_a_year_that_is_not_written_is_the_latest_that_fits(zone: Zone, stamp: str, not_after: t.Tuple[int, ...],
                                           expected: t.Tuple[int, ...]) -> None:
     assert of(stamp, utc(*not_after)).time == utc(*expected)
 
 
-def test_a6_22_an_hour_that_comes_twice(zone: Zone) -> None:
+def test_a_time_in_an_hour_that_comes_twice_is_uncertain(zone: Zone) -> None:
     zone('Europe/Berlin')
     twice = of('Oct 25 02:30:00', utc(2026, 11, 1))
     for true in (utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 1, 30)):
@@ -81,14 +81,14 @@ def test_a6_22_an_hour_that_comes_twice(zone: Zone) -> None:
     assert of('Oct 25 01:30:00', utc(2026, 11, 1)) == local_time.Moment(utc(2026, 10, 24, 23, 30), 1.0)
 
 
-def test_a6_22_an_hour_that_never_comes(zone: Zone) -> None:
+def test_a_time_in_an_hour_that_never_comes_is_uncertain(zone: Zone) -> None:
     zone('Europe/Berlin')
     never = of('Mar 29 02:30:00', utc(2026, 4, 1))
     for possible in (utc(2026, 3, 29, 0, 30), utc(2026, 3, 29, 1, 30)):
         assert abs(never.time - possible) <= never.uncertainty <= 1801
 
 
-def test_a6_23_time_asleep_is_an_uncertainty() -> None:
+def test_time_asleep_is_an_uncertainty() -> None:
     asleep = 3 * 86400.0
     clocks = log_time.Clocks(real=1e9, monotonic=5000.0, boottime=5000.0 + asleep)
     moment = log_time.of_printk(4000.0, clocks)

@@ -77,7 +77,7 @@ def one(reading: running_log.Reading, kind: str) -> Event:
 # --- without a word
 
 
-def test_a6_1_abrupt_end_lies_between_its_neighbours() -> None:
+def test_abrupt_end_lies_between_its_neighbours() -> None:
     reading = story(start(0) + at(100, 'a') + 'undated\n' + start(160))
     assert kinds(reading) == ['started', 'abrupt_end', 'started']
     end = one(reading, 'abrupt_end')
@@ -102,7 +102,7 @@ def test_log_that_stops_is_only_the_end_of_what_does_not_run() -> None:
     assert [line.text for line in reading.unfinished.evidence] == [at(100, 'a')[:-1]]
 
 
-def test_a6_35_quiet_site() -> None:
+def test_three_quiet_hours_are_no_end() -> None:
     reading = story(start(0) + at(60, 'a') + at(3 * 3600 + 60, 'b'))
     assert kinds(reading) == ['started']
     jump = one(reading, 'log_jump')
@@ -161,7 +161,7 @@ def test_a_signal_that_arrived_is_no_end() -> None:
 
 
 @pytest.mark.parametrize('time_of_it', ['', at(50, '')[:-1]])
-def test_a6_36_in_app_restart(time_of_it: str) -> None:
+def test_a_restart_in_the_application_is_no_end(time_of_it: str) -> None:
     reading = story(start(0) + '监听到路由更改\n%s进程结束，开始重启\n' % time_of_it + start(51))
     assert kinds(reading) == ['started', 'in_app_restart', 'started']
 
@@ -183,7 +183,7 @@ def test_templates_are_read_again() -> None:
     'runtime: failed to create new OS thread (have 12 already; errno=11)\nfatal error: newosproc',
     'SIGABRT: abort\nPC=0x46 m=0 sigcode=0',
 ])
-def test_a6_15_crash(text: str) -> None:
+def test_a_crash_with_its_stacks_is_a_panic(text: str) -> None:
     reading = story(start(0) + at(100, 'a') + text + '\n' + DUMP + start(160))
     assert kinds(reading) == ['started', 'panic', 'started']
     assert one(reading, 'panic').details['has_dump'] and one(reading, 'panic').time == MIDNIGHT + 130.5
@@ -199,7 +199,7 @@ def test_a6_15_crash(text: str) -> None:
     'fatal error: out of memory allocating heap arena map',
     'fatal error: runtime: cannot map pages in arena address space',
 ])
-def test_a6_14_go_is_out_of_memory(text: str) -> None:
+def test_each_word_of_go_for_no_memory_is_known(text: str) -> None:
     asked = 'runtime: out of memory: cannot allocate 67108864-byte block (742129664 in use)\n'
     for before in ('', asked):
         reading = story(start(0) + at(100, 'a') + before + text + '\n' + DUMP + start(160))
@@ -292,7 +292,7 @@ def test_transcripts(version: str, name: str) -> None:
 # --- rotation
 
 
-def test_a6_34_copytruncate_is_no_abrupt_end() -> None:
+def test_copytruncate_is_no_abrupt_end() -> None:
     reading = story('d of a sentence\n' + at(100, 'a'))
     assert kinds(reading) == [] and reading.unfinished is not None
     both = story(start(0) + at(90, 'begin'), 'd of a sentence\n' + at(100, 'a') + ENDED)

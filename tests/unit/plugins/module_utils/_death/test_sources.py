@@ -62,7 +62,7 @@ def test_a_record_of_the_kernel() -> None:
 @pytest.mark.parametrize('message,text', [
     ([79, 255, 254, 41], b'O\xff\xfe)'), ('内存', '内存'.encode()), (['first', 'second'], b'first'),
     ([[79, 75], 'x'], b'OK'), ('a\nb', b'a\nb')])
-def test_a6_42_messages_that_are_lists(message: t.Any, text: bytes) -> None:
+def test_a_message_that_is_a_list_is_read(message: t.Any, text: bytes) -> None:
     line = _death_sources.parse_journal(record(message))
     assert line is not None and line.text == text
 
@@ -75,13 +75,13 @@ def test_what_is_no_record(line: bytes) -> None:
     assert _death_sources.parse_journal(line) is None
 
 
-def test_a6_23_the_time_is_that_of_the_message_and_not_of_its_entry() -> None:
+def test_the_time_is_that_of_the_message_and_not_of_its_entry() -> None:
     """What the kernel said before the journal was there is entered when that starts."""
     line = _death_sources.parse_journal(record(_SOURCE_MONOTONIC_TIMESTAMP='4970000000'))
     assert line is not None and line.time == NOW - 30 and line.uncertainty >= 3
 
 
-def test_a6_28_a_program_that_wrote_to_the_kernels_log_keeps_its_facility() -> None:
+def test_a_program_that_wrote_to_the_kernels_log_keeps_its_facility() -> None:
     line = _death_sources.parse_journal(record(SYSLOG_FACILITY='1'))
     assert line is not None and (line.transport, line.facility) == ('kernel', 1)
 
@@ -107,7 +107,7 @@ def test_no_message_breaks_it(message: t.Any) -> None:
     _death_sources.parse_journal(json.dumps(message).encode())
 
 
-def test_a6_42_lines_of_the_window_of_this_and_earlier_boots(tmp_path: Path) -> None:
+def test_the_journal_gives_the_lines_of_the_window_of_all_boots(tmp_path: Path) -> None:
     first, last = record('Linux version 6.1', NOW - 9e5), record('usb', NOW - 5)
     odd = record(list(KILL.replace('anqicms', 'a').encode() + b'\xff'))
     found = _death_sources.read_journal(
@@ -129,7 +129,7 @@ def test_the_journal_of_this_boot_reaches_to_now_while_its_daemon_runs(
         assert end is not None and (abs(end - time.time()) < 60) == runs
 
 
-def test_a6_42_without_journalctl(tmp_path: Path) -> None:
+def test_without_journalctl_the_journal_is_not_readable(tmp_path: Path) -> None:
     found = _death_sources.read_journal(0.0, NOW, str(tmp_path / 'journalctl'))
     assert (found.lines, found.coverage.readable, found.coverage.complete) == ([], False, False)
     assert 'is not installed' in (found.coverage.why_not or '')
@@ -207,7 +207,7 @@ def test_a_ring_that_holds_all_since_the_boot() -> None:
     assert found.coverage[:6] == ('kmsg', NOW - 10000, NOW, True, None, True)
 
 
-def test_a6_18_a_ring_that_wrapped_covers_from_its_first_record_on() -> None:
+def test_a_ring_that_wrapped_covers_from_its_first_record_on() -> None:
     found = ring([kmsg(700, 9500, 'usb'), kmsg(701, 9600, KILL)])
     assert (found.coverage.begin, found.coverage.complete) == (NOW - 500, True)
 
@@ -217,7 +217,7 @@ def test_records_that_were_overwritten_while_reading() -> None:
     assert len(found.lines) == 1 and found.coverage.begin == NOW - 1000
 
 
-def test_a6_23_a_host_that_slept_says_how_far_off_the_time_is() -> None:
+def test_a_host_that_slept_says_how_far_off_the_time_is() -> None:
     slept = Clocks(NOW, 10000.0, 10000.0 + 3 * 86400)
     line = _death_sources.parse_kmsg(kmsg(5, 9000, KILL), slept)
     assert line is not None and line[1].uncertainty >= 3 * 86400
@@ -239,7 +239,7 @@ def test_a_ring_that_holds_nothing_covers_nothing() -> None:
 @pytest.mark.parametrize('make', [lambda path: path.write_bytes(kmsg(0, 0, KILL)), lambda path: os.mkfifo(str(path)),
                                   lambda path: path.mkdir(), lambda path: path.symlink_to('/dev/null'),
                                   lambda path: path.symlink_to('/dev/full'), lambda path: None])
-def test_a6_19_what_is_not_the_kernels_log(tmp_path: Path, make: t.Callable[[Path], object]) -> None:
+def test_what_is_not_the_kernels_log_is_not_read(tmp_path: Path, make: t.Callable[[Path], object]) -> None:
     """A container may have anything at that place."""
     make(tmp_path / 'kmsg')
     found = _death_sources.read_kmsg(0.0, time.time(), str(tmp_path / 'kmsg'))
@@ -270,7 +270,7 @@ def test_lines_of_dmesg(line: bytes, message: bytes, facility: t.Optional[int]) 
     ('echo "a log without times: oom"', False),
     ('exit 0', False),
 ])
-def test_a6_19_dmesg_where_the_ring_cannot_be_opened(tmp_path: Path, script: str, readable: bool) -> None:
+def test_dmesg_is_read_where_the_ring_cannot_be_opened(tmp_path: Path, script: str, readable: bool) -> None:
     found = _death_sources.read_dmesg(0.0, time.time(), program(tmp_path, script + '\n', 'dmesg'))
     assert found.coverage.readable == readable
     assert bool([line for line in found.lines if line.text == b'oom']) == readable
@@ -285,7 +285,7 @@ def test_without_dmesg(tmp_path: Path) -> None:
 # --- pstore
 
 
-def test_a6_17_the_last_words_of_a_kernel(tmp_path: Path) -> None:
+def test_the_last_words_of_a_kernel_are_read(tmp_path: Path) -> None:
     below = tmp_path / '176' / 'dmesg-efi-1'
     below.parent.mkdir()
     below.write_bytes(b'Oops#1 Part1\n<4>[  90.000000] usb\n'

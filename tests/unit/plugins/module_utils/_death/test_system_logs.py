@@ -77,7 +77,7 @@ def test_a_line_of_the_window_with_its_place(tmp_path: Path) -> None:
     assert found.coverage.complete and found.coverage.readable
 
 
-def test_a6_24_a_syslog_that_lags(tmp_path: Path) -> None:
+def test_a_kill_in_a_syslog_that_lags_is_found(tmp_path: Path) -> None:
     noon = at('2026-07-12 12:00:00')
     data = syslog(noon - HOUR) + syslog(noon + 19, KILL) + syslog(noon + 20)
     found = read(put(tmp_path / 'messages', data, noon + 20), noon - 60, noon)
@@ -130,7 +130,7 @@ def test_a_clock_that_was_wrong_for_a_moment_takes_no_year_away(tmp_path: Path) 
     assert found.coverage.begin == begin
 
 
-def test_a6_21_new_year_over_rotated_files(tmp_path: Path) -> None:
+def test_new_year_lies_between_rotated_files(tmp_path: Path) -> None:
     eve = at('2025-12-31 23:59:00')
     put(tmp_path / 'kern.log', syslog(eve + DAY) + syslog(eve + 2 * DAY), eve + 2 * DAY)
     put(tmp_path / 'kern.log.1', syslog(eve - DAY) + syslog(eve, KILL) + syslog(eve + 30), eve + 30)
@@ -143,14 +143,14 @@ def test_a6_21_new_year_over_rotated_files(tmp_path: Path) -> None:
     assert [line.time for line in older.lines] == [eve - 9 * DAY]
 
 
-def test_a6_21_the_29th_of_february(tmp_path: Path) -> None:
+def test_the_29th_of_february_has_the_right_year(tmp_path: Path) -> None:
     leap = at('2024-02-29 12:00:00')
     path = put(tmp_path / 'syslog', syslog(leap, KILL) + syslog(leap + 60), at('2025-01-10 00:00:00'))
     assert [line.time for line in read(path, leap - 60, leap + 60).lines] == [leap]
 
 
 @pytest.mark.parametrize('ending', ['.gz', '.bz2', '.xz', '.zst'])
-def test_a6_41_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+def test_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
     if ending == '.zst' and shutil.which('zstd') is None:
         pytest.skip('zstd is not installed')
     end = at('2026-07-12 12:00:00')
@@ -178,7 +178,7 @@ def test_a6_41_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: py
     assert found.coverage.begin is not None and found.coverage.begin < wanted - 600
 
 
-def test_a6_41_zst_without_the_program_is_said_to_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zst_without_the_program_is_said_to_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noon = at('2026-07-12 12:00:00')
     put(tmp_path / 'kern.log', iso(noon), noon)
     put(tmp_path / 'kern.log.1.zst', b'\x28\xb5\x2f\xfd....', noon - HOUR)

@@ -92,7 +92,7 @@ def test_every_killer(name: str) -> None:
         assert any(needle in text.encode() for needle in userspace.NEEDLES)
 
 
-def test_a6_12_earlyoom_from_the_first_line_to_the_last() -> None:
+def test_the_lines_of_earlyoom_are_one_kill() -> None:
     found = of(STAMP + 'earlyoom[700]: low memory! at or below SIGTERM limits: mem  8.00%, swap 30.42%',
                STAMP + 'earlyoom[700]: sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB',
                STAMP + 'earlyoom[700]: escalating to SIGKILL after 2.8 seconds',
@@ -101,7 +101,7 @@ def test_a6_12_earlyoom_from_the_first_line_to_the_last() -> None:
     assert [entry.line for entry in found[0].evidence] == [1, 2, 3, 4]
 
 
-def test_a6_12_asked_twice_and_noted_twice_is_one_kill() -> None:
+def test_asked_twice_and_noted_twice_is_one_kill() -> None:
     text = 'sending SIGTERM to process 9994 uid 33 "anqicms": badness 9, VmRSS 10 MiB'
     lines = [line(STAMP + 'earlyoom[700]: ' + text, T0, 1), line(STAMP + 'earlyoom[700]: ' + text, T0 + 10, 2),
              line('earlyoom[700]: ' + text, T0, source='journal')]
@@ -133,7 +133,7 @@ def test_earlyoom_whose_second_signal_worked() -> None:
             (9994, 'SIGKILL', [4, 5] * len(sources))]
 
 
-def test_a6_13_systemd_oomd_and_systemd_tell_of_one_kill() -> None:
+def test_systemd_oomd_and_systemd_tell_of_one_kill() -> None:
     found = of(STAMP + 'systemd-oomd[600]: Killed /system.slice/x.service ' + PRESSURE,
                STAMP + 'systemd[1]: x.service: systemd-oomd killed 19 process(es) in this unit.',
                STAMP + "systemd[1]: x.service: Failed with result 'oom-kill'.",

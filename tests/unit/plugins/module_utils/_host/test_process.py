@@ -92,7 +92,9 @@ def test_nobody_there(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE])
-def test_b4_30_pidfd_open_fails(child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_where_pidfd_open_fails_a_signal_still_works(
+    child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     def refuse(*dummy: t.Any) -> t.NoReturn:
         raise OSError(code, os.strerror(code))
 
@@ -134,5 +136,5 @@ TAKES = {"SigIgn": "0000000000001001", "SigBlk": "0000000000000000", "SigCgt": "
     ([], None), ([TAKES], None), ([IGNORES], "ignores"), ([IGNORES, IGNORES], "ignores"), ([BLOCKS], "blocks"),
     ([BLOCKS, TAKES], None), ([BLOCKS, BLOCKS], "blocks"), ([{}], None),
 ])  # fmt: skip
-def test_b4_05_deafness(threads: t.List[t.Dict[str, str]], verb: t.Optional[str]) -> None:
+def test_a_process_is_deaf_when_all_its_threads_are(threads: t.List[t.Dict[str, str]], verb: t.Optional[str]) -> None:
     assert _process.deafness(threads) == verb

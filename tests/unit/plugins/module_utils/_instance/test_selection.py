@@ -23,7 +23,7 @@ def candidate(pid: int, ppid: int = 1, argv: t.Sequence[str] = ("/www/shop/anqic
     ("/www/shop/anqicms (deleted)", ("/www/shop/anqicms", True)),
     ("/www/shop (deleted)/anqicms", ("/www/shop (deleted)/anqicms", False)),
 ])  # fmt: skip
-def test_b4_20_deleted(exe: str, expected: t.Tuple[str, bool]) -> None:
+def test_the_mark_of_a_deleted_executable_is_split_off(exe: str, expected: t.Tuple[str, bool]) -> None:
     assert selection.split_deleted(exe) == expected
 
 
@@ -47,13 +47,13 @@ def test_one_is_picked() -> None:
     assert selection.pick(SITE, Found([], [], False)) is None
 
 
-def test_b4_02_two_are_refused_by_name() -> None:
+def test_two_are_refused_by_name() -> None:
     with pytest.raises(LifecycleError) as caught:
         selection.pick(SITE, Found([candidate(10), candidate(12)], [], False))
     assert "No process was signalled" in caught.value.msg and caught.value.result == {"pids": [10, 12]}
 
 
-def test_b4_23_unseen_is_not_stopped() -> None:
+def test_a_process_that_cannot_be_seen_is_refused_by_name() -> None:
     with pytest.raises(LifecycleError) as caught:
         selection.pick(SITE, Found([], [12, 13], False))
     assert "Process 12, 13 may be instance 0-shop" in caught.value.msg
