@@ -65,7 +65,7 @@ def test_a_second_source_with_the_same_memory(site: Site, watch: Watch, tmp_path
 
 def test_memory_that_cannot_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "Give a state_file" in refused(tmp_path, host="h", state_file=str(tmp_path / "file" / "memory.json"))
+    assert "Set state_file" in refused(tmp_path, host="h", state_file=str(tmp_path / "file" / "memory.json"))
 
 
 def test_memory_that_cannot_be_written_does_not_end_the_watch(site: Site, watch: Watch) -> None:
@@ -85,7 +85,7 @@ def test_memory_that_cannot_be_understood(site: Site, watch: Watch, tmp_path: Pa
     file.write_text('{"instances": [')
     source = watch(shop, state_file=str(file))
     source.wait_until_seen(shop)
-    assert "begun anew" in source.log
+    assert "created again" in source.log
     assert file.stat().st_mode & 0o777 == 0o600
 
 

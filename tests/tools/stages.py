@@ -60,7 +60,7 @@ def pytest(
 
 
 def lint() -> results.Counts:
-    """Style, types, documentation, changelog and licences."""
+    """Style, types, documentation, wording, changelog and licences."""
     bin_dir = venvs.ensure("dev")
     env = paths.private_env([bin_dir])
     checks = {
@@ -70,6 +70,7 @@ def lint() -> results.Counts:
         "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "."],
         "antsibull-changelog": ["antsibull-changelog", "lint"],
         "reuse": ["reuse", "lint"],
+        "wording": ["python", str(paths.ROOT / "tests" / "tools" / "wording.py")],
     }
     return _types(env).plus(results.total(run(name, argv, env) for name, argv in checks.items()))
 

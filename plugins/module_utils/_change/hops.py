@@ -65,7 +65,7 @@ CHANGES = (
            'websites has site 1; the site answers with its own name and base URL', True),
     Change((3, 2, 0), 'the category of every article is copied to archive_categories',
            'nothing: the copy is used only where multi_category is on', True,
-           'the copy goes on in the background, row by row; settings has upgrade_archive_category when it has ended'),
+           'the copy continues in the background, row by row; settings has upgrade_archive_category when it has ended'),
     Change((3, 3, 0), 'archives is split: drafts go to archive_drafts, flags to archive_flags, deleted articles are '
            'removed for good; the flags of drafts are lost; archives becomes MyISAM up to 3.3.10',
            'archives and archive_drafts together have as many rows as archives had without deleted_at', True),

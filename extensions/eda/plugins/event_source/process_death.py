@@ -27,14 +27,14 @@ import zlib
 from pathlib import Path
 
 DOCUMENTATION = r"""
-short_description: Tell of each death of an AnQiCMS instance, and why it died
+short_description: Emit an event for each death of an AnQiCMS instance, with its cause
 description:
-  - Watches the processes of instances on one host, and the log of its kernel. When one ends, it waits two seconds,
-    judges the death as M(anqicms.lifecycle.oom_check) does, and emits one event.
-  - Only what was seen to run can die, and only the kernel and services of root's can tell of a kill. No line that a
-    user writes to a log makes an event.
-  - What a task, window, or playbook of this collection stops is told as V(admin_stop) or V(admin_kill).
-  - It remembers in O(state_file) what it has told, so that its restart repeats nothing and loses nothing.
+  - Watches the processes of instances on one host, and the log of its kernel. When a process ends, it waits two
+    seconds, judges the death as M(anqicms.lifecycle.oom_check) does, and emits one event.
+  - Only a process that was seen running can die, and only the kernel and services of root can report a kill. A log
+    line written by a user never causes an event.
+  - A stop by a task, window, or playbook of this collection is reported as V(admin_stop) or V(admin_kill).
+  - It records the reported deaths in O(state_file), so a restart repeats nothing and loses nothing.
 options:
   host:
     description:
@@ -44,8 +44,8 @@ options:
     required: true
   shell:
     description:
-      - How a command is run on the host, a list; the command line follows as its last argument.
-      - Without it the host is the one that ansible-rulebook runs on.
+      - How to run a command on the host, as a list of words. The command line is appended as the last one.
+      - Without it, the source watches the host on which ansible-rulebook runs.
     type: list
     elements: str
   python:
@@ -54,9 +54,9 @@ options:
     default: python3
   instances:
     description:
-      - What to watch, dicts with C(dir), and optionally C(binary), C(port) and C(user), as in C(anqicms_instances) of
-        the playbooks.
-      - Without it, all that are found on the host, looked for once a minute.
+      - The instances to watch, dicts with C(dir), and optionally C(binary), C(port) and C(user), as in
+        C(anqicms_instances) of the playbooks.
+      - Without it, the source watches all instances that it finds on the host, and searches once a minute.
     type: list
     elements: dict
   state_dir:
@@ -64,12 +64,13 @@ options:
     type: str
   state_file:
     description:
-      - Where ansible-rulebook runs, the file that keeps what was told. One host each; its directory is made, private.
+      - The file on the controller that records the reported deaths. Use one file per host. Its directory is created
+        with mode 0700.
       - The default is C(anqicms-lifecycle/events/HOST.json) below C($XDG_STATE_HOME), or below C(~/.local/state).
     type: str
 notes:
-  - Needs root on the host for most of what it reads, C(sudo -n) as part of O(shell) for example.
-  - The fields of an event are explained in C(docs/event-source.md).
+  - Most sources on the host need root, for example through C(sudo -n) as part of O(shell).
+  - C(docs/event-source.md) explains the fields of an event.
 """
 
 EXAMPLES = r"""
@@ -220,15 +221,15 @@ class Memory:
             self.lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise RuntimeError(
-                f"What is told cannot be kept in {path}: {error.strerror}. Give a state_file that this user can write."
+                f"Reported deaths cannot be recorded in {path}: {error.strerror}. Set state_file to a writable path."
             ) from None
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self.lock)
             raise RuntimeError(
-                f"{path} is used by another process_death source. Watch each host once, or give each source a "
-                "state_file of its own."
+                f"{path} is used by another process_death source. Watch each host once, or give each source its own "
+                "state_file."
             ) from None
         self._load()
 
@@ -239,7 +240,7 @@ class Memory:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError, AttributeError):
-            LOGGER.warning("%s cannot be understood and is begun anew. What was before now is not told.", self.path)
+            LOGGER.warning("%s is damaged and is created again. Earlier deaths are not reported.", self.path)
 
     def known(self) -> Row:
         return self.instances

@@ -54,7 +54,7 @@ KILLS = (kernel_lines.KILLED, kernel_lines.CHOSEN, kernel_lines.REAPED, kernel_l
 
 
 def test_every_stamp_and_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = table('What stands before a line', 'name')
+    rows = table('Prefixes of a line', 'name')
     assert {name for name, dummy in log_prefix.STAMPS} <= {code(row[0]) for row in rows if '`' in row[0]}
     for row in rows:
         example = row[1][1:-1].encode()
@@ -65,7 +65,7 @@ def test_every_stamp_and_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_loss() -> None:
-    rows = table('What a log does not have', 'code')
+    rows = table('Missing log lines', 'code')
     assert [code(row[0]) for row in rows] == [loss.code for loss in losses.LOSSES]
     for row, loss in zip(rows, losses.LOSSES):
         assert row[1] == loss.by
@@ -76,7 +76,7 @@ def test_every_loss() -> None:
 
 
 def test_every_killer_in_userspace() -> None:
-    rows = table('Killers in userspace', 'killer')
+    rows = table('Userspace killers', 'killer')
     assert {code(row[0]) for row in rows} == set(userspace._TAGS)
     for row in rows:
         killer = code(row[0])
