@@ -27,49 +27,53 @@ import zlib
 from pathlib import Path
 
 DOCUMENTATION = r"""
-short_description: Tell of each death of an AnQiCMS instance, and why it died
+short_description: Emit an event for each death of an AnQiCMS instance, with its cause
 description:
-  - Watches the processes of instances on one host, and the log of its kernel. When one ends, it waits two seconds,
-    judges the death as M(anqicms.lifecycle.oom_check) does, and emits one event.
-  - Only what was seen to run can die, and only the kernel and services of root's can tell of a kill. No line that a
-    user writes to a log makes an event.
-  - What a task, window, or playbook of this collection stops is told as V(admin_stop) or V(admin_kill).
-  - It remembers in O(state_file) what it has told, so that its restart repeats nothing and loses nothing.
+  - Watches the processes of the instances on one host, and the log of its kernel. When a process ends, the source waits
+    two seconds, determines the cause like M(anqicms.lifecycle.oom_check) does, and emits one event.
+  - The source reports only deaths of processes that it has seen running. Only the kernel and services of root can
+    report a kill. A line that another user writes to a log never results in an event.
+  - Processes that a task, a window, or a playbook of this collection stops are reported as V(admin_stop) or
+    V(admin_kill).
+  - The source records in O(state_file) what it has reported, so that a restart of the source neither repeats nor loses
+    an event.
 options:
   host:
     description:
-      - The host's name in the inventory. It becomes C(host) and C(meta.hosts) of each event; the latter limits a
+      - Name of the host in the inventory. It is used as C(host) and C(meta.hosts) of each event. C(meta.hosts) limits a
         playbook that a rule runs to this host.
     type: str
     required: true
   shell:
     description:
-      - How a command is run on the host, a list; the command line follows as its last argument.
-      - Without it the host is the one that ansible-rulebook runs on.
+      - The command that runs a command line on the host, as a list of words. The command line is appended as the last
+        argument.
+      - Without this option, the source watches the host that ansible-rulebook runs on.
     type: list
     elements: str
   python:
-    description: The Python of the host, 3.6 or newer. Without O(shell), that of ansible-rulebook.
+    description: The Python of the host, 3.6 or newer. Without O(shell), the default is the Python of ansible-rulebook.
     type: str
     default: python3
   instances:
     description:
-      - What to watch, dicts with C(dir), and optionally C(binary), C(port) and C(user), as in C(anqicms_instances) of
-        the playbooks.
-      - Without it, all that are found on the host, looked for once a minute.
+      - The instances to watch, as a list of dictionaries with C(dir) and optionally C(binary), C(port), and C(user), as
+        in C(anqicms_instances) of the playbooks.
+      - By default, the source watches all instances that are found on the host. It searches for them once a minute.
     type: list
     elements: dict
   state_dir:
-    description: The directory on the host for records, as for the modules.
+    description: Directory on the host for records, like the option C(state_dir) of the modules.
     type: str
   state_file:
     description:
-      - Where ansible-rulebook runs, the file that keeps what was told. One host each; its directory is made, private.
+      - File on the host of ansible-rulebook that records the reported events. Each watched host needs a separate file.
+        The directory of the file is created with access for its owner only.
       - The default is C(anqicms-lifecycle/events/HOST.json) below C($XDG_STATE_HOME), or below C(~/.local/state).
     type: str
 notes:
-  - Needs root on the host for most of what it reads, C(sudo -n) as part of O(shell) for example.
-  - The fields of an event are explained in C(docs/event-source.md).
+  - Most of what the source reads requires root on the host, for example with C(sudo -n) as part of O(shell).
+  - The fields of an event are described in C(docs/event-source.md).
 """
 
 EXAMPLES = r"""
