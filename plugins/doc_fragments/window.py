@@ -340,8 +340,8 @@ options:
       rollback:
         description:
           - Rolls back what an earlier run has changed. The role C(rollback) uses this step.
-          - The step C(keep_files) is required between C(graceful_stop) and this step. If that run has changed databases,
-            the step C(database) with C(state=dumped) and C(all_sites=true) is required, too.
+          - The step C(keep_files) is required between C(graceful_stop) and this step. If that run has changed
+            databases, the step C(database) with C(state=dumped) and C(all_sites=true) is required, too.
         type: dict
         suboptions:
           run_id:
