@@ -340,7 +340,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import 
 
 
 def main() -> None:
-    # Each imports only what it needs. Ansible packs a module once in a run, so one that looks and works is sent once.
+    # Each branch imports only what it needs. Ansible packs a module once in a run, so both are sent in one module.
     if _module.internal_options().get('look'):
         from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
 
