@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module on the host and writes what it sends to the controller."""
+"""Runs the module on the host, and writes the bundle that it returns to a directory on the controller."""
 
 from __future__ import annotations
 

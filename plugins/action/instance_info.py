@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module as any module is run; only where it could not start, asks the host which Pythons it has.
+"""Runs the module like any other module. If it could not start, detects which Pythons the host has.
 
-This is done here and not in a task of its own because a task costs a process on the controller for every host, even
-when it is skipped.
+This is not a separate task, because every task requires a process on the controller for each host, even if the task is
+skipped.
 """
 
 from __future__ import annotations

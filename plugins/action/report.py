@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shows lines as they are, and hands values over to those who started the run. It works on the controller."""
+"""Shows lines unchanged, and passes values on. It runs on the controller."""
 
 from __future__ import annotations
 

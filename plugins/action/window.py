@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Follow a window in short calls: show its progress, and go on following after a lost connection.
+"""Follows a window in short calls, shows its progress, and continues to follow it after a lost connection.
 
-The window itself runs in a worker on the host. Every call carries the same token, so a call that is made again, by us
-or by ssh, attaches to the worker that the first one began.
+The window itself runs in a worker on the host. Every call contains the same token, so that a call that is repeated, by
+this plugin or by ssh, attaches to the worker that the first call has started.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ attributes:
     support: full
     platforms: posix, Linux
     details:
-      - Needs Linux with C(/proc) and Python 3.6 to 3.13, and nothing beyond its standard library.
+      - Requires Linux with C(/proc) and Python 3.6 to 3.13. No packages beyond the Python standard library are needed.
 """
 
     INFO_MODULE = r"""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that name one instance on a host; where one is not required, the module says so itself, and that wins."""
+"""Options that identify one instance on a host. A module that does not require one of them overrides it."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ options:
   dir:
     description:
       - Install directory of the instance.
-      - Its real path together with O(binary) is what identifies an instance; the name of a process never does.
+      - The real path of this directory and O(binary) identify the instance. The name of a process never does.
     type: path
     required: true
   binary:
     description:
-      - Name of the instance's executable in O(dir).
+      - Name of the executable of the instance in O(dir).
     type: str
     default: anqicms
   port:
     description:
-      - TCP port of the instance. It is needed only to tell two processes of one executable apart that were started with
+      - TCP port of the instance. Needed only to distinguish two processes of the same executable that were started with
         C(-port).
-      - The number does not decide where the instance is looked for. What it listens on is read from the sockets of its
-        process. The port of its next start is C(-port) in the arguments of the running or last seen process, and where
-        there is none that of C(config.json).
-      - A number that is neither of the two is refused before anything is touched.
-      - It is used in their place only where neither the sockets nor C(config.json) can be read.
+      - This number does not determine which port the module uses. The listening port is read from the sockets of the
+        process. The port of the next start is the value of C(-port) in the arguments of the running or last seen
+        process, or the port in C(config.json) if there is no such argument.
+      - If the number is neither the listening port nor the port of the next start, the module fails before it changes
+        anything.
+      - The number is used instead of these ports only if neither the sockets nor C(config.json) can be read.
     type: int
   user:
     description:
-      - Name or number of the user who runs the instance. It is needed only where nothing else says who that is.
-      - Without it the users of an instance are the owner of its directory, in a directory that root alone can write
-        also the owners of C(config.json), C(data/) and its log, C(User=) of the systemd unit that runs it, and the
-        user of the last start that this collection has proved. Root is one too, for a process that was executed by the
-        path of the instance.
-      - A process of anybody else that executes the binary is a stranger. It is shown, and never signalled or recorded.
-      - A start is made as this user.
+      - Name or user ID of the user who runs the instance. Needed only if the user cannot be determined in another way.
+      - Without this option, the users of an instance are the owner of its directory, the user of the last start that
+        this collection verified, and the C(User=) of the systemd unit that runs the instance. If only root can write to
+        the directory, the owners of C(config.json), C(data/), and the log are also users of the instance. Root is also
+        a user of the instance for a process that was executed by the path of the instance.
+      - A process of any other user that executes the binary is a stranger. It is reported, and never signalled or
+        recorded.
+      - The instance is started as this user.
     type: str
   state_dir:
     description:
-      - Directory of the trusted state, such as launch records, process history and journals.
-      - It and all directories above it must belong to the user who runs the module or to root, and nobody else may be
-        able to write to them.
-      - Users of instances must be able to pass through it, for the protection of siblings at a start.
+      - Directory of the trusted state, such as launch records, the process history, and journals.
+      - This directory and all directories above it must be owned by root or by the user who runs the module, and must
+        not be writable by anyone else.
+      - The users of the instances must be able to traverse this directory, because the protection of sibling instances
+        during a start requires it.
       - The default is C(/var/lib/anqicms-lifecycle) for root and C(~/.local/state/anqicms-lifecycle) for other users.
     type: path
 """

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of a window, which two modules take: one of them is sent with the code of all steps."""
+"""Options of a window. Two modules share them: one of the two is sent with the code of all steps.
+
+``steps`` has no suboptions in the argument spec, because each step is validated with the spec of its kind. A unit test
+compares the suboptions below with these specs.
+"""
 
 from __future__ import annotations
 
@@ -12,127 +16,462 @@ class ModuleDocFragment:
 options:
   steps:
     description:
-      - The steps in order, each a dictionary with one key, the name of the step, and its options as value.
-      - C(graceful_stop), C(port_released), C(verified_start), C(log_check), C(site_check), C(config), C(release) and
-        C(database) take the options of the module of that name, without those that name the instance.
-      - C(config) belongs between C(graceful_stop) and C(verified_start). It merges into the file as it is then, because
-        versions up to 2.3.6 write it while they run. Its C(accept_hazards) and O(accept_hazards) count both.
-      - C(database) with C(state=dumped) belongs behind C(graceful_stop). Its dump is restored when a later step fails,
-        or when the window is broken off.
-      - C(release) with C(state=switched) or C(state=reverted) belongs between C(graceful_stop) and C(verified_start).
-        Where the new version may lay out the database anew, it belongs behind a dump, as in the playbook C(upgrade).
-      - C(keep_files) with C(state=kept), behind the stop, keeps C(config.json) and the sizes of the files of
-        C(data/statistic) of each site that was dumped before, because a new version changes both itself. A failure puts
-        them back. With C(state=port_back) it puts the port in C(config.json) back that a start with C(private_port) may
-        have changed there.
-      - C(rollback) takes back what an earlier run, C(run_id), has changed. It needs C(database) and C(keep_files)
-        behind the stop. Use the role C(rollback).
-      - The C(user) of a C(verified_start) step is that of the whole window, as O(user) is.
-      - C(command) runs a command on the host without a shell. It takes C(cmd) (a string) or C(argv) (a list), C(chdir)
-        (a path) and C(timeout) (seconds, 60 by default).
-      - C(undo) of a C(command) is a list of words like C(argv), a command that takes back what the first one does. It
-        is run in the same C(chdir) and with the same C(timeout), with the instance stopped. It must do its work, or
-        find that there is none, when the first one was done whole, half or not at all, and when it was itself broken
-        off and is run again. When it fails, the instance is not started, and the run stays unfinished. Its words are in
-        the journal, so put no secrets in them.
+      - The steps of the window, in order.
+      - Each entry is a dictionary with exactly one key, the kind of the step. The value is a dictionary with the
+        options of the step. It can be empty.
+      - The options of all steps are validated before the first step runs.
     type: list
     elements: dict
     default: []
+    suboptions:
+      graceful_stop:
+        description: Stops the instance. See M(anqicms.lifecycle.graceful_stop) for a full description of the options.
+        type: dict
+        suboptions:
+          timeout:
+            description: Seconds to wait for the process to end after C(SIGTERM).
+            type: float
+            default: 30
+          idle_timeout:
+            description: Seconds to wait before C(SIGTERM) until no request is in flight.
+            type: float
+            default: 5
+          quiet_timeout:
+            description: Seconds to wait before C(SIGTERM) for a backup or restore by the application itself to end.
+            type: float
+            default: 120
+          migration_timeout:
+            description: Seconds to wait before C(SIGTERM) for a migration of the database to end.
+            type: float
+            default: 3600
+          force:
+            description: When a process that does not end can be killed.
+            type: str
+            choices: [never, idle, timeout]
+            default: idle
+      port_released:
+        description: >-
+          Waits until the new process can bind its port. See M(anqicms.lifecycle.port_released) for a full description
+          of the options.
+        type: dict
+        suboptions:
+          ports:
+            description: The ports that must be free. The default is the port of the next start.
+            type: list
+            elements: int
+          address:
+            description: The IP address that the new process binds.
+            type: str
+            default: '::'
+          timeout:
+            description: Seconds to wait. With V(0), the ports are checked once.
+            type: float
+            default: 30
+      verified_start:
+        description: >-
+          Starts the instance and verifies that it answers. See M(anqicms.lifecycle.verified_start) for a full
+          description of the options.
+        type: dict
+        suboptions:
+          ready_timeout:
+            description: Seconds without progress after which the start has failed.
+            type: float
+            default: 120
+          ready_limit:
+            description: Seconds after which the start has failed, even if there is progress.
+            type: float
+            default: 900
+          stable_for:
+            description: Seconds that the process must stay alive after its first correct answer.
+            type: float
+            default: 1
+          environment:
+            description: Environment variables to add to, or to replace in, the launch record.
+            type: dict
+          arguments:
+            description: Arguments to use instead of those in the launch record, without the program itself.
+            type: list
+            elements: str
+          user:
+            description: User who runs the instance. It applies to the whole window, like O(user).
+            type: str
+          private_port:
+            description: Whether to start the instance on a free port that no proxy knows.
+            type: bool
+            default: false
+          hosts:
+            description: Host names of the sites. The default is the hosts of a C(site_check) step of this window.
+            type: list
+            elements: str
+          accept_hazards:
+            description: Codes of hazards that do not prevent this start.
+            type: list
+            elements: str
+            default: []
+      log_check:
+        description: >-
+          Checks what the instance has logged since the beginning of the window. See M(anqicms.lifecycle.log_check) for
+          a full description of the options.
+        type: dict
+        suboptions:
+          since:
+            description: Where to start reading. The default is the beginning of the window.
+            type: str
+          ignore:
+            description: Findings to ignore, as codes or regular expressions.
+            type: list
+            elements: str
+            default: []
+          fail_on:
+            description: Lowest severity of a finding that makes the step fail.
+            type: str
+            choices: [error, warning, never]
+            default: error
+      site_check:
+        description: >-
+          Checks that every site responds correctly. See M(anqicms.lifecycle.site_check) for a full description of the
+          options.
+        type: dict
+        suboptions:
+          sites:
+            description: The sites to check. The default is the default site of the instance.
+            type: list
+            elements: dict
+            suboptions:
+              host:
+                description: Host name of the site, optionally with a port.
+                type: str
+                required: true
+              id:
+                description: Number of the site in the list of sites in the admin pages.
+                type: int
+              path:
+                description: Path of the page to request.
+                type: str
+                default: /
+              status:
+                description: HTTP status that the page must have.
+                type: int
+                default: 200
+              contains:
+                description: Text that the page must contain.
+                type: str
+              admin_host:
+                description: Host name of the admin pages, if one is configured for the site.
+                type: str
+          through:
+            description: Whether to send the requests to the port of the instance or to the web server in front of it.
+            type: str
+            choices: [direct, proxy]
+            default: direct
+          proxy:
+            description: Where the web server listens.
+            type: dict
+            suboptions:
+              address:
+                description: Address or name of the web server.
+                type: str
+                default: 127.0.0.1
+              scheme:
+                description: Scheme of the requests.
+                type: str
+                choices: [http, https]
+                default: http
+              port:
+                description: Port of the web server. The default is V(80) or V(443).
+                type: int
+              validate_certs:
+                description: Whether the certificate must be valid for the name of the site.
+                type: bool
+                default: false
+          timeout:
+            description: Seconds for all requests to one site.
+            type: float
+            default: 10
+          warm_up:
+            description: Number of pages of the sitemap of each site to request after the check.
+            type: int
+            default: 0
+          warm_up_timeout:
+            description: Seconds that the warm-up of one site can take.
+            type: float
+            default: 60
+      command:
+        description: >-
+          Runs a command on the host without a shell. Exactly one of C(cmd) and C(argv) is required. The program is
+          looked up in the C(bin) and C(sbin) directories of the system. The step fails if the command exits with a
+          status other than 0.
+        type: dict
+        suboptions:
+          cmd:
+            description: The command as a string. It is split into words like a shell does.
+            type: str
+          argv:
+            description: The command as a list of words.
+            type: list
+            elements: str
+          chdir:
+            description: Directory to run the command in. The default is C(/).
+            type: path
+          timeout:
+            description: Seconds after which the command is killed and the step fails.
+            type: float
+            default: 60
+          undo:
+            description:
+              - A command as a list of words that reverts what this command does. With it, the command counts as a
+                change.
+              - When the window is rolled back, this command runs while the instance is stopped, in the same C(chdir)
+                and with the same C(timeout).
+              - It must revert the change, or detect that there is nothing to revert, whether the command finished,
+                stopped halfway, or did nothing. It must also succeed when it runs again after it was interrupted.
+              - If it fails, the instance is not started and the run remains unfinished.
+              - The words are stored in the journal. Do not put secrets in them.
+            type: list
+            elements: str
+      config:
+        description:
+          - Changes keys of C(config.json). See M(anqicms.lifecycle.config) for a full description of the options.
+          - Put this step between C(graceful_stop) and C(verified_start). It merges the changes into the file as it is
+            at that time, because versions up to 2.3.6 write the file while they run.
+        type: dict
+        suboptions:
+          settings:
+            description: Keys to set, as nested dictionaries.
+            type: dict
+            default: {}
+          remove:
+            description: Keys to remove, with dots between the levels.
+            type: list
+            elements: str
+            default: []
+          accept_hazards:
+            description: Codes of hazards that do not prevent this change. The codes in O(accept_hazards) also apply.
+            type: list
+            elements: str
+            default: []
+      release:
+        description:
+          - Stages, switches, reverts, or tidies the files of a release. See M(anqicms.lifecycle.release) for a full
+            description of the options.
+          - Put this step with C(state=switched) or C(state=reverted) between C(graceful_stop) and C(verified_start). If
+            the new version can change the database schema, put it after a dump, as the playbook C(upgrade) does.
+        type: dict
+        suboptions:
+          state:
+            description: What to do with the files.
+            type: str
+            required: true
+            choices: [staged, switched, reverted, tidied]
+          src:
+            description: Path of the archive on the host.
+            type: path
+          sha256:
+            description: SHA-256 checksum of the archive.
+            type: str
+          version:
+            description: The version that the program of the release reports.
+            type: str
+          old_src:
+            description: Path of the archive of the release that runs.
+            type: path
+          known_files:
+            description: Checksums of unmodified files of releases, as lists by path.
+            type: dict
+          manifest:
+            description: Content of the archive, for check mode without the archive on the host.
+            type: dict
+          keep:
+            description: Number of releases to keep with C(state=tidied), in addition to the required ones.
+            type: int
+            default: 3
+      database:
+        description:
+          - Dumps, restores, or compares the databases. See M(anqicms.lifecycle.database) for a full description of the
+            options.
+          - Put this step with C(state=dumped) after C(graceful_stop). Its dump is restored if a later step fails or the
+            window is interrupted.
+        type: dict
+        suboptions:
+          state:
+            description: What to do with the databases.
+            type: str
+            required: true
+            choices: [dumped, restored, migrated, compared, packed]
+          path:
+            description: Directory of the dump. The default is a directory of the run.
+            type: path
+          all_sites:
+            description: Whether to include the databases of the other enabled sites of the instance.
+            type: bool
+            default: false
+          client_dir:
+            description: Directory of the MySQL or MariaDB client programs.
+            type: path
+          method:
+            description: Whether to write the dump to a file or to shadow tables inside the database.
+            type: str
+            choices: [dump, shadow]
+            default: dump
+          compression:
+            description: How to compress the dump.
+            type: str
+            choices: [auto, none, zstd, gzip]
+            default: auto
+          timeout:
+            description: Seconds that the step can take.
+            type: float
+            default: 3600
+      keep_files:
+        description: >-
+          Preserves files that a new version changes by itself. Put this step after C(graceful_stop), and after the step
+          C(database), if there is one.
+        type: dict
+        suboptions:
+          state:
+            description:
+              - With V(kept), the step saves C(config.json) and the sizes of the files in C(data/statistic) of each site
+                that an earlier step has dumped. If the window fails, they are restored.
+              - With V(port_back), the step restores the port in C(config.json), which a start with C(private_port) may
+                have changed.
+            type: str
+            choices: [kept, port_back]
+            default: kept
+      rollback:
+        description:
+          - Rolls back what an earlier run has changed. The role C(rollback) uses this step.
+          - The step C(keep_files) is required between C(graceful_stop) and this step. If that run has changed
+            databases, the step C(database) with C(state=dumped) and C(all_sites=true) is required, too.
+        type: dict
+        suboptions:
+          run_id:
+            description: ID of the run to roll back.
+            type: str
+            required: true
+          accept_data_loss:
+            description: Whether to roll back even if data that was written since that run would be lost.
+            type: bool
+            default: false
+          client_dir:
+            description: Directory of the MySQL or MariaDB client programs.
+            type: path
+          timeout:
+            description: Seconds that each operation on the databases can take.
+            type: float
+            default: 3600
+      rollback_point:
+        description: >-
+          Records what the databases contain, so that a later rollback can detect what was written since. The role
+          C(upgrade) uses this step.
+        type: dict
+        suboptions:
+          client_dir:
+            description: Directory of the MySQL or MariaDB client programs.
+            type: path
+          timeout:
+            description: Seconds that each operation on the databases can take.
+            type: float
+            default: 3600
   run_id:
     description:
-      - Name of the run, for the journal and for whoever is refused meanwhile. By default the time and a random part.
+      - Name of the run. It is recorded in the journal, and shown to another run that is refused in the meantime.
+      - The default consists of the current time and a random part.
     type: str
   deadline:
     description:
-      - Seconds that the whole window may take. No step begins after it, and no step waits longer.
-      - Requests that still hold a process whose port has closed after C(SIGTERM) are waited for until then, and then
-        cut and counted, unless O(steps) say C(force=never), or the process migrates its database, writes or restores a
-        backup, or that cannot be ruled out. Then a guardian stays, see O(guardian_limit).
-      - What starts the instance again after such a wait may take 20 seconds more. A worker that overstays the deadline
-        by 60 seconds is ended, and the guardian puts the instance right within the time of the deadline, at least 60
+      - Seconds that the whole window can take. No step starts after the deadline, and no step waits beyond it.
+      - If requests still keep a process alive that has closed its port after C(SIGTERM), the window waits for them
+        until the deadline. Then it cuts and counts them, unless the steps set C(force=never), or the process migrates
+        its database, or writes or restores a backup, or this cannot be ruled out. In these cases a guardian stays, see
+        O(guardian_limit).
+      - The start of the instance after such a wait can take an additional 20 seconds. A worker that exceeds the
+        deadline by 60 seconds is killed, and the guardian recovers the instance. The guardian has as much time as the
+        deadline, and at least 60 seconds.
+      - A rollback of changes, including the start after it, can take 600 seconds regardless of the remaining time. In a
+        window with steps that make changes, the worker has an additional 600 seconds, and the guardian has at least 600
         seconds.
-      - Taking changes back, and the start after it, may take 600 seconds whatever is left. In a window with such steps
-        the worker has 600 seconds more, and the guardian at least 600.
     type: float
     default: 900
   guardian_limit:
     description:
-      - Seconds that a guardian stays on the host after a window that could not be finished, because a process that was
-        asked to end has not ended, the new process has not answered, or the database, the port or the binary is not
-        available. It starts the instance as soon as that is possible, ends an idle process of a version up to 3.2.1
-        that no C(SIGTERM) ends, and leaves when another run, stop, start or recovery takes over.
-      - At its limit the run stays unfinished. M(anqicms.lifecycle.instance_info) shows it as C(interrupted), and
-        the C(recover) playbook finishes it.
+      - Seconds that a guardian stays on the host after a window that could not be finished. This happens if a process
+        did not end after it was signalled, if the new process does not answer, or if the database, the port, or the
+        binary is not available.
+      - The guardian starts the instance as soon as that is possible. It ends an idle process of a version up to 3.2.1
+        that does not end after C(SIGTERM). It exits when another run, stop, start, or recovery takes over.
+      - After this time, the run remains unfinished. M(anqicms.lifecycle.instance_info) reports it as C(interrupted),
+        and the C(recover) playbook finishes it.
     type: float
     default: 3600
   on_failure:
     description:
-      - V(rollback) takes back what C(config), C(release), C(database), C(keep_files) and a C(command) with C(undo) have
-        changed, and makes the instance run again if it ran before. A plain restart has nothing to take back, its start
-        is tried once more.
-      - V(leave) leaves everything as it is. An instance that does not run then, or in which something was changed, has
-        an unfinished run, which the C(recover) playbook or the next window puts right. Changes are taken back by that.
+      - V(rollback) rolls back the changes of the steps C(config), C(release), C(database), and C(keep_files), and of
+        C(command) with C(undo), and starts the instance again if it ran before. A plain restart has nothing to roll
+        back. Its start is tried a second time.
+      - V(leave) leaves everything as it is. If the instance does not run after that, or if it was changed, the run is
+        unfinished. The C(recover) playbook or the next window then recovers the instance and rolls back the changes.
     type: str
     choices: [rollback, leave]
     default: rollback
   only_if_changed:
     description:
-      - Does nothing, and stops nothing, when none of the steps that change files, configuration or database would
-        change anything. Steps of other kinds do not count, nor does a C(command) without C(undo). One with C(undo)
-        always counts as a change.
-      - It has no effect where no step makes such changes, or where an unfinished run has to be put right first.
+      - Whether to do nothing, and not to stop the instance, if none of the steps that change files, the configuration,
+        or the database would change anything. Steps of other kinds are ignored, including a C(command) without C(undo).
+        A C(command) with C(undo) always counts as a change.
+      - This option has no effect if no step makes such changes, or if an unfinished run must be recovered first.
     type: bool
     default: false
   boot_hook:
     description:
-      - Where a window has steps that change something, and is run by root, whether a reboot in the middle of it is
-        followed by a recovery. It is ordered before cron and after the database; a unit of the instance itself may come
-        first, and what it has started is stopped then.
-      - It is a systemd unit, or where systemd does not run a file in C(/etc/cron.d), that is made before the first step
-        and removed with the end of the run. Where neither can be made, the notes of the result say so.
+      - Whether a reboot during the window is followed by a recovery. Applies only if root runs the window and the
+        window has steps that make changes.
+      - The recovery is ordered before cron and after the database. A systemd unit of the instance itself may start
+        earlier. The recovery then stops what that unit has started.
+      - The hook is a systemd unit, or a file in C(/etc/cron.d) if systemd is not running. It is created before the
+        first step and removed at the end of the run. If neither can be created, the notes in the result report it.
     type: bool
     default: true
   recover:
     description:
-      - V(auto) puts an unfinished run of this instance right before the first step.
-      - V(only) does that and nothing else; O(steps) must be empty then.
+      - V(auto) recovers an unfinished run of this instance before the first step.
+      - V(only) recovers it and does nothing else. O(steps) must be empty.
     type: str
     choices: [auto, only]
     default: auto
   accept_hazards:
     description:
-      - Codes of hazards that refuse no start of this window, of its second try and of a recovery, after you have read
-        what they mean.
-      - C(root_runs_writable), C(files_left_behind), C(locales_missing), C(dictionary_missing) and
-        C(database_unreachable) have an effect here, and C(proxy_names_port) on a step C(config); the others are hazards
-        of M(anqicms.lifecycle.instance_info). A code that does not exist is refused.
-      - They are noted in the journal, so that a later recovery of this window may use them too, and nothing else.
+      - Codes of hazards that do not prevent a start in this window, the second attempt of that start, or a recovery.
+        Read what a hazard means before you accept it.
+      - C(root_runs_writable), C(files_left_behind), C(locales_missing), C(dictionary_missing), and
+        C(database_unreachable) have an effect here. C(proxy_names_port) has an effect on the step C(config). All other
+        codes are hazards of M(anqicms.lifecycle.instance_info). An unknown code makes the module fail.
+      - The codes are recorded in the journal. A later recovery of this window accepts these codes and no others.
     type: list
     elements: str
     default: []
   put_aside:
     description:
-      - Moves the whole state of this instance aside instead, for one that cannot be used because a newer release has
-        written it or because it is damaged. O(recover=only) is needed.
-      - The directory is renamed within the state directory, and nothing is removed. An unfinished run in it is not
-        recovered any more, and the next start of a stopped instance does not know how it was started before.
-      - Refused while a run is at work on the instance.
+      - Whether to move the whole state of this instance aside instead of recovering it. Use this for a state that
+        cannot be used because a newer release has written it or because it is damaged. Requires O(recover=only).
+      - The directory is renamed within the state directory, and nothing is removed. An unfinished run in it is no
+        longer recovered, and the next start of a stopped instance does not know how the instance was started before.
+      - The module fails if a run is working on the instance.
     type: bool
     default: false
   internal:
     description:
-      - Set by the action plugin of this module, which follows a window in several calls. Not for playbooks.
+      - Set by the action plugin of this module, which follows a window in several calls. Do not use it in playbooks.
     type: dict
     suboptions:
       token:
-        description: Name of this window, the same in all calls that follow it.
+        description: Identifier of this window. It is the same in all calls that follow the window.
         type: str
       wait:
-        description: Seconds to stay in this call at most.
+        description: Maximum time in seconds to stay in this call.
         type: float
         default: 0
       follow:
-        description: Only follow a window that an earlier call has begun.
+        description: Only follow a window that an earlier call has started.
         type: bool
         default: false
       look:

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: batches
-short_description: Reads the sizes of the batches of a rolling run
+short_description: Convert the batch sizes of a rolling run
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Makes the value of the play keyword C(serial) from what people write in an inventory or on a command line.
+  - Converts the value of an inventory or of the command line to a value for the play keyword C(serial).
 options:
   _input:
     description:
-      - Numbers and percentages, as a list, as one value, or as one text with commas.
-      - For V(null) and a blank text, one host, a tenth, and a quarter at a time.
+      - Numbers and percentages, as a list, as one value, or as one comma-separated string.
+      - For V(null) and a blank string, the batches are one host, then 10%, then 25% of the hosts at a time.
     type: raw
     required: true
 """
 
 EXAMPLES = r"""
-- name: Work on one host, then on a tenth, then on a quarter at a time
+- name: Work on one host, then on 10%, then on 25% of the hosts at a time
   hosts: anqicms
   serial: "{{ '1, 10%, 25%' | anqicms.lifecycle.batches }}"
   tasks: []
@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The sizes, each a number or a percentage.
+  description: The batch sizes, each a number or a percentage.
   type: list
   elements: raw
   sample: [1, '10%', '25%']

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: diagnosis
-short_description: What is known of every instance of the fleet, most urgent first
+short_description: Combine what is known about every instance of the fleet, most urgent first
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Joins the answers of M(anqicms.lifecycle.instance_info), M(anqicms.lifecycle.oom_check) and
+  - Combines the results of M(anqicms.lifecycle.instance_info), M(anqicms.lifecycle.oom_check), and
     M(anqicms.lifecycle.log_check) that the role P(anqicms.lifecycle.diagnose#role) registered on every host.
-  - A host, or an instance, that could not be looked at is a record of its own.
+  - A host or an instance that could not be checked is a separate record.
 positional: hosts, only
 options:
   _input:
@@ -26,14 +26,15 @@ options:
     elements: str
     required: true
   only:
-    description: Ids of instances; all where there are none. A host's variable C(anqicms_only) goes first.
+    description: IDs of instances. The default is all instances. The variable C(anqicms_only) of a host takes
+      precedence.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Who needs somebody now?
+- name: Show a summary of each instance, most urgent first
   ansible.builtin.debug:
     msg: "{{ hostvars | anqicms.lifecycle.diagnosis(ansible_play_hosts_all) | map(attribute='summary') }}"
   run_once: true
@@ -42,11 +43,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - A record each, with C(urgency), C(host), C(id), C(dir), C(state), C(version), C(verdict), C(cause), C(time),
-      C(uncertainty_ms), C(pid), C(summary), C(advice), C(incidents), C(coverage), C(log), C(restarts), C(starts),
-      C(memory), C(supervisors), C(hazards), C(problems) and C(bundle).
-    - C(urgency) is V(killed), V(likely killed), V(crashed), V(unknown), V(died), V(down), V(attention), V(restarted) or
-      V(fine), in this order.
+    - One record for each instance, with C(urgency), C(host), C(id), C(dir), C(state), C(version), C(verdict), C(cause),
+      C(time), C(uncertainty_ms), C(pid), C(summary), C(advice), C(incidents), C(coverage), C(log), C(restarts),
+      C(starts), C(memory), C(supervisors), C(hazards), C(problems), and C(bundle).
+    - C(urgency) is V(killed), V(likely killed), V(crashed), V(unknown), V(died), V(down), V(attention), V(restarted),
+      or V(fine), in this order.
   type: list
   elements: dict
   sample:

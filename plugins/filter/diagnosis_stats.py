@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: diagnosis_stats
-short_description: The diagnosis of a fleet in short, by host and instance id
+short_description: Summarize the diagnosis of a fleet by host and instance ID
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - What M(ansible.builtin.set_stats) hands over. Without lines of logs.
+  - Creates the summary to pass on with M(ansible.builtin.set_stats). It contains no log lines.
 options:
   _input:
     description: The records of P(anqicms.lifecycle.diagnosis#filter).
@@ -21,7 +21,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Hand the diagnosis to those who started the run
+- name: Pass the diagnosis on
   ansible.builtin.set_stats:
     data:
       anqicms_diagnosis: "{{ records | anqicms.lifecycle.diagnosis_stats }}"
@@ -30,9 +30,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - By host and instance id, each with C(urgency), C(dir), C(state), C(version), C(verdict), C(cause), C(time),
-      C(uncertainty_ms), C(pid), C(summary), C(advice), C(starts), C(problems) and C(bundle).
-    - What could not be looked at stands under its directory, or, when it is the whole host, under V(-).
+    - A dictionary by host and instance ID, each entry with C(urgency), C(dir), C(state), C(version), C(verdict),
+      C(cause), C(time), C(uncertainty_ms), C(pid), C(summary), C(advice), C(starts), C(problems), and C(bundle).
+    - An instance that could not be checked is listed by its directory. A host that could not be checked is listed as
+      V(-).
   type: dict
   sample:
     web1.example:

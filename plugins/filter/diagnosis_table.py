@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: diagnosis_table
-short_description: Shows the diagnosis of a fleet as a table for people
+short_description: Format the diagnosis of a fleet as a table
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - A row for each record. Below it V(!) says what happened, V(>) what to do, V(-) what else is wrong, and V(.) is for
-    information. Below a row that is fine stands nothing.
-  - At the end stands what could not be read, and what to grant.
-  - What hosts reported is shown with control characters escaped.
+  - The table has one row for each record. In the lines below a row, V(!) marks what happened, V(>) what to do, V(-)
+    further problems, and V(.) information. A row with the urgency V(fine) has no further lines.
+  - The end of the table lists what could not be read, and which permissions to grant.
+  - Control characters in values that hosts report are escaped.
 options:
   _input:
     description: The records of P(anqicms.lifecycle.diagnosis#filter).
@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The lines.
+  description: The lines of the table.
   type: list
   elements: str
   sample:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: dump_directory
-short_description: Says where a window has put its dumps
+short_description: Get the directory of the dumps of a window
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Finds the directory of the dumps in the result of a window.
-  - Used by the role C(upgrade), which compresses them afterwards.
+  - Gets the directory of the dumps from the result of a window.
+  - The role C(upgrade) uses this filter to compress the dumps afterwards.
 options:
   _input:
     description: The registered result of M(anqicms.lifecycle.window).
@@ -21,7 +21,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Compress the dumps of a window, while the site serves
+- name: Compress the dumps of a window while the site serves requests
   anqicms.lifecycle.database:
     dir: /www/wwwroot/shop.example
     state: packed
@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The directory; empty where the window has taken no dump, or has not ended well.
+  description: The directory. Empty if the window has taken no dump, or did not succeed.
   type: str
   sample: /var/lib/anqicms-lifecycle/4b1d0a7e-shop.example/runs/night-7-1f0c2a3b/database
 """

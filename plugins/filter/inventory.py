@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: inventory
-short_description: What an inventory would say of instances that were found
+short_description: Convert instances that were found to inventory entries
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Keeps what the variable C(anqicms_instances) needs.
-  - An instance whose directory or binary holds control characters or template marks is left out.
+  - Reduces instances to the values that the variable C(anqicms_instances) needs.
+  - An instance whose directory or binary contains control characters or template delimiters is left out.
 options:
   _input:
-    description: Instances as M(anqicms.lifecycle.instance_info) described them.
+    description: Instances as returned by M(anqicms.lifecycle.instance_info).
     type: list
     elements: dict
     required: true
@@ -26,14 +26,14 @@ EXAMPLES = r"""
   anqicms.lifecycle.instance_info:
   register: found
 
-- name: Show what to write into the inventory
+- name: Show the entries for the inventory
   ansible.builtin.debug:
     msg: "{{ found.instances | anqicms.lifecycle.inventory }}"
 """
 
 RETURN = r"""
 _value:
-  description: A dict for each instance with C(dir), C(binary) and, if known, C(port).
+  description: One dictionary for each instance, with C(dir), C(binary), and, if known, C(port).
   type: list
   elements: dict
   sample: [{dir: /www/wwwroot/shop.example, binary: anqicms, port: 8001}]

@@ -6,28 +6,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: known_files
-short_description: Says how the releases at hand have the files that people edit
+short_description: Get the checksums of the files that users edit from the available releases
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Finds the checksums of default templates, public files and scripts in the archives at hand. A file that is equal to
-    one of them was not edited, so a new release may replace it.
-  - Used by the role C(upgrade).
+  - Collects the checksums of default templates, public files, and scripts in the available archives. A file that
+    matches one of them was not edited, so that a new release can replace it.
+  - The role C(upgrade) uses this filter.
 positional: version
 options:
   _input:
-    description: What the archives hold, by version, from P(anqicms.lifecycle.release_manifest#lookup).
+    description: Content of the archives by version, as returned by P(anqicms.lifecycle.release_manifest#lookup).
     type: dict
     required: true
   version:
-    description: The version whose release is to be switched in. Only files that it would replace are named.
+    description: The version of the release to switch to. Only files that this release would replace are returned.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Stage a release, and know the one that runs
+- name: Stage a release, and use the files of the running release to detect edited files
   anqicms.lifecycle.release:
     dir: /www/wwwroot/shop.example
     state: staged
@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: For O(anqicms.lifecycle.release#module:known_files), lists of SHA-256 by path.
+  description: Lists of SHA-256 checksums by path, for O(anqicms.lifecycle.release#module:known_files).
   type: dict
   sample:
     template/default/index.html: [1f0c2a3b4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8]

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: listed
-short_description: What to look at on a host, from its variable C(anqicms_instances)
+short_description: Get the instances to check on a host from its variable C(anqicms_instances)
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - The entries of the list, checked, or one entry without C(dir) where all instances of the host are to be found.
-  - Each entry carries the verb, and V(list), V(discover) or V(nothing) as C(how), for the filter
+  - Returns the validated entries of the list, or one entry without C(dir) to find all instances of the host.
+  - Each entry contains the verb, and V(list), V(discover), or V(nothing) as C(how), for the filter
     P(anqicms.lifecycle.plan#filter).
-  - Fails for what is neither a list of instances nor the word V(discover).
+  - The filter fails if the value is neither a list of instances nor V(discover).
 positional: verb
 options:
   _input:
-    description: The variable, V(null) where it is not set.
+    description: Value of the variable. V(null) if it is not set.
     type: raw
     required: true
   verb:
@@ -28,7 +28,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the instances
+- name: Check the instances
   anqicms.lifecycle.instance_info:
     dir: "{{ item.dir | default(omit) }}"
   loop: "{{ anqicms_instances | default(none) | anqicms.lifecycle.listed('restart') }}"

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: not_reached
-short_description: The hosts on which a rolling run has not begun its work
+short_description: List the hosts on which a rolling run has not started its work
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Hosts that were left out, or that have nothing to do, are not among them.
+  - Hosts that were left out or that have nothing to do are not included.
 positional: hosts, verb
 options:
   _input:
@@ -31,14 +31,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show which hosts are left
+- name: Show the remaining hosts
   ansible.builtin.debug:
     msg: "{{ hostvars | anqicms.lifecycle.not_reached(ansible_play_hosts_all, 'restart') }}"
 """
 
 RETURN = r"""
 _value:
-  description: Their names.
+  description: Names of the hosts.
   type: list
   elements: str
   sample: [web3.example, web4.example]

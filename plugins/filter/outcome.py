@@ -6,49 +6,51 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: outcome
-short_description: What became of one instance, as one record
+short_description: Create a record of the outcome for one instance
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Joins what is known of an instance with the registered result of the task that worked on it, and with the failure of
-    its block.
+  - Combines the information about an instance with the registered result of the task that worked on it, and with the
+    failure of its block.
 positional: result, failure, run_id, check_mode, verb, checks
 options:
   _input:
-    description: The instance as M(anqicms.lifecycle.instance_info) described it.
+    description: The instance as returned by M(anqicms.lifecycle.instance_info).
     type: dict
     required: true
   result:
-    description: Registered result of the task that worked on it, if one ran.
+    description: Registered result of the task that worked on the instance, if one ran.
     type: dict
   failure:
-    description: What a rescue recorded, with C(dir), C(task) and C(msg); of another instance it is ignored.
+    description: The failure that a rescue section recorded, with C(dir), C(task), and C(msg). Ignored if it is of
+      another instance.
     type: dict
   run_id:
     description: Name of the run.
     type: str
     default: ""
   check_mode:
-    description: Whether nothing was to be changed.
+    description: Whether the task ran in check mode.
     type: bool
     default: false
   verb:
     description:
-      - What the task was to do. After a lost connection the reason says whether a worker on the host goes on with it.
+      - What the task does. After a lost connection, the reason reports whether a worker on the host continues it.
     type: str
     choices: [restart, recover, stop, start]
     default: restart
   checks:
     description:
-      - Registered results of the tasks that followed, in order, by the name of the step, C(log_check) for example.
+      - Registered results of the tasks that followed, in order, by the name of the step, for example C(log_check).
     type: dict
     default: {}
   upgrade:
     description:
-      - Of an upgrade where each hop has a window of its own C(windows) with all of them, from
-        P(anqicms.lifecycle.upgrade_windows#filter), and C(before) with the records of those that ended before this one.
-      - And C(packed), the registered result of the task that compressed the dumps of the last window.
+      - For an upgrade with a separate window for each hop. C(windows) contains all windows, as returned by
+        P(anqicms.lifecycle.upgrade_windows#filter). C(before) contains the records of the windows that ended before
+        this one.
+      - C(packed) is the registered result of the task that compressed the dumps of the last window.
     type: dict
     default: {}
 """
@@ -61,7 +63,7 @@ EXAMPLES = r"""
   register: window_result
   ignore_errors: true
 
-- name: Show what became of it
+- name: Show the outcome
   ansible.builtin.debug:
     msg: "{{ anqicms_instance | anqicms.lifecycle.outcome(window_result, run_id=anqicms_run_id) }}"
 """
@@ -70,16 +72,18 @@ RETURN = r"""
 _value:
   description:
     - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes), C(reason) and
+      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes), C(reason), and
       C(hops).
-    - C(findings) are what the logs said and C(sites) how the sites answered, V(null) when nobody looked.
-    - C(pages) is what a start found of the pages of versions whose pages come later than their version.
-    - C(notes) say how the new process differs from the one before, and what else is worth knowing about the work.
-    - C(hops) lists the windows that were tried, where there were several, each with C(from), C(version), C(run_id),
-      C(outcome), C(downtime_ms) and C(verified_ms). The times of the record are their sums then, or V(null) where one
-      of them is not known.
-    - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) when the connection did not come back, or
-      V(planned) in check mode. Without a result, or when the task was skipped, it is V(failed).
+    - C(findings) contains the findings in the logs, and C(sites) the results of the site check. They are V(null) if
+      there was no check.
+    - C(pages) contains the findings of a start about the pages, for versions whose pages are available later than their
+      version.
+    - C(notes) reports how the new process differs from the one before, and further remarks about the work.
+    - C(hops) lists the windows that were tried, if there were several, each with C(from), C(version), C(run_id),
+      C(outcome), C(downtime_ms), and C(verified_ms). In this case, the times of the record are the sums of their times,
+      or V(null) if one of them is not known.
+    - The outcome is V(done), V(unchanged), V(rolled_back), V(failed), V(lost) if the connection was not re-established,
+      or V(planned) in check mode. Without a result, or if the task was skipped, it is V(failed).
   type: dict
   sample:
     run_id: 20261122T064502Z-bb32d1

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: outcome_line
-short_description: What became of one instance, as one line for people
+short_description: Format the outcome for one instance as one line
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Host, instance, version, outcome, process id before and after, downtime, time until verified, and the reason of a
-    failure.
-  - What hosts reported is shown with control characters escaped.
+  - The line contains host, instance, version, outcome, process ID before and after, downtime, time until verified, and
+    the reason for a failure.
+  - Control characters in values that hosts report are escaped.
 positional: host
 options:
   _input:
@@ -27,7 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what became of it
+- name: Show the outcome
   ansible.builtin.debug:
     msg: "{{ record | anqicms.lifecycle.outcome_line(inventory_hostname) }}"
   vars:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan
-short_description: Decides which instances of a host a run works on, and why it refuses
+short_description: Determine which instances of a host a run works on, and what blocks it
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads the registered answers of M(anqicms.lifecycle.instance_info) of one host.
-  - A hazard that blocks the verb refuses, unless its code is accepted. So do an answer that is missing, an empty host,
-    and an instance that is listed twice.
+  - Reads the registered results of M(anqicms.lifecycle.instance_info) on one host.
+  - A hazard that blocks the verb results in a refusal, unless its code is accepted. A missing result, a host without
+    instances, and an instance that is listed twice also result in a refusal.
 positional: verb
 options:
   _input:
@@ -26,16 +26,16 @@ options:
     required: true
     choices: [restart, stop, start, recover, diagnose]
   accept:
-    description: Codes of hazards that do not refuse.
+    description: Codes of hazards that are accepted.
     type: list
     elements: str
     default: []
   only_if_needed:
-    description: Skip instances that run, and run the binary that is on disk.
+    description: Skip instances that are running and whose process runs the binary that is on disk.
     type: bool
     default: false
   only:
-    description: Ids of the instances to work on; all if it is empty.
+    description: IDs of the instances to work on. If the list is empty, all instances.
     type: list
     elements: str
     default: []
@@ -46,7 +46,7 @@ EXAMPLES = r"""
   anqicms.lifecycle.instance_info:
   register: found
 
-- name: Show what stands in the way of a restart
+- name: Show what blocks a restart
   ansible.builtin.debug:
     msg: "{{ (found | anqicms.lifecycle.plan('restart')).refusals }}"
 """
@@ -54,8 +54,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(instances) to work on in order, C(skipped) with a C(reason) each, C(refusals) as texts, and whether the host was
-      C(unreachable).
+    - C(instances) lists the instances to work on, in order. C(skipped) lists the skipped instances, each with a
+      C(reason). C(refusals) is a list of texts. C(unreachable) reports whether the host was unreachable.
   type: dict
   sample:
     instances: []

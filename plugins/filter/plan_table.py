@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan_table
-short_description: Shows what was found on all hosts and what a run would do, as a table for people
+short_description: Format what was found on all hosts and what a run would do as a table
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads the answers of M(anqicms.lifecycle.instance_info) that the preflight registered on every host.
-  - What hosts reported is shown with control characters escaped.
+  - Reads the results of M(anqicms.lifecycle.instance_info) that the preflight registered on every host.
+  - Control characters in values that hosts report are escaped.
 positional: hosts, verb
 options:
   _input:
@@ -25,7 +25,7 @@ options:
     elements: str
     required: true
   verb:
-    description: What the run does to the instances; C(discover) shows them only.
+    description: What the run does to the instances. V(discover) only shows them.
     type: str
     required: true
     choices: [restart, stop, start, recover, discover]
@@ -40,7 +40,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The lines of the table. A line below an instance names a hazard; V(!) marks what blocks the verb.
+  description: The lines of the table. The lines below an instance list its hazards. V(!) marks a hazard that blocks the
+    verb.
   type: list
   elements: str
   sample:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: python_choice
-short_description: Decides which Python of a host modules can run with, or what to install
+short_description: Choose the Python of a host for modules, or the package to install
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads what a host printed for P(anqicms.lifecycle.python_probe#filter).
-  - An interpreter that is configured and fits stays. Else the distribution's own is taken where it fits, else the
-    newest.
+  - Reads the output of the script of P(anqicms.lifecycle.python_probe#filter).
+  - A configured interpreter is used if it is suitable. Otherwise, the interpreter of the distribution is used if it is
+    suitable, or else the newest suitable one.
 positional: core, configured, check_mode
 options:
   _input:
@@ -21,7 +21,7 @@ options:
     type: str
     required: true
   core:
-    description: Version of ansible-core, which decides which Pythons fit.
+    description: Version of ansible-core, which determines which Pythons are suitable.
     type: str
     required: true
   configured:
@@ -29,13 +29,13 @@ options:
     type: str
     default: ""
   check_mode:
-    description: Make a command that only says which package it would install.
+    description: Return a command that only reports which package it would install.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Say which Python to use
+- name: Show which Python to use
   ansible.builtin.debug:
     msg: "{{ (asked.stdout | anqicms.lifecycle.python_choice(ansible_version.full)).message }}"
 """
@@ -43,9 +43,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(action) is V(use), V(install) or V(none), C(interpreter) the one to use, C(packages) those to try with
-      C(manager), C(command) the script that installs the first of them that the host knows, C(message) a text for
-      people.
+    - C(action) is V(use), V(install), or V(none). C(interpreter) is the interpreter to use. C(packages) are the
+      packages to try with the package manager C(manager). C(command) is the script that installs the first of them that
+      is available on the host. C(message) is an explanation.
   type: dict
   sample:
     action: use

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: python_installation
-short_description: Reads how the installation of a Python ended
+short_description: Parse the result of the installation of a Python
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads what the C(command) of P(anqicms.lifecycle.python_choice#filter) printed.
+  - Reads the output of the C(command) of P(anqicms.lifecycle.python_choice#filter).
 positional: check_mode
 options:
   _input:
@@ -19,20 +19,21 @@ options:
     type: str
     required: true
   check_mode:
-    description: Whether it was a command for check mode.
+    description: Whether the command was a command for check mode.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Say which package was installed
+- name: Show which package was installed
   ansible.builtin.debug:
     msg: "{{ (installed.stdout | anqicms.lifecycle.python_installation).message }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(package) that is new, or in check mode would be, empty when there is none; C(message) for people.
+  description: C(package) is the package that was installed, or would be installed in check mode. It is empty if there
+    is none. C(message) is an explanation.
   type: dict
   sample:
     package: python3.11

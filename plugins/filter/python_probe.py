@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: python_probe
-short_description: Gives the shell script that asks a host which Pythons it has
+short_description: Get the shell script that detects the Pythons of a host
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - For M(ansible.builtin.raw), because the host may have no Python that a module could start with.
+  - Run the script with M(ansible.builtin.raw), because the host may have no Python that a module can run with.
   - The script changes nothing.
-  - Its output is for P(anqicms.lifecycle.python_choice#filter).
+  - Pass its output to P(anqicms.lifecycle.python_choice#filter).
 options:
   _input:
-    description: An interpreter to look at besides those in the usual places, or an empty text.
+    description: An interpreter to check in addition to those in the usual directories, or an empty string.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Ask the host which Pythons it has
+- name: Detect the Pythons of the host
   ansible.builtin.raw: "{{ ansible_python_interpreter | default('') | anqicms.lifecycle.python_probe }}"
   register: asked
   changed_when: false

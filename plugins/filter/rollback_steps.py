@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollback_steps
-short_description: Makes the steps of the window that takes a run back
+short_description: Create the steps of the window that rolls back a run
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Makes the steps of one window that takes back what an earlier run has changed on an instance. A failure in it takes
-    everything back to what was there before it.
-  - Used by the role C(rollback).
+  - Creates the steps of one window that rolls back what an earlier run has changed on an instance. If this window
+    fails, everything is restored to the state before the window.
+  - The role C(rollback) uses this filter.
 positional: run_id, options, checks
 options:
   _input:
@@ -22,12 +22,12 @@ options:
     elements: dict
     required: true
   run_id:
-    description: The run to take back.
+    description: ID of the run to roll back.
     type: str
     required: true
   options:
     description: >-
-      Options of the steps C(graceful_stop), C(port_released), C(verified_start), C(database) and C(rollback), by name.
+      Options of the steps C(graceful_stop), C(port_released), C(verified_start), C(database), and C(rollback), by name.
     type: dict
     required: true
   checks:
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    The steps, for O(anqicms.lifecycle.window#module:steps); empty where the run has changed nothing, or was rolled
+    The steps, for O(anqicms.lifecycle.window#module:steps). Empty if the run has changed nothing or was already rolled
     back.
   type: list
   elements: dict

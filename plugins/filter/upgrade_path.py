@@ -6,47 +6,47 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: upgrade_path
-short_description: Finds the releases that lie between two versions of AnQiCMS
+short_description: Determine the releases between two versions of AnQiCMS
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Lists the hops from one version to another. Some versions must not be jumped over, because only they convert what
-    the versions before them have left.
-  - Fails for a downgrade, for a version that this release of the collection does not know, and where the release of a
-    hop is missing, and says what would be needed.
+  - Lists the hops from one version to another. Some versions must not be skipped, because only they convert the data of
+    earlier versions.
+  - The filter fails for a downgrade, for a version that this release of the collection does not know, and if the
+    release of a hop is missing. The message lists what is required.
 positional: target, available, direct
 options:
   _input:
-    description: The version that runs.
+    description: The current version.
     type: str
     required: true
   target:
-    description: The version that is wanted. It is the version that the program reports, which a few tags differ from.
+    description: The target version. This is the version that the program reports, which differs from a few tags.
     type: str
     required: true
   available:
     description:
-      - The releases at hand, as a mapping from versions to anything, such as a path and a checksum, or as a list of
-        versions.
+      - The available releases, as a list of versions, or as a dictionary with versions as keys. The values can be
+        anything, such as a path and a checksum.
     type: raw
     required: true
   direct:
     description:
-      - Jump over releases that can be left out. The schema change then takes longer, and the statistics are written ten
-        seconds after the new version has answered.
+      - Skip releases that are not mandatory. The schema change then takes longer, and the statistics are written ten
+        seconds after the first answer of the new version.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Say which releases an upgrade goes over
+- name: Show the hops of an upgrade
   ansible.builtin.debug:
     msg: "{{ '2.3.6' | anqicms.lifecycle.upgrade_path('3.5.8', releases) | map(attribute='version') }}"
   vars:
     releases: [2.5.3, 3.3.11, 3.5.8]
 
-- name: Keep the archives of all hops
+- name: Store the archives of all hops
   ansible.builtin.set_fact:
     archives: "{{ running | anqicms.lifecycle.upgrade_path('3.5.8', anqicms_releases) | map(attribute='release') }}"
 """
@@ -54,13 +54,13 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - One entry for each hop, in order; empty when the two versions are the same.
-    - C(from) and C(version) are the versions before and after it, C(release) is what the mapping has for it, and
-      C(from_release) what it has for the version before, or V(null).
-    - C(mandatory) tells whether the hop can be left out, C(why) gives the reason for it.
-    - C(schema) tells whether the database may be changed, C(one_way) whether going back needs a copy of it.
-    - C(changes) lists what the first start changes, C(checks) what must hold afterwards, C(waits) what is still under
-      way when the version answers.
+    - One entry for each hop, in order. Empty if the two versions are the same.
+    - C(from) and C(version) are the versions before and after the hop. C(release) is the value of that version in the
+      dictionary, and C(from_release) is the value of the version before, or V(null).
+    - C(mandatory) reports whether the hop is mandatory, and C(why) contains the reason.
+    - C(schema) reports whether the database may be changed, and C(one_way) whether a copy of it is required to go back.
+    - C(changes) lists what the first start changes, C(checks) what must be true afterwards, and C(waits) what is still
+      in progress at the first answer of the new version.
   type: list
   elements: dict
   sample:

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: upgrade_steps
-short_description: Makes the steps of the window of an upgrade
+short_description: Create the steps of the window of an upgrade
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Makes the steps of one window that goes all the way, with one dump of the databases before it; or, to plan them, of
-    the windows of all hops behind each other.
-  - Used by the role C(upgrade).
+  - Creates the steps of one window for all hops, with one dump of the databases before them. To plan an upgrade with
+    separate windows, it creates the steps of the windows of all hops in one list.
+  - The role C(upgrade) uses this filter.
 positional: options, checks, manifests, one_by_one
 options:
   _input:
-    description: The hops, from P(anqicms.lifecycle.upgrade_path#filter).
+    description: The hops, as returned by P(anqicms.lifecycle.upgrade_path#filter).
     type: list
     elements: dict
     required: true
   options:
-    description: Options of the steps C(graceful_stop), C(port_released), C(verified_start) and C(database), by name.
+    description: Options of the steps C(graceful_stop), C(port_released), C(verified_start), and C(database), by name.
     type: dict
     required: true
   checks:
@@ -32,11 +32,11 @@ options:
     required: true
   manifests:
     description:
-      - What the archives hold, by version, for a plan that is made before they are on the host; see
-        P(anqicms.lifecycle.release_manifest#lookup).
+      - Content of the archives by version, as returned by P(anqicms.lifecycle.release_manifest#lookup). Required for a
+        plan that is created before the archives are on the host.
     type: dict
   one_by_one:
-    description: Whether each hop has a window of its own, with its own dump.
+    description: Whether each hop has a separate window with a separate dump.
     type: bool
     default: false
 """
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The steps, for O(anqicms.lifecycle.window#module:steps); empty where there is no hop.
+  description: The steps, for O(anqicms.lifecycle.window#module:steps). Empty if there is no hop.
   type: list
   elements: dict
   sample:

@@ -6,22 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: upgrade_windows
-short_description: Says which hops of an upgrade are in one window
+short_description: Assign the hops of an upgrade to windows
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Puts all hops of an upgrade into one window, or each into a window of its own.
-  - Used by the role C(upgrade).
+  - Puts all hops of an upgrade into one window, or each hop into a separate window.
+  - The role C(upgrade) uses this filter.
 positional: one_by_one, run_id
 options:
   _input:
-    description: The hops, from P(anqicms.lifecycle.upgrade_path#filter).
+    description: The hops, as returned by P(anqicms.lifecycle.upgrade_path#filter).
     type: list
     elements: dict
     required: true
   one_by_one:
-    description: Whether each hop has a window of its own.
+    description: Whether each hop has a separate window.
     type: bool
     required: true
   run_id:
@@ -41,8 +41,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The windows, each with C(from), C(version), C(run_id) and C(hops); empty where there is no hop.
-    - The last one has the name of the run. Those before it have the version that they lead to behind it.
+    - The windows, each with C(from), C(version), C(run_id), and C(hops). Empty if there is no hop.
+    - The C(run_id) of the last window is the name of the run. For the windows before it, the target version of the
+      window is appended to the name.
   type: list
   elements: dict
   sample:

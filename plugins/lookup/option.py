@@ -6,23 +6,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: option
-short_description: The value of a variable of this collection, however it was written
+short_description: Get the value of a variable of this collection in a normalized form
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - The roles of this collection read all their variables with it, and a hook can.
-  - A variable that is not set, V(null) or a blank text gives the default of the role. V(0), V(false) and an empty list
-    are values.
-  - A text gives the number, the list or the dictionary that belongs there. A list is written as lines, with commas, or
-    as JSON or YAML; a dictionary as JSON or YAML.
-  - Fails with one line for what the variable cannot hold.
-  - Play keywords are read before any task. C(anqicms_hosts) gives the pattern of the hosts, and fails where no host
-    matches it within C(--limit), for a run that works on nothing must not look like one that went well.
-    C(anqicms_serial) gives the batches, from an extra variable or a variable of the first of these hosts.
+  - The roles of this collection read all their variables with this lookup. Hooks can use it, too.
+  - If the variable is not set, V(null), or a blank string, the lookup returns the default of the role. V(0), V(false),
+    and an empty list are values.
+  - A string is converted to the number, list, or dictionary that the variable requires. A list can be written as lines,
+    separated by commas, or as JSON or YAML. A dictionary can be written as JSON or YAML.
+  - The lookup fails with a message of one line if the value is invalid.
+  - Play keywords are evaluated before any task. For C(anqicms_hosts), the lookup returns the pattern of the hosts. It
+    fails if no host matches the pattern within C(--limit), because a run that does nothing must not look successful.
+    For C(anqicms_serial), it returns the batches, from an extra variable or from a variable of the first of these
+    hosts.
 options:
   _terms:
-    description: The name of the variable, C(anqicms_only) for example. One is taken.
+    description: Name of the variable, for example C(anqicms_only). Exactly one name is required.
     required: true
 """
 
@@ -39,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The value, V(null) where there is none and no default.
+  description: The value. V(null) if there is neither a value nor a default.
   type: raw
 """
 

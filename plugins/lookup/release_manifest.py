@@ -6,25 +6,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: release_manifest
-short_description: What the archive of an AnQiCMS release holds
+short_description: Get the content of the archive of an AnQiCMS release
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads the archive of a release on the controller, and refuses one that P(anqicms.lifecycle.release#module) would
-    refuse on a host.
-  - With it, check mode shows which files would change before the archive is on the host.
+  - Reads the archive of a release on the controller. The lookup fails for an archive that
+    P(anqicms.lifecycle.release#module) would refuse on a host.
+  - With its result, check mode can show which files would change before the archive is on the host.
 options:
   _terms:
     description: Paths of archives on the controller.
     required: true
   sha256:
-    description: SHA-256 that the archive must have. For one path only.
+    description: SHA-256 checksum that the archive must have. Use it only with a single path.
     type: str
 """
 
 EXAMPLES = r"""
-- name: Show what an upgrade would do to the files, before the archive is copied
+- name: Show which files an upgrade would change before the archive is copied
   anqicms.lifecycle.release:
     dir: /www/wwwroot/shop.example
     state: staged
@@ -37,8 +37,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - For each archive its C(sha256), its C(files) (path, size and SHA-256 of each), its C(directories), the version
-      that its C(CHANGELOG.md) begins with as C(changelog), and what its binary is made for as C(machine).
+    - For each archive, C(sha256) is its checksum, C(files) lists its files with path, size, and SHA-256 checksum,
+      C(directories) lists its directories, C(changelog) is the version at the beginning of its C(CHANGELOG.md), and
+      C(machine) is the architecture that its binary is built for.
   type: list
   elements: dict
 """

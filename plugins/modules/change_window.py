@@ -5,15 +5,15 @@
 
 DOCUMENTATION = r"""
 module: change_window
-short_description: The module window with the steps that change something
+short_description: The module window with the steps that make changes
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - What the action plugin of M(anqicms.lifecycle.window) sends to the host where a window has steps that change files,
-    configuration or database, or where an unfinished run has made such a change. What a plain restart does not need is
-    not sent with it, so that it is faster.
-  - Not for playbooks. Use M(anqicms.lifecycle.window), which takes all steps.
+  - The action plugin of M(anqicms.lifecycle.window) sends this module to the host if a window has steps that change
+    files, the configuration, or the database, or if an unfinished run has made such a change. Code that a plain restart
+    does not need is not sent with the other module, which makes a plain restart faster.
+  - Do not use this module in playbooks. Use M(anqicms.lifecycle.window), which accepts all steps.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
@@ -27,7 +27,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - As M(anqicms.lifecycle.window).
+      - See M(anqicms.lifecycle.window).
 seealso:
   - module: anqicms.lifecycle.window
 """
@@ -44,8 +44,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: As M(anqicms.lifecycle.window), and so are all other results.
-  returned: always, unless it was refused
+  description: This and all other return values are those of M(anqicms.lifecycle.window).
+  returned: always, unless the window was refused
   type: str
   sample: done
 """

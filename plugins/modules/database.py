@@ -5,21 +5,22 @@
 
 DOCUMENTATION = r"""
 module: database
-short_description: Dump, restore and compare the databases of an AnQiCMS instance
+short_description: Dump, restore, and compare the databases of an AnQiCMS instance
 version_added: 0.1.0
 description:
-  - Dumps the database of an instance with the MySQL or MariaDB client of the host, and proves that the dump is
+  - Dumps the database of an instance with the MySQL or MariaDB client of the host, and verifies that the dump is
     complete.
-  - Restores such a dump with rights on the database alone. The tables of today are renamed aside in one statement, the
-    dump is loaded and compared, then the old tables are dropped. A restore that was broken off at any point is repaired
-    by the next call.
-  - Waits for the end of a migration of the application, and compares what the database holds with what was recorded.
-  - It is also a step of M(anqicms.lifecycle.window). There a dump that was taken after the stop is restored when the
-    window fails, or when it was broken off and is recovered.
-  - The login is read from the section C(mysql) of C(config.json), or from the C(MYSQL_*) variables where the
-    application takes those. It is handed to the client in an option file without a name. It never stands in
-    arguments, in the environment, in a result or in the journal.
-  - The client reads no other option file, so options of C(/etc/mysql) and C(~/.my.cnf) do not count.
+  - Restores such a dump with privileges on the database only. The current tables are renamed in one statement, the dump
+    is loaded and compared, then the old tables are dropped. If a restore is interrupted at any point, the next call
+    repairs it.
+  - Waits for the end of a migration by the application, and compares the content of the database with what was
+    recorded.
+  - This module is also a step of M(anqicms.lifecycle.window). There, a dump that was taken after the stop is restored
+    if the window fails, or if it was interrupted and is recovered.
+  - The credentials are read from the section C(mysql) of C(config.json), or from the C(MYSQL_*) variables if the
+    application uses those. They are passed to the client in an option file without a name. They never appear in
+    arguments, in the environment, in a result, or in the journal.
+  - The client reads no other option file. Options in C(/etc/mysql) and C(~/.my.cnf) are ignored.
 extends_documentation_fragment:
   - anqicms.lifecycle.instance
   - anqicms.lifecycle.attributes
@@ -27,73 +28,76 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - With V(dumped) the database is dumped into O(path). Taken while the instance runs the dump is a plain backup.
-        What it should hold cannot be told then, so that it is not compared when it is restored.
-      - With V(restored) the database is made what it was at the dump in O(path). The instance must be stopped. A
-        database that is that already is left alone.
-      - With V(migrated) the module waits until the application has ended its migration.
-      - With V(compared) the module fails when the database does not hold any more what it held at the dump in O(path),
+      - V(dumped) dumps the database to O(path). A dump that is taken while the instance runs is a plain backup. Its
+        expected content cannot be determined, so that it is not compared when it is restored.
+      - V(restored) restores the database to its state at the time of the dump in O(path). The instance must be stopped.
+        A database that already has that state is not changed.
+      - V(migrated) waits until the application has finished its migration.
+      - V(compared) fails if the database no longer contains what it contained at the time of the dump in O(path),
         except for the changes that a new version makes.
-      - With V(packed) a dump that was written plain is compressed, and the hash of the file is noted. Shadow tables
-        become such a dump. Do it when the instance serves again.
+      - V(packed) compresses a dump that was written uncompressed, and records the hash of the file. Shadow tables are
+        converted to such a dump. Use it when the instance serves requests again.
     type: str
     required: true
     choices: [dumped, restored, migrated, compared, packed]
   path:
     description:
-      - Directory of the dump, one file and one manifest for each database.
-      - Only root, or the user who runs the module, may be able to change it and the directories above it.
-      - In a window the default is a directory of that run. As a task of its own V(dumped) makes a new directory in the
-        state of the instance, of which the newest three are kept, and V(restored) and V(compared) need this option.
+      - Directory of the dump, with one dump file and one manifest for each database.
+      - This directory and the directories above it must be writable only by root or by the user who runs the module.
+      - In a window, the default is a directory of that run. As a separate task, V(dumped) creates a new directory in
+        the state of the instance and keeps the newest three, and V(restored) and V(compared) require this option.
     type: path
   all_sites:
     description:
-      - Whether the databases of the other enabled sites of the instance are included, as its table C(websites) names
-        them. When one of them cannot be connected to, the module fails before it does anything.
+      - Whether to include the databases of the other enabled sites of the instance, as listed in its table C(websites).
+        If the module cannot connect to one of them, it fails before it does anything.
     type: bool
     default: false
   client_dir:
     description:
       - Directory of the client programs, C(mariadb) and C(mariadb-dump) or C(mysql) and C(mysqldump).
-      - Without it they are looked for in the directories of the system, and then where panels install them, such as
-        C(/www/server/mysql/bin).
-      - Programs that others than root and the user who runs the module could change are refused.
+      - By default, the module looks for them in the system directories, and then in the directories where panels
+        install them, such as C(/www/server/mysql/bin).
+      - The module refuses programs that anyone other than root and the user who runs the module can change.
     type: path
   method:
     description:
-      - With O(state=dumped) where the dump is.
-      - With V(dump) it is a file in O(path).
-      - With V(shadow) every table is copied inside the database, under a name that begins with C(_als1_), and O(path)
-        gets the manifest alone. The instance must be stopped. The copies are compared with the tables by rows,
-        C(CHECKSUM TABLE) and definition with AUTO_INCREMENT.
-      - A restore of shadow tables is one renaming, about 0.2 s for any size, after they were compared. It uses them up.
-      - Making them takes two to three times as long as a dump, and as much room on the server as the tables. They are
-        as safe as the server writes; a dump is flushed to the disk of the host.
-      - V(packed) makes an ordinary dump of them, and drops them. Until then they stand in the database. The migrations
-        of the application leave them alone, but its own backups hold them too.
-      - New shadow tables take the place of earlier ones, which become a dump before. Those of which the manifest is
+      - Where the dump is stored with O(state=dumped).
+      - V(dump) writes a file in O(path).
+      - V(shadow) copies every table inside the database, under a name that begins with C(_als1_). O(path) contains only
+        the manifest. The instance must be stopped. The copies are compared with the tables by number of rows, by
+        C(CHECKSUM TABLE), and by definition including AUTO_INCREMENT.
+      - Restoring shadow tables takes one rename, about 0.2 seconds for any size, after they were compared. The shadow
+        tables are gone after that.
+      - Creating shadow tables takes two to three times as long as a dump, and as much space on the server as the
+        tables. They are as durable as the writes of the server. A dump is flushed to the disk of the host.
+      - V(packed) converts them to an ordinary dump and drops them. Until then, they stay in the database. The
+        migrations of the application ignore them, but its own backups include them.
+      - New shadow tables replace earlier ones, which are converted to a dump before. Shadow tables whose manifest is
         gone are dropped by the next V(dumped).
     type: str
     choices: [dump, shadow]
     default: dump
   compression:
     description:
-      - How the dump is written. With V(auto) it is plain, and compressed only where the disk has no room for that.
-      - Compressing takes two to five times as long as writing it plain, and in a window the instance is down meanwhile.
+      - How to compress the dump. With V(auto), the dump is uncompressed, and compressed only if the disk does not have
+        enough space for an uncompressed dump.
+      - Compressing takes two to five times as long as writing an uncompressed dump. In a window, the instance is down
+        during that time.
     type: str
     choices: [auto, none, zstd, gzip]
     default: auto
   timeout:
     description:
-      - How long it may take, in seconds. In a window its deadline counts too.
-      - At the limit of V(migrated) the migration goes on, and nothing is ended.
+      - Maximum time in seconds. In a window, the deadline of the window also applies.
+      - When V(migrated) reaches the limit, the migration continues and nothing is ended.
     type: float
     default: 3600.0
 attributes:
   check_mode:
     support: full
     details:
-      - Makes all checks, and shows RV(would).
+      - Performs all checks and returns RV(would).
   diff_mode:
     support: none
   idempotent:
@@ -101,12 +105,12 @@ attributes:
     details:
       - V(restored) changes nothing the second time. V(dumped) always writes a dump. The other two change nothing.
 notes:
-  - A database with foreign keys, views or triggers is refused, because it could not be restored by renaming. AnQiCMS
-    itself makes none of them. Routines and events are not part of a dump, and a restore leaves them alone.
-  - The user of the database needs SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP and INDEX on the whole database.
-    That is what the application itself needs.
-  - Tested with the client and server of MariaDB 10.11. The options fit the client of MySQL 8, which was not run. A
-    trial dump without rows shows before each dump whether the client can make one.
+  - The module refuses a database with foreign keys, views, or triggers, because it could not be restored by renaming.
+    AnQiCMS itself creates none of these. Routines and events are not part of a dump, and a restore does not touch them.
+  - The database user needs the privileges SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, and INDEX on the whole
+    database. The application itself needs the same privileges.
+  - Tested with the client and server of MariaDB 10.11. The options are also valid for the client of MySQL 8, which was
+    not tested. Before each dump, a trial dump without rows shows whether the client can create one.
 seealso:
   - module: anqicms.lifecycle.window
 author:
@@ -120,7 +124,7 @@ EXAMPLES = r"""
     state: dumped
     path: /backup/shop.example
 
-- name: Do something that changes the database, and restore it when that fails
+- name: Run a command that changes the database, and restore the database if the window fails
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -129,7 +133,7 @@ EXAMPLES = r"""
       - command: {argv: [/root/bin/import-products]}
       - verified_start: {}
 
-- name: Wait until a migration has ended
+- name: Wait until a migration has finished
   anqicms.lifecycle.database:
     dir: /www/wwwroot/shop.example
     state: migrated
@@ -139,87 +143,88 @@ EXAMPLES = r"""
 RETURN = r"""
 directory:
   description: Directory of the dumps.
-  returned: with O(state=dumped), O(state=restored) and O(state=packed), outside check mode
+  returned: with O(state=dumped), O(state=restored), and O(state=packed), outside check mode
   type: str
   sample: /var/lib/anqicms-lifecycle/4b1d0a7e-shop.example/dumps/20261127T101500Z
 online:
-  description: Whether the instance ran while the dump was taken, so that it is a plain backup.
+  description: Whether the instance was running while the dump was taken, so that the dump is a plain backup.
   returned: with O(state=dumped), outside check mode
   type: bool
   sample: false
 databases:
-  description: Each database that was worked on.
+  description: The databases that were processed.
   returned: outside check mode; with O(state=dumped) always
   type: list
   elements: dict
   contains:
     site:
-      description: Number of the first site that uses it.
+      description: Number of the first site that uses the database.
       type: int
     database:
-      description: Its name.
+      description: Name of the database.
       type: str
     file:
-      description: With O(state=dumped) the name of the dump in RV(directory). Empty for shadow tables.
+      description: With O(state=dumped), the name of the dump in RV(directory). Empty for shadow tables.
       type: str
     method:
-      description: With O(state=dumped) and O(state=packed) how it was taken, V(dump) or V(shadow).
+      description: With O(state=dumped) and O(state=packed), how the dump was taken, V(dump) or V(shadow).
       type: str
     compression:
-      description: With O(state=dumped) how it is written.
+      description: With O(state=dumped), the compression of the dump.
       type: str
     bytes:
-      description: With O(state=dumped) its size.
+      description: With O(state=dumped), the size of the dump.
       type: int
     tables:
-      description: With O(state=dumped) how many tables it has.
+      description: With O(state=dumped), the number of tables.
       type: int
     server:
-      description: With O(state=dumped) in check mode the version of the server.
+      description: With O(state=dumped) in check mode, the version of the server.
       type: str
     data_bytes:
-      description: With O(state=dumped) in check mode how much data it holds.
+      description: With O(state=dumped) in check mode, the size of the data without indexes.
       type: int
     all_bytes:
-      description: With O(state=dumped) in check mode the same with its indexes.
+      description: With O(state=dumped) in check mode, the size of the data including indexes.
       type: int
     not_utf8mb4:
-      description: With O(state=dumped) in check mode its tables that cannot hold every text.
+      description: With O(state=dumped) in check mode, the tables whose character set cannot store every text.
       type: list
       elements: str
     not_innodb:
-      description: With O(state=dumped) in check mode its tables of another engine than InnoDB.
+      description: With O(state=dumped) in check mode, the tables that use a storage engine other than InnoDB.
       type: list
       elements: str
     rows:
-      description: With O(state=dumped) and O(state=compared) how many rows all tables have.
+      description: With O(state=dumped) and O(state=compared), the number of rows of all tables.
       type: int
     version:
       description:
-        - With O(state=dumped) and O(state=compared) the version whose migration has ended, as the database says.
+        - With O(state=dumped) and O(state=compared), the version whose migration has finished, as recorded in the
+          database.
         - V(null) before 3.3.0.
       type: str
     restored:
       description:
-        - With O(state=restored) whether the dump was loaded, or shadow tables took their places. V(false) where the
-          database was as it should be.
+        - With O(state=restored), whether the dump was loaded, or shadow tables replaced the tables. V(false) if the
+          database already had the expected state.
       type: bool
     changed:
-      description: With O(state=restored) whether anything was done.
+      description: With O(state=restored), whether anything was done.
       type: bool
     recovered:
       description:
-        - With O(state=restored) how an earlier restore that was broken off was repaired, V(back), V(forward), or
-          V(nothing) where there was none.
+        - With O(state=restored), how an earlier restore that was interrupted was repaired, V(back) or V(forward).
+          V(nothing) if there was none.
       type: str
     strays:
-      description: With O(state=restored) how many connections were ended that a dead process had left.
+      description: With O(state=restored), the number of connections of a dead process that were ended.
       type: int
     state:
-      description: With O(state=migrated) V(done), or V(unknown) where the version of the instance is not known.
+      description: With O(state=migrated), V(done), or V(unknown) if the version of the instance is not known.
       type: str
     why:
-      description: With O(state=migrated) how that was told.
+      description: With O(state=migrated), how RV(databases[].state) was determined.
       type: str
   sample:
     - site: 1
@@ -232,26 +237,26 @@ databases:
       rows: 61200
       version: 3.5.8
 problems:
-  description: With O(state=compared) what the databases do not hold any more.
-  returned: when that is why it fails
+  description: With O(state=compared), what the databases no longer contain.
+  returned: when this is the reason for the failure
   type: list
   elements: str
   sample: ["shop: archives and archive_drafts have 19994 rows, not 19995"]
 database_error:
   description:
-    - Why the client or the server did not do it, V(no_client), V(cannot_connect), V(access_denied),
-      V(unknown_database), V(no_right), V(trial_dump), V(wrong_options), V(disk_full), V(timed_out) or V(failed).
-  returned: when that is why it fails
+    - Why the client or the server failed, V(no_client), V(cannot_connect), V(access_denied), V(unknown_database),
+      V(no_right), V(trial_dump), V(wrong_options), V(disk_full), V(timed_out), or V(failed).
+  returned: when this is the reason for the failure
   type: str
   sample: access_denied
 notes:
-  description: What may surprise, in sentences.
-  returned: when it was done, or foreseen
+  description: Remarks about unexpected conditions, in sentences.
+  returned: when the operation was performed or planned
   type: list
   elements: str
   sample: []
 took_ms:
-  description: How long it took, in milliseconds.
+  description: Duration in milliseconds.
   returned: outside check mode
   type: int
   sample: 812
@@ -261,12 +266,12 @@ would:
   type: str
   sample: dump shop into /backup/shop.example (104 MB of data, about 0.7 s)
 estimate_ms:
-  description: With O(state=dumped) and O(state=restored) how long it would take, in milliseconds.
+  description: With O(state=dumped) and O(state=restored), the estimated duration in milliseconds.
   returned: in check mode
   type: int
   sample: 743
 data_bytes:
-  description: With O(state=dumped) how much data the databases hold, as the server estimates.
+  description: With O(state=dumped), the size of the data in the databases, as estimated by the server.
   returned: in check mode
   type: int
   sample: 109051904

@@ -5,19 +5,19 @@
 
 DOCUMENTATION = r"""
 module: evidence
-short_description: Fetch what tells of the death of one AnQiCMS instance, without its secrets
+short_description: Fetch evidence of the death of an AnQiCMS instance, without secrets
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Writes a bundle of files to the controller. The answers of M(anqicms.lifecycle.instance_info),
-    M(anqicms.lifecycle.oom_check) and M(anqicms.lifecycle.log_check) as JSON, the parts of the instance's logs that
-    overlap the window, the lines of the system's logs that concern memory or a crash, and C(config.json).
-  - Secrets are masked on the host. In C(config.json) everything below a key that looks like one, such as C(password)
-    and C(token_secret). What stands there, and in such variables of the environment, is looked for in all other files,
-    too.
-  - A C(config.json) that is no valid JSON is not fetched.
-  - Links, FIFOs, devices and files of strangers are not opened. RV(files) says what is missing and why.
+  - Writes a bundle of files to the controller. The bundle contains the results of M(anqicms.lifecycle.instance_info),
+    M(anqicms.lifecycle.oom_check), and M(anqicms.lifecycle.log_check) as JSON, the parts of the logs of the instance
+    that overlap the time range, the lines of the system logs that concern memory or a crash, and C(config.json).
+  - Secrets are masked on the host. In C(config.json), everything below a key that looks like a secret is masked, such
+    as C(password) and C(token_secret). These values, and the values of such environment variables, are also masked in
+    all other files.
+  - A C(config.json) that is not valid JSON is not fetched.
+  - Links, FIFOs, devices, and files of strangers are not opened. RV(files) reports what is missing and why.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
@@ -26,35 +26,38 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - This module does not change the host. It writes to the controller in check mode, too.
+      - This module does not change the host. It also writes to the controller in check mode.
 options:
   since:
     description:
-      - Begin of the window, in ISO 8601, in the time zone of the host or with a zone, or seconds since the epoch.
-      - The default is a day before O(until).
+      - Start of the time range, in ISO 8601 format, in the time zone of the host or with a time zone, or in seconds
+        since the epoch.
+      - The default is one day before O(until).
     type: str
   until:
     description:
-      - End of the window, as O(since). The default, and the latest, is now.
+      - End of the time range, in the format of O(since). The default, and the latest possible value, is the current
+        time.
     type: str
   dest:
     description:
-      - Directory on the controller. The bundle lies below it in C(<inventory_hostname>/<instance id>).
-      - Directories are made with mode 0700, files with 0600; files of an earlier bundle are replaced.
+      - Directory on the controller. The bundle is written to C(<inventory_hostname>/<instance id>) below this
+        directory.
+      - Directories are created with mode 0700, and files with mode 0600. Files of an earlier bundle are replaced.
     type: str
     required: true
 notes:
-  - A log part has 2 MiB at most, its newest.
-  - Secrets of less than four characters are not looked for in logs, and a secret that C(config.json) does not hold any
-    more is found only where it follows a word like C(password), or stands in an address.
-  - Everything else in the logs is fetched as it is, such as addresses of visitors. Look at it before you give it to
-    others.
+  - Of each log, at most the newest 2 MiB are fetched.
+  - Secrets with fewer than four characters are not masked in logs. A secret that is no longer in C(config.json) is
+    masked only if it follows a word such as C(password), or is part of a URL.
+  - Everything else in the logs is fetched unchanged, such as IP addresses of visitors. Review the files before you
+    share them.
 seealso:
   - module: anqicms.lifecycle.oom_check
 """
 
 EXAMPLES = r"""
-- name: Fetch what a report to the authors needs
+- name: Fetch the evidence for a bug report
   anqicms.lifecycle.evidence:
     dir: /www/wwwroot/shop.example
     since: "2026-01-31T01:00:00"
@@ -63,12 +66,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id:
-  description: The instance id.
+  description: The ID of the instance.
   returned: success
   type: str
   sample: 4b1d0a7e-shop.example
 path:
-  description: The directory on the controller that was written to.
+  description: The directory on the controller that contains the bundle.
   returned: success
   type: str
   sample: /root/reports/web1.example/4b1d0a7e-shop.example
@@ -82,13 +85,13 @@ files:
       description: Name of the file.
       type: str
     bytes:
-      description: Its size.
+      description: Size of the file.
       type: int
     cut:
-      description: Bytes of the window that were left out, the oldest.
+      description: Number of bytes of the time range that were left out. The oldest bytes are left out.
       type: int
     why_not:
-      description: Why it was not written, or not read to its end; V(null) when it was.
+      description: Why the file was not written, or not read completely. V(null) if it was.
       type: str
   sample:
     - name: running.log

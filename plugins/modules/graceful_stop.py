@@ -5,20 +5,22 @@
 
 DOCUMENTATION = r"""
 module: graceful_stop
-short_description: Stop exactly one AnQiCMS instance and prove that it is gone
+short_description: Stop exactly one AnQiCMS instance and verify that it is gone
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Waits until no request is in flight, asks the process of the instance to end, and returns when it is gone.
-  - The process is found by its executable and held from its selection to the proof. Exactly one process matches, or
-    nothing is signalled. Nothing is ever found or killed by its name.
-  - What C(SIGTERM) does depends on the version. 2.1.2 to 3.2.1 close their port and never end; 3.2.2 to 3.5.1 end when
-    their requests have ended; 3.5.2 and later end at once and cut the requests in flight.
-  - Refused, as a task of its own, while a window that has changed something has not ended. Only a recovery may stop or
-    start it then.
-  - A process whose database migration is seen running is never sent C(SIGKILL), whatever O(force) says. From 3.4.5 on,
-    where a migration runs in the background, C(SIGTERM) itself ends the process.
+  - Waits until no request is in flight, signals the process of the instance to end, and returns when the process is
+    gone.
+  - The process is identified by its executable, and a handle on it is held until its end is verified. If not exactly
+    one process matches, nothing is signalled. A process is never selected or killed by its name.
+  - The effect of C(SIGTERM) depends on the version. Versions 2.1.2 to 3.2.1 close their port and never end. Versions
+    3.2.2 to 3.5.1 end when their requests have ended. Versions 3.5.2 and later end immediately and cut the requests in
+    flight.
+  - As a separate task, this module fails while a window that has changed something has not ended. Only a recovery can
+    stop or start the instance during that time.
+  - A process that is known to be migrating its database never gets C(SIGKILL), regardless of O(force). From version
+    3.4.5 on, which migrates in the background, C(SIGTERM) itself ends the process.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
@@ -27,7 +29,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Tells which process would be signalled; nothing is sent.
+      - Reports which process would be signalled. No signal is sent.
   diff_mode:
     support: none
   idempotent:
@@ -35,45 +37,51 @@ attributes:
 options:
   timeout:
     description:
-      - Seconds to wait for the end of the process after C(SIGTERM).
+      - Seconds to wait for the process to end after C(SIGTERM).
     type: float
     default: 30
   idle_timeout:
     description:
-      - Seconds to wait before C(SIGTERM) until no request is in flight. V(0) looks once and does not wait.
-      - Requests that are still in flight then are counted in RV(requests); the version decides whether they are cut.
+      - Seconds to wait before C(SIGTERM) until no request is in flight. With V(0), the module checks once and does not
+        wait.
+      - Requests that are still in flight after this time are counted in RV(requests). Whether they are cut depends on
+        the version.
     type: float
     default: 5
   quiet_timeout:
     description:
-      - Seconds to wait before C(SIGTERM) until the application neither backs up nor restores its database. V(0) looks
-        once and does not wait. In a window the wait ends at its deadline at the latest.
-      - The process holds a file C(data/backup/*.sql) of its own or of a further site open for as long as that lasts. A
-        file that is written is a backup, or its upload; one that is read is a restore, or a visitor's download of it,
-        which looks the same.
-      - When it has not ended by then, the module fails and nothing is signalled, whatever O(force) says.
-      - Where the descriptors of the process cannot be read, that is not known and does not hinder the stop; see
-        RV(quiet).
+      - Seconds to wait before C(SIGTERM) until the application neither backs up nor restores its database. With V(0),
+        the module checks once and does not wait. In a window, the wait ends at its deadline at the latest.
+      - During a backup or restore, the process holds a file C(data/backup/*.sql) of the instance or of a further site
+        open. A file that is written is a backup, or the upload of a backup. A file that is read is a restore, or the
+        download of a backup by a visitor, which looks the same.
+      - If the backup or restore has not ended after this time, the module fails and nothing is signalled, regardless of
+        O(force).
+      - If the file descriptors of the process cannot be read, backups and restores cannot be detected, and this does
+        not prevent the stop. See RV(quiet).
     type: float
     default: 120
   migration_timeout:
     description:
-      - Seconds to wait before C(SIGTERM) until the application does not migrate its database. V(0) looks once and does
-        not wait. In a window the wait ends at its deadline at the latest.
-      - From version 3.4.5 on it migrates after its port has opened, and C(SIGTERM) would end it in the middle. So the
-        database, and those of further sites, are asked with the host's MySQL client where the version is 3.4.5 or
-        later or not known, and for all versions while the port has not opened yet.
-      - When it has not ended by then, the module fails and nothing is signalled, whatever O(force) says.
-      - Where the database cannot be asked, because there is no client, no right, no name or no answer, that does not
-        hinder the stop; see RV(migration).
+      - Seconds to wait before C(SIGTERM) until the application is not migrating its database. With V(0), the module
+        checks once and does not wait. In a window, the wait ends at its deadline at the latest.
+      - From version 3.4.5 on, the application migrates its database after its port has opened, and C(SIGTERM) would
+        interrupt the migration. Therefore, the module queries the database, and those of further sites, with the MySQL
+        client of the host. It does this if the version is 3.4.5 or later or not known, and for all versions while the
+        port has not opened yet.
+      - If the migration has not ended after this time, the module fails and nothing is signalled, regardless of
+        O(force).
+      - If the database cannot be queried, because there is no client, no privilege, no name, or no answer, this does
+        not prevent the stop. See RV(migration).
     type: float
     default: 3600
   force:
     description:
-      - V(never) only asks. A process that does not end in O(timeout) is left alive, and the module fails.
-      - V(idle) also kills a process that is proven idle, which means that its port was closed by our C(SIGTERM), no
-        connection is in use, and no migration runs.
-      - V(timeout) also kills what has not ended after O(timeout), unless a migration runs.
+      - V(never) sends C(SIGTERM) only. If the process does not end within O(timeout), it is left alive and the module
+        fails.
+      - V(idle) also kills a process that is verified to be idle. A process is idle if its port was closed by the
+        C(SIGTERM) of this module, no connection is in use, and no migration is running.
+      - V(timeout) also kills a process that has not ended after O(timeout), unless a migration is running.
     type: str
     choices: [never, idle, timeout]
     default: idle
@@ -84,12 +92,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Stop one instance, killing it only when it is idle
+- name: Stop one instance, and kill it only if it is idle
   anqicms.lifecycle.graceful_stop:
     dir: /www/wwwroot/shop.example
   register: stopped
 
-- name: Stop it, leave it alive when it does not end in a minute
+- name: Stop one instance, but leave it alive if it does not end within a minute
   anqicms.lifecycle.graceful_stop:
     dir: /www/wwwroot/shop.example
     timeout: 60
@@ -99,31 +107,32 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: stopped.requests.cut == 0
 
-- name: Make sure that no child of it and nobody else holds its files, before they are copied
+- name: Make sure that no child of the process and no other process holds its files before they are copied
   ansible.builtin.assert:
     that: (stopped.survivors + stopped.open_files) | length == 0
 """
 
 RETURN = r"""
 stopped:
-  description: Whether the instance does not run now.
-  returned: always, unless it was refused
+  description: Whether the instance is stopped now.
+  returned: always, unless the stop was refused
   type: bool
   sample: true
 exit_kind:
   description:
-    - V(already_stopped), V(graceful), V(forced_idle) or V(forced_timeout); V(null) when it lives on, and in check mode.
-  returned: always, unless it was refused
+    - V(already_stopped), V(graceful), V(forced_idle), or V(forced_timeout). V(null) if the process is still alive, and
+      in check mode.
+  returned: always, unless the stop was refused
   type: str
   sample: graceful
 pid:
-  description: The process that was stopped, V(null) when none ran.
-  returned: always, unless it was refused
+  description: The process that was stopped. V(null) if none was running.
+  returned: always, unless the stop was refused
   type: int
   sample: 4711
 signals:
-  description: What was sent, in order.
-  returned: always, unless it was refused
+  description: The signals that were sent, in order.
+  returned: always, unless the stop was refused
   type: list
   elements: dict
   contains:
@@ -132,38 +141,39 @@ signals:
       type: str
       returned: always
     at_ms:
-      description: Milliseconds since the begin of the stop.
+      description: Milliseconds since the start of the stop.
       type: int
       returned: always
   sample: [{"signal": "SIGTERM", "at_ms": 21}]
 requests:
-  description: Requests at the first look, and how many of them ended without an answer.
-  returned: always, unless it was refused
+  description: Number of requests at the first check, and how many of them ended without a response.
+  returned: always, unless the stop was refused
   type: dict
   contains:
     in_flight:
-      description: Connections in use at the first look.
+      description: Connections in use at the first check.
       type: int
       returned: always
     cut:
-      description: Connections in use when the process ended; at most so many requests were cut.
+      description: Connections in use when the process ended. This is the maximum number of requests that were cut.
       type: int
       returned: always
   sample: {"in_flight": 2, "cut": 0}
 notes:
-  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  description: Reports that the lock of the directory is held by someone who is not a user of the instance and was
+    ignored.
   returned: when there are any
   type: list
   elements: str
   sample:
     - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
 quiet:
-  description: Backups and restores of the application itself that were seen before the signal, and waited for.
-  returned: always, unless it was refused for another reason
+  description: Backups and restores by the application itself that were detected before the signal and waited for.
+  returned: always, unless the stop was refused for another reason
   type: dict
   contains:
     waited_ms:
-      description: Milliseconds that they were waited for.
+      description: Time that the module waited for them, in milliseconds.
       type: int
       returned: always
     files:
@@ -173,15 +183,16 @@ quiet:
       returned: always
       contains:
         path:
-          description: The file.
+          description: Path of the file.
           type: str
           returned: always
         kind:
-          description: V(backup) when it was written, V(restore) when it was read.
+          description: V(backup) if the file was written, V(restore) if it was read.
           type: str
           returned: always
     known:
-      description: Whether the descriptors of the process could be read; if not, nothing is ruled out.
+      description: Whether the file descriptors of the process could be read. If not, a backup or restore cannot be
+        ruled out.
       type: bool
       returned: always
   sample:
@@ -191,21 +202,21 @@ quiet:
         kind: restore
     known: true
 migration:
-  description: The migrations of the database that ran.
-  returned: always, unless it was refused for another reason
+  description: The migrations of the database that were running.
+  returned: always, unless the stop was refused for another reason
   type: dict
   contains:
     waited_ms:
-      description: Milliseconds that they were waited for.
+      description: Time that the module waited for them, in milliseconds.
       type: int
       returned: always
     seen:
-      description: What was waited for, each with the name of the database.
+      description: The migrations that the module waited for, each with the name of the database.
       type: list
       elements: str
       returned: always
     unknown:
-      description: What could not be asked, or a migration that has not ended and does not go on.
+      description: What could not be queried, or a migration that has not finished and does not continue.
       type: list
       elements: str
       returned: always
@@ -214,24 +225,24 @@ migration:
     seen: ['shop: last_run_version is 3.3.11, not 3.5.8']
     unknown: []
 waited_ms:
-  description: Milliseconds from the first look to the verdict.
-  returned: always, unless it was refused
+  description: Milliseconds from the first check to the verdict.
+  returned: always, unless the stop was refused
   type: int
   sample: 22
 last_log_line:
-  description: The last line of its log, V(null) when it cannot be read.
-  returned: always, unless it was refused
+  description: The last line of the log of the instance. V(null) if it cannot be read.
+  returned: always, unless the stop was refused
   type: str
   sample: 监听到退出信号
 survivors:
-  description: Children of the process that live on, at most 100. They are not signalled.
-  returned: always, unless it was refused
+  description: Children of the process that are still alive, at most 100. They are not signalled.
+  returned: always, unless the stop was refused
   type: list
   elements: dict
   sample: []
   contains:
     pid:
-      description: Process id.
+      description: Process ID.
       type: int
       returned: always
     exe:
@@ -244,21 +255,21 @@ survivors:
       elements: str
       returned: always
 respawned:
-  description: Pid of a process that something else started in its place, which makes the module fail.
-  returned: always, unless it was refused
+  description: Process ID of a process that something else started in its place, which makes the module fail.
+  returned: always, unless the stop was refused
   type: int
   sample: null
 open_files:
   description:
-    - Processes other than readers of logs that hold files below the install directory open.
-    - At most 100 of them and 200 files of each, found within 3 seconds.
-  returned: always, unless it was refused
+    - Processes, except readers of logs, that hold files below the install directory open.
+    - At most 100 processes and 200 files of each, found within 3 seconds.
+  returned: always, unless the stop was refused
   type: list
   elements: dict
   sample: []
   contains:
     pid:
-      description: Process id.
+      description: Process ID.
       type: int
       returned: always
     exe:
@@ -266,12 +277,12 @@ open_files:
       type: str
       returned: always
     path:
-      description: The file.
+      description: Path of the file.
       type: str
       returned: always
 version:
-  description: The running version, or that of the files.
-  returned: always, unless it was refused
+  description: The version that was running, or the version of the files.
+  returned: always, unless the stop was refused
   type: str
   sample: 3.5.8
 would:
@@ -280,8 +291,8 @@ would:
   type: str
   sample: wait at most 5 s for requests in flight, then send SIGTERM to pid 1506
 zombie_parent:
-  description: Pid of the parent that has not collected the ended process, V(null) in the ordinary case.
-  returned: always, unless it was refused
+  description: Process ID of the parent that has not reaped the process after it ended. V(null) in the normal case.
+  returned: always, unless the stop was refused
   type: int
   sample: null
 """

@@ -5,19 +5,21 @@
 
 DOCUMENTATION = r"""
 module: instance_info
-short_description: Describe one AnQiCMS instance, or find and describe all of a host
+short_description: Describe one AnQiCMS instance, or find and describe all instances of a host
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Tells of each instance what runs, which version, on which port, who else could start or stop it, and what is
-    dangerous about it.
-  - With O(dir) one instance is described. Without it the instances of the host are found by running processes whose
-    executable lies in an install directory, by cron lines that name one, in O(search), and by the records of
-    earlier runs in O(state_dir), which tell of those whose last run did not end, and with O(recorded) of all.
-  - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users and very
-    large files are never opened; they are reported.
-  - What this user cannot see is V(null) and named by a hazard, never taken for absent. As root everything is seen.
+  - Reports for each instance which processes run, which version, on which port, what else could start or stop it, and
+    which hazards it has.
+  - With O(dir), one instance is described. Without it, the module finds the instances of the host by running processes
+    whose executable is in an install directory, by cron lines that name one, by O(search), and by the records of
+    earlier runs in O(state_dir). These records identify the instances whose last run did not end, and with O(recorded)
+    all instances that were seen running.
+  - Nothing below an install directory is trusted. Links, hard links, devices, FIFOs, files of third users, and very
+    large files are never opened. They are reported.
+  - Values that this user cannot see are V(null) and are named by a hazard. They are never treated as absent. Root sees
+    everything.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
@@ -26,8 +28,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Outside check mode it notes in the trusted state who was seen running and how it was started, which later runs
-        use. In check mode it notes nothing.
+      - Outside check mode, the module records in the trusted state which processes were running and how they were
+        started. Later runs use these records. In check mode, nothing is recorded.
   diff_mode:
     support: N/A
     details:
@@ -37,51 +39,52 @@ attributes:
 options:
   dir:
     description:
-      - Install directory of the instance. Its real path together with O(binary) is what identifies an instance;
-        the name of a process never does.
-      - Without it all instances of the host are described.
+      - Install directory of the instance. The real path of this directory and O(binary) identify the instance. The name
+        of a process never does.
+      - Without this option, all instances of the host are described.
     type: path
     required: false
   port:
     description:
-      - TCP port of the instance; only with O(dir).
-      - It tells two processes of one executable apart that were started with C(-port). It does not decide which port is
-        reported.
-      - A number that is neither the port that the process listens on nor the port of its next start is the hazard
-        C(port_mismatch).
+      - TCP port of the instance. Use it only with O(dir).
+      - It distinguishes two processes of the same executable that were started with C(-port). It does not determine
+        which port is reported.
+      - A number that is neither the port that the process listens on nor the port of its next start is reported as the
+        hazard C(port_mismatch).
     type: int
   search:
     description:
-      - More directories to look in. Each may be an install directory itself or hold some directly below. Only used
-        without O(dir).
+      - Additional directories to search. Each can be an install directory or contain install directories directly below
+        it. Used only without O(dir).
     type: list
     elements: path
     default: []
   recorded:
     description:
-      - Whether to find also the instances that earlier runs of this collection have seen running and that are still
-        installed. So one that has died is found. Only used without O(dir).
-      - One whose last run did not end, because it was killed in the middle, is always found.
+      - Whether to also find the instances that earlier runs of this collection have seen running and that are still
+        installed. This finds an instance that has died. Used only without O(dir).
+      - An instance whose last run did not end, because the run was killed, is always found.
     type: bool
     default: false
     version_added: 0.1.0
   http:
     description:
-      - Whether to ask running instances for their version. Only a listener that belongs to the process itself is asked.
-      - Also whether to connect to the databases that starts would ask, each once and for two seconds at most, as the
-        user of the instance.
+      - Whether to request the version from running instances. Only a listener that belongs to the process itself is
+        used.
+      - Also whether to connect to the databases that a start would use. The module connects to each of them once, for
+        at most two seconds, as the user of the instance.
     type: bool
     default: true
 seealso:
   - module: anqicms.lifecycle.window
   - module: anqicms.lifecycle.graceful_stop
 notes:
-  - An instance that cannot be described is shown all the same, with V(ambiguous) as its RV(instances[].state) and the
-    hazard V(not_described), which says why. It hides no other.
-  - All texts are printable. Bytes that are no UTF-8, control characters and invisible ones are shown as escapes such as
-    C(\xff).
-  - Where the module cannot start for want of a Python, the action plugin of the same name asks the host which Pythons
-    it has, and the failure says which one to set in C(ansible_python_interpreter).
+  - An instance that cannot be described is still listed, with V(ambiguous) as its RV(instances[].state) and the hazard
+    V(not_described), which explains the reason. It does not hide other instances.
+  - All texts are printable. Bytes that are not valid UTF-8, control characters, and invisible characters are shown as
+    escapes such as C(\xff).
+  - If the module cannot start because the host has no suitable Python, the action plugin of the same name checks which
+    Pythons the host has. The failure message then says which one to set in C(ansible_python_interpreter).
 """
 
 EXAMPLES = r"""
@@ -90,11 +93,11 @@ EXAMPLES = r"""
     dir: /www/wwwroot/shop.example
   register: found
 
-- name: Refuse to go on when a restart is not safe
+- name: Fail if a restart is not safe
   ansible.builtin.assert:
     that: found.instances[0].hazards | selectattr('blocks', 'contains', 'restart') | list | length == 0
 
-- name: Find all instances of the host, stopped ones too
+- name: Find all instances of the host, including stopped ones
   anqicms.lifecycle.instance_info:
     search:
       - /www/wwwroot
@@ -108,7 +111,7 @@ instances:
   elements: dict
   contains:
     id:
-      description: A short hash of directory and binary name, and the base name of the directory.
+      description: A short hash of directory and binary name, followed by the base name of the directory.
       type: str
       sample: 4b1d0a7e-shop.example
     dir:
@@ -116,48 +119,49 @@ instances:
       type: str
       sample: /www/wwwroot/shop.example
     binary:
-      description: Name of the executable in it.
+      description: Name of the executable in the install directory.
       type: str
       sample: anqicms
     user:
-      description: The user that it runs as or was last seen running as; for one that was never seen the owner of the
-        directory, V(null) when that is root.
+      description: The user that the instance runs as or was last seen running as. For an instance that was never seen
+        running, the owner of the directory, or V(null) if that is root.
       type: str
       sample: www
     state:
       description:
-        - V(running) when its process listens on its port.
-        - V(starting) when it does not listen yet.
-        - V(undead) when it has closed its port and lives on.
-        - V(stopped) when no process runs it.
-        - V(ambiguous) when several processes run it, when this user cannot see enough to tell, or when none of its own
-          runs and its port is held by somebody else, see RV(instances[].strangers).
+        - V(running) if its process listens on its port.
+        - V(starting) if its process does not listen yet.
+        - V(undead) if its process has closed its port but is still alive.
+        - V(stopped) if no process runs the instance.
+        - V(ambiguous) if several processes run the instance, if this user cannot see enough to determine the state, or
+          if the instance has no process and another process holds its port, see RV(instances[].strangers).
       type: str
       sample: running
     pids:
-      description: All processes that run it.
+      description: IDs of all processes that run the instance.
       type: list
       elements: int
       sample: [4711]
     strangers:
       description:
-        - Processes that are not of the instance and are never touched, at most 20. They execute its binary and are of
-          nobody who runs the instance, or they hold its port.
-        - If such a process is the instance after all, name its user with O(user).
+        - Processes that do not belong to the instance and are never touched, at most 20. They execute its binary as
+          someone who is not a user of the instance, or they hold its port.
+        - If such a process does belong to the instance, set O(user) to its user.
       type: list
       elements: dict
       contains:
         pid:
-          description: Its number, V(null) when this user cannot see it.
+          description: Process ID. V(null) if this user cannot see it.
           type: int
         user:
-          description: Who runs it, by the real user id.
+          description: Owner of the process, by its real user ID.
           type: str
         exe:
-          description: The link to its executable, which is a path in its own mount namespace. V(null) when not seen.
+          description: Target of the link to its executable, which is a path in the mount namespace of the process.
+            V(null) if it is not visible.
           type: str
         why:
-          description: Why it is shown here.
+          description: Why the process is listed here.
           type: str
       sample:
         - pid: 4713
@@ -166,47 +170,49 @@ instances:
           why: "it executes the file of the instance, but nobody is not one of its users: www (owns the directory)"
     port:
       description:
-        - The port that its process listens on. When it listens on none, or does not run, the port of its next start,
-          which is that of C(-port), else that of C(config.json).
-        - V(null) when it cannot be known.
+        - The port that its process listens on. If there is no listening process, the port of the next start, which is
+          the value of C(-port) or, without it, the port in C(config.json).
+        - V(null) if the port cannot be determined.
       type: int
       sample: 8001
     listening:
-      description: Whether its own process listens on the port; V(null) when that cannot be seen.
+      description: Whether its own process listens on the port. V(null) if this is not visible.
       type: bool
       sample: true
     version:
-      description: Its versions, each V(null) when not known.
+      description: The versions of the instance. Each is V(null) if it is not known.
       type: dict
       contains:
         running:
-          description: What the running process answers.
+          description: The version that the running process reports.
           type: str
           sample: 3.5.8
         files:
-          description: That of the binary on disk, which the next start runs. It is what this very file told when it
-            ran, known by device, inode, size and time of change; else the first heading of C(CHANGELOG.md).
+          description: The version of the binary on disk, which the next start runs. This is the version that exactly
+            this file reported when it ran, identified by device, inode, size, and change time. If that is not known, it
+            is the first heading of C(CHANGELOG.md).
           type: str
           sample: 3.5.8
         from:
-          description: Who tells RV(instances[].version.files), V(binary) or V(changelog). That file is behind the
-            version in 26 of 62 releases.
+          description: The source of RV(instances[].version.files), V(binary) or V(changelog). The C(CHANGELOG.md) of 26
+            of 62 releases names an older version than the release.
           type: str
           sample: binary
         database:
-          description: The version that the database of the first site has at least, by C(last_run_version) in its
-            table C(settings) or by the tables that are there. V(null) without O(http), and where the database cannot be
-            asked with the host's MySQL client within 2 seconds, or tells neither.
+          description: The minimum version of the database of the first site, based on C(last_run_version) in its table
+            C(settings) or on the tables that exist. V(null) without O(http), if the database cannot be queried with the
+            MySQL client of the host within 2 seconds, or if neither source yields a version.
           type: str
           sample: 3.5.8
     launch:
-      description: How it was started, or was last seen started, from the kernel's view of the process; values of the
-        environment are hidden but for harmless ones. V(null) when it was never seen running or may not be read.
-        C(output) is what its standard output is (V(file), V(null), V(pipe), V(socket), V(terminal), V(closed) or
-        V(other)), C(error_output) what its standard error is where that is not the same file. C(log_found) tells
-        whether the path C(log) is the file that it has open (V(same)), was it (V(gone)), or is no path of this host
-        (V(null)); C(log_file) is noted only for our own starts. C(traits) is what else the kernel keeps of the process;
-        its C(affinity) is empty for all processors, its C(lost) names what a start cannot give again.
+      description: How the instance was started, or was last seen started, as the kernel reports it for the process.
+        Values of environment variables are hidden, except harmless ones. V(null) if the instance was never seen running
+        or the information is not readable. C(output) is the type of its standard output (V(file), V(null), V(pipe),
+        V(socket), V(terminal), V(closed), or V(other)). C(error_output) is the type of its standard error, if that is
+        not the same file. C(log_found) reports whether the path C(log) is the file that the process has open (V(same)),
+        was that file (V(gone)), or is not a path of this host (V(null)). C(log_file) is recorded only for starts by
+        this collection. C(traits) are further properties of the process in the kernel. Its C(affinity) is empty for all
+        processors, and its C(lost) lists what a start cannot restore.
       type: dict
       sample:
         argv: [/www/wwwroot/shop.example/anqicms]
@@ -238,36 +244,36 @@ instances:
           bounding_set: 2199023255551
           lost: []
     memory:
-      description: Sizes in KiB, each V(null) when it is not known.
+      description: Sizes in KiB. Each is V(null) if it is not known.
       type: dict
       contains:
         rss_kb:
-          description: What its process holds in memory.
+          description: Resident memory of its process.
           type: int
         peak_kb:
-          description: The most that it held.
+          description: Peak resident memory of its process.
           type: int
         swap_kb:
-          description: What of it is in the swap.
+          description: Swapped memory of its process.
           type: int
         limit_kb:
-          description: What its control group, and those above it, may take; V(null) also when there is no limit. Of a
-            stopped instance the group that it was last seen in, if that is still there.
+          description: Memory limit of its control group and of the groups above it. V(null) also if there is no limit.
+            For a stopped instance, the limit of the group that it was last seen in, if that group still exists.
           type: int
         gomemlimit:
-          description: C(GOMEMLIMIT) of its environment, empty when it is not set.
+          description: Value of C(GOMEMLIMIT) in its environment. Empty if it is not set.
           type: str
         host_total_kb:
           description: Memory of the host.
           type: int
         host_available_kb:
-          description: What of it can be had without swapping.
+          description: Memory of the host that is available without swapping.
           type: int
         host_swap_total_kb:
-          description: Swap of the host.
+          description: Swap space of the host.
           type: int
         host_swap_free_kb:
-          description: What of it is free.
+          description: Free swap space of the host.
           type: int
       sample:
         rss_kb: 141312
@@ -280,25 +286,25 @@ instances:
         host_swap_total_kb: 0
         host_swap_free_kb: 0
     restarts:
-      description: When its processes began, as far as any module of this collection met them; the newest last, at
-        most 20.
+      description: When its processes started, as far as modules of this collection have seen them. The newest entry is
+        last, at most 20 entries.
       type: list
       elements: dict
       contains:
         pid:
-          description: The process.
+          description: Process ID.
           type: int
         time:
-          description: When it began, in ISO 8601 in the time zone of the host.
+          description: When the process started, in ISO 8601 format in the time zone of the host.
           type: str
         epoch:
-          description: The same in seconds since the epoch.
+          description: The same time in seconds since the epoch.
           type: float
         last_seen:
-          description: When it was last known to live.
+          description: When the process was last known to be alive.
           type: str
         running:
-          description: Whether it runs now.
+          description: Whether the process is running now.
           type: bool
       sample:
         - pid: 4711
@@ -307,7 +313,7 @@ instances:
           last_seen: "2026-01-31T12:00:00+01:00"
           running: true
     logs:
-      description: Its log files that exist.
+      description: The log files of the instance that exist.
       type: list
       elements: dict
       contains:
@@ -315,16 +321,16 @@ instances:
           description: Path of the file.
           type: str
         kind:
-          description: V(running), V(check), V(error) or V(panics).
+          description: V(running), V(check), V(error), or V(panics).
           type: str
         size:
-          description: Bytes, V(null) when it is not usable.
+          description: Size in bytes. V(null) if the file is not usable.
           type: int
         usable:
-          description: Whether it may be opened.
+          description: Whether the file can be opened safely.
           type: bool
         reason:
-          description: Why it is not opened, V(null) when it is.
+          description: Why the file is not opened. V(null) if it is.
           type: str
       sample:
         - path: /www/wwwroot/shop.example/running.log
@@ -333,13 +339,13 @@ instances:
           usable: true
           reason:
     sites:
-      description: Host names that its configuration file names; V(null) when it names none, as from version
-        2.5 on, where they are in the database.
+      description: Host names in its configuration file. V(null) if the file contains none, as from version 2.5 on,
+        where they are in the database.
       type: list
       elements: str
       sample: [shop.example]
     supervisors:
-      description: What else could start or stop it.
+      description: What else could start or stop the instance.
       type: list
       elements: dict
       contains:
@@ -348,16 +354,17 @@ instances:
             such as V(supervisord).
           type: str
         where:
-          description: The file, unit or process.
+          description: The file, unit, or process.
           type: str
         restarts:
-          description: Whether it starts the instance when it is down; V(null) when that could not be seen.
+          description: Whether it starts the instance when the instance is down. V(null) if this could not be
+            determined.
           type: bool
         prompt:
-          description: Whether it acts on the end of the process itself rather than looking once in a while.
+          description: Whether it reacts to the end of the process immediately instead of checking periodically.
           type: bool
         detail:
-          description: What it does, for people.
+          description: What it does, as readable text.
           type: str
       sample:
         - kind: cron
@@ -370,19 +377,19 @@ instances:
           schedule: '* * * * *'
           command: /www/wwwroot/shop.example/start.sh
     hazards:
-      description: What is dangerous about it, what blocks first.
+      description: The hazards of the instance. Hazards that block something are first.
       type: list
       elements: dict
       contains:
         code:
-          description: A stable name.
+          description: Stable code of the hazard.
           type: str
         severity:
-          description: V(block), V(warn) or V(info).
+          description: V(block), V(warn), or V(info).
           type: str
         blocks:
-          description: The verbs that it forbids, of V(restart), V(stop), V(start), V(configure), V(upgrade) and
-            V(rollback).
+          description: The verbs that the hazard blocks, out of V(restart), V(stop), V(start), V(configure), V(upgrade),
+            and V(rollback).
           type: list
           elements: str
         message:
@@ -398,36 +405,37 @@ instances:
           message: 'there is no config.json: a start would open the installer on port 8001 to everybody'
           advice: Restore config.json from a backup.
     interrupted:
-      description: The run that did not end, V(null) when there is none.
+      description: The run that did not end. V(null) if there is none.
       type: dict
       contains:
         run_id:
-          description: Its name.
+          description: Name of the run.
           type: str
         began_at:
-          description: When it began, in seconds since 1970.
+          description: When the run started, in seconds since the epoch.
           type: float
         step:
-          description: The step that it was in, V(null) before the first one.
+          description: The step that was running. V(null) before the first step.
           type: str
         steps:
-          description: Names of all its steps.
+          description: Names of all steps of the run.
           type: list
           elements: str
         before:
-          description: The process before it, with C(pid) and C(start_ticks), V(null) when none ran.
+          description: The process before the run, with C(pid) and C(start_ticks). V(null) if none was running.
           type: dict
         signalled:
-          description: Whether the process before had been asked to end.
+          description: Whether the process before the run had been signalled to end.
           type: bool
         changes:
           description: >-
-            What it has changed and not taken back, the oldest first, each with C(kind), C(number) and C(data), which is
-            what takes it back. A recovery does that before it starts the instance.
+            What the run has changed and not rolled back, the oldest change first, each with C(kind), C(number), and
+            C(data). C(data) is what is needed to roll the change back. A recovery rolls the changes back before it
+            starts the instance.
           type: list
           elements: dict
         had_changes:
-          description: Whether it has recorded changes, also where all of them were taken back since.
+          description: Whether the run has recorded changes, even if all of them have been rolled back since.
           type: bool
       sample:
         run_id: 20261122T064502Z-bb32d1
@@ -441,29 +449,29 @@ instances:
         parked: {event: parked, pid: 1506, start_ticks: 1461400}
         changes: []
     runs:
-      description: The windows that have changed it and ended well, the newest first, as far as they are kept. The role
-        C(rollback) takes one back by its C(run_id).
+      description: The windows that have changed the instance and succeeded, the newest first, as far as they are kept.
+        The role C(rollback) rolls one of them back by its C(run_id).
       type: list
       elements: dict
       contains:
         run_id:
-          description: Its name.
+          description: Name of the run.
           type: str
         at:
-          description: When it ended, in seconds since 1970.
+          description: When the run ended, in seconds since the epoch.
           type: float
         version_before:
-          description: The version of the instance before it, V(null) when that was not known.
+          description: The version of the instance before the run. V(null) if it was not known.
           type: str
         version_after:
-          description: The version after it, V(null) when that was not known.
+          description: The version of the instance after the run. V(null) if it was not known.
           type: str
         changes:
-          description: The kinds of what it has changed.
+          description: The kinds of changes that the run has made.
           type: list
           elements: str
         stands:
-          description: Whether nobody has rolled it back.
+          description: Whether the run is still in effect, which means that it has not been rolled back.
           type: bool
       sample:
         - run_id: night-7
@@ -473,19 +481,19 @@ instances:
           changes: [database, keep_files, launch, release]
           stands: true
     badly_ended:
-      description: The runs whose newest window on it has not ended well, the newest first, at most 20. The journal
-        tells them, as far as it goes back.
+      description: The runs whose newest window on this instance has not succeeded, the newest first, at most 20. They
+        are read from the journal, as far as it goes back.
       type: list
       elements: dict
       contains:
         run_id:
-          description: Its name.
+          description: Name of the run.
           type: str
         at:
-          description: When it ended, or began where it has no end, in seconds since 1970.
+          description: When the run ended, or when it started if it has no end, in seconds since the epoch.
           type: float
         outcome:
-          description: What became of it, V(rolled_back) or V(failed) for example; V(unfinished) when it has no end.
+          description: Outcome of the run, for example V(rolled_back) or V(failed). V(unfinished) if it has no end.
           type: str
       sample:
         - run_id: night-6
@@ -493,20 +501,21 @@ instances:
           outcome: rolled_back
       version_added: 0.1.0
     foreign:
-      description: Why it looks like an install of somebody else, V(null) where nothing speaks for that. With
-        C(anqicms_instances=discover) the roles show it and do not work on it.
+      description: Why the instance looks like an installation of someone else. V(null) if nothing indicates this. With
+        C(anqicms_instances=discover), the roles show such an instance and do not work on it.
       type: str
       sample: it lies below /tmp, where everybody may put files
 problems:
-  description: What could not be looked through for instances, such as a record that is damaged. There may be more
-    instances than are shown. Each of them carries it as the hazard V(not_all_seen), too.
+  description: What could not be searched for instances, such as a damaged record. There may be more instances than are
+    listed. Each listed instance also reports this as the hazard V(not_all_seen).
   returned: without O(dir)
   type: list
   elements: str
   sample: []
 python_missing:
-  description: Whether it failed because the host has no Python at that place that modules can run with.
-  returned: when that is so
+  description: Whether the module failed because the host has no Python at the configured path that modules can run
+    with.
+  returned: when this is the reason for the failure
   type: bool
   sample: true
 """

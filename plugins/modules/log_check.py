@@ -5,20 +5,21 @@
 
 DOCUMENTATION = r"""
 module: log_check
-short_description: Say what the logs of one AnQiCMS instance hold since a point
+short_description: Check the logs of one AnQiCMS instance since a given point
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reads C(running.log) (or wherever the process writes, such as the log of a panel), C(error.log) and
-    C(cache/error.log) of one instance, and tells errors from the red lines that a healthy first start or a healthy
+  - Reads C(running.log) (or the file that the process writes to, such as the log of a panel), C(error.log), and
+    C(cache/error.log) of one instance. Distinguishes errors from the red lines that a healthy first start or a healthy
     migration prints.
-  - Reports a panic, a failed migration, a lost database, a refused start and the like as findings, and the start, the
-    arrival of a signal, the end and the like as markers. A panic that follows an invalid C(config.json) is called
-    V(config_invalid), and what follows the instance's own stop is no finding.
-  - Reads on from a position, also when the log was rotated by renaming or copying, compressed by gzip, or cut. Where
-    that is not possible it says so, and the verdict is V(unknown) at best.
-  - Needs a bounded amount of memory, whatever the size of the logs.
+  - Reports a panic, a failed migration, a lost database, a refused start, and similar lines as findings. Reports the
+    start, the arrival of a signal, the end, and similar lines as markers. A panic that follows an invalid
+    C(config.json) is reported as V(config_invalid). Lines that result from the stop of the instance itself are not
+    findings.
+  - Continues reading at a position, even if the log was rotated by renaming or copying, compressed with gzip, or
+    truncated. If that is not possible, the module reports this, and the verdict is V(unknown) at best.
+  - Requires a limited amount of memory, regardless of the size of the logs.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
@@ -27,32 +28,35 @@ extends_documentation_fragment:
 options:
   since:
     description:
-      - From where to read on.
-      - A position, as RV(position) of this module or RV(anqicms.lifecycle.verified_start#module:log_position).
-      - V(last_start) for the last start of the process. Where this collection started it, that is where the logs ended
-        then. Otherwise the last line in the log that begins a process decides, or the time of its start.
-      - A time in ISO 8601, in the time zone of the host or with a zone, or seconds since the epoch. Lines without a
-        time are taken to be as old as the one before. Logs carry no zone, so the hour of a change of clocks is unclear.
-      - The default is V(last_start), and as a step of M(anqicms.lifecycle.window) the begin of the window.
+      - Where to start reading.
+      - A position, which is RV(position) of this module or RV(anqicms.lifecycle.verified_start#module:log_position).
+      - V(last_start) for the last start of the process. If this collection started it, this is the end of the logs at
+        that time. Otherwise, it is determined by the last line in the log that marks the start of a process, or by the
+        start time of the process.
+      - A time in ISO 8601 format, in the time zone of the host or with a time zone, or in seconds since the epoch.
+        Lines without a time are treated as being as old as the line before. Logs contain no time zone, so that times
+        are ambiguous in the hour in which the clocks change.
+      - The default is V(last_start). As a step of M(anqicms.lifecycle.window), the default is the beginning of the
+        window.
     type: str
   ignore:
     description:
-      - Findings to leave out, by code or by a Python regular expression that is searched for in the line.
-      - They are counted in RV(ignored).
+      - Findings to ignore, by code or by a Python regular expression that is searched for in the line.
+      - Ignored findings are counted in RV(ignored).
     type: list
     elements: str
     default: []
   fail_on:
     description:
-      - The severity from which on findings make the module fail.
-      - A verdict of V(unknown) alone never does.
+      - Lowest severity of a finding that makes the module fail.
+      - A verdict of V(unknown) alone never makes the module fail.
     type: str
     choices: [error, warning, never]
     default: error
 notes:
-  - Links, FIFOs, devices and files of strangers are not opened, and reported in RV(unread).
-  - C(cache/error.log) carries no times before version 3.4.7. When reading since a time only its last block counts
-    there, and only when the file was changed since.
+  - Links, FIFOs, devices, and files of strangers are not opened. They are reported in RV(unread).
+  - C(cache/error.log) contains no times before version 3.4.7. If O(since) is a time, only its last block is checked,
+    and only if the file was changed after that time.
   - No version prints a line at the end of a migration.
 seealso:
   - module: anqicms.lifecycle.verified_start
@@ -60,11 +64,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fail when the logs hold an error since the last start
+- name: Fail if the logs contain an error since the last start
   anqicms.lifecycle.log_check:
     dir: /www/wwwroot/shop.example
 
-- name: Look at the logs since the last look, and let a known page be
+- name: Check the logs since the last check, and ignore a known page
   anqicms.lifecycle.log_check:
     dir: /www/wwwroot/shop.example
     since: "{{ last_look.position | default('last_start') }}"
@@ -74,7 +78,7 @@ EXAMPLES = r"""
     fail_on: never
   register: last_look
 
-- name: Restart, then fail when the new process logs an error
+- name: Restart, then fail if the new process logs an error
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -87,14 +91,14 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(error) when there is a finding of that severity.
-    - V(unknown) when there is none but something could not be read. It is never V(ok) then.
+    - V(error) if there is a finding of that severity.
+    - V(unknown) if there is no error, but something could not be read. The verdict is never V(ok) in this case.
     - V(warning) or V(ok) otherwise.
   returned: always
   type: str
   sample: ok
 findings:
-  description: What is wrong, errors first. Repeated lines are one finding.
+  description: The problems that were found, errors first. Repeated lines are one finding.
   returned: always
   type: list
   elements: dict
@@ -106,22 +110,22 @@ findings:
       description: Stable name of the kind of finding.
       type: str
     file:
-      description: The file in which the line stands.
+      description: The file that contains the line.
       type: str
     line:
-      description: Number of the (first) line in the file, V(null) when reading began after more than 8 MiB of it.
+      description: Number of the (first) line in the file. V(null) if reading started after more than 8 MiB of the file.
       type: int
     text:
-      description: The line without colours, control characters written out, at most 500 characters.
+      description: The line without colours and with control characters escaped, at most 500 characters.
       type: str
     time:
-      description: Local time of the line or of the one with a time before it, V(null) when there is none near.
+      description: Local time of the line, or of the line with a time before it. V(null) if there is none nearby.
       type: str
     count:
-      description: How often it stands there.
+      description: Number of occurrences.
       type: int
     meaning:
-      description: What it means.
+      description: What the line means.
       type: str
     advice:
       description: What to do.
@@ -137,7 +141,7 @@ findings:
       meaning: the default database cannot be reached; the start ends with exit code 255
       advice: Start the database, or mend mysql.host and mysql.port in config.json.
 markers:
-  description: What happened, in the order of each log. The last 100 to 200 of each.
+  description: Events, in the order of each log. Only the last 100 to 200 of each log.
   returned: always
   type: list
   elements: dict
@@ -145,7 +149,7 @@ markers:
     code:
       description:
         - Stable name such as V(process_started), V(listening), V(banner), V(signal_arrived), V(exiting),
-          V(in_app_restart), V(port_refused), V(database_created), V(admin_created) or V(migration_begins).
+          V(in_app_restart), V(port_refused), V(database_created), V(admin_created), or V(migration_begins).
       type: str
     file:
       description: As in RV(findings).
@@ -166,28 +170,28 @@ markers:
       text: "Now listening on: http://localhost:8001"
       time: "2026-01-31 12:00:09"
 position:
-  description: The end of what was read, for O(since) of the next look.
+  description: The end of what was read. Use it as O(since) of the next check.
   returned: always
   type: str
   sample: "anqicms-log-1:eNqNzcsKgzAQBdB_mXXIg2B8_EopZZoMaqsxJLEUxH-v2i67cDGb..."
 unread:
-  description: What could not be read, each with C(file) and C(why). C(error.log) may be missing, that is not listed.
+  description: What could not be read, each with C(file) and C(why). A missing C(error.log) is normal and not listed.
   returned: always
   type: list
   elements: dict
   sample: []
 lost:
-  description: Whether the place of the position was not found again. Lines may be missing, or old ones come again.
+  description: Whether the place of the position could not be found again. Lines may be missing or repeated.
   returned: always
   type: bool
   sample: false
 ignored:
-  description: How many findings O(ignore) left out.
+  description: Number of findings that were ignored because of O(ignore).
   returned: always
   type: int
   sample: 0
 notes:
-  description: What is worth knowing about the reading itself.
+  description: Remarks about how the logs were read.
   returned: always
   type: list
   elements: str

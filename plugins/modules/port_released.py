@@ -8,12 +8,13 @@ module: port_released
 short_description: Wait until a new AnQiCMS instance can bind its port
 version_added: 0.1.0
 description:
-  - Waits until the bind that a new instance will do succeeds, and names what holds the port while it does not.
-  - The verdict is that bind itself (all addresses of both families on one socket, with C(SO_REUSEADDR)). The module
-    never listens on the port, so a start at the same moment is not disturbed, and it opens no connection while
-    something holds the port.
-  - The end of the wait is seen within milliseconds, by events from the kernel.
-  - Connections in C(TIME_WAIT) and accepted connections that outlive their listener do not hinder a start, and are
+  - Waits until the bind that a new instance will perform succeeds. While it does not succeed, the module identifies
+    what holds the port.
+  - The verdict is the result of that bind itself (all addresses of both families on one socket, with C(SO_REUSEADDR)).
+    The module never listens on the port, so that it does not disturb a start at the same moment. It opens no connection
+    while something holds the port.
+  - The release of the port is detected within milliseconds, by events from the kernel.
+  - Connections in C(TIME_WAIT) and accepted connections that outlive their listener do not prevent a start. They are
     only reported.
 extends_documentation_fragment:
   - anqicms.lifecycle.instance
@@ -22,8 +23,8 @@ extends_documentation_fragment:
 options:
   dir:
     description:
-      - Install directory of the instance whose port is meant. Needed only when neither O(ports) nor O(port) is given.
-      - With O(port) too, that must be the port of the instance, of its next start, or of its last process.
+      - Install directory of the instance whose port to check. Required only if neither O(ports) nor O(port) is set.
+      - If O(port) is also set, it must be the port of the instance, of its next start, or of its last process.
     type: path
     required: false
   ports:
@@ -33,22 +34,22 @@ options:
     elements: int
   address:
     description:
-      - The IP address that the new process will bind. AnQiCMS binds V(::), which means all addresses, those of IPv4
-        included.
+      - The IP address that the new process binds. AnQiCMS binds V(::), which means all addresses, including those of
+        IPv4.
     type: str
     default: '::'
   timeout:
     description:
-      - How long to wait, in seconds. With V(0) the module looks once.
-      - A port that is still held then makes the module fail, with the holders in the result.
+      - Maximum time to wait, in seconds. With V(0), the module checks once.
+      - If a port is still held after this time, the module fails, and the result contains the holders.
     type: float
     default: 30.0
 attributes:
   check_mode:
     support: full
     details:
-      - Looks once and does not wait. A port that is held does not make the module fail in check mode, RV(released) is
-        V(false) then.
+      - Checks once and does not wait. In check mode, a port that is held does not make the module fail, and
+        RV(released) is V(false).
   diff_mode:
     support: N/A
     details:
@@ -56,13 +57,13 @@ attributes:
   idempotent:
     support: full
     details:
-      - This module does not change the host, C(changed) is always V(false).
+      - This module does not change the host. C(changed) is always V(false).
 notes:
-  - As an unprivileged user the process behind a socket of another user is not visible. Its user is reported,
+  - An unprivileged user cannot see the process behind a socket of another user. The user is reported, and
     RV(holders[].pid) is V(null).
-  - After a wait the module looks on for 150 ms. A port that somebody else takes in that time makes it fail, with the
-    new process in the result.
-  - Sockets that are bound and do not listen are shown by Linux 6.8 and later only. They hold the port all the same.
+  - After a wait, the module continues to observe the ports for 150 ms. If another process binds a port during that
+    time, the module fails, and the result contains that process.
+  - Sockets that are bound but do not listen are shown only by Linux 6.8 and later. They hold the port in any case.
 seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.verified_start
@@ -72,23 +73,23 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Wait until the instance's port can be bound again
+- name: Wait until the port of the instance can be bound again
   anqicms.lifecycle.port_released:
     dir: /www/wwwroot/shop.example
 
-- name: Wait for two ports at once, at most ten seconds
+- name: Wait at most ten seconds for two ports at once
   anqicms.lifecycle.port_released:
     ports: [8001, 8002]
     timeout: 10
 
-- name: Look once and go on whatever the answer is
+- name: Check once and continue in any case
   anqicms.lifecycle.port_released:
     port: 8001
     timeout: 0
   register: port
   failed_when: false
 
-- name: Show who holds it
+- name: Show what holds the port
   ansible.builtin.debug:
     var: port.holders
   when: not port.released
@@ -98,37 +99,37 @@ RETURN = r"""
 released:
   description:
     - Whether a new process can bind all ports now.
-    - V(null) when that cannot be told, for example because this user may not bind a port below 1024.
-  returned: always, unless the options are wrong
+    - V(null) if this cannot be determined, for example because this user is not allowed to bind a port below 1024.
+  returned: always, unless the options are invalid
   type: bool
   sample: true
 waited_ms:
   description: Time until the verdict, in milliseconds.
-  returned: as RV(released)
+  returned: always, unless the options are invalid
   type: int
   sample: 21
 holders:
   description:
-    - What keeps the ports from being bound, one entry for each socket and process. Empty when RV(released) is
+    - What keeps the ports from being bound, with one entry for each socket and process. Empty if RV(released) is
       V(true).
-  returned: as RV(released)
+  returned: always, unless the options are invalid
   type: list
   elements: dict
   contains:
     pid:
-      description: The process, V(null) when it is not visible or no process has the socket open.
+      description: Process ID. V(null) if the process is not visible or no process has the socket open.
       type: int
     exe:
-      description: Its executable, V(null) when that is not visible.
+      description: Executable of the process. V(null) if it is not visible.
       type: str
     cwd:
-      description: Its working directory, V(null) when that is not visible.
+      description: Working directory of the process. V(null) if it is not visible.
       type: str
     user:
-      description: Its user; the maker of the socket when the process is not visible.
+      description: User of the process, or the creator of the socket if the process is not visible.
       type: str
     state:
-      description: State of the socket, such as V(LISTEN), V(BOUND) or V(ESTABLISHED).
+      description: State of the socket, such as V(LISTEN), V(BOUND), or V(ESTABLISHED).
       type: str
     address:
       description: Local address of the socket.
@@ -137,12 +138,12 @@ holders:
       description: Local port of the socket.
       type: int
     inode:
-      description: Number of the socket, as in C(/proc/PID/fd).
+      description: Inode number of the socket, as in C(/proc/PID/fd).
       type: int
     note:
       description:
-        - What else is known of it, such as a systemd socket unit, a container behind docker-proxy, or an inherited
-          descriptor.
+        - Additional information about the holder, such as a systemd socket unit, a container behind docker-proxy, or an
+          inherited descriptor.
       type: str
   sample:
     - pid: 4711
@@ -155,19 +156,20 @@ holders:
       inode: 812345
       note:
 connections:
-  description: How many sockets have one of the ports as their local port, by TCP state, without listeners.
-  returned: as RV(released)
+  description: Number of sockets that have one of the ports as their local port, by TCP state, without listeners.
+  returned: always, unless the options are invalid
   type: dict
   sample:
     TIME_WAIT: 12
 drained:
-  description: Whether no connection of the former server is open any more. C(TIME_WAIT) does not count.
-  returned: as RV(released)
+  description: Whether all connections of the former server are closed. C(TIME_WAIT) is ignored.
+  returned: always, unless the options are invalid
   type: bool
   sample: true
 note:
-  description: What explains the verdict or may surprise, in sentences. Empty when there is nothing to say.
-  returned: as RV(released)
+  description: Explanation of the verdict and of unexpected conditions, in sentences. Empty if there is nothing to
+    report.
+  returned: always, unless the options are invalid
   type: str
   sample: 12 connection(s) in TIME_WAIT do not hinder a start.
 """

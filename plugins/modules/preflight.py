@@ -8,36 +8,37 @@ module: preflight
 short_description: Check the variables of a run, and show its plan
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - The roles of this collection use it, once for all hosts of a play, before anything is touched. It works on the
-    controller and connects to no host.
-  - With O(phase=variables) it refuses variables whose names come close to a variable of this collection, such as
-    C(anqicms_instance) for C(anqicms_instances). It looks at the inventory, at facts that were set, at the variables of
-    the play and of the task, and at extra variables, not at variables of roles. Other names that begin with
-    C(anqicms_) and are not known are one warning, or refused where C(anqicms_strict) is set.
-  - Then it checks the values of all variables that the role reads, on every host of the play. One message names each
-    that is wrong, what is allowed, and what it is.
-  - With O(phase=plan) it shows what was found and what the run will do. It fails when no host has an instance to work
-    on. Where nobody said which instances to work on, it prints what was found as lines for the inventory.
-  - With O(phase=canary), after a batch of C(playbooks/upgrade.yml), it says whether a person is to be asked before the
-    run goes on, and what that person should know.
-  - With O(phase=end) it names the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
-  - Where C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has, it refuses; the
-    roles tag it C(always). Where they select other tasks of your playbook only, it checks nothing.
+  - The roles of this collection use this module, once for all hosts of a play, before anything is changed. It runs on
+    the controller and connects to no host.
+  - With O(phase=variables), the module fails for variables whose names are similar to a variable of this collection,
+    such as C(anqicms_instance) for C(anqicms_instances). It checks the inventory, facts that were set, the variables of
+    the play and of the task, and extra variables, but not variables of roles. All other unknown names that begin with
+    C(anqicms_) result in one warning, or in a failure if C(anqicms_strict) is set.
+  - After that, it checks the values of all variables that the role reads, on every host of the play. One message lists
+    each invalid variable, what is allowed, and its current value.
+  - With O(phase=plan), the module shows what was found and what the run will do. It fails if no host has an instance to
+    work on. If the instances to work on are not specified, it prints the instances that were found as lines for the
+    inventory.
+  - With O(phase=canary), after a batch of C(playbooks/upgrade.yml), the module reports whether a person must confirm
+    before the run continues, and the information for that decision.
+  - With O(phase=end), the module lists the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
+  - The module fails if C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has. For
+    this reason, the roles tag it C(always). If the tags select only other tasks of your playbook, it checks nothing.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
 options:
   phase:
-    description: What to do.
+    description: The check to perform.
     type: str
     required: true
     choices: [variables, plan, canary, end]
   verb:
     description:
-      - What the run does to the instances, V(restart) for example. Needed for O(phase=plan).
-      - Only variables that a run of this kind reads are checked. All of them, if not given.
+      - What the run does to the instances, for example V(restart). Required for O(phase=plan).
+      - Only variables that a run of this kind reads are checked. By default, all variables are checked.
     type: str
 """
 
@@ -51,39 +52,39 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What is wrong, or the plan or the end in one line.
+  description: The errors, or the plan or the end of the run in one line.
   returned: always
   type: str
   sample: 'restart: instances: 2, hosts: 2'
 asks:
-  description: Whether a person is to be asked after the canary; with O(phase=canary) whether that is now.
+  description: Whether a person must confirm after the canary. With O(phase=canary), whether that is now.
   returned: with O(phase=plan) and O(phase=canary)
   type: bool
   sample: true
 can_answer:
-  description: Whether somebody may sit at the terminal. In AWX and below ansible-runner nobody does.
-  returned: with O(phase=canary) where RV(asks) is true
+  description: Whether someone may be at the terminal to answer. Always V(false) in AWX and with ansible-runner.
+  returned: with O(phase=canary) if RV(asks) is true
   type: bool
   sample: true
 canary_run:
-  description: The run that C(anqicms_confirmed) would name.
-  returned: with O(phase=canary) where RV(asks) is true
+  description: The run to set in C(anqicms_confirmed).
+  returned: with O(phase=canary) if RV(asks) is true
   type: str
   sample: 20261127T180328Z-bb32d1
 how_to_go_on:
-  description: What to say where the run ends after the canary, line by line.
-  returned: with O(phase=canary) where RV(asks) is true
+  description: The lines to show if the run ends after the canary.
+  returned: with O(phase=canary) if RV(asks) is true
   type: list
   elements: str
   sample: ['Look at the canary. To go on without asking, start the same run with -e anqicms_confirmed=night-7']
 left:
-  description: Hosts that have an instance without the version that is wanted.
-  returned: with O(phase=canary) where RV(asks) is true
+  description: Hosts that have an instance without the target version.
+  returned: with O(phase=canary) if RV(asks) is true
   type: list
   elements: str
   sample: [web2.example, web3.example]
 left_out:
-  description: Hosts that the run has left out, because they were unreachable.
+  description: Hosts that the run has left out because they were unreachable.
   returned: with O(phase=end)
   type: list
   elements: str

@@ -5,21 +5,22 @@
 
 DOCUMENTATION = r"""
 module: release
-short_description: Stage, switch, revert and tidy the files of an AnQiCMS release
+short_description: Stage, switch, revert, and tidy the files of an AnQiCMS release
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Unpacks the archive of a release beside the running instance, and later puts its files in place by renames alone,
-    which takes milliseconds.
-  - The plan of all renames is on the disk before the first one. A switch that is killed at any moment is put back to
-    the byte, with owners, modes and times of the files.
-  - What belongs to the site stays. C(config.json), C(data/), C(public/uploads/), C(cache/), logs, own templates and own
-    scripts are never touched. A default template, a public file or a script of the release counts as edited unless it
-    is the file of a release that is known, and is listed in RV(files.kept).
-  - C(system/), C(locales/), C(doc/) and C(clientFiles/) are replaced as a whole. C(system/) is taken away where the
-    version has its pages in the binary.
-  - It changes files only. An upgrade also changes the database, see C(docs/upgrade.md) for the way and what to check.
+  - Unpacks the archive of a release next to the running instance, and later moves its files into place with renames
+    only, which takes milliseconds.
+  - The plan of all renames is stored on disk before the first rename. A switch that is killed at any moment is reverted
+    byte for byte, including owners, modes, and times of the files.
+  - Files that belong to the site are never touched. These are C(config.json), C(data/), C(public/uploads/), C(cache/),
+    logs, custom templates, and custom scripts. A default template, a public file, or a script of the release counts as
+    edited unless it is the file of a known release. Edited files are listed in RV(files.kept).
+  - C(system/), C(locales/), C(doc/), and C(clientFiles/) are replaced as a whole. C(system/) is removed if the version
+    has its pages in the binary.
+  - This module changes files only. An upgrade also changes the database. See C(docs/upgrade.md) for the procedure and
+    the required checks.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
@@ -28,70 +29,75 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads and judges the archive, or its manifest, and shows which files would be added, replaced, kept and removed.
+      - Reads and checks the archive, or its manifest, and shows which files would be added, replaced, kept, and
+        removed.
   diff_mode:
     support: partial
     details:
-      - In check mode, a line for each file that would go or come, with the begin of its SHA-256.
+      - In check mode, shows one line for each file that would be added or removed, with the beginning of its SHA-256
+        checksum.
   idempotent:
     support: full
 options:
   state:
     description:
-      - V(staged) unpacks O(src) into C(.lifecycle/) of the install directory, while the instance serves. The binary
-        must be complete and made for this host.
-      - V(switched) puts the staged release of O(version) in place. The instance must be stopped.
-      - V(reverted) takes the last switch back, or all down to the one that replaced O(version). The instance must be
-        stopped.
-      - V(tidied) removes staged and replaced files but for the last O(keep), the active release and what it replaced.
+      - V(staged) unpacks O(src) into C(.lifecycle/) in the install directory while the instance serves requests. The
+        binary must be complete and built for this host.
+      - V(switched) moves the staged release of O(version) into place. The instance must be stopped.
+      - V(reverted) reverts the last switch, or all switches back to the one that replaced O(version). The instance must
+        be stopped.
+      - V(tidied) removes staged and replaced files, except the last O(keep) releases, the active release, and the
+        release that it replaced.
     type: str
     required: true
     choices: [staged, switched, reverted, tidied]
   src:
     description:
-      - Path of the archive on the host, a zip file as the vendor publishes it. Needed with O(state=staged).
-      - In check mode also used with O(state=switched), where nothing was staged yet.
+      - Path of the archive on the host, a zip file as published by the vendor. Required with O(state=staged).
+      - In check mode, also used with O(state=switched) if nothing has been staged yet.
     type: path
   sha256:
     description:
-      - SHA-256 of the archive. Another one is refused. Without it the archive is taken as it is.
-      - With O(state=switched), which of several archives of one version is meant.
+      - SHA-256 checksum of the archive. An archive with another checksum makes the module fail. Without this option,
+        the checksum is not verified.
+      - With O(state=switched), selects one of several archives of the same version.
     type: str
   version:
     description:
-      - The version that the program of the release reports. Needed with V(staged) and V(switched).
-      - An archive that was staged as another version before is refused, and one whose C(CHANGELOG.md) begins with a
-        newer version or one of another line. It is often behind by some patches, which is accepted.
+      - The version that the program of the release reports. Required with V(staged) and V(switched).
+      - The module fails if the archive has been staged as another version before, or if its C(CHANGELOG.md) begins with
+        a newer version or a version of another line. A C(CHANGELOG.md) that is some patch versions behind is common and
+        accepted.
       - With O(state=reverted), the version to go back to.
     type: str
   old_src:
     description:
-      - Path of the archive of the release that runs, with O(state=staged). Default templates, public files and scripts
-        that are equal to those in it are not edited, and are replaced.
-      - Releases that were staged before on this host are known without it.
-      - In check mode also used with O(state=switched), together with O(src) or O(manifest).
+      - Path of the archive of the release that runs, for O(state=staged). Default templates, public files, and scripts
+        that are identical to those in this archive are not edited, and are replaced.
+      - Releases that have been staged on this host before are known without this option.
+      - In check mode, also used with O(state=switched), together with O(src) or O(manifest).
     type: path
   known_files:
     description:
-      - More of what is known of releases, a dictionary from paths to lists of SHA-256, as
-        P(anqicms.lifecycle.known_files#filter) makes it from the archives on the controller. Used as O(old_src) is.
+      - Additional known files of releases, as a dictionary from paths to lists of SHA-256 checksums. The filter
+        P(anqicms.lifecycle.known_files#filter) creates it from the archives on the controller. Used like O(old_src).
     type: dict
   manifest:
     description:
-      - What the archive holds, as P(anqicms.lifecycle.release_manifest#lookup) has read it on the controller. In check
-        mode it stands for an archive that is not on the host yet.
+      - Content of the archive, as returned by P(anqicms.lifecycle.release_manifest#lookup) on the controller. In check
+        mode, it replaces an archive that is not on the host yet.
     type: dict
   keep:
-    description: How many of the last releases O(state=tidied) keeps besides those that are needed.
+    description: Number of the last releases that O(state=tidied) keeps in addition to those that are required.
     type: int
     default: 3
 notes:
-  - Links and other file systems where the release would write are refused. C(public/uploads) and C(data) may be links
-    or mounts.
-  - As another user than root, all files must belong to that user.
-  - That the files survive a power cut rests on one C(syncfs) before the first rename and one after the last, and on the
-    file system's keeping the order of renames, as ext4 and XFS do.
-  - Outside of a window nothing is taken back by itself.
+  - The module fails if there are links or other file systems where the release would write. C(public/uploads) and
+    C(data) can be links or mount points.
+  - If the module does not run as root, all files must be owned by the user who runs it.
+  - The durability of the files after a power failure depends on one C(syncfs) before the first rename and one after the
+    last, and on a file system that preserves the order of renames, such as ext4 and XFS.
+  - Outside of a window, nothing is rolled back automatically.
 seealso:
   - module: anqicms.lifecycle.window
   - plugin: anqicms.lifecycle.upgrade_path
@@ -109,7 +115,7 @@ EXAMPLES = r"""
     sha256: "{{ anqicms_sha256 }}"
     version: 3.5.8
 
-- name: Switch it in, in one window, and back again if it does not start
+- name: Switch to the release in one window, and revert it if the instance does not start
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -128,22 +134,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: The version that is staged, or whose files stand now.
+  description: The version that is staged, or the version of the files that are now in place.
   returned: success
   type: str
   sample: 3.5.8
 previous:
-  description: The version of the files before, V(null) where it is not known.
+  description: The version of the files before. V(null) if it is not known.
   returned: success
   type: str
   sample: 3.5.1
 files:
-  description: What becomes of the files; V(null) where nothing changes. At most 500 paths of each kind.
+  description: What happens to the files. V(null) if nothing changes. At most 500 paths of each kind.
   returned: with O(state=staged) and O(state=switched)
   type: dict
   contains:
     added:
-      description: Files of the release that are not there yet.
+      description: Files of the release that do not exist yet.
       type: list
       elements: str
     replaced:
@@ -151,15 +157,16 @@ files:
       type: list
       elements: str
     kept:
-      description: Files that differ from the release, count as edited and stay.
+      description: Files that differ from the release, count as edited, and are kept.
       type: list
       elements: str
     removed:
-      description: Files of whole directories that are not in the release. They are kept with the replaced ones.
+      description: Files in directories that are replaced as a whole and are not in the release. They are stored
+        together with the replaced files.
       type: list
       elements: str
     counts:
-      description: How many of each, and C(same), how many are there already.
+      description: Number of files of each kind. C(same) is the number of files that are already identical.
       type: dict
   sample:
     added: [public/a.xsl]
@@ -168,12 +175,12 @@ files:
     removed: []
     counts: {added: 1, replaced: 2, kept: 1, removed: 0, same: 51}
 journal:
-  description: The plan of the renames in the trusted state, V(null) where nothing was renamed.
+  description: Path of the plan of the renames in the trusted state. V(null) if nothing was renamed.
   returned: with O(state=switched) and O(state=reverted)
   type: str
   sample: /var/lib/anqicms-lifecycle/4b1d0a7e-shop.example/releases/switch-1f2e3d4c.json
 renames:
-  description: How many renames were made.
+  description: Number of renames.
   returned: when files were switched or reverted
   type: int
   sample: 110
@@ -184,7 +191,7 @@ removed:
   elements: str
   sample: [new-3.4.0-0a1b2c3d, old-99aabbcc]
 notes:
-  description: What may surprise, in sentences.
+  description: Remarks about unexpected conditions, in sentences.
   returned: when files were switched or reverted
   type: list
   elements: str

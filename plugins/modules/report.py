@@ -5,38 +5,38 @@
 
 DOCUMENTATION = r"""
 module: report
-short_description: Show lines for people, and hand values over
+short_description: Show lines of text, and pass values on
 version_added: 0.1.0
 author:
-  - anqicms.lifecycle contributors (@anqicms)
+  - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - The roles of this collection show their tables and result lines with it. It works on the controller and connects to
-    no host.
-  - Lines are shown as they are, one by one, whichever callback shows the run. They are not a message in JSON, and they
-    are there where a callback hides tasks that are ok, or the labels of loops.
+  - The roles of this collection use this module to show their tables and result lines. It runs on the controller and
+    connects to no host.
+  - Lines are shown unchanged, one by one, with every callback. They are not part of a JSON message, and they are also
+    shown by callbacks that hide successful tasks or the labels of loops.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
 options:
   lines:
-    description: What to show.
+    description: The lines to show.
     type: list
     elements: str
     default: []
   stats:
     description:
-      - What to hand over, as M(ansible.builtin.set_stats) does with its options C(aggregate) and C(per_host=false).
+      - Values to pass on, like M(ansible.builtin.set_stats) does with its options C(aggregate) and C(per_host=false).
     type: dict
     default: {}
   kept:
-    description: What to give back as RV(kept), for a later task.
+    description: Values to return as RV(kept) for a later task.
     type: list
     elements: dict
     default: []
 """
 
 EXAMPLES = r"""
-- name: Show what became of it
+- name: Show the outcome
   anqicms.lifecycle.report:
     lines: ["{{ record | anqicms.lifecycle.outcome_line(inventory_hostname) }}"]
   vars:
@@ -50,8 +50,9 @@ msg:
   type: str
   sample: web1.example  4b1d0a7e-shop.example  3.5.8  done  pid 599 -> 1506  downtime 277 ms  verified 1288 ms
 kept:
-  description: The values of O(kept). They are data, and no templates, whatever a host has said.
-  returned: when some were given
+  description: The values of O(kept). They are data and are not evaluated as templates, regardless of what a host
+    reported.
+  returned: when O(kept) was set
   type: list
   elements: dict
   sample: []

@@ -5,19 +5,19 @@
 
 DOCUMENTATION = r"""
 module: site_check
-short_description: Ask each site of an AnQiCMS instance whether it answers as itself
+short_description: Check that every site of an AnQiCMS instance responds correctly
 version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - One instance serves many sites, and a port that answers is no proof for any of them. When the database of a further
-    site cannot be reached at a start, nothing is logged and its visitors get the pages of the default site with status
-    200. When the database is lost later, version and home page still look well.
-  - Asks each site by its own host name for C(siteinfo), whose C(code) and C(id) tell the truth about both, and for one
-    page of its own. A version before 3.0.5 has no C(siteinfo), so that only the page is looked at.
-  - The caches of the application are passed by as far as it allows. Environment variables for proxies are not heeded.
-    The user agent is that of a browser, because the application treats robots in another way.
-  - The module fails when a site is not well, and names each with a stable reason.
+  - One instance serves many sites, and a port that answers does not prove that any of them works. If the database of a
+    further site cannot be reached at a start, nothing is logged, and its visitors get the pages of the default site
+    with status 200. If the database is lost later, the version and the home page still look correct.
+  - Requests C(siteinfo) of each site by its own host name, which reports C(code) and C(id) correctly in both cases, and
+    one page of the site. A version before 3.0.5 has no C(siteinfo), so that only the page is checked.
+  - The caches of the application are bypassed as far as it allows. Environment variables for proxies are ignored. The
+    user agent is that of a browser, because the application treats robots differently.
+  - The module fails if a site does not respond correctly, and reports a stable reason for each of these sites.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.info_module
@@ -26,50 +26,53 @@ extends_documentation_fragment:
 options:
   sites:
     description:
-      - The sites to ask.
-      - Without it, the site of C(config.json) is asked (up to version 2.3.6), else the default site by C(127.0.0.1). Of
-        these any page or redirect is accepted, and where an admin host keeps C(siteinfo) back the page must do.
+      - The sites to check.
+      - Without this option, the site in C(config.json) is checked (up to version 2.3.6), or else the default site at
+        C(127.0.0.1). For these, any page or redirect is accepted. If C(siteinfo) is restricted to an admin host, only
+        the page is checked.
     type: list
     elements: dict
     suboptions:
       host:
         description:
-          - Host name of the site, as it stands in its base URL. A port may follow.
+          - Host name of the site as in its base URL, optionally with a port.
         type: str
         required: true
       id:
         description:
-          - Its number in the list of sites of the admin pages. The default site is V(1).
-          - Give it. Without it, an answer of the default site in place of this one is found only by the base URL of
-            the default site, or where another site of O(sites) is the default one. Where neither tells, the site is
-            V(ok) with RV(sites[].identity=not_proven).
+          - Number of the site in the list of sites in the admin pages. The default site is V(1).
+          - Set this option if possible. Without it, an answer of the default site instead of this site is detected only
+            by the base URL of the default site, or if another entry of O(sites) is the default site. If neither
+            applies, the site is V(ok) with RV(sites[].identity=not_proven).
         type: int
       path:
         description:
-          - The page to ask for.
-          - Name an article to see that the database of a further site is there; C(siteinfo) only looks at that of the
-            default site, and the home page is answered from memory.
+          - Path of the page to request.
+          - Use the path of an article to verify that the database of a further site is available. C(siteinfo) only
+            checks the database of the default site, and the home page is served from memory.
         type: str
         default: /
       status:
         description:
-          - The status that the page must have. V(403) is that of a site that was closed on purpose.
-          - Redirects are followed on the same host and scheme only, and not when the status of one is given here.
+          - HTTP status that the page must have. V(403) is the status of a site that was closed on purpose.
+          - Redirects are followed only on the same host and scheme, and not if this option is the status of a redirect.
         type: int
         default: 200
       contains:
         description:
-          - Text that must be in the page, looked for in its first 2 MiB.
+          - Text that the page must contain within its first 2 MiB.
         type: str
       admin_host:
         description:
-          - Host name of the admin pages, where one is set for the site. C(siteinfo) is told to that host only.
-          - Give O(sites[].contains) as well, unless O(sites[].id) is that of the site with this admin host.
+          - Host name of the admin pages, if one is configured for the site. In this case, C(siteinfo) is available only
+            on that host.
+          - Also set O(sites[].contains), unless O(sites[].id) is the number of the site with this admin host.
         type: str
   through:
     description:
-      - V(direct) asks the port of the instance on the loopback address. It must run, and the port must be its own.
-      - V(proxy) asks the web server before it as visitors do. It needs O(sites).
+      - V(direct) sends the requests to the port of the instance on the loopback address. The instance must be running,
+        and the port must be its own.
+      - V(proxy) sends the requests to the web server in front of the instance, like visitors do. It requires O(sites).
     type: str
     choices: [direct, proxy]
     default: direct
@@ -79,16 +82,16 @@ options:
     type: dict
     suboptions:
       address:
-        description: Its address or name.
+        description: Address or name of the web server.
         type: str
         default: 127.0.0.1
       scheme:
-        description: With V(https) the name of the site is sent as server name (SNI).
+        description: Scheme of the requests. With V(https), the name of the site is sent as server name (SNI).
         type: str
         choices: [http, https]
         default: http
       port:
-        description: Its port; V(80) or V(443) by default.
+        description: Port of the web server. The default is V(80) for V(http) and V(443) for V(https).
         type: int
       validate_certs:
         description: Whether the certificate must be valid for the name of the site.
@@ -96,32 +99,32 @@ options:
         default: false
   timeout:
     description:
-      - Seconds for all questions to one site together.
+      - Seconds for all requests to one site.
     type: float
     default: 10
   warm_up:
     description:
-      - How many pages of the site's own sitemap to ask once after it was found well, so that visitors find them in the
-        cache. They are counted as visits. Never changes the verdict.
+      - Number of pages in the sitemap of the site to request once after a successful check, so that visitors find them
+        in the cache. The application counts them as visits. The warm-up never changes the verdict.
     type: int
     default: 0
   warm_up_timeout:
     description:
-      - Seconds that the warm-up of one site may take.
+      - Seconds that the warm-up of one site can take.
     type: float
     default: 60
 notes:
-  - Sites are asked one after the other.
-  - The application counts the pages that are asked in its statistics.
-  - A proxy that keeps C(/system/api/siteinfo) back gives the reason V(admin_host) (403) or V(unexpected_answer). Let
-    the path pass for the address of the host, or ask with O(through=direct).
+  - Sites are checked one after the other.
+  - The application counts the requested pages in its statistics.
+  - A proxy that blocks C(/system/api/siteinfo) results in the reason V(admin_host) (403) or V(unexpected_answer). Allow
+    the path for the address of the host, or use O(through=direct).
 seealso:
   - module: anqicms.lifecycle.verified_start
   - module: anqicms.lifecycle.window
 """
 
 EXAMPLES = r"""
-- name: Ask two sites of an instance
+- name: Check two sites of an instance
   anqicms.lifecycle.site_check:
     dir: /www/wwwroot/shop.example
     sites:
@@ -132,7 +135,7 @@ EXAMPLES = r"""
         path: /archive/7.html
         contains: How we roast
 
-- name: Ask as visitors do, through the web server of this host, and warm up the cache
+- name: Check a site through the web server of this host, and warm up the cache
   anqicms.lifecycle.site_check:
     dir: /www/wwwroot/shop.example
     sites:
@@ -143,7 +146,7 @@ EXAMPLES = r"""
       scheme: https
     warm_up: 50
 
-- name: Ask a site whose admin pages have a host of their own
+- name: Check a site whose admin pages have a separate host
   anqicms.lifecycle.site_check:
     dir: /www/wwwroot/shop.example
     sites:
@@ -151,7 +154,7 @@ EXAMPLES = r"""
         id: 1
         admin_host: admin.shop.example
 
-- name: Restart, and call it done when the sites answer
+- name: Restart, and fail unless the site responds correctly
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -167,73 +170,74 @@ EXAMPLES = r"""
 RETURN = r"""
 sites:
   description: One entry for each site, in the order of O(sites).
-  returned: when sites were asked, also on failure
+  returned: when sites were checked, also on failure
   type: list
   elements: dict
   contains:
     host:
-      description: The host that was asked.
+      description: The host name that was used in the requests.
       type: str
     ok:
-      description: Whether it answers as itself.
+      description: Whether the site responds correctly.
       type: bool
     status:
-      description: HTTP status of its page, or of C(siteinfo) when that was bad already. V(null) without an answer.
+      description: HTTP status of the page, or of C(siteinfo) if that already failed. V(null) without an answer.
       type: int
     id:
-      description: Number of the site that answers, V(null) when it did not tell.
+      description: Number of the site that answered. V(null) if the answer does not contain it.
       type: int
     identity:
       description:
-        - What proves that the site itself has answered. V(null) when it is not ok.
-        - V(id) - its number, as O(sites[].id) asks for.
-        - V(base_url) - the application has it as a site with this host.
-        - V(page) - the text in O(sites[].contains), or a page that differs from the one for a host that nobody has.
-        - V(not_proven) - nothing, and nothing speaks against it. The version has no C(siteinfo) or keeps it back. Or
-          the default site answers, has no base URL, and for no other host of O(sites).
+        - What proves that the site itself has answered. V(null) if RV(sites[].ok) is V(false).
+        - V(id) - its number is the one in O(sites[].id).
+        - V(base_url) - the application has a site with this host.
+        - V(page) - the page contains the text in O(sites[].contains), or differs from the page for an unused host name.
+        - V(not_proven) - there is no proof, and no evidence to the contrary. Either the version has no C(siteinfo) or
+          restricts it, or the default site answers, has no base URL, and answers for no other host in O(sites).
       type: str
     ms:
-      description: Milliseconds of all questions together, without the warm-up.
+      description: Milliseconds of all requests together, without the warm-up.
       type: int
     reason:
       description:
         - V(ok).
-        - V(answered_by_default) - the default site answers in its place.
+        - V(answered_by_default) - the default site answers instead of this site.
         - V(wrong_id) - another site answers.
-        - V(database_gone) - C(siteinfo) says that the database does not answer.
-        - V(site_closed) - its page answers 403.
-        - V(site_disabled) - every question is answered with a closing page and status 200.
-        - V(installer) - it redirects to the installer, because there is no usable C(config.json).
-        - V(admin_host) - C(siteinfo) is told to an admin host only, and nothing else proves the site.
-        - V(limited) - 429, the limiter of the application or of the proxy.
-        - V(server_error) - a status from 500 on.
-        - V(redirect) - it leads to another host or scheme.
+        - V(database_gone) - C(siteinfo) reports that the database does not answer.
+        - V(site_closed) - the page has status 403.
+        - V(site_disabled) - every request is answered with a page that says the site is closed, with status 200.
+        - V(installer) - the site redirects to the installer, because there is no usable C(config.json).
+        - V(admin_host) - C(siteinfo) is available only on an admin host, and nothing else proves the identity of the
+          site.
+        - V(limited) - status 429, from the rate limiter of the application or of the proxy.
+        - V(server_error) - a status of 500 or higher.
+        - V(redirect) - the site redirects to another host or scheme.
         - V(unexpected_status) - any other status than the expected one.
-        - V(content_missing) - the page has no such text.
-        - V(unexpected_answer) - C(siteinfo) is not answered as the application does.
-        - V(no_answer) - refused, reset, closed, or broken off.
-        - V(timeout) - not all answers came in time.
-        - V(not_http) - something else than HTTP.
+        - V(content_missing) - the page does not contain the expected text.
+        - V(unexpected_answer) - the answer to C(siteinfo) is not an answer of the application.
+        - V(no_answer) - the connection was refused, reset, closed, or interrupted.
+        - V(timeout) - not all answers arrived in time.
+        - V(not_http) - the answer is not HTTP.
         - V(tls_error) - TLS failed, or the certificate is not valid.
       type: str
     message:
-      description: What was seen, and what to do. Empty, or a remark, when it is well.
+      description: What was seen, and what to do. Empty, or a remark, if the site responds correctly.
       type: str
     warm_up:
-      description: Result of the warm-up, V(null) when there was none.
+      description: Result of the warm-up. V(null) if there was none.
       type: dict
       contains:
         found:
-          description: How many pages its sitemap names, at most O(warm_up).
+          description: Number of pages in the sitemap, at most O(warm_up).
           type: int
         pages:
-          description: How many of them were asked.
+          description: Number of pages that were requested.
           type: int
         failed:
-          description: How many gave no answer or an error.
+          description: Number of pages without an answer or with an error.
           type: int
         ms:
-          description: Milliseconds that it took.
+          description: Duration of the warm-up in milliseconds.
           type: int
   sample:
     - host: www.shop.example

@@ -10,24 +10,26 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Runs a list of steps on one instance. Between them there is no connection, no other host and no task, so that the
-    instance is away only as long as it needs itself.
-  - The options of every step are validated, and every step is asked for what it would do, before anything is stopped.
-    A step that refuses, refuses for the whole window.
-  - A backup or restore of the application itself that is under way is waited for before C(graceful_stop) signals; see
-    its option O(anqicms.lifecycle.graceful_stop#module:quiet_timeout). So is a migration of its database, see
-    O(anqicms.lifecycle.graceful_stop#module:migration_timeout). When it does not end, the instance is left as it is.
-  - The steps are run by a worker that is detached from the connection. Once begun, the host ends it, even when the
-    connection, this module, C(sudo) or the controller is gone. A guardian watches the worker and, if it is killed, puts
-    the instance right at once. If both are killed, the next run or the C(recover) playbook does.
-  - The steps C(config), C(release), C(database) and C(keep_files), and a C(command) with C(undo), note what they change
-    in the journal before they change it. When a later step fails, or the window is broken off, these changes are taken
-    back in reverse order while the instance is stopped, and it is started as it was before the window. What did not run
-    before is not started. After the window has ended well nothing is taken back.
-  - Until a window that has changed something has ended, M(anqicms.lifecycle.graceful_stop),
-    M(anqicms.lifecycle.verified_start), M(anqicms.lifecycle.config), M(anqicms.lifecycle.release) and
-    M(anqicms.lifecycle.database) as tasks of their own refuse.
-  - Only one run works on an instance at a time. A second one is refused and told the first one's run id.
+  - Runs a list of steps on one instance. No connection, other host, or task comes between the steps, so that the
+    downtime is as short as the instance itself allows.
+  - Before the instance is stopped, the options of all steps are validated and every step plans what it would do. If one
+    step refuses, the whole window is refused.
+  - If the application itself is writing or restoring a backup, C(graceful_stop) waits for it before it signals the
+    process, see O(anqicms.lifecycle.graceful_stop#module:quiet_timeout). It also waits for a migration of the database,
+    see O(anqicms.lifecycle.graceful_stop#module:migration_timeout). If these do not end in time, the instance is left
+    as it is.
+  - A worker that is detached from the connection runs the steps. After the window has started, it continues on the host
+    even if the connection, this module, C(sudo), or the controller is gone. A guardian watches the worker and recovers
+    the instance immediately if the worker is killed. If both are killed, the next run or the C(recover) playbook
+    recovers the instance.
+  - The steps C(config), C(release), C(database), and C(keep_files), and C(command) with C(undo), record each change in
+    the journal before they make it. If a later step fails or the window is interrupted, these changes are rolled back
+    in reverse order while the instance is stopped, and the instance is started as it was before the window. An instance
+    that did not run before is not started. After the window has succeeded, nothing is rolled back.
+  - While a window that has changed something has not ended, M(anqicms.lifecycle.graceful_stop),
+    M(anqicms.lifecycle.verified_start), M(anqicms.lifecycle.config), M(anqicms.lifecycle.release), and
+    M(anqicms.lifecycle.database) fail when they run as separate tasks.
+  - Only one run works on an instance at a time. A second run is refused, and its message names the ID of the first run.
 extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
@@ -41,12 +43,11 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows the state of the instance and the plan; steps that change files add their own.
+      - Shows the state of the instance and the plan. Steps that change files add their own differences.
   idempotent:
     support: partial
     details:
-      - A window that stops and starts restarts the instance each time it is run. Steps that find nothing to do change
-        nothing.
+      - A window that stops and starts the instance restarts it each time. Steps that find nothing to do change nothing.
 seealso:
   - module: anqicms.lifecycle.graceful_stop
   - module: anqicms.lifecycle.port_released
@@ -57,8 +58,8 @@ seealso:
   - module: anqicms.lifecycle.release
   - module: anqicms.lifecycle.database
 notes:
-  - The action plugin of the same name follows a long window in short calls, shows its progress, and connects again when
-    the connection is lost. O(ignore:async) is not supported, and not needed.
+  - The action plugin of the same name follows a long window in short calls, shows its progress, and reconnects if the
+    connection is lost. O(ignore:async) is neither supported nor needed.
 """
 
 EXAMPLES = r"""
@@ -72,11 +73,11 @@ EXAMPLES = r"""
       - verified_start: {}
   register: restarted
 
-- name: Show how long it was away
+- name: Show the downtime
   ansible.builtin.debug:
     msg: "{{ restarted.downtime_ms }} ms"
 
-- name: Do something while it is down
+- name: Run a command while the instance is down
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -84,7 +85,7 @@ EXAMPLES = r"""
       - command: {argv: [/usr/bin/rsync, -a, /www/wwwroot/shop.example/data/, /backup/shop.example/], timeout: 300}
       - verified_start: {}
 
-- name: Change config.json, and put the old one back when it does not start or logs an error
+- name: Change config.json, and restore the old file if the instance does not start or logs an error
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     only_if_changed: true
@@ -95,7 +96,7 @@ EXAMPLES = r"""
       - verified_start: {}
       - log_check: {}
 
-- name: Do something that can be taken back
+- name: Run a command that can be reverted
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -105,7 +106,7 @@ EXAMPLES = r"""
           undo: [/usr/local/bin/switch-template, old]
       - verified_start: {}
 
-- name: Restart it, then look at what it logs and ask its sites
+- name: Restart an instance, then check its logs and its sites
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     steps:
@@ -118,12 +119,12 @@ EXAMPLES = r"""
             - {host: shop.example, id: 1}
             - {host: outlet.example, id: 2, path: /archives/17.html}
 
-- name: Put an unfinished run right
+- name: Recover from an unfinished run
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     recover: only
 
-- name: Move a state that cannot be used aside
+- name: Move an unusable state aside
   anqicms.lifecycle.window:
     dir: /www/wwwroot/shop.example
     recover: only
@@ -133,28 +134,32 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description: >-
-    V(done), V(unchanged), V(rolled_back) or V(failed); the last two make the task fail. V(planned) in check mode.
-    V(rolled_back) says that a step failed, that everything that was changed is taken back, and that the instance is as
-    before, running or stopped. When the worker was killed it is V(failed), also where the guardian has taken it back.
-  returned: always, unless it was refused
+    V(done), V(unchanged), V(rolled_back), or V(failed). The last two make the task fail. V(planned) in check mode.
+    V(rolled_back) means that a step failed, that all changes have been rolled back, and that the instance is as before,
+    running or stopped. If the worker was killed, the outcome is V(failed), even if the guardian has rolled the changes
+    back.
+  returned: always, unless the window was refused
   type: str
   sample: done
 downtime_ms:
   description: >-
-    Milliseconds from the end of the listener until the new process is ready, which is its first correct version answer,
-    for versions 2.1.2 to 2.5.5 the first page below status 500 after it; added up where a window stops it more than
-    once; V(null) when it was not stopped, or does not answer since.
-  returned: always, unless it was refused
+    Milliseconds from the moment the listener closed until the new process is ready, which is its first correct version
+    answer. For versions 2.1.2 to 2.5.5, the process is ready with the first page with a status below 500 after that
+    answer. If the window stops the instance more than once, the times are added up. V(null) if the instance was not
+    stopped, or has not answered since.
+  returned: always, unless the window was refused
   type: int
   sample: 277
 verified_ms:
-  description: Milliseconds from the end of the listener to the end of the last check, V(null) as above.
-  returned: always, unless it was refused
+  description: >-
+    Milliseconds from the moment the listener closed to the end of the last check. V(null) in the same cases as
+    RV(downtime_ms).
+  returned: always, unless the window was refused
   type: int
   sample: 1288
 steps:
-  description: The steps that were begun, or planned in check mode.
-  returned: always, unless it was refused
+  description: The steps that were started, or that are planned in check mode.
+  returned: always, unless the window was refused
   type: list
   elements: dict
   contains:
@@ -163,32 +168,32 @@ steps:
       type: str
       returned: always
     started_ms:
-      description: When it began, in milliseconds since the begin of the window.
+      description: When the step started, in milliseconds since the start of the window.
       type: int
       returned: when run
     ended_ms:
-      description: When it ended, in milliseconds since the begin of the window.
+      description: When the step ended, in milliseconds since the start of the window.
       type: int
       returned: when run
     changed:
-      description: Whether it changed, or would change, something.
+      description: Whether the step changed something, or would change something.
       type: bool
       returned: always
     would:
-      description: What it would do.
+      description: What the step would do.
       type: str
       returned: in check mode
     notes:
-      description: How a start would differ from how the instance was seen running.
+      description: How the start would differ from how the instance was last seen running.
       type: list
       elements: str
-      returned: in check mode, by a step C(verified_start) that would start it
+      returned: in check mode, by a step C(verified_start) that would start the instance
     undone:
-      description: Whether it had changed something and that was taken back.
+      description: Whether the step had changed something that has been rolled back.
       type: bool
       returned: when run by a worker that was not killed, by a step C(config) or a C(command) with C(undo)
     result:
-      description: What the module of that name returns.
+      description: The return values of the module with the name of the step.
       type: dict
       returned: when run
   sample:
@@ -237,17 +242,19 @@ steps:
         findings: []
         notes: []
 pid_before:
-  description: The process before, V(null) when none ran.
+  description: The process before the window. V(null) if none was running.
   returned: when run, and in check mode
   type: int
   sample: 599
 pid_after:
-  description: The process after, V(null) when none runs. With O(recover=only) and no unfinished run, the one that runs.
+  description: >-
+    The process after the window. V(null) if none is running. With O(recover=only) and no unfinished run, the process
+    that is running.
   returned: when run, and with O(recover=only)
   type: int
   sample: 1506
 state:
-  description: V(running), V(stopped), V(undead) (alive with its port closed) or V(unknown).
+  description: V(running), V(stopped), V(undead) (alive with its port closed), or V(unknown).
   returned: when run, and with O(recover=only)
   type: str
   sample: running
@@ -258,71 +265,72 @@ version:
   sample: 3.5.8
 instance:
   description: The instance.
-  returned: always, unless it was refused
+  returned: always, unless the window was refused
   type: dict
   contains:
     id:
-      description: Its id.
+      description: ID of the instance.
       type: str
       returned: always
     dir:
-      description: Its directory.
+      description: Directory of the instance.
       type: str
       returned: always
   sample: {"id": "1f3a0c52-shop.example", "dir": "/www/wwwroot/shop.example"}
 run_id:
   description: Name of the run.
-  returned: always, unless it was refused
+  returned: always, unless the window was refused
   type: str
   sample: 20261122T064502Z-bb32d1
 interrupted:
   description:
-    - The unfinished run that would be put right first, as in
+    - The unfinished run that would be recovered first, in the format of
       RV(anqicms.lifecycle.instance_info#module:instances[].interrupted).
-    - V(null) when there is none.
+    - V(null) if there is none.
   returned: in check mode, and with O(recover=only) when there was nothing to do
   type: dict
   sample: null
 recovered:
-  description: How an unfinished run was put right before the first step.
-  returned: when there was one
+  description: How an unfinished run was recovered before the first step.
+  returned: when there was an unfinished run
   type: str
   sample: 'unfinished run 20261122T064502Z-bb32d1: its end was completed, then it was started'
 kept_in:
-  description: Where the state is kept that was moved aside, V(null) when there was none to move, or in check mode.
+  description: Path of the state that was moved aside. V(null) if there was none to move, and in check mode.
   returned: with O(put_aside=true)
   type: str
   sample: /var/lib/anqicms-lifecycle/1f3a0c52-shop.example.aside-20261126T201826Z
 notes:
-  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  description: Reports that the lock of the directory is held by someone who is not a user of the instance and was
+    ignored.
   returned: when there are any
   type: list
   elements: str
   sample:
     - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
 connection_losses:
-  description: Why the connection was made anew while the window went on, one text for each time.
+  description: Why the connection had to be re-established while the window continued, one text for each time.
   returned: when the connection was lost
   type: list
   elements: str
   sample: ['the module was killed (rc 137)']
 unfinished:
   description:
-    - Whether the run has not reached what it was to reach, although a process was signalled or started, so that
-      something is left to do. The guardian, the next window or the C(recover) playbook does it.
-  returned: when that is so
+    - Whether the run has not reached its goal although a process was signalled or started, so that something is left to
+      do. The guardian, the next window, or the C(recover) playbook does it.
+  returned: when the run is unfinished
   type: bool
   sample: true
 waits_for:
   description:
-    - What a guardian on the host waits for, which is V(end_of_process), V(answer) (of a process that was started),
-      V(condition) (its database, its port or its binary), or V(migration) (the end of one, before its changes are taken
-      back). V(null) when no guardian stays.
+    - The event that a guardian on the host waits for. V(end_of_process); V(answer), of a process that was started;
+      V(condition), which is the database, the port, or the binary; or V(migration), whose end is awaited before the
+      changes are rolled back. V(null) if no guardian stays.
   returned: with RV(unfinished)
   type: str
   sample: end_of_process
 held:
-  description: Connections that were held during the downtime, or why none were.
+  description: Connections that were held during the downtime, or why none were held.
   returned: when run
   type: dict
   sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}
@@ -332,7 +340,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import 
 
 
 def main() -> None:
-    # Each imports only what it needs. Ansible packs a module once in a run, so one that looks and works is sent once.
+    # Each branch imports only what it needs. Ansible packs a module once in a run, so both are sent in one module.
     if _module.internal_options().get('look'):
         from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
 

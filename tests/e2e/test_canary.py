@@ -128,7 +128,7 @@ def test_where_nobody_can_answer_it_ends_after_the_canary(upgrades: Upgrades) ->
     assert f"The canary has {NEW}, by run {record['run_id']}: h1\n" in said
     assert "Not upgraded yet, hosts: 1: h2\n" in said and ENDS in said
     assert f"-e anqicms_confirmed={record['run_id']}\n" in said and "DEPRECATION" not in said
-    assert "PLAY [Say who was left out]" in said and "failed=1" not in said
+    assert "PLAY [Report the hosts that were left out]" in said and "failed=1" not in said
     again = upgrades.play()
     assert (again.status, again.outcomes) == (0, {"h1": ["unchanged"]}), again.output
     assert f"-e anqicms_confirmed={record['run_id']}\n" in again.output, "nobody has said yes to that one yet"

@@ -20,7 +20,7 @@ from e2e.sites import Site, write_inventory
 from fleet import Fleet
 
 QUICK = ("-e", "anqicms_stable_for=0.1")
-LOOK = "Look at the instances"
+LOOK = "Check the instances"
 
 
 def extra(**values: Any) -> tuple[str, str]:

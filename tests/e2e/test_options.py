@@ -26,7 +26,7 @@ from fleet import Fleet
 VERBS = ("restart", "stop", "start", "recover", "diagnose", "prepare", "discover")
 KEYWORDS = ("anqicms_hosts", "anqicms_serial")
 OF_FLEET = ("anqicms_state_dir", "anqicms_instances")  # an extra variable that is blank would hide the inventory's
-LOOK = "Look at the instances"
+LOOK = "Check the instances"
 
 
 def of_verb(verb: str) -> list[str]:

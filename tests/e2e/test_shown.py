@@ -16,7 +16,7 @@ from e2e.playing import Player
 from fleet import Fleet
 
 QUICK = ("-e", "anqicms_stable_for=0.1", "-e", "anqicms_serial=1")
-LOOK = "Look at the instances"
+LOOK = "Check the instances"
 HIDING = {"ANSIBLE_DISPLAY_OK_HOSTS": "false", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
 
 

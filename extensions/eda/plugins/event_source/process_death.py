@@ -29,48 +29,51 @@ from pathlib import Path
 DOCUMENTATION = r"""
 short_description: Emit an event for each death of an AnQiCMS instance, with its cause
 description:
-  - Watches the processes of instances on one host, and the log of its kernel. When a process ends, it waits two
-    seconds, judges the death as M(anqicms.lifecycle.oom_check) does, and emits one event.
-  - Only a process that was seen running can die, and only the kernel and services of root can report a kill. A log
-    line written by a user never causes an event.
-  - A stop by a task, window, or playbook of this collection is reported as V(admin_stop) or V(admin_kill).
-  - It records the reported deaths in O(state_file), so a restart repeats nothing and loses nothing.
+  - Watches the processes of the instances on one host, and the log of its kernel. When a process ends, the source waits
+    two seconds, determines the cause like M(anqicms.lifecycle.oom_check) does, and emits one event.
+  - The source reports only deaths of processes that it has seen running. Only the kernel and services of root can
+    report a kill. A line that another user writes to a log never results in an event.
+  - Processes that a task, a window, or a playbook of this collection stops are reported as V(admin_stop) or
+    V(admin_kill).
+  - The source records in O(state_file) what it has reported, so that a restart of the source neither repeats nor loses
+    an event.
 options:
   host:
     description:
-      - The host's name in the inventory. It becomes C(host) and C(meta.hosts) of each event; the latter limits a
+      - Name of the host in the inventory. It is used as C(host) and C(meta.hosts) of each event. C(meta.hosts) limits a
         playbook that a rule runs to this host.
     type: str
     required: true
   shell:
     description:
-      - How to run a command on the host, as a list of words. The command line is appended as the last one.
-      - Without it, the source watches the host on which ansible-rulebook runs.
+      - The command that runs a command line on the host, as a list of words. The command line is appended as the last
+        argument.
+      - Without this option, the source watches the host that ansible-rulebook runs on.
     type: list
     elements: str
   python:
-    description: The Python of the host, 3.6 or newer. Without O(shell), that of ansible-rulebook.
+    description: The Python of the host, 3.6 or newer. Without O(shell), the default is the Python of ansible-rulebook.
     type: str
     default: python3
   instances:
     description:
-      - The instances to watch, dicts with C(dir), and optionally C(binary), C(port) and C(user), as in
-        C(anqicms_instances) of the playbooks.
-      - Without it, the source watches all instances that it finds on the host, and searches once a minute.
+      - The instances to watch, as a list of dictionaries with C(dir) and optionally C(binary), C(port), and C(user), as
+        in C(anqicms_instances) of the playbooks.
+      - By default, the source watches all instances that are found on the host. It searches for them once a minute.
     type: list
     elements: dict
   state_dir:
-    description: The directory on the host for records, as for the modules.
+    description: Directory on the host for records, like the option C(state_dir) of the modules.
     type: str
   state_file:
     description:
-      - The file on the controller that records the reported deaths. Use one file per host. Its directory is created
-        with mode 0700.
+      - File on the host of ansible-rulebook that records the reported events. Each watched host needs a separate file.
+        The directory of the file is created with access for its owner only.
       - The default is C(anqicms-lifecycle/events/HOST.json) below C($XDG_STATE_HOME), or below C(~/.local/state).
     type: str
 notes:
-  - Most sources on the host need root, for example through C(sudo -n) as part of O(shell).
-  - C(docs/event-source.md) explains the fields of an event.
+  - Most of what the source reads requires root on the host, for example with C(sudo -n) as part of O(shell).
+  - The fields of an event are described in C(docs/event-source.md).
 """
 
 EXAMPLES = r"""
@@ -221,15 +224,15 @@ class Memory:
             self.lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise RuntimeError(
-                f"Reported deaths cannot be recorded in {path}: {error.strerror}. Set state_file to a writable path."
+                f"What is told cannot be kept in {path}: {error.strerror}. Give a state_file that this user can write."
             ) from None
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self.lock)
             raise RuntimeError(
-                f"{path} is used by another process_death source. Watch each host once, or give each source its own "
-                "state_file."
+                f"{path} is used by another process_death source. Watch each host once, or give each source a "
+                "state_file of its own."
             ) from None
         self._load()
 
@@ -240,7 +243,7 @@ class Memory:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError, AttributeError):
-            LOGGER.warning("%s is damaged and is created again. Earlier deaths are not reported.", self.path)
+            LOGGER.warning("%s cannot be understood and is begun anew. What was before now is not told.", self.path)
 
     def known(self) -> Row:
         return self.instances
