@@ -131,13 +131,14 @@ def systemd_site(systemd_host: Host) -> Iterator[Site]:
 
 
 @contextmanager
-def laid_out(host: Host, version: str = VERSION) -> Iterator[Site]:
+def laid_out(host: Host, version: str = VERSION, name: str = "") -> Iterator[Site]:
     """With a database in the network of its host where it is a real release, which needs one."""
-    name = f"site{os.urandom(3).hex()}"
+    name = name or f"site{os.urandom(3).hex()}"
     with ExitStack() as stack:
         db = None
         if releases.real_releases():
-            db = stack.enter_context(MariaDB(host.bed.root / host.name / f"{name}-db", network=host.namespace))
+            place = host.bed.root / host.name / f"{Path(name).name}-db"
+            db = stack.enter_context(MariaDB(place, network=host.namespace))
         made = Site(host, name, version, db)
         stack.callback(made.end)
         yield made

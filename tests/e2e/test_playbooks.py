@@ -17,7 +17,7 @@ from e2e.playing import Player
 
 TITLES = {"restart": "Restart", "stop": "Stop", "start": "Start", "configure": "Configure", "rollback": "Roll back",
           "upgrade": "Upgrade", "recover": "Recover"}
-LAST = ["Say who was left out"]
+LAST = ["Report the hosts that were left out"]
 
 
 class Play(NamedTuple):
@@ -57,7 +57,7 @@ def check_plays_of(verb: str, plays: list[Play]) -> None:
     assert [play.name for play in plays] == ["Preflight: check all hosts", f"{TITLES[verb]} batch by batch", *LAST]
     roles = {task.partition(" : ")[0] for task in preflight.tasks}
     assert roles - {f"anqicms.lifecycle.{verb}"} == {"anqicms.lifecycle.common"}, preflight.tasks
-    assert batches.tasks[0] == "Stop when an earlier batch has lost a host"
+    assert batches.tasks[0] == "Stop if an earlier batch has lost a host"
     assert all(task.startswith(f"anqicms.lifecycle.{verb} : ") for task in batches.tasks[1:]), batches.tasks
     assert len(batches.tasks) == (3 if verb == "upgrade" else 2), "each task costs a process for each host"
     assert any("Ask after the canary" in task for task in batches.tasks) == (verb == "upgrade")

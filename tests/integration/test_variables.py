@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import Any, NamedTuple
 
 import paths
 import pytest
@@ -15,7 +16,7 @@ import yaml
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _variables
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _variables
 
 MEANT = {
     "anqicms_instance_": "anqicms_instances",
@@ -97,9 +98,54 @@ def test_table_is_what_roles_and_playbooks_read() -> None:
     assert {name for one in defaults for name in one} <= options
 
 
-def test_readme_names_the_variables_of_restart_and_no_unknown_one() -> None:
-    readme = (paths.ROOT / "README.md").read_text()
-    named = set(re.findall(r"\banqicms_[a-z]\w*", readme))
+class Row(NamedTuple):
+    """What docs/variables.md says of a variable: its default as it stands there, and the playbooks that read it."""
+
+    default: str
+    playbooks: str
+
+
+def documented() -> dict[str, Row]:
+    """The rows of the tables; a variable that has two of them fails here."""
+    lines = (paths.ROOT / "docs" / "variables.md").read_text(encoding="utf-8").splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `anqicms_")]
+    rows = {name.strip("`"): Row(default, playbooks) for name, default, playbooks, _english, _chinese in cells}
+    assert len(rows) == len(cells)
+    return rows
+
+
+def specifications() -> dict[str, dict[str, Any]]:
+    """The options of each role for users."""
+    files = {path.parents[1].name: path for path in paths.ROOT.glob("roles/*/meta/argument_specs.yml")}
+    entries = {role: yaml.safe_load(path.read_text())["argument_specs"] for role, path in files.items()}
+    return {role: entry["main"]["options"] for role, entry in entries.items() if role != "common"}
+
+
+def test_every_variable_has_a_row_with_the_playbooks_that_read_it() -> None:
+    rows, specs = documented(), specifications()
+    assert set(rows) == _variables.KNOWN
+    for name, row in rows.items():
+        verbs = _options.OPTIONS[name].verbs  # playbooks alone have no specification
+        readers = {role for role, options in specs.items() if name in options} | (verbs & {"discover"})
+        readers |= verbs if name in _options.OF_KEYWORDS else set()
+        told = {*specs, "discover"} if row.playbooks == "all" else set(row.playbooks.split(", "))
+        assert told == readers, name
+
+
+def test_every_row_has_the_default_of_the_roles() -> None:
+    """A default that is a value stands there as code; what the module decides is said in words."""
+    rows = documented()
+    written = {name: yaml.safe_load(row.default.strip("`")) for name, row in rows.items() if row.default[-1] == "`"}
+    values = {name: _options.value_of(name, None) for name in rows}
+    assert written == {name: value for name, value in values.items() if value is not None}
+    for role, options in specifications().items():
+        defaults = yaml.safe_load((paths.ROOT / "roles" / role / "defaults" / "main.yml").read_text()) or {}
+        specified = {name: spec["default"] for name, spec in options.items() if "default" in spec}
+        for name, value in [*specified.items(), *defaults.items()]:
+            assert written[name] == value, (role, name)
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs/variables.md"])
+def test_documents_name_no_unknown_variable(document: str) -> None:
+    named = set(re.findall(r"\banqicms_[a-z]\w*", (paths.ROOT / document).read_text(encoding="utf-8")))
     assert named - _variables.KNOWN - set(_variables.HANDED_OVER) - {_variables.OF_HOOKS} == set()
-    spec = yaml.safe_load((paths.ROOT / "roles/restart/meta/argument_specs.yml").read_text())
-    assert set(spec["argument_specs"]["main"]["options"]) <= named

@@ -109,7 +109,20 @@ def test_code_that_is_shown_is_in_the_file_that_it_names() -> None:
         assert not gone, (file, gone)
 
 
-# --- README.zh-CN.md says what README.md says
+# --- the Chinese pages say what the English ones say
+
+
+def text_of(*names: str) -> str:
+    return paths.ROOT.joinpath(*names).read_text(encoding="utf-8")
+
+
+def section(document: str, heading: str) -> str:
+    """One section of the second level, without its heading."""
+    return re.split(r"^## ", document, flags=re.MULTILINE)[1:][headings(document).index(heading)].partition("\n")[2]
+
+
+def headings(document: str) -> list[str]:
+    return re.findall(r"^## (.*)$", document, re.MULTILINE)
 
 
 def commands(document: str) -> list[list[str]]:
@@ -123,15 +136,82 @@ def words(document: str) -> set[str]:
     return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)))
 
 
+def numbers(document: str) -> set[str]:
+    return set(re.findall(r"\d+(?:[.,]\d+)*", document))
+
+
+def links(document: str) -> set[str]:
+    return {path for path, _anchor in LINK.findall(document)}
+
+
+def items(document: str) -> int:
+    return len(re.findall(r"^- ", document, re.MULTILINE))
+
+
 def test_the_chinese_readme_keeps_pace_with_the_english_one() -> None:
-    english, chinese = ((paths.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    english, chinese = text_of("README.md"), text_of("README.zh-CN.md")
     assert commands(chinese) == commands(english)
     assert words(chinese) == words(english)
-    numbers = [set(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in (english, chinese)]
-    assert numbers[0] == numbers[1]
+    assert numbers(chinese) == numbers(english)
     levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
-    tables = [re.findall(r"^\| `[^|]*`", text.replace("、", ", "), re.MULTILINE) for text in (english, chinese)]
-    assert tables[0] == tables[1]
-    links = [{path for path, _anchor in LINK.findall(text)} for text in (english, chinese)]
-    assert links[0] - {"README.zh-CN.md"} == links[1] - {"README.md"}
+    assert items(chinese) == items(english)
+    translated = {"README.md", "docs/guarantees.zh-CN.md"}
+    assert links(english) - {"README.zh-CN.md"} == links(chinese) - translated
+    assert translated <= links(chinese)
+
+
+@pytest.mark.parametrize(("english", "chinese"), [("In short", "保证"), ("Not guaranteed", "不保证")])
+def test_the_chinese_guarantees_keep_pace_with_the_english_ones(english: str, chinese: str) -> None:
+    here = section(text_of("docs", "guarantees.md"), english)
+    there = section(text_of("docs", "guarantees.zh-CN.md"), chinese)
+    assert items(there) == items(here) > 10
+    assert words(there) == words(here)
+    assert numbers(there) == numbers(here)
+    assert links(there) == links(here)
+
+
+@pytest.mark.parametrize(("document", "least"), [("variables.md", 50), ("reference.md", 20)])
+def test_each_row_says_the_same_in_both_languages(document: str, least: int) -> None:
+    rows = [line.strip("| ").split(" | ") for line in text_of("docs", document).splitlines() if line.startswith("| `")]
+    assert len(rows) > least
+    for name, *_facts, english, chinese in rows:
+        assert re.search("[\u4e00-\u9fff]", chinese), name
+        assert words(chinese) == words(english), name
+        assert links(chinese) == links(english), name
+
+
+def test_how_values_may_be_written_is_the_same_in_both_languages() -> None:
+    document = text_of("docs", "variables.md")
+    english, chinese = (section(document, heading) for heading in ("How values may be written", "值的写法"))
+    assert (items(chinese), words(chinese), numbers(chinese)) == (items(english), words(english), numbers(english))
+
+
+# --- the README and galaxy.yml promise what is there
+
+
+def test_galaxy_promises_what_the_readme_promises() -> None:
+    galaxy, readme = text_of("galaxy.yml"), text_of("README.md")
+    said = dict(re.findall(r"^(\w+): (\S.*)$", galaxy, re.MULTILINE))
+    assert said["description"] in readme
+    assert f"{said['namespace']}-{said['name']}-{said['version']}.tar.gz" in readme
+    assert f"# {said['namespace']}.{said['name']}\n" in readme
+
+
+def test_the_playbooks_and_modules_of_the_reference_are_those_of_the_collection() -> None:
+    document = text_of("docs", "reference.md")
+    names = {
+        heading: set(re.findall(r"^\| `(\w+)`", section(document, heading), re.MULTILINE))
+        for heading in ("Playbooks and roles", "Modules")
+    }
+    assert names["Playbooks and roles"] == {path.stem for path in paths.ROOT.glob("playbooks/*.yml")}
+    of_the_collection_alone = {"change_window", "preflight", "report"}
+    assert names["Modules"] == {path.stem for path in paths.ROOT.glob("plugins/modules/*.py")} - of_the_collection_alone
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(paths.ROOT)))
+def test_playbooks_that_are_run_exist(document: Path) -> None:
+    lines = [line for block in commands(document.read_text(encoding="utf-8")) for line in block]
+    for line in lines:
+        for name in re.findall(r"ansible-playbook .*?\banqicms\.lifecycle\.(\w+)", line):
+            assert (paths.ROOT / "playbooks" / f"{name}.yml").is_file(), line
