@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.stop import refuse_supervised
 
 KINDS = ("cron", "systemd", "baota", "container", "parent", "unknown", "supervisord", "a new kind")
+EVERY = [*itertools.product(KINDS, (True, False, None), (True, False))]
 CODES = {"supervised", "cron_guard", "watched", "cron_kill", "unit_left", "supervisors_unseen"}
 
 
@@ -31,7 +32,7 @@ def stop_refuses(found: supervisors.Supervisor, monkeypatch: pytest.MonkeyPatch)
         return True
 
 
-@pytest.mark.parametrize(("kind", "restarts", "prompt"), [*itertools.product(KINDS, (True, False, None), (True, False))])
+@pytest.mark.parametrize(("kind", "restarts", "prompt"), EVERY)
 def test_stop_and_hazards_refuse_the_same(
     kind: str, restarts: t.Optional[bool], prompt: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
