@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts, Row
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors
 
 VERBS = ('restart', 'stop', 'start', 'configure', 'upgrade', 'rollback')
 _STARTING = ('restart', 'start', 'configure', 'upgrade', 'rollback')
@@ -137,51 +138,47 @@ def _disk_full(facts: Facts) -> t.Optional[str]:
     return _when(full, 'no room left at %s: neither a journal nor a log can be written', _listing(full))
 
 
+def _with_effect(facts: Facts, effect: str) -> t.List[Row]:
+    return [row for row in facts.supervisors if supervisors.effect(row) == effect]
+
+
 def _supervised(facts: Facts) -> t.Optional[str]:
-    found = [
-        '%s (%s)' % (row['where'], row['detail'])
-        for row in facts.supervisors
-        if row.get('prompt') and row.get('restarts') is not False
-    ]
+    found = ['%s (%s)' % (row['where'], row['detail']) for row in _with_effect(facts, supervisors.RESTARTS_AT_ONCE)]
     return _when(found, 'it is started again as soon as it ends by %s', _listing(found))
 
 
 def _unit_left(facts: Facts) -> t.Optional[str]:
-    found = [row['where'] for row in facts.supervisors if row['kind'] == 'systemd' and row.get('restarts') is False]
+    found = [row['where'] for row in _with_effect(facts, supervisors.NOTHING) if row['kind'] == 'systemd']
     return _when(
         found, 'systemd has a unit for it, %s, which will not know of a start that it did not do', _listing(found)
     )
 
 
-def _guards(facts: Facts, kind: str) -> t.List[str]:
+def _guards(facts: Facts, cron: bool) -> t.List[str]:
     return [
         '%s: %s' % (row['where'], row.get('command') or row['detail'])
-        for row in facts.supervisors
-        if row['kind'] == kind and not row.get('prompt') and row.get('restarts') is not False
+        for row in _with_effect(facts, supervisors.RESTARTS_LATER)
+        if (row['kind'] == 'cron') is cron
     ]
 
 
 def _cron_guard(facts: Facts) -> t.Optional[str]:
-    found = _guards(facts, 'cron')
+    found = _guards(facts, cron=True)
     return _when(found, 'cron starts it when it is down: %s', _listing(found))
 
 
 def _cron_kill(facts: Facts) -> t.Optional[str]:
-    found = [
-        '%s: %s' % (row['where'], row.get('command'))
-        for row in facts.supervisors
-        if row.get('action') in ('stop', 'kill')
-    ]
+    found = ['%s: %s' % (row['where'], row.get('command')) for row in _with_effect(facts, supervisors.ENDS_IT)]
     return _when(found, 'cron ends it, or whatever has such a name: %s', _listing(found))
 
 
 def _watched(facts: Facts) -> t.Optional[str]:
-    found = _guards(facts, 'baota') + _guards(facts, 'parent')
+    found = _guards(facts, cron=False)
     return _when(found, 'something may start it again: %s', _listing(found))
 
 
 def _unseen_supervisors(facts: Facts) -> t.Optional[str]:
-    found = [row['detail'] for row in facts.supervisors if row['kind'] == 'unknown']
+    found = [row['detail'] for row in _with_effect(facts, supervisors.UNSEEN)]
     return _when(found, 'whether something else starts or stops it is not known in full: %s', _listing(found))
 
 

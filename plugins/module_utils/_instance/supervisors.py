@@ -7,6 +7,7 @@
 
 ``restarts``: True it starts the instance when it ends, False it does not, None that could not be seen. ``prompt`` tells
 those that act on the end itself from those that look once in a while: the first always collide with a restart of ours.
+``effect`` says what follows from an entry. The stop and the hazards both ask it, so a new kind needs no row elsewhere.
 """
 
 import os
@@ -66,6 +67,21 @@ def entry(
     kind: str, where: str, restarts: t.Optional[bool], detail: str, prompt: bool = False, **more: t.Any
 ) -> Supervisor:
     return dict(more, kind=kind, where=where, restarts=restarts, prompt=prompt, detail=detail)
+
+
+RESTARTS_AT_ONCE, RESTARTS_LATER, ENDS_IT, UNSEEN, NOTHING = 'at once', 'later', 'ends it', 'unseen', 'nothing'
+
+
+def effect(supervisor: t.Mapping[str, t.Any]) -> str:
+    """What a supervisor does to the instance, by its attributes. Pure. Unknown counts as a restart.
+
+    RESTARTS_AT_ONCE refuses a stop; RESTARTS_LATER is a warning, and after a stop its restart is watched for.
+    """
+    if supervisor['kind'] == 'unknown':
+        return UNSEEN
+    if supervisor['restarts'] is not False:
+        return RESTARTS_AT_ONCE if supervisor['prompt'] else RESTARTS_LATER
+    return ENDS_IT if supervisor.get('action') in ('stop', 'kill') else NOTHING
 
 
 # --- cron

@@ -46,11 +46,16 @@ _DEAF_LOOKS, _DEAF_PAUSE = 20, 0.002  # a Go program blocks all signals for a mo
 def refuse_supervised(context: Context) -> t.List[t.Dict[str, t.Any]]:
     """The supervisors of the instance; LifecycleError when one of them would start it again at once."""
     supervisors = _supervisors.detect(context.instance, context.candidate)
-    strong = [entry for entry in supervisors if entry['restarts'] and entry['kind'] != 'cron']
+    strong = [entry for entry in supervisors if _supervisors.effect(entry) == _supervisors.RESTARTS_AT_ONCE]
     if strong and context.candidate is not None:
         raise LifecycleError(
-            '%s is run by %s (%s), which would start it again. Nothing was signalled. Stop it there.'
-            % (context.instance.id, strong[0]['kind'], strong[0]['where']),
+            '%s is run by %s (%s), which %s start it again. Nothing was signalled. Stop it there.'
+            % (
+                context.instance.id,
+                strong[0]['kind'],
+                strong[0]['where'],
+                'would' if strong[0]['restarts'] else 'may',
+            ),
             supervisors=supervisors,
         )
     return supervisors
@@ -453,7 +458,8 @@ def stop(context: Context, params: Params, watch: bool = True) -> t.Dict[str, t.
     context.progress('waiting for requests in flight, then SIGTERM to pid %d' % work.handle.pid)
     work.run()
     result = work.result(True)
-    guarded = watch and any(entry['restarts'] is not False for entry in supervisors)
+    harmless = (_supervisors.ENDS_IT, _supervisors.NOTHING)
+    guarded = watch and any(_supervisors.effect(entry) not in harmless for entry in supervisors)
     respawned = watch_for_respawn(context, work.handle.pid, _RESPAWN_WATCH_S if guarded else 0.0)
     result['respawned'] = respawned
     if respawned is not None:

@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.supervisors import (
     cron_action,
+    effect,
+    entry,
     from_cron,
     from_parent,
     only_starts,
@@ -221,3 +223,27 @@ def test_a_script_that_only_starts(script: str, only: bool) -> None:
     assert (from_parent("start.sh", argv, 50, script) is None) is only
     assert from_parent("start.sh", argv, 50, None) is not None
     assert from_parent("supervisord", argv, 50, script) is not None
+
+
+EFFECTS: t.List[t.Tuple[str, t.Optional[bool], bool, t.Optional[str], str]] = [
+    ("systemd", True, True, None, "at once"),
+    ("systemd", None, True, None, "at once"),  # Restart could not be asked: that is no permission
+    ("systemd", False, False, None, "nothing"),
+    ("runit", True, True, None, "at once"),
+    ("runit", True, False, None, "later"),
+    ("baota", None, False, None, "later"),
+    ("parent", None, False, None, "later"),
+    ("cron", True, False, "start", "later"),
+    ("cron", False, False, "stop", "ends it"),
+    ("cron", False, False, "kill", "ends it"),
+    ("cron", False, False, "names", "nothing"),
+    ("unknown", None, False, None, "unseen"),
+]
+
+
+@pytest.mark.parametrize(("kind", "restarts", "prompt", "action", "expected"), EFFECTS)
+def test_effect_of_a_supervisor(
+    kind: str, restarts: t.Optional[bool], prompt: bool, action: t.Optional[str], expected: str
+) -> None:
+    more = {} if action is None else dict(action=action)
+    assert effect(entry(kind, "where", restarts, "detail", prompt, **more)) == expected
