@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.discovery
 attributes:
   check_mode:
     support: full
@@ -52,29 +53,6 @@ options:
       - A number that is neither the port that the process listens on nor the port of its next start is reported as the
         hazard C(port_mismatch).
     type: int
-  search:
-    description:
-      - Additional directories to search. Each can be an install directory or contain install directories directly below
-        it. Used only without O(dir).
-    type: list
-    elements: path
-    default: []
-  recorded:
-    description:
-      - Whether to also find the instances that earlier runs of this collection have seen running and that are still
-        installed. This finds an instance that has died. Used only without O(dir).
-      - An instance whose last run did not end, because the run was killed, is always found.
-    type: bool
-    default: false
-    version_added: 0.1.0
-  http:
-    description:
-      - Whether to request the version from running instances. Only a listener that belongs to the process itself is
-        used.
-      - Also whether to connect to the databases that a start would use. The module connects to each of them once, for
-        at most two seconds, as the user of the instance.
-    type: bool
-    default: true
 seealso:
   - module: anqicms.lifecycle.window
   - module: anqicms.lifecycle.graceful_stop
@@ -164,10 +142,8 @@ instances:
           description: Why the process is listed here.
           type: str
       sample:
-        - pid: 4713
-          user: nobody
-          exe: /www/wwwroot/shop.example/anqicms
-          why: "it executes the file of the instance, but nobody is not one of its users: www (owns the directory)"
+        [{pid: 4713, user: nobody, exe: /www/wwwroot/shop.example/anqicms, why: 'it executes the file
+        of the instance, but nobody is not one of its users: www (owns the directory)'}]
     port:
       description:
         - The port that its process listens on. If there is no listening process, the port of the next start, which is
@@ -215,34 +191,13 @@ instances:
         processors, and its C(lost) lists what a start cannot restore.
       type: dict
       sample:
-        argv: [/www/wwwroot/shop.example/anqicms]
-        environment: {HOME: /home/www, LANG: C.UTF-8, MYSQL_PASSWORD: '********', PATH: '/usr/local/bin:/usr/bin:/bin'}
-        uid: 1000
-        gid: 1000
-        groups: [1000]
-        umask: 18
-        limits: {'7': [65535, 65535]}
-        nice: 0
-        oom_score_adj: 0
-        cgroups: {'': /system.slice/anqicms.scope}
-        label:
-        cwd: /www/wwwroot/shop.example
-        log: /www/wwwroot/shop.example/running.log
-        ignores_hup: true
-        log_found: same
-        log_file:
-        output: file
-        error_output:
-        traits:
-          no_new_privs: false
-          affinity: []
-          scheduler: 0
-          io_priority: 0
-          personality: 0
-          coredump_filter: 51
-          timer_slack: 50000
-          bounding_set: 2199023255551
-          lost: []
+        {argv: [/www/wwwroot/shop.example/anqicms], environment: {HOME: /home/www, LANG: C.UTF-8, MYSQL_PASSWORD: '********',
+        PATH: '/usr/local/bin:/usr/bin:/bin'}, uid: 1000, gid: 1000, groups: [1000], umask: 18, limits: {
+        '7': [65535, 65535]}, nice: 0, oom_score_adj: 0, cgroups: {'': /system.slice/anqicms.scope},
+        label: null, cwd: /www/wwwroot/shop.example, log: /www/wwwroot/shop.example/running.log, ignores_hup: true,
+        log_found: same, log_file: null, output: file, error_output: null, traits: {no_new_privs: false,
+        affinity: [], scheduler: 0, io_priority: 0, personality: 0, coredump_filter: 51, timer_slack: 50000,
+        bounding_set: 2199023255551, lost: []}}
     memory:
       description: Sizes in KiB. Each is V(null) if it is not known.
       type: dict
@@ -276,15 +231,8 @@ instances:
           description: Free swap space of the host.
           type: int
       sample:
-        rss_kb: 141312
-        peak_kb: 180224
-        swap_kb: 0
-        limit_kb: 524288
-        gomemlimit: 400MiB
-        host_total_kb: 2014648
-        host_available_kb: 1205416
-        host_swap_total_kb: 0
-        host_swap_free_kb: 0
+        {rss_kb: 141312, peak_kb: 180224, swap_kb: 0, limit_kb: 524288, gomemlimit: 400MiB, host_total_kb: 2014648,
+        host_available_kb: 1205416, host_swap_total_kb: 0, host_swap_free_kb: 0}
     restarts:
       description: When its processes started, as far as modules of this collection have seen them. The newest entry is
         last, at most 20 entries.
@@ -307,11 +255,8 @@ instances:
           description: Whether the process is running now.
           type: bool
       sample:
-        - pid: 4711
-          time: "2026-01-31T03:12:11.020000+01:00"
-          epoch: 1769825531.02
-          last_seen: "2026-01-31T12:00:00+01:00"
-          running: true
+        [{pid: 4711, time: '2026-01-31T03:12:11.020000+01:00', epoch: 1769825531.02, last_seen: '2026-01-31T12:00:00+01:00',
+        running: true}]
     logs:
       description: The log files of the instance that exist.
       type: list
@@ -332,12 +277,7 @@ instances:
         reason:
           description: Why the file is not opened. V(null) if it is.
           type: str
-      sample:
-        - path: /www/wwwroot/shop.example/running.log
-          kind: running
-          size: 1100
-          usable: true
-          reason:
+      sample: [{path: /www/wwwroot/shop.example/running.log, kind: running, size: 1100, usable: true, reason: null}]
     sites:
       description: Host names in its configuration file. V(null) if the file contains none, as from version 2.5 on,
         where they are in the database.
@@ -367,15 +307,8 @@ instances:
           description: What it does, as readable text.
           type: str
       sample:
-        - kind: cron
-          where: /etc/crontab
-          restarts: true
-          prompt: false
-          detail: starts it when it does not see it running
-          action: start
-          user: root
-          schedule: '* * * * *'
-          command: /www/wwwroot/shop.example/start.sh
+        [{kind: cron, where: /etc/crontab, restarts: true, prompt: false, detail: starts it when it does
+        not see it running, action: start, user: root, schedule: '* * * * *', command: /www/wwwroot/shop.example/start.sh}]
     hazards:
       description: The hazards of the instance. Hazards that block something are first.
       type: list
@@ -399,11 +332,9 @@ instances:
           description: What to do.
           type: str
       sample:
-        - code: config_missing
-          severity: block
-          blocks: [restart, start, configure, upgrade, rollback]
-          message: 'there is no config.json: a start would open the installer on port 8001 to everybody'
-          advice: Restore config.json from a backup.
+        [{code: config_missing, severity: block, blocks: [restart, start, configure, upgrade, rollback],
+        message: 'there is no config.json: a start would open the installer on port 8001 to everybody',
+        advice: Restore config.json from a backup.}]
     interrupted:
       description: The run that did not end. V(null) if there is none.
       type: dict
@@ -438,16 +369,10 @@ instances:
           description: Whether the run has recorded changes, even if all of them have been rolled back since.
           type: bool
       sample:
-        run_id: 20261122T064502Z-bb32d1
-        token: e45e937545fd4a04b1978bb328d15141
-        began_at: 1795329902.096
-        boot_id: 3a135189-7db9-4147-a67e-c52aa5a2b96e
-        step: graceful_stop
-        steps: [graceful_stop, port_released, verified_start]
-        before: {pid: 599, start_ticks: 1459565}
-        signalled: true
-        parked: {event: parked, pid: 1506, start_ticks: 1461400}
-        changes: []
+        {run_id: 20261122T064502Z-bb32d1, token: e45e937545fd4a04b1978bb328d15141, began_at: 1795329902.096,
+        boot_id: 3a135189-7db9-4147-a67e-c52aa5a2b96e, step: graceful_stop, steps: [graceful_stop, port_released,
+        verified_start], before: {pid: 599, start_ticks: 1459565}, signalled: true, parked: {event: parked,
+        pid: 1506, start_ticks: 1461400}, changes: []}
     runs:
       description: The windows that have changed the instance and succeeded, the newest first, as far as they are kept.
         The role C(rollback) rolls one of them back by its C(run_id).
@@ -474,12 +399,8 @@ instances:
           description: Whether the run is still in effect, which means that it has not been rolled back.
           type: bool
       sample:
-        - run_id: night-7
-          at: 1795329902.096
-          version_before: 3.3.11
-          version_after: 3.5.8
-          changes: [database, keep_files, launch, release]
-          stands: true
+        [{run_id: night-7, at: 1795329902.096, version_before: 3.3.11, version_after: 3.5.8, changes: [
+        database, keep_files, launch, release], stands: true}]
     badly_ended:
       description: The runs whose newest window on this instance has not succeeded, the newest first, at most 20. They
         are read from the journal, as far as it goes back.
@@ -495,10 +416,7 @@ instances:
         outcome:
           description: Outcome of the run, for example V(rolled_back) or V(failed). V(unfinished) if it has no end.
           type: str
-      sample:
-        - run_id: night-6
-          at: 1795243502.096
-          outcome: rolled_back
+      sample: [{run_id: night-6, at: 1795243502.096, outcome: rolled_back}]
       version_added: 0.1.0
     foreign:
       description: Why the instance looks like an installation of someone else. V(null) if nothing indicates this. With

@@ -34,6 +34,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.steps
   - anqicms.lifecycle.window
 attributes:
   check_mode:

@@ -16,7 +16,7 @@ import yaml
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.doc_fragments.window import ModuleDocFragment
+from ansible_collections.anqicms.lifecycle.plugins.doc_fragments.steps import ModuleDocFragment
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps
 
