@@ -42,7 +42,6 @@ options:
     description:
       - Install directory of the instance. The real path of this directory and O(binary) identify the instance. The name
         of a process never does.
-      - Without this option, all instances of the host are described.
     type: path
     required: false
   port:
@@ -99,7 +98,6 @@ instances:
     binary:
       description: Name of the executable in the install directory.
       type: str
-      sample: anqicms
     user:
       description: The user that the instance runs as or was last seen running as. For an instance that was never seen
         running, the owner of the directory, or V(null) if that is root.
@@ -191,7 +189,8 @@ instances:
         processors, and its C(lost) lists what a start cannot restore.
       type: dict
       sample:
-        {argv: [/www/wwwroot/shop.example/anqicms], environment: {HOME: /home/www, LANG: C.UTF-8, MYSQL_PASSWORD: '********',
+        {argv: [/www/wwwroot/shop.example/anqicms], environment: {HOME: /home/www, LANG: C.UTF-8,
+        MYSQL_PASSWORD: '********',
         PATH: '/usr/local/bin:/usr/bin:/bin'}, uid: 1000, gid: 1000, groups: [1000], umask: 18, limits: {
         '7': [65535, 65535]}, nice: 0, oom_score_adj: 0, cgroups: {'': /system.slice/anqicms.scope},
         label: null, cwd: /www/wwwroot/shop.example, log: /www/wwwroot/shop.example/running.log, ignores_hup: true,
@@ -255,7 +254,8 @@ instances:
           description: Whether the process is running now.
           type: bool
       sample:
-        [{pid: 4711, time: '2026-01-31T03:12:11.020000+01:00', epoch: 1769825531.02, last_seen: '2026-01-31T12:00:00+01:00',
+        [{pid: 4711, time: '2026-01-31T03:12:11.020000+01:00', epoch: 1769825531.02,
+        last_seen: '2026-01-31T12:00:00+01:00',
         running: true}]
     logs:
       description: The log files of the instance that exist.
@@ -308,7 +308,8 @@ instances:
           type: str
       sample:
         [{kind: cron, where: /etc/crontab, restarts: true, prompt: false, detail: starts it when it does
-        not see it running, action: start, user: root, schedule: '* * * * *', command: /www/wwwroot/shop.example/start.sh}]
+        not see it running, action: start, user: root, schedule: '* * * * *',
+        command: /www/wwwroot/shop.example/start.sh}]
     hazards:
       description: The hazards of the instance. Hazards that block something are first.
       type: list
