@@ -3,49 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""Why a start ended: exit codes and the log lines that say it. Pure; evidence in docs/application.md (Exit codes)."""
+"""Why a start ended: by a line of its log, or else by its exit code. Pure; evidence in docs/application.md."""
 
 import re
 import signal
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
-
-_ANSI = re.compile(r'\x1b\[[0-9;]*m')
-_CAUSES = (  # a line of the log, what it means, what to do
-    (r'端口已经被占用', 'the port is in use by another process',
-     'Free the port (port_released names its holder), then start again.'),
-    (r'listen tcp \S*: bind: address already in use', 'the port was taken while it started',
-     'Free the port (port_released names its holder), then start again.'),
-    (r'listen tcp \S*: bind: permission denied', 'this user may not bind the port',
-     'Use a port from 1024 up, or grant the binary cap_net_bind_service.'),
-    (r'Invalid Config:\s', 'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
-     'Mend config.json, then start again.'),
-    (r'Error 1045\b', 'the database refused the user or password of config.json',
-     'Mend mysql.user and mysql.password in config.json.'),
-    (r'Error 1044\b', 'the database user may not use or create that database',
-     'Mend mysql.database in config.json or grant the user its rights.'),
-    # Of the answers of a server these pass: too many connections, a shutdown in progress, limits of a user.
-    (r'(?:Failed To Connect Database:|连接数据库失败) *Error (?!1040\b|1053\b|1203\b|1226\b)\d',
-     'the database answered with an error',
-     'Read that line: the database can be reached, and does not hold or do what this version needs.'),
-    (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json cannot be reached',
-     'Start the database or mend mysql.host and mysql.port in config.json.'),
-    (r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',
-     'Put the locales/ directory of this release beside the binary.'),
-    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
-     'Put dictionary.txt of this release beside the binary.'),
-    (r'Text file busy', 'the binary is open for writing by another process',
-     'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.'),
-    (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
-     'Give the host or its memory limit more room.'),
-    (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'a fault of the program made the Go runtime end it',
-     'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
-    (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'a signal made the Go runtime end the program',
-     'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
-    (r'^(panic|fatal error): ', 'the program crashed',
-     'Keep the log: it holds the stack. Go back to the version before, or report it.'),
-)
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import log_lines, versions
 
 
 class Explanation(t.NamedTuple):
@@ -55,23 +19,15 @@ class Explanation(t.NamedTuple):
     passes: bool = False  # the same start can succeed later, without a change to the instance
 
 
-_PASSING = ('the port is in use by another process', 'the port was taken while it started',
-            'the database of config.json cannot be reached', 'the binary is open for writing by another process')
-
-
 def plain_lines(log: str) -> t.List[str]:
     """Lines without colours, empty ones left out."""
-    return [line for line in (_ANSI.sub('', line).rstrip() for line in log.split('\n')) if line]
+    return [line for line in (log_lines.ANSI.sub('', line).rstrip() for line in log.split('\n')) if line]
 
 
 def from_log(log: str) -> t.Optional[Explanation]:
     """The first known cause that the log of this start names."""
-    lines = plain_lines(log)
-    for pattern, meaning, advice in _CAUSES:
-        for line in lines:
-            if re.search(pattern, line):
-                return Explanation(meaning, advice, line, meaning in _PASSING)
-    return None
+    found = log_lines.cause(plain_lines(log))
+    return None if found is None else Explanation(found[0].meaning, found[0].advice, found[1], found[0].passes)
 
 
 def of_last_start(log: str, directory: str) -> str:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The known lines of the logs: one table. Pure; evidence in docs/application.md (Logs).
+"""The known lines of the logs: one table, for what a log says and for why a start ended. Pure.
 
 ``first`` and ``last`` say which versions print a line. They do not filter: a log holds the lines of the version before
-an upgrade too. To add a line, add a row, its fact in docs/application.md and a case in the unit test of this file.
+an upgrade too. To add a line, add a row, a case in tests/fixtures/log_lines.txt and what CONTRIBUTING.md names.
 """
 
 import re
@@ -16,13 +16,18 @@ ERROR, WARNING, HARMLESS, MARKER = 'error', 'warning', 'harmless', 'marker'
 RUNNING, START_FAILURES, PANICS = 'running', 'error', 'panics'  # kinds of logs: running.log, error.log, cache/error.log
 
 _TIME = r'(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )'
-_DATABASE_FAILED = r'(?:Failed To Connect Database:|failed to initialize database, got error|连接数据库失败) +'
-_DATABASE_NEEDLES = ('Failed To Connect Database:', 'failed to initialize database', '连接数据库失败')
+_GIVEN_UP = r'(?:Failed To Connect Database:|连接数据库失败) +'
+_GIVEN_UP_NEEDLES = ('Failed To Connect Database:', '连接数据库失败')
+_NO_CONNECTION = r'failed to initialize database, got error +'  # of the database layer: the start goes on
+_NO_CONNECTION_NEEDLES = ('failed to initialize database',)
 _DENIED = r'Error (?:1044|1045|1142|1143|1227|1698)\b'
 
 
 class Line(t.NamedTuple):
-    """One known line. ``needles``: what a block is searched for; ``pattern``: what the line without colours is."""
+    """One known line. ``needles``: what a block is searched for; ``pattern``: what the line without colours is.
+
+    ``ends``: it explains why a process ended; ``passes``: the same start can succeed later, without a change.
+    """
 
     code: str
     severity: str
@@ -32,6 +37,8 @@ class Line(t.NamedTuple):
     advice: str = ''
     first: str = ''
     last: str = ''
+    ends: bool = False
+    passes: bool = False
 
 
 _TABLE: t.Tuple[Line, ...] = (
@@ -39,7 +46,7 @@ _TABLE: t.Tuple[Line, ...] = (
     Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
     Line('listening', MARKER, ('Now listening on:',), r'^Now listening on:', 'the bind of the port succeeded'),
     Line('banner', MARKER, ('Application started.',), r'^Application started\.', 'the start banner is complete'),
-    Line('views_missing', MARKER, ('view engine is missing',), r'^\[ERRO\] (?:\S+ \S+ )?view engine is missing\b',
+    Line('views_missing', MARKER, ('[ERRO]',), r'^\[ERRO\] (?:\S+ \S+ )?view engine is missing\b',
          'a page was asked for within a second after the port has opened, and answered with 500: the templates are '
          'registered after that second', first='2.1.2', last='2.5.5'),
     Line('signal_arrived', MARKER, ('退出 ',), r'^退出 (?:terminated|interrupt|hangup|quit)$',
@@ -52,7 +59,7 @@ _TABLE: t.Tuple[Line, ...] = (
     Line('templates_reloaded', MARKER, ('重载模板',), r'^%s?重载模板' % _TIME, 'templates were read again',
          first='3.0.5'),
     Line('goroutine_dump', MARKER, ('SIGQUIT: quit',), r'^SIGQUIT: quit', 'SIGQUIT ended it, exit code 2',
-         last='3.2.1'),
+         'Keep the log: it holds the stacks. Find out who sent the signal.', last='3.2.1', ends=True),
     Line('backup_finished', MARKER, ('dumping.all.done',), r'dumping\.all\.done',
          'a backup from the admin pages is done', first='2.5.1'),
     Line('restore_finished', MARKER, ('is restore finished',), r'is restore finished',
@@ -62,46 +69,75 @@ _TABLE: t.Tuple[Line, ...] = (
          'there was no administrator: one with the well-known password is made'),
     Line('database_created', MARKER, ('failed to initialize database',),
          r'failed to initialize database, got error Error 1049\b', 'the database did not exist: it makes an empty one'),
-    # --- a start that failed
-    Line('port_in_use', ERROR, ('端口已经被占用',), r'^%s?端口已经被占用' % _TIME, 'the port answered before the start',
-         'Free the port (port_released names its holder), then start again.', first='3.1.7'),
-    Line('bind_failed', ERROR, (': bind: ', '启动服务出错'), r'(?P<detail>listen tcp \S*: bind: .*)|启动服务出错',
-         'the bind of the port failed, exit code 0',
-         'Free the port (port_released names its holder), then start again.'),
+    # --- a start that failed: the first of these that its log holds is the cause
+    Line('port_in_use', ERROR, ('端口已经被占用',), r'^%s?端口已经被占用' % _TIME,
+         'the port is in use by another process',
+         'Free the port (port_released names its holder), then start again.', first='3.1.7', ends=True, passes=True),
+    Line('bind_failed', ERROR, (': bind: ',), r'(?P<detail>listen tcp \S*: bind: address already in use.*)',
+         'the port was taken while it started',
+         'Free the port (port_released names its holder), then start again.', ends=True, passes=True),
+    Line('bind_failed', ERROR, (': bind: ',), r'(?P<detail>listen tcp \S*: bind: permission denied.*)',
+         'this user may not bind the port', 'Use a port from 1024 up, or grant the binary cap_net_bind_service.',
+         ends=True),
+    Line('bind_failed', ERROR, (': bind: ', '启动服务出错'),
+         r'(?P<detail>listen tcp \S*: bind: .*)|启动服务出错', 'the bind of the port failed, exit code 0',
+         'Free the port (port_released names its holder), then start again.', ends=True),
     Line('config_invalid', ERROR, ('Invalid Config',), r'^(?:\S+ \S+ )?Invalid Config:? +(?P<detail>.*)',
-         'config.json is not valid JSON; a panic after this line belongs to it and is no crash',
-         'Mend config.json, then start again.'),
-    Line('database_denied', ERROR, _DATABASE_NEEDLES, _DATABASE_FAILED + r'(?P<detail>%s.*)' % _DENIED,
+         'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
+         'Mend config.json, then start again.', ends=True),
+    Line('database_denied', ERROR, _GIVEN_UP_NEEDLES, _GIVEN_UP + r'(?P<detail>Error 1044\b.*)',
+         'the database user may not use or create that database',
+         'Mend mysql.database in config.json or grant the user its rights.', ends=True),
+    Line('database_denied', ERROR, _GIVEN_UP_NEEDLES, _GIVEN_UP + r'(?P<detail>Error (?:1045|1698)\b.*)',
+         'the database refused the user or password of config.json',
+         'Mend mysql.user and mysql.password in config.json.', ends=True),
+    Line('database_denied', ERROR, _GIVEN_UP_NEEDLES, _GIVEN_UP + r'(?P<detail>%s.*)' % _DENIED,
+         'the database refuses the user, the password or a right',
+         'Mend mysql.user and mysql.password in config.json, or grant the user its rights.', ends=True),
+    # Of the answers of a server these pass: too many connections, a shutdown in progress, limits of a user.
+    Line('database_unreachable', ERROR, _GIVEN_UP_NEEDLES,
+         _GIVEN_UP + r'(?P<detail>Error (?!1040\b|1053\b|1203\b|1226\b)\d.*)',
+         'the database answered with an error',
+         'Read that line: the database can be reached, and does not hold or do what this version needs.', ends=True),
+    Line('database_unreachable', ERROR, _GIVEN_UP_NEEDLES, _GIVEN_UP + r'(?P<detail>.*)',
+         'the database of config.json cannot be reached',
+         'Start the database or mend mysql.host and mysql.port in config.json.', ends=True, passes=True),
+    Line('database_denied', ERROR, _NO_CONNECTION_NEEDLES, _NO_CONNECTION + r'(?P<detail>%s.*)' % _DENIED,
          'the database refuses the user, the password or a right',
          'Mend mysql.user and mysql.password in config.json, or grant the user its rights.'),
-    Line('database_unreachable', ERROR, _DATABASE_NEEDLES, _DATABASE_FAILED + r'(?P<detail>.*)',
-         'the default database cannot be reached; the start ends with exit code 255',
-         'Start the database, or mend mysql.host and mysql.port in config.json.'),
+    Line('database_unreachable', ERROR, _NO_CONNECTION_NEEDLES, _NO_CONNECTION + r'(?P<detail>.*)',
+         'the database of config.json cannot be reached',
+         'Start the database or mend mysql.host and mysql.port in config.json.'),
     Line('locales_missing', ERROR, ('languages err catalog', 'locales not found'),
-         r'languages err catalog|locales not found', 'no usable locales/, exit code 1',
-         'Put the locales/ directory of this release beside the binary.', first='3.3.9', last='3.4.99'),
+         r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',
+         'Put the locales/ directory of this release beside the binary.', first='3.3.9', last='3.4.99', ends=True),
     Line('dictionary_missing', ERROR, ('无法载入字典文件',), r'无法载入字典文件',
-         'dictionary.txt is missing while the full-text search is open, exit code 1',
-         'Put dictionary.txt of this release beside the binary.', first='2.5.1'),
+         'dictionary.txt is missing while the full-text search is open',
+         'Put dictionary.txt of this release beside the binary.', first='2.5.1', ends=True),
+    Line('executable_busy', MARKER, ('Text file busy',), r'Text file busy',
+         'the binary is open for writing by another process',
+         'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.',
+         ends=True, passes=True),
+    # --- a crash, in a start or later
+    Line('out_of_memory', ERROR, ('fatal error: ',), r'^fatal error: (?:runtime: )?(?:out of memory|cannot allocate)',
+         'the Go runtime could not get memory', 'Give the host or its memory limit more room.', ends=True),
+    Line('fatal_signal', ERROR, ('SIG',),
+         r'^(?P<detail>SIG(?:ILL: illegal instruction|BUS: bus error|FPE: floating-point exception|'
+         r'SEGV: segmentation violation))$',
+         'a fault of the program made the Go runtime end it',
+         'Keep the log: it holds the stacks. Go back to the version before, or report it.', ends=True),
+    Line('fatal_signal', ERROR, ('SIG',),
+         r'^(?P<detail>SIG(?:TRAP: trace trap|ABRT: abort|STKFLT: stack fault|SYS: bad system call))$',
+         'a signal made the Go runtime end the program',
+         'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.', ends=True),
+    Line('panic', ERROR, ('panic: ', 'fatal error: '), r'^(?P<detail>(?:panic|fatal error): .*)',
+         'the program crashed', 'Keep the log: it holds the stack. Go back to the version before, or report it.',
+         ends=True),
     # --- the running process
     Line('migration_failed', ERROR, ('migrate table error',), r'migrate table error',
          'a migration failed; the process lives on with a database between two versions',
          'Do not restart it again. Read the SQL error before this line, mend its cause, or bring the copy of the '
          'database back.', first='3.3.0'),
-    Line('out_of_memory', ERROR, ('fatal error: ',), r'^fatal error: (?:runtime: )?(?:out of memory|cannot allocate)',
-         'the Go runtime could not get memory, exit code 2', 'Give the host or its memory limit more room.'),
-    Line('panic', ERROR, ('panic: ', 'fatal error: '), r'^(?P<detail>(?:panic|fatal error): .*)',
-         'the program crashed, exit code 2', 'Keep the log: it holds the stack. Go back to the version before, or '
-         'report it.'),
-    Line('fatal_signal', ERROR, ('SIG',),
-         r'^(?P<detail>SIG(?:ILL: illegal instruction|BUS: bus error|FPE: floating-point exception|'
-         r'SEGV: segmentation violation))$',
-         'a fault of the program made the Go runtime end it, exit code 2',
-         'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
-    Line('fatal_signal', ERROR, ('SIG',),
-         r'^(?P<detail>SIG(?:TRAP: trace trap|ABRT: abort|STKFLT: stack fault|SYS: bad system call))$',
-         'a signal made the Go runtime end the program, exit code 2',
-         'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     Line('handler_panic', ERROR, ('panic serving ',), r'http: panic serving \S+: (?P<detail>.*)',
          'a request made its handler panic: it was answered with 500',
          'Keep the block: it holds the stack. Ask that page again; report it.'),
@@ -132,8 +168,8 @@ _TABLE: t.Tuple[Line, ...] = (
 )
 
 # Lines of gorm, the database layer: 'TIME SOURCE.go:LINE ERROR', then 'the statement'. The first that fits decides.
+# A 'record not found', a question without an answer, is passed by in the search for them: healthy logs are full of it.
 SQL_ERRORS: t.Tuple[Line, ...] = (
-    Line('record_not_found', HARMLESS, (), r'^record not found$', 'a question without an answer'),
     Line('interrupted', HARMLESS, (), r'context canceled', 'the asker has gone'),
     Line('restore_ends', HARMLESS, (), r'^Error 1065\b',
          'the last statement of a restore from the admin pages is empty', first='3.4.0', last='3.4.6'),
@@ -170,11 +206,11 @@ START_ERROR = Line('start_error', WARNING, (), r'.', 'an unknown line in error.l
 
 _GORM = re.compile(r'^%s(?P<source>\S+\.go:\d+) (?P<error>.+)$' % _TIME)
 _STAMP = re.compile(r'^(?:\[\w+\] )?(\d{4})[/-](\d\d)[/-](\d\d)[ T](\d\d:\d\d(?::\d\d)?)\b')
-_ANSI = re.compile(r'\x1b\[[0-9;?]*[ -/]*[@-~]')
+ANSI = re.compile(r'\x1b\[[0-9;?]*[ -/]*[@-~]')
 _ALL = _TABLE + SQL_ERRORS + (MIGRATION_BEGINS, PORT_REFUSED, START_ERROR)
 CODES = frozenset(line.code for line in _ALL if line.severity != HARMLESS)
-MEANING = {line.code: line.meaning for line in _ALL}
-ADVICE = {line.code: line.advice for line in _ALL if line.advice}
+_ORDER = {line: place for place, line in enumerate(_TABLE)}
+SQL_ERROR = SQL_ERRORS[-1]
 
 _KINDS = {
     RUNNING: list(_TABLE),
@@ -194,7 +230,7 @@ class Found(t.NamedTuple):
 
 def plain(raw: bytes) -> str:
     """A line as text without colours, control characters written out. Any bytes are taken."""
-    text = _ANSI.sub('', raw.decode('utf-8', 'replace').rstrip('\r\n'))
+    text = ANSI.sub('', raw.decode('utf-8', 'replace').rstrip('\r\n'))
     return text if text.isprintable() else ''.join(map(_visible, text))
 
 
@@ -222,6 +258,13 @@ def known(kind: str, text: str) -> t.Optional[Found]:
         if match:
             return Found(line, _detail(match.groupdict().get('detail') or text))
     return None
+
+
+def cause(lines: t.Iterable[str]) -> t.Optional[t.Tuple[Line, str]]:
+    """Why a process ended: of the lines that explain it the first in the order of the table, with its text."""
+    found = ((known(RUNNING, text), text) for text in lines)
+    ends = [(it.line, text) for it, text in found if it is not None and it.line.ends]
+    return min(ends, key=lambda pair: _ORDER[pair[0]]) if ends else None
 
 
 def sql(text: str, coloured: bool) -> t.Optional[Found]:

@@ -134,7 +134,7 @@ class DeathScanner(_log_scan.Scanner):
         code = found.line.code if found else ''
         if code == 'process_started' and self.root is not None and not text.endswith(' %s/' % self.root.rstrip('/')):
             return None
-        if code.startswith('database_') and not text.startswith('Failed To Connect Database:'):
+        if found and code.startswith('database_') and not found.line.ends:
             return None  # the database layer complains; the start goes on
         return code if code in _KNOWN else None
 

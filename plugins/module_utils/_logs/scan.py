@@ -202,7 +202,7 @@ class Scanner:
             if log_lines.is_still_to_come(text, log_lines.plain(following[0]) if following else ''):
                 line = log_lines.MIGRATION_BEGINS
             else:
-                line = line._replace(code='sql_error', severity=WARNING)
+                line = log_lines.SQL_ERROR
         elif line.code == 'schema_mismatch' and self.life.migrating:
             line = line._replace(severity=WARNING)
         elif line.code == 'database_lost' and self.life.ending:
@@ -256,7 +256,7 @@ class Scanner:
             entry['count'] += 1
         elif sum(1 for known in self.findings if known[1] == line.severity) < _MOST:
             entry = dict(severity=line.severity, code=line.code, file=self.file, line=number, text=text[:_SHOWN],
-                         time=time, count=1)
+                         time=time, count=1, meaning=line.meaning, advice=line.advice)
             self.findings[key] = entry
         else:
             self.left_out += 1

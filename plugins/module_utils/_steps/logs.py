@@ -261,8 +261,7 @@ def check(context: Context, params: t.Mapping[str, t.Any], since: str) -> Result
     with InstallDir(context.instance.dir) as directory:
         work = Check(context, directory, parse_since(since))
         work.run()
-    kept = [dict(found, meaning=log_lines.MEANING[found['code']], advice=log_lines.ADVICE[found['code']])
-            for found in work.findings if not is_ignored(found)]
+    kept = [found for found in work.findings if not is_ignored(found)]
     kept.sort(key=lambda found: found['severity'] != ERROR)
     if work.left_out:
         work.notes.append('%d finding(s) more are not listed' % work.left_out)
