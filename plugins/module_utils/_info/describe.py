@@ -39,7 +39,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import (
     executable,
     needs,
-    newer,
     root_runs,
 )
 
@@ -112,7 +111,7 @@ class Description(Look):
         found, state = self.database_look.found(_DATABASE_S), self._usable_state()
         if time.monotonic() - begin >= _DATABASE_S:
             self.host.databases.slow.update(answer.target.address for answer in self.databases)
-        said = newer.judge(
+        said = needs.judge(
             facts.files_version or facts.running_version, found,
             lambda key: migration.recorded(state.path, key) if state is not None else None)
         if found[0].seen is not None:
@@ -280,7 +279,7 @@ class Description(Look):
             exe=list(self.candidate.file or ()),
             **more
         )
-        newer.remember(state.path, self.database_look.found())
+        needs.remember(state.path, self.database_look.found())
         if not self.candidate.deleted or state.read_json('launch.json') is None:
             launch.store(state, self.record)
 

@@ -10,8 +10,9 @@ import stat
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database.target import Answer
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree, preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
@@ -20,7 +21,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind, root_runs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer as _newer
 
 Params = t.Mapping[str, t.Any]
 LOG_BYTES = 16 << 20  # of the log are searched at most; only where dictionary.txt is missing
@@ -59,7 +59,7 @@ def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database
     """All but the answers of the databases, which were asked by who may."""
     there = context.foreseen.version is None  # else a release will be switched in, which was looked at by itself
     version = context.foreseen.version or next_version(context)
-    newer = _newer.ask(context, version, answers)
+    newer = ask(context, version, answers)
     with files.InstallDir(context.instance.dir) as directory:
         tree = install_tree.Tree(directory, directory.owners(record.uid))
         locales = tree.has_locales() if there and versions.needs_locales(version) else None
@@ -107,3 +107,51 @@ def require(context: Context, params: Params, record: LaunchRecord, answers: t.S
     needs, names = gather(context, record, answers), accepted(context, params)
     preconditions.require(needs, names, context.instance.id, not_done or untouched(context))
     return preconditions.notes(needs, names)
+
+
+# --- whether a database is newer than the version that would be started on it, which would change its tables
+
+
+class Said(t.NamedTuple):
+    """``newer``: databases that are, and how that is seen. ``unknown``: why it could not be asked."""
+
+    newer: t.Sequence[str] = ()
+    unknown: t.Sequence[str] = ()
+
+
+def judge(version: t.Optional[str], found: t.Sequence[asking.Found],
+          recorded: t.Callable[[str], t.Optional[str]]) -> Said:
+    """``recorded``: the highest version that we have seen work on the database of a key. Pure."""
+    newer, unknown = [], []
+    for one in found:
+        if one.seen is None:
+            unknown.append('whether it is newer than this version is not known: %s: %s' % (one.name, one.why))
+            continue
+        answer = migration.is_newer(version, one.seen, recorded(one.key))
+        if answer.newer:
+            newer.append('%s by %s' % (one.name, answer.why))
+        elif answer.newer is None:
+            unknown.append('whether %s is newer than this version is not known: %s' % (one.name, answer.why))
+    return Said(newer, unknown)
+
+
+def ask(context: Context, version: t.Optional[str], answers: t.Sequence[Answer]) -> Said:
+    """Nothing where the plan of this run has asked, or a step before this start puts the databases back."""
+    if context.run.knows_databases or context.foreseen.restores_databases:
+        return Said()
+    if answers and all(answer.problem for answer in answers):
+        return Said()  # that is what is said then
+    return judge(version, asking.found(context), lambda key: migration.recorded(context.state.path, key))
+
+
+def remember(path: str, found: t.Iterable[asking.Found]) -> None:
+    """Note the version that each has now: an old one may set its mark back. What cannot be noted is asked again.
+
+    ``path``: the trusted state of the instance.
+    """
+    for one in found:
+        if one.seen is not None:
+            try:
+                migration.remember(path, one.key, migration.version_of(one.seen))
+            except OSError:
+                return

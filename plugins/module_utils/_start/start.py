@@ -17,7 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hol
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import process, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs, newer, pages, siblings, spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs, pages, siblings, spawn
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import plan as _start_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import record as _start_record
 
@@ -47,7 +47,7 @@ _TOO_LONG = (
 def note_databases(context: Context) -> None:
     """What the plan has asked is known: it is not asked again, and their versions are noted."""
     if context.database_look is not None:
-        newer.remember(context.state.path, context.database_look.found())
+        needs.remember(context.state.path, context.database_look.found())
         context.run.knows_databases = True
 
 

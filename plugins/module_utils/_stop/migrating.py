@@ -16,10 +16,9 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, holders, process, procfs, sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
@@ -109,7 +108,7 @@ class Wait(Waiting):
         self.asks = can_migrate(context.version, opened) and not known
         self.judged = Judged((), ())
         self.seen: t.List[str] = []
-        self._watch = database_use.Watch(handle.proc, context.port)
+        self._watch = Watch(handle.proc, context.port)
         self._over_statistics = self.asks and came_over_statistics(context.version, _history(context))
         self._late_since: t.Optional[float] = None
         if self.asks:
@@ -216,3 +215,44 @@ def _written_since(root: str, moment: float) -> bool:
     except (OSError, LifecycleError):
         return True
     return any(info is not None and info.st_mtime >= moment for info in found)
+
+
+# --- what a process does with its database, seen from the connections that it opened itself. Needs no password
+
+
+def silence(socks: t.Iterable[sockdiag.Sock]) -> t.Optional[float]:
+    """Seconds since any of these sent or received, as the kernel counts; None when it tells of none."""
+    ages = []
+    for sock in socks:
+        if sock.info is not None:
+            ages += [age for age in (sock.info.last_data_sent, sock.info.last_data_recv) if age is not None]
+    return min(ages) / 1000.0 if ages else None
+
+
+class Watch:
+    """Looks again and again at every connection but those of the instance's own port."""
+
+    def __init__(self, proc: procfs.ProcDir, port: int) -> None:
+        self._proc, self._port = proc, port
+        self._inodes: t.Optional[t.FrozenSet[int]] = None
+        self._changed_at = float('-inf')
+
+    def look(self) -> t.Optional[DatabaseUse]:
+        """None when this user may not see the connections. One that came or went meanwhile is a sign of use."""
+        try:
+            inodes = holders.socket_inodes(self._proc)
+        except OSError as exc:
+            if exc.errno in procfs.GONE:
+                return DatabaseUse(False, time.monotonic() - self._changed_at)
+            return None
+        socks = [sock for sock in sockdiag.client_connections(inodes) if sock.local_port != self._port]
+        now, silent = time.monotonic(), silence(socks)
+        if socks and silent is None:
+            return None  # this kernel does not tell when they were last used
+        seen = frozenset(sock.inode for sock in socks)
+        if self._inodes not in (None, seen):
+            self._changed_at = now
+        self._inodes = seen
+        waiting = any(sockdiag.query_in_flight(sock) is not False for sock in socks)
+        since = now - self._changed_at
+        return DatabaseUse(waiting, since if silent is None else min(silent, since))

@@ -17,7 +17,6 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time, process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
 BACKUP, RESTORE = 'backup', 'restore'
@@ -139,7 +138,7 @@ def _descriptor(proc: procfs.ProcDir, table: str, number: str, place: str) -> t.
     if not stat.S_ISREG(info.st_mode):
         return None
     try:
-        flags = open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
+        flags = parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
     except PermissionError:
         return Descriptor(path, None, info.st_size, info.st_mtime)
     return Descriptor(path, flags, info.st_size, info.st_mtime)
@@ -258,3 +257,85 @@ def nothing() -> t.Dict[str, t.Any]:
 
 def _size(count: int) -> str:
     return '%.1f MiB' % (count / 1048576.0)
+
+
+# --- processes that hold files open below the install directory: locks and half-written files that outlive it
+
+
+_LOG = re.compile(r'\.log($|[.\-_ ])')  # running.log, running.log.1, running.log (deleted)
+
+_MOST, _MOST_FILES = 100, 200  # processes that are held and named, and files of each
+_LOOK_S = 3.0  # seconds for a look at the open files of all processes
+
+
+class OpenFiles(t.NamedTuple):
+    """One process and what it held: ``paths`` by descriptor."""
+
+    handle: process.ProcessHandle
+    paths: t.Dict[str, str]
+
+
+def is_log_reader(path: str, flags: int) -> bool:
+    """Somebody who only reads a log (tail, a log shipper) holds nothing back."""
+    return flags & os.O_ACCMODE == os.O_RDONLY and _LOG.search(os.path.basename(path)) is not None
+
+
+def parse_flags(fdinfo: str) -> int:
+    """The open flags of /proc/PID/fdinfo/N, which prints them in octal."""
+    for line in fdinfo.split('\n'):
+        if line.startswith('flags:'):
+            return int(line.split()[1], 8)
+    return 0
+
+
+def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
+    found: t.Dict[str, str] = {}
+    try:
+        with procfs.ProcDir(pid) as proc:
+            for name in proc.descriptors():
+                path = proc.optional_link('fd/' + name) or ''
+                if path.startswith(prefix) and not _only_reads_log(proc, name, path):
+                    found[name] = path
+                if len(found) >= _MOST_FILES:
+                    break
+    except OSError:
+        pass  # ended, not ours to look at, or too many
+    return found
+
+
+def _only_reads_log(proc: procfs.ProcDir, name: str, path: str) -> bool:
+    try:
+        return is_log_reader(path, parse_flags(proc.read('fdinfo/' + name, 4096).decode('ascii', 'replace')))
+    except OSError:
+        return False
+
+
+def holders(directory: str, but: t.Container[int]) -> t.List[OpenFiles]:
+    """Every process but these that this user may look at and that has a file below the directory open.
+
+    At most 100, and what was found in some seconds: anybody may open files, and each takes a descriptor of ours.
+    """
+    prefix: str = directory.rstrip('/') + '/'
+    found: t.List[OpenFiles] = []
+    end = time.monotonic() + _LOOK_S
+    for pid in procfs.list_pids():
+        if time.monotonic() > end or len(found) >= _MOST:
+            break
+        paths = {} if pid in but else _open_paths(pid, prefix)
+        handle = process.open_process(pid) if paths else None
+        if handle is not None:
+            found.append(OpenFiles(handle, paths))
+    return found
+
+
+def still_there(found: t.Sequence[OpenFiles]) -> t.List[t.Dict[str, t.Any]]:
+    """Which of them still hold their files, for the result: an entry for each file. Closes the handles."""
+    rows = []
+    for entry in found:
+        with entry.handle as handle:
+            for descriptor in [] if handle.gone() else sorted(entry.paths):
+                if handle.proc.optional_link('fd/' + descriptor) == entry.paths[descriptor]:
+                    rows.append(
+                        dict(pid=handle.pid, exe=handle.proc.optional_link('exe'), path=entry.paths[descriptor])
+                    )
+    return rows

@@ -15,6 +15,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, process, procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import (
     Context,
@@ -22,13 +23,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
     name_of_signal,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import (
-    database_use,
     inflight,
     kill_policy,
     migrating,
-    open_files,
     quiet,
-    survivors,
 )
 
 Params = t.Mapping[str, t.Any]
@@ -171,12 +169,12 @@ class Stop:
         self.in_flight = self.busy_at_signal = self.busy_at_kill = 0
         self.idle_since: t.Optional[float] = None
         self.image: t.Optional[t.Tuple[t.Optional[str], bytes]] = None
-        self.children = survivors.Children(handle.proc)
-        self.foreign_files = open_files.holders(context.instance.dir, (handle.pid,) + _ours(context))
+        self.children = Children(handle.proc)
+        self.foreign_files = quiet.holders(context.instance.dir, (handle.pid,) + _ours(context))
         self.listened = self._listens()
         self.is_closed = False  # after our signal
         self.opened = self.listened or context.running_version is not None or self._has_served()
-        self.database = database_use.Watch(handle.proc, context.port)
+        self.database = migrating.Watch(handle.proc, context.port)
         self.quiet = quiet.Wait(context, handle, params['quiet_timeout'])
         self.migrates = migrating.Wait(context, handle, params['migration_timeout'], self.opened)
 
@@ -390,7 +388,7 @@ class Stop:
             last_log_line=lines[-1] if lines else None,
             survivors=self.children.alive() if stopped else [],
             respawned=None,
-            open_files=open_files.still_there(self.foreign_files),
+            open_files=quiet.still_there(self.foreign_files),
             version=self.context.version,
             zombie_parent=self._zombie_parent() if stopped else None,
         )
@@ -441,7 +439,7 @@ def already_stopped(context: Context) -> t.Dict[str, t.Any]:
         respawned=None,
         version=context.version,
         zombie_parent=None,
-        open_files=open_files.still_there(open_files.holders(context.instance.dir, _ours(context))),
+        open_files=quiet.still_there(quiet.holders(context.instance.dir, _ours(context))),
     )
 
 
@@ -495,3 +493,59 @@ def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
         exit_kind=None if planned['changed'] else 'already_stopped',
         pid=planned.get('pid'),
     )
+
+
+# --- children that may outlive the instance: converters, wrappers. They are told of, never signalled
+
+
+_MOST = 100  # children that are held: each takes two descriptors of ours
+
+
+def _pids(parent: procfs.ProcDir) -> t.List[int]:
+    """Children of all its threads: Go programs start them from any. By ppid where the kernel keeps no list of them."""
+    try:
+        lists = [parent.read('task/%s/children' % task) for task in parent.names('task')]
+    except OSError:
+        return [pid for pid in procfs.list_pids() if _parent_of(pid) == parent.pid]
+    return [int(word) for words in lists for word in words.split()]
+
+
+def _parent_of(pid: int) -> t.Optional[int]:
+    try:
+        return procfs.parse_stat(procfs.read('/proc/%d/stat' % pid)).ppid
+    except OSError:
+        return None
+
+
+class Children:
+    """The direct children seen so far, each held so that its pid cannot be mistaken later; of many, the first."""
+
+    def __init__(self, parent: procfs.ProcDir) -> None:
+        self._parent = parent
+        self._handles: t.Dict[int, process.ProcessHandle] = {}
+
+    def look(self) -> None:
+        """Take in those that are there now."""
+        for pid in _pids(self._parent):
+            if len(self._handles) >= _MOST:
+                break
+            handle = None if pid in self._handles else process.open_process(pid)
+            if handle is not None:
+                self._handles[pid] = handle
+
+    def alive(self) -> t.List[t.Dict[str, t.Any]]:
+        """Those that live, for the result. Closes the handles."""
+        found = []
+        for pid in sorted(self._handles):
+            with self._handles.pop(pid) as handle:
+                argv = _argv(handle.proc)
+                if not handle.gone():
+                    found.append(dict(pid=pid, exe=handle.proc.optional_link('exe'), argv=argv))
+        return found
+
+
+def _argv(proc: procfs.ProcDir) -> t.List[str]:
+    try:
+        return launch.short(proc.argv())
+    except OSError:
+        return []

@@ -11,7 +11,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import newer
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs
 
 
 def found(marker: t.Optional[str] = None, tables: str = 'settings websites', columns: str = 'id deleted_at',
@@ -37,7 +37,7 @@ CASES = [  # version, found, recorded: newer, unknown
 @pytest.mark.parametrize('version,databases,recorded,newer_ones,unknown', CASES)
 def test_what_is_newer(version: t.Optional[str], databases: t.Sequence[asking.Found], recorded: t.Optional[str],
                        newer_ones: int, unknown: int) -> None:
-    said = newer.judge(version, databases, lambda key: recorded)
+    said = needs.judge(version, databases, lambda key: recorded)
     assert (len(said.newer), len(said.unknown)) == (newer_ones, unknown), said
 
 

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import database_use
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
 
 INFO = sockdiag.TcpInfo(0, 5000, 5000, 5000, 9, 9, 9, 9)
 SOCK = sockdiag.Sock(2, 1, "127.0.0.1", 40000, "127.0.0.1", 3306, 33, 77, 0, 0, INFO)
@@ -25,7 +25,7 @@ def sock(sent: t.Optional[int], received: t.Optional[int]) -> sockdiag.Sock:
     ([sock(9000, 8000), sock(250, 7000)], 0.25), ([SOCK._replace(info=None), sock(1000, 2000)], 1.0),
 ])  # fmt: skip
 def test_silence(socks: t.List[sockdiag.Sock], seconds: t.Optional[float]) -> None:
-    assert database_use.silence(socks) == seconds
+    assert migrating.silence(socks) == seconds
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def database() -> t.Iterator[socket.socket]:
 
 def test_own_connections(database: socket.socket) -> None:
     with procfs.ProcDir(os.getpid()) as proc:
-        watch = database_use.Watch(proc, port=1)
+        watch = migrating.Watch(proc, port=1)
         first = watch.look()
         assert first is not None and not first.waiting and first.silent_s == float("inf")
         with socket.create_connection(database.getsockname()) as client:
@@ -62,7 +62,7 @@ def test_served_connections_are_none_of_a_database(database: socket.socket) -> N
     with procfs.ProcDir(os.getpid()) as proc, socket.create_connection(("127.0.0.1", port)) as client:
         peer = database.accept()[0]
         mine = peer.getsockname()[1] == port
-        watch = database_use.Watch(proc, port=client.getsockname()[1])
+        watch = migrating.Watch(proc, port=client.getsockname()[1])
         seen = watch.look()
         peer.close()
     assert mine and seen is not None

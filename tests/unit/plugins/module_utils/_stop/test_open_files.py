@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 
 @pytest.mark.parametrize("path,flags,reader", [
@@ -23,26 +23,26 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import ope
     ("/www/shop/a.login", os.O_RDONLY, False),
 ])  # fmt: skip
 def test_reader_of_a_log(path: str, flags: int, reader: bool) -> None:
-    assert open_files.is_log_reader(path, flags) is reader
+    assert quiet.is_log_reader(path, flags) is reader
 
 
 def test_flags_are_octal() -> None:
-    assert open_files.parse_flags("pos:\t0\nflags:\t02102001\nmnt_id:\t25\n") == 0o2102001
-    assert open_files.parse_flags("") == 0
+    assert quiet.parse_flags("pos:\t0\nflags:\t02102001\nmnt_id:\t25\n") == 0o2102001
+    assert quiet.parse_flags("") == 0
 
 
 def test_this_process_holds_a_file(tmp_path: t.Any) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with open(str(tmp_path / "a"), "w"), open(str(tmp_path / "b.log"), "w"), open(str(tmp_path / "b.log")):
-        found = open_files.holders(str(tmp_path), ())
-        rows = open_files.still_there(found)
+        found = quiet.holders(str(tmp_path), ())
+        rows = quiet.still_there(found)
     assert sorted(row["path"] for row in rows) == [str(tmp_path / "a"), str(tmp_path / "b.log")]
     assert {row["pid"] for row in rows} == {os.getpid()}
-    assert open_files.still_there(open_files.holders(str(tmp_path), ())) == []
+    assert quiet.still_there(quiet.holders(str(tmp_path), ())) == []
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_is_closed_meanwhile_is_not_told(tmp_path: t.Any) -> None:
     with open(str(tmp_path / "a"), "w"):
-        found = open_files.holders(str(tmp_path), ())
-    assert len(found) == 1 and open_files.still_there(found) == []
+        found = quiet.holders(str(tmp_path), ())
+    assert len(found) == 1 and quiet.still_there(found) == []
