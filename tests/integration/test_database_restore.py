@@ -104,6 +104,7 @@ def test_a_restore_is_repaired_from_every_point(
         compared = any(entry["state"] == "compared" for entry in journal.entries())
         way = restore.recover(session, journal)
         now = databases.state(db, name)
+        # Before the comparison the restore may be ended or taken back; both are right, a mix of both is not.
         assert now == (dumped if compared or now == dumped else damaged), (at, way)
         assert way != ("back" if compared else "forward"), at
         databases.restored(session, place)
@@ -198,9 +199,11 @@ def test_a_backup_of_a_running_site(db: MariaDB, name: str, session: client.Sess
     assert sorted(databases.state(db, name)) == sorted(manifest.names)
 
 
-@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("compression,said", [
+    ("none", "no room is left on the disk"), ("zstd", "zstd ended with exit status 1"),
+])
 def test_a_full_disk_leaves_no_dump(
-    db: MariaDB, name: str, session: client.Session, tmp_path: Path, compression: str
+    db: MariaDB, name: str, session: client.Session, tmp_path: Path, compression: str, said: str
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
@@ -212,7 +215,7 @@ def test_a_full_disk_leaves_no_dump(
     try:
         with pytest.raises(LifecycleError) as caught:
             databases.taken(session, place, compression)
-        assert "no room" in caught.value.msg or "room on the disk" in caught.value.msg
+        assert said in caught.value.msg
         assert os.listdir(place) == []
     finally:
         subprocess.run(["umount", str(place)], check=True)

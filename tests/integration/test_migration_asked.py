@@ -302,7 +302,6 @@ def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, mo
     instance.start()
     right = (instance.dir / "config.json").read_text()
     trouble(instance, db, monkeypatch)
-    wrong = (instance.dir / "config.json").read_text()
     context = windows.context_of(instance)
     try:
         planned = _window.foresee(context, windows.plan_of(windows.RESTART))
@@ -315,7 +314,7 @@ def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, mo
     codes = [hazard["code"] for hazard in row["hazards"]]
     assert "database_not_asked" in codes and "database_newer" not in codes and row["version"]["database"] is None
     assert SECRET not in json.dumps(row) + json.dumps(planned)
-    assert windows.run(instance)["outcome"] == "done" or wrong != right
+    assert windows.run(instance)["outcome"] == "done"
 
 
 def test_the_password_is_in_no_argument(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def test_restarts_of_real_processes_by_tasks_and_by_windows(site: Site, version:
     for (pid, by), incident in zip(who, found["incidents"]):
         own = [row["text"] for row in incident["evidence"] if row["source"] == "journal.jsonl"]
         assert own and all(f"pid {pid} " in text for text in own), incident
-        assert by == "window" or "the task graceful_stop" in incident["identity"]
+        assert ("the task graceful_stop" in incident["identity"]) is (by == "graceful_stop")
     assert (found["verdict"], found["cause"]) == ("no", causes.pop()), found
 
 

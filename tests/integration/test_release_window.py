@@ -141,7 +141,7 @@ def test_the_worker_dies_after_the_plan_or_after_the_renames(shop: Instance, mon
     _follow.wait_for_end(context.state, time.monotonic() + (3 if both else 40), pipe)
     monkeypatch.undo()
     if both:
-        assert files_of(shop) != before or event == "change"
+        assert (files_of(shop) != before) is (event != "change")
         with pytest.raises(LifecycleError, match="Only a recovery may"):
             on_instance.refuse_half_changed(windows.context_of(shop))
         result = windows.run(shop, [])  # the next run puts it right first

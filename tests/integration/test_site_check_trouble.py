@@ -200,7 +200,7 @@ def test_wires(single: Callable[..., Instance], answer: Callable[[socket.socket]
     assert row["reason"] == reason, row
     assert time.monotonic() - begin < 4.0
     (row,) = check(instance, FIRST, through="proxy", proxy={"port": wire.port}, timeout=1.0)
-    assert row["reason"] in ("no_answer", reason)
+    assert row["reason"] == "no_answer"
 
 
 def test_redirect_to_another_host_is_never_followed(single: Callable[..., Instance]) -> None:

@@ -190,7 +190,8 @@ def test_a_second_restore_after_the_first(holder: Holder, base: Path) -> None:
     pid = holder.pid
     begin = time.monotonic()
     result = stop(holder.dir, base, quiet_timeout=3)
-    assert (result.get("failed") and not gone(pid)) or result["stopped"]
+    # At the end of the time it is refused; a look that falls between two of them stops it. Both are right.
+    assert gone(pid) if result.get("stopped") else result["failed"] and not gone(pid)
     assert time.monotonic() - begin < 20
     assert {row["path"] for row in result["quiet"]["files"]} == {str(first), str(second)}
 

@@ -96,7 +96,7 @@ def test_worker_killed_while_the_old_process_ends(site: Callable[..., Instance],
     result = windows.wait(context, plan, pipe)
     assert_put_right(shop, context, result)
     assert shop.pid != before
-    assert "its end was completed" in result["msg"] or "it was started" in result["msg"]
+    assert "it was started" in result["msg"]  # and before that, if it had not ended yet, its end was completed
 
 
 def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_a_killed_window_on_a_stopped_instance_changes_nothing(site: Callable[..
     finally:
         windows.end_process(sleeper)
     assert (result["outcome"], result["state"]) == ("failed", "stopped")
-    assert "killed by signal 9) in step command" in result["msg"] or "signal 9 in step command" in result["msg"]
+    assert f"the worker (pid {worker}) was killed by signal 9 in step command." in result["msg"]
     assert at_work.interrupted(context.state) is None
 
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import os
 import shutil
 import socket
@@ -92,7 +93,9 @@ def test_one_that_refuses(listener: socket.socket, host: str) -> None:
     answer = _database.ask(target)
     if host == "::1" and answer.unknown:
         pytest.skip("no IPv6: %s" % answer.unknown)
-    assert answer.problem in ("it refuses connections", os.strerror(99))
+    # The machine has ::1 or does not: then its address cannot be assigned. Both are right there, and only there.
+    without = os.strerror(errno.EADDRNOTAVAIL)
+    assert answer.problem == (without if (host, answer.problem) == ("::1", without) else "it refuses connections")
 
 
 def test_one_that_does_not_answer(listener: socket.socket) -> None:
@@ -174,7 +177,7 @@ def test_a_socket_in_the_file_system(short: str) -> None:
         sock.listen(0)
         assert _database.ask(Target(short, 0)).reached
         full = _database.ask(Target(short, 0), None, LIMIT)
-        assert full.reached or full.problem == "it did not answer within 0.5 s"
+        assert full.problem == "it did not answer within 0.5 s"
     assert _database.ask(Target(short, 0)).problem == "it refuses connections"
     assert _database.ask(Target("/" + "x" * 200, 0)).unknown
 
