@@ -6,7 +6,6 @@
 """Everything that ``instance_info`` tells of one instance. What could not be seen is null and named in a hazard."""
 
 import os
-import re
 import time
 import typing as t
 
@@ -22,9 +21,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
     children,
     files,
     memory,
+    names,
     ports,
     procfs,
-    sockdiag,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
@@ -56,7 +55,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 Row = t.Dict[str, t.Any]
-_LISTENED = re.compile(rb'Now listening on: ')
 _DATABASE_S = 2.0  # for what its database says
 
 
@@ -253,13 +251,9 @@ class Look:
             return False
         state = self._usable_state()
         seen = state.seen(self.candidate.pid, self.candidate.start_ticks) if state is not None else None
-        if seen and (seen.get('listened') or seen.get('version')):
-            return True
-        return self._has_connection() or self._log_says_listened(directory)
-
-    def _has_connection(self) -> bool:
-        inodes = self._sockets()
-        return bool(self.port) and any(sock.inode in inodes for sock in sockdiag.connections(self.port or 0))
+        return judge.has_served(
+            seen, self.port, self._sockets(), self.instance.dir, lambda limit: self._log_text(directory, limit)
+        )
 
     def _log(self) -> str:
         log, found = (self.record.log, self.record.log_found) if self.record else (None, None)
@@ -277,14 +271,8 @@ class Look:
         finally:
             os.close(fd)
 
-    def _log_says_listened(self, directory: files.InstallDir) -> bool:
-        """Whether the banner stands after the first line of the newest start, which names the directory."""
-        tail = self._log_tail(directory, 262144)
-        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
-        return starts >= 0 and bool(_LISTENED.search(tail, starts))
-
-    def _log_text(self, directory: files.InstallDir) -> str:
-        return self._log_tail(directory, quiet.LOG_BYTES).decode('utf-8', 'replace')
+    def _log_text(self, directory: files.InstallDir, limit: int = quiet.LOG_BYTES) -> str:
+        return self._log_tail(directory, limit).decode('utf-8', 'replace')
 
     def _backups(self, directory: files.InstallDir) -> t.List[str]:
         """The files of backups and restores under way; empty also where descriptors may not be read."""
@@ -355,15 +343,14 @@ class Look:
             return set()
 
     def _reads_dictionary(self, directory: files.InstallDir) -> t.Optional[bool]:
-        log = self._log_tail(directory, needs.LOG_BYTES).decode('utf-8', 'replace')
-        return preconditions.dictionary_was_read(log, self.instance.dir)
+        return preconditions.dictionary_was_read(self._log_text(directory, needs.LOG_BYTES), self.instance.dir)
 
     # --- results
 
     def _user(self) -> t.Optional[str]:
         if self.uid is None and self.directory_uid != 0:
-            return judge.user_name(self.directory_uid)
-        return judge.user_name(self.uid)
+            return names.user_name(self.directory_uid)
+        return None if self.uid is None else names.user_name(self.uid)
 
     def _result(self, tree: install_tree.Tree) -> Row:
         unsure = bool(self.found.unseen) or self.found.hidden or bool(self.on_port)
@@ -440,8 +427,8 @@ class Look:
             executable_busy=binary.busy,
             runs_as_root=starts_as == 0 if starts_as is not None else None,
             writable=root_runs.writable(self.instance) if starts_as == 0 else [],
-            owner=judge.user_name(self.directory_uid),
-            starts_as=judge.user_name(starts_as),
+            owner=names.user_name(self.directory_uid),
+            starts_as=None if starts_as is None else names.user_name(starts_as),
             left_behind=self._left_behind(starts_as),
             cron_writable=[text for path in scripts for text in changeable.changeable(path)[-1:]],
             fragile=install_tree.fragile_scripts(tree, self.host.cron.lines),

@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, process, procfs
@@ -146,9 +146,8 @@ class Wait(Waiting):
                       for one in found)
         if not pending:
             return Life(self._age())
-        log = self.context.log_since(0, _LOG_BYTES)
-        begin = max(0, log.rfind(' %s/\n' % self.context.instance.dir))
-        return Life(self._age(), _FAILED in log[begin:], self._watch.look())
+        log = exit_codes.of_last_start(self.context.log_since(0, _LOG_BYTES), self.context.instance.dir)
+        return Life(self._age(), _FAILED in log, self._watch.look())
 
     def _age(self) -> float:
         return max(0.0, procfs.uptime() - procfs.seconds_of(self.handle.start_ticks))

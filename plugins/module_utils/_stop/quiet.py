@@ -17,7 +17,6 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import local_time, process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import open_files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
 BACKUP, RESTORE = 'backup', 'restore'
@@ -139,7 +138,7 @@ def _descriptor(proc: procfs.ProcDir, table: str, number: str, place: str) -> t.
     if not stat.S_ISREG(info.st_mode):
         return None
     try:
-        flags = open_files.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
+        flags = procfs.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096))
     except PermissionError:
         return Descriptor(path, None, info.st_size, info.st_mtime)
     return Descriptor(path, flags, info.st_size, info.st_mtime)

@@ -69,7 +69,7 @@ FDINFO = [
 
 @pytest.mark.parametrize("text,expected", FDINFO)
 def test_only_a_descriptor_that_writes_tells_the_log(text: str, expected: bool) -> None:
-    assert launch.is_for_writing(text) is expected
+    assert launch.is_for_writing(text.encode('ascii')) is expected
 
 
 @pytest.mark.parametrize("flags,expected", [
