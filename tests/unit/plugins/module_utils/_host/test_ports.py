@@ -13,7 +13,13 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import names, port_notes, process, procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
+    names,
+    port_notes,
+    process,
+    procfs,
+    sockdiag,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
 
 
