@@ -25,9 +25,9 @@ sys.path.insert(0, str(paths.link_tree()))
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import watch as _death_watch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files, printable
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cron, files, names, printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, judge, supervisors
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import discovery, supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import found, resolve
 
@@ -182,7 +182,7 @@ def test_unit_files_user_names_and_what_is_broken_in_looking(
     units.mkdir()
     (units / "a.service").write_bytes(b"[Service]\nExecStart=" + os.fsencode(odd) + b"/anqicms " + ODD + b"\n")
     monkeypatch.setattr(supervisors, "UNIT_DIRS", (str(units),))
-    monkeypatch.setattr(judge, "user_name", lambda uid: os.fsdecode(ODD))
+    monkeypatch.setattr(names, "user_name", lambda uid: os.fsdecode(ODD))
     assert describe_all(place)[str(odd)]["user"] == SHOWN
 
     def broken(*dummy: Any) -> Any:

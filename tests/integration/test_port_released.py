@@ -33,7 +33,7 @@ from port_holders import (
     refused,
 )
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, ports, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import names, ports, sockdiag
 
 __all__ = ["hold", "port"]  # fixtures
 
@@ -55,7 +55,7 @@ def test_a_dual_stack_listener_is_named(port: int, hold: Hold, tmp_path: Path) -
     assert pids(result) == [holder.pid]
     assert entry["exe"] == os.readlink("/proc/%d/exe" % holder.pid)
     assert entry["cwd"] == str(tmp_path)
-    assert entry["user"] == holders.user_name(os.geteuid())
+    assert entry["user"] == names.user_name(os.geteuid())
     assert entry["state"] == "LISTEN"
 
 

@@ -14,16 +14,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.observed import Observed
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
 
-SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
-    'dir': {'type': 'path'},
-    'binary': {'type': 'str', 'default': 'anqicms'},
-    'port': {'type': 'int'},
-    'user': {'type': 'str'},
-    'state_dir': {'type': 'path'},
-    'ports': {'type': 'list', 'elements': 'int'},
-    'address': {'type': 'str', 'default': '::'},
-    'timeout': {'type': 'float', 'default': 30.0},
-}
+SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
+    _ports.WAIT_OPTIONS,
+    dir=dict(type='path'),
+    binary=dict(type='str', default='anqicms'),
+    port=dict(type='int'),
+    user=dict(type='str'),
+    state_dir=dict(type='path'),
+)
 
 _SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
 

@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import k
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, at_work, lock, one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate
@@ -44,7 +45,7 @@ def shown(spec: hidden.Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any
     """The options as they are shown; of the steps all but what is secret in them."""
     steps = params.get('steps')
     return dict(hidden.options(spec, params),
-                steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else hidden.MASK)
+                steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else MASK)
 
 
 def _plan_of(module: AnsibleModule) -> _window.Plan:

@@ -20,7 +20,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.file_plan import BULK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_HANDLES = 200

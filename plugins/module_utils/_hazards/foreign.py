@@ -13,7 +13,7 @@ import pwd
 import stat
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 
 _NO_LOGIN = ('nologin', 'false', 'sync', 'shutdown', 'halt')
 

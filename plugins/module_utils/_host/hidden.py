@@ -15,7 +15,6 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
 
-MASK = '********'
 _BY_KEY = ('settings',)  # options that hold secrets among much else: the names of their keys tell which
 _LEAST = 4         # characters of a value that is looked for
 _LEAST_DIGITS = 8  # where it is a number: pids, ports and the parts of a time are shorter
@@ -53,7 +52,9 @@ def ordinary_of(params: t.Mapping[str, t.Any]) -> t.Set[str]:
 
 def options(spec: Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """The options as they are shown: secret ones masked, and those that nobody knows, for they may be misspelt."""
-    return {name: entry if is_shown(spec.get(name)) or entry is None else MASK for name, entry in params.items()}
+    return {
+        name: entry if is_shown(spec.get(name)) or entry is None else _secrets.MASK for name, entry in params.items()
+    }
 
 
 def is_shown(option: t.Optional[t.Mapping[str, t.Any]]) -> bool:
@@ -84,4 +85,4 @@ class Mask:
             return [self.value(one, key) for one in entry]
         if not isinstance(entry, str) or (entry in self._whole and key not in _TEXTS):
             return entry
-        return self._pattern.sub(MASK, entry)
+        return self._pattern.sub(_secrets.MASK, entry)

@@ -9,11 +9,10 @@ import errno
 import glob
 import itertools
 import os
-import pwd
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import names, procfs, sockdiag
 
 _SOCKET = 'socket:['
 _LOOK_S = 3.0       # seconds for a look at the open files of all processes: anybody may have a million
@@ -134,14 +133,6 @@ def owns_listener(proc: procfs.ProcDir, port: int) -> t.Optional[bool]:
     return False if same_network(proc) else None
 
 
-def user_name(uid: int) -> str:
-    """The user's name, its number as text where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def conflicts(sock: sockdiag.Sock, address: str) -> bool:
     """Whether a socket's local address stands in the way of a bind of ``address`` (a wildcard meets every address)."""
     wildcards = ('::', '0.0.0.0')
@@ -201,8 +192,7 @@ def _passes_exec(proc: procfs.ProcDir, inode: int) -> bool:
     """Whether its descriptor of this socket is one that programs hand over (servers open theirs close-on-exec)."""
     for name in itertools.islice(proc.entries('fd'), procfs.MOST_DESCRIPTORS):
         if proc.optional_link('fd/' + name) == 'socket:[%d]' % inode:
-            flags = procfs.parse_status(proc.read('fdinfo/' + name, 4096)).get('flags', '0')
-            return not int(flags, 8) & os.O_CLOEXEC
+            return not procfs.parse_flags(proc.read('fdinfo/' + name, 4096)) & os.O_CLOEXEC
     return False
 
 
@@ -252,7 +242,7 @@ def _entry(
         'pid': pid,
         'exe': exe,
         'cwd': cwd,
-        'user': user_name(uid),
+        'user': names.user_name(uid),
         'state': sock.state_name,
         'address': sock.local_address,
         'port': sock.local_port,

@@ -23,6 +23,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.holders im
 )
 
 __all__ = [
+    'WAIT_OPTIONS',
     'Probe',
     'bind_probe',
     'holders',
@@ -40,6 +41,13 @@ _SETTLE_LOOK_S = 0.005
 _PROGRESS_S = 1.0
 _NOTED = sockdiag.state_mask(range(sockdiag.ESTABLISHED, sockdiag.NEW_SYN_RECV + 1)) & ~(1 << sockdiag.CLOSE)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+# Of everything that waits for ports: the module and the step.
+WAIT_OPTIONS: t.Dict[str, t.Dict[str, t.Any]] = dict(
+    ports=dict(type='list', elements='int'),
+    address=dict(type='str', default='::'),
+    timeout=dict(type='float', default=30.0),
+)
 
 Progress = t.Callable[[str], None]
 

@@ -98,6 +98,14 @@ def signal_in_mask(mask: str, signum: int) -> bool:
     return bool(int(mask, 16) >> (signum - 1) & 1)
 
 
+def parse_flags(fdinfo: bytes) -> int:
+    """The open flags of /proc/PID/fdinfo/N, which prints them in octal; 0, to read only, where it has none."""
+    try:
+        return int(parse_status(fdinfo).get('flags', '0'), 8)
+    except ValueError:
+        return 0
+
+
 def parse_oom_kills(data: bytes) -> t.Optional[int]:
     """Kills for memory since the boot, from /proc/vmstat; None where the kernel does not count them (before 4.13)."""
     for line in data.split(b'\n'):

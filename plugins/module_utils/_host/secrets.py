@@ -11,15 +11,16 @@ import typing as t
 from urllib.parse import quote
 
 MASK = '********'
+_MASK = MASK.encode('ascii')
 _LEAST = 4  # characters: a shorter secret is part of too many words to be looked for in texts
 _NAME = re.compile(r'pass|pwd|secret|token|credential|private|salt|auth(?!or)|dsn|cookie|session|api_?id'
                    r'|(?:api|app|access|secret|encrypt|sign)[_-]?key|(?:^|[_-])(?:key|sk|ak)$', re.IGNORECASE)
 # What holds a secret wherever it stands, whether it is the one of config.json or not.
 _PATTERNS = (  # each with a bound: whoever writes a log must not be able to make the search take long
-    (re.compile(rb'(?<![\w.%-])([\w.%-]{1,64}:)\S{1,128}(@\w{1,16}\()'), rb'\1********\2'),  # root:it@tcp(127.0.0.1)
-    (re.compile(rb'(://[^\s/:@]{0,64}:)[^\s/@]{1,128}@'), rb'\1********@'),                  # redis://:it@127.0.0.1
+    (re.compile(rb'(?<![\w.%-])([\w.%-]{1,64}:)\S{1,128}(@\w{1,16}\()'), rb'\1%s\2' % _MASK),  # root:it@tcp(127.0.0.1)
+    (re.compile(rb'(://[^\s/:@]{0,64}:)[^\s/@]{1,128}@'), rb'\1%s@' % _MASK),                  # redis://:it@127.0.0.1
     (re.compile(rb'((?:pass|passwd|password|pwd|secret|token)["\']?\s?[=:]\s?["\']?)[^\s"\'&,;)}\]]+', re.IGNORECASE),
-     rb'\1********'),
+     rb'\1%s' % _MASK),
 )
 # Of variables fewer names are taken, for PWD, SSH_AUTH_SOCK, XDG_SESSION_ID and the like hold what stands in every log.
 _VARIABLE = re.compile(r'pass(?!ive)|secret|token|credential|_pwd|_dsn|(?:api|app|access|private)_?key', re.IGNORECASE)
@@ -84,7 +85,7 @@ class Mask:
 
     def text(self, data: bytes) -> bytes:
         if self._known is not None:
-            data = self._known.sub(MASK.encode('ascii'), data)
+            data = self._known.sub(_MASK, data)
         for pattern, shown in _PATTERNS:
             data = pattern.sub(shown, data)
         return data

@@ -18,6 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
     children,
     files,
     memory,
+    names,
     ports,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
@@ -120,15 +121,14 @@ class Description(Look):
         return facts._replace(newer=said.newer, database_unknown=unknown or None)
 
     def _reads_dictionary(self, directory: files.InstallDir) -> t.Optional[bool]:
-        log = self._log_tail(directory, needs.LOG_BYTES).decode('utf-8', 'replace')
-        return preconditions.dictionary_was_read(log, self.instance.dir)
+        return preconditions.dictionary_was_read(self._log_text(directory, needs.LOG_BYTES), self.instance.dir)
 
     # --- results
 
     def _user(self) -> t.Optional[str]:
         if self.uid is None and self.directory_uid != 0:
-            return judge.user_name(self.directory_uid)
-        return judge.user_name(self.uid)
+            return names.user_name(self.directory_uid)
+        return None if self.uid is None else names.user_name(self.uid)
 
     def _result(self, tree: install_tree.Tree) -> Row:
         unsure = bool(self.found.unseen) or self.found.hidden or bool(self.on_port)
@@ -205,8 +205,8 @@ class Description(Look):
             executable_busy=binary.busy,
             runs_as_root=starts_as == 0 if starts_as is not None else None,
             writable=root_runs.writable(self.instance) if starts_as == 0 else [],
-            owner=judge.user_name(self.directory_uid),
-            starts_as=judge.user_name(starts_as),
+            owner=names.user_name(self.directory_uid),
+            starts_as=None if starts_as is None else names.user_name(starts_as),
             left_behind=self._left_behind(starts_as),
             cron_writable=[text for path in scripts for text in changeable.changeable(path)[-1:]],
             fragile=install_tree.fragile_scripts(tree, self.host.cron.lines),

@@ -6,7 +6,6 @@
 """One look at one instance: its state, its process, its configuration, its port, its answer and its log."""
 
 import os
-import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
@@ -17,7 +16,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
     files,
     ports,
     procfs,
-    sockdiag,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
@@ -41,7 +39,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import (
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 Row = t.Dict[str, t.Any]
-_LISTENED = re.compile(rb'Now listening on: ')
 
 
 class Look:
@@ -215,13 +212,8 @@ class Look:
             return False
         state = self._usable_state()
         seen = state.seen(self.candidate.pid, self.candidate.start_ticks) if state is not None else None
-        if seen and (seen.get('listened') or seen.get('version')):
-            return True
-        return self._has_connection() or self._log_says_listened(directory)
-
-    def _has_connection(self) -> bool:
-        inodes = self._sockets()
-        return bool(self.port) and any(sock.inode in inodes for sock in sockdiag.connections(self.port or 0))
+        return judge.has_served(
+            seen, self.port, self._sockets(), self.instance.dir, lambda limit: self._log_text(directory, limit))
 
     def _log(self) -> str:
         log, found = (self.record.log, self.record.log_found) if self.record else (None, None)
@@ -239,14 +231,8 @@ class Look:
         finally:
             os.close(fd)
 
-    def _log_says_listened(self, directory: files.InstallDir) -> bool:
-        """Whether the banner stands after the first line of the newest start, which names the directory."""
-        tail = self._log_tail(directory, 262144)
-        starts = tail.rfind(b' ' + os.fsencode(self.instance.dir) + b'/\n')
-        return starts >= 0 and bool(_LISTENED.search(tail, starts))
-
-    def _log_text(self, directory: files.InstallDir) -> str:
-        return self._log_tail(directory, quiet.LOG_BYTES).decode('utf-8', 'replace')
+    def _log_text(self, directory: files.InstallDir, limit: int = quiet.LOG_BYTES) -> str:
+        return self._log_tail(directory, limit).decode('utf-8', 'replace')
 
     def _backups(self, directory: files.InstallDir) -> t.List[str]:
         """The files of backups and restores under way; empty also where descriptors may not be read."""

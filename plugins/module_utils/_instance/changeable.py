@@ -12,7 +12,7 @@ import struct
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 
 _ACL = 'system.posix_acl_access'
 _ACL_HEADER, _ACL_ENTRY = struct.Struct('<I'), struct.Struct('<HHI')

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, system_text
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 
 _MOST_LINKS = 40  # as the kernel
 

@@ -3,26 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""Small decisions about what was seen of an instance. Pure, but for the look-up of a user's name."""
+"""Small decisions about what was seen of an instance."""
 
 import os
 import pwd
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.config_file import ConfigFile
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sockdiag
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.children import Identity
 
+SERVED_LOG_BYTES = 1 << 18  # of the log's end: the start of a process that prints much is further away
 _MARKS = ('{{', '{%', '{#')
-
-
-def user_name(uid: t.Optional[int]) -> t.Optional[str]:
-    if uid is None:
-        return None
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def identity(uid: int) -> t.Optional[Identity]:
@@ -45,6 +39,24 @@ def decide_state(pids: int, unsure: bool, listening: t.Optional[bool], has_liste
     if listening is None:
         return 'ambiguous'
     return 'undead' if has_listened else 'starting'
+
+
+def has_served(
+    seen: t.Optional[t.Mapping[str, t.Any]],
+    port: t.Optional[int],
+    inodes: t.Collection[int],
+    directory: str,
+    log: t.Callable[[int], str],
+) -> bool:
+    """Whether a process has opened its port in this life: noted, a connection of the port is left, or its log says so.
+
+    ``seen``: what is noted of this very process; ``inodes``: its sockets; ``log``: the end of what it prints.
+    """
+    if seen and (seen.get('listened') or seen.get('version')):
+        return True
+    if port and any(sock.inode in inodes for sock in sockdiag.connections(port)):
+        return True
+    return 'Now listening on: ' in exit_codes.of_last_start(log(SERVED_LOG_BYTES), directory)
 
 
 def marks_in(value: t.Any, where: str = '') -> t.List[str]:

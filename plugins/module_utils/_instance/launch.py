@@ -20,6 +20,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import traits as _traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import records as _records
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 
@@ -30,7 +31,6 @@ _LIMIT_NAMES = (  # in the order of the kernel's RLIMIT_* numbers on every archi
     'realtime priority', 'realtime timeout')
 _SHOWN = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'PWD', 'GOMEMLIMIT', 'GOGC',
           'GOMAXPROCS', 'GODEBUG', 'GOTRACEBACK')
-MASK = '********'
 _TERMINALS = (4, 5, 136, 137, 138, 139, 140, 141, 142, 143)  # device numbers of consoles and pseudo terminals
 _STACK = str(resource.RLIMIT_STACK)  # a quarter of it is for arguments and variables, at least ARG_MAX, at most 6 MiB
 _ARG_MAX, _SLACK = 128 << 10, 16 << 10
@@ -182,10 +182,9 @@ def regular_target(link: t.Optional[str]) -> t.Optional[str]:
     return link[:-len(' (deleted)')] if link.endswith(' (deleted)') else link
 
 
-def is_for_writing(fdinfo: str) -> bool:
-    """Whether a descriptor may write, from the text of /proc/PID/fdinfo/N (its flags are octal)."""
-    match = re.search(r'^flags:\s*([0-7]+)\s*$', fdinfo, re.MULTILINE)
-    flags = int(match.group(1), 8) if match else os.O_RDONLY
+def is_for_writing(fdinfo: bytes) -> bool:
+    """Whether a descriptor may write, from /proc/PID/fdinfo/N."""
+    flags = procfs.parse_flags(fdinfo)
     return flags & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR) and not flags & os.O_PATH
 
 
@@ -197,7 +196,7 @@ def _kind(proc: procfs.ProcDir, number: int) -> str:
     name = 'fd/%d' % number
     try:
         found = os.stat(name, dir_fd=proc.fd)
-        writes = is_for_writing(proc.read('fdinfo/%d' % number, 4096).decode('ascii', 'replace'))
+        writes = is_for_writing(proc.read('fdinfo/%d' % number, 4096))
     except FileNotFoundError:
         return 'closed'
     if stat.S_ISREG(found.st_mode):

@@ -19,10 +19,10 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, nothing_done
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import directory_lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 NAME = 'lock'
 _TRIES, _PAUSE_S = 20, 0.005  # a look of another process holds it for a moment

@@ -19,11 +19,11 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups as _cgroups
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import executed_file as files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import units, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.strangers import Stranger
 
 _COMM_LENGTH = 15

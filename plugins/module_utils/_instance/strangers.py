@@ -10,8 +10,8 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 MOST = 20  # rows in a result
 

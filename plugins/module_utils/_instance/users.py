@@ -15,10 +15,10 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted, units
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 ROOT = 'root, by the path of the instance'
 Named = t.Union[str, int, None]

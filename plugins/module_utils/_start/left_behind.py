@@ -11,9 +11,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 _WRITTEN = ('running.log', 'error.log')               # what it writes,
 _MAY_BE_ROOTS = ('config.json', 'public')             # what root may keep where it keeps the install directory,

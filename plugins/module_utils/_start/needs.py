@@ -17,9 +17,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import install_tree, preconditions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, files
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import left_behind, root_runs
 
 Params = t.Mapping[str, t.Any]

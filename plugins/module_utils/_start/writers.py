@@ -16,8 +16,8 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge, launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import names, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 
 _F_SETSIG = getattr(fcntl, 'F_SETSIG', 10)
 _F_SETLEASE = getattr(fcntl, 'F_SETLEASE', 1024)
@@ -85,7 +85,7 @@ def _has_open(pid: int, status: os.stat_result, path: str) -> bool:
             fdinfo = proc.read('fdinfo/' + number, 4096)
             inode = parse_inode(fdinfo)
             likely = inode == status.st_ino or (inode is None and link == path)
-            if likely and launch.is_for_writing(fdinfo.decode('ascii', 'replace')):
+            if likely and launch.is_for_writing(fdinfo):
                 found = os.stat('fd/' + number, dir_fd=proc.fd)
                 if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
                     return True
@@ -123,7 +123,7 @@ def _name(pid: int) -> str:
         with procfs.ProcDir(pid) as proc:
             stat = proc.stat()
             what = proc.optional_link('exe') or (stat.comm if stat else None)
-            user = judge.user_name(os.fstat(proc.fd).st_uid)
+            user = names.user_name(os.fstat(proc.fd).st_uid)
         return 'pid %d (%s, user %s)' % (pid, what or '?', user)
     except OSError:
         return 'pid %d' % pid

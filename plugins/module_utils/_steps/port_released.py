@@ -11,11 +11,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
-SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
-    ports=dict(type='list', elements='int'),
-    address=dict(type='str', default='::'),
-    timeout=dict(type='float', default=30.0),
-)
+SPEC = _ports.WAIT_OPTIONS
 
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

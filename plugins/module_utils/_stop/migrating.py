@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes, versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, holders, process, procfs, sockdiag
@@ -145,9 +145,8 @@ class Wait(Waiting):
                       for one in found)
         if not pending:
             return Life(self._age())
-        log = self.context.logs.since(0, _LOG_BYTES)
-        begin = max(0, log.rfind(' %s/\n' % self.context.instance.dir))
-        return Life(self._age(), _FAILED in log[begin:], self._watch.look())
+        log = exit_codes.of_last_start(self.context.logs.since(0, _LOG_BYTES), self.context.instance.dir)
+        return Life(self._age(), _FAILED in log, self._watch.look())
 
     def _age(self) -> float:
         return max(0.0, procfs.uptime() - procfs.seconds_of(self.handle.start_ticks))

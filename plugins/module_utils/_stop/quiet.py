@@ -138,7 +138,7 @@ def _descriptor(proc: procfs.ProcDir, table: str, number: str, place: str) -> t.
     if not stat.S_ISREG(info.st_mode):
         return None
     try:
-        flags = parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096).decode('ascii', 'replace'))
+        flags = procfs.parse_flags(proc.read('%sfdinfo/%s' % (table, number), 4096))
     except PermissionError:
         return Descriptor(path, None, info.st_size, info.st_mtime)
     return Descriptor(path, flags, info.st_size, info.st_mtime)
@@ -280,14 +280,6 @@ def is_log_reader(path: str, flags: int) -> bool:
     return flags & os.O_ACCMODE == os.O_RDONLY and _LOG.search(os.path.basename(path)) is not None
 
 
-def parse_flags(fdinfo: str) -> int:
-    """The open flags of /proc/PID/fdinfo/N, which prints them in octal."""
-    for line in fdinfo.split('\n'):
-        if line.startswith('flags:'):
-            return int(line.split()[1], 8)
-    return 0
-
-
 def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
     found: t.Dict[str, str] = {}
     try:
@@ -305,7 +297,7 @@ def _open_paths(pid: int, prefix: str) -> t.Dict[str, str]:
 
 def _only_reads_log(proc: procfs.ProcDir, name: str, path: str) -> bool:
     try:
-        return is_log_reader(path, parse_flags(proc.read('fdinfo/' + name, 4096).decode('ascii', 'replace')))
+        return is_log_reader(path, procfs.parse_flags(proc.read('fdinfo/' + name, 4096)))
     except OSError:
         return False
 

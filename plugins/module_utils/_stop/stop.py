@@ -14,8 +14,8 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import asking
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, process, procfs, sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders, process, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import judge, launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors as _supervisors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import (
     Context,
@@ -223,21 +223,18 @@ class Stop:
 
     def _listens(self) -> bool:
         """Whether this process listens on the port; any listener where its descriptors may not be read."""
-        owns = holders.owns_listener(self.handle.proc, self.context.port)
-        return self.context.listens() if owns is None else owns
+        return self.context.listens()
 
     def _has_served(self) -> bool:
-        """Whether it has opened its port in this life: it was seen, holds connections of the port, or logged it."""
-        if (self.context.seen() or {}).get('version'):
-            return True
+        """Whether it has opened its port in this life."""
         try:
             inodes = holders.socket_inodes(self.handle.proc)
         except OSError:
             inodes = set()
-        if any(sock.inode in inodes for sock in sockdiag.connections(self.context.port)):
-            return True
-        log = self.context.logs.since(0)
-        return 'Now listening on' in log[max(0, log.rfind(' %s/\n' % self.context.instance.dir)) :]
+        context = self.context
+        return judge.has_served(
+            context.seen(), context.port, inodes, context.instance.dir, lambda limit: context.logs.since(0, limit)
+        )
 
     def _is_halted(self) -> bool:
         stat = self.handle.proc.stat()

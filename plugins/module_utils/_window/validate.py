@@ -13,6 +13,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.kinds import OF_CHANGES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
 
 Validated = t.Tuple[str, t.Dict[str, t.Any]]
@@ -34,9 +35,9 @@ def split_step(step: t.Mapping[str, t.Any]) -> t.Tuple[str, t.Dict[str, t.Any]]:
 def shown_step(step: t.Any) -> t.Any:
     """One entry of ``steps`` as it is shown: what is secret, or not known, is masked."""
     if not isinstance(step, dict):
-        return hidden.MASK
+        return MASK
     return {name: hidden.options(STEPS[name].spec, params) if name in STEPS and isinstance(params, dict)
-            else params and hidden.MASK for name, params in step.items()}
+            else params and MASK for name, params in step.items()}
 
 
 def _options(name: str, params: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Tuple[t.Dict[str, t.Any], t.List[str]]:

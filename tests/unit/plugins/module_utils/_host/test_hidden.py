@@ -9,7 +9,8 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.hidden import MASK, Mask
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.hidden import Mask
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
 
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
     'dir': {'type': 'path'},

@@ -13,7 +13,13 @@ import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import holders as _holders
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import port_notes, process, procfs, sockdiag
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
+    names,
+    port_notes,
+    process,
+    procfs,
+    sockdiag,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
 
 
@@ -198,7 +204,7 @@ def test_holder_is_named() -> None:
         assert found[0]["pid"] == os.getpid()
         assert found[0]["exe"] == os.readlink("/proc/self/exe")
         assert found[0]["cwd"] == os.getcwd()
-        assert found[0]["user"] == _holders.user_name(os.geteuid())
+        assert found[0]["user"] == names.user_name(os.geteuid())
         assert (found[0]["state"], found[0]["address"], found[0]["port"], found[0]["note"]) == (
             "LISTEN",
             "::",

@@ -157,3 +157,8 @@ def test_descriptors_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
             list(proc.descriptors())
         assert proc.names("task", 0) == [] and str(os.getpid()) in proc.names("task")
         assert proc.names("no-such") == []
+
+
+def test_flags_of_a_descriptor_are_octal() -> None:
+    assert procfs.parse_flags(b"pos:\t0\nflags:\t02102001\nmnt_id:\t25\n") == 0o2102001
+    assert procfs.parse_flags(b"") == procfs.parse_flags(b"flags:\tnonsense\n") == 0

@@ -8,9 +8,9 @@ import typing as t
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names import name_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Way
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.names import name_of
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 WEB, TENANT = 33, 65534

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs, secrets
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 
 LIMITS = """\
@@ -69,7 +69,7 @@ FDINFO = [
 
 @pytest.mark.parametrize("text,expected", FDINFO)
 def test_only_a_descriptor_that_writes_tells_the_log(text: str, expected: bool) -> None:
-    assert launch.is_for_writing(text) is expected
+    assert launch.is_for_writing(text.encode('ascii')) is expected
 
 
 @pytest.mark.parametrize("flags,expected", [
@@ -117,7 +117,7 @@ def test_a_record_without_a_field_is_none() -> None:
 
 def test_secrets_are_masked() -> None:
     shown = launch.masked(record(environment={"PATH": "/bin", "MYSQL_PASSWORD": "s3cret"}))
-    assert shown["environment"] == {"PATH": "/bin", "MYSQL_PASSWORD": launch.MASK}
+    assert shown["environment"] == {"PATH": "/bin", "MYSQL_PASSWORD": secrets.MASK}
     assert "s3cret" not in str(shown)
 
 

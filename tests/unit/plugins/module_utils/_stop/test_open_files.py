@@ -26,11 +26,6 @@ def test_reader_of_a_log(path: str, flags: int, reader: bool) -> None:
     assert quiet.is_log_reader(path, flags) is reader
 
 
-def test_flags_are_octal() -> None:
-    assert quiet.parse_flags("pos:\t0\nflags:\t02102001\nmnt_id:\t25\n") == 0o2102001
-    assert quiet.parse_flags("") == 0
-
-
 def test_this_process_holds_a_file(tmp_path: t.Any) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with open(str(tmp_path / "a"), "w"), open(str(tmp_path / "b.log"), "w"), open(str(tmp_path / "b.log")):

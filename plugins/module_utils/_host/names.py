@@ -6,11 +6,21 @@
 """Names of users, for people to read."""
 
 import pwd
+import typing as t
+
+
+def user_name(uid: int) -> str:
+    """The user's name, its number as text where it has none."""
+    return _known(uid) or str(uid)
 
 
 def name_of(uid: int) -> str:
-    """The user's name; for messages, where a number alone would say nothing, the number with what it is."""
+    """The same for messages, where a number alone would say nothing: the number with what it is."""
+    return _known(uid) or 'user id %d' % uid
+
+
+def _known(uid: int) -> t.Optional[str]:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return 'user id %d' % uid
+        return None
