@@ -15,8 +15,15 @@ import paths
 import pytest
 from e2e.playing import Player
 
-TITLES = {"restart": "Restart", "stop": "Stop", "start": "Start", "configure": "Configure", "rollback": "Roll back",
-          "upgrade": "Upgrade", "recover": "Recover"}
+TITLES = {
+    "restart": "Restart",
+    "stop": "Stop",
+    "start": "Start",
+    "configure": "Configure",
+    "rollback": "Roll back",
+    "upgrade": "Upgrade",
+    "recover": "Recover",
+}
 LAST = ["Report the hosts that were left out"]
 
 
