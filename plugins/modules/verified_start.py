@@ -141,8 +141,8 @@ ready_ms:
   type: int
   sample: 234
 version:
-  description: The version that it answered. When an admin host keeps it from answering, what this binary told before,
-    or that of C(CHANGELOG.md), which RV(notes) says.
+  description: The version that it answered. When an admin host keeps it from answering, what this binary reported
+    before, or that of C(CHANGELOG.md), which RV(notes) says.
   returned: success
   type: str
   sample: 3.5.8
@@ -201,7 +201,7 @@ notes:
   returned: success
   type: list
   elements: str
-  sample: [it ran already]
+  sample: [it was already running]
 would:
   description: What would be done.
   returned: in check mode

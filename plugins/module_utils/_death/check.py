@@ -73,7 +73,9 @@ def moment(name: str, text: str) -> float:
     except LifecycleError:
         epoch = None
     if epoch is None:
-        raise LifecycleError('%s: %r is no time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z. Nothing was read.'
+        raise LifecycleError(
+            '%s: %r is not a valid time. Nothing was read. Use a time such as 2026-01-31T12:00:00 or '
+            '2026-01-31T12:00:00Z.'
                              % (name, text[:80]))
     return epoch
 
@@ -83,7 +85,7 @@ def window(params: Params, now: float) -> t.Tuple[float, float]:
     until = now if params['until'] is None else min(moment('until', params['until']), now)
     since = until - _DAY if params['since'] is None else moment('since', params['since'])
     if since >= until:
-        raise LifecycleError('since (%s) is not before until (%s). Nothing was read. Swap them.'
+        raise LifecycleError('since (%s) is not earlier than until (%s). Nothing was read. Swap the two.'
                              % (iso(since), iso(until)))
     return since, until
 
@@ -382,14 +384,14 @@ def when(event: Event) -> str:
 
 def of_how_many(decision: Decision) -> t.List[str]:
     """What is left out of the lists of a result."""
-    return ['Of %d %s the last %d are listed.' % (len(found), what, _MOST_SHOWN) for found, what in (
-        (decision.incidents, 'deaths'), (decision.others, 'kills that were not this instance\'s'))
+    return ['Of %d %s, only the last %d are listed.' % (len(found), what, _MOST_SHOWN) for found, what in (
+        (decision.incidents, 'deaths'), (decision.others, 'kills of other processes'))
         if len(found) > _MOST_SHOWN]
 
 
 def shortened(notes: t.List[str]) -> t.List[str]:
     more = len(notes) - _MOST_SHOWN
-    return notes if more <= 0 else notes[:_MOST_SHOWN] + ['%d more notes are left out.' % more]
+    return notes if more <= 0 else notes[:_MOST_SHOWN] + ['%d more notes are not shown.' % more]
 
 
 def check(context: Context, params: Params) -> Result:
