@@ -13,14 +13,14 @@ import typing as t
 _NOTHING = re.compile(
     r'\b([Nn])othing was (?=(?:done|changed|stopped|started|signalled|staged|planned|renamed|unpacked)\b)')
 _USED_UP: t.Dict[int, t.Tuple[str, str]] = {
-    errno.EAGAIN: ('no further process could be made: the limit of this user or of the host is reached',
-                   'Raise the limit (ulimit -u, pids.max), or end processes, then try again.'),
-    errno.EMFILE: ('no further file could be opened: the limit of this process is reached',
+    errno.EAGAIN: ('no more processes can be created: the limit of this user or of the host is reached',
+                   'Raise the limit (ulimit -u, pids.max) or end some processes, then try again.'),
+    errno.EMFILE: ('no more files can be opened: the limit of this process is reached',
                    'Raise the limit (ulimit -n), then try again.'),
-    errno.ENFILE: ('no further file could be opened: the limit of the host is reached',
-                   'Raise fs.file-max, or end processes, then try again.'),
+    errno.ENFILE: ('no more files can be opened: the limit of the host is reached',
+                   'Raise fs.file-max or end some processes, then try again.'),
     errno.ENOMEM: ('there is not enough memory', 'Free memory, then try again.'),
-    errno.ENOSPC: ('no room is left on the disk', 'Free space, then try again.'),
+    errno.ENOSPC: ('no space is left on the disk', 'Free space, then try again.'),
     errno.EDQUOT: ('the disk quota of this user is used up', 'Free space, then try again.'),
     errno.EROFS: ('the file system is read-only', 'Mount it writable, then try again.'),
 }
@@ -63,7 +63,7 @@ def system_text(exc: BaseException) -> str:
 
 def nothing_done(what: str, exc: BaseException) -> LifecycleError:
     """The refusal after a failure of the system before anything was touched. ``what``: what could not be done."""
-    why, advice = used_up(exc) or (system_text(exc), 'Put that right, then try again.')
+    why, advice = used_up(exc) or (system_text(exc), 'Fix this, then try again.')
     return LifecycleError('%s: %s. Nothing was stopped or started. %s' % (what, why, advice))
 
 

@@ -334,7 +334,7 @@ instances:
           type: str
       sample:
         [{code: config_missing, severity: block, blocks: [restart, start, configure, upgrade, rollback],
-        message: 'there is no config.json: a start would open the installer on port 8001 to everybody',
+        message: 'config.json is missing: a start would open the installer on port 8001 to everybody',
         advice: Restore config.json from a backup.}]
     interrupted:
       description: The run that did not end. V(null) if there is none.

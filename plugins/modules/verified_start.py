@@ -206,7 +206,7 @@ notes:
   returned: success
   type: list
   elements: str
-  sample: [it ran already]
+  sample: [it was already running]
 would:
   description: What would be done.
   returned: in check mode

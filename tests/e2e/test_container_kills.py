@@ -133,7 +133,7 @@ def test_a_container_reaches_its_limit(podman: Podman, place: Callable[[str], In
     assert (found["verdict"], found["cause"]) == ("confirmed", "kernel_oom_cgroup"), json.dumps(found)
     incident = found["incidents"][-1]
     assert (incident["scope"], first in incident["cgroup"]) == ("cgroup", True), incident
-    assert f"control group {incident['cgroup']} is this instance's alone" in incident["identity"]
+    assert f"control group {incident['cgroup']} belongs to this instance alone" in incident["identity"]
     podman("kill", "--signal", "KILL", second)
     until(lambda: podman.has_ended(second), "the end of the other container", 20)
     found = ask(default_player, podman, blog, since, tmp_path)

@@ -98,10 +98,10 @@ def test_an_empty_dictionary_merges_nothing(shop: Instance) -> None:
 def test_unknown_hazards_are_no_permission(shop: Instance) -> None:
     before, pid = seen(shop.dir / "config.json"), shop.pid
     change = {"settings": LEVEL, "accept_hazards": ["proxy_name_port"]}
-    with pytest.raises(LifecycleError, match="proxy_name_port is not the code of a hazard"):
+    with pytest.raises(LifecycleError, match="unknown hazard code: proxy_name_port"):
         windows.run(shop, steps(change))
     for call in (config.as_a_task, config.foresee):
-        with pytest.raises(LifecycleError, match="proxy_name_port is not the code of a hazard"):
+        with pytest.raises(LifecycleError, match="unknown hazard code: proxy_name_port"):
             call(windows.context_of(shop), options(**change))
     assert (seen(shop.dir / "config.json"), shop.pid) == (before, pid)
 

@@ -36,18 +36,18 @@ pytestmark = [
 # way, version, cause, a word of the advice
 ENDS = [
     ("runtime", "3.5.8", "go_runtime_oom", "GOMEMLIMIT to about"),
-    ("SIGKILL", "3.5.8", "unexplained", "It was not killed for memory"),
-    ("SIGTERM", "3.5.8", "admin_stop", "asked it to end"),
-    ("SIGTERM", "3.2.8", "admin_stop", "asked it to end"),
-    ("SIGHUP", "3.5.8", "admin_stop", "asked it to end"),
-    ("SIGHUP", "3.2.8", "admin_stop", "asked it to end"),
-    ("SIGQUIT", "3.5.8", "admin_stop", "asked it to end"),
-    ("SIGQUIT", "2.5.3", "admin_stop", "asked it to end"),
+    ("SIGKILL", "3.5.8", "unexplained", "It was not OOM-killed"),
+    ("SIGTERM", "3.5.8", "admin_stop", "sent it a signal to end"),
+    ("SIGTERM", "3.2.8", "admin_stop", "sent it a signal to end"),
+    ("SIGHUP", "3.5.8", "admin_stop", "sent it a signal to end"),
+    ("SIGHUP", "3.2.8", "admin_stop", "sent it a signal to end"),
+    ("SIGQUIT", "3.5.8", "admin_stop", "sent it a signal to end"),
+    ("SIGQUIT", "2.5.3", "admin_stop", "sent it a signal to end"),
     ("SIGABRT", "3.5.8", "crash", "report"),
     ("SIGABRT", "2.5.3", "crash", "report"),
     ("SIGSEGV", "3.5.8", "crash", "report"),
     ("old stop.sh", "3.5.8", "admin_kill", "stop.sh"),
-    ("new stop.sh", "3.5.8", "unexplained", "It was not killed for memory"),
+    ("new stop.sh", "3.5.8", "unexplained", "It was not OOM-killed"),
 ]
 
 
@@ -100,4 +100,4 @@ def test_a_kill_by_the_kernel_in_a_pid_namespace(tmp_path: Path) -> None:
     assert (found["verdict"], found["cause"]) == ("likely", "kernel_oom_cgroup"), found
     killed = found["incidents"][-1]
     assert killed["details"]["kernel_pid"] != found["was"]
-    assert killed["candidates"] == ["a process outside of this container"]
+    assert killed["candidates"] == ["a process outside this container"]

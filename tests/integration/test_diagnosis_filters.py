@@ -216,14 +216,14 @@ def test_nothing_stands_below_what_is_fine() -> None:
 
 
 def test_what_is_not_seen_stands_there_once_for_all_hosts() -> None:
-    missing = {"source": "kmsg", "readable": False, "why_not": "/dev/kmsg may not be read: run it as root"}
+    missing = {"source": "kmsg", "readable": False, "why_not": "no permission to read /dev/kmsg: run it as root"}
     absent = {"source": "syslog", "readable": False, "why_not": "/var/log/syslog: No such file or directory"}
     no_guard = {**absent, "source": "check.log"}
     row = death("unknown", "unexplained", coverage=[missing, absent, no_guard], advice=["To know more: a long text"])
     hosts = [f"web{number}" for number in range(7)]
     table = diagnosis_table(diagnosis({host: facts((instance(), row, log())) for host in hosts}, hosts))
     assert [line for line in table if "kmsg" in line] == [
-        "not seen on web0, web1, web2, web3, web4 and 2 more: kmsg: /dev/kmsg may not be read: run it as root"
+        "not seen on web0, web1, web2, web3, web4 and 2 more: kmsg: no permission to read /dev/kmsg: run it as root"
     ]
     assert sum("syslog" in line for line in table) == 1, "where nobody knows, it is said that there is none"
     assert not any("check.log" in line or "To know more" in line for line in table)

@@ -111,7 +111,7 @@ def test_root_does_not_execute_what_became_writable_after_the_plan(instance: Ins
     launcher = launcher_of(instance, 0)
     os.chmod(instance.dir, 0o777)
     parked = launcher.pid
-    with pytest.raises(LifecycleError, match="root would run what others can change") as caught:
+    with pytest.raises(LifecycleError, match="root would run files that other users can change") as caught:
         launcher.go()
     assert WRITABLE in caught.value.msg and not alive(parked)
 

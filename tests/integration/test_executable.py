@@ -346,6 +346,6 @@ def test_where_no_lease_is_possible_it_is_unknown(site_of_nobody: Instance) -> N
     with open(reader, "rb") as stream:
         found = json.loads(stream.read())
     os.waitpid(pid, 0)
-    text = f"whether a process writes {site_of_nobody.binary} could not be seen by this user"
+    text = f"this user cannot see whether a process has {site_of_nobody.binary} open for writing"
     assert found == [[None, None, text], [None, None, text.replace(str(site_of_nobody.binary), "/usr/bin/env")]]
     assert time.monotonic() - before < 30

@@ -83,7 +83,7 @@ def test_arguments_and_environment_of_any_size(site: Instance, place: Path, whic
         assert row["pids"] == [process.pid] and row["launch"] is None
         assert "no model for a start" in json.dumps(row["hazards"]), row["hazards"]
         assert not list((place / "state").glob("*/launch.json"))
-        with pytest.raises(LifecycleError, match=r"never recorded before\. Nothing was stopped"):
+        with pytest.raises(LifecycleError, match=r"no earlier record of how it ran\. Nothing was stopped"):
             planned(site, place / "state")
 
 

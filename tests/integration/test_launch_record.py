@@ -29,7 +29,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import st
 
 NOBODY = 65534
 SECRET = "geheim-\udcff-中"
-NO_DATABASE = "config.json names no database: none was asked"
+NO_DATABASE = "config.json names no database, so none was checked"
 
 
 def captured(pid: int) -> _launch.LaunchRecord:
@@ -177,7 +177,7 @@ def test_another_users_site(place: Path) -> None:
 def test_a_first_start_takes_the_agreeing_owner(place: Path) -> None:
     site = make_instance(place / "shop.example", "3.5.8")
     state = place / "state"
-    with pytest.raises(LifecycleError, match="do not say as whom to start it"):
+    with pytest.raises(LifecycleError, match="the user to start it as is not known"):
         windows.run(site, [{"verified_start": {}}], state)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(site.dir)], check=True)
     result = windows.run(site, [{"verified_start": {"stable_for": 0}}], state)
@@ -374,13 +374,13 @@ def test_where_it_cannot_be_set_up(place: Path, version: str | None, with_siblin
         state = _state.StateDir(instance, str(closed / "state"))
         record = _record({"PATH": "/usr/bin:/bin"}, NOBODY)
         if refused:
-            with pytest.raises(LifecycleError, match=r"could kill its siblings.*closed is closed to others"):
+            with pytest.raises(LifecycleError, match=r"could kill its siblings.*closed is closed to other users"):
                 siblings.protect(state, instance, record, (version,))
         else:
             environment, notes = siblings.protect(state, instance, record, (version,))
             assert environment == record.environment
             assert len(notes) == 1
-            assert f"cannot be reached by uid {NOBODY}, {closed} is closed to others" in notes[0]
+            assert f"uid {NOBODY} cannot enter it, because {closed} is closed to other users" in notes[0]
         assert sites[1].pids() == [pid]
     finally:
         for one in sites:
@@ -395,7 +395,7 @@ def test_the_start_goes_on_with_a_note_where_it_cannot_be_set_up(place: Path) ->
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(site.dir)], check=True)
     result = windows.run(site, [{"verified_start": {"stable_for": 0}}], closed / "state")
     assert result["outcome"] == "done"
-    assert "no protection of siblings" in result["steps"][0]["result"]["notes"][0]
+    assert "siblings are not protected" in result["steps"][0]["result"]["notes"][0]
     assert _launch.SHIM_NAME not in path_of(site.pid)
 
 

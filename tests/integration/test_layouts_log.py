@@ -239,7 +239,7 @@ TABLE = [
            before="root opened the new file"),
     Layout(panel_of_the_web_user, "!when root alone can write", "!when root alone can write"),
     Layout(two_names, "!has 2 names", "!has 2 names"),
-    Layout(other_mounts, "!secret, to which it writes, is not the file of that name", "!secret, to which it writes",
+    Layout(other_mounts, "!secret, which is not the file of that name", "!secret, which is not the file",
            before="root opened the file of root's"),
     Layout(to_null, "/dev/null", "/dev/null", "goes to /dev/null, as before", "without a word"),
     Layout(to_a_pipe, OWN, OWN, "went to a pipe", "thrown away"),
@@ -310,7 +310,8 @@ def test_a_proved_start_vouches_for_the_log_of_a_panel(ground: Ground) -> None:
     ground.log.touch(0o640)
     result = restart(ground)
     assert ground.writes_to() == str(ground.log)
-    assert f"it writes to {ground.log}, the log of its last proved start" in str(result["steps"][-1]["result"]["notes"])
+    notes = str(result["steps"][-1]["result"]["notes"])
+    assert f"it now writes to {ground.log}, the log of its last verified start" in notes
     ground.log.rename(f"{ground.log}.2")  # without a new one: the very file goes on
     restart(ground)
     assert ground.writes_to() == f"{ground.log}.2"

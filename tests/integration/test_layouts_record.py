@@ -26,7 +26,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pl
 pytestmark = pytest.mark.root
 WEB = 33
 SHADOW = 42
-NO_DATABASE = "config.json names no database: none was asked"
+NO_DATABASE = "config.json names no database, so none was checked"
 START = [{"verified_start": {"stable_for": 0.1}}]
 
 
@@ -225,7 +225,7 @@ def test_a_start_as_another_user_takes_nothing_over(site: Instance, place: Path)
     assert (after.uid, after.umask, after.argv) == (WEB, 0o022, [str(site.binary)])
     assert "KEPT" not in after.environment
     notes = str(result["steps"][-1]["result"]["notes"])
-    assert "last seen as uid 0 and starts as uid 33" in notes
+    assert "last ran as uid 0 and starts as uid 33" in notes
     assert f"(arguments: -port {site.port})" in notes
 
 
@@ -254,7 +254,7 @@ def test_the_control_group_of_a_proved_start(group: Path, site: Instance, place:
         result = windows.run(site, None, place / "state")
         assert result["outcome"] == "done", result
         notes = str(result["steps"][-1]["result"]["notes"])
-        assert f"it was seen in the control group pids:{seen_group(group)}" in notes
+        assert f"it ran in the control group pids:{seen_group(group)}" in notes
         assert str(site.pid) not in (group / "cgroup.procs").read_text().split()
         context = windows.context_of(site, place / "state")
         data = context.state.launch()

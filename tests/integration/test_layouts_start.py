@@ -310,7 +310,7 @@ def test_a_directory_that_others_can_write_only_after_the_stop(scene: Scene) -> 
     steps = [windows.RESTART[0], windows.RESTART[1], theirs, windows.RESTART[2]]
     result = windows.run(scene.site, steps, scene.place / "state")
     assert (result["outcome"], result["state"]) == ("failed", "stopped"), result
-    assert "root would run what others can change" in result["msg"] and result["unfinished"]
+    assert "root would run files that other users can change" in result["msg"] and result["unfinished"]
     assert not scene.site.told_version()
     os.chown(scene.site.dir, 0, 0)
     assert windows.run(scene.site, [], scene.place / "state")["recovered"]

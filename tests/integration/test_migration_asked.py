@@ -59,7 +59,7 @@ def test_a_stop_waits_for_a_migration_in_the_background(shop: Make, db: MariaDB,
 
     def told(text: str) -> None:
         texts.append(text)
-        if "waiting for the end of the migration" in text:
+        if "waiting for the migration to end" in text:
             assert not gone(pid) and marker(instance, db) == "3.3.11"
             go.touch()
 
@@ -68,7 +68,7 @@ def test_a_stop_waits_for_a_migration_in_the_background(shop: Make, db: MariaDB,
     assert marker(instance, db) == "3.5.8" and lost(before, content(instance, db)) == []
     assert result["migration"]["seen"] and not result["migration"]["unknown"]
     assert 0 < result["migration"]["waited_ms"] <= result["waited_ms"]
-    assert any("waiting for the end of the migration" in text for text in texts), texts
+    assert any("waiting for the migration to end" in text for text in texts), texts
 
 
 def test_that_of_another_site_is_waited_for(shop: Make, db: MariaDB, base: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_restart_in_its_middle_loses_nothing(shop: Make, db: MariaDB, tmp_path
     pid = upgraded(instance, go)
     context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
     pipe = windows.begin(context, plan)
-    assert windows.within(20, lambda: "waiting for the end of the migration" in str(windows.journal(context)))
+    assert windows.within(20, lambda: "waiting for the migration to end" in str(windows.journal(context)))
     assert not gone(pid) and instance.told_version() == "3.5.8" and not windows.at_event(context, "signal")
     go.touch()
     result = windows.wait(context, plan, pipe)
@@ -208,7 +208,7 @@ def test_recovery_waits_for_it(shop: Make, db: MariaDB, tmp_path: Path, monkeypa
     threading.Timer(2.0, go.touch).start()
     result = windows.run(instance, [])
     assert result["outcome"] == "done" and gone(pid), result
-    assert "waiting for the end of the migration" in str(windows.journal(context))
+    assert "waiting for the migration to end" in str(windows.journal(context))
     assert marker(instance, db) == "3.5.8"
 
 

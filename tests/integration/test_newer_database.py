@@ -59,7 +59,7 @@ def test_an_old_version_is_not_started_on_a_newer_database(shop: Make, db: Maria
         windows.begin(context, windows.plan_of(windows.RESTART))
     context.close()
     assert caught.value.result["hazards"] == ["database_newer"]
-    for text in (f"newer than version {old}", "Nothing was stopped or started", "accept database_newer by name"):
+    for text in (f"newer than version {old}", "Nothing was stopped or started", "add database_newer to accept_hazards"):
         assert text in caught.value.msg, caught.value.msg
     assert not gone(pid) and columns(instance, db) == count
 

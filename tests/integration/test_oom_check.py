@@ -197,7 +197,7 @@ def test_since_after_until(site: Callable[..., Instance]) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "last_start", "", "2026-13-01"])
 def test_no_time(site: Callable[..., Instance], text: str) -> None:
-    with pytest.raises(LifecycleError, match=r"since: .* is no time"):
+    with pytest.raises(LifecycleError, match=r"since: .* is not a valid time"):
         check(site(), since=text)
 
 

@@ -61,7 +61,7 @@ def test_a_record_that_cannot_be_read_is_somebody(tmp_path: Path) -> None:
     record(blog, tmp_path / "state")
     (tmp_path / "state" / blog.id / "instance.json").write_text("{")
     (name,) = others(shop, tmp_path / "state")
-    assert name.startswith("a recorded instance that cannot be read (") and "instance.json is not JSON" in name
+    assert name.startswith("a recorded instance whose record cannot be read (") and "instance.json is not JSON" in name
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a PID namespace")

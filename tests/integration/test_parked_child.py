@@ -99,8 +99,8 @@ def test_all_of_them_are_stopped(shop: Instance, place: Path, monkeypatch: pytes
     at_parked(monkeypatch, lambda pid, count: os.kill(pid, signal.SIGSTOP) if count <= spawn.TRIES else None)
     result = windows.run(shop, None, place / "state")
     assert result["outcome"] == "failed"
-    assert "as if it was stopped, 3 times" in result["msg"]
-    assert "Look who stops or kills processes of its user" in result["msg"]
+    assert "it may be suspended, 3 times" in result["msg"]
+    assert "Find out what suspends or kills processes of its user" in result["msg"]
     assert f"The instance runs (pid {shop.pid})" in result["msg"]
     assert all(ended(pid) for pid in parked_pids(shop, place)[:spawn.TRIES])
     assert shop.told_version() == "3.5.8"
@@ -214,7 +214,7 @@ def test_one_that_does_not_get_ready(shop: Instance, place: Path, monkeypatch: p
     monkeypatch.setattr(spawn.Launcher, "_prepare_child", lambda self: os.kill(os.getpid(), signal.SIGSTOP))
     context = windows.context_of(shop, place / "state")
     context.look()
-    with pytest.raises(LifecycleError, match=r"was not ready within .* as if it was stopped. Nothing was stopped"):
+    with pytest.raises(LifecycleError, match=r"was not ready within .*; it may be suspended. Nothing was stopped"):
         _start.prepare(context, PARAMS)
     assert context.run.launcher is None
     context.close()
@@ -270,7 +270,7 @@ def test_a_binary_that_its_user_may_not_execute(shop: Instance, place: Path) -> 
     before = shop.pid
     subprocess.run(["chown", "0:0", str(shop.binary)], check=True)
     shop.binary.chmod(0o700)
-    with pytest.raises(LifecycleError, match=rf"uid {WEB_USER} may not execute it.* Nothing was stopped or started"):
+    with pytest.raises(LifecycleError, match=rf"uid {WEB_USER} has no permission to execute it.* Nothing was stopped"):
         windows.run(shop, None, place / "state")
     assert shop.pid == before
 

@@ -233,7 +233,7 @@ def test_a_privileged_port_is_unknown_to_another_user() -> None:
 
     result = in_child(look)
     assert result["released"] is None
-    assert "may not bind port 81" in result["msg"]
+    assert "has no permission to bind port 81" in result["msg"]
     assert "Held" not in result["msg"]
 
 

@@ -138,4 +138,4 @@ def test_without_root_it_watches_and_guesses_nothing(place: Path, watch: Watch) 
     time.sleep(2.5)  # it counts once a second
     kill(shop)
     (event,) = source.wait_for(1)
-    assert event["cause"] == "unexplained", "the kernel's count of kills excludes one, whoever may read its log"
+    assert event["cause"] == "unexplained", "the kernel's count of OOM kills excludes one, whoever may read its log"

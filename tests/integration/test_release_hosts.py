@@ -141,7 +141,7 @@ def test_the_disk_becomes_full_while_it_is_unpacked(shop: Path, new: Path, monke
 
     before = snapshot(shop)
     monkeypatch.setattr(os, "write", write)
-    with pytest.raises(LifecycleError, match=r"could not be staged .* no room is left on the disk"):
+    with pytest.raises(LifecycleError, match=r"could not be staged .* no space is left on the disk"):
         stage(shop, new)
     assert snapshot(shop) == before and bulk(shop) == []
 

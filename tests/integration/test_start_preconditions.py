@@ -179,7 +179,7 @@ def test_where_the_version_is_not_known_either_database_will_do(
         result = _start.start(context, dict(PARAMS, environment=environment))
     finally:
         context.close()
-    assert any(f"127.0.0.1:{gone} not: which of them" in note for note in result["notes"])
+    assert any(f"127.0.0.1:{gone} is not, and which of them" in note for note in result["notes"])
 
 
 def test_accepted_by_name(site: Callable[..., Instance]) -> None:
@@ -190,7 +190,7 @@ def test_accepted_by_name(site: Callable[..., Instance]) -> None:
     assert (result["outcome"], result["state"]) == ("done", "running")
     assert shop.pid != before
     notes = windows.notes_of(result, 2)
-    assert notes[0].startswith("database_unreachable is accepted: its database cannot be reached")
+    assert notes[0].startswith("database_unreachable is accepted: its database is not reachable")
 
 
 def test_accepted_for_a_whole_window_and_its_second_try(site: Callable[..., Instance]) -> None:
@@ -201,9 +201,9 @@ def test_accepted_for_a_whole_window_and_its_second_try(site: Callable[..., Inst
     result = window_call.run(windows.ModuleCall(shop, steps=steps, accept_hazards=["database_unreachable"]))
     assert (result["outcome"], result["state"]) == ("failed", "running")
     assert "The instance runs (pid" in result["msg"]
-    with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
+    with pytest.raises(LifecycleError, match="unknown hazard code: database_down"):
         window_call.run(windows.ModuleCall(shop, accept_hazards=["database_down"]))
-    with pytest.raises(LifecycleError, match="database_down is not the code of a hazard"):
+    with pytest.raises(LifecycleError, match="unknown hazard code: database_down"):
         windows.run(shop, start_with(accept_hazards=["database_down"]))
     with pytest.raises(LifecycleError, match="it refuses connections"):
         window_call.run(windows.ModuleCall(shop, check_mode=True))
@@ -284,7 +284,7 @@ def test_language_files(site: Callable[..., Instance]) -> None:
     shop = site("3.3.11")
     (shop.dir / "locales").rename(shop.dir / "locales.away")
     error = refused(shop)
-    assert "version 3.3.11 ends at once without language files" in error.msg
+    assert "version 3.3.11 exits at startup without the language files" in error.msg
     assert error.result["hazards"] == ["locales_missing"]
     (shop.dir / "locales.away").rename(shop.dir / "locales")
     assert windows.run(shop)["outcome"] == "done"
@@ -311,7 +311,7 @@ def test_a_log_that_tells_nothing_is_noted(site: Callable[..., Instance]) -> Non
     shop.log.write_text("")
     result = windows.run(shop)
     assert result["outcome"] == "done"
-    assert any("whether the full-text search is open" in note for note in result["steps"][2]["result"]["notes"])
+    assert any("Whether the full-text search is enabled" in note for note in result["steps"][2]["result"]["notes"])
 
 
 def codes(row: dict[str, Any]) -> dict[str, Any]:

@@ -138,8 +138,8 @@ def test_refused_when_it_does_not_end(holder: Holder, base: Path, force: str, se
     assert result["failed"] and result["pid"] == pid and not gone(pid)
     assert time.monotonic() - begin >= seconds
     assert "SIGTERM" not in holder.events()
-    for text in (str(path), f"pid {pid} ", "a restore from it is running", "a visitor is downloading it",
-                 "Nothing was signalled", "quiet_timeout", "no force"):  # fmt: skip
+    for text in (str(path), f"pid {pid} ", "a restore from this file", "a download of it",
+                 "Nothing was signalled", "quiet_timeout", "force does not override this"):  # fmt: skip
         assert text in result["msg"], result["msg"]
     assert result["quiet"]["files"] == [{"path": str(path), "kind": "restore"}]
     assert result["quiet"]["waited_ms"] >= seconds * 1000
@@ -152,7 +152,7 @@ def test_refused_at_the_deadline_of_the_window(holder: Holder, base: Path, monke
     begin = time.monotonic()
     result = stop(holder.dir, base)
     assert result["failed"] and not gone(pid) and time.monotonic() - begin < 20
-    assert "deadline of the window" in result["msg"] and "a backup to it" in result["msg"]
+    assert "deadline of the window" in result["msg"] and "a backup to this file" in result["msg"]
 
 
 def test_a_restore_that_begins_while_requests_are_waited_for(holder: Holder, base: Path) -> None:
@@ -428,7 +428,7 @@ def test_slow_visitor_who_downloads_a_backup(www: Path, base: Path) -> None:
         client.recv(1000)
         result = stop(instance.dir, base, idle_timeout=0.2, quiet_timeout=0.5)
         assert result["failed"] and not gone(pid) and instance.pid == pid
-        assert f"{path} open for reading (32.0 MiB)" in result["msg"] and "downloading it" in result["msg"]
+        assert f"{path} open for reading (32.0 MiB)" in result["msg"] and "a download of it" in result["msg"]
     result = stop(instance.dir, base)
     assert result["stopped"] and gone(pid)
 

@@ -115,7 +115,7 @@ def test_force_never_leaves_it_alive_and_fails(site: Site, base: Path, version: 
     pid = instance.start()
     result = stop(instance.dir, base, force="never", timeout=0.6)
     assert result["failed"] and not result["stopped"] and result["exit_kind"] is None and result["changed"]
-    assert "still alive" in result["msg"] and f"port {instance.port} is closed" in result["msg"]
+    assert "still running" in result["msg"] and f"port {instance.port} is closed" in result["msg"]
     assert not gone(pid) and signals_of(result) == ["SIGTERM"]
 
 

@@ -94,7 +94,7 @@ def test_the_words_for_each_step(make_site: Any, archives: dict[str, Path]) -> N
     pid = site.instance.pid
     steps = planned(site, way("2.5.3", archives), manifests(archives))
     stops = [step for step in steps if step["name"] == "graceful_stop"]
-    assert f"pid {pid}" in stops[0]["would"] and "never ends by SIGTERM" in stops[0]["would"]
+    assert f"pid {pid}" in stops[0]["would"] and "does not exit on SIGTERM" in stops[0]["would"]
     for stop in stops[1:]:
         assert stop["changed"] and "the process that this window has started" in stop["would"]
         assert str(pid) not in stop["would"] and "never ends" not in stop["would"]

@@ -124,7 +124,7 @@ def test_another_binary_has_told_nothing(site: Callable[..., Instance], how: str
         row = look(shop)
         assert (files(row), shown(row)) == (("3.1.6", "changelog"), "3.1.9 (files 3.1.6, by CHANGELOG.md)")
         differs = next(hazard for hazard in row["hazards"] if hazard["code"] == "versions_differ")
-        assert "by CHANGELOG.md, which can be behind" in differs["message"]
+        assert "according to CHANGELOG.md, which may be out of date" in differs["message"]
         shop.kill()
     assert files(look(shop)) == ("3.1.6", "changelog")
 

@@ -40,7 +40,7 @@ PHASES = {
     "parked": windows.at("parked"),
     "signalled": windows.at("signal"),
     "stopped": windows.at("step_end", index=0),
-    "starting": windows.at("progress", text="starting it, waiting for its version"),
+    "starting": windows.at("progress", text="starting the instance, waiting for its version"),
 }
 # Signals to worker and guardian.
 DEEDS: dict[str, tuple[int | None, int | None]] = {

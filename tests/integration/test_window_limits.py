@@ -209,7 +209,7 @@ def test_a_start_that_never_answers_ends_with_the_window(site: Callable[..., Ins
         result = windows.run(shop, restart(), deadline=6.0)
         assert time.monotonic() - began < 30
         assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
-        assert "It may be migrating its database, so it was not ended" in result["msg"]
+        assert "It was not ended, because it may be migrating its database" in result["msg"]
         assert not directory_lock.is_locked(context.instance)
         again = windows.run(shop, restart(timeout=0.5), deadline=6.0, run_id="run-2")
         assert again["outcome"] == "failed"
@@ -228,7 +228,7 @@ def test_ready_limit_of_a_start_alone(site: Callable[..., Instance]) -> None:
     shop.knobs(**HANGS)
     context = windows.context_of(shop)
     params = dict(ready_timeout=60.0, ready_limit=1.0, stable_for=0.1, environment=None, arguments=None, user=ME)
-    with pytest.raises(_start.Unproven, match="within 1 s, the most that this start may take"):
+    with pytest.raises(_start.Unproven, match="within 1 s, the time limit of this start"):
         _start.start(context, params)
     context.close()
 
@@ -359,7 +359,7 @@ def test_an_idle_connection_of_gos_driver_is_no_progress(
         steps = [{"graceful_stop": {}}, {"verified_start": {"stable_for": 0.2, "ready_timeout": 3.0}}]
         result = windows.run(shop, steps, deadline=120.0)
         assert (result["outcome"], result["waits_for"]) == ("failed", "answer"), result
-        assert "nothing has moved for 3 s" in result["msg"]
+        assert "there was no progress for 3 s" in result["msg"]
     finally:
         end_guardian(context)
         shop.kill()

@@ -83,7 +83,7 @@ def test_no_process_can_be_made(site: Site, monkeypatch: pytest.MonkeyPatch, num
     shop = site()
     pid = shop.pid
     message = refused(shop, monkeypatch, lambda patch: fail_fork(patch, number))
-    assert "no further process could be made" in message
+    assert "no more processes can be created" in message
     assert "ulimit -u" in message
     assert_untouched(shop, pid, message)
 
@@ -120,7 +120,7 @@ def test_whoever_follows_is_given_the_reason(site: Site, monkeypatch: pytest.Mon
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
     with monkeypatch.context() as patch:
         fail_fork(patch, 1)
-        with pytest.raises(LifecycleError, match="no further process could be made"):
+        with pytest.raises(LifecycleError, match="no more processes can be created"):
             windows.begin(context, plan)
     result = windows.wait(context, plan, None)
     assert "Nothing was stopped or started" in result["msg"]

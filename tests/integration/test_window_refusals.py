@@ -57,7 +57,7 @@ WRONG_STEPS = [
     ([{"graceful_stop": "now"}], "a dictionary of options is expected"),
     ([{"graceful_stop": {}}, {"verified_start": {"user": "no-such-user"}}], "There is no user no-such-user"),
     ([{"graceful_stop": {}}, {"verified_start": {"arguments": ["a\0b"]}}], "NUL byte"),
-    ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a name of an environment"),
+    ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a valid name of an environment"),
     ([{"graceful_stop": {}}, {"port_released": {"ports": [70000]}}], "70000 is not a port"),
     ([{"graceful_stop": {}}, {"command": {}}], "either cmd or argv"),
     ([{"graceful_stop": {}}, {"command": {"cmd": "no-such-program"}}], "not a program that can be executed"),
@@ -185,7 +185,7 @@ def test_a_full_disk_under_the_journal(shop: Instance, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(base)], check=True)
     try:
         message = refused(shop, base=base)
-        assert "could not be written: no room is left on the disk (No space left on device)" in message
+        assert "could not be written: no space is left on the disk (No space left on device)" in message
         subprocess.run(["dd", "if=/dev/zero", f"of={base}/filler", "bs=1k"], check=False, stderr=subprocess.DEVNULL)
         assert "No space left on device" in refused(shop, base=base)
     finally:

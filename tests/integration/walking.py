@@ -56,7 +56,7 @@ def counts(entry: Entry) -> bool:
     """Whether a write of the journal is a point: it comes in every run, and something was done since the last one."""
     event = entry.get("event")
     return event in ("change", "signal", "parked", "step", "end") or (
-        event == "progress" and str(entry.get("text")).startswith("starting it"))
+        event == "progress" and str(entry.get("text")).startswith("starting the instance"))
 
 
 def named(entry: Entry) -> str:
@@ -116,7 +116,7 @@ def _end(*pids: int) -> None:
 
 def _waits(journal: Sequence[Entry]) -> bool:
     """Whether a start waits for the database."""
-    return str(journal[-1].get("text")).startswith("waiting to start it")
+    return str(journal[-1].get("text")).startswith("waiting before the start")
 
 
 def fill(place: Path) -> None:

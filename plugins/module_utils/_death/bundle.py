@@ -175,7 +175,7 @@ def without_secrets(data: bytes) -> Config:
     try:
         values = config_file.load_json(data)
     except ValueError as exc:
-        why_not = 'it is not valid JSON, so its secrets cannot be told from the rest: %s' % exc
+        why_not = 'it is not valid JSON, so its secrets cannot be recognized: %s' % exc
         return Config(None, why_not, _secrets.values_in_text(data.decode('utf-8', 'replace')))
     return Config(_secrets.masked(values), None, _secrets.values_of(values))
 

@@ -73,7 +73,9 @@ def moment(name: str, text: str) -> float:
     except LifecycleError:
         epoch = None
     if epoch is None:
-        raise LifecycleError('%s: %r is no time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z. Nothing was read.'
+        raise LifecycleError(
+            '%s: %r is not a valid time. Nothing was read. Use a time such as 2026-01-31T12:00:00 or '
+            '2026-01-31T12:00:00Z.'
                              % (name, text[:80]))
     return epoch
 
@@ -83,7 +85,7 @@ def window(params: Params, now: float) -> t.Tuple[float, float]:
     until = now if params['until'] is None else min(moment('until', params['until']), now)
     since = until - _DAY if params['since'] is None else moment('since', params['since'])
     if since >= until:
-        raise LifecycleError('since (%s) is not before until (%s). Nothing was read. Swap them.'
+        raise LifecycleError('since (%s) is not earlier than until (%s). Nothing was read. Swap the two.'
                              % (iso(since), iso(until)))
     return since, until
 

@@ -93,7 +93,7 @@ def _inspected(program: str) -> t.Tuple[t.List[Inspected], t.Optional[str]]:
     try:
         found = _list(foreign_json.load(told.decode('utf-8', 'replace')))
     except ValueError:
-        return [], why_not or 'what %s inspect says could not be read' % program
+        return [], why_not or 'the output of %s inspect could not be read' % program
     return [each for each in found if isinstance(each, dict)], None
 
 

@@ -91,7 +91,7 @@ def read_host(proc: str = '/proc') -> HostCounters:
     now = time.time()
     try:
         kills = procfs.parse_oom_kills(procfs.read(os.path.join(proc, 'vmstat')))
-        why_not = None if kills is not None else 'this kernel does not count kills for memory (older than 4.13)'
+        why_not = None if kills is not None else 'this kernel does not count OOM kills (older than 4.13)'
     except OSError as exc:
         kills, why_not = None, '%s cannot be read: %s' % (os.path.join(proc, 'vmstat'), exc.strerror)
     return HostCounters(kills, why_not, now, _booted(proc), _boot_id(), suspended())
@@ -124,7 +124,7 @@ def read_groups(cgroups: t.Mapping[str, str]) -> t.List[GroupCounters]:
     try:
         mountinfo = procfs.read_text('/proc/self/mountinfo')
     except OSError as exc:
-        return [_unread(path, None, 'where control groups are mounted cannot be read: %s' % exc.strerror)
+        return [_unread(path, None, 'the mount points of the control groups cannot be read: %s' % exc.strerror)
                 for path in cgroups.values()][:1]
     found = [_read_group(controllers, path, mountinfo) for controllers, path in sorted(cgroups.items())
              if controllers == '' or 'memory' in controllers.split(',')]
@@ -144,9 +144,10 @@ def _read_group(controllers: str, path: str, mountinfo: str) -> GroupCounters:
     try:
         counts, since = parse_counts(files.read_system(file, _LIMIT)), os.stat(os.path.dirname(file)).st_mtime
     except FileNotFoundError:
-        return _unread(path, file, '%s does not exist: the group is gone, or memory is not limited there' % file)
+        return _unread(path, file,
+            '%s does not exist: the control group was removed, or memory is not limited there' % file)
     except (OSError, files.UnsafePath) as exc:
         return _unread(path, file, '%s cannot be read: %s' % (file, getattr(exc, 'strerror', None) or exc))
     if 'oom_kill' not in counts:
-        return _unread(path, file, 'this kernel does not count kills for memory in %s' % file)
+        return _unread(path, file, 'this kernel does not count OOM kills in %s' % file)
     return GroupCounters(path, file, counts.get('oom'), counts['oom_kill'], counts.get('oom_group_kill'), since, None)

@@ -60,9 +60,9 @@ class Exclusion:
     def why_not(self, begin: float, end: float) -> t.Optional[str]:
         """None where a kill for memory between begin and end would be known."""
         if not covers(self._kernel_spans(), begin, end):
-            return self._gap(begin, end) or 'no source that would show a kill by the kernel covers that time'
+            return self._gap(begin, end) or 'no source that would show an OOM kill by the kernel covers that time'
         if self.case.killers and not covers(spans_of(self._of_services(), services=True), begin, end):
-            return '%s runs here, and no log that could be read shows what it killed then' % self.case.killers[0]
+            return '%s runs on this host, and no readable log shows what it killed at that time' % self.case.killers[0]
         return None
 
     def _gap(self, begin: float, end: float) -> t.Optional[str]:
@@ -87,17 +87,17 @@ class Exclusion:
                 if entry.complete and entry.source != 'vmstat' and spans_of([entry])]
         whole = [entry.source for entry in logs if covers(spans_of([entry]), begin, end)]
         parts = [entry.source for entry in logs if (entry.begin or 0.0) <= end and begin <= (entry.end or 0.0)]
-        counted = [] if covers(self._logged_spans(), begin, end) else ['the kernel\'s count of kills']
+        counted = [] if covers(self._logged_spans(), begin, end) else ["the kernel's count of OOM kills"]
         return list(dict.fromkeys((whole or parts) + counted))
 
     def words(self, begin: float, end: float, victims: t.Sequence[Event]) -> str:
         """Which source excludes a kill for memory, and which kills of that time were of others."""
         sources = ', '.join(self.covered_by(begin, end))
         if not victims:
-            return 'nothing was killed for memory then: that time is covered by %s' % sources
+            return 'no OOM kill was recorded at that time, which is covered by %s' % sources
         names = ', '.join(_victim(event) for event in victims[:_MOST_NAMED])
         more = ' and %d more' % (len(victims) - _MOST_NAMED) if len(victims) > _MOST_NAMED else ''
-        return 'what was killed for memory then was %s%s, and not this instance: that time is covered by %s' % (
+        return 'the OOM kill at that time was of %s%s, not of this instance; that time is covered by %s' % (
             names, more, sources)
 
 

@@ -140,7 +140,7 @@ class JournalFollower(Follower):
     def _later(self, why: str) -> None:
         self.pause = min(_LONGEST_PAUSE, max(1.0, self.pause * 2))
         self.begin_at = time.monotonic() + self.pause
-        self.note('%s %s. It is started again in %d s; ends of processes are seen meanwhile.'
+        self.note('%s %s. It is started again in %d s. Meanwhile only the ends of processes are detected.'
                   % (self.argv[0], why, self.pause))
 
     def close(self) -> None:
@@ -159,8 +159,9 @@ def follower(names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str],
         return KmsgFollower(names, note)
     except OSError as exc:
         if not _has_journal():
-            note('%s cannot be read (%s) and there is no journalctl. Ends of processes are seen; kills for memory are '
-                 'only told from other logs. Run it as root.' % (_death_sources.KMSG, exc.strerror))
+            note(
+                '%s cannot be read (%s), and journalctl is not available. Ends of processes are still detected, but '
+                'OOM kills only from other logs. Run as root.' % (_death_sources.KMSG, exc.strerror))
             return Follower(names, note)
     return JournalFollower(names, note)
 

@@ -210,13 +210,14 @@ class Watch:
             where = '' if number is None else ', the first is line %d' % number
             told.append('%d line(s) of check.log cannot be read%s' % (self.corrupt, where))
         if len(self.records) == _MOST_EVENTS:
-            told.append('only the last %d events of check.log are told' % _MOST_EVENTS)
+            told.append('only the last %d events of check.log are reported' % _MOST_EVENTS)
         if self.gaps:
-            told.append('%d time(s) check.log holds no line for more than %d minutes' % (self.gaps, _GAP_S // 60))
+            told.append('check.log has %d gap(s) of more than %d minutes' % (self.gaps, _GAP_S // 60))
         if self.set_back:
-            told.append('%d time(s) the clock went back in check.log' % self.set_back)
+            told.append('the clock went back %d time(s) in check.log' % self.set_back)
         if self.last is not None and not self.fell:
-            told.append('the count in check.log never fell below its usual %d: that is no sign that nothing died' %
+            told.append(
+                'the process count in check.log never fell below its usual %d. This does not prove that nothing died' %
                         self.baseline.count)
         return told
 
@@ -297,5 +298,5 @@ def _coverage(watch: Watch) -> Coverage:
     """check.log never tells why a process ended, so it covers no kill completely."""
     first = local_time.span(watch.first.stamp) if watch.first else None
     last = local_time.span(watch.last.stamp) if watch.last else None
-    why_not = None if watch.last else 'no line of it can be read' if watch.corrupt else 'it holds no line'
+    why_not = None if watch.last else 'none of its lines can be parsed' if watch.corrupt else 'it is empty'
     return Coverage(SOURCE, first and first[0], last and last[1], True, why_not, False)

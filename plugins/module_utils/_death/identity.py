@@ -144,8 +144,8 @@ def _by_given_pid(event: Event, subject: Subject, pids: t.Set[int]) -> t.Optiona
         return None
     is_thread = event.tgid not in (None, event.pid)  # threads have names of their own
     if subject.pid in pids and (is_thread or event.comm is None or bears_name(event, subject)):
-        return Match(OURS, 'pid %d was asked for' % subject.pid)
-    return Match(OTHER, 'pid %d was asked for, and this is another process' % subject.pid)
+        return Match(OURS, 'pid %d is the requested pid' % subject.pid)
+    return Match(OTHER, 'pid %d was requested, and this is another process' % subject.pid)
 
 
 def _can_be_of(life: Life, event: Event, other: Other) -> bool:
@@ -160,7 +160,7 @@ def _can_be_of(life: Life, event: Event, other: Other) -> bool:
 def _by_life(event: Event, subject: Subject) -> t.Optional[Match]:
     for life in subject.lives:
         if alive_at(life, event):
-            return Match(OTHER, 'pid %d of this instance lived before and after it' % life.pid)
+            return Match(OTHER, 'pid %d of this instance was running before and after it' % life.pid)
     return None
 
 
@@ -170,7 +170,7 @@ def _by_age(event: Event, subject: Subject) -> t.Optional[Match]:
         return None
     if event.time + event.uncertainty + _SOON_S >= subject.known_since:
         return None
-    return Match(MAYBE, 'nothing is known of this instance from before %s' % iso(subject.known_since), against=True)
+    return Match(MAYBE, 'nothing is known about this instance before %s' % iso(subject.known_since), against=True)
 
 
 def _by_name(event: Event, subject: Subject, seen: Seen) -> Match:
@@ -180,7 +180,7 @@ def _by_name(event: Event, subject: Subject, seen: Seen) -> Match:
     grouped = bool(container & subject.containers) or any(
         in_cgroup(event.cgroup, life.cgroup) for life in subject.lives)
     if event.comm is not None and not bears_name(event, subject):
-        how = 'another program of the same control group' if grouped else 'another program'
+        how = 'another program in the same control group' if grouped else 'another program'
         return Match(OTHER, how)
     if event.comm is None and not grouped:
         return _nameless(event, subject)
@@ -197,22 +197,24 @@ def _nameless(event: Event, subject: Subject) -> Match:
         return Match(MAYBE, 'the line names no program')
     theirs = _in_groups_of(event, subject)
     if theirs:
-        return Match(OTHER, 'control group %s is that of %s' % (event.cgroup, theirs[0]))
+        return Match(OTHER, 'control group %s belongs to %s' % (event.cgroup, theirs[0]))
     known = _groups_then(event, subject)
     if any(holds_cgroup(event.cgroup, group) for group in known):
         return _of_slice(event)
     if known:
         return Match(OTHER, 'this instance was in control group %s' % known[-1])
-    return Match(MAYBE, 'the line names %s and no program, and in which control group this instance was then is not '
-                        'known' % event.cgroup, against=True)
+    return Match(MAYBE,
+        'the line names %s but no program, and the control '
+        'group of this instance at that time is not known' % event.cgroup, against=True)
 
 
 def _of_slice(event: Event) -> Match:
     """Some killers end all that is below a group; others say that one of its processes was killed."""
     if _kills_below(event):
-        return Match(OURS, 'all of %s was killed, which holds the control group of this instance' % event.cgroup,
+        return Match(OURS,
+            'everything in %s was killed, which contains the control group of this instance' % event.cgroup,
                      needs_sign=True)
-    return Match(MAYBE, '%s holds the control group of this instance and others' % event.cgroup, against=True)
+    return Match(MAYBE, '%s contains the control group of this instance and others' % event.cgroup, against=True)
 
 
 def _in_groups_of(event: Event, subject: Subject) -> t.List[str]:
@@ -230,10 +232,10 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
     left = [other for other in subject.others if not _lived_through(other, event)]
     theirs = _in_groups_of(event, subject)
     if theirs and not grouped and any(life.cgroup not in (None, '/') for life in subject.lives):
-        return Match(OTHER, 'control group %s is that of %s' % (event.cgroup, theirs[0]))
+        return Match(OTHER, 'control group %s belongs to %s' % (event.cgroup, theirs[0]))
     if grouped and not theirs:
         is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
-        return Match(OURS, 'control group %s is this instance\'s alone' % event.cgroup,
+        return Match(OURS, 'control group %s belongs to this instance alone' % event.cgroup,
                      needs_sign=is_any_of_unit or subject.is_contained)
     was_another = _by_last_known(event, subject, seen)
     if was_another is not None and (was_another.answer == OTHER or not left):
@@ -242,7 +244,7 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
         left = [other for other in left if other.uid is None or other.uid == event.uid]
         if event.uid not in subject.uids:
             names = tuple(other.name for other in left)
-            return Match(OTHER if left else MAYBE, 'uid %d is not this instance\'s' % event.uid, names)
+            return Match(OTHER if left else MAYBE, 'uid %d is not a user of this instance' % event.uid, names)
     if subject.is_contained:
         return _seen_from_inside(event, subject, grouped, left)
     if not left:
@@ -252,10 +254,10 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
 
 def _seen_from_inside(event: Event, subject: Subject, grouped: bool, left: t.Sequence[Other]) -> Match:
     """The numbers of the kernel are those of another namespace, and a process may be moved to another group."""
-    names = tuple(other.name for other in left) + ('a process outside of this container',)
+    names = tuple(other.name for other in left) + ('a process outside this container',)
     groups = _groups_then(event, subject)
     if event.cgroup and groups and not grouped:
-        return Match(MAYBE, 'this instance was in control group %s when it was last seen, and the line names %s'
+        return Match(MAYBE, 'this instance was last seen in control group %s, but the line names %s'
                      % (groups[-1], event.cgroup), names, against=True)
     return Match(MAYBE, 'another of the same name can have been it', names)
 
@@ -266,16 +268,17 @@ def _by_last_known(event: Event, subject: Subject, seen: Seen) -> t.Optional[Mat
     if last is None or not pids or last.pid in pids or seen.starts.any_within(last.begin + _SLACK_S, event):
         return None
     if event.time is not None and separate.covers(seen.starts.spans, last.last_seen, event.time):
-        return Match(OTHER, 'pid %d was the process of this instance then: none was started since' % last.pid)
-    return Match(MAYBE, 'the last known process of this instance before it was pid %d' % last.pid,
-                 ('a process that is not known',), against=True)
+        return Match(OTHER,
+            'at that time pid %d was the process of this instance, and no other was started after it' % last.pid)
+    return Match(MAYBE, 'the last known process of this instance before that was pid %d' % last.pid,
+                 ('an unknown process',), against=True)
 
 
 def _by_elimination(event: Event, subject: Subject, seen: Seen) -> Match:
     """Only where no line tells of another process of that name."""
     names = _namesakes(event, subject, seen)
     if names:
-        return Match(MAYBE, 'another of the same name was there then', names)
+        return Match(MAYBE, 'another process of the same name was running at that time', names)
     return Match(OURS, _nobody_else(event, subject), by_elimination=True)
 
 
@@ -308,5 +311,5 @@ def _lived_through(other: Other, event: Event) -> bool:
 def _nobody_else(event: Event, subject: Subject) -> str:
     name = subject.comm[:COMM_BYTES].decode('utf-8', 'backslashreplace')
     if not subject.others:
-        return 'by elimination: nothing else that is known on this host is called %s' % name
-    return 'by elimination: every other %s of this host lived before and after it, or runs as another user' % name
+        return 'by elimination: no other known process on this host is called %s' % name
+    return 'by elimination: every other %s on this host was running before and after it, or runs as another user' % name

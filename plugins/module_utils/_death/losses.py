@@ -72,9 +72,9 @@ NEEDLES = (b'kernel messages', b'messages lost', b'messages dropped', b'due to r
 
 _WITHIN = re.compile(rb'within (\d{1,5}) seconds')
 _WHY = {
-    JOURNALD: 'the journal lost messages then: "%s"',
-    RSYSLOG: 'syslog lost messages then: "%s"',
-    KERNEL: 'the kernel did not print all messages then: "%s"',
+    JOURNALD: 'the journal lost messages at that time: "%s"',
+    RSYSLOG: 'syslog lost messages at that time: "%s"',
+    KERNEL: 'the kernel did not print all messages at that time: "%s"',
 }
 
 
@@ -161,8 +161,8 @@ def _of_line(line: RawLine) -> t.Optional[_Hole]:
     if not kernel_lines.is_not_understood(line) or (record is None and userspace.parse(prefix) is not None):
         return None
     begin, end = _span(line, _AROUND, _AROUND)
-    why = 'when the kernel wrote this is not understood: "%s"' if line.time is None else \
-        'what the kernel wrote then is not understood: "%s"'
+    why = 'the time of this kernel message cannot be parsed: "%s"' if line.time is None else \
+        'this kernel message of that time cannot be parsed: "%s"'
     return _Hole(Gap(begin, end, _quoted(why, line), True, False), OWN, line.evidence.source)
 
 
@@ -174,9 +174,9 @@ def _source_of(loss: Loss, line: RawLine) -> str:
 def _unfinished(event: Event) -> t.List[_Hole]:
     """A killer that was invoked, or has chosen, and of whom no victim is told by any log."""
     if event.kind == _death_types.KERNEL_INTENT and 'child_killed' not in event.details:
-        why = 'the kernel chose a process to kill then, and no line says what came of it: "%s"'
+        why = 'the kernel chose a process to kill at that time, and no line shows the outcome: "%s"'
     elif event.kind == _death_types.KERNEL_NO_KILL and event.details.get('reason') == kernel_lines.INVOKED:
-        why = 'the kernel looked for a process to kill then, and no line says what came of it: "%s"'
+        why = 'the kernel was looking for a process to kill at that time, and no line shows the outcome: "%s"'
     else:
         return []
     if event.time is None:

@@ -105,7 +105,7 @@ def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told
                if _can_be(incident, end) and _is_after(incident.event, life.begin)
                and not is_told(incident, told)]
     if not fitting:
-        return Incident(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, end, 'it ended, and no source tells why')
+        return Incident(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, end, 'it ended, and no source shows why')
     best = min(fitting, key=lambda incident: (_rank(incident), abs((incident.event.time or 0.0) - middle)))
     return best._replace(event=best.event._replace(pid=life.pid)) if not pids_of(best.event) else best
 
@@ -115,7 +115,7 @@ def meant(incident: Incident) -> Incident:
     if incident.cause != _oom_verdict.UNEXPLAINED:
         return incident
     return incident._replace(verdict=_oom_verdict.NO, cause=_oom_verdict.ADMIN_STOP,
-                             how='it ended while a task or window of this collection was at work on it')
+                             how='it ended while a task or window of this collection was working on it')
 
 
 def _can_be(incident: Incident, end: Event) -> bool:

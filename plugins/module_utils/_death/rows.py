@@ -96,11 +96,11 @@ def when(event: Event) -> str:
 
 def of_how_many(decision: Decision) -> t.List[str]:
     """What is left out of the lists of a result."""
-    return ['Of %d %s the last %d are listed.' % (len(found), what, MOST_SHOWN) for found, what in (
-        (decision.incidents, 'deaths'), (decision.others, 'kills that were not this instance\'s'))
+    return ['Of %d %s, only the last %d are listed.' % (len(found), what, MOST_SHOWN) for found, what in (
+        (decision.incidents, 'deaths'), (decision.others, 'kills of other processes'))
         if len(found) > MOST_SHOWN]
 
 
 def shortened(notes: t.List[str]) -> t.List[str]:
     more = len(notes) - MOST_SHOWN
-    return notes if more <= 0 else notes[:MOST_SHOWN] + ['%d more notes are left out.' % more]
+    return notes if more <= 0 else notes[:MOST_SHOWN] + ['%d more notes are not shown.' % more]

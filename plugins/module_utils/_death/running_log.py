@@ -205,7 +205,7 @@ def read(reader: _log_read.Reader, path: str, since: t.Optional[float], until: t
         why = exc.msg if isinstance(exc, LifecycleError) else exc.strerror or str(exc)
         return Reading([], None, Coverage(running_story.SOURCE, None, None, False, '%s: %s' % (path, why), False), [])
     if scanner.left_out:
-        notes.append('%s holds more starts and ends than are told: the last %d lines of that kind' % (
+        notes.append('%s has too many starts and ends: only the last %d of these lines were used' % (
             path, _MOST_MARKS))
     reading = told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
     return reading._replace(begun=None) if rotated else reading  # the log of before was put aside
@@ -221,7 +221,7 @@ def read_one(fd: int, path: str, root: str, since: t.Optional[float], until: t.O
     _log_read.number_lines(fd, scanner, segment._replace(begin=begin))
     notes: t.List[str] = []
     if begin > segment.begin or end + _log_scan.MAX_LINE < info.st_size:
-        notes.append('of %s only bytes %d to %d were read' % (path, begin, end))
+        notes.append('only bytes %d to %d of %s were read' % (begin, end, path))
     return told(scanner, info.st_mtime, time.time(), since, until)._replace(notes=notes)
 
 

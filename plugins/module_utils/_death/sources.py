@@ -126,7 +126,7 @@ def _pump(process: 'subprocess.Popen[bytes]', take: t.Callable[[bytes], bool], e
             return 'it took too long'
         block = os.read(fd, 262144)
         if not take(cutter.feed(block) if block else cutter.finish()):
-            return 'there was more than was taken'
+            return 'the output was too long'
         if not block:
             process.wait(timeout=max(0.1, end - time.monotonic()))
             return None
@@ -225,12 +225,12 @@ def read_journal(since: float, until: float, program: str = 'journalctl') -> Rea
 def _journal_coverage(first: t.List[RawLine], last: t.List[RawLine], ended: Ended, errors: str,
                       broken: int) -> Coverage:
     if _NOT_ALL.search(errors) or _NOT_ALL.search(ended.errors):
-        return unread('journal', 'messages of the system are not shown to this user: %s' % _GRANT_JOURNAL).coverage
+        return unread('journal', 'this user cannot see system messages: %s' % _GRANT_JOURNAL).coverage
     if ended.cut is None and ended.status:
         return unread('journal', 'journalctl failed: %s' % ended.errors[:200]).coverage
     if not first or not last or first[0].time is None or last[0].time is None:
-        return Coverage('journal', None, None, True, 'it holds no messages of the kernel', False)
-    why_not = ended.cut or ('%d records could not be read' % broken if broken else None)
+        return Coverage('journal', None, None, True, 'it contains no kernel messages', False)
+    why_not = ended.cut or ('%d records could not be parsed' % broken if broken else None)
     end = time.time() if last[0].boot_id == procfs.boot_id() and _journal_runs() else last[0].time
     return Coverage('journal', first[0].time, end, True, why_not, why_not is None)
 
@@ -279,13 +279,13 @@ class _Ring:
             return
         if self.since - line.uncertainty <= line.time <= self.until + line.uncertainty:
             if len(self.lines) >= MOST_LINES:
-                self.cut = 'more than %d lines concern memory or a crash' % MOST_LINES
+                self.cut = 'it has more than %d lines about memory or crashes' % MOST_LINES
             else:
                 self.lines.append(line)
 
     def reading(self, source: str, now: float) -> Reading:
         if self.begin is None:
-            return unread(source, 'it holds nothing')
+            return unread(source, 'it is empty')
         return Reading(self.lines, Coverage(source, self.begin, now, True, self.cut, self.cut is None))
 
 
@@ -294,16 +294,16 @@ def read_kmsg(since: float, until: float, path: str = KMSG) -> Reading:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except PermissionError:
-        return unread('kmsg', '%s may not be read: %s' % (path, _GRANT_RING))
+        return unread('kmsg', 'no permission to read %s: %s' % (path, _GRANT_RING))
     except OSError as exc:
         return unread('kmsg', '%s cannot be read: %s' % (path, exc.strerror))
     try:
         info = os.fstat(fd)
         if not stat.S_ISCHR(info.st_mode) or info.st_rdev != _KMSG_DEVICE:
-            return unread('kmsg', '%s is not the log of the kernel here' % path)
+            return unread('kmsg', '%s is not the kernel log on this host' % path)
         return ring_of(lambda: os.read(fd, _RECORD), since, until, clocks())
     except PermissionError:
-        return unread('kmsg', '%s may not be read: %s' % (path, _GRANT_RING))
+        return unread('kmsg', 'no permission to read %s: %s' % (path, _GRANT_RING))
     except OSError as exc:
         return unread('kmsg', '%s cannot be read: %s' % (path, exc.strerror))
     finally:
@@ -359,7 +359,7 @@ def read_dmesg(since: float, until: float, program: str = 'dmesg') -> Reading:
             return unread('dmesg', '%s cannot be run: %s' % (program, exc))
         if ended.status == 0 and ring.begin is not None:
             return ring.reading('dmesg', at.real)
-        why_not = '%s: %s' % (program, ended.errors[:200] or 'it shows nothing')
+        why_not = '%s: %s' % (program, ended.errors[:200] or 'it is empty')
     return unread('dmesg', '%s; %s' % (why_not, _GRANT_RING))
 
 

@@ -76,7 +76,8 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
             mine = [task for task in same_name if exes.get(task.pid) == other.executable]
             same_name = [task for task in same_name if task not in mine]
             found.append(_instance(other, mine, base))
-    unread = [Other('a recorded instance that cannot be read (%s)' % problem, None, None, None) for problem in problems]
+    unread = [Other(
+        'a recorded instance whose record cannot be read (%s)' % problem, None, None, None) for problem in problems]
     return tuple(found + [_process(task, exes.get(task.pid)) for task in same_name] + unread)
 
 

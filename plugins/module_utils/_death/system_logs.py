@@ -168,10 +168,11 @@ def why_undated(head: bytes) -> t.Optional[str]:
     for line in lines:
         prefix = log_prefix.split(line)
         if prefix.printk is not None and prefix.stamp is None:
-            return ('its times count from a boot, and it is not known from which one: "%s". Give it with the time of '
-                    'day, as "dmesg --time-format iso" writes it' % shown(line)[:_QUOTED])
+            return (
+                'its times count from an unknown boot: "%s". Provide the log with absolute times, as written by "dmesg '
+                '--time-format iso"' % shown(line)[:_QUOTED])
         first = line if prefix.stamp is not None else first
-    return 'the time stamps in it are not understood: "%s"' % shown(first)[:_QUOTED]
+    return 'its time stamps cannot be parsed: "%s"' % shown(first)[:_QUOTED]
 
 
 def first_time(data: bytes, not_after: float) -> t.Optional[float]:
@@ -314,7 +315,7 @@ class Log:
         try:
             fd = open_regular(file.path)
         except PermissionError:
-            self.troubles.append('%s may not be read: run it as root or add the user to the group adm' % file.path)
+            self.troubles.append('no permission to read %s: run as root or add the user to the group adm' % file.path)
             return
         except OSError as exc:
             self.troubles.append('%s: %s' % (file.path, exc.strerror))
@@ -334,7 +335,7 @@ class Log:
             os.close(fd)
         self.lines += taker.lines[: MOST_LINES - len(self.lines)]
         if taker.full or len(self.lines) >= MOST_LINES:
-            self.troubles.append('more than %d lines of it concern memory or a crash' % MOST_LINES)
+            self.troubles.append('it has more than %d lines about memory or crashes' % MOST_LINES)
 
     def _plain(self, fd: int, taker: Taker, changed: float) -> Span:
         plain = Plain(fd, changed)
@@ -381,14 +382,14 @@ class Log:
         ends = [span.end for span in self.spans if span.end is not None]
         self.troubles += [span.unread for span in self.spans if span.unread is not None]
         if not begins or not ends:
-            why_not = '; '.join(self.troubles) or 'nothing in it has a time of the window'
+            why_not = '; '.join(self.troubles) or 'it has no lines in the time window'
             return Coverage(self.source, None, None, not self.troubles, why_not, False)
         begin = min(begins)
         if before is not None:
             begin = min(begin, before.changed)
         troubles = list(self.troubles)
         if not any(span.kernel for span in self.spans):
-            troubles.append('it has no lines of the kernel there')
+            troubles.append('it has no kernel lines in the time window')
         return Coverage(self.source, begin, max(ends), True, '; '.join(troubles) or None, not troubles)
 
 

@@ -140,20 +140,22 @@ class _Judge:
     def _remark(self) -> None:
         """What is worth saying and decides nothing."""
         for event in self._of_kind(types.SPOOFED):
-            self.notes.append('A line that looks like the kernel\'s was written by a program, and is not believed: %s'
+            self.notes.append('Ignored a line that looks like a kernel message but was written by a program: %s'
                               % _quote(event))
         for event in self.case.events:
             if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
                     and _oom_identity.match(event, self.subject).answer != OTHER:
-                self.notes.append('Outside of the window: %s' % _quote(event))
+                self.notes.append('Outside of the time window: %s' % _quote(event))
         for event in self._of_kind(types.STARTED):
             if event.details.get('failed_line') is not None:
-                self.notes.append('A start ended by itself: %s. Its log says: %s' % (
+                self.notes.append('A start failed: %s. Its log says: %s' % (
                     exit_codes.explain(None, None, event.details['failed_line']).meaning,
                     event.details['failed_line']))
         for event in self._of_kind(types.KERNEL_INTENT):
             if _oom_identity.match(event, self.subject, self.seen).answer == OURS:
-                self.notes.append('The kernel chose it, which is no kill: a child can have died for it: %s'
+                self.notes.append(
+                    'The kernel chose this process, but that is not a kill, because a child process may have been '
+                    'killed instead: %s'
                                   % _quote(event))
 
     # --- kills for memory
@@ -177,7 +179,7 @@ class _Judge:
         if counters.host != 0 or counters.booted is None or event.time is None or 'killer' in event.details \
                 or event.time - event.uncertainty <= counters.booted:
             return True
-        self.notes.append('The kernel has counted no kill since its boot, so this line is not believed: %s'
+        self.notes.append('Ignored a line about an OOM kill, because the kernel has counted no OOM kill since boot: %s'
                           % _quote(event))
         return False
 
@@ -217,7 +219,7 @@ class _Judge:
         if any(incident.event in victims for incident in self.incidents):
             return  # of the same group kill
         if event.details.get('killer') == SYSTEMD:
-            doubts.append('systemd does not tell whether its limit or the host had no memory left')
+            doubts.append('systemd does not report whether its limit was reached or the host was out of memory')
         self.incidents.append(Incident(
             CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
             '; '.join([found.how] + doubts), found.candidates, victims=victims))
@@ -235,18 +237,18 @@ class _Judge:
         self.others.append(event)
         if not self._own_log_goes_on(event):
             self.doubtful.append(event)
-            self.notes.append('A kill for memory that cannot be ascribed (%s): %s' % (found.how, _quote(event)))
+            self.notes.append('An OOM kill that cannot be attributed (%s): %s' % (found.how, _quote(event)))
 
     def _doubts(self, event: Event, found: Match) -> t.List[str]:
         """Why a line that names this instance is not enough."""
-        doubts = [] if event.trusted else ['who wrote the line is not known']
+        doubts = [] if event.trusted else ['it is not known which program wrote the line']
         silent = self._silent_source(event)
         if silent is not None:
             doubts.append('but the %s covers that time and has no such line' % silent)
         if (found.needs_sign or found.by_elimination) and self._own_log_goes_on(event):
-            doubts.append('but its own log shows no end of it then')
+            doubts.append('but its own log shows that it went on at that time')
         elif found.needs_sign and not self._died_then(event):
-            doubts.append('but nothing else says that it died then')
+            doubts.append('but no other source shows that it died at that time')
         return doubts
 
     def _silent_source(self, event: Event) -> t.Optional[str]:
@@ -407,13 +409,13 @@ class _Judge:
             verdict, why = NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
         elif scope is not None:
             verdict, cause = LIKELY, CGROUP_OOM if scope == types.CGROUP else GLOBAL_OOM
-            why = 'the kernel has counted a kill that no log shows'
-        self.incidents.append(Incident(verdict, cause, event, 'it ended without a word, and ' + why))
+            why = 'the kernel has counted an OOM kill that no log shows'
+        self.incidents.append(Incident(verdict, cause, event, 'it exited without logging; ' + why))
 
     def _doubt(self, begin: float, end: float) -> t.Optional[str]:
         """A kill of that time that can have been this death, or that the kernel's log should have and has not."""
         found = self._of_time(self.doubtful, begin, end)
-        return 'a kill for memory of that time cannot be ascribed: %s' % _quote(found[0]) if found else None
+        return 'an OOM kill of that time cannot be attributed: %s' % _quote(found[0]) if found else None
 
     @staticmethod
     def _of_time(events: t.Iterable[Event], begin: float, end: float) -> t.List[Event]:
@@ -431,7 +433,7 @@ class _Judge:
                 return UNKNOWN, UNEXPLAINED
             return worst, [incident.cause for incident in known if incident.verdict == worst][-1]
         if any(life.running and life.begin < self.case.since - 2.0 for life in self.subject.lives):
-            self.notes.append('The process that runs now began before the window.')
+            self.notes.append('The process that runs now was started before the time window.')
             return NO, NOT_DEAD
         why = self.exclusion.why_not(self.case.since, self.case.until) or (
             None if self.incidents else self._doubt(self.case.since, self.case.until))
@@ -452,12 +454,12 @@ class _Judge:
 _LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),
            (ADMIN_KILL, ADMIN_STOP), (HOST_REBOOT, ADMIN_STOP)}
 _EXPLANATION = {
-    HOST_PANIC: 'the kernel panicked for lack of memory instead of killing anything',
-    GO_RUNTIME_OOM: 'its own runtime could not get memory and ended it; nothing killed it',
+    HOST_PANIC: 'the kernel panicked because it was out of memory, instead of killing a process',
+    GO_RUNTIME_OOM: 'the Go runtime could not allocate memory and ended the process; nothing killed it',
     CRASH: 'it crashed by itself',
     ADMIN_KILL: 'a stop script killed it',
-    ADMIN_STOP: 'it was asked to end, and said so',
-    HOST_REBOOT: 'the host was started anew',
+    ADMIN_STOP: 'it received a signal to end and logged it',
+    HOST_REBOOT: 'the host was rebooted',
 }
 
 

@@ -40,7 +40,8 @@ class Needs(t.NamedTuple):
 
 def locales_missing(version: t.Optional[str], directory: str, there: t.Optional[bool]) -> t.Optional[str]:
     if there is False and versions.needs_locales(version):
-        return 'version %s ends at once without language files in %s/locales, and there are none' % (version, directory)
+        return ('version %s exits at startup without the '
+                'language files in %s/locales, and they are missing') % (version, directory)
     return None
 
 
@@ -51,7 +52,8 @@ def _lacks_dictionary(version: t.Optional[str], there: t.Optional[bool]) -> bool
 def dictionary_missing(version: t.Optional[str], directory: str, there: t.Optional[bool],
                        read: t.Optional[bool]) -> t.Optional[str]:
     if read and _lacks_dictionary(version, there):
-        return '%s/%s is missing: the full-text search is open, and without that file the application ends at once' % (
+        return ('%s/%s is missing: the full-text search is enabled, and without that file the application exits at '
+                'startup') % (
             directory, DICTIONARY)
     return None
 
@@ -61,27 +63,27 @@ def database_unreachable(databases: t.Sequence[Answer], uid: t.Optional[int]) ->
     if not databases or not all(answer.problem for answer in databases):
         return None
     each = ['%s (%s): %s' % (answer.target.address, answer.target.source, answer.problem) for answer in databases]
-    return 'its database cannot be reached%s: %s' % ('' if uid is None else ' by uid %d' % uid, '; '.join(each))
+    return 'its database is not reachable%s: %s' % ('' if uid is None else ' by uid %d' % uid, '; '.join(each))
 
 
 def root_runs_writable(directory: str, writable: t.Sequence[str], owner: t.Optional[str]) -> t.Optional[str]:
     if not writable:
         return None
-    way_out = '' if owner in (None, 'root') else '; user: %s starts it as the owner of its files' % owner
-    return 'root would run what others can change in %s: %s%s' % (directory, _listing(writable), way_out)
+    way_out = '' if owner in (None, 'root') else '; with user: %s it would run as the owner of its files' % owner
+    return 'root would run files that other users can change in %s: %s%s' % (directory, _listing(writable), way_out)
 
 
 def files_left_behind(left_behind: t.Sequence[str], user: t.Optional[str]) -> t.Optional[str]:
     if not left_behind:
         return None
-    return 'it ran as another user before, whose files %s cannot write: %s' % (user, _listing(left_behind))
+    return 'it ran as another user before, and %s cannot write files of that time: %s' % (user, _listing(left_behind))
 
 
 def database_newer(newer: t.Sequence[str], version: t.Optional[str]) -> t.Optional[str]:
     """An old version changes the tables of a newer one: it adds columns, and hides or takes back what is in them."""
     if not newer:
         return None
-    return 'its database is newer than version %s, which would be started and would change its tables: %s' % (
+    return 'its database is newer than version %s, and starting this version would change its tables: %s' % (
         version, '; '.join(newer))
 
 
@@ -100,20 +102,21 @@ class Precondition(t.NamedTuple):
 
 PRECONDITIONS = (
     Precondition('root_runs_writable', lambda n: root_runs_writable(n.directory, n.writable, n.owner),
-                 'Give user, so that it does not run as root; or give binary and directories to root with mode 0755; '
-                 'or accept root_runs_writable when whoever can change them is trusted with root.',
+                 'Set user, so that the instance does not run as root; or make root the owner of the binary and the '
+                 'directories, with mode 0755; or accept root_runs_writable if everybody who can change these files '
+                 'may act as root.',
                  False),
     Precondition('files_left_behind', lambda n: files_left_behind(n.left_behind, n.user),
-                 'Give them to that user first (chown).', False),
+                 'Change their owner to that user first (chown).', False),
     Precondition('locales_missing', lambda n: locales_missing(n.version, n.directory, n.locales),
                  'Unpack locales/ of the release again.', False),
     Precondition('dictionary_missing',
                  lambda n: dictionary_missing(n.version, n.directory, n.dictionary, n.reads_dictionary),
-                 'Put dictionary.txt of the release there.', False),
+                 'Copy dictionary.txt of the release there.', False),
     Precondition('database_unreachable', lambda n: database_unreachable(n.databases, n.uid),
                  'Start the database, or correct mysql.host and mysql.port (or the variables that name it).', True),
     Precondition('database_newer', lambda n: database_newer(n.newer, n.newer_than),
-                 'Put the files of that version there, or restore the database from a dump of before.', False),
+                 'Install the files of the newer version, or restore the database from an earlier dump.', False),
 )
 ADVICE = {precondition.code: precondition.advice for precondition in PRECONDITIONS}
 
@@ -134,16 +137,16 @@ def notes(needs: Needs, accepted: t.Collection[str]) -> t.List[str]:
     found = ['%s is accepted: %s' % (one.precondition.code, one.message)
              for one in failed(needs) if one.precondition.code in accepted]
     if needs.reads_dictionary is None and _lacks_dictionary(needs.version, needs.dictionary):
-        found.append('%s is missing, and whether the full-text search is open and needs it is not known' % DICTIONARY)
+        found.append('%s is missing. Whether the full-text search is enabled and needs it is not known' % DICTIONARY)
     if not needs.names_database:
-        found.append('config.json names no database: none was asked')
+        found.append('config.json names no database, so none was checked')
     if needs.names_database:
         found += list(needs.newer_unknown)
     if not any(answer.reached for answer in needs.databases):
         found += ['whether %s can be reached is not known: %s' % (answer.target.address, answer.unknown)
                   for answer in needs.databases if answer.unknown]
     elif len(needs.databases) > 1:
-        found.append('%s can be reached, %s not: which of them version %s asks is not known' % (
+        found.append('%s is reachable, %s is not, and which of them version %s uses is not known' % (
             needs.databases[-1].target.address, needs.databases[0].target.address, needs.version or '(unknown)'))
     return found
 
@@ -155,7 +158,9 @@ def require(needs: Needs, accepted: t.Collection[str], who: str, untouched: str)
         return
     kind = NotYet if all(one.precondition.comes_back for one in missing) else LifecycleError
     codes = [one.precondition.code for one in missing]
-    raise kind('%s cannot be started: %s. %s %s To start it all the same, accept %s by name.' % (
+    raise kind(
+        '%s cannot be started: %s. %s %s To start it anyway, add %s to accept_hazards (in a role: '
+        'anqicms_accept_hazards).' % (
         who, '; '.join(one.message for one in missing), untouched,
         ' '.join(one.precondition.advice for one in missing), ' and '.join(codes)), hazards=codes)
 

@@ -68,12 +68,13 @@ def _config_port_invalid(facts: Facts) -> t.Optional[str]:
 
 def _hidden(facts: Facts) -> t.Optional[str]:
     if facts.unseen:
-        return 'process %s may be this instance, but this user may not look at it: nothing else is seen as it is' % (
+        return ('process %s may be this instance, but this user has no permission to inspect it: the rest of this '
+                'report may be wrong') % (
             _listing(facts.unseen))
     return _when(
         facts.hidden and not facts.pids,
-        'this host hides the processes of other users (hidepid), and none of this '
-        'user\'s own is the instance: whether it runs is not known',
+        'this host hides the processes of other users (hidepid), and no process of this user is the instance: whether '
+        'it runs is not known',
     )
 
 
@@ -92,7 +93,7 @@ def _stale_system_dir(facts: Facts) -> t.Optional[str]:
     version = _next_version(facts)
     return _when(
         facts.system_dir and versions.embeds_admin_pages(version),
-        '%s/system is left from an older version and hides the administration pages that version %s brings',
+        '%s/system is left from an older version and hides the administration pages that are built into version %s',
         facts.dir,
         version,
     )
@@ -109,7 +110,7 @@ def _dictionary_missing(facts: Facts) -> t.Optional[str]:
 def _world_readable(facts: Facts) -> t.Optional[str]:
     return _when(
         (facts.config.mode or 0) & 0o004,
-        'config.json holds the database password and has mode %04o: every user of the host can read it',
+        'config.json holds the database password and has mode %04o, so every user of the host can read it',
         facts.config.mode,
     )
 
@@ -118,8 +119,8 @@ def _token_secret(facts: Facts) -> t.Optional[str]:
     version = facts.running_version or facts.files_version
     return _when(
         facts.config.token_secret_empty and versions.keeps_token_secret_in_config(version),
-        'server.token_secret is '
-        'empty in config.json: version %s then signs administrator tokens with a key that everybody knows',
+        'server.token_secret is empty in config.json: version %s then signs administrator tokens with a publicly known '
+        'key',
         version,
     )
 
@@ -130,12 +131,12 @@ def _low_disk(facts: Facts) -> t.Optional[str]:
         for path, size, inodes in facts.disks
         if size < LOW_BYTES or (inodes is not None and inodes < LOW_INODES)
     ]
-    return _when(low, 'little room: %s', _listing(low))
+    return _when(low, 'low disk space: %s', _listing(low))
 
 
 def _disk_full(facts: Facts) -> t.Optional[str]:
     full = [path for path, size, inodes in facts.disks if size < NO_BYTES or (inodes is not None and inodes < 10)]
-    return _when(full, 'no room left at %s: neither a journal nor a log can be written', _listing(full))
+    return _when(full, 'no disk space left at %s: neither a journal nor a log can be written', _listing(full))
 
 
 def _with_effect(facts: Facts, effect: str) -> t.List[Row]:
@@ -144,13 +145,15 @@ def _with_effect(facts: Facts, effect: str) -> t.List[Row]:
 
 def _supervised(facts: Facts) -> t.Optional[str]:
     found = ['%s (%s)' % (row['where'], row['detail']) for row in _with_effect(facts, supervisors.RESTARTS_AT_ONCE)]
-    return _when(found, 'it is started again as soon as it ends by %s', _listing(found))
+    return _when(found, 'it is restarted as soon as it exits, by %s', _listing(found))
 
 
 def _unit_left(facts: Facts) -> t.Optional[str]:
     found = [row['where'] for row in _with_effect(facts, supervisors.NOTHING) if row['kind'] == 'systemd']
     return _when(
-        found, 'systemd has a unit for it, %s, which will not know of a start that it did not do', _listing(found)
+        found,
+        'systemd has a unit for it, %s, which does '
+        'not track a process that is started outside the unit', _listing(found)
     )
 
 
@@ -164,22 +167,22 @@ def _guards(facts: Facts, cron: bool) -> t.List[str]:
 
 def _cron_guard(facts: Facts) -> t.Optional[str]:
     found = _guards(facts, cron=True)
-    return _when(found, 'cron starts it when it is down: %s', _listing(found))
+    return _when(found, 'cron starts it whenever it is down: %s', _listing(found))
 
 
 def _cron_kill(facts: Facts) -> t.Optional[str]:
     found = ['%s: %s' % (row['where'], row.get('command')) for row in _with_effect(facts, supervisors.ENDS_IT)]
-    return _when(found, 'cron ends it, or whatever has such a name: %s', _listing(found))
+    return _when(found, 'cron ends it, or any process with a matching name: %s', _listing(found))
 
 
 def _watched(facts: Facts) -> t.Optional[str]:
     found = _guards(facts, cron=False)
-    return _when(found, 'something may start it again: %s', _listing(found))
+    return _when(found, 'it may be started again by: %s', _listing(found))
 
 
 def _unseen_supervisors(facts: Facts) -> t.Optional[str]:
     found = [row['detail'] for row in _with_effect(facts, supervisors.UNSEEN)]
-    return _when(found, 'whether something else starts or stops it is not known in full: %s', _listing(found))
+    return _when(found, 'not everything that could start or stop it could be inspected: %s', _listing(found))
 
 
 def _stranger(facts: Facts) -> t.Optional[str]:
@@ -187,7 +190,8 @@ def _stranger(facts: Facts) -> t.Optional[str]:
     if found:
         return 'port %s is held by another process: %s' % (facts.port, '; '.join(found[:8]))
     return _when(
-        not facts.pids and facts.port_free is False, 'port %s is in use, and no holder can be seen', facts.port
+        not facts.pids and facts.port_free is False,
+        'port %s is in use, and the process that holds it is not visible', facts.port
     )
 
 
@@ -195,20 +199,20 @@ def _no_answer(facts: Facts) -> t.Optional[str]:
     silent = (facts.asked and facts.http_status not in (200, 302, 403)) or (
         facts.http_status == 200 and not facts.running_version
     )
-    return _when(silent, 'it listens on port %s but does not tell its version: %s', facts.port, facts.http_error)
+    return _when(silent, 'it listens on port %s but does not report its version: %s', facts.port, facts.http_error)
 
 
 def _port_differs(facts: Facts) -> t.Optional[str]:
     differs = facts.listening and facts.argv_port is None and facts.config.port not in (None, facts.port)
-    return _when(differs, 'it listens on port %s, config.json says %s', facts.port, facts.config.port)
+    return _when(differs, 'it listens on port %s, but config.json has port %s', facts.port, facts.config.port)
 
 
 def _versions_differ(facts: Facts) -> t.Optional[str]:
     running, files = versions.parse(facts.running_version), versions.parse(facts.files_version)
-    guessed = ' by CHANGELOG.md, which can be behind: this binary has not told its own'
+    guessed = ' according to CHANGELOG.md, which may be out of date: this binary has never reported its version'
     return _when(
         running and files and running != files,
-        'version %s is running, the files are of version %s%s',
+        'version %s is running, but the files are those of version %s%s',
         facts.running_version,
         facts.files_version,
         guessed if facts.files_version_guessed else '',
@@ -216,7 +220,8 @@ def _versions_differ(facts: Facts) -> t.Optional[str]:
 
 
 def _files_version(facts: Facts) -> t.Optional[str]:
-    more = '' if facts.running_version else ', nor is that of the process: dangers that depend on it were not judged'
+    more = '' if facts.running_version else (', nor is that of the process: hazards that depend on the version were '
+                                             'not checked')
     return _when(not facts.files_version, 'the version of the files is not known%s', more)
 
 
@@ -224,15 +229,15 @@ def _run(row: t.Optional[Row]) -> str:
     return '%s, step %s' % ((row or {}).get('run_id'), (row or {}).get('step'))
 
 
-_PLAIN_FILE = 'Make it a plain file of the instance\'s user with mode 0600.'
-_BECOME = 'Set become: true (ansible_become in the inventory), or log in as root, or as the user of the instance.'
+_PLAIN_FILE = "Replace it by a regular file with mode 0600 that the instance's user owns."
+_BECOME = 'Set become: true (ansible_become in the inventory), or log in as root or as the user of the instance.'
 HAZARDS = (
     Hazard(
         'several_processes',
         'block',
         VERBS,
         lambda f: _when(len(f.pids) > 1, 'processes %s all run this instance', _listing(f.pids)),
-        'End those that do not belong there, or give port to tell them apart.',
+        'End the processes that do not belong there, or set port to the port of the right one.',
     ),
     Hazard('hidden_processes', 'block', VERBS, _hidden, _BECOME),
     Hazard(
@@ -240,7 +245,7 @@ HAZARDS = (
         'block',
         VERBS,
         lambda f: f.state_problem,
-        'Mend the state directory or give another state_dir.',
+        'Fix the owner and mode of the state directory, or set another state_dir.',
     ),
     Hazard(
         'state_damaged',
@@ -248,28 +253,28 @@ HAZARDS = (
         VERBS,
         lambda f: _when(f.state_damaged, '%s. It was not used', f.state_damaged),
         'Update the collection on the controller, or move this state aside: run recover with anqicms_put_aside=ID, '
-        'the id of the instance.',
+        'where ID is the id of the instance.',
     ),
     Hazard(
         'run_in_progress',
         'block',
         VERBS,
-        lambda f: _when(f.running_run, 'run %s is at work on it', _run(f.running_run)),
-        'Wait for its end; its result is in the state directory.',
+        lambda f: _when(f.running_run, 'run %s is working on it', _run(f.running_run)),
+        'Wait until that run has ended. Its result is then in the state directory.',
     ),
     Hazard(
         'unfinished_run',
         'block',
         _BUT_RESTART,
-        lambda f: _when(f.interrupted, 'run %s did not end', _run(f.interrupted)),
-        'Run the recover playbook, or restart, which recovers first.',
+        lambda f: _when(f.interrupted, 'run %s was interrupted and is unfinished', _run(f.interrupted)),
+        'Run the recover playbook, or the restart playbook, which recovers first.',
     ),
     Hazard(
         'port_mismatch',
         'block',
         VERBS,
         lambda f: f.port_problem,
-        'Correct port in the inventory, or leave it out: it is read from the process and from config.json then.',
+        'Correct port in the inventory, or omit it: the port is then read from the process and from config.json.',
     ),
     Hazard(
         'config_missing',
@@ -277,7 +282,7 @@ HAZARDS = (
         _STARTING,
         lambda f: _when(
             f.config.state == 'missing',
-            'there is no config.json: a start would open the installer on port 8001 to everybody',
+            'config.json is missing: a start would open the installer on port 8001 to everybody',
         ),
         'Restore config.json from a backup.',
     ),
@@ -286,14 +291,14 @@ HAZARDS = (
         'block',
         _STARTING,
         _config_unreadable,
-        _PLAIN_FILE + ' The application takes a file that it cannot read for a missing one and opens its installer.',
+        _PLAIN_FILE + ' The application treats a file that it cannot read as missing, and opens its installer.',
     ),
     Hazard(
         'config_invalid',
         'block',
         _STARTING,
         lambda f: _when(f.config.state == 'invalid', 'config.json: %s', f.config.message),
-        'Correct config.json, or restore it from a backup: the application ends at once with it.',
+        'Correct config.json, or restore it from a backup. With this file the application exits at startup.',
     ),
     Hazard(
         'config_port_invalid', 'block', _STARTING, _config_port_invalid, 'Set server.port to a number from 1 to 65535.'
@@ -303,15 +308,15 @@ HAZARDS = (
         'block',
         _STARTING,
         lambda f: f.executable_problem,
-        'Put the complete binary of this release and this architecture there, with mode 0755.',
+        'Install the complete binary of this release and this architecture there, with mode 0755.',
     ),
     Hazard(
         'executable_busy',
         'block',
         _STARTING,
         lambda f: f.executable_busy,
-        'Wait until the file is complete (is it being uploaded?), or end the process that writes it: a program that is '
-        'open for writing cannot be started.',
+        'Wait until the file is complete (it may be a running upload), or end the process that writes it. A program '
+        'that is open for writing cannot be started.',
     ),
     Hazard('locales_missing', 'block', _STARTING, _locales_missing, preconditions.ADVICE['locales_missing']),
     Hazard('dictionary_missing', 'block', _STARTING, _dictionary_missing, preconditions.ADVICE['dictionary_missing']),
@@ -330,7 +335,8 @@ HAZARDS = (
         preconditions.ADVICE['database_newer'],
     ),
     Hazard(
-        'port_held_by_stranger', 'block', _STARTING, _stranger, 'End that process, or give the instance another port.'
+        'port_held_by_stranger', 'block', _STARTING, _stranger,
+        'End that process, or configure another port for the instance.'
     ),
     Hazard(
         'root_runs_writable',
@@ -351,7 +357,7 @@ HAZARDS = (
         'block',
         _ENDING,
         _supervised,
-        'Stop and start it through that supervisor, or disable it there first.',
+        'Stop and start the instance through that supervisor, or disable it there first.',
     ),
     Hazard('disk_full', 'block', _STARTING, _disk_full, 'Free space first.'),
     Hazard(
@@ -359,54 +365,60 @@ HAZARDS = (
         'block',
         ('start',),
         lambda f: _when(
-            f.state == 'undead', 'process %s has closed its port %s and is still alive', _listing(f.pids), f.port
+            f.state == 'undead', 'process %s has closed its port %s but is still running', _listing(f.pids), f.port
         ),
-        'Restart or stop it: it cannot serve any more.',
+        'Restart or stop the instance: this process cannot serve requests any more.',
     ),
     Hazard(
         'installer_open',
         'warn',
         (),
-        lambda f: _when(f.http_status == 302, 'it answers with its installer on port %s', f.port),
-        'Stop it and restore config.json: anybody can take it over.',
+        lambda f: _when(f.http_status == 302, 'its installer is open on port %s', f.port),
+        'Stop the instance and restore config.json: until then, anybody can take it over.',
     ),
-    Hazard('no_answer', 'warn', (), _no_answer, 'Look into its logs.'),
+    Hazard('no_answer', 'warn', (), _no_answer, 'Check its logs.'),
     Hazard(
         'binary_replaced',
         'warn',
         (),
-        lambda f: _when(f.replaced, 'process %s runs a binary that is not on disk any more', _listing(f.pids)),
-        'A restart will run the new file. Make sure that it is the wanted one.',
+        lambda f: _when(f.replaced, 'process %s runs a binary that is no longer on the disk', _listing(f.pids)),
+        'A restart runs the new file. Make sure that it is the right one.',
     ),
     Hazard(
-        'versions_differ', 'info', (), _versions_differ, 'A restart changes the version, and may change the database.'
+        'versions_differ', 'info', (), _versions_differ,
+        'A restart changes the running version, and may change the database.'
     ),
     Hazard(
         'kills_siblings',
         'warn',
         (),
         _kills_siblings,
-        'Start it with this collection only: it protects them. The vendor\'s scripts and a panel do not.',
+        "Start the instance only with this collection, which protects those processes. The vendor's scripts and panels "
+        'do not.',
     ),
     Hazard(
         'port_shared',
         'warn',
         (),
         lambda f: _when(f.sharing, 'port %s is also configured in %s', f.port, _listing(f.sharing)),
-        'Give each instance a port of its own; only one of them can run.',
+        'Configure a different port for each instance. Only one of them can run.',
     ),
-    Hazard('port_differs', 'info', (), _port_differs, 'The next start uses the port of config.json. Mind the proxy.'),
-    Hazard('stale_system_dir', 'warn', (), _stale_system_dir, 'Move it out of the way after a backup.'),
-    Hazard('config_world_readable', 'warn', (), _world_readable, 'chmod 0600 config.json, keeping its owner.'),
+    Hazard('port_differs', 'info', (), _port_differs,
+        'The next start uses the port of config.json. Check that the proxy uses it too.'),
+    Hazard('stale_system_dir', 'warn', (), _stale_system_dir, 'Back it up, then move it out of the install directory.'),
+    Hazard('config_world_readable', 'warn', (), _world_readable,
+        'Set the mode of config.json to 0600 and keep its owner.'),
     Hazard(
-        'token_secret_empty', 'warn', (), _token_secret, 'Set server.token_secret to a long random text and restart.'
+        'token_secret_empty', 'warn', (), _token_secret,
+        'Set server.token_secret to a long random string, then restart.'
     ),
     Hazard(
         'root_cron_runs_writable',
         'warn',
         (),
-        lambda f: _when(f.cron_writable, 'root\'s cron runs what others can change: %s', _listing(f.cron_writable)),
-        'Give script and directories to root with mode 0755, or run the line as another user.',
+        lambda f: _when(f.cron_writable,
+            "root's cron runs files that other users can change: %s", _listing(f.cron_writable)),
+        'Make root the owner of the script and its directories, with mode 0755, or run the cron line as another user.',
     ),
     Hazard(
         'vendor_guard',
@@ -414,25 +426,27 @@ HAZARDS = (
         (),
         lambda f: _when(
             f.fragile,
-            'cron runs scripts of the vendor that count or kill by name, all instances of the host: %s',
+            'cron runs vendor scripts that count or kill processes '
+            'by name, which affects all instances of the host: %s',
             _listing(f.fragile),
         ),
-        'Remove these lines or replace the scripts.',
+        'Remove these cron lines, or replace the scripts.',
     ),
     Hazard(
-        'cron_guard', 'warn', (), _cron_guard, 'It may act in the middle of a run. Disable the line while you work.'
+        'cron_guard', 'warn', (), _cron_guard,
+        'It may act in the middle of a run. Disable the cron line during maintenance.'
     ),
-    Hazard('cron_kill', 'warn', (), _cron_kill, 'Remove the line: it cuts requests and writes.'),
-    Hazard('watched', 'warn', (), _watched, 'Stop it there while you work.'),
-    Hazard('unit_left', 'warn', (), _unit_left, 'Prefer systemctl for this instance.'),
+    Hazard('cron_kill', 'warn', (), _cron_kill, 'Remove the cron line: it interrupts requests and writes.'),
+    Hazard('watched', 'warn', (), _watched, 'Disable that supervision during maintenance.'),
+    Hazard('unit_left', 'warn', (), _unit_left, 'Use systemctl to start and stop this instance.'),
     Hazard(
         'cut_writes',
         'warn',
         (),
         lambda f: _when(
-            f.cut, 'files end in the middle, as a hard kill or a full disk leaves them: %s', _listing(f.cut)
+            f.cut, 'files are truncated, as after a SIGKILL or on a full disk: %s', _listing(f.cut)
         ),
-        'Build or restore them anew, and find out what killed it.',
+        'Rebuild or restore these files, and find out what killed the process.',
     ),
     Hazard(
         'backup_running',
@@ -440,10 +454,10 @@ HAZARDS = (
         (),
         lambda f: _when(
             f.backups,
-            'a backup or restore of the application, or a download or upload of its file, is under way: %s',
+            'the application is running a backup or a restore, or is transferring a backup file: %s',
             _listing(f.backups),
         ),
-        'Wait for its end: restart and stop wait too, and refuse when it does not end in time.',
+        'Wait until it has ended. restart and stop wait as well, and refuse if it does not end in time.',
     ),
     Hazard('low_disk', 'warn', (), _low_disk, 'Free space before an upgrade or a dump.'),
     Hazard(
@@ -451,7 +465,7 @@ HAZARDS = (
         'warn',
         (),
         lambda f: _when(f.marks, 'values with template marks: %s', _listing(f.marks)),
-        'They are treated as plain text. Rename them unless they are meant so.',
+        'They are treated as plain text. Rename them unless they are intended.',
     ),
     Hazard(
         'admin_host',
@@ -459,24 +473,25 @@ HAZARDS = (
         (),
         lambda f: _when(
             f.http_status == 403 and not f.running_version,
-            'an admin host is set and not known here: the running version could not be asked',
+            'an admin host is set but not known here, so the running version could not be read',
         ),
-        'The version of the files is taken instead.',
+        'The version of the files is used instead.',
     ),
     Hazard(
         'files_version_unknown',
         'info',
         (),
         _files_version,
-        'Start it: it tells its version then. Or put CHANGELOG.md of the release beside the binary.',
+        'Start the instance, which then reports its version, or copy CHANGELOG.md of the release to the directory of '
+        'the binary.',
     ),
     Hazard(
         'database_not_asked',
         'info',
         (),
-        lambda f: _when(f.database_unknown, 'what its database says is not known: %s', f.database_unknown),
-        'Install a MySQL client (the package mariadb-client), or correct the login in config.json: whether a migration '
-        'runs, and whether the database is newer than the version, is asked there.',
+        lambda f: _when(f.database_unknown, 'its database could not be queried: %s', f.database_unknown),
+        'Install a MySQL client (the package mariadb-client), or correct the login in config.json. The database shows '
+        'whether a migration runs, and whether it is newer than the version.',
     ),
     Hazard('supervisors_unseen', 'info', (), _unseen_supervisors, 'Run as root to see all.'),
     Hazard(
@@ -507,8 +522,8 @@ def not_described(problem: str) -> Row:
         code=NOT_DESCRIBED,
         severity='block',
         blocks=list(VERBS),
-        advice='Mend that first.',
-        message='the instance could not be looked at: %s' % problem,
+        advice='Fix that first.',
+        message='the instance could not be inspected: %s' % problem,
     )
 
 
@@ -517,7 +532,7 @@ def refuse_unknown(codes: t.Iterable[str]) -> None:
     known = sorted([hazard.code for hazard in HAZARDS] + [NOT_DESCRIBED] + list(OF_CHANGES))
     unknown = [code for code in codes if code not in known]
     if unknown:
-        raise LifecycleError('accept_hazards: %s is not the code of a hazard. Nothing was done. Known are %s.' % (
+        raise LifecycleError('accept_hazards: unknown hazard code: %s. Nothing was done. Known codes: %s.' % (
             ', '.join(unknown), ', '.join(known)))
 
 

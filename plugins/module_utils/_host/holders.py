@@ -212,19 +212,19 @@ def _inherited(proc: procfs.ProcDir, stat: procfs.Stat, inode: int) -> bool:
 def _process_note(proc: procfs.ProcDir, sock: sockdiag.Sock) -> t.Optional[str]:
     stat = proc.stat()
     if stat is not None and stat.state in 'ZX':
-        return 'its main thread has ended, other threads live on and hold the socket'
+        return 'its main thread has ended, but other threads still run and hold the socket'
     if proc.pid == 1:
         units = socket_units(sock.local_port)
         return (
             'held for the systemd socket unit %s' % ', '.join(units)
             if units
-            else 'held by pid 1, perhaps for a socket unit'
+            else 'held by pid 1, possibly for a socket unit'
         )
     target = docker_target(proc.argv())
     if target:
         return 'docker-proxy: the port is published for the container at %s' % target
     if stat is not None and _inherited(proc, stat, sock.inode):
-        return 'inherited: its parent has ended, and the descriptor was handed over to it'
+        return 'inherited from its parent, which has ended'
     if sock.state != sockdiag.LISTEN and sock.state not in sockdiag.BOUND:
         return 'the local port of its connection to %s port %d' % (sock.remote_address, sock.remote_port)
     return 'bound, not listening' if sock.state in sockdiag.BOUND else None
@@ -267,15 +267,17 @@ def _process_entry(pid: int, sock: sockdiag.Sock) -> t.Optional[t.Dict[str, t.An
 
 def _unowned_note(sock: sockdiag.Sock, whole: bool) -> str:
     if not whole:
-        return 'who has it open is not known: processes of this host have so many files open that the look was given up'
+        return ('the process that has it open is not known: the search was given up because processes of this host '
+                'have too many open files')
     if os.geteuid() != 0:
         return (
-            'the socket was made by uid %d; no process that this user may look into has it open (root can see which)'
+            'the socket belongs to uid %d, and no process that this user can inspect has it open. Run as root to see '
+            'the process'
             % sock.uid
         )
     return (
-        'no visible process has it open: its descriptor is on the way through a unix socket, or in another PID '
-        'namespace, or behind the first %d open files of a process' % procfs.MOST_DESCRIPTORS
+        'no visible process has it open: the descriptor is being passed through a unix socket, is in another PID '
+        'namespace, or is beyond the first %d open files of a process' % procfs.MOST_DESCRIPTORS
     )
 
 

@@ -38,15 +38,15 @@ def _ephemeral_range() -> t.Tuple[int, int]:
 
 
 _ONLY_TIME_WAIT = (
-    'Only connections in TIME_WAIT (%d) hold it, from a listener that did not set SO_REUSEADDR: the kernel frees it '
-    'after at most 60 seconds.'
+    'Only connections in TIME_WAIT (%d) hold the port. They come from a listener that did not set SO_REUSEADDR. The '
+    'kernel frees the port after at most 60 seconds.'
 )
 _NO_HOLDER = (
-    'No holder is to be seen: a socket that is bound and does not listen (Linux before 6.8 does not show these), or it '
-    'was released just now.'
+    'No process that holds the port is visible. Either a socket is bound but does not listen (Linux before 6.8 does '
+    'not show these), or the port was released just now.'
 )
 _EPHEMERAL = (
-    'An outgoing connection has been given this port as its local port: ports %d-%d are given to any program. Add the '
+    'An outgoing connection uses this port as its local port: the kernel assigns ports %d-%d to any program. Add the '
     'port to net.ipv4.ip_local_reserved_ports.'
 )
 
@@ -72,11 +72,11 @@ def _notes_when_free(address: str, socks: t.Sequence[sockdiag.Sock], waiting: in
     notes = []
     if open_now:
         notes.append(
-            '%d accepted connection(s) are still open although their listener is gone; they do not hinder a start.'
+            '%d accepted connection(s) are still open after their listener has ended; they do not prevent a start.'
             % open_now
         )
     if waiting:
-        notes.append('%d connection(s) in TIME_WAIT do not hinder a start.' % waiting)
+        notes.append('%d connection(s) in TIME_WAIT do not prevent a start.' % waiting)
     others = sorted(
         {'%s port %d' % (sock.local_address, sock.local_port) for sock in socks if sock.state == sockdiag.LISTEN}
     )
@@ -106,7 +106,7 @@ def _answers(address: str, port: int) -> bool:
 def from_outside(port: int) -> t.List[str]:
     """Other network namespaces and address translation: neither hinders a bind, both may surprise."""
     notes = [
-        'Process %d in another network namespace listens on port %d; that does not hinder a start here.'
+        'Process %d in another network namespace listens on port %d; that does not prevent a start here.'
         % (entry['pid'], port)
         for entry in _holders.elsewhere(port)
     ]
@@ -114,6 +114,6 @@ def from_outside(port: int) -> t.List[str]:
         if _answers(address, port):
             notes.append(
                 'A connection to %s port %d is answered although nothing listens here: address translation (DNAT, as '
-                'docker makes it) catches it before a new instance would.' % (address, port)
+                'Docker sets it up) redirects it before it can reach a new instance.' % (address, port)
             )
     return notes

@@ -91,8 +91,8 @@ def _explain_errno(code: int, port: int, address: str) -> str:
         return 'in use'
     if code in (errno.EACCES, errno.EPERM):
         return (
-            'this user may not bind port %d (a privileged port, or a security policy such as SELinux); whether it is '
-            'in use is not known' % port
+            'this user has no permission to bind port %d (a privileged port, or a security policy such as SELinux), so '
+            'whether it is in use is not known' % port
         )
     if code == errno.EADDRNOTAVAIL:
         return '%s is not an address of this host' % address
@@ -104,8 +104,8 @@ def valid_ports(ports: t.Sequence[int]) -> t.List[int]:
     wrong = [port for port in ports if not 1 <= port <= 65535]
     if wrong or not ports:
         raise LifecycleError(
-            '%s. Ports are numbers from 1 to 65535. Nothing was looked at.'
-            % ('These are no TCP ports: %s' % ', '.join(map(str, wrong)) if wrong else 'No port was given')
+            '%s. No port was probed. Set ports to numbers from 1 to 65535.'
+            % ('Invalid TCP ports: %s' % ', '.join(map(str, wrong)) if wrong else 'ports is empty')
         )
     return sorted(set(ports), key=list(ports).index)
 
@@ -115,7 +115,9 @@ def valid_address(address: str) -> str:
     try:
         socket.inet_pton(socket.AF_INET6 if ':' in address else socket.AF_INET, address)
     except OSError:
-        raise LifecycleError('%r is not an IP address to bind. Nothing was looked at.' % (address,)) from None
+        raise LifecycleError(
+            '%r is not an IP address. Nothing was '
+            'checked. Set address to an address of this host.' % (address,)) from None
     return address
 
 
@@ -181,7 +183,7 @@ class _Wait:
         probe = bind_probe(port, self.address)
         if probe.free is None and not sockdiag.listeners(port):
             raise self.failure(
-                'Whether port %d is free cannot be told: %s. It is not waited for.' % (port, probe.reason), None
+                'Whether port %d is free is not known: %s. The port was not waited for.' % (port, probe.reason), None
             )
         return bool(probe.free)
 
@@ -260,7 +262,8 @@ def _taken(wait: _Wait, port: int, after_ms: int) -> LifecycleError:
     who = 'process %s' % ', '.join(map(str, pids)) if pids else 'a process that is not visible'
     note = 'Port %d was released and taken again by %s within %d ms.' % (port, who, after_ms)
     return wait.failure(
-        '%s Something starts it again (a cron guard, a service manager): pause that first. It was left alone.' % note,
+        '%s The new process was left running. Something starts it again (a cron line, a service manager): disable that '
+        'first.' % note,
         False,
         note,
     )
@@ -288,7 +291,7 @@ def _until_free(wait: _Wait, watch: _Watch, timeout: float, on_progress: t.Optio
         if on_progress is not None and now - told >= _PROGRESS_S:
             told = now
             held = ', '.join(str(port) for port in sorted(wait.pending))
-            on_progress('port %s still held after %d s' % (held, wait.waited_ms() // 1000))
+            on_progress('port %s is still held after %d s' % (held, wait.waited_ms() // 1000))
         watch.sleep(wait.pending, min(end - now, _QUICK_S if wait.first_holders is None else end - now))
     return True
 
@@ -341,7 +344,7 @@ def _wait_on(
         watch.close()
     ports = ', '.join(str(port) for port in sorted(wait.pending))
     raise wait.failure(
-        'Port %s is still held after %d ms. What holds it was left alone: end it, or use another port.'
+        'Port %s is still held after %d ms. Its holder was not signalled. End that process, or use another port.'
         % (ports, wait.waited_ms()),
         False,
     )

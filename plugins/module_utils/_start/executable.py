@@ -120,10 +120,10 @@ def _check_mode(file: Opened, record: t.Optional[LaunchRecord]) -> None:
         raise elf.NotRunnable('it is not executable (mode %04o)' % mode)
     # What an access control list says is known to the kernel alone: the parked child asks it before the stop.
     if not _has_acl(file) and not may_execute(file.status, record):
-        raise elf.NotRunnable('uid %d may not execute it (mode %04o, owner %d, group %d)' % (
+        raise elf.NotRunnable('uid %d has no permission to execute it (mode %04o, owner %d, group %d)' % (
             record.uid if record else 0, mode, file.status.st_uid, file.status.st_gid))
     if os.fstatvfs(file.look).f_flag & os.ST_NOEXEC:
-        raise elf.NotRunnable('it lies on a file system that is mounted noexec')
+        raise elf.NotRunnable('it is on a file system that is mounted with noexec')
 
 
 def _check_set_id(file: Opened, record: t.Optional[LaunchRecord]) -> None:
@@ -132,11 +132,11 @@ def _check_set_id(file: Opened, record: t.Optional[LaunchRecord]) -> None:
     if record is None or os.fstatvfs(file.look).f_flag & os.ST_NOSUID:
         return
     if mode & stat.S_ISUID and file.status.st_uid != record.uid:
-        raise elf.NotRunnable('it is set-user-ID (mode %04o): its process would run as user id %d, not %d' % (
+        raise elf.NotRunnable('it is set-user-ID (mode %04o): its process would run as uid %d, not %d' % (
             stat.S_IMODE(mode), file.status.st_uid, record.uid))
     groups = set(record.groups) | {record.gid}
     if mode & stat.S_ISGID and mode & stat.S_IXGRP and record.uid != 0 and file.status.st_gid not in groups:
-        raise elf.NotRunnable('it is set-group-ID (mode %04o): its process would run with group id %d' % (
+        raise elf.NotRunnable('it is set-group-ID (mode %04o): its process would run with gid %d' % (
             stat.S_IMODE(mode), file.status.st_gid))
 
 
@@ -212,7 +212,7 @@ class Chain:
         """A process is recognized by its program, which would be the interpreter: after the start it would be lost."""
         if self.is_script:
             self.what = self.instance.executable
-            raise elf.NotRunnable('it is a script, whose process could not be recognized as this instance')
+            raise elf.NotRunnable('it is a script, and its process could not be recognized as this instance')
 
     def _check(self, path: str) -> None:
         for _depth in range(elf.MAX_SCRIPTS + 1):
@@ -221,7 +221,7 @@ class Chain:
                 return
             path = interpreter
             self.what = '%s: its interpreter %s' % (self.instance.executable, elf.shown(os.fsencode(path)))
-        raise elf.NotRunnable('it is one script too many: Linux follows %d' % elf.MAX_SCRIPTS)
+        raise elf.NotRunnable('it is a script as well, and Linux follows at most %d in a row' % elf.MAX_SCRIPTS)
 
     def _one(self, path: str) -> t.Optional[str]:
         """The interpreter of a script, None after the last file. What is being written is not complete: not judged."""
@@ -230,7 +230,7 @@ class Chain:
             _check_mode(file, self.record)
             _check_set_id(file, self.record)
             if file.fd < 0:
-                self._note('%s may not be read by this user: whether it is complete is not known' % path)
+                self._note('this user cannot read %s, so whether it is complete is not known' % path)
                 return None
             head = file.read(elf.Range(0, elf.SCRIPT_BYTES))
             if not head.startswith(elf.SHEBANG):
@@ -260,7 +260,7 @@ class Chain:
         if written:
             raise Busy(file.writers())
         if written is None and file.path == self.instance.executable and not file.is_same(self.pid):
-            self._note('whether a process writes %s could not be seen by this user' % file.path)
+            self._note('this user cannot see whether a process has %s open for writing' % file.path)
 
     def _note(self, text: str) -> None:
         self.unknown = self.unknown or text
@@ -285,8 +285,10 @@ def refuse(instance: Instance, record: t.Optional[LaunchRecord], pid: t.Optional
     """LifecycleError when the binary cannot be executed; NotYet while somebody writes it."""
     found = judge(instance, record, pid)
     if found.busy:
-        raise NotYet('%s cannot be started now: %s. Nothing was stopped or started. Wait until the file is complete '
-                     '(is it being uploaded?), or end that process.' % (instance.id, found.busy))
+        raise NotYet(
+            '%s cannot be started now: %s. Nothing was stopped or started. Wait until the file is complete (it may be '
+            'a running upload), or end that process.' % (instance.id, found.busy))
     if found.problem:
-        raise LifecycleError('%s cannot be started: %s. Nothing was stopped or started. Put the binary of this release '
-                             'there (mode 0755).' % (instance.id, found.problem))
+        raise LifecycleError(
+            '%s cannot be started: %s. Nothing was stopped or started. Install the binary of this release there (mode '
+            '0755).' % (instance.id, found.problem))

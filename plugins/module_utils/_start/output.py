@@ -21,10 +21,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import pos
 
 BY_USER, HELD, PROVED, NOWHERE = 'by its user', 'held', 'proved', 'nowhere'
 APPEND = os.O_WRONLY | os.O_APPEND
-_KINDS = dict(pipe='a pipe', socket='a socket', terminal='a terminal', closed='nothing, as it was closed',
-              null='/dev/null', other='something that is no log', file='a file')
-_WAY_OUT = ("Make it again as a plain file of the instance's user, in directories that root alone can write; or start "
-            'it by hand once, with its output in running.log of its directory.')
+_KINDS = dict(pipe='a pipe', socket='a socket', terminal='a terminal', closed='nothing (it was closed)',
+              null='/dev/null', other='something other than a log file', file='a file')
+_WAY_OUT = (
+    "Create it again as a regular file of the instance's user, in directories that only root can write, or start the "
+    "instance by hand once with its output in running.log of the install directory.")
 
 
 class Choice(t.NamedTuple):
@@ -74,23 +75,23 @@ def _without_log(seen: LaunchRecord, directory: str) -> Choice:
     if seen.output == 'null':
         return Choice(None, NOWHERE, 'its output goes to /dev/null, as before')
     path = os.path.join(directory, 'running.log')
-    what = _KINDS.get(seen.output or '', 'something that was not noted')
-    return Choice(path, BY_USER, 'its output went to %s: it goes to %s now' % (what, path))
+    what = _KINDS.get(seen.output or '', 'an unknown place')
+    return Choice(path, BY_USER, 'its output went to %s before; it now goes to %s' % (what, path))
 
 
 def _instead_of_errors(seen: LaunchRecord, log: str, directory: str) -> Choice:
     """Where only its standard error was in a file, that file need not be had: its output went elsewhere anyway."""
     path = os.path.join(directory, 'running.log')
-    return Choice(path, BY_USER, 'its standard output went to %s, its standard error to %s: both go to %s now' % (
+    return Choice(path, BY_USER, 'its standard output went to %s, its standard error to %s; both now go to %s' % (
         _KINDS.get(seen.output or ''), log, path))
 
 
 def _both_in_one(seen: LaunchRecord, log: str) -> t.Optional[str]:
     """Standard output and standard error go to the same log; where that was not so, it is named."""
     if seen.output not in (None, 'file'):
-        return 'its standard output went to %s: it goes to %s now' % (_KINDS.get(seen.output or ''), log)
+        return 'its standard output went to %s before; it now goes to %s' % (_KINDS.get(seen.output or ''), log)
     if seen.error_output is not None:
-        return 'its standard error went to %s of its own: it goes to %s now' % (_KINDS.get(seen.error_output), log)
+        return 'its standard error went to %s of its own; it now goes to %s' % (_KINDS.get(seen.error_output), log)
     return None
 
 
@@ -106,7 +107,7 @@ def _inside(seen: LaunchRecord, log: str, proved: t.Optional[str], directory: st
     """By its name, opened by its user; root's ways before that fit only where root alone can write the directory."""
     for name in (proved, os.path.join(directory, 'running.log')):
         if name and _is_rotated(name, log):
-            return [Choice(name, BY_USER, 'its log was rotated to %s: it writes to %s again' % (log, name))]
+            return [Choice(name, BY_USER, 'its log was rotated to %s; it now writes to %s again' % (log, name))]
     found = [Choice(log, HELD, note)] if _is_held(seen, running) else []
     found += [Choice(log, PROVED, note)] if proved == log else []
     return found + [Choice(log, BY_USER, note)]
@@ -123,7 +124,7 @@ def _outside(seen: LaunchRecord, log: str, proved: t.Optional[str], running: boo
     if proved is not None and proved == log:
         found.append(Choice(proved, PROVED, note))
     elif proved is not None:
-        text = 'it was seen writing to %s: it writes to %s, the log of its last proved start' % (log, proved)
+        text = 'it was writing to %s; it now writes to %s, the log of its last verified start' % (log, proved)
         found.insert(0 if _is_rotated(proved, log) else len(found), Choice(proved, PROVED, text))
     if seen.log_found == 'gone' or (not running and (seen.log_found or seen.output is None)):
         found.append(Choice(log, BY_USER, note))
@@ -147,8 +148,9 @@ def opened(directory: files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.
                 way.path, exc.strerror, untouched, _WAY_OUT)))
     if problems:
         raise problems[0]
-    raise LifecycleError('The log %s, to which it writes, is not the file of that name on this host, and was not '
-                         'opened. %s %s' % (seen.log if seen else None, untouched, _WAY_OUT))
+    raise LifecycleError(
+        'The instance writes to the log %s, which is not the file of that name on this host. The log was not opened. '
+        '%s %s' % (seen.log if seen else None, untouched, _WAY_OUT))
 
 
 def _open(directory: files.InstallDir, seen: t.Optional[LaunchRecord], way: Choice, uid: int,

@@ -14,7 +14,7 @@ LIMIT_S = 3.0   # after the version has answered: the templates come one second 
 _PAUSE_S = 0.05
 _ANSWER_TIMEOUT_S, _LEAST_TIMEOUT_S = 1.0, 0.25
 _FRESH = 'Cache-Control: no-cache'  # without it a stored home page answers, while all others do not
-_ADVICE = 'Ask that page again. If it stays so, read cache/error.log and running.log: a template may be broken.'
+_ADVICE = 'Request that page again. If it still fails, read cache/error.log and running.log: a template may be broken.'
 
 Finding = t.Dict[str, str]
 
@@ -39,7 +39,7 @@ def findings(reply: t.Optional[http.Reply]) -> t.List[Finding]:
     """What is wrong with the pages; None: nobody had to ask. Pure."""
     if reply is None or reply.status is None or works(reply):
         return []
-    text = 'the home page still answers with status %d, %g s after the version' % (reply.status, LIMIT_S)
+    text = 'the home page still answers with status %d, %g s after the first version answer' % (reply.status, LIMIT_S)
     return [dict(severity='warning', code='page_5xx', text=text, advice=_ADVICE)]
 
 

@@ -30,7 +30,7 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     if found is not None:
         _refuse_unfit_process(context, found.pid)
         pid = found.pid
-        return dict(changed=False, pid=pid, would='nothing but the checks: it runs as pid %d' % pid)
+        return dict(changed=False, pid=pid, would='only check it: it already runs as pid %d' % pid)
     _refuse_config(context)
     needs.ask_ahead(context)
     chosen = _choose_for_binary(context, params)
@@ -64,8 +64,9 @@ def refuse_executable(context: Context, record: t.Optional[launch.LaunchRecord])
 
 def _refuse_unfit_process(context: Context, pid: int) -> None:
     if not context.listens() and (context.seen() or {}).get('version'):
-        raise LifecycleError('%s runs as pid %d with its port %d closed: it will not serve again. Nothing was started. '
-                             'Stop it first (graceful_stop).'
+        raise LifecycleError(
+            '%s runs as pid %d with its port %d closed, and will not serve again. Nothing was started. Stop it first '
+            '(graceful_stop).'
                              % (context.instance.id, pid, context.port))
 
 
@@ -73,17 +74,18 @@ def _refuse_config(context: Context) -> None:
     config = present(context.config)
     if config.state == 'ok' and not config.port_error:
         return
-    consequence = ('The application would start in install mode and let anybody set it up.'
+    consequence = ('The application would start its installer, which is open to everybody.'
                    if config.state in ('missing', 'unreadable') else 'The application would not start.')
-    raise LifecycleError('config.json of %s is %s: %s. %s Nothing was stopped or started. Mend the file first.' % (
+    raise LifecycleError('config.json of %s is %s: %s. %s Nothing was stopped or started. Fix the file first.' % (
         context.instance.id, config.state if config.state != 'ok' else 'not usable',
         (config.message or config.port_error or '').rstrip('.'), consequence))
 
 
 def _refuse_user(context: Context, record: launch.LaunchRecord) -> None:
     if os.geteuid() not in (0, record.uid):
-        raise LifecycleError('%s runs as uid %d, and only root can start it as that user. Nothing was stopped or '
-                             'started. Run as root or as that user.' % (context.instance.id, record.uid))
+        raise LifecycleError(
+            '%s runs as uid %d, and only root can start it as another user. Nothing was stopped or started. Run as '
+            'root or as that user.' % (context.instance.id, record.uid))
 
 
 class HeldByStranger(NotYet):
@@ -103,6 +105,6 @@ def refuse_port(context: Context, record: launch.LaunchRecord) -> None:
     others = context.strangers_on(port)
     way_out = ' ' + context.way_out(others) if others else ''
     kind = HeldByStranger if others else NotYet
-    raise kind('Port %d of %s is held by %s. %s End that process or change the port.%s' % (
-        port, context.instance.id, names or 'a holder that is not visible', needs.untouched(context), way_out),
+    raise kind('Port %d of %s is held by %s. %s End that process, or change the port.%s' % (
+        port, context.instance.id, names or 'a process that is not visible', needs.untouched(context), way_out),
         holders=found)

@@ -39,8 +39,9 @@ def choose(context: Context, params: Params) -> Chosen:
     """As it runs now, or was last seen running, or a plain start. LifecycleError when it is not told as whom."""
     seen, running, why_not = _seen(context)
     if why_not and seen is None and not params.get('user'):
-        raise LifecycleError('%s: %s, and it was never recorded before. Nothing was stopped or started. Stop it '
-                             '(graceful_stop), then start it by hand, or give user.' % (context.instance.id, why_not))
+        raise LifecycleError(
+            '%s: %s, and there is no earlier record of how it ran. Nothing was stopped or started. Stop it '
+            '(graceful_stop), then start it by hand, or set user.' % (context.instance.id, why_not))
     stored = context.state.launch()
     proved = launch.proved_of(stored)
     uid = _uid(context, params, seen, proved, running)
@@ -56,7 +57,7 @@ def choose(context: Context, params: Params) -> Chosen:
     if params.get('private_port'):
         wanted = _with_port(wanted, private_port(context))
     record, left_out = root_runs.harden(wanted, context.instance.dir, params.get('environment') or ())
-    notes = ['%s; it is started as it was recorded before' % why_not] if why_not and seen else []
+    notes = ['%s; it is started as in the earlier record' % why_not] if why_not and seen else []
     return Chosen(record, notes + settled.notes + left_out, of_user, of_proof, running)
 
 
@@ -138,8 +139,9 @@ def _first_uid(context: Context) -> int:
     uid = agreeing_owner(owners)
     if uid is None:
         listing = ', '.join('%s: uid %d' % item for item in sorted(owners.items()))
-        raise LifecycleError('%s was never seen running, and its files do not say as whom to start it (%s). Nothing '
-                             'was stopped or started. Give user.' % (context.instance.id, listing))
+        raise LifecycleError(
+            '%s was never seen running, and the owners of its files differ (%s), so the user to start it as is not '
+            'known. Nothing was stopped or started. Set user.' % (context.instance.id, listing))
     return uid
 
 
@@ -173,7 +175,9 @@ def private_port(context: Context) -> int:
         tries = [random.randrange(*_PRIVATE_PORTS) for _unused in range(200)]
         context.run.private_port = next((port for port in tries if ports.bind_probe(port).free), None)
     if context.run.private_port is None:
-        raise LifecycleError('No free port from %d to %d was found. Nothing was started.' % _PRIVATE_PORTS)
+        raise LifecycleError(
+            'No free port was found between %d and %d. Nothing '
+            'was started. Free a port in this range, then try again.' % _PRIVATE_PORTS)
     return context.run.private_port
 
 
@@ -200,12 +204,14 @@ def with_options(record: launch.LaunchRecord, params: Params) -> launch.LaunchRe
 
 
 def _refuse_impossible(record: launch.LaunchRecord) -> None:
-    wrong = ['the argument %r has a NUL byte' % word for word in record.argv if '\0' in word]
+    wrong = ['the argument %r contains a NUL byte' % word for word in record.argv if '\0' in word]
     for name, value in record.environment.items():
         if not name or '=' in name or '\0' in name:
-            wrong.append('%r is not a name of an environment variable' % name)
+            wrong.append('%r is not a valid name of an environment variable' % name)
         elif '\0' in value:
-            wrong.append('the value of %s has a NUL byte' % name)
+            wrong.append('the value of %s contains a NUL byte' % name)
     wrong += [] if wrong else filter(None, [launch.why_too_large(record)])
     if wrong:
-        raise LifecycleError('It cannot be started so: %s. Nothing was stopped or started.' % '; '.join(wrong))
+        raise LifecycleError(
+            'Invalid start options: %s. Nothing was '
+            'stopped or started. Correct environment and arguments.' % '; '.join(wrong))

@@ -38,7 +38,7 @@ def checked(instance: Instance, uid: int, accepted: t.Collection[str]) -> t.Tupl
     opened = changeable.look(instance.executable)
     others = opened.changeable + changeable.open_directory(instance.dir)
     if others and CODE not in accepted:
-        raise LifecycleError('root would run what others can change: %s (%s)' % (', '.join(others), CODE))
+        raise LifecycleError('root would run files that other users can change: %s (%s)' % (', '.join(others), CODE))
     return opened.identity
 
 
@@ -51,13 +51,13 @@ def why_another(pid: int, uid: int, file: t.Sequence[int]) -> t.Optional[str]:
         found = os.stat('/proc/%d/exe' % pid)
     except PermissionError:
         if uid == 0:
-            return 'what it executes could not be seen'
+            return 'the file that it executes is not visible'
         raise
     except OSError:
         return None
     if (found.st_dev, found.st_ino) == tuple(file):
         return None
-    return 'it executes another file than the one that was checked: that was replaced in between'
+    return 'it executes another file than the one that was checked, because that file was replaced meanwhile'
 
 
 def _is_safe(path: str) -> bool:
@@ -75,7 +75,7 @@ def harden(record: LaunchRecord, directory: str, given: t.Iterable[str] = ()) ->
     notes = _without_loader(environment, set(given))
     notes += [] if 'PATH' in set(given) else _without_open_places(environment)
     if record.cwd not in (None, directory) and not _is_safe(record.cwd or ''):
-        notes.append('root does not start it in %s, which others can change: in the install directory instead'
+        notes.append('root starts it in the install directory instead of %s, which other users can change'
                      % record.cwd)
         record = record._replace(cwd=None)
     return record._replace(environment=environment), notes
@@ -85,7 +85,7 @@ def _without_loader(environment: t.Dict[str, str], given: t.Set[str]) -> t.List[
     names = sorted(name for name in environment if name.startswith(_LOADER) and name not in given)
     for name in names:
         del environment[name]
-    return ['root does not take over %s from its last process: give it as environment to have it' % ', '.join(names)
+    return ['root does not keep %s of the last process. Set it in environment to keep it' % ', '.join(names)
             ] if names else []
 
 
@@ -95,5 +95,5 @@ def _without_open_places(environment: t.Dict[str, str]) -> t.List[str]:
     if not dropped:
         return []
     environment['PATH'] = ':'.join(place for place in places if place not in dropped) or DEFAULT_PATH
-    return ['root does not look for programs in %s of PATH, which others can change' % ', '.join(
+    return ['root removes %s from PATH, because other users can change it' % ', '.join(
         place or '(the working directory)' for place in dropped)]

@@ -82,21 +82,22 @@ def protect(state: StateDir, instance: Instance, record: LaunchRecord,
         path = ':'.join(part for part in (directory, record.environment.get('PATH')) if part)
         return dict(record.environment, PATH=path), ['PATH begins with %s, which protects siblings' % directory]
     if may_kill_siblings(*versions) and has_sibling(instance):
-        raise LifecycleError('The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. '
-                             'Nothing was stopped or started. Give a state_dir that others may pass, with free space, '
-                             'on a file system that allows programs.' % (instance.id, directory, problem))
-    return dict(record.environment), ['no protection of siblings (needed by versions 3.2.2 to 3.4.5): ' + problem]
+        raise LifecycleError(
+            'The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. Nothing was '
+            'stopped or started. Set a state_dir that every user can enter, with free space, on a file system without '
+            'noexec.' % (instance.id, directory, problem))
+    return dict(record.environment), ['siblings are not protected (needed for versions 3.2.2 to 3.4.5): ' + problem]
 
 
 def _set_up(state: StateDir, directory: str, uid: int) -> t.Optional[str]:
     """Make the directory with its tools; why it would not work for this user, None when it does."""
     if ':' in directory:
-        return 'a path with a colon cannot stand in PATH'
+        return 'a path with a colon cannot be in PATH'
     try:
         state.make()
         closed = closed_to_others(directory) if uid != os.geteuid() else None
         if closed:
-            return 'it cannot be reached by uid %d, %s is closed to others' % (uid, closed)
+            return 'uid %d cannot enter it, because %s is closed to other users' % (uid, closed)
         _write_tools(directory)
     except LifecycleError as exc:
         return exc.msg

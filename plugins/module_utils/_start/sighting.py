@@ -78,8 +78,9 @@ def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account
 
 
 def _ended_with(unit: str) -> str:
-    return ('systemd ends all that is left in %s when the process that it runs there has ended: the new one is not put '
-            'into its control group, and the limits of that unit do not hold for it' % unit)
+    return (
+        'systemd ends every process left in %s when its main process has ended. The new process is therefore not put '
+        'into the control group of that unit, and the limits of the unit do not apply to it' % unit)
 
 
 def _groups(record: LaunchRecord, account: Account, proved: t.Optional[Proved]) -> t.Tuple[int, t.Sequence[int]]:
@@ -93,16 +94,18 @@ def _groups(record: LaunchRecord, account: Account, proved: t.Optional[Proved]) 
 def _of_another_user(seen: t.Optional[LaunchRecord], account: Account) -> t.List[str]:
     if seen is None:
         return []
-    text = ('it was last seen as uid %d and starts as uid %d: arguments, environment, directory, umask, limits, nice '
-            'value and log of then are not taken over' % (seen.uid, account.uid))
+    text = (
+        'it last ran as uid %d and starts as uid %d: its former arguments, environment, directory, umask, limits, nice '
+        'value and log are not used' % (seen.uid, account.uid))
     return [text + (' (arguments: %s)' % ' '.join(seen.argv[1:]) if seen.argv[1:] else '')]
 
 
 def _different_groups(seen: t.Optional[LaunchRecord], gid: int, groups: t.Sequence[int]) -> t.List[str]:
     if seen is None or (seen.gid, {*seen.groups, seen.gid}) == (gid, {*groups, gid}):
         return []
-    return ['it was seen with group %d and groups %s: it starts with group %d and groups %s, as the user database has '
-            'them' % (seen.gid, list(seen.groups), gid, list(groups))]
+    return [
+        'it ran with group %d and groups %s; it starts '
+        'with group %d and groups %s, as in the user database' % (seen.gid, list(seen.groups), gid, list(groups))]
 
 
 def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapping[str, str],
@@ -110,13 +113,14 @@ def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapp
     """Security label and control group."""
     notes = []
     if seen.label is not None and seen.label != (label or own.label):
-        notes.append('it was seen with the security label %s, which no proved start had: it gets that of a fresh start'
+        notes.append('it ran with the security label %s, which no verified start had; it gets the label of a new start'
                      % seen.label)
     if in_login_session(seen.cgroups):
         return notes  # never taken over, and no loss
     wanted = cgroups or own.cgroups
     others = ['%s:%s' % item for item in sorted(seen.cgroups.items()) if wanted.get(item[0], item[1]) != item[1]]
     if others:
-        notes.append('it was seen in the control group %s, which is neither that of its last proved start nor of its '
-                     'unit: it is not taken over' % ', '.join(others))
+        notes.append(
+            'it ran in the control group %s, which is neither that of its last verified start nor that of its unit; '
+            'this control group is not used' % ', '.join(others))
     return notes

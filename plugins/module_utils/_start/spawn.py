@@ -180,11 +180,16 @@ class Launcher(Parked):
         try:
             self._fork()
             report = self._report(PREPARE_S + _database.LIMIT_S)
-            problem = None if 'notes' in report else report.get('error', 'the process that was to become it was killed')
+            problem = (
+                None
+                if 'notes' in report
+                else report.get('error', 'the process that was prepared for the start was killed')
+            )
         except OSError as exc:
-            problem, advice = used_up(exc) or ('no process could be made for it (%s)' % exc.strerror, '')
+            problem, advice = used_up(exc) or ('no process could be created for it (%s)' % exc.strerror, '')
         except _Silent:
-            problem = 'the process that was to become it (pid %d) was not ready within %g s, as if it was stopped' % (
+            problem = ('the process that was prepared for the start (pid %d) was not ready within %g s; it may be '
+                       'suspended') % (
                 self.pid, PREPARE_S + _database.LIMIT_S)
         if problem:
             self.abandon()
@@ -241,8 +246,9 @@ class Launcher(Parked):
             if left:
                 self.prepare('Nothing was started.')
         self._close_output()
-        raise LifecycleError('%s could not be executed: %s, %d times. Nothing runs. Look who stops or kills processes '
-                             'of its user, then start it.' % (self.instance.executable, problem, TRIES))
+        raise LifecycleError(
+            '%s could not be executed: %s, %d times. Nothing runs. Find out what suspends or kills processes of its '
+            'user, then start it.' % (self.instance.executable, problem, TRIES))
 
     def _wake(self) -> None:
         """Its user may have stopped it in the instant before the new program began, which then never would begin."""
@@ -262,13 +268,13 @@ class Launcher(Parked):
                 said.update(report)
                 report = self._report(until - time.monotonic())
         except _Silent:
-            return 'the process that was to become it (pid %d) did nothing for %g s, as if it was stopped' % (
+            return 'the process that was prepared for the start (pid %d) did nothing for %g s; it may be suspended' % (
                 self.pid, EXEC_S)
         if report.get('error'):
             self.abandon()
             raise self._not_executed(report)
         if not said.get('file'):
-            return 'the process that was to become it was killed'
+            return 'the process that was prepared for the start was killed'
         self._refuse_another(said['file'])
         return None
 
@@ -277,13 +283,14 @@ class Launcher(Parked):
         try:
             why = root_runs.why_another(self.pid, self.record.uid, file)
         except PermissionError:
-            self.notes.append('whether it executes the file that was checked could not be seen by this user')
+            self.notes.append('this user cannot see whether the process executes the file that was checked')
             return
         if why is not None:
             pid = self.pid
             self.abandon()
-            raise LifecycleError('%s was started as pid %d, and %s. That process was ended. Nothing runs. Look who '
-                                 'replaces the binary, then start it.' % (self.instance.executable, pid, why))
+            raise LifecycleError(
+                '%s was started as pid %d, but %s. That process was ended. Nothing runs. Find out what replaces the '
+                'binary, then start it.' % (self.instance.executable, pid, why))
 
     def _not_executed(self, report: t.Mapping[str, t.Any]) -> LifecycleError:
         what = '%s could not be executed: %s.' % (self.instance.executable, report['error'])
@@ -391,7 +398,8 @@ class Launcher(Parked):
             _chdir(self.instance, record)
             self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not children.may_execute(self.instance.executable, record.uid):
-                raise PermissionError(errno.EACCES, 'uid %d may not execute it' % record.uid, self.instance.executable)
+                raise PermissionError(errno.EACCES,
+                    'uid %d has no permission to execute it' % record.uid, self.instance.executable)
             return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
     def _open_log(self) -> int:
@@ -401,7 +409,7 @@ class Launcher(Parked):
         try:
             return open_log(self.instance, self.output.path, self.record.uid)
         except PermissionError as exc:
-            text = '%s: uid %d opens it, and needs the right to write it' % (exc.strerror, self.record.uid)
+            text = '%s: uid %d opens this file and needs write permission' % (exc.strerror, self.record.uid)
             raise PermissionError(exc.errno, text, self.output.path) from exc
 
     def _reopen_log(self) -> None:

@@ -34,14 +34,14 @@ _HOSTS_PAUSE_S = 1.0     # between two rounds of asking by the names of sites
 _RETRY_S = 1.0           # between two tries of a start that waits for a database, a port or a busy file
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
-_SOURCES = {binary.BINARY: 'what this binary told before', binary.CHANGELOG: 'that of CHANGELOG.md',
+_SOURCES = {binary.BINARY: 'what this binary reported before', binary.CHANGELOG: 'taken from CHANGELOG.md',
             None: 'not known'}
 _NO_VERSION = (
-    'it answers on port %d, but without a version (%s%s); a disabled site or a database that is newer than this '
-    'version does this')
+    'it answers on port %d, but without a version (%s%s). The cause may be a disabled site, or a database that is '
+    'newer than this version')
 _TOO_LONG = (
-    'it did not answer within %g s, the most that this start may take (last answer: %s). It may be migrating its '
-    'database, so it was not ended')
+    'it did not answer within %g s, the time limit of this start (last answer: %s). It was not ended, because it may '
+    'be migrating its database')
 
 
 def note_databases(context: Context) -> None:
@@ -125,7 +125,8 @@ class Proof:
             asked = '; also asked as %s' % ', '.join(self.context.run.hosts) if self.context.run.hosts else ''
             return _NO_VERSION % (self.port, last, asked)
         if not self._moves():
-            return 'it did not answer, and nothing has moved for %g s (last answer: %s)' % (self.ready_timeout, last)
+            return ('it did not answer, and there was '
+                    'no progress for %g s (last answer: %s)') % (self.ready_timeout, last)
         if elapsed >= self.ready_limit:
             return _TOO_LONG % (round(self.ready_limit, 1), last)
         return None
@@ -184,12 +185,13 @@ class Proof:
         """What the proof could not see."""
         notes = []
         if self.asked_as:
-            notes.append('it tells its version only when it is asked as %s: the first site is disabled' % self.asked_as)
+            notes.append(
+                'it reports its version only for the host name %s, because the first site is disabled' % self.asked_as)
         if self.answer.version is None:
             notes.append('version/info is forbidden (an admin host is set): the version is %s'
                          % _SOURCES[self.context.files.source])
         if self.owns is None:
-            notes.append('whether the listener is its own could not be seen by this user')
+            notes.append('this user cannot see whether the listener belongs to the instance')
         return notes + pages.notes(self.page)
 
     def findings(self) -> t.List[pages.Finding]:
@@ -257,8 +259,9 @@ class Start:
         state = 'It still runs as pid %d.' % self.handle.pid if alive else 'Nothing runs.'
         said = more.get('cause_line') or (log[-1] if log else 'nothing')
         advice = more.pop('advice', None) or (
-            'Read its log. When it answers, recover proves it; when it hangs, end it.' if alive
-            else 'Read its log, then start it again.')
+            'Check its log. Once it answers, run recover, which '
+            'verifies the start. If it hangs, end the process.' if alive
+            else 'Check its log, then start it again.')
         return kind(
             '%s was started and %s. Its log says: %s. %s %s' % (self.context.instance.id, what, said, state, advice),
             changed=True, pid=self.handle.pid if alive else None, log_tail=log, log_position=self.log_position,
@@ -285,9 +288,10 @@ def _ended_meanwhile(context: Context, pid: int) -> Unproven:
     log = exit_codes.of_last_start(context.logs.since(0), context.instance.dir)
     why = exit_codes.explain(None, context.version, log)
     tail = exit_codes.plain_lines(log)[-_TAIL_LINES:]
-    return Unproven('pid %d of %s ran, and ended while its answer was waited for: %s. Its log says: %s. Nothing was '
-                    'started. %s' % (pid, context.instance.id, why.meaning, why.line or (tail or ['nothing'])[-1],
-                                     why.advice), pid=None, exit_meaning=why.meaning, log_tail=tail)
+    return Unproven(
+        'pid %d of %s was running, but exited before it answered: %s. Its log says: %s. Nothing was started. %s'
+        % (pid, context.instance.id, why.meaning, why.line or (tail or ['nothing'])[-1], why.advice),
+        pid=None, exit_meaning=why.meaning, log_tail=tail)
 
 
 def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -298,7 +302,7 @@ def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     if present(context.handle).gone():
         raise _ended_meanwhile(context, pid)
     if wrong:
-        raise Unproven('pid %d of %s runs, but %s. Nothing was started. Stop it first, or read its log.' % (
+        raise Unproven('pid %d of %s runs, but %s. Nothing was started. Check its log, or stop it first.' % (
             pid, context.instance.id, wrong), pid=pid)
     context.running_version = proof.answer.version
     if proof.owns:
@@ -307,7 +311,7 @@ def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.remember()
     return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
                 version=proof.answer.version or context.file_version, log_position=context.logs.position(),
-                findings=proof.findings(), notes=['it ran already'] + proof.notes())
+                findings=proof.findings(), notes=['it was already running'] + proof.notes())
 
 
 def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -326,7 +330,7 @@ def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
             if not context.run.touched or context.run.until is None or context.run.time_left(_RETRY_S) < _RETRY_S:
                 raise
             context.run.slot.release()
-            context.progress('waiting to start it: %s' % exc.msg)
+            context.progress('waiting before the start: %s' % exc.msg)
             time.sleep(_RETRY_S)
 
 
@@ -343,7 +347,7 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
         context.read_files()  # a step after the stop may have changed config.json, and with it the port
     launcher = t.cast(spawn.Launcher, present(context.run.launcher))
     _start_plan.refuse_port(context, launcher.record)
-    context.progress('starting it, waiting for its version')
+    context.progress('starting the instance, waiting for its version')
     work = Start(context, launcher, params['stable_for'])
     work.run(params)
     context.remember_started(work.handle, work.launcher, work.proof.answer.version, work.log_position,

@@ -45,15 +45,15 @@ def judge_migration(version: t.Optional[str], answered: bool, use: t.Optional[Da
     ``answered``: this process opened its port at some time. ``use`` is None when its connections cannot be seen.
     """
     if not needs_a_look_at_the_database(version, answered):
-        return Migration('no', 'it had opened its port, which %s does after its migration' % version)
+        return Migration('no', 'it has opened its port, which %s does only after its migration' % version)
     if use is None:
         return Migration('possible', 'its connections to the database cannot be seen')
     if use.silent_s < SILENT_S:
-        return Migration('running', 'it spoke with its database %.1f s ago' % use.silent_s)
+        return Migration('running', 'its last exchange with its database was %.1f s ago' % use.silent_s)
     if not answered:
         if use.waiting:
-            return Migration('running', 'it has not opened its port yet and waits for its database')
-        return Migration('possible', 'it never answered, so it may not have finished starting')
+            return Migration('running', 'it has not opened its port yet and is waiting for its database')
+        return Migration('possible', 'it has never answered, so its start may not be complete')
     if use.silent_s < SILENT_CATEGORY_COPY_S:  # what is looked at up to here may copy them
         return Migration('running', '%s may be copying categories in the background' % (version or 'it'))
     # The copy goes row by row: its silence is proof, whatever the last packet was.
@@ -69,7 +69,7 @@ def with_backups(migration: Migration, files: t.Sequence[str], known: bool) -> M
     if files:
         return Migration('running', '%s is open, so a backup or a restore is running' % files[0])
     if not known and migration.verdict == 'no':
-        return Migration('possible', 'its descriptors may not be read, so a backup or a restore cannot be ruled out')
+        return Migration('possible', 'its open files cannot be read, so a backup or a restore cannot be ruled out')
     return migration
 
 
@@ -83,8 +83,10 @@ def would_kill(version: t.Optional[str], force: str) -> str:
     if versions.behaviour(version).on_sigterm != 'stays':
         return ''
     if force == 'never':
-        return '; version %s never ends by it, and force is never: it will stay, with its port closed' % version
-    return ', and SIGKILL when its port is closed and no request is left: version %s never ends by SIGTERM' % version
+        return ('; version %s does not exit on SIGTERM, and force '
+                'is never: the process will stay, with its port closed') % version
+    return (', then SIGKILL when its port is closed and no '
+            'request is left, because version %s does not exit on SIGTERM') % version
 
 
 class Look(t.NamedTuple):

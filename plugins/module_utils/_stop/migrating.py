@@ -73,7 +73,7 @@ def judge(version: t.Optional[str], found: t.Sequence[asking.Found], life: Life)
             if answer.state == migration.RUNNING or waits:
                 runs.append('%s: %s' % (one.name, answer.why))
             elif answer.state == migration.PENDING:
-                unknown.append('%s: %s, and nothing works on it%s' % (
+                unknown.append('%s: %s, and nothing is working on it%s' % (
                     one.name, answer.why, ': its log says "%s"' % _FAILED if life.failed else ''))
             elif answer.state == migration.UNKNOWN:
                 unknown.append('whether a migration runs is not known: %s' % answer.why)
@@ -168,14 +168,14 @@ class Wait(Waiting):
         now = time.monotonic()
         if now - self.told_at >= _PROGRESS_S:
             self.told_at = now
-            self.context.progress('waiting for the end of the migration: %d s, %s' % (
+            self.context.progress('waiting for the migration to end: %d s, %s' % (
                 now - (self.begin or now), '; '.join(self.judged.runs)))
 
     def _refusal(self) -> LifecycleError:
         return LifecycleError(
-            'pid %d of %s migrates its database (%s). It was waited for %d s, %s. Nothing was signalled, and no force '
-            'overrides this. The migration goes on. Wait for its end, which SHOW PROCESSLIST and last_run_version in '
-            'the table settings show, and try again, or raise migration_timeout.' % (
+            'pid %d of %s is migrating its database (%s). The stop waited for %d s, %s. Nothing was signalled, and the '
+            'migration goes on. force does not override this. Wait until the migration has ended (check SHOW '
+            'PROCESSLIST and last_run_version in the table settings), then try again, or raise migration_timeout.' % (
                 self.handle.pid, self.context.instance.id, '; '.join(self.judged.runs),
                 time.monotonic() - (self.begin or 0.0), self._limit()),
             pid=self.handle.pid, migrating=True, migration=self.result())
@@ -188,7 +188,7 @@ def would_wait(judged: Judged, seconds: float) -> str:
     """For check mode; empty when nothing is to be waited for."""
     if not judged.runs:
         return ''
-    return 'wait at most %g s for the end of the migration (%s), ' % (seconds, '; '.join(judged.runs))
+    return 'wait at most %g s for the migration to end (%s), ' % (seconds, '; '.join(judged.runs))
 
 
 def _history(context: Context) -> t.Sequence[t.Mapping[str, t.Any]]:

@@ -36,8 +36,8 @@ _CLOSE_S = 2.0  # file name and log count whole seconds
 _ZONES_S = 900.0  # time zones are multiples of a quarter of an hour
 _WHAT = {BACKUP: 'the backup to', RESTORE: 'the restore from'}
 _WHY = {
-    BACKUP: 'open for writing (%s): a backup to it, or its upload, is running',
-    RESTORE: 'open for reading (%s): a restore from it is running, or a visitor is downloading it (both look the same)',
+    BACKUP: 'open for writing (%s): a backup to this file, or an upload of it, is running',
+    RESTORE: 'open for reading (%s): a restore from this file, or a download of it, is running (both look the same)',
 }
 
 
@@ -228,18 +228,18 @@ class Wait(Waiting):
         entry = self.seen.files[0]
         since, size = self.first[entry]
         grown = self.seen.sizes[entry] - size
-        more = ', %s more than at first' % _size(grown) if entry.kind == BACKUP else ''
+        more = ', %s more than at the first check' % _size(grown) if entry.kind == BACKUP else ''
         self.context.progress('waiting for the end of %s %s: %d s, %s%s' % (
             _WHAT[entry.kind], entry.path, now - since, _size(self.seen.sizes[entry]), more))
 
     def _refusal(self) -> LifecycleError:
         entry = self.seen.files[0]
         stat_now = self.handle.proc.stat()
-        halted = ' The process is halted (state T).' if stat_now is not None and stat_now.state == 'T' else ''
+        halted = ' The process is suspended (state T).' if stat_now is not None and stat_now.state == 'T' else ''
         return LifecycleError(
-            'pid %d of %s has %s %s.%s It was seen for %d s, %s. Nothing was signalled, and no force overrides this. '
-            'Wait for its end, which the backup page of the admin shows, and try again, or raise quiet_timeout; a '
-            'download ends with its connection.' % (
+            'pid %d of %s has %s %s.%s The stop waited for %d s, %s. Nothing was signalled. force does not override '
+            'this. Wait until it has ended (the backup page of the administration shows it; a download ends with its '
+            'connection), then try again, or raise quiet_timeout.' % (
                 self.handle.pid, self.context.instance.id, entry.path, _WHY[entry.kind] % _size(self.seen.sizes[entry]),
                 halted, time.monotonic() - self.first[entry][0], self._limit()),
             pid=self.handle.pid,

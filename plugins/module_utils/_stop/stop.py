@@ -47,7 +47,7 @@ def refuse_supervised(context: Context) -> t.List[t.Dict[str, t.Any]]:
     strong = [entry for entry in supervisors if _supervisors.effect(entry) == _supervisors.RESTARTS_AT_ONCE]
     if strong and context.candidate is not None:
         raise LifecycleError(
-            '%s is run by %s (%s), which %s start it again. Nothing was signalled. Stop it there.'
+            '%s is run by %s (%s), which %s start it again. Nothing was signalled. Stop it through that supervisor.'
             % (
                 context.instance.id,
                 strong[0]['kind'],
@@ -68,8 +68,8 @@ def _prepare(context: Context, params: Params) -> t.List[t.Dict[str, t.Any]]:
         return []
     if not handle.may_signal():
         raise LifecycleError(
-            'No permission to signal pid %d of %s (it runs as uid %d). Nothing was signalled. Run as root or as '
-            'that user.' % (candidate.pid, context.instance.id, candidate.uid),
+            'No permission to signal pid %d of %s, which runs as uid %d. Nothing was signalled. Run as root or as that '
+            'user.' % (candidate.pid, context.instance.id, candidate.uid),
             pid=candidate.pid,
         )
     supervisors = refuse_supervised(context)
@@ -107,8 +107,8 @@ def _refuse_deaf(context: Context, handle: process.ProcessHandle, params: Params
     verb = _deafness(handle) if params['force'] != 'timeout' else None
     if verb:
         raise LifecycleError(
-            'pid %d of %s %s SIGTERM, so it cannot be asked to end. Nothing was signalled, it goes on serving. Use '
-            'force: timeout to kill it.' % (handle.pid, context.instance.id, verb),
+            'pid %d of %s %s SIGTERM, so it cannot be stopped gracefully. Nothing was signalled, and it goes on '
+            'serving. Set force: timeout to kill it.' % (handle.pid, context.instance.id, verb),
             pid=handle.pid,
         )
 
@@ -129,7 +129,7 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     ask_ahead(context)
     _prepare(context, params)
     if context.candidate is None or context.handle is None:
-        return dict(changed=False, would='nothing: it does not run')
+        return dict(changed=False, would='nothing: it is not running')
     pid, seen = context.candidate.pid, quiet.look_at(context, context.handle)
     migration = migrating.Wait(context, context.handle, params['migration_timeout'], _has_answered(context))
     judged = migration.look() if migration.asks and not context.run.begins else migration.judged
@@ -340,10 +340,10 @@ class Stop:
             why.append('%d connections in use' % self.busy_at_kill)
         migration = self._migration()
         if migration.verdict != 'no':
-            why.append('a migration is %s: %s' % (migration.verdict, migration.why))
+            why.append('migration %s: %s' % (migration.verdict, migration.why))
         return StillAlive(
-            'pid %d of %s is still alive %d ms after %s (%s). Nothing more was sent. Wait and try again; with '
-            'force: timeout it is killed, unless a migration runs.'
+            'pid %d of %s is still running %d ms after %s (%s). No further signal was sent. Wait and try again, or set '
+            'force: timeout, which kills it unless a migration runs.'
             % (
                 self.handle.pid,
                 self.context.instance.id,
@@ -358,14 +358,14 @@ class Stop:
         stat = self.handle.proc.stat()
         text = 'state %s' % (stat.state if stat else 'gone')
         if stat and stat.state == 'Z':
-            text += ', its main thread has ended, %d others live on' % (stat.threads - 1)
+            text += ', its main thread has ended, but %d other threads still run' % (stat.threads - 1)
         if stat and stat.state == 'D':
             text += ', it cannot be killed while it waits in %s' % (_wait_channel(self.handle.proc) or 'the kernel')
         tracer = self._status().get('TracerPid', '0')
         text += ', traced by pid %s' % tracer if tracer != '0' else ''
         exe = self.handle.proc.optional_link('exe')
         if exe and self.image and exe != self.image[0]:
-            text += ', it has executed %s meanwhile' % exe
+            text += ', it now executes %s' % exe
         return text
 
     def result(self, stopped: bool) -> t.Dict[str, t.Any]:
@@ -459,8 +459,8 @@ def stop(context: Context, params: Params, watch: bool = True) -> t.Dict[str, t.
     result['respawned'] = respawned
     if respawned is not None:
         raise LifecycleError(
-            'pid %d of %s was stopped, but something started it again as pid %d. It was left running. Pause its guard '
-            '(a cron line, a panel, a unit) and stop it again.'
+            'pid %d of %s was stopped, but something started it again as pid %d. The new process was left running. '
+            'Disable what starts it (a cron line, a panel, a unit), then stop it again.'
             % (work.handle.pid, context.instance.id, respawned),
             **result,
         )

@@ -64,11 +64,11 @@ def test_every_claim_is_one_that_is_taken_back_after_a_change(name: str, text: s
 
 @pytest.mark.parametrize('before, after', [
     ('Nothing was done. Wait.', 'Nothing more was done. Wait.'),
-    ('x. Nothing was stopped or started. Give user.', 'x. Nothing more was stopped or started. Give user.'),
-    ('Nothing was signalled, it goes on serving.', 'Nothing more was signalled, it goes on serving.'),
+    ('x. Nothing was stopped or started. Set user.', 'x. Nothing more was stopped or started. Set user.'),
+    ('Nothing was signalled, and it goes on serving.', 'Nothing more was signalled, and it goes on serving.'),
     ('It was not used, and nothing was done. Update', 'It was not used, and nothing more was done. Update'),
     ('(x). No process was signalled. End', '(x). No further process was signalled. End'),
-    ('Nothing more was sent. Nothing runs.', 'Nothing more was sent. Nothing runs.'),
+    ('No further signal was sent. Nothing runs.', 'No further signal was sent. Nothing runs.'),
     ('No site was asked.', 'No site was asked.'),
 ])
 def test_after_a_change(before: str, after: str) -> None:
@@ -77,7 +77,7 @@ def test_after_a_change(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize('number, said', [
-    (errno.ENOSPC, 'no room is left on the disk'),
+    (errno.ENOSPC, 'no space is left on the disk'),
     (errno.EDQUOT, 'the disk quota of this user is used up'),
     (errno.ENOENT, 'No such file or directory'),
 ])

@@ -23,7 +23,7 @@ def test_a_limit_is_told_with_its_figures() -> None:
     assert 'limit of 512 MiB' in text
     assert 'It had 508 MiB' in text
     assert 'GOMEMLIMIT to about 409MiB' in text
-    assert 'reckon with the memory of the host' in text
+    assert 'use the memory of the host' in text
 
 
 def test_a_limit_is_no_matter_of_the_host() -> None:
@@ -97,9 +97,9 @@ def test_there_is_advice_for_each_cause_and_verdict(cause: str, verdict: str) ->
     ('go_runtime_oom', dict(host_memory=1000 * MIB), 'to about 800MiB'),
     ('go_runtime_oom', {}, 'below the limit'),
     ('kernel_oom_global', dict(host_memory=1000 * MIB, address_space=100 * MIB), 'to about 50MiB (its address space'),
-    ('kernel_oom_global', dict(host_memory=1000 * MIB, limit=500 * MIB), 'to about 400MiB (its control group may'),
+    ('kernel_oom_global', dict(host_memory=1000 * MIB, limit=500 * MIB), 'to about 400MiB (the limit of its control'),
     ('kernel_oom_global', dict(host_memory=1000 * MIB, limit=9000 * MIB), 'to about 800MiB (the host has'),
-    ('kernel_oom_cgroup', dict(host_memory=9000 * MIB, rss=200 * MIB), 'to about 160MiB (it was killed with'),
+    ('kernel_oom_cgroup', dict(host_memory=9000 * MIB, rss=200 * MIB), 'to about 160MiB (it used'),
     ('kernel_oom_cgroup', dict(host_memory=9000 * MIB), 'below the limit'),
     ('kernel_oom_cgroup', dict(limit=500 * MIB, gomemlimit='1GiB'), 'GOMEMLIMIT is 1GiB in its environment, which'),
     ('kernel_oom_cgroup', dict(limit=500 * MIB, gomemlimit='off'), 'Lower it to about 400MiB'),

@@ -88,7 +88,7 @@ def test_a_drop_and_a_start_are_found(tmp_path: t.Any, spoken: t.Sequence[str]) 
 def test_steady_log_tells_nothing(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(*[1] * 100))
     assert reading.events == [] and reading.baseline == 1
-    assert 'no sign that nothing died' in reading.notes[0]
+    assert 'does not prove that nothing died' in reading.notes[0]
 
 
 def test_a_fall_below_a_usual_count_of_three_is_a_drop(tmp_path: t.Any) -> None:
@@ -122,7 +122,7 @@ def test_a_drop_across_a_gap_may_be_any_time_in_it(tmp_path: t.Any) -> None:
     reading = read(tmp_path, [line(0, 1), line(60, 1), line(36060, 0)])
     drop = one(reading, 'guard_drop')
     assert drop.time == MIDNIGHT + 18060.5 and drop.uncertainty == 18000.5
-    assert reading.notes == ['1 time(s) check.log holds no line for more than 15 minutes']
+    assert reading.notes == ['check.log has 1 gap(s) of more than 15 minutes']
 
 
 @pytest.mark.parametrize(('numbers', 'count'), [
@@ -201,7 +201,7 @@ def test_corrupt_lines_nuls_and_crlf_are_skipped_and_counted(tmp_path: t.Any) ->
 def test_a_clock_that_goes_back_is_noted(tmp_path: t.Any) -> None:
     reading = read(tmp_path, [line(3600, 1), line(3660, 1), line(3000, 0), line(3060, 1)])
     assert one(reading, 'guard_drop').uncertainty == 330.5
-    assert '1 time(s) the clock went back in check.log' in reading.notes
+    assert 'the clock went back 1 time(s) in check.log' in reading.notes
 
 
 def test_a_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> None:
@@ -258,10 +258,10 @@ def test_window(tmp_path: t.Any) -> None:
 
 
 @pytest.mark.parametrize(('data', 'why_not'), [
-    (b'', 'it holds no line'),
-    (b'\0' * 100000, 'it holds no line'),
-    (b'\x7fELF\x02\x01' * 10000, 'no line of it can be read'),
-    (b'x' * 1000000, 'no line of it can be read'),
+    (b'', 'it is empty'),
+    (b'\0' * 100000, 'it is empty'),
+    (b'\x7fELF\x02\x01' * 10000, 'none of its lines can be parsed'),
+    (b'x' * 1000000, 'none of its lines can be parsed'),
 ])
 def test_files_without_a_line(tmp_path: t.Any, data: bytes, why_not: str) -> None:
     reading = read(tmp_path, data)

@@ -141,7 +141,7 @@ def test_without_journalctl_the_journal_is_not_readable(tmp_path: Path) -> None:
      'systemd-journal'),
     ('case "$*" in *json*) ;; *) echo "Hint: You are currently not seeing messages from other users" >&2;; esac', False,
      'systemd-journal'),
-    ('echo "No journal files were found." >&2', True, 'no messages of the kernel'),
+    ('echo "No journal files were found." >&2', True, 'no kernel messages'),
     ('echo "journalctl: unrecognized option" >&2; exit 1', False, 'unrecognized option'),
     ('kill -9 $$', False, 'failed'),
 ])
@@ -169,7 +169,7 @@ def test_records_that_are_broken_are_said(tmp_path: Path) -> None:
     path = journal(tmp_path, record(), record(), [b'{"MESSAGE": "oom', record()])
     found = _death_sources.read_journal(0.0, NOW, path)
     assert len(found.lines) == 1 and not found.coverage.complete
-    assert found.coverage.why_not == '1 records could not be read'
+    assert found.coverage.why_not == '1 records could not be parsed'
 
 
 def test_more_records_than_are_kept_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

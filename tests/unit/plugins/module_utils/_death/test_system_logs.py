@@ -253,7 +253,7 @@ def test_a_log_without_the_kernel_is_not_complete(tmp_path: Path) -> None:
     found = read(put(tmp_path / 'syslog', data, noon), noon - 600, noon)
     assert (found.coverage.begin, found.coverage.end) == (noon - HOUR, noon)
     assert not found.coverage.complete
-    assert found.coverage.why_not == 'it has no lines of the kernel there'
+    assert found.coverage.why_not == 'it has no kernel lines in the time window'
 
 
 def test_a_window_before_the_log_is_not_covered(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_pid_that_is_asked_for_and_was_anothers_is_not_its_own() -> None:
 def test_a_kill_before_the_window_is_only_noted() -> None:
     decision = decide(kill(time=SINCE - HOUR))
     assert decision.verdict == 'no'
-    assert any('Outside of the window' in note for note in decision.notes)
+    assert any('Outside of the time window' in note for note in decision.notes)
 
 
 @pytest.mark.parametrize('coverage, verdict', [((FULL,), 'no'), ((UNREADABLE,), 'unknown')])
@@ -290,7 +290,7 @@ def test_in_a_container_a_pid_of_the_kernel_is_no_pid_of_here() -> None:
     assert outcome(kill(7, cgroup='/another'), **INSIDE)[0] == 'unknown', 'it can have been moved to another group'
     decision = decide(kill(7, cgroup='/another'), is_contained=True)
     assert decision.verdict == 'likely'
-    assert decision.incidents[0].candidates == ('a process outside of this container',)
+    assert decision.incidents[0].candidates == ('a process outside this container',)
 
 
 @pytest.mark.parametrize('group, verdict', [(None, 'unknown'), (1, 'likely')])
@@ -348,7 +348,7 @@ def test_systemd_and_docker_tell_of_a_kill_by_the_kernel_whose_log_is_lost(kille
     lives = (life(4711, SINCE - HOUR, cgroup='/system.slice/shop.service'),)
     decision = decide(told, lives=lives, coverage=(UNREADABLE,))
     assert decision[:2] == ('confirmed', cause)
-    assert ('whether its limit or the host' in decision.incidents[0].how) == (killer == 'systemd')
+    assert ('whether its limit was reached or the host' in decision.incidents[0].how) == (killer == 'systemd')
     assert decision.incidents[0].event.pid == 4711
 
 
@@ -393,6 +393,6 @@ def test_nothing_is_known() -> None:
 
 def test_by_elimination_and_its_own_log_goes_on() -> None:
     decision = decide(kill(), coverage=(FULL, OWN_LOG))
-    assert (decision.verdict, 'its own log shows no end' in decision.incidents[0].how) == ('likely', True)
+    assert (decision.verdict, 'its own log shows that it went on' in decision.incidents[0].how) == ('likely', True)
     assert outcome(kill(), ABRUPT, coverage=(FULL, OWN_LOG))[0] == 'confirmed'
     assert outcome(kill(), coverage=(FULL, OWN_LOG), pid=4711)[0] == 'confirmed'

@@ -74,7 +74,7 @@ def check_decision(case: Case, decision: Decision) -> None:
             begin, end = middle - incident.event.uncertainty, middle + incident.event.uncertainty
             assert exclusion.why_not(max(begin, SINCE), min(end, UNTIL)) is None, 'no without coverage'
             others = [other for other in decision.others if other.time is not None and begin <= other.time <= end]
-            assert not (others and 'nothing was killed for memory then' in incident.how)
+            assert not (others and 'no OOM kill was recorded at that time' in incident.how)
             assert 'covered by ' in incident.how and not incident.how.endswith('covered by ')
     if decision.verdict == 'no' and not decision.incidents and decision.cause != 'not_dead':
         assert exclusion.why_not(SINCE, UNTIL) is None

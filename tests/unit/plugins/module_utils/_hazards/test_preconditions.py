@@ -78,8 +78,8 @@ def test_the_message_says_what_was_seen_what_was_not_done_and_what_to_do() -> No
 
 def test_both_ways_out_of_a_start_as_root_are_named() -> None:
     error = refusal(writable=["/www/a (owner www)"], owner="www")
-    assert "user: www starts it as the owner of its files" in error.msg
-    assert "accept root_runs_writable by name" in error.msg
+    assert "with user: www it would run as the owner of its files" in error.msg
+    assert "add root_runs_writable to accept_hazards" in error.msg
     assert "user: root" not in refusal(writable=["/www/a (mode 0777)"], owner="root").msg
 
 
@@ -91,10 +91,10 @@ def test_what_was_accepted_refuses_nothing_and_is_noted() -> None:
 
 @pytest.mark.parametrize("seen,expected", [
     (dict(), []),
-    (dict(dictionary=False, reads_dictionary=None), ["dictionary.txt is missing, and whether"]),
+    (dict(dictionary=False, reads_dictionary=None), ["dictionary.txt is missing. Whether"]),
     (dict(databases=[], names_database=False), ["config.json names no database"]),
     (dict(databases=[UNKNOWN]), ["whether db:3306 can be reached is not known: Too many"]),
-    (dict(databases=[ALSO, Answer(Target("db", 3306))], version=None), ["db:3306 can be reached, other:3306 not"])])
+    (dict(databases=[ALSO, Answer(Target("db", 3306))], version=None), ["db:3306 is reachable, other:3306 is not"])])
 def test_notes(seen: t.Dict[str, t.Any], expected: t.List[str]) -> None:
     found = preconditions.notes(FINE._replace(**seen), [])
     assert len(found) == len(expected)
@@ -114,5 +114,5 @@ def test_the_log_tells_whether_the_dictionary_was_read(log: str, expected: t.Opt
 
 def test_unknown_codes() -> None:
     _hazards.refuse_unknown(["database_unreachable", "not_described"])
-    with pytest.raises(LifecycleError, match=r"database_down is not the code of a hazard.*database_unreachable"):
+    with pytest.raises(LifecycleError, match=r"unknown hazard code: database_down.*database_unreachable"):
         _hazards.refuse_unknown(["locales_missing", "database_down"])

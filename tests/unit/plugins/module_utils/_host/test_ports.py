@@ -110,7 +110,7 @@ NOTES = [
         "::",
         [sock_of(sockdiag.TIME_WAIT, "::ffff:127.0.0.1", inode=0)],
         [],
-        "1 connection(s) in TIME_WAIT do not hinder",
+        "1 connection(s) in TIME_WAIT do not prevent",
     ),
     (True, "::", [sock_of(sockdiag.ESTABLISHED, "127.0.0.1")], [], "1 accepted connection(s) are still open"),
     (
@@ -121,7 +121,7 @@ NOTES = [
         "Free on 127.0.0.1; there is a listener on 127.0.0.2 port 8001",
     ),
     (False, "::", [sock_of(sockdiag.TIME_WAIT, "127.0.0.1", inode=0)], [], "after at most 60 seconds"),
-    (False, "::", [], [], "bound and does not listen"),
+    (False, "::", [], [], "bound but does not listen"),
     (False, "::", [], [{"state": "ESTABLISHED", "port": 40000}], "ip_local_reserved_ports"),
     (False, "::", [], [{"state": "LISTEN", "port": 40000}], ""),
     (None, "::", [], [], ""),
@@ -177,7 +177,7 @@ def test_probe_of_an_address_of_another_host_is_unknown() -> None:
 
 def test_address_of_another_host_is_a_failure_and_not_a_wait() -> None:
     begin = time.monotonic()
-    with pytest.raises(LifecycleError, match="cannot be told") as caught:
+    with pytest.raises(LifecycleError, match="is not known") as caught:
         _ports.wait_released([free_port()], "192.0.2.7", timeout=60)
     assert caught.value.result["released"] is None
     assert time.monotonic() - begin < 30
@@ -286,7 +286,7 @@ def test_progress_is_told() -> None:
         port = sock.getsockname()[1]
         with pytest.raises(LifecycleError):
             _ports.wait_released([port], timeout=1.3, on_progress=told.append)
-    assert told == ["port %d still held after 1 s" % port]
+    assert told == ["port %d is still held after 1 s" % port]
 
 
 def test_end_of_a_process_ends_the_wait() -> None:

@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import el
 
 SHELL = os.path.realpath('/bin/sh')
 FINE = executable.Executability()
-WORKS = 'it is a script, whose process could not be recognized'  # the kernel would execute it
+WORKS = 'it is a script, and its process could not be recognized'  # the kernel would execute it
 STRANGER = 54321  # neither owner nor group of anything here
 
 
@@ -185,7 +185,7 @@ def test_scripts_that_name_scripts(instance: Instance) -> None:
         previous = put('%s/%d' % (instance.dir, number), b'#!%s\n' % previous.encode())
         text = problem(Instance(instance.dir, str(number), 'x'))
         assert (WORKS in text) == runs(previous) == (number <= elf.MAX_SCRIPTS), number
-    assert 'one script too many' in text
+    assert 'it is a script as well, and Linux follows at most' in text
 
 
 @pytest.mark.parametrize(('mode', 'uid', 'groups', 'expected'), [
@@ -202,7 +202,7 @@ def test_whether_the_user_of_the_instance_may_execute_it(instance: Instance, rec
     put(instance.executable, content(SHELL), 0o700)
     stranger = record._replace(uid=STRANGER, gid=STRANGER, groups=[])
     assert not problem(instance, record)
-    assert 'uid %d may not execute it (mode 0700' % STRANGER in problem(instance, stranger)
+    assert 'uid %d has no permission to execute it (mode 0700' % STRANGER in problem(instance, stranger)
     os.chmod(instance.executable, 0o600)
     assert 'not executable (mode 0600)' in problem(instance, record)
 

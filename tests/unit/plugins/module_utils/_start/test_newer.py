@@ -52,7 +52,7 @@ def test_version_of_a_database(marker: t.Optional[str], tables: str, columns: st
 
 def test_it_refuses_a_start_unless_it_is_accepted() -> None:
     needs = preconditions.Needs('/d', newer=['shop by last_run_version: 3.5.8 or later'], newer_than='3.3.11')
-    with pytest.raises(LifecycleError, match=r'newer than version 3\.3\.11.*accept database_newer by name') as caught:
+    with pytest.raises(LifecycleError, match=r'newer than version 3\.3\.11.*add database_newer to accept') as caught:
         preconditions.require(needs, (), 'shop', 'Nothing was stopped or started.')
     assert caught.value.result['hazards'] == ['database_newer']
     preconditions.require(needs, ['database_newer'], 'shop', '')

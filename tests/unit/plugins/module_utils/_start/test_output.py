@@ -107,11 +107,12 @@ def test_one_that_was_never_seen(proved: t.Optional[str], expected: t.Any) -> No
 SAID: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str]]] = [
     (dict(FILE, log=OWN, log_found="same"), None),
     (dict(output="null"), "its output goes to /dev/null, as before"),
-    (dict(output="socket"), "its output went to a socket: it goes to %s now" % OWN),
-    (dict(), "its output went to something that was not noted: it goes to %s now" % OWN),
-    (dict(output="null", log=OWN, log_found="same"), "its standard output went to /dev/null: it goes to %s now" % OWN),
-    (dict(FILE, log=OWN, error_output="pipe"), "its standard error went to a pipe of its own: it goes to %s now" % OWN),
-    (dict(FILE, log=OWN + ".1"), "its log was rotated to %s.1: it writes to %s again" % (OWN, OWN)),
+    (dict(output="socket"), "its output went to a socket before; it now goes to %s" % OWN),
+    (dict(), "its output went to an unknown place before; it now goes to %s" % OWN),
+    (dict(output="null", log=OWN, log_found="same"),
+     "its standard output went to /dev/null before; it now goes to %s" % OWN),
+    (dict(FILE, log=OWN, error_output="pipe"), "its standard error went to a pipe of its own; it now goes to %s" % OWN),
+    (dict(FILE, log=OWN + ".1"), "its log was rotated to %s.1; it now writes to %s again" % (OWN, OWN)),
 ]
 
 

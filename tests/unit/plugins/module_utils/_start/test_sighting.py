@@ -95,7 +95,7 @@ def test_a_unit_that_ends_with_it_is_left() -> None:
         sighting.as_seen(seen, "shop.service"),
     ):
         assert settled.record.cgroups == {}
-        assert len(settled.notes) == 1 and "all that is left in shop.service" in settled.notes[0], settled.notes
+        assert len(settled.notes) == 1 and "every process left in shop.service" in settled.notes[0], settled.notes
     kept = sighting.settle(seen, PLAIN, WEB, proved(), OWN, ending="shop.service")
     assert kept.record.cgroups == {"": "/proved"}
 
@@ -106,7 +106,7 @@ def test_a_process_of_another_user_gives_nothing(uid: int) -> None:
     settled = sighting.settle(seen, PLAIN, WEB, None, OWN, in_its_unit=True)
     assert settled.record == PLAIN
     assert len(settled.notes) == 1
-    assert "last seen as uid %d and starts as uid 33" % uid in settled.notes[0]
+    assert "last ran as uid %d and starts as uid 33" % uid in settled.notes[0]
     assert "(arguments: -port 8002)" in settled.notes[0]
 
 

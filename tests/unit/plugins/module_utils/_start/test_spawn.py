@@ -148,7 +148,7 @@ def test_what_cannot_be_executed_is_known_before_the_stop(instance: Instance) ->
         stream.write("no program")
     os.chmod(instance.executable, 0o644)
     launcher = spawn.Launcher(instance, of_this_process(instance), {})
-    with pytest.raises(LifecycleError, match="may not execute it"):
+    with pytest.raises(LifecycleError, match="has no permission to execute it"):
         launcher.prepare()
 
 

@@ -131,9 +131,9 @@ def test_cut(on_sigterm: str, kind: str, at_signal: int, at_kill: int, cut: int)
 
 
 @pytest.mark.parametrize('version,force,words', [
-    ('3.2.1', 'idle', ', and SIGKILL when its port is closed and no request is left'),
-    ('2.5.3', 'timeout', ', and SIGKILL'),
-    ('2.5.3', 'never', 'it will stay, with its port closed'),
+    ('3.2.1', 'idle', ', then SIGKILL when its port is closed and no request is left'),
+    ('2.5.3', 'timeout', ', then SIGKILL'),
+    ('2.5.3', 'never', 'the process will stay, with its port closed'),
     ('3.2.2', 'idle', None),
     ('3.5.8', 'never', None),
     (None, 'idle', None),

@@ -50,7 +50,7 @@ FAILED = migrating.Life(YOUNG, True, DatabaseUse(True, 0.1))
 JUDGED = [  # version, found, life: what runs, what is not known
     ('3.5.8', [found('3.5.8')], BUSY, [], []),
     ('3.5.8', [found('3.3.11')], BUSY, ['shop: last_run_version is 3.3.11'], []),
-    ('3.5.8', [found('3.3.11')], FAILED, [], ['nothing works on it: its log says "migrate table error"']),
+    ('3.5.8', [found('3.3.11')], FAILED, [], ['nothing is working on it: its log says "migrate table error"']),
     ('3.5.8', [found('3.3.11', [ALTER])], FAILED, ['shop: the application runs ALTER'], []),  # what is seen counts
     ('3.5.8', [found('3.5.8'), found('3.3.11', name='two')], BUSY, ['two: last_run_version'], []),
     ('3.5.8', [found(seen=None, why='no client')], BUSY, [], ['not known: shop: no client']),
@@ -85,5 +85,5 @@ def test_statistics_that_are_written_late(version: t.Optional[str], history: t.S
 
 def test_what_check_mode_says() -> None:
     assert migrating.would_wait(migrating.Judged([], ['x']), 5) == ''
-    assert 'at most 5 s for the end of the migration (a; b)' in migrating.would_wait(
+    assert 'at most 5 s for the migration to end (a; b)' in migrating.would_wait(
         migrating.Judged(['a', 'b'], []), 5)

@@ -29,14 +29,14 @@ RUN: t.List[t.Dict[str, t.Any]] = [
     {"event": "step", "name": "graceful_stop", "index": 0},
     {"event": "progress", "text": "waiting"},
     {"event": "step", "name": "verified_start", "index": 1},
-    {"event": "progress", "text": "starting it"},
+    {"event": "progress", "text": "starting the instance"},
 ]
 
 
 @pytest.mark.parametrize("count,expected", [
     (0, (None, 0, 0, None)), (1, (None, 0, 2, None)), (2, ("graceful_stop", 1, 2, None)),
     (3, ("graceful_stop", 1, 2, "waiting")), (4, ("verified_start", 2, 2, None)),
-    (5, ("verified_start", 2, 2, "starting it"))])
+    (5, ("verified_start", 2, 2, "starting the instance"))])
 def test_whereabouts(count: int, expected: t.Any) -> None:
     where = _follow.whereabouts(RUN[:count])
     assert (where["step"], where["index"], where["of"], where["text"]) == expected
