@@ -15,7 +15,7 @@ description:
   - The file is replaced atomically and keeps its owner, mode, access control list, and security label. The previous
     file is kept in the trusted state.
   - As a separate task, this module restarts nothing, and its change is not rolled back. It fails while a window that
-    has changed something has not ended. It also fails while a process up to version 2.3.6 runs, which would overwrite
+    has made changes has not ended. It also fails while a process up to version 2.3.6 runs, which would overwrite
     the file with its own settings, or a process whose version is not known.
   - A running process does not read the file again, so that a change requires a restart. The role C(configure) does both
     in one window, which restores the old file if the instance does not start with the new one.

@@ -17,7 +17,7 @@ description:
   - The effect of C(SIGTERM) depends on the version. Versions 2.1.2 to 3.2.1 close their port and never end. Versions
     3.2.2 to 3.5.1 end when their requests have ended. Versions 3.5.2 and later end immediately and cut the requests in
     flight.
-  - As a separate task, this module fails while a window that has changed something has not ended. Only a recovery can
+  - As a separate task, this module fails while a window that has made changes has not ended. Only a recovery can
     stop or start the instance during that time.
   - A process that is known to be migrating its database never gets C(SIGKILL), regardless of O(force). From version
     3.4.5 on, which migrates in the background, C(SIGTERM) itself ends the process.

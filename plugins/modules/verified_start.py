@@ -24,7 +24,7 @@ description:
   - The same applies if C(locales/) or C(dictionary.txt) is missing and this version with its settings requires it, or
     if the user of the instance cannot connect to the database within two seconds. From version 3.4.2 on, C(MYSQL_*)
     variables in the environment of the start select the database. You can accept these hazards with O(accept_hazards).
-  - As a separate task, this module fails while a window that has changed something has not ended. Only a recovery can
+  - As a separate task, this module fails while a window that has made changes has not ended. Only a recovery can
     stop or start the instance during that time.
   - A start as root fails if another user can change what root would execute, which is the binary, the directories and
     links in its path, and the targets of links. This is checked again immediately before the binary is executed, and

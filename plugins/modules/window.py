@@ -26,7 +26,7 @@ description:
     the journal before they make it. If a later step fails or the window is interrupted, these changes are rolled back
     in reverse order while the instance is stopped, and the instance is started as it was before the window. An instance
     that did not run before is not started. After the window has succeeded, nothing is rolled back.
-  - While a window that has changed something has not ended, M(anqicms.lifecycle.graceful_stop),
+  - While a window that has made changes has not ended, M(anqicms.lifecycle.graceful_stop),
     M(anqicms.lifecycle.verified_start), M(anqicms.lifecycle.config), M(anqicms.lifecycle.release), and
     M(anqicms.lifecycle.database) fail when they run as separate tasks.
   - Only one run works on an instance at a time. A second run is refused, and its message names the ID of the first run.
