@@ -11,7 +11,7 @@ STAGES := lint sanity unit integration e2e build
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-oom demo-upgrade test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
+.PHONY: help demo demo-oom demo-upgrade check test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -32,6 +32,10 @@ demo-upgrade: python ## upgrade two old instances before your eyes: one ends wel
 	@$(PYTHON) $(TOOLS)/prereqs.py demo-upgrade
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@$(VENV)/demo/bin/python tests/fleet/demo_upgrade.py
+
+check: python ## before each commit: lint, unit tests on the newest Python, documents; two minutes
+	@$(PYTHON) $(TOOLS)/prereqs.py check
+	@$(PYTHON) $(TOOLS)/stages.py lint quick
 
 test: python ## all tests and checks; as root on Debian or Ubuntu installs missing packages
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
@@ -55,8 +59,8 @@ bench: python ## measure against baselines, into .bench/results.json (ONLY=c: on
 venvs: python ## only make the environments that development needs
 	@$(PYTHON) $(TOOLS)/venvs.py dev core-2.16 core-2.19 core-2.21 || test $$? -eq 3
 
-prerequisites: python ## name the packages that are missing, with the command that installs them
-	@$(PYTHON) $(TOOLS)/prereqs.py test
+prerequisites: python ## name the packages that are missing, and how to install them (PART=check: for one part)
+	@$(PYTHON) $(TOOLS)/prereqs.py $(or $(PART),test)
 
 clean: ## remove all that these targets made
 	rm -rf .cache .bench .ansible tests/output

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""port_released against real processes and sockets: what holds a port (C5-1 to C5-19)."""
+"""port_released against real processes and sockets: what holds a port."""
 
 import contextlib
 import ctypes

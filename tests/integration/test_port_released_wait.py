@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""port_released against real processes and sockets: the wait (C5-20 to C5-28), and the module itself."""
+"""port_released against real processes and sockets: the wait, and the module itself."""
 
 import contextlib
 import json

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""graceful_stop: who would start it again, and who did (hard cases B4-15 and B4-16 of the stop)."""
+"""graceful_stop: who would start it again, and who did."""
 
 from __future__ import annotations
 

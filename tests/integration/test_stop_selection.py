@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""graceful_stop: exactly the one process of the instance, or none (hard cases B4 of the stop)."""
+"""graceful_stop: exactly the one process of the instance, or none."""
 
 from __future__ import annotations
 

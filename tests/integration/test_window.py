@@ -277,7 +277,7 @@ def test_following_in_short_calls(site: Callable[..., Instance]) -> None:
 
 
 def test_eight_at_once_one_wins(site: Callable[..., Instance]) -> None:
-    """C5: the others are told the run id of the one that works."""
+    """The others are told the run id of the one that works."""
     shop = site(start=False)
     read_end, write_end = os.pipe()
     children = []

@@ -149,7 +149,7 @@ def test_worker_killed_while_the_new_process_starts(site: Callable[..., Instance
 
 @pytest.mark.parametrize("name", ["before-signal", "stopped", "start-begins"])
 def test_worker_and_guardian_killed(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """C5: nobody is left; the journal knows, and the next run recovers first."""
+    """Nobody is left; the journal knows, and the next run recovers first."""
     shop = site()
     killer = Killer(CLASSES[name].wanted, after=CLASSES[name].after, both=True)
     context, result = begun(shop, killer, monkeypatch)

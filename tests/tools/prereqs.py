@@ -5,7 +5,7 @@
 """Checks for the programs that a target needs, and names the Debian packages of those that are missing.
 
 Usage: prereqs.py TARGET [--install]    With --install, root on Debian or Ubuntu installs them.
-Exit status 1 when one that is needed is missing.
+Exit status 1 when one that is needed is missing, 2 when there is no such target.
 """
 
 import os
@@ -30,7 +30,7 @@ class Package(t.NamedTuple):
 
 FLEET = frozenset(("demo", "demo-upgrade", "bench", "test", "soak", "integration", "e2e"))
 TESTS = frozenset(("test", "soak", "integration", "e2e"))
-EVERY = FLEET | {"lint", "sanity", "unit", "build"}
+EVERY = FLEET | {"lint", "sanity", "unit", "check", "build"}
 PACKAGES = (
     Package("git", ("git",), EVERY),
     Package("binutils", ("objdump",), FLEET),
@@ -42,7 +42,7 @@ PACKAGES = (
     Package("util-linux", ("unshare", "nsenter"), TESTS),
     Package("nginx-light", ("nginx",), TESTS),
     Package("unzip", ("unzip",), frozenset(("bench",))),
-    Package("zstd", ("zstd",), TESTS | {"unit"}),
+    Package("zstd", ("zstd",), TESTS | {"unit", "check"}),
     Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
@@ -83,6 +83,9 @@ def install(packages: t.Sequence[str]) -> None:
 
 def main(arguments: t.Sequence[str]) -> int:
     target, may_install = arguments[0], "--install" in arguments
+    if target not in EVERY:
+        print("There is no part %s. The parts are %s." % (target, ", ".join(sorted(EVERY))), file=sys.stderr)
+        return 2
     is_root = os.geteuid() == 0
 
     def missing() -> t.List[str]:

@@ -103,6 +103,16 @@ def unit() -> results.Counts:
         return results.total(pool.map(lambda version: _unit_on(version, found, version in ends), longest_first))
 
 
+def quick() -> results.Counts:
+    """The unit tests, and those of the documents, on the newest Python that is installed."""
+    found = pythons.discover()
+    newest = _ends(found)[-1:]
+    if not newest:
+        print("  SKIPPED: unit tests: no Python of the hosts is installed", flush=True)
+        return results.SKIPPED
+    return _unit_on(newest[0], found, True)
+
+
 def _ends(found: t.Collection[pythons.Version]) -> t.List[pythons.Version]:
     """The oldest and the newest Python of the hosts that are installed here."""
     here = [version for version in pythons.TARGETS if version in found]
@@ -232,6 +242,7 @@ STAGES: t.Dict[str, Stage] = {
     "lint": lint,
     "sanity": sanity.sanity,
     "unit": unit,
+    "quick": quick,
     "integration": integration,
     "e2e": e2e,
     "build": build,

@@ -7,6 +7,7 @@
 from pathlib import Path
 
 import prereqs
+import pytest
 
 
 def test_missing_programs_are_named_by_package(tmp_path: Path) -> None:
@@ -26,3 +27,13 @@ def test_root_parts_ask_for_their_packages_as_root_only(tmp_path: Path) -> None:
 
 def test_linters_need_nothing_but_git(tmp_path: Path) -> None:
     assert prereqs.missing_packages("lint", True, str(tmp_path)) == ["git"]
+
+
+def test_a_part_asks_for_nothing_that_others_need(tmp_path: Path) -> None:
+    assert prereqs.missing_packages("check", True, str(tmp_path)) == ["git", "zstd"]
+    assert prereqs.missing_packages("build", True, str(tmp_path)) == ["git"]
+
+
+def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert prereqs.main(["chek"]) == 2
+    assert "There is no part chek. The parts are" in capsys.readouterr().err

@@ -116,7 +116,7 @@ def test_clock_that_goes_back_and_lines_that_change_places() -> None:
 
 
 def test_start_that_is_killed_before_it_listens() -> None:
-    """A6-40 of this log: three processes, the second one never bound the port."""
+    """Three processes, the second one never bound the port."""
     reading = story(start(0) + at(50, 'a') + at(60, ROOT + '/') + start(120))
     assert kinds(reading) == ['started', 'abrupt_end', 'started', 'abrupt_end', 'started']
     assert [event.details['listening'] for event in reading.events if event.kind == 'started'] == [True, False, True]
