@@ -331,7 +331,7 @@ waits_for:
   type: str
   sample: end_of_process
 held:
-  description: Connections that were held during the downtime, or why none were held.
+  description: Reports that no connections are held during the downtime. C(why_not) explains it.
   returned: when run
   type: dict
   sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}

@@ -20,7 +20,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
     running_log,
     running_story,
     separate,
-    siblings,
     system_logs,
     userspace,
 )
@@ -57,6 +56,9 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
 
 _DAY = 86400.0
 NOW_S = 60.0        # a window that ends this close to now
+_TOGETHER_S = 1.0
+_EXACT_S = 300.0    # of a death whose time is not known to that nobody can say that another one was at the same time
+_MOST_LOGS = 50     # of other instances that are read
 _BY_SIGKILL = (_oom_verdict.UNEXPLAINED, _oom_verdict.ADMIN_KILL)
 
 Result = t.Dict[str, t.Any]
@@ -292,7 +294,31 @@ class Look:
 
     def _ended_together(self, decision: Decision) -> int:
         ends = [incident.event for incident in decision.incidents if incident.cause in _BY_SIGKILL]
-        return siblings.ended_with(self.subject.others, ends[-1], self.until) if ends else 0
+        return ended_with(self.subject.others, ends[-1], self.until) if ends else 0
+
+
+def ended_with(others: t.Sequence[_oom_identity.Other], end: Event, until: float) -> int:
+    """How many other instances there are where all of them ended with it without a word, as ``pkill -9`` makes them.
+
+    0 where one did not, or nobody can tell.
+    """
+    places = [other for other in others if other.dir is not None]
+    if end.time is None or end.uncertainty > _EXACT_S or not 0 < len(places) <= _MOST_LOGS:
+        return 0
+    return len(places) if all(_ended_at(other, end, until) for other in places) else 0
+
+
+def _ended_at(other: _oom_identity.Other, end: Event, until: float) -> bool:
+    at = end.time or 0.0
+    try:
+        with InstallDir(other.dir or '/') as directory:
+            reading = running_log.read(_log_read.Reader(directory, other.uid), directory.shown('running.log'),
+                                      at - end.uncertainty - _EXACT_S, until)
+    except (OSError, LifecycleError):
+        return False
+    unfinished = [reading.unfinished] if reading.unfinished is not None and other.begin is None else []
+    ends = [event for event in reading.events if event.kind == _death_types.ABRUPT_END] + unfinished
+    return any(event.time is not None and separate.gap(event, end) <= _TOGETHER_S for event in ends)
 
 
 def _address_space(pid: int) -> t.Optional[int]:
