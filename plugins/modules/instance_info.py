@@ -364,7 +364,7 @@ instances:
           where: /etc/crontab
           restarts: true
           prompt: false
-          detail: starts it when it does not see it running
+          detail: starts it when it finds it not running
           action: start
           user: root
           schedule: '* * * * *'

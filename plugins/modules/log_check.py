@@ -33,7 +33,7 @@ options:
         then. Otherwise the last line in the log that begins a process decides, or the time of its start.
       - A time in ISO 8601, in the time zone of the host or with a zone, or seconds since the epoch. Lines without a
         time are taken to be as old as the one before. Logs carry no zone, so the hour of a change of clocks is unclear.
-      - The default is V(last_start), and as a step of M(anqicms.lifecycle.window) the begin of the window.
+      - The default is V(last_start), and as a step of M(anqicms.lifecycle.window) the start of the window.
     type: str
   ignore:
     description:
@@ -135,7 +135,7 @@ findings:
       time: "2026-01-31 12:00:07"
       count: 1
       meaning: the default database cannot be reached; the start ends with exit code 255
-      advice: Start the database, or mend mysql.host and mysql.port in config.json.
+      advice: Start the database, or correct mysql.host and mysql.port in config.json.
 markers:
   description: What happened, in the order of each log. The last 100 to 200 of each.
   returned: always

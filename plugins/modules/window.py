@@ -163,11 +163,11 @@ steps:
       type: str
       returned: always
     started_ms:
-      description: When it began, in milliseconds since the begin of the window.
+      description: When it began, in milliseconds since the start of the window.
       type: int
       returned: when run
     ended_ms:
-      description: When it ended, in milliseconds since the begin of the window.
+      description: When it ended, in milliseconds since the start of the window.
       type: int
       returned: when run
     changed:
@@ -287,7 +287,7 @@ recovered:
   description: How an unfinished run was put right before the first step.
   returned: when there was one
   type: str
-  sample: 'unfinished run 20261122T064502Z-bb32d1: its end was completed, then it was started'
+  sample: 'unfinished run 20261122T064502Z-bb32d1: its last phase was completed, then it was started'
 kept_in:
   description: Where the state is kept that was moved aside, V(null) when there was none to move, or in check mode.
   returned: with O(put_aside=true)

@@ -171,7 +171,7 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
     instance, go = shop(), tmp_path / "go"
     pid = upgraded(instance, go)
     planned = stop(instance.dir, base, check=True)
-    assert "wait at most 3600 s for the end of the migration (" in planned["would"] and planned["migration"]["seen"]
+    assert "wait at most 3600 s for the migration to end (" in planned["would"] and planned["migration"]["seen"]
     for limit in (0.0, 1.0):
         result = stop(instance.dir, base, migration_timeout=limit, force="timeout")
         assert result["failed"] and "signals" not in result and not gone(pid)

@@ -51,7 +51,7 @@ def begun(site: Instance, killer: Killer | None, monkeypatch: pytest.MonkeyPatch
 def assert_put_right(shop: Instance, context: Any, result: dict[str, Any]) -> None:
     assert (result["outcome"], result["failed"], result["state"]) == ("failed", True, "running"), result
     assert "was killed by signal 9" in result["msg"]
-    assert "The guardian put it right" in result["msg"]
+    assert "The guardian recovered the instance" in result["msg"]
     assert f"Now it is running (pid {shop.pid})" in result["msg"]
     assert shop.told_version() == shop.version
     assert context.state.interrupted() is None
@@ -96,7 +96,7 @@ def test_worker_killed_while_the_old_process_ends(site: Callable[..., Instance],
     result = windows.wait(context, plan, pipe)
     assert_put_right(shop, context, result)
     assert shop.pid != before
-    assert "its end was completed" in result["msg"] or "it was started" in result["msg"]
+    assert "its last phase was completed" in result["msg"] or "it was started" in result["msg"]
 
 
 def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:

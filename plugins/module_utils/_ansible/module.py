@@ -113,7 +113,8 @@ def _outcome(work: t.Callable[[], Result], changes: bool) -> Result:
         return dict(dict(changed=False), **dict(exc.result, msg=exc.msg, failed=True))
     except Exception as exc:  # a defect of ours, or a host in need; either way people need to read it
         why, advice = used_up(exc) or ('unexpected %s' % _named(exc), 'Report this with the result.')
-        done = 'What was done before that is not known: look with instance_info.' if changes else 'Nothing was changed.'
+        done = ('What was done before that '
+                'is not known. Check with instance_info.') if changes else 'Nothing was changed.'
         return dict(failed=True, changed=changes, msg='%s. %s %s' % (why, done, advice),
                     exception=traceback.format_exc())
 
@@ -162,8 +163,9 @@ def refuse_half_changed(context: Context) -> None:
     run = context.state.last_unfinished()
     if run and run.get('changes'):
         kinds = ', '.join(dict.fromkeys(change['kind'] for change in run['changes']))
-        raise LifecycleError('Run %s has changed %s of %s and has not ended. Nothing was done. Only a recovery may '
-                             'stop or start it now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
+        raise LifecycleError(
+            'Run %s has changed %s of %s and is unfinished. Nothing was done. Only a recovery may stop or start the '
+            'instance now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
 
 
 def _honest(context: Context, work: Work, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

@@ -17,31 +17,31 @@ _CAUSES = (  # a line of the log, what it means, what to do
      'Free the port (port_released names its holder), then start again.'),
     (r'listen tcp \S*: bind: address already in use', 'the port was taken while it started',
      'Free the port (port_released names its holder), then start again.'),
-    (r'listen tcp \S*: bind: permission denied', 'this user may not bind the port',
+    (r'listen tcp \S*: bind: permission denied', 'this user has no permission to bind the port',
      'Use a port from 1024 up, or grant the binary cap_net_bind_service.'),
     (r'Invalid Config:\s', 'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
-     'Mend config.json, then start again.'),
+     'Fix config.json, then start again.'),
     (r'Error 1045\b', 'the database refused the user or password of config.json',
-     'Mend mysql.user and mysql.password in config.json.'),
-    (r'Error 1044\b', 'the database user may not use or create that database',
-     'Mend mysql.database in config.json or grant the user its rights.'),
+     'Correct mysql.user and mysql.password in config.json.'),
+    (r'Error 1044\b', 'the database user has no permission to use or create that database',
+     'Correct mysql.database in config.json, or grant the user the missing rights.'),
     # Of the answers of a server these pass: too many connections, a shutdown in progress, limits of a user.
     (r'(?:Failed To Connect Database:|连接数据库失败) *Error (?!1040\b|1053\b|1203\b|1226\b)\d',
      'the database answered with an error',
-     'Read that line: the database can be reached, and does not hold or do what this version needs.'),
-    (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json cannot be reached',
-     'Start the database or mend mysql.host and mysql.port in config.json.'),
+     'Read that line. The database is reachable, but something that this version needs is missing in it.'),
+    (r'Failed To Connect Database:|连接数据库失败', 'the database of config.json is not reachable',
+     'Start the database, or correct mysql.host and mysql.port in config.json.'),
     (r'languages err catalog|locales not found', 'no usable locales/ directory (3.3.9 to 3.4.x need it)',
-     'Put the locales/ directory of this release beside the binary.'),
-    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is open',
-     'Put dictionary.txt of this release beside the binary.'),
+     'Copy the locales/ directory of this release to the directory of the binary.'),
+    (r'无法载入字典文件', 'dictionary.txt is missing while the full-text search is enabled',
+     'Copy dictionary.txt of this release to the directory of the binary.'),
     (r'Text file busy', 'the binary is open for writing by another process',
-     'instance_info names that process (hazard executable_busy): wait until it has ended, or end it.'),
-    (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not get memory',
-     'Give the host or its memory limit more room.'),
-    (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'a fault of the program made the Go runtime end it',
+     'instance_info names that process (hazard executable_busy). Wait until it has ended, or end it.'),
+    (r'fatal error: (runtime: )?(out of memory|cannot allocate memory)', 'the Go runtime could not allocate memory',
+     'Add memory to the host, or raise the memory limit.'),
+    (r'^SIG(?:ILL|BUS|FPE|SEGV): [a-z -]+$', 'the Go runtime ended the program because of a fault in it',
      'Keep the log: it holds the stacks. Go back to the version before, or report it.'),
-    (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'a signal made the Go runtime end the program',
+    (r'^SIG[A-Z]{2,6}: [a-z -]+$', 'the Go runtime ended the program because of a signal',
      'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.'),
     (r'^(panic|fatal error): ', 'the program crashed',
      'Keep the log: it holds the stack. Go back to the version before, or report it.'),
@@ -56,7 +56,7 @@ class Explanation(t.NamedTuple):
 
 
 _PASSING = ('the port is in use by another process', 'the port was taken while it started',
-            'the database of config.json cannot be reached', 'the binary is open for writing by another process')
+            'the database of config.json is not reachable', 'the binary is open for writing by another process')
 
 
 def plain_lines(log: str) -> t.List[str]:
@@ -90,7 +90,7 @@ def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explan
     known = from_log(log)
     if known:
         return known
-    advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
+    advice = 'Read the log lines above. If they do not show the cause, start it by hand as its user.'
     if code == 255:
         return _by_last_line(log, advice)
     return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
@@ -101,7 +101,7 @@ def _by_last_line(log: str, advice: str) -> Explanation:
     said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
     if not said:
         return Explanation(_by_code(255, None), advice, None)
-    return Explanation('exit code 255: it gave its start up, and the last line of its log says why', advice,
+    return Explanation('exit code 255: the start failed, and the last line of its log says why', advice,
                        said[-1][:_SHOWN])
 
 
@@ -113,14 +113,14 @@ def _killed(number: int, log: str) -> Explanation:
     known = from_log(log)
     if number == 9:
         text = 'it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling\'s start'
-        advice = 'Look into the kernel log for "Killed process", and at what else starts or stops it.'
+        advice = 'Search the kernel log for "Killed process", and check what else starts or stops it.'
         return Explanation(text, advice, None)
     if known:
         return known
     text = 'it was ended by signal %d%s' % (number, ' (%s)' % _NAMES[number] if number in _NAMES else '')
     if number in _FAULTS:
-        return Explanation('%s: a fault of the program' % text, 'Keep its log and the line of the kernel\'s log that '
-                           'names it (segfault, trap), and report it.', None)
+        return Explanation('%s: a fault of the program' % text,
+            'Keep its log and the line of the kernel log that names it (segfault, trap), and report it.', None)
     if number in _LIMITS:
         return Explanation('%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.'
                            % _LIMITS[number], None)
@@ -135,7 +135,7 @@ _LIMITS = {int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
 
 def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 0:
-        return 'it ended with exit code 0: asked to end by a signal, or (all versions) its bind of the port failed'
+        return 'it exited with exit code 0: it received a signal to end, or (all versions) it could not bind the port'
     if code == 1:
         return ('exit code 1: locales/ is missing' if versions.needs_locales(version)
                 else 'exit code 1: a file that it needs at start is missing')
@@ -144,5 +144,5 @@ def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 126 or code == 127:
         return 'exit code %d: it could not be executed' % code
     if code == 255:
-        return 'exit code 255: port in use, invalid config.json, or the database cannot be reached'
+        return 'exit code 255: port in use, invalid config.json, or the database is not reachable'
     return 'exit code %d, which the application does not use itself' % code

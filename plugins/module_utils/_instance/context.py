@@ -146,7 +146,7 @@ class Context:
         if found:
             raise LifecycleError(
                 'No process of the users of %s runs it, but its port %s is held by %s. Whether it is stopped is not '
-                'known. Nothing was signalled. End that process, or give the instance another port. %s' % (
+                'known. Nothing was signalled. End that process, or configure another port for the instance. %s' % (
                     self.instance.id, self.ports.known, strangers.listing(found), self.way_out(found)),
                 strangers=strangers.rows(found))
 
@@ -209,8 +209,9 @@ class Context:
             ports = ports._replace(next=self.port_for(words), next_from=source)
         problem = port_choice.problem(ports, self.port_option, self.candidate.pid if self.candidate else None)
         if problem:
-            raise LifecycleError('%s (%s): %s. Nothing was done. Correct port, or leave it out: it is read from the '
-                                 'process and from config.json then.' % (self.instance.id, self.instance.dir, problem))
+            raise LifecycleError(
+                '%s (%s): %s. Nothing was done. Correct port, or omit it: the port is then read from the process and '
+                'from config.json.' % (self.instance.id, self.instance.dir, problem))
 
     def last_port(self) -> t.Optional[int]:
         """Where its last process that was seen listened, None when none was seen since that is noted."""
@@ -262,7 +263,7 @@ class Context:
         try:
             return self.state.run_dir(self.run_id, self.run_token)
         except OSError as exc:
-            raise nothing_done('A directory for the run in %s could not be made' % self.state.path, exc) from exc
+            raise nothing_done('The directory for the run in %s could not be created' % self.state.path, exc) from exc
 
     def run_path(self) -> str:
         """The same, not made."""
@@ -289,7 +290,7 @@ class Context:
         try:
             self.state.log('change', durable=True, **change)
         except OSError as exc:
-            raise nothing_done('The change could not be noted in %s' % self.state.path, exc) from exc
+            raise nothing_done('The change could not be recorded in %s' % self.state.path, exc) from exc
         self.changes.append(change)
         self.touched = True
 
@@ -397,13 +398,14 @@ class Context:
             return None
         target = self.handle.proc.optional_link('fd/1')
         if target is None:
-            return 'where its standard output goes could not be seen by this user'
+            return 'this user cannot see where its standard output goes'
         output = launch.output_of(self.handle.proc)
         if output.kind != 'file':
-            return 'its standard output goes to %s, which is no log file' % target
+            return 'its standard output goes to %s, which is not a log file' % target
         if output.found is None:
-            return 'it writes to %s among mounts of its own, which is another file on this host, or none' % output.log
-        return 'it writes to %s, so what it prints is lost' % target if target.endswith(' (deleted)') else None
+            return ('it writes to %s in its own mount namespace; on '
+                    'this host that is another file, or does not exist') % output.log
+        return 'it writes to %s, so its output is lost' % target if target.endswith(' (deleted)') else None
 
     def log_size(self, kind: str = 'running') -> int:
         fd = self._open_log(kind)

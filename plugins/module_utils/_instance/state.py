@@ -262,13 +262,14 @@ def read_trusted(path: str) -> bytes:
     except OSError as exc:
         if used_up(exc):
             raise nothing_done('%s cannot be read' % path, exc) from exc
-        raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
+        raise LifecycleError('%s cannot be used: %s. Nothing was done. Remove it.'
                              % (path, exc.strerror)) from exc
     with os.fdopen(fd, 'rb') as stream:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
-            raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was '
-                                 'done. Remove it.' % (path, found.st_uid))
+            raise LifecycleError(
+                '%s belongs to uid %d or is not a regular '
+                'file, so it is not trusted. Nothing was done. Remove it.' % (path, found.st_uid))
         return stream.read()
 
 
@@ -350,9 +351,9 @@ class StateDir:
     def _check(self) -> None:
         part = untrusted_part(self.path, os.geteuid())
         if part:
-            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root and '
-                                 'uid %d can write. Nothing was done. Mend its owner and mode, or give another '
-                                 'state_dir.' % (self.path, part, os.geteuid()))
+            raise LifecycleError(
+                'The state directory %s cannot be trusted: %s is not a directory that only root and uid %d can write. '
+                'Nothing was done. Fix its owner and mode, or set another state_dir.' % (self.path, part, os.geteuid()))
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -365,8 +366,9 @@ class StateDir:
             for path in (self.path, self._file('results')):
                 _make_dir(path, 0o700)
         except OSError as exc:
-            raise LifecycleError('The state directory %s could not be made: %s. Nothing was done. Free space, mend its '
-                                 'permissions, or give another state_dir.' % (self.path, exc.strerror)) from exc
+            raise LifecycleError(
+                'The state directory %s could not be created: %s. Nothing was done. Free space, fix its permissions, '
+                'or set another state_dir.' % (self.path, exc.strerror)) from exc
         self._check()
 
     def read(self, name: str) -> bytes:

@@ -36,7 +36,7 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     planned = _start_plan.plan(context, params)
     context.will_stop, context.planned_start = False, bool(planned['changed'])
     if planned['changed'] and params['private_port']:
-        planned['would'] += ', on a port that is free then and that no proxy knows'
+        planned['would'] += ', on a free port that no proxy uses'
     return planned
 
 
@@ -52,6 +52,7 @@ def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
     """LifecycleError where the release that this run has switched in is not the version that it was said to be."""
     wanted, found = versions.parse(context.expected_version), versions.parse(told)
     if wanted is not None and found is not None and wanted != found:
-        raise LifecycleError('The release that was switched in as %s reports version %s. It is not the release that '
-                             'was asked for. Stage it as %s, or get the archive of %s.' % (
+        raise LifecycleError(
+            'The release that was switched in as %s reports version %s, so it is not the requested release. Stage it '
+            'as %s, or get the archive of %s.' % (
                                  context.expected_version, told, told, context.expected_version), changed=True)

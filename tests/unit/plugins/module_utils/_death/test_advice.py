@@ -21,7 +21,7 @@ def said(cause: str, verdict: str = 'confirmed', **figures: t.Any) -> str:
 def test_a_limit_is_told_with_its_figures() -> None:
     text = said('kernel_oom_cgroup', limit=512 * MIB, rss=508 * MIB, version='3.5.8', host_memory=8192 * MIB)
     assert 'limit of 512 MiB' in text
-    assert 'It had 508 MiB' in text
+    assert 'It used 508 MiB' in text
     assert 'GOMEMLIMIT to about 409MiB' in text
     assert 'use the memory of the host' in text
 
