@@ -217,7 +217,7 @@ def test_killed_in_its_middle_with_everything_of_ours(shop: Make, db: MariaDB, t
     instance, go = shop(), tmp_path / "go"
     before = content(instance, db)
     pid = upgraded(instance, go)
-    killer = Killer(lambda entry, number: "end of the migration" in str(entry.get("text")), both=True)
+    killer = Killer(lambda entry, number: "migration to end" in str(entry.get("text")), both=True)
     context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
     with monkeypatch.context() as patch:
         killer.install(patch)

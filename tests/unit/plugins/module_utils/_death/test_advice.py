@@ -44,11 +44,11 @@ def test_swap(swap: t.Optional[int], is_told: bool) -> None:
 
 
 @pytest.mark.parametrize('version, words, others', [
-    ('2.3.6', ['3.5.5'], ['full-text', 'cache type', 'reckon']),
-    ('2.5.3', ['3.5.5', 'full-text'], ['cache type', 'reckon']),
-    ('3.3.2', ['10000 entries', '3.3.3'], ['no bound']),
-    ('3.5.4', ['3.5.5', 'no bound', 'reckon'], ['3.3.3']),
-    ('3.5.5', ['no bound'], ['3.5.5', '3.3.3']),
+    ('2.3.6', ['3.5.5'], ['full-text', 'cache type', 'use the memory of the host']),
+    ('2.5.3', ['3.5.5', 'full-text'], ['cache type', 'use the memory of the host']),
+    ('3.3.2', ['10000 entries', '3.3.3'], ['no size limit']),
+    ('3.5.4', ['3.5.5', 'no size limit', 'use the memory of the host'], ['3.3.3']),
+    ('3.5.5', ['no size limit'], ['3.5.5', '3.3.3']),
     (None, ['full-text'], ['3.5.5', '3.3.3']),
 ])
 def test_by_version(version: t.Optional[str], words: t.List[str], others: t.List[str]) -> None:
