@@ -27,7 +27,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
-_ASKS = 'After the canary, its first batch, the run asks whether to go on. Where nobody answers yes, it ends there.'
+_ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
@@ -146,7 +146,9 @@ class ActionModule(ActionBase):
                 'out with --limit, or set anqicms_unreachable to skip.'
             )
         if self._is_empty(plans):
-            return _failed('No host has an instance to work on. Nothing was done.')
+            return _failed(
+                'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
+                'correct anqicms_only.')
         refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
         if refusal:
             return _failed(refusal)

@@ -124,8 +124,9 @@ class ActionModule(ActionBase):
         return result
 
     def _not_ended(self, answer: Result) -> Result:
-        msg = ('the window on %s has not ended %g s after its begin, longer than worker and guardian may take. '
-               'Its state is not known. Look with instance_info for what is at work there.'
+        msg = (
+            'the window on %s has not ended %g s after its start, which is more than the time limits of worker and '
+            'guardian. Its state is not known. Check with instance_info what is running there.'
                % (self._host, self._longest() + restores(self._task.args.get('steps'))))
         return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer.get('where'), msg=msg)
 
@@ -188,8 +189,9 @@ class ActionModule(ActionBase):
 
     def _farewell(self, why: str) -> str:
         run_id = self._task.args.get('run_id')
-        return ('%s. If run %s has begun on %s, the host ends it by itself or rolls it back; look there with '
-                'instance_info, or run recover.yml.' % (why, run_id or '(without a run_id)', self._host))
+        return (
+            '%s. If run %s was started on %s, the host completes it or rolls it back by itself. Check with '
+            'instance_info, or run recover.yml.' % (why, run_id or '(without a run_id)', self._host))
 
     def _reconnect(self) -> None:
         try:

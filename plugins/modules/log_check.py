@@ -138,8 +138,8 @@ findings:
       text: "Failed To Connect Database:  dial tcp 127.0.0.1:3306: connect: connection refused"
       time: "2026-01-31 12:00:07"
       count: 1
-      meaning: the database of config.json cannot be reached
-      advice: Start the database or mend mysql.host and mysql.port in config.json.
+      meaning: the database of config.json is not reachable
+      advice: Start the database, or correct mysql.host and mysql.port in config.json.
 markers:
   description: Events, in the order of each log. Only the last 100 to 200 of each log.
   returned: always

@@ -165,7 +165,7 @@ exit_meaning:
   description: What the exit code and the log mean for this version.
   returned: when the process ended
   type: str
-  sample: the database of config.json cannot be reached
+  sample: the database of config.json is not reachable
 log_tail:
   description: The last lines that a failed start wrote, without colours. Empty if the start succeeded.
   returned: always, unless the start was refused

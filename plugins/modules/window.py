@@ -295,7 +295,7 @@ recovered:
   description: How an unfinished run was recovered before the first step.
   returned: when there was an unfinished run
   type: str
-  sample: 'unfinished run 20261122T064502Z-bb32d1: its end was completed, then it was started'
+  sample: 'unfinished run 20261122T064502Z-bb32d1: its last phase was completed, then it was started'
 kept_in:
   description: Path of the state that was moved aside. V(null) if there was none to move, and in check mode.
   returned: with O(put_aside=true)

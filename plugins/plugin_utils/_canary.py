@@ -99,10 +99,10 @@ def seen(asked: Question) -> list[str]:
 def how_to_go_on(asked: Question) -> list[str]:
     run = shown(asked.run_id)
     return [
-        'The run ends here, because nobody has answered yes (anqicms_confirm_after_canary).',
+        'The run ends here, because nobody confirmed it with yes (anqicms_confirm_after_canary).',
         'Nothing was done on the hosts that are not upgraded yet.',
-        f'Look at the canary. To go on without asking, start the same run with -e anqicms_confirmed={run}',
-        f'To take the canary back, run the playbook rollback with -e anqicms_rollback_run={run}',
+        f'Check the canary. To go on without a prompt, start the same run with -e anqicms_confirmed={run}',
+        f'To roll the canary back, run the rollback playbook with -e anqicms_rollback_run={run}',
     ]
 
 

@@ -119,7 +119,7 @@ def _happened(record: Data) -> t.Iterator[str]:
     deaths = record['incidents']
     if len(deaths) > 1:
         last = ', '.join(f'{_when(entry.get("time"))} {entry.get("cause")}' for entry in deaths[-_MOST:])
-        yield f'{max(len(deaths), record.get("incident_count") or 0)} incidents in this time, the last: {last}'
+        yield f'{max(len(deaths), record.get("incident_count") or 0)} incidents in this time window, the last: {last}'
 
 
 def _wrong(record: Data) -> t.Iterator[str]:
@@ -143,7 +143,7 @@ def _known(record: Data) -> t.Iterator[str]:
         yield _room(record['memory'])
     met = [f'{_when(start.get("time"))} (pid {start.get("pid")})' for start in record['restarts']]
     if met:
-        yield f'starts that were met: {", ".join(met[-_MOST:])}'
+        yield f'starts found: {", ".join(met[-_MOST:])}'
     if record['bundle']:
         yield f'evidence: {record["bundle"]}'
 
@@ -176,7 +176,7 @@ def _names(hosts: list[str]) -> str:
 
 def summary(records: t.Sequence[Data]) -> str:
     counts = [(name, sum(record['urgency'] == name for record in records)) for name, _fits in URGENCY]
-    said = ', '.join(f'{count} {name}' for name, count in counts if count) or 'nothing to look at'
+    said = ', '.join(f'{count} {name}' for name, count in counts if count) or 'nothing to inspect'
     window = next((record for record in records if record['since']), None)
     when = f'from {_when(window["since"])} to {_when(window["until"])}: ' if window else ''
     return f'{when}{said}.'

@@ -197,7 +197,7 @@ def _reason(result: Data, lost: str, failure: Data, verb: str) -> str:
         return f'{shown(failure.get("task") or "")}: {shown(said)}'
     if not result or result.get('skipped'):
         return (
-            f'the {verb} has no result: its task was not run. The state of the instance is not known. Look with '
+            f'the {verb} has no result: its task was not run. The state of the instance is not known. Check with '
             f'instance_info, then run {verb} again.'
         )
     return shown(result.get('exit_kind') or result.get('msg') or '')
@@ -207,14 +207,14 @@ def _lost_words(lost: str, verb: str) -> str:
     """What is known of an instance after the connection to its host was lost."""
     if lost != 'work':
         return (
-            f'the {verb} itself went well; then the connection was lost in {lost} and did not come back. The checks '
-            'after it did not end.'
+            f'the {verb} itself succeeded, but then the connection was lost in {lost} and did not come back. The '
+            'checks after it were not completed.'
         )
     if verb in WITH_WORKER:
-        return 'the connection was lost and did not come back; the host finishes what it has begun by itself.'
+        return 'the connection was lost and did not come back; the host completes the started work by itself.'
     return (
         f'the connection was lost and did not come back; whether the {verb} took place is not known, and nothing goes '
-        f'on with it on the host. Look with instance_info, then run {verb} again.'
+        f'on with it on the host. Check with instance_info, then run {verb} again.'
     )
 
 

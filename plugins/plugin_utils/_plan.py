@@ -93,7 +93,8 @@ def make_plan(
     if plan.unreachable:
         return plan
     if not found or any(_how(answer).get('verb', verb) != verb for answer in answers(found)):
-        return plan._replace(refusals=['The host was not looked at. Nothing was done. Run the preflight first.'])
+        return plan._replace(refusals=[
+            'There is no preflight result for this host. Nothing was done. Run the preflight first.'])
     left = chosen(found, only)
     if verb not in FINDING and not only and any(_how(answer).get('how') == 'nothing' for answer in left):
         unseen = list(dict.fromkeys(_not_seen(answer) for answer in left if 'instances' not in answer))
@@ -101,7 +102,7 @@ def make_plan(
     if only and not left:
         plan.refusals.append(
             f'None of its instances has the id {shown(", ".join(only))}. Nothing was done. Leave the host out with '
-            '--limit, or correct anqicms_only. An instance that never ran while this collection looked is only found '
+            '--limit, or correct anqicms_only. An instance that this collection has never seen running is only found '
             'where anqicms_instances lists it.'
         )
     for answer in left:
@@ -177,7 +178,7 @@ def _not_seen(answer: Data) -> str:
 def _why_no_answer(answer: Data) -> str:
     said = ' '.join(str(answer.get(key) or '') for key in ('msg', 'module_stderr', 'module_stdout'))
     end = '' if 'Nothing was ' in said else ' Nothing was done.'
-    return f'it could not be looked at: {shown(said.strip(), 1000)}{end}'
+    return f'it could not be inspected: {shown(said.strip(), 1000)}{end}'
 
 
 def _refuse_twice(plan: Plan) -> None:

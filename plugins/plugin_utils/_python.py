@@ -115,7 +115,7 @@ def choose(text: str, core: str, configured: str = '') -> Choice:
     """What to do about the Python of a host that has told this."""
     host = parse(text)
     if not host.whole:
-        return Choice('none', '', [], '', 'The host did not answer the question for its Pythons: ' + shown(text, 200))
+        return Choice('none', '', [], '', 'The host did not report which Pythons it has: ' + shown(text, 200))
     best = _best([python for python in host.pythons if fits(python, core)], core, configured)
     if best:
         return Choice('use', best.path, [], host.manager, _use_text(best, core))

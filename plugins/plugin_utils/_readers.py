@@ -50,7 +50,7 @@ def text(value: t.Any) -> str:
     if not isinstance(value, str):
         raise ValueError
     if not value.strip().isprintable():
-        raise ValueError('it holds control characters')
+        raise ValueError('it contains control characters')
     return value.strip()
 
 

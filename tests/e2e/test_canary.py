@@ -26,7 +26,7 @@ pytestmark = pytest.mark.standin("an upgrade without a database")
 OLD, NEW = "3.5.7", "3.5.8"
 PROMPT = "anything else ends the run here"
 LONG = 300.0
-ENDS = "The run ends here, because nobody has answered yes"
+ENDS = "The run ends here, because nobody confirmed it with yes"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from e2e.sites import Site, write_inventory
 from fleet import Fleet
 
 PLUGINS = Path(__file__).with_name("connection_plugins")
-WORKER = "the host finishes what it has begun by itself"
+WORKER = "the host completes the started work by itself"
 QUICK = {"anqicms_stable_for": 0.1, "anqicms_deadline": 20}
 MOMENTS = ("before", "after")
 

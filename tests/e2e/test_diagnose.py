@@ -251,7 +251,7 @@ def test_user_without_rights_is_told_what_it_does_not_see(bed: Bed, remote: Play
     run = remote.play("diagnose", inventory, "-e", "anqicms_collect=true")
     (record,) = records(run).values()
     assert record["urgency"] == "unknown", run.output
-    assert "this user may not look at its executable" in record["problems"][0]
+    assert "this user has no permission to inspect its executable" in record["problems"][0]
     assert "not seen on" in run.output and "Run as root" in run.output
     fetched = {path.name for path in (remote.directory / "anqicms-diagnose").rglob("*") if path.is_file()}
     assert "oom_check.json" in fetched and "config.json" not in fetched

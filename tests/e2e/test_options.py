@@ -184,5 +184,5 @@ def test_what_is_wrong_on_a_later_host_refuses_the_whole_run(default_player: Pla
     run = default_player.play("restart", fleet.inventory)
     assert (run.status, pids(fleet)) == (2, before), run.output
     said = message(run)
-    assert "anqicms_log_ignore must be " in said and "no_such_code is no code of a finding" in said, said
+    assert "anqicms_log_ignore must be " in said and "unknown finding code: no_such_code" in said, said
     assert "anqicms_stable_for must be a number of seconds, 0 or more. It is 'soon' (variable of h3)." in said

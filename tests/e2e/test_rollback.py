@@ -27,7 +27,7 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
 
     for given, words in (
         ({}, ["anqicms_rollback_run must be the name of an earlier run. It is not set."]),
-        ({"anqicms_rollback_run": "night-8"}, ["No instance knows a run night-8", "Known are: night-7."]),
+        ({"anqicms_rollback_run": "night-8"}, ["No instance has a run night-8", "Known runs: night-7."]),
         ({"anqicms_rollback_run": "night-7"}, [f"{database}.archives: ", "rows, content changed",
                                                "anqicms_accept_data_loss"]),
     ):

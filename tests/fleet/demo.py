@@ -198,9 +198,10 @@ def _print_table(rows: list[Row]) -> None:
         print(f"{row.host:6} {row.instance.dir.name:14} {row.instance.version:8} {pids:22} {away:>6} ms "
               f"{sum(gap.cut for gap in row.gaps):>4}  {verdict}")
     bad = sum(bool(row.wrong) for row in rows)
-    print("\naway: from the last good answer until the new process is ready (of 2.5.3 its pages), asked every 10 ms "
-          "from outside;"
-          "\ncut: of these questions, accepted and not answered; siblings: the host's other processes meanwhile.")
+    print(
+        "\naway: from the last good answer until the new process is ready (for 2.5.3, until its pages are), polled "
+        "every 10 ms from outside;\ncut: polls that were accepted but not answered; siblings: the other processes of "
+        "the host meanwhile.")
     print(f"{bad} of {len(rows)} instances are not as they should be." if bad
           else f"All {len(rows)} instances were restarted once, one after the other on each host.", flush=True)
 

@@ -67,7 +67,7 @@ def _group(root: Path) -> memory_group.MemoryGroup:
 def _show(fleet: Fleet, group: memory_group.MemoryGroup) -> int:
     victim, sibling = _start(fleet)
     before = {instance: instance.pid for instance in (victim, sibling)}
-    _say("While all is well, the diagnosis notes which process is whose:")
+    _say("While everything runs, the diagnosis records which process belongs to which instance:")
     status = _play(fleet, "diagnose", "-e", f"anqicms_since={time.time():.3f}")
     _say(f"Now {victim.dir.name} takes more than {LIMIT_MIB} MiB in a control group that allows no more:")
     began = time.time()  # what died before both were noted is no matter of theirs
@@ -79,7 +79,7 @@ def _show(fleet: Fleet, group: memory_group.MemoryGroup) -> int:
     told = {row["dir"]: row for row in json.loads(report.read_text())["instances"]} if report.exists() else {}
     wrong = _judge_kill(told, victim, before[victim]) + _judge_sibling(told, sibling, before[sibling])
     group.remove()
-    _say("Nothing else happened to it, so it is started:")
+    _say("Nothing else is wrong with it, so it is started again:")
     status |= _play(fleet, "start")
     wrong += _judge_start(victim, before[victim], sibling, before[sibling])
     _print_end(victim, sibling, before, wrong)
@@ -143,7 +143,7 @@ def _print_end(victim: Instance, sibling: Instance, before: dict[Instance, int],
     print(f"\n{victim.dir.name:14} pid {before[victim]} was killed for memory; pid {victim.pid or 'none'} serves now")
     print(f"{sibling.dir.name:14} pid {sibling.pid or 'none'} serves, the same as before")
     print("WRONG: " + "; ".join(wrong) if wrong else
-          "One was killed, and only that one; the diagnosis says so.", flush=True)
+          "Exactly one instance was killed, and the diagnosis reports it.", flush=True)
 
 
 if __name__ == "__main__":

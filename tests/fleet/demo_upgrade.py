@@ -100,7 +100,7 @@ def hash_of_tables(db: mariadb.MariaDB, database: str) -> str:
 def main() -> int:
     arguments = _arguments()
     if os.environ.pop("RELEASES", None):
-        print("RELEASES is not used: the failure that is shown is one of the stand-in.")
+        print("RELEASES is ignored: the demonstrated failure is one of the stand-in.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     demo.end_fleet(arguments.root)
     fleet = Fleet(arguments.root)

@@ -265,7 +265,7 @@ def test_a_guardian(site: Site, monkeypatch: pytest.MonkeyPatch, killer: Killer,
         killer.install(patch)
         pipe = windows.begin(context, plan)
     result = judged(windows.wait(context, plan, pipe), changed, True)
-    assert "The guardian put it right" in result["msg"]
+    assert "The guardian recovered the instance" in result["msg"]
     context.close()
 
 

@@ -162,7 +162,7 @@ def test_hazard_blocks_its_verbs_only_and_can_be_accepted() -> None:
 @pytest.mark.parametrize(
     "answer, word",
     [
-        ({}, "not looked at"),
+        ({}, "no preflight result"),
         ({"results": [{"anqicms__listed": {"dir": "/www/a"}, "msg": "no such directory"}]}, "no such directory"),
         (found(), "no instance was found"),
         (found(instance(), instance()), "listed more than once"),
@@ -300,7 +300,7 @@ def test_what_is_no_list_of_instances(value: Any, word: str) -> None:
 def test_look_of_another_verb_is_not_read() -> None:
     plan = _plan.make_plan(looked_at([{"dir": "/www/a"}], instance(), verb="stop"), "start")
     assert plan.instances == []
-    assert "not looked at" in plan.refusals[0]
+    assert "no preflight result" in plan.refusals[0]
 
 
 def test_what_is_meant_for_another_verb_is_not_read() -> None:
@@ -360,13 +360,13 @@ def test_no_result_and_a_skipped_one_are_failures() -> None:
 
 @pytest.mark.parametrize(
     "verb, word",
-    [("restart", "finishes"), ("recover", "finishes"), ("stop", "not known"), ("start", "not known")],
+    [("restart", "completes"), ("recover", "completes"), ("stop", "not known"), ("start", "not known")],
 )
 def test_only_a_worker_goes_on_after_a_lost_connection(verb: str, word: str) -> None:
     record = outcome(instance(), {"unreachable": True, "msg": "gone"}, verb=verb)
     assert (record["outcome"], record["state"]) == ("lost", "unknown")
     assert word in record["reason"]
-    assert ("finishes what it has begun" in record["reason"]) == (verb in ("restart", "recover"))
+    assert ("completes the started work" in record["reason"]) == (verb in ("restart", "recover"))
 
 
 STARTED = {"changed": True, "ready_ms": 12, "pid": 9, "state": "running"}

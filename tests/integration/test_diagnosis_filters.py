@@ -138,7 +138,7 @@ def test_every_host_is_a_row_whatever_became_of_it() -> None:
     assert urgencies == {**dict.fromkeys(hostvars, "unknown"), "well": "fine"}
     said = {record["host"]: record["problems"][0] for record in found if record["problems"]}
     assert "No route to host" in said["away"]
-    assert "not looked at" in said["early"]
+    assert "no preflight result" in said["early"]
     assert "no instance was found" in said["empty"]
     assert "/www/gone does not exist" in said["broken"]
     assert "template marks" in said["hostile"]
@@ -180,7 +180,8 @@ def test_a_row_of_the_table() -> None:
     ]
     assert below == [
         "  ! confirmed (kernel_oom_cgroup)",
-        "  ! 2 incidents in this time, the last: 2026-01-31 03:12:09 crash, 2026-01-31 03:12:09 kernel_oom_cgroup",
+        "  ! 2 incidents in this time window, the last: 2026-01-31 03:12:09 crash, 2026-01-31 03:12:09 "
+        "kernel_oom_cgroup",
         "  > advice 0",
         "  > advice 1",
         "  > advice 2",
@@ -189,7 +190,7 @@ def test_a_row_of_the_table() -> None:
         "  - config_world_readable: everybody can read it",
         "  . cron /etc/crontab: starts it: @daily s.sh",
         "  . memory: limit 512 MiB, GOMEMLIMIT not set, host 1000 of 2000 MiB available, no swap",
-        "  . starts that were met: 2026-01-29 08:00:00 (pid 4711)",
+        "  . starts found: 2026-01-29 08:00:00 (pid 4711)",
         "from 2026-01-30 12:00:00 to 2026-01-31 12:00:00: 1 killed.",
     ]
 

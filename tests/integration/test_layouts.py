@@ -262,7 +262,7 @@ class Layout(NamedTuple):
 
 HELD = "port_held_by_stranger"
 UNCLEAR = r"No process of the users of .* is held by pid {holder}, user {user}.*"
-NAME_HIM = UNCLEAR + r"say who runs it \(user: {user}\)"
+NAME_HIM = UNCLEAR + r"set user: {user}"
 LAYOUTS = [
     Layout("files of www, run by www", files_of_www_run_by(WWW), "running"),
     Layout("files of www, started by root", files_of_www_run_by(0), "running", start="root_runs_writable"),
@@ -285,7 +285,7 @@ LAYOUTS = [
            start="root_runs_writable"),
     Layout("current -> releases/2", release_link, "running"),
     Layout("current was switched under it", release_link_switched, "ambiguous",
-           UNCLEAR + "releases/2/anqicms.* stop it by the directory of that file", HELD, True),
+           UNCLEAR + "releases/2/anqicms.* Stop it by the directory of that file", HELD, True),
     Layout("/www -> /data of root", link_of_root, "running"),
     Layout("replaced", changed_under_it("replaced", False), "running"),
     Layout("deleted", changed_under_it("deleted", False), "running", start="executable_unusable"),

@@ -230,7 +230,7 @@ TABLE = [
     Layout(linked, "!running.log is not opened: it is a symbolic link", "!it is a symbolic link"),
     Layout(panel_of_root, SHOP, "!shop.log: Permission denied", before="started by the text of the link"),
     Layout(panel_of_web, SHOP, SHOP),
-    Layout(panel_of_tenant, SHOP, "!shop.log is not opened: it belongs to user id 65534"),
+    Layout(panel_of_tenant, SHOP, "!shop.log was not opened: it belongs to uid 65534"),
     Layout(panel_renamed, SHOP + ".1", SHOP + ".1"),
     Layout(panel_cut, SHOP, "!shop.log: Permission denied", before="started by the text of the link"),
     Layout(panel_deleted, "!shop.log cannot be opened: No such file", "!shop.log cannot be opened: No such file"),

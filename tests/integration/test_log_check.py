@@ -301,10 +301,10 @@ def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Inst
 
 @pytest.mark.parametrize(("options", "said"), [
     ({"ignore": ["(unclosed"]}, "is not a regular expression"),
-    ({"ignore": [""]}, "would fit every line"),
-    ({"ignore": ["handler_panics"]}, "is no code of a finding"),
-    ({"since": "yesterday"}, "neither last_start, nor a position, nor a time"),
-    ({"since": "2026-02-30"}, "neither last_start"),
+    ({"ignore": [""]}, "would match every line"),
+    ({"ignore": ["handler_panics"]}, "unknown finding code: handler_panics"),
+    ({"since": "yesterday"}, "is not valid. No log was read. Use last_start"),
+    ({"since": "2026-02-30"}, "Use last_start"),
     ({"since": "anqicms-log-1:AAAA"}, "is not a position"),
 ])
 def test_what_cannot_be_meant_is_refused(shop: Instance, options: Result, said: str) -> None:
@@ -395,4 +395,4 @@ def test_module_fails_with_its_result_and_goes_on_from_its_position(site: Callab
     checked = run_module(shop, tmp_path, "--check", fail_on="never")
     assert (checked["changed"], checked["findings"]) == (False, failed["findings"])
     assert run_module(shop, tmp_path, since=failed["position"])["verdict"] == "ok"
-    assert "no code of a finding" in run_module(shop, tmp_path, ignore=["lost_database"])["msg"]
+    assert "unknown finding code" in run_module(shop, tmp_path, ignore=["lost_database"])["msg"]

@@ -128,7 +128,7 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
     instance, go = shop(), tmp_path / "go"
     pid = upgraded(instance, go)
     planned = stop(instance.dir, base, check=True)
-    assert "wait at most 3600 s for the end of the migration (" in planned["would"] and planned["migration"]["seen"]
+    assert "wait at most 3600 s for the migration to end (" in planned["would"] and planned["migration"]["seen"]
     for limit in (0.0, 1.0):
         result = stop(instance.dir, base, migration_timeout=limit, force="timeout")
         assert result["failed"] and "signals" not in result and not gone(pid)
@@ -174,7 +174,7 @@ def test_killed_in_its_middle_with_everything_of_ours(shop: Make, db: MariaDB, t
     instance, go = shop(), tmp_path / "go"
     before = content(instance, db)
     pid = upgraded(instance, go)
-    killer = Killer(lambda entry, number: "end of the migration" in str(entry.get("text")), both=True)
+    killer = Killer(lambda entry, number: "migration to end" in str(entry.get("text")), both=True)
     context, plan = windows.context_of(instance), windows.plan_of(windows.RESTART)
     with monkeypatch.context() as patch:
         killer.install(patch)

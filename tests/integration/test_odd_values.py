@@ -338,4 +338,4 @@ def test_one_way_of_looking_that_breaks_is_told() -> None:
         raise ValueError("x")
 
     assert discovery.attempt(problems, "cron", broken, [7]) == [7] and problems == [
-        "cron could not be looked through for instances: ValueError: x"]
+        "cron could not be searched for instances: ValueError: x"]

@@ -53,7 +53,7 @@ def test_of_this_boot_its_end_is_completed(site: Site) -> None:
     shop = site()
     pid = shop.pid
     unfinished(shop, procfs.boot_id())
-    assert recover(shop)["recovered"] == "unfinished run old: its end was completed, then it was started"
+    assert recover(shop)["recovered"] == "unfinished run old: its last phase was completed, then it was started"
     assert shop.pids() != [pid]
 
 

@@ -100,4 +100,4 @@ def test_a_record_of_another_user_hides_nothing_that_runs(dead: Instance, found:
     os.chown(Path(state_of(dead, tmp_path / "state").path) / "instance.json", 65534, 65534)
     row = found(recorded=True)[str(dead.dir)]
     assert row["state"] == "running"
-    assert any("which instances were seen before cannot be told" in one["message"] for one in row["hazards"])
+    assert any("the records of earlier instances cannot be read" in one["message"] for one in row["hazards"])

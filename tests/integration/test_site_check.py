@@ -131,7 +131,7 @@ def test_a_default_site_without_a_base_url(tmp_path: Path, db: MariaDB) -> None:
         assert told({**first, "contains": "Site 1"}, gone) == [("ok", "page"), bad]
         assert told({**gone, "contains": "Site 3"}) == [("content_missing", None)]
         context = windows.context_of(sites.instance)
-        with pytest.raises(LifecycleError, match=r"as it does for first\.example; if that is meant, give id: 1"):
+        with pytest.raises(LifecycleError, match=r"as it does for first\.example; if that is intended, set id: 1"):
             _site_check.check(context, options(sites=[{**first, "id": 1}, gone]))
         context.close()
     finally:

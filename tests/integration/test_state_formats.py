@@ -234,7 +234,7 @@ def test_refused_while_a_run_is_at_work(site: Site) -> None:
     assert windows.wait(context, plan, pipe)["outcome"] == "done"
     with one_at_a_time.held(context):
         damage(shop, "nested too deep")
-        with pytest.raises(LifecycleError, match="is being worked on by pid %d" % os.getpid()):
+        with pytest.raises(LifecycleError, match="is in use by pid %d" % os.getpid()):
             put_aside(shop)
     assert put_aside(shop)["changed"] is True
 
@@ -244,7 +244,7 @@ def test_an_unfinished_run_in_it_is_named(site: Site) -> None:
     windows.run(shop)
     begin: dict[str, Any] = dict(run_id="lost", token="t", steps=["verified_start"], before=None)
     state_of(shop).log("begin", boot_id=procfs.boot_id(), **begin)
-    assert "The run lost in it did not end and is not recovered" in put_aside(shop)["msg"]
+    assert "The unfinished run lost in it will not be recovered" in put_aside(shop)["msg"]
     assert at_work.interrupted(state_of(shop)) is None
 
 
@@ -303,7 +303,7 @@ def test_the_module_needs_recover_only(site: Site, inventory: Callable[[], Path]
     call = dict(dir=str(shop.dir), state_dir=str(tmp_path / "state"), put_aside=True)
     words = ("ansible", inventory(), "web1", "-m", "anqicms.lifecycle.window", "-a")
     refused = ansible(*words, json.dumps(dict(call, steps=windows.RESTART)))
-    assert "put_aside needs recover: only. Nothing was done." in refused.stdout
+    assert "put_aside requires recover: only. Nothing was done." in refused.stdout
     assert Path(state_of(shop).path).is_dir()
     planned = ansible(*words, json.dumps(dict(call, recover="only")), "--check")
     assert "would be moved aside" in planned.stdout

@@ -101,4 +101,4 @@ def test_the_words_for_each_step(make_site: Any, archives: dict[str, Path]) -> N
     (dump,) = [step for step in steps if step["name"] == "database" and step["would"].startswith("dump ")]
     assert "into the directory of the run (" in dump["would"]
     starts = [step["would"] for step in steps if step["name"] == "verified_start"]
-    assert [", on a port that is free then" in start for start in starts] == [True, True, False]
+    assert [", on a free port" in start for start in starts] == [True, True, False]

@@ -328,7 +328,7 @@ def test_a_process_that_ends_while_it_is_verified(site: Callable[..., Instance])
     assert windows.within(5, lambda: shop.pids() == [process.pid])
     error = failed(shop)
     assert "ended while its answer was waited for" in error.msg
-    assert "the database of config.json cannot be reached" in error.result["exit_meaning"]
+    assert "the database of config.json is not reachable" in error.result["exit_meaning"]
     assert "runs, but it ended" not in error.msg
 
 

@@ -175,7 +175,7 @@ def test_a_start_that_fails_twice_says_so(site: Callable[..., Instance]) -> None
     shop.knobs(no_database=True, exit_code=3)
     result = windows.run(shop)
     assert (result["outcome"], result["state"], result["downtime_ms"]) == ("failed", "stopped", None)
-    assert "A second try to start it failed too" in result["msg"]
+    assert "A second attempt to start it failed as well" in result["msg"]
 
 
 def _living(pidfile: Path) -> bool:
@@ -253,7 +253,7 @@ def test_a_worker_that_overstays_is_ended(site: Callable[..., Instance], monkeyp
     result = windows.wait(context, plan, pipe)
     assert result["outcome"] == "failed"
     assert "had not ended 0.5 s after the deadline of 5 s" in result["msg"]
-    assert "The guardian put it right" in result["msg"]
+    assert "The guardian recovered the instance" in result["msg"]
     assert (result["state"], result["pid_after"]) == ("running", shop.pid)
 
 

@@ -51,7 +51,7 @@ def begun(site: Instance, killer: Killer | None, monkeypatch: pytest.MonkeyPatch
 def assert_put_right(shop: Instance, context: Any, result: dict[str, Any]) -> None:
     assert (result["outcome"], result["failed"], result["state"]) == ("failed", True, "running"), result
     assert "was killed by signal 9" in result["msg"]
-    assert "The guardian put it right" in result["msg"]
+    assert "The guardian recovered the instance" in result["msg"]
     assert f"Now it is running (pid {shop.pid})" in result["msg"]
     assert shop.told_version() == shop.version
     assert at_work.interrupted(context.state) is None

@@ -108,7 +108,7 @@ def test_with_force_never_a_guardian_waits_for_the_visitor(
     result = windows.run(shop, restart(timeout=0.5, idle_timeout=0.2, force="never"), deadline=6.0)
     assert (result["outcome"], result["state"]) == ("failed", "undead"), result
     assert (result["unfinished"], result["waits_for"]) == (True, "end_of_process")
-    assert "A guardian on the host waits for the end of the process, at most 3600 s" in result["msg"]
+    assert "A guardian on the host waits for the process to end, at most 3600 s" in result["msg"]
     assert not directory_lock.is_locked(context.instance)
     run = interrupted(context)
     assert (run["run_id"], run["waits_for"]) == ("run-1", "end_of_process")

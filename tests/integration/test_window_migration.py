@@ -56,7 +56,7 @@ class Shop:
     def assert_waits_and_is_taken_back(self, result: Step) -> None:
         """The process of the new version is left alone until its migration has ended."""
         assert (result.get("unfinished"), result.get("waits_for")) == (True, "migration"), result
-        assert "waits for the end of the migration" in result["msg"] and "do not end it" in result["msg"]
+        assert "waits for the migration to end" in result["msg"] and "Do not end it" in result["msg"]
         pid = result["pid_after"]
         assert pid not in (None, self.pid) and self.instance.told_version() == NEW
         assert windows.within(60, self.looked_at)

@@ -59,7 +59,7 @@ WRONG_STEPS = [
     ([{"graceful_stop": {}}, {"verified_start": {"arguments": ["a\0b"]}}], "NUL byte"),
     ([{"graceful_stop": {}}, {"verified_start": {"environment": {"A=B": "1"}}}], "not a valid name of an environment"),
     ([{"graceful_stop": {}}, {"port_released": {"ports": [70000]}}], "70000 is not a port"),
-    ([{"graceful_stop": {}}, {"command": {}}], "either cmd or argv"),
+    ([{"graceful_stop": {}}, {"command": {}}], "exactly one of cmd and argv"),
     ([{"graceful_stop": {}}, {"command": {"cmd": "no-such-program"}}], "not a program that can be executed"),
     ([{"graceful_stop": {}}, {"command": {"cmd": "'unbalanced"}}], "cannot be split"),
     ([{"graceful_stop": {}}, {"command": {"cmd": "true", "chdir": "/no/such"}}], "does not exist"),
@@ -237,7 +237,7 @@ def test_recover_only(shop: Instance) -> None:
     result = window_call.run(windows.ModuleCall(shop, steps=[], recover="only"))
     assert (result["outcome"], result["changed"]) == ("unchanged", False)
     assert (result["state"], result["pid_before"], result["pid_after"]) == ("running", pid, pid)
-    with pytest.raises(LifecycleError, match="takes no steps"):
+    with pytest.raises(LifecycleError, match="cannot be combined with recover: only"):
         window_call.run(windows.ModuleCall(shop, recover="only"))
     with pytest.raises(LifecycleError, match="steps is empty"):
         window_call.run(windows.ModuleCall(shop, steps=[]))

@@ -66,7 +66,7 @@ def test_a_failure_takes_it_back(shop: Instance, tmp_path: Path, index: int) -> 
     result = windows.run(shop, wanted)
     assert (result["outcome"], result["failed"], result["changed"]) == ("rolled_back", True, True), result
     assert [step["undone"] for step in result["steps"] if "undone" in step] == [True]
-    assert "its changes were taken back, then it was started" in result["msg"]
+    assert "its changes were undone, then it was started" in result["msg"]
     assert_as_before(shop, mark, before)
 
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_taken_back_is_not_started(shop: Instance, tmp_path: Path
     assert run is not None and [change["kind"] for change in run["changes"]] == ["launch", "command"]
     mark.touch()
     again = windows.run(shop, [], run_id="run-2")
-    assert again["state"] == "running" and "its changes were taken back" in again["recovered"], again
+    assert again["state"] == "running" and "its changes were undone" in again["recovered"], again
     assert at_work.interrupted(windows.context_of(shop).state) is None
 
 
@@ -128,7 +128,7 @@ def test_a_killed_worker(
         again = windows.run(shop, [], run_id="run-2")
         assert again["state"] == "running", again
     else:
-        assert "The guardian put it right" in result["msg"]
+        assert "The guardian recovered the instance" in result["msg"]
     assert_as_before(shop, mark, before)
 
 
@@ -244,7 +244,7 @@ def test_a_recovery_that_cannot_be_noted_is_followed_by_no_change(
         no_room_for(patch, "recovered", always=True)
         result = windows.run(shop, steps(tmp_path / "other"), run_id="run-2")
     assert (result["unfinished"], result["steps"], mark.exists()) == (True, [], False), result
-    assert "run-1 was put right, but that could not be noted" in result["msg"]
+    assert "run-1 was recovered, but this could not be recorded" in result["msg"]
     assert windows.run(shop, [], run_id="run-3")["state"] == "running"
     assert_as_before(shop, mark, before)
 
@@ -258,10 +258,10 @@ def test_a_commit_that_cannot_be_noted_is_none(
         no_room_for(patch, "end", always=True)
         result = windows.run(shop, steps(mark))
     assert (result["outcome"], result["failed"], result["unfinished"]) == ("failed", True, True), result
-    assert "the commit could not be noted" in result["msg"] and "takes its changes back" in result["msg"]
+    assert "the commit could not be recorded" in result["msg"] and "will undo its changes" in result["msg"]
     assert (result["state"], mark.exists()) == ("running", True)
     again = windows.run(shop, [], run_id="run-2")
-    assert "its changes were taken back" in again["recovered"], again
+    assert "its changes were undone" in again["recovered"], again
     assert_as_before(shop, mark, before)
 
 
@@ -299,7 +299,7 @@ def test_a_rollback_whose_end_cannot_be_noted(
         no_room_for(patch, "end", always=True)
         result = windows.run(shop, steps(mark, FAILS))
     assert (result["outcome"], result["unfinished"], mark.exists()) == ("failed", True, False), result
-    assert "its changes were taken back" in result["msg"] and "could not be noted" in result["msg"]
+    assert "its changes were undone" in result["msg"] and "could not be noted" in result["msg"]
     pid = shop.pid
     again = windows.run(shop, [], run_id="run-2")
     assert again["state"] == "running" and shop.pid == pid, again
@@ -336,7 +336,7 @@ def test_a_start_that_fails_after_the_changes_were_taken_back(shop: Instance, tm
     spoils = {"command": {"argv": ["sh", "-c", f"mv {config} {config}.away; false"]}}
     result = windows.run(shop, [{"graceful_stop": {}}, change(mark), spoils, {"verified_start": {}}])
     assert (result["outcome"], result["unfinished"], mark.exists()) == ("failed", True, False), result
-    assert "Its changes were taken back, but it could not be started:" in result["msg"], result["msg"]
+    assert "Its changes were undone, but it could not be started:" in result["msg"], result["msg"]
     assert [step["undone"] for step in result["steps"] if "undone" in step] == [True]
     config.with_suffix(".json.away").rename(config)
     assert windows.run(shop, [], run_id="run-2")["state"] == "running"

@@ -278,7 +278,7 @@ class Walk:
     def worker(self, point: Point) -> None:
         result = self.run(self.steps, Strike(point.number, lambda _strike: _end(os.getpid())))
         assert result["failed"] and "was killed by signal 9" in result["msg"], result
-        assert "The guardian put it right" in result["msg"], result["msg"]
+        assert "The guardian recovered the instance" in result["msg"], result["msg"]
 
     def both(self, point: Point) -> None:
         result = self.run(self.steps, Strike(point.number, lambda strike: _end(strike.guardian, os.getpid())))

@@ -75,8 +75,9 @@ def refuse_half_changed(context: Context) -> None:
     run = context.state.last_unfinished()
     if run and run.get('changes'):
         kinds = ', '.join(dict.fromkeys(change['kind'] for change in run['changes']))
-        raise LifecycleError('Run %s has changed %s of %s and has not ended. Nothing was done. Only a recovery may '
-                             'stop or start it now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
+        raise LifecycleError(
+            'Run %s has changed %s of %s and is unfinished. Nothing was done. Only a recovery may stop or start the '
+            'instance now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
 
 
 def _honest(context: Context, work: Work, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

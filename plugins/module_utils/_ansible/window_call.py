@@ -53,9 +53,9 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
     on_instance.refuse_negative(params, 'deadline', 'guardian_limit')
     steps = validate.validate(params['steps'], module.no_log_values)
     if params['recover'] == 'only' and steps:
-        raise LifecycleError('recover: only takes no steps. Nothing was done.')
+        raise LifecycleError('steps cannot be combined with recover: only. Nothing was done. Remove one of the two.')
     if not steps and params['recover'] != 'only':
-        raise LifecycleError('steps is empty. Nothing was done. Give the steps of the window, or recover: only.')
+        raise LifecycleError('steps is empty. Nothing was done. List the steps of the window, or set recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
     return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
@@ -77,7 +77,7 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     notes = _refuse_worked_on(context, plan)
     steps = _window.foresee(context, plan)
     before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
-    todo = ['put the unfinished run %s right' % unfinished.get('run_id')] if unfinished else []
+    todo = ['recover the unfinished run %s' % unfinished.get('run_id')] if unfinished else []
     todo += ['%s: %s' % (step['name'], step['would']) for step in steps]
     diffs = [step.pop('diff') for step in steps if 'diff' in step]
     header = '%s (%s)' % (context.instance.id, context.instance.dir)
@@ -149,8 +149,8 @@ def _unchanged(context: Context, plan: _window.Plan) -> t.Optional[t.Dict[str, t
 
 def _put_aside(module: AnsibleModule, context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
     if module.params['recover'] != 'only':
-        raise LifecycleError('put_aside needs recover: only. Nothing was done. Move the state aside in a task of its '
-                             'own.')
+        raise LifecycleError(
+            'put_aside requires recover: only. Nothing was done. Move the state aside in a separate task.')
     return dict(aside.put(context, module.check_mode), steps=[], instance=_window.describe_instance(context),
                 run_id=plan.run_id, downtime_ms=None, verified_ms=None, **_as_it_is(context))
 
@@ -173,8 +173,8 @@ def _run(module: AnsibleModule, plan: _window.Plan) -> t.Dict[str, t.Any]:
     needs = undo.foreign_kinds((context.state.last_unfinished() or {}).get('changes') or [])
     if needs:
         return dict(changed=False, needs=kinds.MODULE, failed=True, msg=(
-            'The unfinished run of %s has changed %s, which this module cannot take back. Nothing was done. Run the '
-            'recover playbook.' % (context.instance.id, ', '.join(needs))))
+            'The unfinished run of %s has changed %s, which this module cannot undo. Nothing was done. Run the recover '
+            'playbook.' % (context.instance.id, ', '.join(needs))))
     until = time.monotonic() + (_internal(module.params)['wait'] or _worker.longest(plan))
     if _follow.wait_for_begin(context.state, plan.token, until):
         return dict(running=True, changed=False, where=_follow.whereabouts([]))
@@ -190,7 +190,8 @@ def _run(module: AnsibleModule, plan: _window.Plan) -> t.Dict[str, t.Any]:
     if module.check_mode:
         return _planned(context, plan)
     if _internal(module.params)['follow'] and not known:
-        raise LifecycleError('The state of run %s in %s is gone: its outcome is not known. Look with instance_info.' % (
+        raise LifecycleError(
+            'The state of run %s in %s was removed, so its outcome is not known. Check with instance_info.' % (
             plan.run_id, context.state.path))
     # ssh repeats a call after a lost connection: the second one follows the first one's worker
     pipe = None if known else _worker.begin(context, plan)

@@ -52,7 +52,7 @@ def load_json(data: bytes) -> t.Dict[str, t.Any]:
     except foreign_json.Refused as exc:
         raise ValueError('it %s' % exc) from None
     if not isinstance(value, dict):
-        raise ValueError('the file holds %s where an object is expected' % type(value).__name__)
+        raise ValueError('the file contains %s, but an object is expected' % type(value).__name__)
     return value
 
 
@@ -80,7 +80,7 @@ def port_of(values: t.Mapping[str, t.Any]) -> t.Tuple[t.Optional[int], t.Optiona
     server = values.get('server')
     value = server.get('port') if isinstance(server, dict) else None
     if value is None:
-        return None, 'server.port is missing: the application would take a port by chance'
+        return None, 'server.port is missing: the application would use a random port'
     if not _is_a(value, int):
         return None, 'server.port is %s, not a number' % json.dumps(value)[:40]
     if not 0 < value < 65536:

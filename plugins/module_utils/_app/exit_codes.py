@@ -46,7 +46,7 @@ def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explan
     known = from_log(log)
     if known:
         return known
-    advice = 'Read the log lines above; start it by hand as its user if they say nothing.'
+    advice = 'Read the log lines above. If they do not show the cause, start it by hand as its user.'
     if code == 255:
         return _by_last_line(log, advice)
     return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
@@ -57,7 +57,7 @@ def _by_last_line(log: str, advice: str) -> Explanation:
     said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
     if not said:
         return Explanation(_by_code(255, None), advice, None)
-    return Explanation('exit code 255: it gave its start up, and the last line of its log says why', advice,
+    return Explanation('exit code 255: the start failed, and the last line of its log says why', advice,
                        said[-1][:_SHOWN])
 
 
@@ -69,14 +69,14 @@ def _killed(number: int, log: str) -> Explanation:
     known = from_log(log)
     if number == 9:
         text = 'it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling\'s start'
-        advice = 'Look into the kernel log for "Killed process", and at what else starts or stops it.'
+        advice = 'Search the kernel log for "Killed process", and check what else starts or stops it.'
         return Explanation(text, advice, None)
     if known:
         return known
     text = 'it was ended by signal %d%s' % (number, ' (%s)' % _NAMES[number] if number in _NAMES else '')
     if number in _FAULTS:
-        return Explanation('%s: a fault of the program' % text, 'Keep its log and the line of the kernel\'s log that '
-                           'names it (segfault, trap), and report it.', None)
+        return Explanation('%s: a fault of the program' % text,
+            'Keep its log and the line of the kernel log that names it (segfault, trap), and report it.', None)
     if number in _LIMITS:
         return Explanation('%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.'
                            % _LIMITS[number], None)
@@ -91,7 +91,7 @@ _LIMITS = {int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
 
 def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 0:
-        return 'it ended with exit code 0: asked to end by a signal, or (all versions) its bind of the port failed'
+        return 'it exited with exit code 0: it received a signal to end, or (all versions) it could not bind the port'
     if code == 1:
         return ('exit code 1: locales/ is missing' if versions.needs_locales(version)
                 else 'exit code 1: a file that it needs at start is missing')
@@ -100,5 +100,5 @@ def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 126 or code == 127:
         return 'exit code %d: it could not be executed' % code
     if code == 255:
-        return 'exit code 255: port in use, invalid config.json, or the database cannot be reached'
+        return 'exit code 255: port in use, invalid config.json, or the database is not reachable'
     return 'exit code %d, which the application does not use itself' % code

@@ -151,7 +151,7 @@ def _receive(connection: socket.socket, end: float, limit: int) -> bytes:
     while len(data) < (wanted if has_head else min(limit, _MOST_HEAD)):
         left = end - time.monotonic()
         if left <= 0:
-            raise socket.timeout('no whole answer in time')
+            raise socket.timeout('no complete answer in time')
         connection.settimeout(left)
         chunk = connection.recv(_LIMIT)
         if not chunk:
@@ -202,7 +202,7 @@ def parse_reply(data: bytes, limit: int) -> Reply:
     if status is None:
         return Reply(failure='not_http', error='the answer is not HTTP')
     if len(data) < limit and _torn(data):
-        return Reply(failure='no_answer', error='the answer broke off after %d bytes' % len(data))
+        return Reply(failure='no_answer', error='the answer ended early, after %d bytes' % len(data))
     return Reply(status, _headers(data.partition(b'\r\n\r\n')[0]), body)
 
 
@@ -239,5 +239,5 @@ def _why_no_version(status: t.Optional[int]) -> str:
     if status == 302:
         return 'redirected (302): the application is in install mode, it has no usable config.json'
     if status == 403:
-        return 'forbidden (403): an admin host is set, the version is told to that host only'
+        return 'forbidden (403): an admin host is set, and only that host can read the version'
     return 'HTTP status %d without a version' % status

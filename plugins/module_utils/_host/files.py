@@ -60,18 +60,20 @@ def why_unsafe(info: os.stat_result, owners: t.Optional[t.Collection[int]]) -> t
     if info.st_nlink != 1:
         return 'it has %d names (hard links)' % info.st_nlink
     if owners is not None and info.st_uid not in owners:
-        return 'it belongs to user id %d, neither root nor the user of the instance' % info.st_uid
+        return 'it belongs to uid %d, which is neither root nor the user of the instance' % info.st_uid
     return None
 
 
 def _unsafe(path: str, why: str) -> UnsafePath:
-    return UnsafePath('%s is not opened: %s. Replace it by a plain file of the instance\'s user.' % (path, why))
+    return UnsafePath("%s was not opened: %s. Replace it by a regular file of the instance's user." % (path, why))
 
 
 def _parts(relative: str) -> t.List[str]:
     parts = relative.split('/')
     if not relative or any(part in ('', '.', '..') or '\0' in part for part in parts):
-        raise UnsafePath('%r is not a plain path below the install directory. It was not opened.' % (relative,))
+        raise UnsafePath(
+            '%r is not a simple path below the install directory. '
+            'It was not opened. Use a relative path without "..".' % (relative,))
     return parts
 
 
@@ -404,6 +406,5 @@ def _root_only(handle: int, shown: str) -> None:
     if info.st_uid != 0 or info.st_mode & 0o022:
         raise _unsafe(
             shown,
-            'a log outside of the install directory is used only when root alone can write the '
-            'directories down to it',
+            'a log outside the install directory is used only if root alone can write the directories that lead to it',
         )

@@ -61,5 +61,5 @@ def _unfinished(instance: Instance, base: t.Optional[str]) -> t.Optional[Row]:
 def _foreign_to_us(instance: Instance) -> t.Optional[str]:
     """With a name that nobody can list it must not hold up the run of the others."""
     if not printable.is_printable(instance.executable):
-        return 'its name holds what cannot be shown'
+        return 'its name contains characters that cannot be shown'
     return 'its file system does not answer' if reach.hangs(instance.dir) else foreign.of_directory(instance.dir)

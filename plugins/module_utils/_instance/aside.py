@@ -51,8 +51,8 @@ def _unfinished(context: Context) -> str:
     try:
         run = context.state.last_unfinished()
     except trusted.DamagedState:
-        return ' Whether a run in it did not end is not known: start the instance if it does not run.'
+        return ' Whether it contains an unfinished run is not known. Start the instance if it is not running.'
     if run is None:
         return ''
-    return ' The run %s in it did not end and is not recovered: start the instance if it does not run.' % (
+    return ' The unfinished run %s in it will not be recovered. Start the instance if it is not running.' % (
         run.get('run_id'))

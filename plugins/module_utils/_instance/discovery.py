@@ -156,7 +156,7 @@ def by_records(base: t.Optional[str], every: bool, problems: ProblemList) -> t.L
     """Installs that the state directory has as seen running: every one, or those whose last run did not end."""
     why: ProblemList = []
     seen = attempt(why, 'records', lambda: state.recorded(base, why), [])
-    problems += ['which instances were seen before cannot be told: %s' % reason for reason in why]
+    problems += ['the records of earlier instances cannot be read: %s' % reason for reason in why]
     return [(one.dir, one.binary) for one in seen if (every or one.interrupted) and _is_still_there(one)]
 
 
@@ -204,7 +204,7 @@ def attempt(problems: ProblemList, what: str, work: t.Callable[[], _T], instead:
     try:
         return work()
     except Exception as exc:
-        problems.append('%s could not be looked through for instances: %s' % (what, system_text(exc)))
+        problems.append('%s could not be searched for instances: %s' % (what, system_text(exc)))
         return t.cast(_T, instead)
 
 

@@ -46,7 +46,8 @@ def resolve(directory: str, binary: str = 'anqicms') -> Instance:
     running instance whose file was replaced must still be found.
     """
     if not binary or '/' in binary or binary in ('.', '..') or '\0' in binary:
-        raise LifecycleError('binary must be a file name inside dir, got %r. Nothing was done.' % (binary,))
+        raise LifecycleError(
+            'binary must be a file name inside dir, got %r. Nothing was done. Correct binary.' % (binary,))
     for option, text in (('dir', directory), ('binary', binary)):
         _refuse_unprintable(option, text)
     real = real_directory(native(directory))
@@ -74,8 +75,9 @@ def native(path: str) -> str:
 def _refuse_unprintable(option: str, text: str) -> None:
     """Nobody could name it in an inventory, and it would be shown as another name than it has."""
     if not printable.is_printable(text):
-        raise LifecycleError('%s is %s: that name holds bytes that are no UTF-8, control characters or invisible ones, '
-                             'here shown as escapes. Nothing was done. Rename it.' % (option, text))
+        raise LifecycleError(
+            '%s is %s: the name contains invalid UTF-8, control characters or invisible characters, shown here as '
+            'escapes. Nothing was done. Rename it.' % (option, text))
 
 
 class Way(t.NamedTuple):
@@ -92,24 +94,27 @@ def real_directory(directory: str) -> str:
         ways, real, uid = _walk(os.path.join(os.getcwd(), directory))
     except OSError as exc:
         if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
-            raise LifecycleError('The install directory %s cannot be looked at: %s. Nothing was done. Mend its file '
-                                 'system or permissions.' % (directory, system_text(exc))) from exc
+            raise LifecycleError(
+                'The install directory %s cannot be inspected: %s. Nothing was done. Fix its file system or '
+                'permissions.' % (directory, system_text(exc))) from exc
         raise _no_directory(directory) from exc
     except ValueError as exc:
         raise _no_directory(directory) from exc
     way = misleading(ways, uid, os.geteuid())
     if way is not None:
         raise LifecycleError(
-            'The way to the install directory %s is not followed: the %s %s belongs to %s, and %s belongs to %s. '
-            'Nothing was done. Let root or the owner of the install directory own it, or give a dir that does not lead '
-            'through it.' % (directory, 'link' if way.link else 'directory', way.path, name_of(way.uid), real,
+            'The path to the install directory %s is not trusted: the %s %s belongs to %s, and %s belongs to %s. '
+            'Nothing was done. Change its owner to root or to the owner of the install directory, or set dir to a path '
+            'that does not '
+            'lead through it.' % (directory, 'link' if way.link else 'directory', way.path, name_of(way.uid), real,
                              name_of(uid)))
     return real
 
 
 def _no_directory(directory: str) -> LifecycleError:
-    return LifecycleError('The install directory %s does not exist or is not a directory. Nothing was done. '
-                          'Give the directory that holds the binary as dir.' % directory)
+    return LifecycleError(
+        'The install directory %s does not exist or is not a directory. Nothing was done. Set dir to the directory '
+        'that contains the binary.' % directory)
 
 
 def misleading(ways: t.Iterable[Way], uid: int, me: int) -> t.Optional[Way]:

@@ -140,7 +140,8 @@ class NoRecord(PermissionError):
     """How it runs can be read, but nothing could be started so: see ``strerror``."""
 
     def __init__(self, pid: int, why: str) -> None:
-        PermissionError.__init__(self, errno.EACCES, 'process %d is no model for a start: %s' % (pid, why))
+        PermissionError.__init__(self, errno.EACCES,
+            'process %d cannot be used as a template for a start: %s' % (pid, why))
 
 
 def _whole(proc: procfs.ProcDir, name: str, what: str) -> t.List[str]:
@@ -257,7 +258,7 @@ def capture(proc: procfs.ProcDir) -> LaunchRecord:
         raise ProcessLookupError(proc.pid)
     uids = set(status['Uid'].split())
     if len(uids) != 1:
-        raise PermissionError(errno.EPERM, 'its real and effective user differ')
+        raise PermissionError(errno.EPERM, 'its real and effective user are different')
     output = output_of(proc)
     umask = status.get('Umask')
     return LaunchRecord(

@@ -192,10 +192,12 @@ def judge(directory: str, found: t.Sequence[Holder], is_user: t.Callable[[int], 
     strangers = ['pid %d (%s)' % (holder.pid, name_of(holder.uid))
                  for holder in found if holder.uid is not None]
     if strangers:
-        return Judged(False, 'the lock of %s is held by %s, no user of this instance: it was not heeded' % (
+        return Judged(False,
+            'the lock of %s is held by %s, who is not a user of this instance; the lock was ignored' % (
             directory, ', '.join(strangers)))
-    return Judged(False, 'the lock of %s is held by a process that could not be identified (it is in another PID '
-                         'namespace, or has handed the lock on): it was not heeded' % directory)
+    return Judged(False,
+        'the lock of %s is held by a process that could not be identified (it is in another PID namespace, or has '
+        'passed on the lock); the lock was ignored' % directory)
 
 
 def _is_user(state: _state.StateDir) -> t.Callable[[int], bool]:
@@ -285,8 +287,9 @@ def _with_directory(state: _state.StateDir, own: int) -> t.Optional[Lock]:
     except OSError as exc:
         if exc.errno not in _NO_LOCKS or os.geteuid() != 0:
             raise _unusable(state.instance.dir, exc) from exc
-        return Lock(own, None, ['the file system of %s has no locks (%s): only runs with this state directory are kept '
-                                'apart' % (state.instance.dir, exc.strerror)])
+        return Lock(own, None, [
+            'the file system of %s has no locks (%s): '
+            'only runs with this state directory exclude each other' % (state.instance.dir, exc.strerror)])
     if directory is not None:
         return Lock(own, directory)
     judged = _judge(state)
@@ -295,8 +298,9 @@ def _with_directory(state: _state.StateDir, own: int) -> t.Optional[Lock]:
 
 def _unusable(path: str, exc: OSError) -> LifecycleError:
     if exc.errno in _NO_LOCKS:
-        return LifecycleError('%s cannot be locked: its file system has no locks (%s). Nothing was stopped or started. '
-                              'Run as root, or give a state_dir on a file system of this host.' % (path, exc.strerror))
+        return LifecycleError(
+            '%s cannot be locked: its file system has no locks (%s). Nothing was stopped or started. Run as root, or '
+            'set a state_dir on a local file system.' % (path, exc.strerror))
     return nothing_done('The lock %s could not be taken' % path, exc)
 
 

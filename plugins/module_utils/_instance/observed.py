@@ -73,7 +73,7 @@ class Observed:
         if found:
             raise LifecycleError(
                 'No process of the users of %s runs it, but its port %s is held by %s. Whether it is stopped is not '
-                'known. Nothing was signalled. End that process, or give the instance another port. %s' % (
+                'known. Nothing was signalled. End that process, or configure another port for the instance. %s' % (
                     self.instance.id, self.ports.known, strangers.listing(found), self.way_out(found)),
                 strangers=strangers.rows(found))
 
@@ -126,8 +126,9 @@ class Observed:
             ports = ports._replace(next=self.port_for(words), next_from=source)
         problem = port_choice.problem(ports, self.port_option, self.candidate.pid if self.candidate else None)
         if problem:
-            raise LifecycleError('%s (%s): %s. Nothing was done. Correct port, or leave it out: it is read from the '
-                                 'process and from config.json then.' % (self.instance.id, self.instance.dir, problem))
+            raise LifecycleError(
+                '%s (%s): %s. Nothing was done. Correct port, or omit it: the port is then read from the process and '
+                'from config.json.' % (self.instance.id, self.instance.dir, problem))
 
     def last_port(self) -> t.Optional[int]:
         """Where its last process that was seen listened, None when none was seen since that is noted."""

@@ -23,7 +23,7 @@ class OwnRun(LifecycleError):
 def refuse(context: Context, token: str = '') -> t.NoReturn:
     """Somebody else holds the lock. OwnRun when that is the run of this token."""
     if _lock.is_held_by(context.state, token):
-        raise OwnRun('An earlier call of this run is at work on %s.' % context.instance.id)
+        raise OwnRun('An earlier call of this run is still working on %s.' % context.instance.id)
     try:
         run = at_work.wait_for_running_run(context.state, _BEGIN_WAIT_S)
     except trusted.DamagedState:
@@ -31,7 +31,7 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
     pids = ', '.join(map(str, _lock.holder_pids(context.state))) or 'unknown'
     who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
         pids, context.state.path)
-    raise LifecycleError('%s is being worked on by %s. Nothing was done. Wait until that has ended, then try again.' % (
+    raise LifecycleError('%s is in use by %s. Nothing was done. Wait until that has ended, then try again.' % (
         context.instance.id, who), holder=run)
 
 

@@ -52,13 +52,14 @@ class Logs:
             return None
         target = self._of.handle.proc.optional_link('fd/1')
         if target is None:
-            return 'where its standard output goes could not be seen by this user'
+            return 'this user cannot see where its standard output goes'
         output = launch.output_of(self._of.handle.proc)
         if output.kind != 'file':
-            return 'its standard output goes to %s, which is no log file' % target
+            return 'its standard output goes to %s, which is not a log file' % target
         if output.found is None:
-            return 'it writes to %s among mounts of its own, which is another file on this host, or none' % output.log
-        return 'it writes to %s, so what it prints is lost' % target if target.endswith(' (deleted)') else None
+            return ('it writes to %s in its own mount namespace; on '
+                    'this host that is another file, or does not exist') % output.log
+        return 'it writes to %s, so its output is lost' % target if target.endswith(' (deleted)') else None
 
     def size(self, kind: str = 'running') -> int:
         fd = self._open(kind)

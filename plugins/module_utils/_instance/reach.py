@@ -107,5 +107,6 @@ def _answers(path: str) -> bool:
 def refuse_hanging(path: str) -> None:
     """LifecycleError where a look would never end."""
     if hangs(path):
-        raise LifecycleError('%s is on a file system that did not answer within %g s. Nothing was done. Mend or '
-                             'unmount it.' % (path, LIMIT_S))
+        raise LifecycleError(
+            '%s is on a file system that did not answer '
+            'within %g s. Nothing was done. Fix or unmount it.' % (path, LIMIT_S))

@@ -58,7 +58,7 @@ class Run:
         try:
             return self.state.run_dir(self.id, self.token)
         except OSError as exc:
-            raise nothing_done('A directory for the run in %s could not be made' % self.state.path, exc) from exc
+            raise nothing_done('The directory for the run in %s could not be created' % self.state.path, exc) from exc
 
     def path(self) -> str:
         """The same, not made."""
@@ -85,7 +85,7 @@ class Run:
         try:
             self.state.log('change', durable=True, **change)
         except OSError as exc:
-            raise nothing_done('The change could not be noted in %s' % self.state.path, exc) from exc
+            raise nothing_done('The change could not be recorded in %s' % self.state.path, exc) from exc
         self.changes.append(change)
         self.touched = True
 

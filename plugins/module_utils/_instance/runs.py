@@ -131,13 +131,14 @@ def _read(path: str, name: str) -> t.Optional[Run]:
     try:
         values = foreign_json.load(data)
         if values.pop('format') != FORMAT:
-            raise ValueError('it is of another format')
+            raise ValueError('it has an unknown format')
         for change in values['changes']:
             change['kind'], change['number'], change['data']
         return Run(name=name, **values)
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise LifecycleError('%s is not believed: %s. Nothing was done. Update the collection on the controller, or '
-                             'move the file away: that run cannot be rolled back then.' % (path, exc)) from exc
+        raise LifecycleError(
+            '%s cannot be used: %s. Nothing was done. Update the collection on the controller, or move the file away '
+            '(that run can then not be rolled back).' % (path, exc)) from exc
 
 
 def keep(state: _state.StateDir, directory: str, run_id: str, at: float, versions: t.Sequence[t.Optional[str]],

@@ -279,15 +279,15 @@ def pick(instance: Instance, found: Found) -> t.Optional[Candidate]:
             for c in found.candidates[:_MOST_NAMED]
         ) + ('; ...' if len(found.candidates) > _MOST_NAMED else '')
         raise LifecycleError(
-            '%d processes match instance %s (%s). No process was signalled. End the one that does not belong '
-            'there, or give port to tell them apart.' % (len(found.candidates), instance.id, listing),
+            '%d processes match instance %s (%s). No process was signalled. End the one that does not belong there, or '
+            'set port to the port of the right one.' % (len(found.candidates), instance.id, listing),
             pids=[c.pid for c in found.candidates],
         )
     if found.candidates:
         return found.candidates[0]
     if found.unseen:
         raise LifecycleError(
-            'Process %s may be instance %s, but this user may not look at its executable. No process was '
+            'Process %s may be instance %s, but this user has no permission to inspect its executable. No process was '
             'signalled. Run as root or as the user of that process.'
             % (', '.join(map(str, found.unseen[:_MOST_NAMED])), instance.id),
             unseen=found.unseen,

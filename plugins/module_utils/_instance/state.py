@@ -90,9 +90,9 @@ class StateDir:
     def _check(self) -> None:
         part = trusted.untrusted_part(self.path, os.geteuid())
         if part:
-            raise LifecycleError('The state directory %s cannot be trusted: %s is not a directory that only root and '
-                                 'uid %d can write. Nothing was done. Mend its owner and mode, or give another '
-                                 'state_dir.' % (self.path, part, os.geteuid()))
+            raise LifecycleError(
+                'The state directory %s cannot be trusted: %s is not a directory that only root and uid %d can write. '
+                'Nothing was done. Fix its owner and mode, or set another state_dir.' % (self.path, part, os.geteuid()))
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -105,8 +105,9 @@ class StateDir:
             for path in (self.path, self._file('results')):
                 trusted.make_dir(path, 0o700)
         except OSError as exc:
-            raise LifecycleError('The state directory %s could not be made: %s. Nothing was done. Free space, mend its '
-                                 'permissions, or give another state_dir.' % (self.path, exc.strerror)) from exc
+            raise LifecycleError(
+                'The state directory %s could not be created: %s. Nothing was done. Free space, fix its permissions, '
+                'or set another state_dir.' % (self.path, exc.strerror)) from exc
         self._check()
 
     def read(self, name: str) -> bytes:

@@ -65,6 +65,7 @@ def way_out(strangers: t.Iterable[Stranger], users: _users.Users) -> str:
     """What to do where one of them is the instance after all."""
     others = [one.uid for one in strangers if not users.has(one.uid)]
     if not others:
-        return ('If it is this instance, its file or a link to it was changed under it: '
-                'stop it by the directory of that file (dir), then start this one.')
-    return 'If it is this instance, say who runs it (user: %s).' % name_of(others[0])
+        return (
+            'If it is this instance, its file or a link to it was changed while it was running. Stop it by the '
+            'directory of that file (dir), then start this one.')
+    return 'If it is this instance, set user: %s.' % name_of(others[0])

@@ -115,7 +115,7 @@ def from_cron(lines: t.Iterable[_cron.CronLine], directories: t.Collection[str],
     """Supervisors among the host's cron lines. Pure."""
     found = []
     texts = {
-        'start': 'starts it when it does not see it running',
+        'start': 'starts it when it finds it not running',
         'stop': 'stops it',
         'kill': 'ends processes by name and may end this one',
         'names': 'names its directory',
@@ -202,7 +202,7 @@ def _from_unit_files(instance: Instance, active: t.Collection[str]) -> t.List[Su
                             'systemd',
                             os.path.join(directory, name),
                             False,
-                            'a unit for it exists, but it does not run in that unit now',
+                            'a unit for it exists, but it is not running in that unit',
                             unit=name,
                             active=False,
                         )
@@ -246,7 +246,8 @@ def from_parent(
     """
     if comm in _CONTAINER_INITS:
         return entry(
-            'container', comm, True, 'the container ends with it, and its runtime decides what is next', True, pid=pid
+            'container', comm, True,
+            'the container ends with it, and the container runtime decides what happens next', True, pid=pid
         )
     match = _SUPERVISORS.search(comm) or next(filter(None, (_SUPERVISORS.search(word) for word in argv[:2])), None)
     if match:
@@ -259,7 +260,7 @@ def from_parent(
         'parent',
         ' '.join(argv)[:200] or comm,
         None,
-        'it is the child of another process, and what that does when it ends is not known',
+        'it is the child of another process, and whether that process restarts it is not known',
         False,
         pid=pid,
     )
@@ -311,7 +312,7 @@ def _from_panel(instance: Instance, candidate: t.Optional[Candidate]) -> t.List[
             detail = (
                 'the panel starts it again when it is down and %s exists' % pid_file
                 if there
-                else 'a project of the panel, whose pid file %s does not exist: the panel takes it for stopped'
+                else 'a project of the panel, whose pid file %s does not exist, so the panel considers it stopped'
                 % pid_file
             )
             found.append(

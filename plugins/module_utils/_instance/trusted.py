@@ -118,13 +118,14 @@ def read_trusted(path: str) -> bytes:
     except OSError as exc:
         if used_up(exc):
             raise nothing_done('%s cannot be read' % path, exc) from exc
-        raise LifecycleError('%s cannot be read: %s. It is not believed. Nothing was done. Remove it.'
+        raise LifecycleError('%s cannot be used: %s. Nothing was done. Remove it.'
                              % (path, exc.strerror)) from exc
     with os.fdopen(fd, 'rb') as stream:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
-            raise LifecycleError('%s belongs to uid %d or is not a regular file: it is not believed. Nothing was '
-                                 'done. Remove it.' % (path, found.st_uid))
+            raise LifecycleError(
+                '%s belongs to uid %d or is not a regular '
+                'file, so it is not trusted. Nothing was done. Remove it.' % (path, found.st_uid))
         return stream.read()
 
 

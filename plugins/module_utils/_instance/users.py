@@ -57,7 +57,7 @@ def decide(
     why: t.Dict[int, str] = {}
     reasons = [(user, 'given as user'), (directory, 'owns the directory')]
     reasons += [(uid, 'owns %s' % name) for name, uid in sorted(files.items())]
-    reasons.append((proved, 'ran it after a start that was proved'))
+    reasons.append((proved, 'ran it after a verified start'))
     if unit is not None:
         reasons.append((unit[1], 'User= of %s' % unit[0]))
     for uid, reason in reasons:
@@ -94,8 +94,9 @@ def uid_of(user: Named) -> t.Optional[int]:
     except KeyError:
         if str(user).isdigit() and int(user) < 2 ** 32 - 1:
             return int(user)
-    raise LifecycleError('There is no user %s on this host. Nothing was stopped or started. Give the name of the '
-                         "instance's user." % user)
+    raise LifecycleError(
+        'There is no user %s on this host. Nothing was stopped '
+        "or started. Set user to the name of the instance's user." % user)
 
 
 def known(user: t.Optional[str]) -> t.Optional[str]:

@@ -86,7 +86,9 @@ def decode(token: str) -> Position:
                   for kind, place in data['places'].items()}
         return Position(float(data['taken']), bool(data['serving']), places)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, zlib.error, binascii.Error) as exc:
-        raise LifecycleError('since: %r is not a position that log_check or verified_start returned. No log was read.'
+        raise LifecycleError(
+            'since: %r is not a position that log_check or verified_start returned. No log was read. Set since to such '
+            'a position.'
                              % (token[:40] + '...',)) from exc
 
 
@@ -243,7 +245,7 @@ def locate(directory: InstallDir, path: str, uid: t.Optional[int], place: Place,
     index = neighbours.find(place)
     if index is None:
         what = 'is gone' if fd is None else 'was cut or replaced'
-        return Located(now, '%s %s since the position, and what stood there is in no rotated file beside it' % (
+        return Located(now, '%s %s since the position, and no rotated file beside it has the lines from there on' % (
             path, what))
     rotated, later = neighbours.files[index], [Segment(name, 0) for dummy, name in reversed(neighbours.files[:index])]
     return Located([Segment(rotated[1], place.offset)] + later + now, None)

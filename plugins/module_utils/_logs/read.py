@@ -21,7 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan impor
 MOST_BYTES = 4 << 30          # of one log that are read: those at its end
 MOST_S = 60.0                 # for all logs of one look
 _MOST_SEARCH_S = 5.0          # for the place of the last start
-_GIVEN_UP = 'the look at the logs took more than %d s' % MOST_S
+_GIVEN_UP = 'reading the logs took more than %d s' % MOST_S
 _BLOCK = 262144
 _LOOK_BACK = 4096
 _COUNTED = 8 << 20            # lines before the place are counted up to this size: some 15 ms

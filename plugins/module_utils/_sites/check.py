@@ -128,7 +128,7 @@ def check(context: Context, params: t.Mapping[str, t.Any]) -> Row:
         _refuse_strangers(context)
     target, asked = target_of(context, params), []
     for number, site in enumerate(sites, 1):
-        context.progress('asking %s (site %d of %d)' % (site.host, number, len(sites)))
+        context.progress('checking %s (site %d of %d)' % (site.host, number, len(sites)))
         asked.append(_ask(context, params, target, site))
     verdicts = _site_verdict.compare(sites, [verdict for verdict, dummy in asked])
     rows = [_row(context, params, target, site, verdict, ms)
@@ -143,8 +143,9 @@ def _refuse_strangers(context: Context) -> None:
                              % context.instance.id)
     owns = holders.owns_listener(present(context.handle).proc, context.port)
     if owns is False and sockdiag.listeners(context.port):
-        raise LifecycleError('Port %d does not belong to process %d of %s but to another one, so no site was asked. '
-                             'Look with port_released who holds it.' % (
+        raise LifecycleError(
+            'Port %d does not belong to process %d of %s but to another process, so no site was asked. Run '
+            'port_released, which names the holder.' % (
                                  context.port, context.candidate.pid, context.instance.id))
 
 

@@ -20,28 +20,30 @@ _DISABLED = '网站已关闭'.encode()
 _SMALL = 8192  # bytes of a closing page
 _SHOWN = 160
 _NAMED = 3  # hosts in a message
-_ANY_HOST = ('nothing proves which site it is: site %d answers, which has no base URL and answers for any host. Give '
-             'id or contains.')
+_ANY_HOST = (
+    'the answering site cannot be verified: it is site %d, which has no base URL and answers for any host. Set id or '
+    'contains.')
 _ADVICE = {
-    'database_gone': 'Look whether the database server runs and lets the user of config.json in.',
-    'site_closed': 'It is closed in its settings, or this address is banned there. Open it, or give status: 403.',
-    'site_disabled': 'It is disabled in the list of sites. Enable it there, or take it out of sites.',
+    'database_gone': 'Check that the database server runs and accepts the login of config.json.',
+    'site_closed': 'It is closed in its settings, or this address is banned there. Open it, or set status: 403.',
+    'site_disabled': 'It is disabled in the list of sites. Enable it there, or remove it from sites.',
     'installer': 'The application has no usable config.json, and its installer is open to everybody. Stop it, and '
-                 'bring the file back.',
-    'limited': 'Its limiter refuses requests, for lack of memory or for too many of them. Look at the memory of the '
-               'host, then ask again after some seconds.',
-    'server_error': 'Look into cache/error.log and running.log of the instance, and into the log of the proxy. Where '
-                    'all pages answer so, look whether its template is there.',
-    'no_answer': 'Look whether the instance, or the proxy, listens at this address.',
-    'timeout': 'Look what the process and its database are doing, or give a longer timeout.',
+                 'restore the file.',
+    'limited': 'Its limiter refuses requests, because memory is low or there are too many of them. Check the memory of '
+               'the host, then try again after some seconds.',
+    'server_error': 'Check cache/error.log and running.log of the instance, and the log of the proxy. If all pages '
+                    'fail, check that its template exists.',
+    'no_answer': 'Check that the instance, or the proxy, listens at this address.',
+    'timeout': 'Check what the process and its database are doing, or set a longer timeout.',
     'not_http': 'Something else listens there, or scheme is wrong.',
-    'tls_error': 'Look at the certificate of this name and at the scheme, or set validate_certs to false.',
-    'redirect': 'Redirects to elsewhere are not followed. Ask for that host or scheme, or give the status.',
-    'unexpected_status': 'With the database of a further site gone its articles answer 404 while its home page still '
-                         'looks well.',
-    'no_template': 'Look whether the template that its settings name is in template/ of its directory.',
+    'tls_error': 'Check the certificate of this name and the scheme, or set validate_certs to false.',
+    'redirect': 'Redirects to other hosts or schemes are not followed. Check that host or scheme instead, or set '
+                'status.',
+    'unexpected_status': 'If the database of an additional site is missing, its articles answer 404 while its home '
+                         'page still looks correct.',
+    'no_template': 'Check that the template named in its settings exists in template/ of its directory.',
     'content_missing': 'Another page, or another site, answers.',
-    'unexpected_answer': 'Something else answers there, or a proxy keeps the question back.',
+    'unexpected_answer': 'Something else answers there, or a proxy blocks the request.',
 }
 
 
@@ -135,7 +137,7 @@ def decide(site: Site, seen: Seen) -> Verdict:
     """One verdict, with the most telling reason: what is wrong with the identity comes before the page."""
     if seen.info is None:
         return _page(site, seen, None) or _well(
-            seen.page, None, _by_text(site), 'this version has no siteinfo, only its page was looked at')
+            seen.page, None, _by_text(site), 'this version has no siteinfo, so only its page was checked')
     broken = _broken(seen.info, 'siteinfo')
     if broken is not None:
         return broken
@@ -181,7 +183,7 @@ def compare(sites: t.Sequence[Site], verdicts: t.Sequence[Verdict]) -> t.List[Ve
 def _compared(verdict: Verdict, others: t.Sequence[str]) -> Verdict:
     if verdict.identity != NOT_PROVEN or verdict.id != DEFAULT_ID or not others:
         return verdict
-    told = 'site %d answers, as it does for %s; if that is meant, give id: %d' % (
+    told = 'site %d answers, as it does for %s; if that is intended, set id: %d' % (
         DEFAULT_ID, ', '.join(others[:_NAMED]), DEFAULT_ID)
     return Verdict(ANSWERED_BY_DEFAULT, told, verdict.status, verdict.id)
 
@@ -245,7 +247,7 @@ def _wrong_site(site: Site, info: SiteInfo, page: t.Optional[Reply]) -> t.Option
     home = host_of(info.base_url)
     if site.implied or info.id != DEFAULT_ID or home in ('', host_of('//' + site.host)):
         return None
-    told = 'site %d of %s answers; if that is meant, give id: %d' % (DEFAULT_ID, shown(home), DEFAULT_ID)
+    told = 'site %d of %s answers; if that is intended, set id: %d' % (DEFAULT_ID, shown(home), DEFAULT_ID)
     return Verdict(ANSWERED_BY_DEFAULT, told, _status(page), info.id)
 
 
@@ -253,13 +255,13 @@ def _by_admin_host(site: Site, seen: Seen) -> Verdict:
     """Siteinfo is told to an admin host only: health by that host, identity by its id or by the page."""
     if seen.admin_info is None:
         bad = _page(site, seen, None)
-        told = 'siteinfo is told to an admin host only, the database was not looked at'
+        told = 'only the admin host can read siteinfo, so the database was not checked'
         if bad is None and site.implied:
             return _well(seen.page, None, NOT_PROVEN, told)
         return bad or Verdict('admin_host', told, _status(seen.page))
     broken = _broken(seen.admin_info, 'siteinfo by %s' % site.admin_host)
     if broken is None and is_forbidden(seen.admin_info):
-        broken = Verdict('admin_host', '%s is not the admin host: it is forbidden too' % site.admin_host, 403)
+        broken = Verdict('admin_host', '%s is not the admin host: access is forbidden as well' % site.admin_host, 403)
     if broken is not None:
         return broken
     wrong, info = _identity(seen.admin_info, None)
@@ -273,15 +275,16 @@ def _by_admin_host(site: Site, seen: Seen) -> Verdict:
 def _by_page(site: Site, seen: Seen) -> Verdict:
     """Tell a site from the default one by its page alone."""
     if site.contains:
-        return _well(seen.page, None, BY_PAGE, 'known by its page, siteinfo is told to the admin host only')
+        return _well(seen.page, None, BY_PAGE, 'identified by its page: only the admin host can read siteinfo')
     page, stranger = seen.page, seen.stranger
     if page is None or stranger is None or stranger.failure:
-        return Verdict('admin_host', 'siteinfo tells the id of the admin host only, and nothing tells this page from '
-                                     'that of another site', _status(page))
+        return Verdict('admin_host',
+            'only the admin host can read siteinfo, and '
+            'nothing distinguishes this page from that of another site', _status(page))
     if (page.status, page.body) == (stranger.status, stranger.body):
-        told = 'its page is that of any host that no site has; if the default site is meant, give id: %d' % DEFAULT_ID
+        told = 'its page is the one for unknown hosts; if the default site is intended, set id: %d' % DEFAULT_ID
         return Verdict(ANSWERED_BY_DEFAULT, told, page.status)
-    return _well(page, None, BY_PAGE, 'known by its page, siteinfo is told to the admin host only')
+    return _well(page, None, BY_PAGE, 'identified by its page: only the admin host can read siteinfo')
 
 
 def _page(site: Site, seen: Seen, number: t.Optional[int]) -> t.Optional[Verdict]:
@@ -298,7 +301,7 @@ def _page(site: Site, seen: Seen, number: t.Optional[int]) -> t.Optional[Verdict
 
 def _wrong_status(site: Site, page: t.Optional[Reply]) -> t.Optional[Verdict]:
     if page is None:
-        return Verdict('timeout', '%s was not asked, no time was left' % site.path)
+        return Verdict('timeout', '%s was not asked, because no time was left' % site.path)
     broken = _broken(page, site.path)
     if broken is not None:
         return broken
@@ -329,8 +332,9 @@ def _advised(site: Site, verdict: Verdict) -> str:
 
 def _advice_on_identity(site: Site, verdict: Verdict) -> str:
     if verdict.reason == 'admin_host':
-        return 'Give the host name of the admin pages as admin_host, and a text of its page as contains.'
+        return 'Set admin_host to the host name of the administration pages, and contains to a text of its page.'
     if verdict.reason == 'wrong_id':
         return 'Compare the base URLs of the sites in their settings.'
-    return ('It could not be loaded, or does not claim this host: look at its database, its directory and its base '
-            'URL; the application tries again only at its next start.')
+    return (
+        'It could not be loaded, or has another host name. Check its database, its directory and its base URL. The '
+        'application tries again only at its next start.')

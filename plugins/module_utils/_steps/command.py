@@ -33,7 +33,7 @@ _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
     """The command as a list, its program with its full path. LifecycleError when it cannot be executed."""
     if bool(params.get('cmd')) == bool(params.get('argv')):
-        raise LifecycleError('command: give either cmd or argv. Nothing was done.')
+        raise LifecycleError('command: exactly one of cmd and argv is required. Nothing was done. Set one of them.')
     try:
         argv = list(params['argv'] or shlex.split(params['cmd']))
     except ValueError as exc:
@@ -112,7 +112,7 @@ def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> 
             argv, cwd=params['chdir'] or '/', env=dict(os.environ, PATH=_PATH), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as exc:
-        raise LifecycleError('%s could not be executed: %s. The steps after it were not done.' % (
+        raise LifecycleError('%s could not be executed: %s. The following steps were not run. Check the command.' % (
             name, exc.strerror)) from exc
     output = _Output(present(process.stdout))
     limit = context.run.time_left(params['timeout'])
@@ -121,10 +121,10 @@ def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> 
         process.wait(limit)
     except subprocess.TimeoutExpired as exc:
         _end(process)
-        raise LifecycleError('%s was ended after %.3g s (%s). The steps after it were not done. Its output: %s' % (
+        raise LifecycleError('%s was ended after %.3g s (%s). The following steps were not run. Its output: %s' % (
             name, limit, 'timeout' if limit == params['timeout'] else 'the deadline of the window',
             output.text() or '(none).'), changed=True) from exc
     if process.returncode:
-        raise LifecycleError('%s ended with exit status %d. The steps after it were not done. Its output: %s' % (
+        raise LifecycleError('%s ended with exit status %d. The following steps were not run. Its output: %s' % (
             name, process.returncode, output.text() or '(none).'), changed=True, exit_code=process.returncode)
     return dict(changed=True, exit_code=0, output=output.text())

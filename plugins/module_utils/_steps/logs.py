@@ -66,8 +66,9 @@ def parse_since(text: str) -> Since:
             return Since(epoch=_epoch(found))
     except (ValueError, OverflowError):
         pass
-    raise LifecycleError('since: %r is neither last_start, nor a position, nor a time such as 2026-01-31T12:00:00 or '
-                         '2026-01-31T12:00:00Z. No log was read.' % text[:80])
+    raise LifecycleError(
+        'since: %r is not valid. No log was read. Use last_start, a position, or a time such as 2026-01-31T12:00:00 or '
+        '2026-01-31T12:00:00Z.' % text[:80])
 
 
 def _epoch(found: t.Match[str]) -> float:
@@ -91,7 +92,7 @@ def parse_ignore(entries: t.Sequence[str]) -> Ignore:
         if entry in log_lines.CODES:
             codes.add(entry)
         elif _LIKE_A_CODE.match(entry):
-            raise LifecycleError('ignore: %s is no code of a finding; known are %s. No log was read.' % (
+            raise LifecycleError('ignore: unknown finding code: %s. No log was read. Known codes: %s.' % (
                 entry, ', '.join(sorted(log_lines.CODES))))
         else:
             patterns.append(_compiled(entry))
@@ -102,7 +103,7 @@ def _compiled(entry: str) -> t.Pattern[str]:
     try:
         if entry:
             return re.compile(entry)
-        why = 'it is empty and would fit every line'
+        why = 'it is empty and would match every line'
     except re.error as exc:
         why = str(exc)
     raise LifecycleError('ignore: %r is not a regular expression: %s. No log was read.' % (entry, why))
@@ -207,8 +208,9 @@ class Check:
     def _settle_undated(self, scanner: Scanner, path: str) -> None:
         older = scanner.drop_undated()
         if older > 0:
-            self.notes.append('%s carries no times (before 3.4.7): only its last block counts, %d other(s) may be '
-                              'older and were left out' % (path, older))
+            self.notes.append(
+                '%s has no times (before 3.4.7): only its last block was used, and %d other block(s) that may be older '
+                'were ignored' % (path, older))
 
     def _begin(self, kind: str, path: str) -> Begin:
         position = self.since.position
@@ -224,7 +226,7 @@ class Check:
     def _begin_at(self, position: _log_position.Position, kind: str, path: str) -> Begin:
         place = position.places.get(kind)
         if place is None:
-            lost = 'it could not be read when the position was taken, so it was read from its begin'
+            lost = 'it could not be read when the position was recorded, so it was read from its start'
             return Begin(self._whole(path), position.serving, lost=lost)
         located = _log_position.locate(self.directory, path, self.uid, place, position.taken)
         return Begin(located.segments, position.serving, lost=located.lost)
@@ -264,7 +266,7 @@ def check(context: Context, params: t.Mapping[str, t.Any], since: str) -> Result
     kept = [found for found in work.findings if not is_ignored(found)]
     kept.sort(key=lambda found: found['severity'] != ERROR)
     if work.left_out:
-        work.notes.append('%d finding(s) more are not listed' % work.left_out)
+        work.notes.append('%d more finding(s) are not listed' % work.left_out)
     result: Result = dict(changed=False, verdict=verdict(kept, work.unread), findings=kept, markers=work.markers,
                   position=work.position(), unread=work.unread, lost=work.lost, notes=work.notes,
                   ignored=len(work.findings) - len(kept))

@@ -18,7 +18,7 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     _site_options.refuse_wrong(params)
     base_url = context.config.base_url if context.config else None
     hosts = ', '.join(site.host for site in _site_options.sites_of(params, base_url))
-    return dict(changed=False, would='ask %s, at most %g s each' % (hosts, params['timeout']))
+    return dict(changed=False, would='check %s, at most %g s each' % (hosts, params['timeout']))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

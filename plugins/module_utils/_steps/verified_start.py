@@ -35,7 +35,7 @@ def defaults() -> t.Dict[str, t.Any]:
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     planned = _start_plan.plan(context, params)
     if planned['changed'] and params['private_port']:
-        planned['would'] += ', on a port that is free then and that no proxy knows'
+        planned['would'] += ', on a free port that no proxy uses'
     return dict(planned, then=dict(stops=False, starts=bool(planned['changed'])))
 
 
@@ -51,6 +51,7 @@ def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
     """LifecycleError where the release that this run has switched in is not the version that it was said to be."""
     wanted, found = versions.parse(context.run.expected_version), versions.parse(told)
     if wanted is not None and found is not None and wanted != found:
-        raise LifecycleError('The release that was switched in as %s reports version %s. It is not the release that '
-                             'was asked for. Stage it as %s, or get the archive of %s.' % (
+        raise LifecycleError(
+            'The release that was switched in as %s reports version %s, so it is not the requested release. Stage it '
+            'as %s, or get the archive of %s.' % (
                                  context.run.expected_version, told, told, context.run.expected_version), changed=True)

@@ -92,7 +92,7 @@ def _wait_until_ready(ready: int) -> None:
         return
     number, _dummy, text = data.decode('utf-8', 'replace').partition(' ')
     if not number.isdigit():
-        raise OSError(errno.ESRCH, 'it was killed before it began')
+        raise OSError(errno.ESRCH, 'it was killed before it started its work')
     raise OSError(int(number), text)
 
 

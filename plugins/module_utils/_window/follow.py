@@ -125,10 +125,11 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
 
 def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
     if run and run[-1].get('event') == 'end':
-        return 'A recovery has put the instance right since.'
+        return 'A later recovery has fixed the instance.'
     if run and not journal.is_of_this_boot(run[0]) and boot_hook.is_armed(state):
-        return ('The host was booted since, and the recovery that was prepared for that has not ended yet. Look with '
-                'instance_info; if the run stays unfinished, run recover.yml.')
+        return (
+            'The host was rebooted meanwhile, and the recovery at boot has not ended yet. Check with instance_info. If '
+            'the run stays unfinished, run recover.yml.')
     return 'The instance may be down. Run recover.yml, or run this again: it recovers first.'
 
 

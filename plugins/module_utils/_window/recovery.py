@@ -155,7 +155,7 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
     untouched = _is_the_old_one(context, run) and not ending and not journal.lasting(run.get('changes') or [])
     undone = [] if untouched else take_back(context, run)
     if journal.has_had_changes(run) and not run.get('before'):
-        how = 'its changes were taken back, it did not run before'
+        how = 'its changes were undone; it was not running before'
         return dict(changed=bool(undone), pid=None, undone=undone, recovered=how)
     try:
         with _accepting(context, run):
@@ -165,9 +165,9 @@ def make_it_run(context: Context, run: Run) -> t.Dict[str, t.Any]:
         raise
     how = 'it was started' if result['changed'] else 'it ran'
     if undone:
-        how = 'its changes were taken back, then ' + how
+        how = 'its changes were undone, then ' + how
     elif ending:
-        how = 'its end was completed, then ' + how
+        how = 'its last phase was completed, then ' + how
     return dict(result, changed=result['changed'] or ending, recovered=how, undone=undone)
 
 
@@ -203,7 +203,7 @@ def should_run(run: Run) -> bool:
 def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
     """Put an unfinished run right. The lock must be held. LifecycleError when the instance does not run after it."""
     if not should_run(run) and not run.get('changes'):
-        return dict(changed=False, pid=None, recovered='nothing was to be done, it did not run before')
+        return dict(changed=False, pid=None, recovered='nothing had to be done, because it was not running before')
     context.run.touched = True  # what can pass is waited for, as far as the limit of this recovery allows
     try:
         context.look()
@@ -212,5 +212,5 @@ def recover(context: Context, run: Run) -> t.Dict[str, t.Any]:
     except LifecycleError as exc:
         said = after_a_change(exc.msg) if run.get('signalled') or context.run.acts else exc.msg  # the run stopped it
         context.state.try_log('recovery_failed', durable=True, msg=said)
-        text = 'Recovery of the unfinished run %s of %s failed: %s Run recover.yml when the cause is mended.'
+        text = 'Recovery of the unfinished run %s of %s failed: %s Fix the cause, then run recover.yml.'
         raise type(exc)(text % (run.get('run_id'), context.instance.id, said), **exc.result) from exc

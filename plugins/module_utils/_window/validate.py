@@ -23,10 +23,10 @@ def split_step(step: t.Mapping[str, t.Any]) -> t.Tuple[str, t.Dict[str, t.Any]]:
     """Name and options of one entry of ``steps``. ValueError says what is wrong with it."""
     if len(step) != 1:
         names = ', '.join(sorted(map(str, step))) or 'none'
-        raise ValueError('one key is expected, the name of the step, got %s' % names)
+        raise ValueError('exactly one key is expected, the name of the step; got %s' % names)
     ((name, params),) = step.items()
     if name not in STEPS:
-        raise ValueError('unknown step %s; known are %s' % (name, ', '.join(sorted(set(STEPS).union(OF_CHANGES)))))
+        raise ValueError('unknown step %s; known steps: %s' % (name, ', '.join(sorted(set(STEPS).union(OF_CHANGES)))))
     if params is not None and not isinstance(params, dict):
         raise ValueError('%s: a dictionary of options is expected, got %s' % (name, type(params).__name__))
     return name, params or {}
@@ -49,7 +49,7 @@ def _options(name: str, params: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Tu
     errors = [error.msg for error in result.errors if not isinstance(error, UnsupportedError)]
     unknown = sorted(str(key) for key in params if key not in spec)
     if unknown:
-        errors.append('unknown option %s; known are %s' % (', '.join(unknown), ', '.join(sorted(spec)) or 'none'))
+        errors.append('unknown option %s; known options: %s' % (', '.join(unknown), ', '.join(sorted(spec)) or 'none'))
     valid = result.validated_parameters
     errors += ['%s must not be negative, got %g' % (key, value) for key, value in sorted(valid.items())
                if isinstance(value, float) and value < 0]

@@ -112,7 +112,7 @@ def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t
         return planned
     except LifecycleError as exc:
         kind = NotYet if isinstance(exc, NotYet) else LifecycleError
-        raise kind('Step %d (%s) refuses: %s' % (index, name, exc.msg), **exc.result) from exc
+        raise kind('Step %d (%s) cannot run: %s' % (index, name, exc.msg), **exc.result) from exc
 
 
 def rollback_s(changes: t.Sequence[state.Entry]) -> float:
@@ -125,16 +125,17 @@ def said_of_guardian(result: Result, plan: Plan) -> str:
     if not result.get('unfinished'):
         return ''
     if result.get('waits_for') == WAITS_FOR_MIGRATION:
-        then = 'takes the changes back then' if plan.makes_changes else 'looks at the instance then'
-        return (' The run is unfinished, and the process was left alone: do not end it. A guardian on the host waits '
-                'for the end of the migration, at most %g s, and %s. Where it goes on for longer, run the recover '
-                'playbook after its end.' % (plan.guardian_limit, then))
+        then = 'then undoes the changes' if plan.makes_changes else 'then checks the instance'
+        return (
+            ' The run is unfinished, and the process was left running. Do not end it. A guardian on the host waits for '
+            'the migration to end, at most %g s, and %s. If the migration takes longer, run the recover playbook after '
+            'it has ended.' % (plan.guardian_limit, then))
     stays = {
-        WAITS_FOR_END: 'waits for the end of the process, at most %g s' + (
+        WAITS_FOR_END: 'waits for the process to end, at most %g s' + (
             '' if plan.wanted_state == 'stopped' else ', then starts the instance'),
-        WAITS_FOR_ANSWER: 'waits for its answer, at most %g s, and starts the instance if the process ends',
+        WAITS_FOR_ANSWER: 'waits for its answer, at most %g s, and starts the instance again if the process ends',
         WAITS_FOR_CONDITION: 'tries to start it for at most %g s',
-        WAITS_FOR_MIGRATION: 'waits for the end of the migration, at most %g s, then puts the instance right',
+        WAITS_FOR_MIGRATION: 'waits for the migration to end, at most %g s, then recovers the instance',
     }.get(result.get('waits_for') or '')
     guardian = ' A guardian on the host %s.' % (stays % plan.guardian_limit) if stays else ''
     return ' The run is unfinished.%s To finish it now, fix the cause, then run the recover playbook.' % guardian
@@ -236,14 +237,14 @@ class Window:
             runs.keep(self.context.state, self.context.run.dir(), self.plan.run_id, round(time.time(), 3), versions,
                        undo.what_was_left(self.context, changes))
         except Exception as exc:
-            self.notes.append('This run cannot be rolled back later: what that needs could not be kept: %s' %
+            self.notes.append('This run cannot be rolled back later, because the data for it could not be saved: %s' %
                               system_text(exc))
 
     def _compare(self, after: Result) -> None:
         """All steps were done: has it stayed so since?"""
         wanted, running = self.plan.wanted_state, after['pid'] is not None
         if after['state'] != 'unknown' and wanted is not None and running != (wanted == 'running'):
-            self.error = LifecycleError('all steps were done, but since then %s. Find out what %s it.' % (
+            self.error = LifecycleError('all steps were done, but afterwards %s. Find out what %s it.' % (
                 ('something has started it again', 'starts') if running else ('its process has ended', 'ends')))
 
     def _has_to_take_back(self) -> bool:
@@ -299,14 +300,14 @@ class Window:
             self._one_step(index, name, params)
 
     def _recover_first(self, run: state.Entry) -> None:
-        self.context.progress('putting the unfinished run %s right' % run.get('run_id'))
+        self.context.progress('recovering the unfinished run %s' % run.get('run_id'))
         changes = run.get('changes') or []
         half = self.plan.deadline / 2  # the rest is for the steps
         self.context.run.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
         takes_over = start_to_park(self.plan) is not None and not run.get('changes')
         try:
             if takes_over and recovery.is_ending(self.context, run):
-                recovered = self._take_over(run, 'its process is still ending')
+                recovered = self._take_over(run, 'its process is still exiting')
             else:
                 recovered = recovery.recover(self.context, run)
                 self.proven = bool(recovered['pid'])
@@ -331,7 +332,7 @@ class Window:
         except OSError as exc:
             if self.plan.makes_changes:
                 raise LifecycleError(
-                    'The unfinished run %s was put right, but that could not be noted in %s: %s. No step was done. '
+                    'The unfinished run %s was recovered, but this could not be recorded in %s: %s. No step was run. '
                     'Free space there, then try again.' % (
                         run.get('run_id'), self.context.state.path, system_text(exc))) from exc
 
@@ -401,10 +402,10 @@ class Window:
     def _what_failed(self, back: bool, why: str) -> str:
         """Of the rollback, or of the second try to start it."""
         if not back:
-            return 'A second try to start it failed too: %s' % why
+            return 'A second attempt to start it failed as well: %s' % why
         if self.undone is None:
-            return 'Its changes could not be taken back, and it was not started: %s' % why
-        return 'Its changes were taken back, but it could not be started: %s' % why
+            return 'Its changes could not be undone, and it was not started: %s' % why
+        return 'Its changes were undone, but it could not be started: %s' % why
 
     def _has_to_wait(self, error: LifecycleError) -> bool:
         """Whether only the guardian can go on: a process still ends, or may be migrating, which is never cut.

@@ -128,7 +128,7 @@ class Guardian:
             self.context.run.until = time.monotonic() + max(
                 recovery_limit(self.plan), _window.rollback_s(changes) if changes else 0.0)
             found = recovery.recover(self.context, todo)
-            result['msg'] = '%s The guardian put it right: %s.' % (what, found['recovered'])
+            result['msg'] = '%s The guardian recovered the instance: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
             if lost is not None and journal.has_had_changes(todo):
                 result.update(unfinished=True, waits_for=None, msg='%s %s' % (result['msg'], _not_noted(state, lost)))
@@ -172,7 +172,7 @@ class Vigil:
                 return
             self._wait(handle, min(pause, max(0.0, self.end - time.monotonic())))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
-        state.try_log('guardian_left', durable=True, why='its limit of %g s is over' % self.plan.guardian_limit)
+        state.try_log('guardian_left', durable=True, why='its time limit of %g s has passed' % self.plan.guardian_limit)
 
     def _wait(self, handle: t.Optional[process.ProcessHandle], seconds: float) -> None:
         """Until the process ends, at most so long; what may look for something else is asked less often."""
@@ -271,14 +271,16 @@ def _say_unfinished(state: _state.StateDir, plan: _window.Plan, result: _window.
     """Without the end in the journal whoever comes next takes the changes back: nothing else may be told."""
     said = result.get('msg')
     if said is None:
-        said = ('%s: all steps were done, but the commit could not be noted. Whoever comes next takes its changes back.'
+        said = (
+            '%s: all steps were done, but the commit could not be recorded. The next run or recovery will undo its '
+            'changes.'
                 % state.instance.id)
     result.update(outcome='failed', failed=True, unfinished=True, waits_for=None)
     result['msg'] = '%s %s%s' % (said, _not_noted(state, lost), _window.said_of_guardian(result, plan))
 
 
 def _not_noted(state: _state.StateDir, lost: OSError) -> str:
-    return 'The end of the run could not be noted in %s: %s. Free space there, or mend what else that needs.' % (
+    return 'The end of the run could not be recorded in %s: %s. Free space there, or fix the other cause.' % (
         state.path, system_text(lost))
 
 

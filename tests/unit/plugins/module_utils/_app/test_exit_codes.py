@@ -14,7 +14,7 @@ TRANSCRIPTS = os.path.join(
 CAUSES = {
     "wrong-password": "refused the user or password",
     "port-in-use": "port",
-    "database-down": "database of config.json cannot be reached",
+    "database-down": "database of config.json is not reachable",
     "locales-missing": "locales/",
     "config-not-json": "not valid JSON",
 }
@@ -51,13 +51,13 @@ def test_a_silent_log_leaves_the_code(code: int, version: t.Optional[str], expec
 LINES = [
     ("\x1b[31m[ERRO]\x1b[0m listen tcp :8001: bind: address already in use", 0, "taken while it started"),
     ("listen tcp :80: bind: permission denied", 0, "may not bind"),
-    ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "may not use or create"),
+    ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "no permission to use or create"),
     ("Failed To Connect Database:  Error 1146: Table 'shop.settings' doesn't exist", 255, "answered with an error"),
     ("[ERRO] 连接数据库失败 Error 1114 (HY000): The table 'archives' is full", 255, "answered with an error"),
-    ("fatal error: runtime: out of memory", 2, "could not get memory"),
+    ("fatal error: runtime: out of memory", 2, "could not allocate memory"),
     ("nohup: failed to run command './anqicms': Text file busy", 126, "open for writing by another process"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
-    ("SIGABRT: abort", 2, "a signal made the Go runtime end"),
+    ("SIGABRT: abort", 2, "the Go runtime ended the program because of a signal"),
     ("SIGSEGV: segmentation violation", 2, "a fault of the program"),
     ("SIGBUS: bus error", 2, "a fault of the program"),
     ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
@@ -98,7 +98,7 @@ def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
 
 
 @pytest.mark.parametrize("number, advice", [
-    (11, "the line of the kernel's log"), (7, "the line of the kernel's log"), (8, "report it"), (4, "report it"),
+    (11, "the line of the kernel log"), (7, "the line of the kernel log"), (8, "report it"), (4, "report it"),
     (15, "Find out who sent it"), (6, "Find out who sent it"), (25, "ulimit -f"), (99, "Find out who sent it")])
 def test_nobody_has_sent_a_segmentation_fault(number: int, advice: str) -> None:
     assert advice in exit_codes.explain(-number, "3.5.8", "").advice

@@ -21,7 +21,7 @@ def said(cause: str, verdict: str = 'confirmed', **figures: t.Any) -> str:
 def test_a_limit_is_told_with_its_figures() -> None:
     text = said('kernel_oom_cgroup', limit=512 * MIB, rss=508 * MIB, version='3.5.8', host_memory=8192 * MIB)
     assert 'limit of 512 MiB' in text
-    assert 'It had 508 MiB' in text
+    assert 'It used 508 MiB' in text
     assert 'GOMEMLIMIT to about 409MiB' in text
     assert 'use the memory of the host' in text
 
@@ -44,11 +44,11 @@ def test_swap(swap: t.Optional[int], is_told: bool) -> None:
 
 
 @pytest.mark.parametrize('version, words, others', [
-    ('2.3.6', ['3.5.5'], ['full-text', 'cache type', 'reckon']),
-    ('2.5.3', ['3.5.5', 'full-text'], ['cache type', 'reckon']),
-    ('3.3.2', ['10000 entries', '3.3.3'], ['no bound']),
-    ('3.5.4', ['3.5.5', 'no bound', 'reckon'], ['3.3.3']),
-    ('3.5.5', ['no bound'], ['3.5.5', '3.3.3']),
+    ('2.3.6', ['3.5.5'], ['full-text', 'cache type', 'use the memory of the host']),
+    ('2.5.3', ['3.5.5', 'full-text'], ['cache type', 'use the memory of the host']),
+    ('3.3.2', ['10000 entries', '3.3.3'], ['no size limit']),
+    ('3.5.4', ['3.5.5', 'no size limit', 'use the memory of the host'], ['3.3.3']),
+    ('3.5.5', ['no size limit'], ['3.5.5', '3.3.3']),
     (None, ['full-text'], ['3.5.5', '3.3.3']),
 ])
 def test_by_version(version: t.Optional[str], words: t.List[str], others: t.List[str]) -> None:

@@ -304,7 +304,7 @@ def test_a_log_that_may_not_be_read_says_what_to_grant(tmp_path: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
     said = os.read(reader, 4096).decode()
     os.close(reader)
-    assert 'may not be read' in said and 'group adm' in said
+    assert 'no permission to read' in said and 'group adm' in said
 
 
 @pytest.mark.parametrize('line', [

@@ -79,7 +79,7 @@ def test_the_time_ends_within_a_file(shop: t.Any) -> None:
             assert reader._plain(fd, Scanner(log_lines.RUNNING), segment, 64 * MIB, lost) == 0
         finally:
             os.close(fd)
-    assert "was read to byte 0 of 67108864: the look at the logs took more than 60 s" in lost[0]
+    assert "was read to byte 0 of 67108864: reading the logs took more than 60 s" in lost[0]
 
 
 def test_a_bomb_is_given_up(shop: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

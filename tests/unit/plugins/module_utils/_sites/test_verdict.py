@@ -132,7 +132,7 @@ def test_verdicts(site: Site, seen: Seen, reason: str, status: t.Optional[int], 
 ANYBODY = info(1, "")
 IDENTITIES: t.List[t.Tuple[str, Site, Seen, t.Optional[str]]] = [
     ("by its id", FIRST, Seen(info(), page()), "id"),
-    ("the default site is meant", FIRST, Seen(ANYBODY, page()), "id"),
+    ("the default site is intended", FIRST, Seen(ANYBODY, page()), "id"),
     ("by its base url", Site("first.example"), Seen(info(), page()), "base_url"),
     ("a further site answers only to whom it claims", NAMELESS, Seen(info(2, "http://www.second.example"), page()),
      "base_url"),
@@ -225,7 +225,7 @@ def test_any_bytes_give_a_verdict() -> None:
     ("/", 404, "template/ of its directory", "database"),
     ("/1.html", 404, "database of a further site", "template"),
     ("/", 418, "database of a further site", "template"),
-    ("/", 500, "whether its template is there", "database"),
+    ("/", 500, "that its template exists", "database"),
 ])  # fmt: skip
 def test_what_a_page_that_is_not_found_means(path: str, status: int, words: str, others: str) -> None:
     """A site without its template answers the home page with 404 (3.5.8) or 500 (2.5.3, 3.3.11)."""

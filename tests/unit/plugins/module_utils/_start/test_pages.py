@@ -22,7 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import pa
     (_http.Reply(429), [], False),
     (_http.Reply(500), ["page_5xx"], False),
     (_http.Reply(503), ["page_5xx"], False),
-    (_http.Reply(failure="timeout", error="no whole answer in time"), [], True),
+    (_http.Reply(failure="timeout", error="no complete answer in time"), [], True),
     (_http.Reply(failure="no_answer"), [], True),
 ])  # fmt: skip
 def test_findings_and_notes(reply: t.Optional[_http.Reply], codes: t.List[str], unknown: bool) -> None:
