@@ -314,7 +314,7 @@ def test_a6_28_a_program_wrote_the_line(noon: Noon) -> None:
     noon.tell(kern() + f"Jan 31 12:00:20 web1 root: {KILLED}\n", guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("no", "unexplained")
-    assert any("not believed" in note and KILLED in note for note in found["notes"])
+    assert any("Ignored a line" in note and KILLED in note for note in found["notes"])
 
 
 def test_a6_30_a_whole_group_is_killed(noon: Noon) -> None:
