@@ -67,7 +67,7 @@ def test_hop_by_hop_and_back(player: Player, fleet: Fleet, archives: dict[str, A
         old.assert_holds()
 
     early = play(player, fleet, "rollback", anqicms_rollback_run=f"{RUN}-{MIDDLE}", anqicms_accept_data_loss=True)
-    assert early.status != 0 and f"something was changed by {RUN} ({MIDDLE} -> {NEWEST})" in early.output, early.output
+    assert early.status != 0 and f"changes were made by {RUN} ({MIDDLE} -> {NEWEST})" in early.output, early.output
     back = play(player, fleet, "rollback", anqicms_rollback_run=RUN, anqicms_accept_data_loss=True)
     assert back.outcomes == {"h1": ["done"], "h2": ["done"]}, back.output
     assert [old.instance.told_version() for old in (far, near)] == [MIDDLE, MIDDLE]

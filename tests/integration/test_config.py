@@ -148,7 +148,7 @@ def test_a_strangers_file_of_such_a_name_stays(shop: Instance) -> None:
 
 WRONG = [
     ({}, "neither settings nor remove"),
-    ({"settings": LEVEL, "remove": ["server"]}, "to be set and removed"),
+    ({"settings": LEVEL, "remove": ["server"]}, "is in both settings and remove"),
     ({"remove": ["server..port"]}, "is no path"),
     ({"settings": {"server": {"port": "8002"}}}, "server.port is \"8002\", not a number"),
     ({"settings": {"server": {"port": 70000}}}, "not between 1 and 65535"),
@@ -354,8 +354,8 @@ def with_database(tmp_path: Path, db: MariaDB) -> Iterator[Instance]:
 
 @pytest.mark.parametrize("mysql, word", [
     ({"database": "nobody_has_made_it"}, "no such database"),
-    ({"password": "wrong"}, "refuses the user"),
-    ({"port": 1}, "cannot be connected to"),
+    ({"password": "wrong"}, "rejects the user"),
+    ({"port": 1}, "cannot be reached"),
 ])
 def test_a_database_that_cannot_be_used(with_database: Instance, mysql: Step, word: str) -> None:
     """Refused before anything is stopped; one that does not exist would be made, with a default administrator."""

@@ -123,7 +123,7 @@ def test_a_client_that_others_can_change(shop: Make, place: Path) -> None:
     instance = shop()
     fake = scripts(place / "open", "exit 0")
     (fake / "mysqldump").chmod(0o777)
-    assert "could change it" in refused(instance, client_dir=str(fake))
+    assert "can change it" in refused(instance, client_dir=str(fake))
 
 
 def test_a_dump_that_leaves_a_table_out(shop: Make, place: Path) -> None:

@@ -261,7 +261,7 @@ def test_a_mount_that_executes_nothing(place: Path) -> None:
     done = subprocess.run([*command, str(directory)], env=environment, capture_output=True, text=True, check=False)
     if done.returncode and "mount" in done.stderr + str(done.args) and "Traceback" not in done.stderr:
         pytest.skip(f"no mount namespace can be had here: {done.stderr.strip()}")
-    assert "mounted noexec" in json.loads(done.stdout)[0], done.stderr
+    assert "mounted with noexec" in json.loads(done.stdout)[0], done.stderr
     assert executable.judge(resolve(str(directory)), None).problem is None
 
 

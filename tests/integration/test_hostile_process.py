@@ -81,7 +81,7 @@ def test_arguments_and_environment_of_any_size(site: Instance, place: Path, whic
     with hostile_program.running(site.binary, program, [which, str(size), text]) as process:
         row = look(site, place / "state")
         assert row["pids"] == [process.pid] and row["launch"] is None
-        assert "no model for a start" in json.dumps(row["hazards"]), row["hazards"]
+        assert "cannot be used as a template for a start" in json.dumps(row["hazards"]), row["hazards"]
         assert not list((place / "state").glob("*/launch.json"))
         with pytest.raises(LifecycleError, match=r"no earlier record of how it ran\. Nothing was stopped"):
             planned(site, place / "state")

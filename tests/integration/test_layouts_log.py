@@ -227,7 +227,7 @@ TABLE = [
     Layout(opened_by_roots_shell, "!running.log: Permission denied", "!running.log: Permission denied"),
     Layout(hardened(WEB), OWN, OWN),
     Layout(hardened(0), OWN, "!running.log: Permission denied: uid 33 opens it", before="refused at a restart too"),
-    Layout(linked, "!running.log is not opened: it is a symbolic link", "!it is a symbolic link"),
+    Layout(linked, "!running.log was not opened: it is a symbolic link", "!it is a symbolic link"),
     Layout(panel_of_root, SHOP, "!shop.log: Permission denied", before="started by the text of the link"),
     Layout(panel_of_web, SHOP, SHOP),
     Layout(panel_of_tenant, SHOP, "!shop.log was not opened: it belongs to uid 65534"),

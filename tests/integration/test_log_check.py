@@ -249,7 +249,7 @@ def test_what_is_no_plain_file_is_not_opened(shop: Instance, plant: Callable[[Pa
     result = check(shop)
     assert (result["verdict"], result["findings"]) == ("unknown", [])
     assert [entry["file"] for entry in result["unread"]] == [str(path)]
-    assert "is not opened" in result["unread"][0]["why"]
+    assert "was not opened" in result["unread"][0]["why"]
 
 
 @pytest.mark.root

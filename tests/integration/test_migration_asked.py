@@ -117,7 +117,7 @@ def test_a_migration_before_the_port_opens(shop: Make, db: MariaDB, base: Path, 
     assert within(20, lambda: db.run(asleep)), instance.log_text()
     pid = instance.pid
     result = stop(instance.dir, base, migration_timeout=0.5, force="timeout")
-    assert result["failed"] and "Nothing was signalled" in result["msg"] and "migrates its" in result["msg"], result
+    assert result["failed"] and "Nothing was signalled" in result["msg"] and "is migrating its" in result["msg"], result
     assert not gone(pid) and not instance.told_version()
     threading.Timer(1.0, go.touch).start()
     result = stop(instance.dir, base)
@@ -132,7 +132,7 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
     for limit in (0.0, 1.0):
         result = stop(instance.dir, base, migration_timeout=limit, force="timeout")
         assert result["failed"] and "signals" not in result and not gone(pid)
-        for text in (f"pid {pid} of", "migrates its database", "Nothing was signalled",
+        for text in (f"pid {pid} of", "is migrating its database", "Nothing was signalled",
                      f"migration_timeout is {limit:g} s", "last_run_version", "no force"):
             assert text in result["msg"], result["msg"]
         assert result["migration"]["waited_ms"] >= limit * 1000
@@ -220,7 +220,7 @@ def test_a_migration_that_has_failed_is_not_waited_for(shop: Make, db: MariaDB, 
     assert within(10, lambda: "migrate table error" in instance.log_text())
     result = stop(instance.dir, base)
     assert result["stopped"] and gone(pid) and result["migration"]["waited_ms"] == 0
-    assert any("nothing works on it" in text for text in result["migration"]["unknown"]), result["migration"]
+    assert any("nothing is working on it" in text for text in result["migration"]["unknown"]), result["migration"]
 
 
 def test_other_versions_are_not_asked(shop: Make, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

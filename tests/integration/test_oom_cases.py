@@ -317,7 +317,7 @@ def test_a_line_that_a_program_wrote_is_not_believed(noon: Noon) -> None:
     noon.tell(kern() + f"Jan 31 12:00:20 web1 root: {KILLED}\n", guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("no", "unexplained")
-    assert any("not believed" in note and KILLED in note for note in found["notes"])
+    assert any("Ignored a line" in note and KILLED in note for note in found["notes"])
 
 
 def test_a_kill_of_a_whole_group_is_one_incident_with_victims(noon: Noon) -> None:

@@ -218,7 +218,7 @@ def test_a_line_that_a_program_wrote_into_the_ring_is_not_believed(noon: Noon) -
     noon.ring(("12:00:20", KILLED), facility=1)
     found = noon.check()
     assert judged(found) == ("no", "unexplained")
-    assert any("not believed" in note for note in found["notes"])
+    assert any("Ignored a line" in note for note in found["notes"])
 
 
 def test_a_line_that_the_journal_does_not_have_is_only_likely(noon: Noon) -> None:

@@ -95,7 +95,7 @@ def test_what_was_taken_back_is_planned_again(shop: Path, new: Path, how: str) -
         given: dict[str, Any] = {"src": str(new), "manifest": archive.manifest_of(stream).to_json()}
     planned = switch(shop, check=True, **{how: given[how]})
     assert planned["changed"] and planned["files"] == files
-    with pytest.raises(LifecycleError, match="were used before"):
+    with pytest.raises(LifecycleError, match="have already been used"):
         switch(shop, check=True)
 
 
@@ -141,7 +141,7 @@ def test_what_was_used_before_is_planned_as_staged_anew(shop: Path, new: Path) -
     call(shop, state="reverted")
     with new.open("rb") as stream:
         manifest = archive.manifest_of(stream).to_json()
-    with pytest.raises(LifecycleError, match="were used before"):
+    with pytest.raises(LifecycleError, match="have already been used"):
         call(shop, check=True, state="switched", version="3.5.8")
     for given in ({"manifest": manifest}, {"src": str(new)}):
         assert call(shop, check=True, state="switched", version="3.5.8", **given)["changed"]
@@ -195,7 +195,7 @@ def test_a_tree_is_used_once(shop: Path, new: Path) -> None:
     switch(shop)
     (shop / "README.md").write_text("altered in its place")
     call(shop, state="reverted")
-    with pytest.raises(LifecycleError, match="were used before"):
+    with pytest.raises(LifecycleError, match="have already been used"):
         switch(shop)
     assert stage(shop, new)["changed"]
     switch(shop)

@@ -174,11 +174,11 @@ def test_what_refuses_it(make_site: Any, archives: dict[str, Path], tmp_path: Pa
         (next(site.instance.dir.glob(".lifecycle/old-*/anqicms")), None, "Replaced files were altered or are gone"),
         (next(state.glob("runs/*/database/site-1.sql")), b"nothing", "is not the one that was taken"),
         (next(state.glob("runs/*/database/site-1.sql")), None, "cannot be read"),
-        (next(state.glob("runs/*/statistics.json")), None, "statistics.json is gone"),
+        (next(state.glob("runs/*/statistics.json")), None, "statistics.json is missing"),
         (site.instance.dir / "config.json", (site.instance.dir / "config.json").read_bytes() + b" ", "config.json"),
         (next(site.instance.dir.glob("locales/*/*")), b"mine", "files: locales/"),
         (next(state.glob("runs/*/database/left.json")), None, "what was written since is not known"),
-        (next(state.glob("runs/*/changes.json")), b"{", "changes.json is not believed"),
+        (next(state.glob("runs/*/changes.json")), b"{", "changes.json cannot be used"),
     ):
         kept = path.with_name(f"{path.name}.kept")
         path.rename(kept)
@@ -294,7 +294,7 @@ def test_two_upgrades_go_back_the_last_one_first(make_site: Any, archives: dict[
     between = State(site)
     upgrade(site, archives, "second")
     error = refused(site, "first")
-    assert "After run first something was changed by second (3.3.11 -> 3.5.8)" in error.msg, error.msg
+    assert "After run first, changes were made by second (3.3.11 -> 3.5.8)" in error.msg, error.msg
     pid = site.instance.pid
     assert roll_back(site, "second", name="back-2")["outcome"] == "done"
     between.assert_same()

@@ -97,7 +97,7 @@ def test_the_words_for_each_step(make_site: Any, archives: dict[str, Path]) -> N
     assert f"pid {pid}" in stops[0]["would"] and "does not exit on SIGTERM" in stops[0]["would"]
     for stop in stops[1:]:
         assert stop["changed"] and "the process that this window has started" in stop["would"]
-        assert str(pid) not in stop["would"] and "never ends" not in stop["would"]
+        assert str(pid) not in stop["would"] and "does not exit" not in stop["would"]
     (dump,) = [step for step in steps if step["name"] == "database" and step["would"].startswith("dump ")]
     assert "into the directory of the run (" in dump["would"]
     starts = [step["would"] for step in steps if step["name"] == "verified_start"]

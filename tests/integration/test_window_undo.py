@@ -299,7 +299,7 @@ def test_a_rollback_whose_end_cannot_be_noted(
         no_room_for(patch, "end", always=True)
         result = windows.run(shop, steps(mark, FAILS))
     assert (result["outcome"], result["unfinished"], mark.exists()) == ("failed", True, False), result
-    assert "its changes were undone" in result["msg"] and "could not be noted" in result["msg"]
+    assert "its changes were undone" in result["msg"] and "could not be recorded" in result["msg"]
     pid = shop.pid
     again = windows.run(shop, [], run_id="run-2")
     assert again["state"] == "running" and shop.pid == pid, again
@@ -317,7 +317,7 @@ def test_a_recovered_run_whose_end_cannot_be_noted(
         Killer(at("step_end", name="command")).install(patch)
         result = windows.wait(context, plan, windows.begin(context, plan))
     assert (result["unfinished"], mark.exists(), result["state"]) == (True, False, "running"), result
-    assert "could not be noted" in result["msg"]
+    assert "could not be recorded" in result["msg"]
     assert windows.run(shop, [], run_id="run-2")["state"] == "running"
     assert_as_before(shop, mark, before)
 
@@ -327,7 +327,7 @@ def test_a_failed_undo_is_no_failed_start(shop: Instance, tmp_path: Path) -> Non
     step = {"command": {"argv": ["true"], "undo": ["false"]}}
     result = windows.run(shop, [{"graceful_stop": {}}, step, FAILS, {"verified_start": {}}])
     assert (result["outcome"], result["state"]) == ("failed", "stopped")
-    assert "second try" not in result["msg"] and "could not be taken back" in result["msg"], result["msg"]
+    assert "second attempt" not in result["msg"] and "could not be undone" in result["msg"], result["msg"]
 
 
 def test_a_start_that_fails_after_the_changes_were_taken_back(shop: Instance, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class File(t.NamedTuple):
 
 def read(context: Context) -> File:
     """LifecycleError where it is no file that can be changed."""
-    name, advice = config_file.NAME, 'Nothing was changed. Mend the file first.'
+    name, advice = config_file.NAME, 'Nothing was changed. Fix the file first.'
     try:
         with files.InstallDir(context.instance.dir) as directory:
             owners = directory.owners(context.candidate.uid if context.candidate else None)
@@ -101,12 +101,15 @@ def _refuse_options(params: Params) -> None:
     both = [config_rules.shown(path) for path, _value in config_rules.leaves(params['settings'])
             if any((config_rules.shown(path) + '.').startswith(name + '.') for name in params['remove'])]
     if both:
-        raise LifecycleError('config: %s is to be set and removed. Nothing was done. Decide.' % ', '.join(both))
+        raise LifecycleError(
+            'config: %s is in both settings and remove. '
+            'Nothing was done. Remove it from one of them.' % ', '.join(both))
     odd = [name for name in params['remove'] if not all(name.split('.'))]
     if odd:
-        raise LifecycleError('config: %r is no path such as server.token_secret. Nothing was done.' % odd[0])
+        raise LifecycleError(
+            'config: %r is not a path such as server.token_secret. Nothing was done. Correct it.' % odd[0])
     if not params['settings'] and not params['remove']:
-        raise LifecycleError('config: neither settings nor remove is given. Nothing was done.')
+        raise LifecycleError('config: neither settings nor remove is set. Nothing was done. Set one of them.')
 
 
 def next_start(context: Context) -> config_rules.Start:
@@ -129,7 +132,7 @@ def plan(context: Context, params: Params) -> Result:
     now = read(context)
     data = edited(now.data, params)
     if data == now.data:
-        return dict(changed=False, would='nothing, config.json has these values already')
+        return dict(changed=False, would='nothing: config.json already has these values')
     after = config_file.interpret(data)
     wrong = config_rules.wrong(after)
     if wrong:
@@ -183,8 +186,9 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
     """LifecycleError for a port that is not this instance's alone, or that its visitors would not reach."""
     old = context.start_port
     if context.port_option not in (None, port):
-        raise LifecycleError('The option port is %d, and config.json would say %d. Nothing was done. Leave port out: '
-                             'it is read from config.json.' % (context.port_option or 0, port))
+        raise LifecycleError(
+            'The option port is %d, but config.json would have port %d. Nothing was done. Omit port: it is read from '
+            'config.json.' % (context.port_option or 0, port))
     known = discovery.by_records(context.state.base, True, [])
     host = _host.Host(context.instance.binary, [os.path.dirname(context.instance.dir)], known)
     sharing = host.sharing(context.instance, port)
@@ -195,8 +199,8 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
     named = [] if NAMED_BY_PROXY in accepted else proxies.naming(old, (0, os.geteuid()))
     if named:
         raise LifecycleError(
-            '%s sends requests to port %d, where nobody would answer any more. Nothing was done. Change the port there '
-            'in a hook of this run and accept the hazard %s, or keep the port.' % (
+            '%s sends requests to port %d, on which nothing would listen any more. Nothing was done. Change the port '
+            'there in a hook of this run and accept the hazard %s, or keep the port.' % (
                 ', '.join(named), old, NAMED_BY_PROXY))
 
 
@@ -297,8 +301,9 @@ def write(context: Context, data: bytes, now: File) -> None:
         with files.InstallDir(context.instance.dir) as directory:
             directory.replace(config_file.NAME, data, now.found, now.attributes)
     except files.NotFlushed as exc:
-        raise LifecycleError('config.json of %s has its new content, but it is not known whether that is on the disk: '
-                             '%s. A power cut may bring the old content back. Put that right.' % (
+        raise LifecycleError(
+            'config.json of %s has its new content, but it may not be on the disk yet: %s. A power failure may bring '
+            'the old content back. Fix the cause.' % (
                                  context.instance.id, system_text(exc))) from exc
     except OSError as exc:
         raise LifecycleError('config.json of %s could not be written: %s. It is as it was.' % (
@@ -324,8 +329,9 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """Put the file of before back, whatever stands there now."""
     data = trusted.read_trusted(change['kept'])
     if not data:
-        raise LifecycleError('The backup %s of config.json is gone. Put the file of before back by hand, then run '
-                             'recover.yml.' % change['kept'])
+        raise LifecycleError(
+            'The backup %s of config.json is missing. Restore '
+            'the previous file by hand, then run recover.yml.' % change['kept'])
     try:
         with files.InstallDir(context.instance.dir) as directory:
             attributes = _attributes_now(directory)
@@ -336,10 +342,11 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
                 directory.remove_left_over(config_file.NAME)
                 directory.flush()
     except files.NotFlushed as exc:
-        raise LifecycleError('config.json of %s was put back, but it is not known whether that is on the disk: %s. Put '
-                             'that right, then run recover.yml.' % (context.instance.id, system_text(exc))) from exc
+        raise LifecycleError(
+            'config.json of %s was restored, but it may not be on the disk yet: %s. Fix the cause, then run '
+            'recover.yml.' % (context.instance.id, system_text(exc))) from exc
     except OSError as exc:
-        raise LifecycleError('config.json of %s could not be put back: %s. Its content of before is in %s.' % (
+        raise LifecycleError('config.json of %s could not be restored: %s. Its previous content is in %s.' % (
             context.instance.id, system_text(exc), change['kept'])) from exc
     return dict(changed=True)
 

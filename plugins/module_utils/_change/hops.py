@@ -170,8 +170,9 @@ def _stands_for(stage: Stage, target: Version, offered: t.Collection[Version]) -
 def _missing(stage: Stage, source: Version, target: Version) -> LifecycleError:
     wanted = text(stage.first) if stage.first == stage.last else '%s to %s' % (text(stage.first), text(stage.last))
     more = ' Or jump directly, with a longer downtime.' if _can_skip(stage, source) else ''
-    return LifecycleError('The way from %s to %s goes over %s, and no release of it is available: %s. Nothing was '
-                          'planned. Add that release.%s' % (text(source), text(target), wanted, stage.why, more))
+    return LifecycleError(
+        'The upgrade from %s to %s requires %s, and no release of it is available: %s. Nothing was planned. Add that '
+        'release.%s' % (text(source), text(target), wanted, stage.why, more))
 
 
 def _offered(available: t.Iterable[str]) -> t.Dict[Version, str]:
@@ -194,9 +195,9 @@ def path(source: t.Optional[str], target: str, available: t.Iterable[str], direc
     _refuse_tag(target)
     if end < begin:
         raise LifecycleError(
-            '%s is older than %s, which runs. Nothing was planned. A version does not read the database of a newer one '
-            '(it adds columns, and makes drafts of all articles): going back needs the files and the copy of the '
-            'database from before the upgrade, together, as rollback restores them.' % (text(end), text(begin)))
+            '%s is older than %s, which runs. Nothing was planned. A version cannot use the database of a newer one '
+            '(it adds columns, and turns all articles into drafts). Going back requires both the files and the copy of '
+            'the database from before the upgrade. Use rollback, which restores both.' % (text(end), text(begin)))
     offered = _offered(available)
     hops: t.List[Hop] = []
     here = begin

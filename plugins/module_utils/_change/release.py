@@ -79,8 +79,9 @@ class Desk:
         if self._bulk is None:
             self._bulk = places.open_bulk(self.install, make, self.store.bulk())
             if self._bulk is None:
-                raise LifecycleError('%s is gone, and with it the staged and replaced files. Nothing was changed. '
-                                     'Stage the release again.' % self.install.shown(file_plan.BULK))
+                raise LifecycleError(
+                    '%s is missing, and with it the staged and replaced files. Nothing was changed. Stage the release '
+                    'again.' % self.install.shown(file_plan.BULK))
             if make:
                 info = os.fstat(self._bulk.fd)
                 self.store.set_bulk([info.st_dev, info.st_ino])
@@ -339,8 +340,9 @@ def _staged(desk: Desk, params: Params) -> Staged:
 def _refuse_used(desk: Desk, staged: Staged) -> None:
     """A tree is used once: what came back from its places may have been altered there. LifecycleError."""
     if any(one.tree == staged.tree for one in desk.store.switches()):
-        raise LifecycleError('The staged files of %s were used before. Nothing was changed. Stage the release again, '
-                             'with state staged.' % staged.version)
+        raise LifecycleError(
+            'The staged files of %s have already been used. Nothing was changed. Stage the release again, with state '
+            'staged.' % staged.version)
 
 
 def _plan_switched(desk: Desk, params: Params) -> Result:
@@ -408,7 +410,7 @@ def _move(desk: Desk, one: Switch, work: t.Callable[[switch.Trees], int]) -> t.T
 
 def _moved(version: t.Optional[str], previous: t.Optional[str], count: int, left: t.Optional[str], store: Store,
            one: Switch, **more: t.Any) -> Result:
-    notes = ['What stood where files of before came back was moved to %s.' % left] if left else []
+    notes = ['Files that were in the way of restored files were moved to %s.' % left] if left else []
     journal = os.path.join(store.path, 'switch-%s.json' % one.id)
     return dict(more, changed=True, version=version, previous=previous, renames=count, journal=journal, notes=notes)
 
@@ -427,8 +429,9 @@ def _to_revert(desk: Desk, params: Params) -> t.List[Switch]:
             return found
         here = desk.store.switch(here.before) if here.before else None
     if found and wanted is not None:
-        raise LifecycleError('No switch that is kept has replaced %s. Nothing was changed. What can be gone back to: '
-                             '%s.' % (wanted, ', '.join(str(one.previous) for one in found)))
+        raise LifecycleError(
+            'No recorded switch has replaced %s. Nothing '
+            'was changed. Versions that can be restored: %s.' % (wanted, ', '.join(str(one.previous) for one in found)))
     return found
 
 
@@ -472,8 +475,9 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     with Desk(context) as desk:
         one = desk.store.switch(change['switch'])
         if one is None:
-            raise LifecycleError('The record %s of a switch is gone from %s. The files were left as they are. Restore '
-                                 'them from a backup, then run the recover playbook.' % (
+            raise LifecycleError(
+                'The record %s of a switch is missing in %s. The files were left as they are. Restore them from a '
+                'backup, then run the recover playbook.' % (
                                      change['switch'], desk.store.path))
         again = change['direction'] == 'reverted'
         count, left = _move(desk, one, switch.again if again else switch.back)

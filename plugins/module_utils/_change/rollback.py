@@ -70,8 +70,9 @@ def find(runs: t.Sequence[Run], run_id: str, instance_id: str) -> Run:
         _refuse_later(runs, run)
         commands = [change for change in run.changes if change['kind'] not in _BACK]
         if commands:
-            raise LifecycleError('Run %s has changed something of the kind %s, which is not taken back later. Nothing '
-                                 'was done. Take it back by hand.' % (run_id, commands[0]['kind']))
+            raise LifecycleError(
+                'Run %s has made a change of the kind %s, which cannot be rolled back later. Nothing was done. Undo it '
+                'by hand.' % (run_id, commands[0]['kind']))
     return run
 
 
@@ -79,8 +80,9 @@ def _refuse_later(runs: t.Sequence[Run], run: Run) -> None:
     later = _runs.later(runs, run)
     if later:
         texts = ['%s (%s)' % (one.run_id, _versions_of(one) or ', '.join(one.kinds)) for one in reversed(later)]
-        raise LifecycleError('After run %s something was changed by %s. Nothing was done. Roll that back first, the '
-                             'last one first.' % (run.run_id, ', '.join(texts)))
+        raise LifecycleError(
+            'After run %s, changes were made by %s. Nothing '
+            'was done. Roll those back first, the latest one first.' % (run.run_id, ', '.join(texts)))
 
 
 def _versions_of(run: Run) -> str:
@@ -119,8 +121,9 @@ def _backwards(run: Run) -> str:
 def _refuse(context: Context, run: Run, params: Params) -> Loss:
     """LifecycleError for everything that would not end well, and for what is lost where that was not accepted."""
     if None not in (context.version, run.after) and context.version != run.after:
-        raise LifecycleError('The instance has the version %s, and run %s has left %s. Nothing was done. Take back '
-                             'what was changed since, then try again.' % (context.version, run.run_id, run.after))
+        raise LifecycleError(
+            'The instance has the version %s, but run %s left %s. Nothing was done. Undo the later changes, then try '
+            'again.' % (context.version, run.run_id, run.after))
     newest_first = run.changes[::-1]
     switches = [change for change in newest_first if change['kind'] == release.KIND]
     files = release.refuse_take_back(context, switches) if switches else []
@@ -128,8 +131,9 @@ def _refuse(context: Context, run: Run, params: Params) -> Loss:
     files += _config_if_changed(context, newest_first)
     loss = Loss(_written_since(context, newest_first, params), files)
     if loss and not params['accept_data_loss']:
-        raise LifecycleError('What was written since run %s would be lost: %s. Nothing was done. If it may be, accept '
-                             'that: accept_data_loss, in the role anqicms_accept_data_loss.' % (
+        raise LifecycleError(
+            'Data that was written since run %s would be lost: %s. Nothing was done. If this is acceptable, set '
+            'accept_data_loss (in the role: anqicms_accept_data_loss).' % (
                                  run.run_id, loss.text), lost=loss.rows, files=loss.files)
     return loss
 
@@ -139,8 +143,9 @@ def _refuse_gone(changes: t.Sequence[t.Mapping[str, t.Any]]) -> None:
     paths = [change['data'].get(key) for change in changes for key in ('kept', 'statistics')]
     gone = [path for path in paths if path and not os.path.isfile(path)]
     if gone:
-        raise LifecycleError('%s is gone, which the run had kept for its way back. Nothing was done. Restore files and '
-                             'database from a backup.' % gone[0])
+        raise LifecycleError(
+            '%s is missing, which the run had kept for a rollback. Nothing was done. Restore files and database from a '
+            'backup.' % gone[0])
 
 
 def _config_if_changed(context: Context, newest_first: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[str]:

@@ -47,7 +47,8 @@ def open_source(path: str) -> t.IO[bytes]:
     if writers.is_written(fd):
         found = writers.describe(os.fstat(fd), os.path.realpath(path))
         os.close(fd)
-        raise NotYet('The archive %s is not complete: %s. Nothing was staged. Wait until it is there.' % (path, found))
+        raise NotYet(
+            'The archive %s is not complete: %s. Nothing was staged. Wait until it is complete.' % (path, found))
     return os.fdopen(fd, 'rb')
 
 
@@ -63,8 +64,9 @@ def refuse_no_room(install: places.Tree, wanted: int, files: int) -> None:
     found = os.fstatvfs(install.fd)
     free = (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
     if free < wanted + _SPARE_BYTES:
-        raise LifecycleError('The release needs %d MB in %s, where %d MB are free. Nothing was staged. Free space '
-                             'there; state tidied removes old releases.' % (
+        raise LifecycleError(
+            'The release needs %d MB in %s, but only %d MB are free. Nothing was staged. Free space there; state '
+            'tidied removes old releases.' % (
                                  (wanted + _SPARE_BYTES) // 10 ** 6 + 1, install.path, free // 10 ** 6))
     if found.f_files and found.f_ffree < files + 100:
         raise LifecycleError('The release has %d files, and the file system of %s has room for %d. Nothing was staged. '

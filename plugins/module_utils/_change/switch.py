@@ -149,8 +149,8 @@ def run(install: places.Tree, bulk: places.Tree, switch: Switch,
             return work(trees), trees.left_behind
     except (OSError, files.UnsafePath) as exc:
         raise LifecycleError(
-            'The files of %s were not all renamed: %s. Some of them are those of %s, others are not. Put that right, '
-            'then run the recover playbook, which goes on from there.' % (
+            'Not all files of %s were renamed: %s. Some of them are those of %s, others are not. Fix the cause, then '
+            'run the recover playbook, which goes on from there.' % (
                 install.path, system_text(exc), switch.version), changed=True) from exc
 
 

@@ -43,7 +43,7 @@ def undo(context: Context, changes: t.Sequence[Change]) -> t.List[Result]:
     _forget_end(context, changes)
     results = []
     for change in reversed(changes):
-        context.progress('taking %s back' % change['kind'])
+        context.progress('undoing %s' % change['kind'])
         done = _undo_of(change)(context, dict(change['data'], kind=change['kind']))
         results.append(dict(done, kind=change['kind'], number=change['number']))
         _note_undone(context, change)
@@ -58,8 +58,9 @@ def _forget_end(context: Context, changes: t.Sequence[Change]) -> None:
             try:
                 runs.forget(change['data']['directory'])
             except OSError as exc:
-                raise LifecycleError('The run cannot be taken back: what it noted of its end in %s cannot be removed: '
-                                     '%s. The changes were left. Put that right, then run recover.yml.' % (
+                raise LifecycleError(
+                    'The run cannot be undone, because the record of its end in %s cannot be removed: %s. The changes '
+                    'were left. Fix the cause, then run recover.yml.' % (
                                          change['data']['directory'], reason(exc))) from exc
 
 
@@ -78,8 +79,9 @@ def _undo_of(change: Change) -> t.Callable[[Context, Change], Result]:
         return launch.undo
     kind = STEPS.get(change['kind'])
     if kind is None or kind.undo is None:
-        raise LifecycleError('The run has changed something of the kind %s, which this release cannot take back. It '
-                             'was left. Update the collection on the controller.' % change['kind'])
+        raise LifecycleError(
+            'The run has made a change of the kind %s, which this release cannot undo. The change was left. Update the '
+            'collection on the controller.' % change['kind'])
     return kind.undo
 
 
@@ -87,8 +89,9 @@ def _note_undone(context: Context, change: Change) -> None:
     try:
         context.state.log_at_last('undone', number=change['number'])
     except OSError as exc:
-        raise LifecycleError('%s was taken back, but that could not be noted in %s: %s. The instance was not started. '
-                             'Free space there.' % (change['kind'], context.state.path, reason(exc))) from exc
+        raise LifecycleError(
+            '%s was undone, but this could not be recorded in %s: %s. The instance was not started. Free space there.'
+            % (change['kind'], context.state.path, reason(exc))) from exc
 
 
 def _stop_whatever_runs(context: Context) -> None:
@@ -97,6 +100,7 @@ def _stop_whatever_runs(context: Context) -> None:
         params = {name: option.get('default') for name, option in graceful_stop.SPEC.items()}
         _stop.stop(context, dict(params, timeout=_STOP_TIMEOUT_S, cut=True), watch=False)
     if context.look() is not None:
-        raise LifecycleError('Something has started %s again (pid %d) while its changes were to be taken back. They '
-                             'were left. Find out what starts it.' % (
+        raise LifecycleError(
+            'Something has started %s again (pid %d) before its changes could be undone. The changes were left. Find '
+            'out what starts it.' % (
                                  context.instance.id, context.candidate.pid if context.candidate else 0))

@@ -79,7 +79,7 @@ def put_back(root: str, mark: str) -> None:
 
 
 def not_put_back(root: str, exc: OSError) -> LifecycleError:
-    return LifecycleError('The statistics in %s could not be put back: %s. Put that right, then run recover.yml.' % (
+    return LifecycleError('The statistics in %s could not be restored: %s. Fix the cause, then run recover.yml.' % (
         os.path.join(root, PLACE), system_text(exc)))
 
 

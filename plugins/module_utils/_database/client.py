@@ -36,12 +36,12 @@ _SCRATCH = ('/dev/shm', '/tmp')
 _NO_HOME = '/nonexistent'  # there the client would look for more options and logins
 _PDEATHSIG = 1     # prctl
 _MEANING = {
-    'access_denied': 'it refuses the user',
+    'access_denied': 'it rejects the user or password',
     'unknown_database': 'it has no such database',
     'no_right': 'the user lacks a right',
-    'cannot_connect': 'it cannot be connected to',
+    'cannot_connect': 'it cannot be reached',
     'wrong_options': 'this client does not know an option that it was given',
-    'disk_full': 'no room is left on the disk',
+    'disk_full': 'no space is left on the disk',
     'failed': 'the client failed',
 }
 _ADVICE = {
@@ -51,7 +51,7 @@ _ADVICE = {
     'cannot_connect': 'Start the database, or correct mysql.host and mysql.port of config.json.',
     'wrong_options': 'Give the directory of another client as client_dir.',
     'disk_full': 'Free space, then try again.',
-    'failed': 'See what the client says.',
+    'failed': 'Read the output of the client.',
 }
 
 
@@ -89,8 +89,9 @@ def find(client_dir: t.Optional[str] = None, places: t.Sequence[str] = PLACES) -
         if found[0] and found[1]:
             return Programs(found[0], found[1])
     if refused:
-        raise DatabaseError('no_client', 'The MySQL client is not run, because others than root could change it: %s. '
-                            'Give it to root, or another directory as client_dir.' % '; '.join(refused[:4]))
+        raise DatabaseError('no_client',
+            'The MySQL client was not run, because users other than root can change it: %s. Change its owner to root, '
+            'or set client_dir to another directory.' % '; '.join(refused[:4]))
     raise DatabaseError('no_client', 'No MySQL client was found: %s needs mariadb and mariadb-dump (or mysql and '
                         'mysqldump). Install the package mariadb-client, or give the directory of a client as '
                         'client_dir.' % (client_dir or 'one of %s' % ', '.join(places)))

@@ -116,7 +116,8 @@ def valid_address(address: str) -> str:
         socket.inet_pton(socket.AF_INET6 if ':' in address else socket.AF_INET, address)
     except OSError:
         raise LifecycleError(
-            '%r is not an IP address. No port was probed. Set address to an address of this host.' % (address,)) from None
+            '%r is not an IP address. No port was probed. Set address to an address of this host.' % (address,)
+        ) from None
     return address
 
 

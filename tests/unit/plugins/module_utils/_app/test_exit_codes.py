@@ -50,7 +50,7 @@ def test_a_silent_log_leaves_the_code(code: int, version: t.Optional[str], expec
 
 LINES = [
     ("\x1b[31m[ERRO]\x1b[0m listen tcp :8001: bind: address already in use", 0, "taken while it started"),
-    ("listen tcp :80: bind: permission denied", 0, "may not bind"),
+    ("listen tcp :80: bind: permission denied", 0, "no permission to bind"),
     ("Failed To Connect Database:  Error 1044 (42000): Access denied for user", 255, "no permission to use or create"),
     ("Failed To Connect Database:  Error 1146: Table 'shop.settings' doesn't exist", 255, "answered with an error"),
     ("[ERRO] 连接数据库失败 Error 1114 (HY000): The table 'archives' is full", 255, "answered with an error"),
@@ -58,8 +58,8 @@ LINES = [
     ("nohup: failed to run command './anqicms': Text file busy", 126, "open for writing by another process"),
     ("panic: runtime error: index out of range [3] with length 3", 2, "crashed"),
     ("SIGABRT: abort", 2, "the Go runtime ended the program because of a signal"),
-    ("SIGSEGV: segmentation violation", 2, "a fault of the program"),
-    ("SIGBUS: bus error", 2, "a fault of the program"),
+    ("SIGSEGV: segmentation violation", 2, "because of a fault"),
+    ("SIGBUS: bus error", 2, "because of a fault"),
     ("2026/01/01 无法载入字典文件 dictionary.txt", 1, "dictionary.txt is missing"),
 ]
 

@@ -91,7 +91,7 @@ def test_no_client(tmp_path: t.Any) -> None:
     (tmp_path / 'mysqldump').chmod(0o777)
     with pytest.raises(client.DatabaseError) as caught:
         client.find(str(tmp_path))
-    assert 'mysqldump' in caught.value.msg and 'could change' in caught.value.msg
+    assert 'mysqldump' in caught.value.msg and 'can change' in caught.value.msg
 
 
 # --- schemas

@@ -101,7 +101,7 @@ def test_kept_read_and_forgotten(state: _state.StateDir) -> None:
 def test_one_that_cannot_be_read_is_not_left_out(state: _state.StateDir, text: str) -> None:
     with open(os.path.join(state.run_dir('a'), 'changes.json'), 'w') as stream:
         stream.write(text)
-    with pytest.raises(LifecycleError, match='is not believed'):
+    with pytest.raises(LifecycleError, match='cannot be used'):
         _runs.read_all(state)
 
 

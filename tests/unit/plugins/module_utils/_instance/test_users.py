@@ -15,7 +15,7 @@ ROWS: t.List[t.Tuple[str, t.Dict[str, t.Any], t.Set[int]]] = [
     ("the owner of the directory", dict(directory=33), {0, 33}),
     ("root's directory, and nothing else known", dict(directory=0), {0}),
     ("root's directory with files of a user", dict(directory=0, files={"config.json": 33, "data": 34}), {0, 33, 34}),
-    ("a start that was proved", dict(directory=33, proved=1000), {0, 33, 1000}),
+    ("a verified start", dict(directory=33, proved=1000), {0, 33, 1000}),
     ("its unit", dict(directory=0, unit=("shop.service", 70)), {0, 70}),
     ("the option", dict(directory=33, user=1000), {0, 33, 1000}),
 ]

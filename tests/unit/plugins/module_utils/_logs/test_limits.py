@@ -111,5 +111,5 @@ def test_a_line_without_an_end_takes_no_memory(shop: t.Any) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir])
 def test_what_is_no_file_is_not_opened(shop: t.Any, make: t.Callable[[str], None]) -> None:
     make(str(shop / "running.log"))
-    with pytest.raises(Exception, match="is not opened"):
+    with pytest.raises(Exception, match="was not opened"):
         scan(shop)

@@ -223,8 +223,8 @@ def test_any_bytes_give_a_verdict() -> None:
 
 @pytest.mark.parametrize("path,status,words,others", [
     ("/", 404, "template/ of its directory", "database"),
-    ("/1.html", 404, "database of a further site", "template"),
-    ("/", 418, "database of a further site", "template"),
+    ("/1.html", 404, "database of an additional site", "template"),
+    ("/", 418, "database of an additional site", "template"),
     ("/", 500, "that its template exists", "database"),
 ])  # fmt: skip
 def test_what_a_page_that_is_not_found_means(path: str, status: int, words: str, others: str) -> None:
