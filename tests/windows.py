@@ -28,9 +28,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps, validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import change_steps, validate, window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 change_steps.register()
@@ -46,10 +45,10 @@ def context_of(site: Instance, base: Path | None = None, **options: Any) -> Cont
     return Context(instance, _state.StateDir(instance, str(base or site.dir.parent / "state")), **options)
 
 
-def plan_of(steps: Sequence[Any], **options: Any) -> _window.Plan:
+def plan_of(steps: Sequence[Any], **options: Any) -> window_plan.Plan:
     values: Result = dict(run_id="run-1", token=os.urandom(8).hex(), deadline=120.0, on_failure="rollback")
     values.update(options)
-    return _window.Plan(validate.validate(steps, set()), **values)
+    return window_plan.Plan(validate.validate(steps, set()), **values)
 
 
 class ModuleCall:
@@ -64,11 +63,11 @@ class ModuleCall:
         self.params.update(params)
 
 
-def begin(context: Context, plan: _window.Plan) -> int:
+def begin(context: Context, plan: window_plan.Plan) -> int:
     return _worker.begin(context, plan)
 
 
-def wait(context: Context, plan: _window.Plan, pipe: int | None, seconds: float = 60.0) -> Result:
+def wait(context: Context, plan: window_plan.Plan, pipe: int | None, seconds: float = 60.0) -> Result:
     """The result of a window that was begun. TimeoutError when it does not end in time."""
     if not _follow.wait_for_end(context.state, time.monotonic() + seconds, pipe):
         raise TimeoutError(f"the window still runs: {context.state.journal()}")

@@ -30,7 +30,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import des
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import migrating
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, mo
     trouble(instance, db, monkeypatch)
     context = windows.context_of(instance)
     try:
-        planned = _window.foresee(context, windows.plan_of(windows.RESTART))
+        planned = window_plan.foresee(context, windows.plan_of(windows.RESTART))
         row = describe.describe(resolve(str(instance.dir)), base=str(base))
     finally:
         context.close()

@@ -26,7 +26,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import r
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 
 Step = dict[str, Any]
 OLD, NEW = "3.5.1", "3.5.8"
@@ -190,5 +190,5 @@ def test_what_is_refused_stops_nothing(shop: Instance) -> None:
     for wanted, said in ((steps(), "is not the file that was unpacked"), (steps(version="3.5.9"), "is not staged")):
         context, plan = windows.context_of(shop), windows.plan_of(wanted)
         with pytest.raises(LifecycleError, match=said):
-            _window.foresee(context, plan)
+            window_plan.foresee(context, plan)
     assert shop.pid == pid

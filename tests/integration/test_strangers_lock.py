@@ -32,6 +32,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 
 root = pytest.mark.root
 WWW, TENANT = 33, 65534
@@ -230,7 +231,7 @@ def test_a_call_that_is_repeated_while_the_first_one_looks_follows_it(
     """ssh made it again before the first one had begun its journal: there is one run, and both tell its result."""
     site.start()
     pid, state = site.pid, windows.context_of(site).state
-    foresee, looking = _window.foresee, threading.Event()
+    foresee, looking = window_plan.foresee, threading.Event()
 
     def slow(*given: Any) -> Any:
         looking.set()

@@ -15,7 +15,7 @@ from integration.test_upgrade_window import way
 from integration.upgrading import NEWEST, Site, stage
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import archive
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_steps
 
 Step = dict[str, Any]
@@ -34,7 +34,7 @@ def manifests(archives: dict[str, Path]) -> dict[str, Step]:
 
 def planned(site: Site, hops: list[Step], given: dict[str, Step] | None) -> list[Step]:
     context, steps = windows.context_of(site.instance), _upgrade_steps.steps(hops, OPTIONS, [], given)
-    return [dict(step) for step in _window.foresee(context, windows.plan_of(steps))]
+    return [dict(step) for step in window_plan.foresee(context, windows.plan_of(steps))]
 
 
 def of_releases(steps: list[Step]) -> list[Step]:

@@ -22,8 +22,7 @@ from mariadb import free_port
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import window_call
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work, directory_lock
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import validate, window_plan
 
 
 @pytest.fixture
@@ -276,5 +275,5 @@ def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
 
 def test_start_to_park_needs_a_stop_before_it() -> None:
     order: list[Any] = [{"verified_start": {}}, {"graceful_stop": {}}, {"verified_start": {"ready_timeout": 1}}]
-    assert _window.start_to_park(windows.plan_of(order)) is None
-    assert _window.start_to_park(windows.plan_of(order[1:])) is not None
+    assert window_plan.start_to_park(windows.plan_of(order)) is None
+    assert window_plan.start_to_park(windows.plan_of(order[1:])) is not None

@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hid
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, at_work, lock, one_at_a_time
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate, window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
@@ -48,7 +48,7 @@ def shown(spec: hidden.Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any
                 steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else MASK)
 
 
-def _plan_of(module: AnsibleModule) -> _window.Plan:
+def _plan_of(module: AnsibleModule) -> window_plan.Plan:
     params = module.params
     on_instance.refuse_negative(params, 'deadline', 'guardian_limit')
     steps = validate.validate(params['steps'], module.no_log_values)
@@ -58,11 +58,11 @@ def _plan_of(module: AnsibleModule) -> _window.Plan:
         raise LifecycleError('steps is empty. Nothing was done. List the steps of the window, or set recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
-    return _window.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
-                        params.get('guardian_limit', _window.GUARDIAN_LIMIT_S), params.get('boot_hook', False))
+    return window_plan.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
+                        params.get('guardian_limit', window_plan.GUARDIAN_LIMIT_S), params.get('boot_hook', False))
 
 
-def _refuse_worked_on(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
+def _refuse_worked_on(context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     """The notes of a plan, where somebody holds a lock that is not heeded. LifecycleError for one that is."""
     judged = lock.look(context.state)
     if judged.refuses:
@@ -70,12 +70,12 @@ def _refuse_worked_on(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any
     return dict(notes=[judged.note]) if judged.note else {}
 
 
-def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
+def _planned(context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     """Check mode."""
     context.state.refuse_damaged()
     unfinished = at_work.interrupted(context.state)
     notes = _refuse_worked_on(context, plan)
-    steps = _window.foresee(context, plan)
+    steps = window_plan.foresee(context, plan)
     before = 'running, pid %d' % context.candidate.pid if context.candidate else 'stopped'
     todo = ['recover the unfinished run %s' % unfinished.get('run_id')] if unfinished else []
     todo += ['%s: %s' % (step['name'], step['would']) for step in steps]
@@ -89,14 +89,14 @@ def _planned(context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
                 pid_before=context.candidate.pid if context.candidate else None)
 
 
-def _accepted(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.FrozenSet[str]:
+def _accepted(params: t.Mapping[str, t.Any], plan: window_plan.Plan) -> t.FrozenSet[str]:
     """Also for what no step has options for: a second try, a recovery. LifecycleError for unknown codes."""
     _hazards.refuse_unknown(params.get('accept_hazards') or [])
     lists = [options.get('accept_hazards') for _name, options in plan.steps] + [params.get('accept_hazards')]
     return frozenset(code for codes in lists for code in codes or [])
 
 
-def _user_of(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.Optional[str]:
+def _user_of(params: t.Mapping[str, t.Any], plan: window_plan.Plan) -> t.Optional[str]:
     """The option, or that of a start among the steps. LifecycleError where they differ: who stops it, starts it."""
     named = [params.get('user')] + [options.get('user') for _name, options in plan.steps]
     users = list(dict.fromkeys(user for user in named if user))
@@ -105,7 +105,7 @@ def _user_of(params: t.Mapping[str, t.Any], plan: _window.Plan) -> t.Optional[st
     return users[0] if users else None
 
 
-def _nothing_to_recover(context: Context, plan: _window.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
+def _nothing_to_recover(context: Context, plan: window_plan.Plan, check_mode: bool) -> t.Optional[t.Dict[str, t.Any]]:
     """The result of ``recover: only`` when nothing is to be done, or may be; None when the worker has to do it."""
     found = at_work.interrupted(context.state)
     known: t.Dict[str, t.Any] = dict(
@@ -132,13 +132,13 @@ def _as_it_is(context: Context) -> t.Dict[str, t.Any]:
     return dict(pid_before=now['pid'], pid_after=now['pid'], state=now['state'], version=context.version)
 
 
-def _unchanged(context: Context, plan: _window.Plan) -> t.Optional[t.Dict[str, t.Any]]:
+def _unchanged(context: Context, plan: window_plan.Plan) -> t.Optional[t.Dict[str, t.Any]]:
     """The result where no step would change anything that lasts, None where one would or a recovery comes first."""
     context.state.refuse_damaged()
     if context.state.last_unfinished() is not None:
         return None
     notes = _refuse_worked_on(context, plan)
-    planned = _window.foresee(context, plan)
+    planned = window_plan.foresee(context, plan)
     lasting = [step for step, (name, params) in zip(planned, plan.steps) if undo.is_change(name, params)]
     if not lasting or any(step['changed'] for step in lasting):
         return None
@@ -147,7 +147,7 @@ def _unchanged(context: Context, plan: _window.Plan) -> t.Optional[t.Dict[str, t
                 instance=_window.describe_instance(context), **_as_it_is(context))
 
 
-def _put_aside(module: AnsibleModule, context: Context, plan: _window.Plan) -> t.Dict[str, t.Any]:
+def _put_aside(module: AnsibleModule, context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     if module.params['recover'] != 'only':
         raise LifecycleError(
             'put_aside requires recover: only. Nothing was done. Move the state aside in a separate task.')
@@ -165,7 +165,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
             continue
 
 
-def _run(module: AnsibleModule, plan: _window.Plan) -> t.Dict[str, t.Any]:
+def _run(module: AnsibleModule, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     context = on_instance.context_of(dict(module.params, user=_user_of(module.params, plan)))
     context.run.accepted_hazards = _accepted(module.params, plan)
     if module.params.get('put_aside'):

@@ -12,20 +12,18 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import vers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     archive,
     file_plan,
-    hops,
     listing,
     places,
+    release_desk,
     release_tidy,
     staging,
     switch,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Staged, Store, Switch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import binary as _binary
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import foreseen, launch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import foreseen
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import executable
 
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     state=dict(type='str', required=True, choices=['staged', 'switched', 'reverted', 'tidied']),
@@ -37,215 +35,21 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     manifest=dict(type='dict'),
     keep=dict(type='int', default=3),
 )
-KIND = 'release'
-_MOST_SHOWN = 500  # paths of one kind in a result
-_MANIFESTS: t.Dict[t.Tuple[int, int, int, int], archive.Manifest] = {}
 
 Params = t.Mapping[str, t.Any]
 Result = t.Dict[str, t.Any]
 
 
-class Parts(t.NamedTuple):
-    """What a release brings: from a staged tree, or from a manifest alone."""
-
-    version: str
-    files: t.List[archive.File]
-    directories: t.List[str]
-
-
-class Desk:
-    """One instance, opened for work on its releases. Use it as a context manager."""
-
-    def __init__(self, context: Context) -> None:
-        self.context, self.store = context, Store(context.state)
-        uid = context.candidate.uid if context.candidate else None
-        with _files.InstallDir(context.instance.dir) as directory:
-            info = os.fstat(directory.fd)
-            self.owners = directory.owners(uid) | set(context.users().uids) | {os.geteuid()}
-            self.install = places.open_install(directory, self.owners)
-        self.top = file_plan.Owned(info.st_uid, info.st_gid, info.st_mode & 0o7777)
-        self._bulk: t.Optional[places.Tree] = None
-
-    def __enter__(self) -> 'Desk':
-        return self
-
-    def __exit__(self, *dummy: t.Any) -> None:
-        for tree in (self._bulk, self.install):
-            if tree is not None:
-                tree.close()
-
-    def bulk(self, make: bool = False) -> places.Tree:
-        """``.lifecycle``. LifecycleError where it is not ours, and where it is missing and is not to be made."""
-        if self._bulk is None:
-            self._bulk = places.open_bulk(self.install, make, self.store.bulk())
-            if self._bulk is None:
-                raise LifecycleError(
-                    '%s is missing, and with it the staged and replaced files. Nothing was changed. Stage the release '
-                    'again.' % self.install.shown(file_plan.BULK))
-            if make:
-                info = os.fstat(self._bulk.fd)
-                self.store.set_bulk([info.st_dev, info.st_ino])
-        return self._bulk
-
-    def has_bulk(self) -> bool:
-        return self.install.lstat(file_plan.BULK) is not None
-
-    def record(self) -> t.Optional[launch.LaunchRecord]:
-        """As whom the binary is executed; None where that cannot be seen: then it is asked whether anybody may."""
-        try:
-            return launch.capture(self.context.handle.proc) if self.context.handle else self.context.stored_record()
-        except OSError:
-            return None
-
-    def proofs(self, old: file_plan.Known) -> t.Dict[str, t.List[str]]:
-        """The checksums of every release that is known, by path; in check mode also of those that will be staged."""
-        known = [old] + _to_be_staged(self.context)
-        for staged in self.store.staged():
-            known += [{path: [digest] for path, digest in staged.proofs().items()}, staged.old]
-        return file_plan.joined(known)
-
-    def look(self, parts: Parts, old: file_plan.Known) -> t.Tuple[file_plan.FilePlan, file_plan.Listing]:
-        """The plan of the files as the install directory is now, or will be after the steps before this one.
-
-        LifecycleError for what stands in the way.
-        """
-        seen = listing.Look(self.install, self.owners).at(parts.files, parts.directories)
-        for earlier, files in self.context.foreseen.files:
-            seen = file_plan.after(seen, earlier, files)
-        plan = file_plan.make(parts.version, parts.files, parts.directories, seen, self.top,
-                              self.context.instance.binary, self.owners, self.proofs(old))
-        self.refuse_file_systems(plan.renames, parts.version)
-        if os.geteuid() != 0:
-            self._refuse_without_rights(plan, parts.version)
-        return plan, seen
-
-    def refuse_file_systems(self, renames: t.Sequence[file_plan.Rename], version: str) -> None:
-        """LifecycleError where files cannot be renamed: read-only, or between two mounts."""
-        staging.refuse_read_only(self.install)
-        mounts = listing.mounts(self.install.path)
-        file_plan.refuse_mounts(renames, mounts, version)
-        file_plan.refuse_mounted_bulk(mounts, self.install.path)
-
-    def _refuse_without_rights(self, plan: file_plan.FilePlan, version: str) -> None:
-        """Another user than root gives files to nobody else, and renames only where he may write."""
-        groups = set(os.getgroups()) | {os.getegid()}
-        foreign = [path for path, owned in plan.owned.items() if owned.uid != os.geteuid() or owned.gid not in groups]
-        if foreign:
-            raise LifecycleError(
-                'The release %s cannot be staged by this user: %s would belong to uid %d, gid %d. Nothing was changed. '
-                'Run as root, or as that user.' % (version, foreign[0], *plan.owned[foreign[0]][:2]))
-        above = {one.path.rpartition('/')[0] for one in plan.renames} | {''}
-        closed = [path for path in sorted(above) if not path or self.install.lstat(path) is not None]
-        closed = [path for path in closed if not os.access('/proc/self/fd/%d' % self.install.directory(path), os.W_OK)]
-        if closed:
-            raise LifecycleError('This user may not write in %s. Nothing was changed. Run as root, or as the user of '
-                                 'the instance.' % self.install.shown(closed[0]))
-
-
 # --- options
-
-
-def version_of(params: Params) -> str:
-    """LifecycleError where none is named, or one that is no version."""
-    parsed = versions.parse(params['version'])
-    if parsed is None:
-        raise LifecycleError('release: version is %s. Nothing was done. Name the version that the program of the '
-                             'release reports, such as 3.5.8.' % (params['version'] or 'not given'))
-    return hops.text(parsed)
-
-
-def _old_of(params: Params, binary: str) -> file_plan.Known:
-    """The files of releases that are known: of the archive of the one that runs, and those that are named."""
-    given = file_plan.known_of(params.get('known_files') or {})
-    if not params['old_src']:
-        return given
-    with staging.open_source(params['old_src']) as stream:
-        files, _directories, _ignored = file_plan.staged_files(archive.manifest_of(stream), binary)
-    return file_plan.joined([given, {file.path: [file.sha256] for file in files}])
-
-
-def _to_be_staged(context: Context) -> t.List[file_plan.Known]:
-    """The files of the releases that a window in check mode switches in, which the real one stages before it begins."""
-    found: t.List[file_plan.Known] = []
-    for name, params in context.foreseen.steps:
-        if name == KIND and params['state'] == 'switched' and (params['src'] or params['manifest'] is not None):
-            files, _directories, _ignored = file_plan.staged_files(_manifest_of(params), context.instance.binary)
-            found.append({file.path: [file.sha256] for file in files})
-    return found
-
-
-def _manifest_of(params: Params) -> archive.Manifest:
-    """Of the archive on this host, or the one that the controller has made where it is not here yet."""
-    if params['src'] and (params['manifest'] is None or os.path.exists(params['src'])):
-        with staging.open_source(params['src']) as stream:
-            return _read_once(stream, params['sha256'])
-    if params['manifest'] is None:
-        raise LifecycleError('release: neither src nor manifest is given. Nothing was done. Give the path of the '
-                             'archive on this host as src.')
-    manifest = archive.from_json(params['manifest'])
-    archive.refuse_digest(manifest.sha256, params['sha256'])
-    return manifest
-
-
-def _read_once(stream: t.IO[bytes], sha256: t.Optional[str]) -> archive.Manifest:
-    """For plans alone: each of a window asks for all of its archives."""
-    info = os.fstat(stream.fileno())
-    key = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
-    if key not in _MANIFESTS:
-        _MANIFESTS[key] = archive.manifest_of(stream, sha256)
-    archive.refuse_digest(_MANIFESTS[key].sha256, sha256)
-    return _MANIFESTS[key]
-
-
-def _parts_of(desk: Desk, params: Params, manifest: archive.Manifest) -> Parts:
-    """What the manifest would bring. LifecycleError for a release that is not to be used here."""
-    version = version_of(params)
-    if manifest.machine is not None:
-        archive.refuse_machine(manifest.machine, executable.own_machines())
-    _refuse_known(desk.store, version, manifest.sha256)
-    staging.refuse_version(version, manifest)
-    files, directories, _ignored = file_plan.staged_files(manifest, desk.context.instance.binary)
-    file_plan.refuse_missing_parts(version, files)
-    return Parts(version, files, directories)
-
-
-def _refuse_known(store: Store, version: str, sha256: str) -> None:
-    """LifecycleError for an archive that was used as another version before."""
-    others = [one.version for one in store.staged() if one.sha256 == sha256 and one.version != version]
-    if others:
-        raise LifecycleError('The archive is not the release %s: it was staged as %s before. Nothing was staged. Give '
-                             'the archive of %s.' % (version, others[0], version))
 
 
 # --- results
 
 
-def _files_result(plan: file_plan.FilePlan) -> Result:
-    lists = dict(added=plan.added, replaced=plan.replaced, kept=plan.kept, removed=plan.removed)
-    return dict({name: paths[:_MOST_SHOWN] for name, paths in lists.items()}, counts=plan.counts)
-
-
-def _planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing, would: str) -> Result:
-    counts = plan.counts
-    text = '%s: %d added, %d replaced, %d kept because they count as edited, %d removed, %d the same' % (
-        would, counts['added'], counts['replaced'], counts['kept'], counts['removed'], counts['same'])
-    text += file_plan.why_kept(plan)
-    name = desk.install.path
-    diff = dict(file_plan.diff(plan, parts.files, seen), before_header=name, after_header=name)
-    previous = desk.context.foreseen.version or desk.context.file_version
-    return dict(changed=True, would=text, version=parts.version, previous=previous, diff=diff,
-                files=_files_result(plan))
-
-
-def _unchanged(desk: Desk, version: t.Optional[str], why: str) -> Result:
-    return dict(changed=False, would='nothing, ' + why, version=version, previous=desk.context.file_version, files=None,
-                journal=None)
-
-
 # --- staged
 
 
-def _fresh(desk: Desk, version: str, sha256: str, old: file_plan.Known) -> t.Optional[Staged]:
+def _fresh(desk: release_desk.Desk, version: str, sha256: str, old: file_plan.Known) -> t.Optional[Staged]:
     """A staged tree of this very archive that was never switched in, is whole, and was staged with this knowledge: that
     decides which files are replaced, and so how each has to look.
     """
@@ -264,43 +68,43 @@ def _fresh(desk: Desk, version: str, sha256: str, old: file_plan.Known) -> t.Opt
     return None
 
 
-def _plan_staged(desk: Desk, params: Params) -> Result:
-    manifest = _manifest_of(params)
-    parts = _parts_of(desk, params, manifest)
-    old = _old_of(params, desk.context.instance.binary)
+def _plan_staged(desk: release_desk.Desk, params: Params) -> Result:
+    manifest = release_desk.manifest_of(params)
+    parts = release_desk.parts_of(desk, params, manifest)
+    old = release_desk.old_of(params, desk.context.instance.binary)
     plan, seen = desk.look(parts, old)
     if _fresh(desk, parts.version, manifest.sha256, old) is not None:
-        return _unchanged(desk, parts.version, 'the release is staged already')
+        return release_desk.unchanged(desk, parts.version, 'the release is staged already')
     sizes = [file.size for file in parts.files]
     staging.refuse_no_room(desk.install, 2 * staging.size_on_disk(sizes), len(sizes) + len(parts.directories))
-    return _planned(desk, parts, plan, seen, 'stage the release %s for later' % parts.version)
+    return release_desk.planned(desk, parts, plan, seen, 'stage the release %s for later' % parts.version)
 
 
-def _run_staged(desk: Desk, params: Params) -> Result:
-    context, version = desk.context, version_of(params)
-    old = _old_of(params, context.instance.binary)
+def _run_staged(desk: release_desk.Desk, params: Params) -> Result:
+    context, version = desk.context, release_desk.version_of(params)
+    old = release_desk.old_of(params, context.instance.binary)
     with staging.open_source(present(params['src'])) as source:
         digest = archive.digest_of(source)
         archive.refuse_digest(digest, params['sha256'])
-        _refuse_known(desk.store, version, digest)
+        release_desk.refuse_known(desk.store, version, digest)
         if _fresh(desk, version, digest, old) is not None:
-            return _unchanged(desk, version, 'the release is staged already')
+            return release_desk.unchanged(desk, version, 'the release is staged already')
         desk.store.make()
         plan: t.Optional[file_plan.FilePlan] = None
 
         def dressed(files: t.Sequence[archive.File], directories: t.Sequence[str]) -> t.Dict[str, file_plan.Owned]:
             nonlocal plan
-            plan, _seen = desk.look(Parts(version, list(files), list(directories)), old)
+            plan, _seen = desk.look(release_desk.Parts(version, list(files), list(directories)), old)
             return _looks(desk, files, directories, plan)
 
         stager = staging.Stager(context.instance, desk.install, desk.bulk(make=True), version)
         staged = stager.stage(source, digest, desk.record(), dressed, context.progress)
     desk.store.write_staged(staged._replace(old={path: list(digests) for path, digests in old.items()}))
-    return dict(changed=True, version=version, previous=context.file_version, files=_files_result(present(plan)),
+    return dict(changed=True, version=version, previous=context.file_version, files=release_desk.files_result(present(plan)),
                 journal=None)
 
 
-def _looks(desk: Desk, files: t.Sequence[archive.File], directories: t.Sequence[str],
+def _looks(desk: release_desk.Desk, files: t.Sequence[archive.File], directories: t.Sequence[str],
            plan: file_plan.FilePlan) -> t.Dict[str, file_plan.Owned]:
     """Owner and mode of all that is staged: of what is switched in as planned, of the rest as it comes."""
     uid, gid, _mode = desk.top
@@ -322,22 +126,22 @@ def _refuse_running(context: Context) -> None:
                              'of a window.' % (context.instance.id, context.candidate.pid))
 
 
-def _find_staged(desk: Desk, params: Params) -> t.Optional[Staged]:
+def _find_staged(desk: release_desk.Desk, params: Params) -> t.Optional[Staged]:
     """The newest that fits."""
-    version, wanted = version_of(params), (params['sha256'] or '').strip().lower()
+    version, wanted = release_desk.version_of(params), (params['sha256'] or '').strip().lower()
     return next((one for one in desk.store.staged()
                  if one.version == version and wanted in ('', one.sha256)), None)
 
 
-def _staged(desk: Desk, params: Params) -> Staged:
+def _staged(desk: release_desk.Desk, params: Params) -> Staged:
     found = _find_staged(desk, params)
     if found is None:
         raise LifecycleError('The release %s is not staged. Nothing was changed. Stage it first, with state staged.' % (
-            version_of(params)))
+            release_desk.version_of(params)))
     return found
 
 
-def _refuse_used(desk: Desk, staged: Staged) -> None:
+def _refuse_used(desk: release_desk.Desk, staged: Staged) -> None:
     """A tree is used once: what came back from its places may have been altered there. LifecycleError."""
     if any(one.tree == staged.tree for one in desk.store.switches()):
         raise LifecycleError(
@@ -345,15 +149,15 @@ def _refuse_used(desk: Desk, staged: Staged) -> None:
             'staged.' % staged.version)
 
 
-def _plan_switched(desk: Desk, params: Params) -> Result:
+def _plan_switched(desk: release_desk.Desk, params: Params) -> Result:
     _refuse_running(desk.context)
     if params['src'] or params['manifest'] is not None:
         return _plan_before_staging(desk, params)
     staged = _staged(desk, params)
-    parts = Parts(staged.version, staged.files, staged.directories)
+    parts = release_desk.Parts(staged.version, staged.files, staged.directories)
     plan, seen = desk.look(parts, {})
     if not plan.renames:
-        return _unchanged(desk, staged.version, 'the files of the release are there already')
+        return release_desk.unchanged(desk, staged.version, 'the files of the release are there already')
     _refuse_used(desk, staged)
     with places.open_below(desk.bulk(), staged.tree) as tree:
         staging.refuse_altered(tree, staged, [file.path for file in staged.files], content=True)
@@ -361,39 +165,39 @@ def _plan_switched(desk: Desk, params: Params) -> Result:
     return _switch_planned(desk, parts, plan, seen)
 
 
-def _switch_planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
+def _switch_planned(desk: release_desk.Desk, parts: release_desk.Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
     """Whatever switch comes after it in a window is planned on top of this one."""
-    planned = _planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
+    planned = release_desk.planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
     return dict(planned, then=dict(files=desk.context.foreseen.files + ((plan, parts.files),)))
 
 
-def _plan_before_staging(desk: Desk, params: Params) -> Result:
+def _plan_before_staging(desk: release_desk.Desk, params: Params) -> Result:
     """In check mode nothing is staged yet, or what is left of an earlier try, which may be used up."""
-    parts = _parts_of(desk, params, _manifest_of(params))
-    plan, seen = desk.look(parts, _old_of(params, desk.context.instance.binary))
+    parts = release_desk.parts_of(desk, params, release_desk.manifest_of(params))
+    plan, seen = desk.look(parts, release_desk.old_of(params, desk.context.instance.binary))
     if not plan.renames:
-        return _unchanged(desk, parts.version, 'the files of the release are there already')
+        return release_desk.unchanged(desk, parts.version, 'the files of the release are there already')
     return _switch_planned(desk, parts, plan, seen)
 
 
-def _run_switched(desk: Desk, params: Params) -> Result:
+def _run_switched(desk: release_desk.Desk, params: Params) -> Result:
     context, store = desk.context, desk.store
     staged = _staged(desk, params)
-    plan, _seen = desk.look(Parts(staged.version, staged.files, staged.directories), {})
+    plan, _seen = desk.look(release_desk.Parts(staged.version, staged.files, staged.directories), {})
     if not plan.renames:
-        return _unchanged(desk, staged.version, 'the files of the release are there already')
+        return release_desk.unchanged(desk, staged.version, 'the files of the release are there already')
     _refuse_used(desk, staged)
     previous, active = context.file_version, store.active()
     one = switch.prepare(desk.install, desk.bulk(), staged, plan, context.run.id or None, active, previous)
     with places.open_below(desk.bulk(), staged.tree) as tree:
         staging.refuse_binary(context.instance, tree, desk.record())
     switch.write(desk.install, store, one)
-    context.run.record_change(KIND, switch=one.id, direction='switched', version=one.version)
+    context.run.record_change(release_desk.KIND, switch=one.id, direction='switched', version=one.version)
     context.run.act()
     count, left = _move(desk, one, switch.forward)
     store.set_active(one.id)
     _expect(context, one.version)
-    return _moved(one.version, previous, count, left, store, one, files=_files_result(plan))
+    return _moved(one.version, previous, count, left, store, one, files=release_desk.files_result(plan))
 
 
 def _expect(context: Context, version: t.Optional[str]) -> None:
@@ -404,7 +208,7 @@ def _expect(context: Context, version: t.Optional[str]) -> None:
     context.read_files()
 
 
-def _move(desk: Desk, one: Switch, work: t.Callable[[switch.Trees], int]) -> t.Tuple[int, t.Optional[str]]:
+def _move(desk: release_desk.Desk, one: Switch, work: t.Callable[[switch.Trees], int]) -> t.Tuple[int, t.Optional[str]]:
     return switch.run(desk.install, desk.bulk(), one, work)
 
 
@@ -418,11 +222,11 @@ def _moved(version: t.Optional[str], previous: t.Optional[str], count: int, left
 # --- reverted
 
 
-def _to_revert(desk: Desk, params: Params) -> t.List[Switch]:
+def _to_revert(desk: release_desk.Desk, params: Params) -> t.List[Switch]:
     """The switches to take back, the newest first: one, or all down to the one that replaced ``version``."""
     here: t.Optional[Switch] = desk.store.active()
     found: t.List[Switch] = []
-    wanted = version_of(params) if params['version'] else None
+    wanted = release_desk.version_of(params) if params['version'] else None
     while here is not None:
         found.append(here)
         if wanted is None or versions.parse(here.previous) == versions.parse(wanted):
@@ -435,11 +239,11 @@ def _to_revert(desk: Desk, params: Params) -> t.List[Switch]:
     return found
 
 
-def _plan_reverted(desk: Desk, params: Params) -> Result:
+def _plan_reverted(desk: release_desk.Desk, params: Params) -> Result:
     _refuse_running(desk.context)
     found = _to_revert(desk, params)
     if not found:
-        return _unchanged(desk, desk.context.file_version, 'no release was switched in')
+        return release_desk.unchanged(desk, desk.context.file_version, 'no release was switched in')
     for one in found:
         desk.refuse_file_systems(one.renames, one.version)
         for name in (one.tree, one.old):
@@ -451,15 +255,15 @@ def _plan_reverted(desk: Desk, params: Params) -> Result:
                     ', '.join(one.version for one in found), found[-1].previous or 'before'))
 
 
-def _run_reverted(desk: Desk, params: Params) -> Result:
+def _run_reverted(desk: release_desk.Desk, params: Params) -> Result:
     context: Context = desk.context
     store: Store = desk.store
     result: t.Optional[Result] = None
     found = _to_revert(desk, params)
     if not found:
-        return _unchanged(desk, context.file_version, 'no release was switched in')
+        return release_desk.unchanged(desk, context.file_version, 'no release was switched in')
     for one in found:
-        context.run.record_change(KIND, switch=one.id, direction='reverted', version=one.version)
+        context.run.record_change(release_desk.KIND, switch=one.id, direction='reverted', version=one.version)
         context.run.act()
         count, left = _move(desk, one, switch.back)
         store.set_active(one.before)
@@ -472,7 +276,7 @@ def _run_reverted(desk: Desk, params: Params) -> Result:
 
 def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """The inverse of a recorded change, from wherever it, or an inverse of before, has died."""
-    with Desk(context) as desk:
+    with release_desk.Desk(context) as desk:
         one = desk.store.switch(change['switch'])
         if one is None:
             raise LifecycleError(
@@ -491,12 +295,12 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 
 def left(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """The files in their places and those that wait for a rollback, by what tells whether they are altered."""
-    with Desk(context) as desk:
+    with release_desk.Desk(context) as desk:
         one = desk.store.switch(change['switch'])
         return dict(zip(('placed', 'kept'), _looks_of(desk, one, change))) if one is not None else {}
 
 
-def _looks_of(desk: Desk, one: Switch, change: t.Mapping[str, t.Any]) -> t.Tuple[listing.Stats, listing.Stats]:
+def _looks_of(desk: release_desk.Desk, one: Switch, change: t.Mapping[str, t.Any]) -> t.Tuple[listing.Stats, listing.Stats]:
     out = [rename.path for rename in one.renames if rename.out]
     new = [rename.path for rename in one.renames if not rename.out]
     forward = change['direction'] == 'switched'
@@ -511,7 +315,7 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
     LifecycleError for what cannot be taken back, or is not what stands now.
     """
     altered: t.List[str] = []
-    with Desk(context) as desk:
+    with release_desk.Desk(context) as desk:
         active = desk.store.active()
         for number, change in enumerate(changes):
             one = desk.store.switch(change['data']['switch'])
@@ -535,7 +339,7 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
 def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """The inverse of a change of an earlier run, as a change of this one, which has its own inverse."""
     direction = 'switched' if change['direction'] == 'reverted' else 'reverted'
-    context.run.record_change(KIND, switch=change['switch'], direction=direction, version=change.get('version'))
+    context.run.record_change(release_desk.KIND, switch=change['switch'], direction=direction, version=change.get('version'))
     context.run.act()
     return undo(context, change)
 
@@ -543,28 +347,28 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 # --- tidied
 
 
-def _plan_tidied(desk: Desk, params: Params) -> Result:
+def _plan_tidied(desk: release_desk.Desk, params: Params) -> Result:
     gone = _to_tidy(desk, params)
     if not gone.names and not gone.records:
-        return _unchanged(desk, desk.context.file_version, 'there is nothing to tidy')
+        return release_desk.unchanged(desk, desk.context.file_version, 'there is nothing to tidy')
     return dict(changed=True, would='remove %s' % (', '.join(gone.names) or 'records of releases that are gone'),
                 version=desk.context.file_version, previous=None, removed=gone.names)
 
 
-def _to_tidy(desk: Desk, params: Params) -> release_tidy.Gone:
+def _to_tidy(desk: release_desk.Desk, params: Params) -> release_tidy.Gone:
     if params['keep'] < 0:
         raise LifecycleError('keep must not be negative, got %d. Nothing was done.' % params['keep'])
     names = desk.bulk().names() if desk.has_bulk() else []
     run = desk.context.state.last_unfinished() or {}
-    used = {change['data'].get('switch') for change in run.get('changes') or [] if change.get('kind') == KIND}
+    used = {change['data'].get('switch') for change in run.get('changes') or [] if change.get('kind') == release_desk.KIND}
     return release_tidy.choose(names, desk.store.staged(), desk.store.switches(), desk.store.active(), params['keep'],
                                used)
 
 
-def _run_tidied(desk: Desk, params: Params) -> Result:
+def _run_tidied(desk: release_desk.Desk, params: Params) -> Result:
     gone = _to_tidy(desk, params)
     if not gone.names and not gone.records:
-        return _unchanged(desk, desk.context.file_version, 'there is nothing to tidy')
+        return release_desk.unchanged(desk, desk.context.file_version, 'there is nothing to tidy')
     for name in gone.names:
         try:
             desk.bulk().remove(name)
@@ -591,7 +395,7 @@ def changes_files(params: Params) -> bool:
 def plan(context: Context, params: Params) -> Result:
     if params['state'] == 'staged' and not params['src'] and params['manifest'] is None:
         raise LifecycleError('release: state staged needs src, the path of the archive on this host. Nothing was done.')
-    with Desk(context) as desk:
+    with release_desk.Desk(context) as desk:
         planned = _PLANS[params['state']](desk, params)
     if not changes_files(params):
         return planned
@@ -603,7 +407,7 @@ def run(context: Context, params: Params) -> Result:
     if changes_files(params):
         context.look()
         _refuse_running(context)
-    with Desk(context) as desk:
+    with release_desk.Desk(context) as desk:
         return _RUNS[params['state']](desk, params)
 
 

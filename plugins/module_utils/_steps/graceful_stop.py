@@ -8,7 +8,7 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import kill_policy, refusals
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
@@ -26,7 +26,7 @@ def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         return dict(changed=True, would='wait at most %g s for requests in flight, then send SIGTERM to the process '
                     'that this window has started%s' % (params['idle_timeout'], killed),
                     then=dict(stops=True, starts=False))
-    planned = _stop.plan(context, params)
+    planned = refusals.plan(context, params)
     return dict(planned, then=dict(stops=bool(planned['changed'])))
 
 

@@ -10,6 +10,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 
 _LIMIT_S = 3600.0
@@ -22,7 +23,7 @@ def main(directory: str, binary: str, base: str) -> int:
     context = Context(instance, state, progress=lambda text: state.try_log('progress', text=text))
     run = state.last_unfinished()
     if run is not None:
-        plan = _window.Plan([], run['run_id'] or '', run['token'] or '', _LIMIT_S, 'rollback', _LIMIT_S)
+        plan = window_plan.Plan([], run['run_id'] or '', run['token'] or '', _LIMIT_S, 'rollback', _LIMIT_S)
         _worker.Vigil(context, plan, dict(waits_for=_window.WAITS_FOR_CONDITION)).keep(None)
     if state.last_unfinished() is not None:
         return 1

@@ -21,7 +21,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import downtime, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
-    foreseen,
     journal,
     kept_launch,
     runs,
@@ -31,96 +30,19 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context, milliseconds
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table import STEPS
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import refusals
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import recovery, window_plan
 
 Result = t.Dict[str, t.Any]
 _WHY_NOT_HELD = 'holding connections is not part of this release'
-_MIGRATING = ('release', 'database', 'keep_files')  # after such a change a start may migrate
-ROLLBACK_S = 600.0  # for taking changes back: it must not end half way because the steps took their time
 START_GRACE_S = 20.0  # for a start after the deadline has passed: the site is down until then
-GUARDIAN_LIMIT_S = 3600.0
 # What must happen before an unfinished run can be ended.
 WAITS_FOR_END, WAITS_FOR_ANSWER, WAITS_FOR_CONDITION = 'end_of_process', 'answer', 'condition'
 WAITS_FOR_MIGRATION = recovery.WAITS_FOR_MIGRATION
 
 
-class Plan(t.NamedTuple):
-    """What a caller asked for, validated."""
-
-    steps: t.List[t.Tuple[str, t.Dict[str, t.Any]]]
-    run_id: str
-    token: str
-    deadline: float
-    on_failure: str
-    guardian_limit: float = GUARDIAN_LIMIT_S
-    boot_hook: bool = False
-
-    @property
-    def names(self) -> t.List[str]:
-        return [name for name, dummy in self.steps]
-
-    @property
-    def makes_changes(self) -> bool:
-        """Whether a step changes what lasts: files, configuration, database."""
-        return any(undo.is_change(name, params) or params.get('private_port') for name, params in self.steps)
-
-    @property
-    def restores_s(self) -> float:
-        """Seconds that restores of what its steps dump may take at most."""
-        timeouts = [float(params['timeout']) for name, params in self.steps if name == 'database'
-                    and undo.is_change(name, params)]
-        return runs.RESTORE_FACTOR * sum(timeouts)
-
-    @property
-    def hosts(self) -> t.List[str]:
-        """The host names of the sites that are checked, to ask for the version where localhost gets none."""
-        sites = [site for name, params in self.steps if name == 'site_check' for site in params.get('sites') or []]
-        return list(dict.fromkeys(str(site['host']) for site in sites if site.get('host')))
-
-    @property
-    def force(self) -> str:
-        """Of the first stop, for whoever finishes this run."""
-        return next((str(params['force']) for name, params in self.steps if name == 'graceful_stop'), 'idle')
-
-    @property
-    def wanted_state(self) -> t.Optional[str]:
-        """``running`` or ``stopped`` after the last step that decides it; None where no step does."""
-        return recovery.wanted_state(self.names)
-
-
-def foresee(context: Context, plan: Plan) -> t.List[Result]:
-    """The plan of every step. LifecycleError when one of them refuses: nothing is stopped then."""
-    planned = []
-    context.run.next_arguments, context.run.next_environment = arguments_of(plan), environment_of(plan)
-    context.run.knows_databases, context.foreseen = False, foreseen.Foreseen(steps=plan.steps)
-    context.look()
-    if plan.steps:
-        context.refuse_wrong_port(arguments_of(plan))
-    try:
-        for index, (name, params) in enumerate(plan.steps, 1):
-            planned.append(_foresee_step(context, index, name, params))
-    finally:  # each step of the run looks at what is there by then
-        context.foreseen = foreseen.NOTHING
-    return planned
-
-
-def _foresee_step(context: Context, index: int, name: str, params: t.Dict[str, t.Any]) -> Result:
-    try:
-        planned = dict(STEPS[name].plan(context, params), name=name)
-        context.foresee(context.foreseen._replace(**planned.pop('then', {})))
-        return planned
-    except LifecycleError as exc:
-        kind = NotYet if isinstance(exc, NotYet) else LifecycleError
-        raise kind('Step %d (%s) cannot run: %s' % (index, name, exc.msg), **exc.result) from exc
-
-
-def rollback_s(changes: t.Sequence[state.Entry]) -> float:
-    """Seconds for taking these changes back, with the start after it. Pure."""
-    return ROLLBACK_S + runs.restores_s(changes)
-
-
-def said_of_guardian(result: Result, plan: Plan) -> str:
+def said_of_guardian(result: Result, plan: window_plan.Plan) -> str:
     """What becomes of an unfinished run, as sentences to add to its message."""
     if not result.get('unfinished'):
         return ''
@@ -139,27 +61,6 @@ def said_of_guardian(result: Result, plan: Plan) -> str:
     }.get(result.get('waits_for') or '')
     guardian = ' A guardian on the host %s.' % (stays % plan.guardian_limit) if stays else ''
     return ' The run is unfinished.%s To finish it now, fix the cause, then run the recover playbook.' % guardian
-
-
-def start_to_park(plan: Plan) -> t.Optional[t.Dict[str, t.Any]]:
-    """The options of the start that follows the first stop, None when none does or what is started may change. Pure."""
-    names = plan.names
-    if 'graceful_stop' not in names or 'verified_start' not in names or plan.makes_changes:
-        return None
-    index = names.index('verified_start')
-    return plan.steps[index][1] if index > names.index('graceful_stop') else None
-
-
-def arguments_of(plan: Plan) -> t.Optional[t.List[str]]:
-    """The arguments that this run itself starts it with at last, None where they stay as recorded. Pure."""
-    given = [params['arguments'] for dummy, params in plan.steps if params.get('arguments') is not None]
-    return given[-1] if given else None
-
-
-def environment_of(plan: Plan) -> t.Dict[str, str]:
-    """The variables that this run itself starts it with at last. Pure."""
-    given = [params['environment'] for dummy, params in plan.steps if params.get('environment')]
-    return dict(given[-1]) if given else {}
 
 
 def identity_of(context: Context) -> t.Optional[Result]:
@@ -196,7 +97,7 @@ def waits_for(error: LifecycleError) -> t.Optional[str]:
 class Window:
     """One run of the steps, in the worker. ``unfinished``: an earlier run that is put right first."""
 
-    def __init__(self, context: Context, plan: Plan, unfinished: t.Optional[state.Entry] = None) -> None:
+    def __init__(self, context: Context, plan: window_plan.Plan, unfinished: t.Optional[state.Entry] = None) -> None:
         self.context, self.plan, self.unfinished = context, plan, unfinished
         self.begin = time.monotonic()
         self.done: t.List[Result] = []
@@ -290,8 +191,8 @@ class Window:
         if self.plan.makes_changes:
             kept_launch.keep(self.context)
         if 'graceful_stop' in self.plan.names:
-            _stop.ask_ahead(self.context)
-        parked = start_to_park(self.plan)
+            refusals.ask_ahead(self.context)
+        parked = window_plan.start_to_park(self.plan)
         if self.context.candidate and parked is not None:  # made ready while the old process serves
             _start.prepare(self.context, parked)
         if self.context.candidate and 'graceful_stop' in self.plan.names and self.plan.wanted_state == 'running':
@@ -303,8 +204,8 @@ class Window:
         self.context.progress('recovering the unfinished run %s' % run.get('run_id'))
         changes = run.get('changes') or []
         half = self.plan.deadline / 2  # the rest is for the steps
-        self.context.run.until = time.monotonic() + max(half, rollback_s(changes) if changes else 0.0)
-        takes_over = start_to_park(self.plan) is not None and not run.get('changes')
+        self.context.run.until = time.monotonic() + max(half, window_plan.rollback_s(changes) if changes else 0.0)
+        takes_over = window_plan.start_to_park(self.plan) is not None and not run.get('changes')
         try:
             if takes_over and recovery.is_ending(self.context, run):
                 recovered = self._take_over(run, 'its process is still exiting')
@@ -321,7 +222,7 @@ class Window:
         self._note_recovered(run, before=before, how=how)
         self.recovered = recovered
         self.context.run.downtime = downtime.Downtime()  # that of the steps
-        foresee(self.context, self.plan)
+        window_plan.foresee(self.context, self.plan)
         asking.forget(self.context)
         self.context.run.knows_databases = True
 
@@ -382,7 +283,7 @@ class Window:
         back = self._has_to_take_back()
         if self.plan.on_failure == 'leave' or not (back or self._should_run_again()) or self._has_to_wait(error):
             return
-        grace = rollback_s(self.context.run.changes) if back else START_GRACE_S
+        grace = window_plan.rollback_s(self.context.run.changes) if back else START_GRACE_S
         self.context.run.until = max(present(self.context.run.until), time.monotonic() + grace)
         run = dict(before=self.before, boot_id=procfs.boot_id(), changes=self.context.run.changes if back else [])
         try:
@@ -415,7 +316,7 @@ class Window:
         wait = waits_for(error)
         if not self._has_to_take_back() or wait in (WAITS_FOR_END, WAITS_FOR_MIGRATION):
             return wait is not None
-        return wait == WAITS_FOR_ANSWER and any(change['kind'] in _MIGRATING for change in self.context.run.changes)
+        return wait == WAITS_FOR_ANSWER and any(change['kind'] in window_plan.MIGRATING for change in self.context.run.changes)
 
     def _should_run_again(self) -> bool:
         """What did not run before is left so by a window that makes changes: that is what a rollback comes to."""

@@ -25,7 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import detach, recovery
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import detach, recovery, window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
@@ -45,7 +45,7 @@ class Guardian:
     """
 
     def __init__(
-        self, context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry],
+        self, context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry],
         lock: t.Optional[_lock.Lock] = None
     ) -> None:
         self.context, self.plan, self.unfinished, self.lock = context, plan, unfinished, lock
@@ -126,7 +126,7 @@ class Guardian:
         try:
             changes = todo.get('changes') or []
             self.context.run.until = time.monotonic() + max(
-                recovery_limit(self.plan), _window.rollback_s(changes) if changes else 0.0)
+                recovery_limit(self.plan), window_plan.rollback_s(changes) if changes else 0.0)
             found = recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian recovered the instance: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
@@ -153,7 +153,7 @@ class Vigil:
     limit.
     """
 
-    def __init__(self, context: Context, plan: _window.Plan, result: _window.Result) -> None:
+    def __init__(self, context: Context, plan: window_plan.Plan, result: _window.Result) -> None:
         self.context, self.plan, self.waits_for = context, plan, result['waits_for']
         self.end = time.monotonic() + plan.guardian_limit
         self.pid: t.Optional[int] = result.get('pid_after')
@@ -209,7 +209,7 @@ class Vigil:
 
     def _finish(self, run: _state.Entry) -> bool:
         """Try once to put the instance right. The lock is held."""
-        limit = _window.rollback_s(run['changes']) if run.get('changes') else _TRY_S
+        limit = window_plan.rollback_s(run['changes']) if run.get('changes') else _TRY_S
         self.context.run.until = time.monotonic() + limit
         state = self.context.state
         try:
@@ -231,22 +231,22 @@ def _end(state: _state.StateDir, outcome: str, **fields: t.Any) -> t.Optional[OS
     return lost
 
 
-def overstay(plan: _window.Plan) -> float:
+def overstay(plan: window_plan.Plan) -> float:
     """Seconds after its deadline that a worker has for what must not be broken off, without restores of databases."""
-    return OVERSTAY_S + (_window.ROLLBACK_S if plan.makes_changes else 0.0)
+    return OVERSTAY_S + (window_plan.ROLLBACK_S if plan.makes_changes else 0.0)
 
 
-def recovery_limit(plan: _window.Plan) -> float:
+def recovery_limit(plan: window_plan.Plan) -> float:
     """Seconds that a guardian has, from the end of its worker, to put the instance right with the lock held."""
-    return max(plan.deadline, _window.ROLLBACK_S if plan.makes_changes else _LEAST_RECOVERY_S)
+    return max(plan.deadline, window_plan.ROLLBACK_S if plan.makes_changes else _LEAST_RECOVERY_S)
 
 
-def longest(plan: _window.Plan) -> float:
+def longest(plan: window_plan.Plan) -> float:
     """Seconds after which worker and guardian have certainly reported."""
     return plan.deadline + overstay(plan) + _KILL_WAIT_S + recovery_limit(plan) + _REPORT_S + 2 * plan.restores_s
 
 
-def finish(state: _state.StateDir, plan: _window.Plan, result: _window.Result) -> None:
+def finish(state: _state.StateDir, plan: window_plan.Plan, result: _window.Result) -> None:
     """The end in the journal comes first: a run with a result is over, whoever is killed now."""
     if not result.get('unfinished'):
         lost = _end(state, result['outcome'])
@@ -267,7 +267,7 @@ def _is_unfinished(state: _state.StateDir) -> bool:
         return True
 
 
-def _say_unfinished(state: _state.StateDir, plan: _window.Plan, result: _window.Result, lost: OSError) -> None:
+def _say_unfinished(state: _state.StateDir, plan: window_plan.Plan, result: _window.Result, lost: OSError) -> None:
     """Without the end in the journal whoever comes next takes the changes back: nothing else may be told."""
     said = result.get('msg')
     if said is None:
@@ -284,7 +284,7 @@ def _not_noted(state: _state.StateDir, lost: OSError) -> str:
         state.path, system_text(lost))
 
 
-def begin(context: Context, plan: _window.Plan) -> int:
+def begin(context: Context, plan: window_plan.Plan) -> int:
     """Lock, foresee, journal, detach. Returns a descriptor that ends with the work.
 
     What an earlier run left unfinished is put right by the worker, which then foresees the steps itself.
@@ -296,7 +296,7 @@ def begin(context: Context, plan: _window.Plan) -> int:
         raise nothing_done('The work on %s could not start' % context.instance.id, exc) from exc
 
 
-def _begin(context: Context, plan: _window.Plan) -> int:
+def _begin(context: Context, plan: window_plan.Plan) -> int:
     context.state.refuse_damaged()  # such a state is not touched at all
     lock = one_at_a_time.take(context, plan.token)
     try:
@@ -304,7 +304,7 @@ def _begin(context: Context, plan: _window.Plan) -> int:
         unfinished = journal.unfinished(journal.last_run(context.state.journal()))
         if unfinished is None:
             context.run.begins = True
-            _window.foresee(context, plan)
+            window_plan.foresee(context, plan)
             _start.note_databases(context)
         _arm(context, plan)
         _write_begin(context, plan, unfinished)
@@ -314,7 +314,7 @@ def _begin(context: Context, plan: _window.Plan) -> int:
         lock.close()
 
 
-def _arm(context: Context, plan: _window.Plan) -> None:
+def _arm(context: Context, plan: window_plan.Plan) -> None:
     """Have a reboot followed by a recovery; where that cannot be, the notes of the result say so."""
     if plan.boot_hook and plan.makes_changes:
         why_not = boot_hook.arm(context.state)
@@ -322,7 +322,7 @@ def _arm(context: Context, plan: _window.Plan) -> None:
 
 
 def _detach_guardian(
-    context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry], lock: _lock.Lock
+    context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry], lock: _lock.Lock
 ) -> int:
     work = Guardian(_context_of_worker(context, plan), plan, unfinished, lock).run
     name = 'anqicms-%s-%d' % (context.instance.id, os.getpid())
@@ -332,7 +332,7 @@ def _detach_guardian(
         raise not_begun(context, plan, unfinished, exc) from exc
 
 
-def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry],
+def not_begun(context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry],
               exc: OSError) -> LifecycleError:
     """End a run that has no worker: nothing was touched, so nothing of it is left for a recovery.
 
@@ -365,7 +365,7 @@ def not_begun(context: Context, plan: _window.Plan, unfinished: t.Optional[_stat
     return error
 
 
-def _context_of_worker(context: Context, plan: _window.Plan) -> Context:
+def _context_of_worker(context: Context, plan: window_plan.Plan) -> Context:
     state = context.state
     fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text),
                     context.user)
@@ -376,7 +376,7 @@ def _context_of_worker(context: Context, plan: _window.Plan) -> Context:
     return fresh
 
 
-def _write_begin(context: Context, plan: _window.Plan, unfinished: t.Optional[_state.Entry]) -> None:
+def _write_begin(context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry]) -> None:
     try:
         context.state.reserve()
         context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,

@@ -14,7 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.table import evaluate, refusals
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import supervisors
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.stop import refuse_supervised
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.refusals import refuse_supervised
 
 KINDS = ("cron", "systemd", "baota", "container", "parent", "unknown", "supervisord", "a new kind")
 EVERY = [*itertools.product(KINDS, (True, False, None), (True, False))]
