@@ -6,12 +6,13 @@
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 NOON = 1769860800.0
@@ -62,9 +63,9 @@ def decide(*events: Event, **fields: t.Any) -> Decision:
                   coverage=(FULL,))
     values.update(fields)
     decision = _oom_verdict.decide(Case(**values))
-    assert decision.verdict in _oom_verdict.VERDICTS[decision.cause]
+    assert decision.verdict in causes.VERDICTS[decision.cause]
     for incident in decision.incidents:
-        assert incident.verdict in _oom_verdict.VERDICTS[incident.cause]
+        assert incident.verdict in causes.VERDICTS[incident.cause]
     return decision
 
 

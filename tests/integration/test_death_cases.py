@@ -24,7 +24,7 @@ import pytest
 import yaml
 from integration.noon import BEGIN, Noon, guard, kern, local, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lives as _lives
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
@@ -122,4 +122,4 @@ def test_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: Case) -> 
     assert case.get("notes", "") in " ".join(found["notes"]), found
     assert case.get("advice", "") in " ".join(found["advice"]), found
     assert "no_advice" not in case or case["no_advice"] not in " ".join(found["advice"]), found
-    assert found["cause"] == _oom_verdict.NOT_DEAD or found["advice"], "every verdict on a death says what to do"
+    assert found["cause"] == causes.NOT_DEAD or found["advice"], "every verdict on a death says what to do"

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integration.noon import DAY, KILLED, Noon, guard, kern, local, running, write
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes
 
 NOBODY = 65534
 FELL = ("12:01:01", "0")
@@ -159,7 +159,7 @@ def test_anything_in_all_logs(noon: Noon, kernel: list[bytes], guards: list[byte
     """No line names an anqicms as killed, so nothing is confirmed; and no answer that the table of verdicts has not."""
     noon.tell(*(seldom_broken(pieces) for pieces in (kernel, guards, own)))
     found = noon.check()
-    assert found["verdict"] in _oom_verdict.VERDICTS[found["cause"]]
+    assert found["verdict"] in causes.VERDICTS[found["cause"]]
     named = any(b"anqicms" in piece and b"il" in piece for piece in kernel)
     assert found["verdict"] != "confirmed" or named, found
     if found["verdict"] == "no" and not any(row["verdict"] == "no" for row in found["incidents"]):

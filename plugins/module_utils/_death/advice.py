@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import (
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import (
     ADMIN_KILL,
     ADMIN_STOP,
     CGROUP_OOM,

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
     advice,
+    causes,
     containers,
     guard_log,
     losses,
@@ -31,8 +32,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import so
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject as _oom_subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import memory as _memory
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
@@ -59,7 +60,7 @@ NOW_S = 60.0        # a window that ends this close to now
 _TOGETHER_S = 1.0
 _EXACT_S = 300.0    # of a death whose time is not known to that nobody can say that another one was at the same time
 _MOST_LOGS = 50     # of other instances that are read
-_BY_SIGKILL = (_oom_verdict.UNEXPLAINED, _oom_verdict.ADMIN_KILL)
+_BY_SIGKILL = (causes.UNEXPLAINED, causes.ADMIN_KILL)
 
 Result = t.Dict[str, t.Any]
 Params = t.Mapping[str, t.Any]
@@ -273,7 +274,7 @@ class Look:
 
     def figures(self, decision: Decision) -> advice.Figures:
         memory = _memory.meminfo()
-        kills = [incident for incident in decision.incidents if incident.verdict == _oom_verdict.CONFIRMED]
+        kills = [incident for incident in decision.incidents if incident.verdict == causes.CONFIRMED]
         environment = self.environment
         return advice.Figures(
             decision.verdict, decision.cause, len(kills), self.context.version,

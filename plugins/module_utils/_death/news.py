@@ -12,12 +12,11 @@ kernel or a service of root's tells of a process that was seen as the instance's
 import hashlib
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import separate
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import ABRUPT_END, Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life, is_same_life
 
 KEPT = 2000                # told deaths of one instance
@@ -25,7 +24,7 @@ KEPT_S = 2 * 86400.0
 _SAME_S = 90.0             # between the times that two looks give one death
 _EXPLAINED_S = 10.0        # between the end of a process and the line that explains it
 _COUNTED_S = 1.0           # that a count must be older than an end
-_KILLS = (_oom_verdict.GLOBAL_OOM, _oom_verdict.CGROUP_OOM, _oom_verdict.USERSPACE_OOM)
+_KILLS = (causes.GLOBAL_OOM, causes.CGROUP_OOM, causes.USERSPACE_OOM)
 
 
 class Told(t.NamedTuple):
@@ -105,16 +104,16 @@ def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told
                if _can_be(incident, end) and _is_after(incident.event, life.begin)
                and not is_told(incident, told)]
     if not fitting:
-        return Incident(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, end, 'it ended, and no source shows why')
+        return Incident(causes.UNKNOWN, causes.UNEXPLAINED, end, 'it ended, and no source shows why')
     best = min(fitting, key=lambda incident: (_rank(incident), abs((incident.event.time or 0.0) - middle)))
     return best._replace(event=best.event._replace(pid=life.pid)) if not pids_of(best.event) else best
 
 
 def meant(incident: Incident) -> Incident:
     """The same, told as a stop, of a process that ended while this collection was at work on it."""
-    if incident.cause != _oom_verdict.UNEXPLAINED:
+    if incident.cause != causes.UNEXPLAINED:
         return incident
-    return incident._replace(verdict=_oom_verdict.NO, cause=_oom_verdict.ADMIN_STOP,
+    return incident._replace(verdict=causes.NO, cause=causes.ADMIN_STOP,
                              how='it ended while a task or window of this collection was working on it')
 
 
@@ -131,7 +130,7 @@ def _is_after(event: Event, begin: float) -> bool:
 def _rank(incident: Incident) -> int:
     if incident.cause in _KILLS:
         return 0
-    return 2 if incident.cause == _oom_verdict.UNEXPLAINED else 1
+    return 2 if incident.cause == causes.UNEXPLAINED else 1
 
 
 def kills(decision: Decision, lives: t.Iterable[Life], told: t.Sequence[Told]) -> t.List[Incident]:
@@ -139,7 +138,7 @@ def kills(decision: Decision, lives: t.Iterable[Life], told: t.Sequence[Told]) -
     known, seen = {life.pid for life in lives}, list(told)
     found = []
     for incident in decision.incidents:
-        if incident.cause in _KILLS and incident.verdict == _oom_verdict.CONFIRMED and incident.event.trusted \
+        if incident.cause in _KILLS and incident.verdict == causes.CONFIRMED and incident.event.trusted \
                 and pids_of(incident.event) & known and not is_told(incident, seen):
             found.append(incident)
             seen.append(as_told(incident))

@@ -8,8 +8,8 @@
 import math
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
 
 Result = t.Dict[str, t.Any]

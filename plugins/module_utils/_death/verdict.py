@@ -11,8 +11,8 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes, excluded, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded, separate
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import identity as _oom_identity
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import DOCKER, SYSTEMD, Event, Evidence
@@ -21,43 +21,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import near
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
-CONFIRMED, LIKELY, NO, UNKNOWN = 'confirmed', 'likely', 'no', 'unknown'
-_URGENCY = (CONFIRMED, LIKELY, UNKNOWN, NO)
-
-GLOBAL_OOM, CGROUP_OOM, USERSPACE_OOM = 'kernel_oom_global', 'kernel_oom_cgroup', 'userspace_oom'
-GO_RUNTIME_OOM, CRASH, ADMIN_STOP, ADMIN_KILL = 'go_runtime_oom', 'crash', 'admin_stop', 'admin_kill'
-HOST_REBOOT, HOST_PANIC, NOT_DEAD, UNEXPLAINED = 'host_reboot', 'host_panic', 'not_dead', 'unexplained'
-
-VERDICTS: t.Dict[str, t.Tuple[str, ...]] = {
-    GLOBAL_OOM: (CONFIRMED, LIKELY),
-    CGROUP_OOM: (CONFIRMED, LIKELY),
-    USERSPACE_OOM: (CONFIRMED, LIKELY),
-    GO_RUNTIME_OOM: (NO,),
-    CRASH: (NO,),
-    ADMIN_STOP: (NO,),
-    ADMIN_KILL: (NO,),
-    HOST_REBOOT: (NO,),
-    HOST_PANIC: (NO,),
-    NOT_DEAD: (NO,),
-    UNEXPLAINED: (NO, UNKNOWN),
-}
-
-# What explains a death by itself, and as what; a kill for memory comes before these, and the first before the others.
-_EXPLAINS = {
-    types.KERNEL_PANIC_OOM: HOST_PANIC,
-    types.GO_OOM: GO_RUNTIME_OOM,
-    types.PANIC: CRASH,
-    types.KERNEL_SEGFAULT: CRASH,
-    types.GUARD_ADMIN_STOP: ADMIN_KILL,
-    types.CLEAN_STOP: ADMIN_STOP,
-    types.BOOT: HOST_REBOOT,
-}
-_TRACES = (types.ABRUPT_END, types.GUARD_DROP)  # it is gone, and this does not say why
-# What says that it died about then, or was started again after that.
-_SIGNS = (types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM) + _TRACES
-_OF_KERNEL = (types.KERNEL_KILL, types.KERNEL_INTENT, types.KERNEL_NO_KILL, types.KERNEL_SEGFAULT)
-_NAME_PROCESSES = _OF_KERNEL + (types.USERSPACE_KILL,)
-_KNOW_WRITER = ('journal', 'kmsg', 'dmesg')  # sources that tell who wrote a line
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
 _GROUP_KILL_S = 5.0    # all of a group are killed within this
 _TICK_S = 0.5          # of the begin of a process
@@ -66,27 +29,7 @@ _EXACT_S = 300.0       # what is known to that is a sign of one moment, and not 
 _MINUTE_S = 60.0       # about a death in which other kills are named
 
 
-class Incident(t.NamedTuple):
-    """One death. ``event`` is what tells of it, ``traces`` what else was left of it; ``victims``: killed together."""
-
-    verdict: str
-    cause: str
-    event: Event
-    how: str
-    candidates: t.Tuple[str, ...] = ()
-    traces: t.Tuple[Event, ...] = ()
-    victims: t.Tuple[Event, ...] = ()
-
-
-class Decision(t.NamedTuple):
-    verdict: str
-    cause: str
-    incidents: t.Tuple[Incident, ...]
-    others: t.Tuple[Event, ...]  # kills of the window that were not this instance's
-    notes: t.Tuple[str, ...]
-
-
-def decide(case: Case) -> Decision:
+def decide(case: Case) -> causes.Decision:
     """The verdict on the window."""
     return _Judge(case).decide()
 
@@ -98,7 +41,7 @@ class _Judge:
     def __init__(self, case: Case) -> None:
         self.case, self.subject = case, case.subject
         self.notes: t.List[str] = []
-        self.incidents: t.List[Incident] = []
+        self.incidents: t.List[causes.Incident] = []
         self.others: t.List[Event] = []
         self.weak: t.List[t.Tuple[Event, str, Match]] = []  # kills that need a death of their own
         self.doubtful: t.List[Event] = []  # kills that forbid to say that nothing was killed then
@@ -110,10 +53,10 @@ class _Judge:
                   if entry.source == 'running.log' and entry.readable
                   and entry.begin is not None and entry.end is not None))
         self.seen = Seen(self.starts, tuple(
-            event for event in self.events if event.kind in _NAME_PROCESSES
+            event for event in self.events if event.kind in causes.NAME_PROCESSES
             and _oom_identity.bears_name(event, self.subject)))
 
-    def decide(self) -> Decision:
+    def decide(self) -> causes.Decision:
         self._remark()
         self._kills()
         self._explained()
@@ -121,11 +64,11 @@ class _Judge:
         self._unseen_ends()
         verdict, cause = self._overall()
         self.incidents.sort(key=lambda incident: incident.event.time or 0.0)
-        return Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
+        return causes.Decision(verdict, cause, tuple(self.incidents), tuple(self.others), tuple(self.notes))
 
     def _with_own_pids(self, event: Event) -> Event:
         """What the kernel tells in a container are pids and users of the host."""
-        if not self.subject.is_contained or event.kind not in _OF_KERNEL or event.pid is None:
+        if not self.subject.is_contained or event.kind not in causes.OF_KERNEL or event.pid is None:
             return event
         return event._replace(pid=None, tgid=None, uid=None, details=dict(event.details, kernel_pid=event.pid))
 
@@ -163,13 +106,13 @@ class _Judge:
     def _kills(self) -> None:
         kernel = [event for event in self._of_kind(types.KERNEL_KILL) if self._is_possible(event)]
         for event in kernel:
-            self._kill(event, CGROUP_OOM if _is_of_group(event) else GLOBAL_OOM, kernel)
+            self._kill(event, causes.CGROUP_OOM if _is_of_group(event) else causes.GLOBAL_OOM, kernel)
         for event in self._of_kind(types.USERSPACE_KILL):
             if not self._is_known(event):
                 is_told = event.details.get('killer') in (SYSTEMD, DOCKER)  # of a kill by the kernel
                 if is_told and not any(near(event, other) for other in kernel):
                     self.doubtful.append(event)  # the kernel's log does not have it, so it may lack others
-                self._kill(event, CGROUP_OOM if is_told else USERSPACE_OOM, ())
+                self._kill(event, causes.CGROUP_OOM if is_told else causes.USERSPACE_OOM, ())
         for event, cause, found in self.weak:
             self._weak_kill(event, cause, found)
 
@@ -220,8 +163,8 @@ class _Judge:
             return  # of the same group kill
         if event.details.get('killer') == SYSTEMD:
             doubts.append('systemd does not report whether its limit was reached or the host was out of memory')
-        self.incidents.append(Incident(
-            CONFIRMED if sure else LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
+        self.incidents.append(causes.Incident(
+            causes.CONFIRMED if sure else causes.LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
             '; '.join([found.how] + doubts), found.candidates, victims=victims))
 
     def _ended_then(self, event: Event) -> bool:
@@ -230,7 +173,7 @@ class _Judge:
         later = [start for start in self.starts.events if (start.time or 0.0) >= earliest]
         return any(near(event, trace) and trace.uncertainty <= _EXACT_S and not self.starts.between(event, trace)
                    and (trace.kind == types.STARTED or not separate.differ(event, trace))
-                   for trace in self._of_kind(types.CLEAN_STOP, *_TRACES) + later)
+                   for trace in self._of_kind(types.CLEAN_STOP, *causes.TRACES) + later)
 
     def _set_aside(self, event: Event, found: Match) -> None:
         """Not taken for this instance's, and not for another's: a death of which the time is not known can be it."""
@@ -256,10 +199,10 @@ class _Judge:
 
         A file that was asked for by name can be of another host, and is believed.
         """
-        if event.time is None or any(row.source in _KNOW_WRITER + ('pstore',) or self._is_given(row)
+        if event.time is None or any(row.source in causes.KNOW_WRITER + ('pstore',) or self._is_given(row)
                                      for row in event.evidence):
             return None
-        sources = ('journal',) if event.kind == types.USERSPACE_KILL else _KNOW_WRITER
+        sources = ('journal',) if event.kind == types.USERSPACE_KILL else causes.KNOW_WRITER
         begin, end = event.time - event.uncertainty, event.time + event.uncertainty
         return next((entry.source for entry in self.case.coverage if entry.source in sources and entry.complete
                      and separate.covers(spans_of([entry]), begin, end)), None)
@@ -269,7 +212,7 @@ class _Judge:
         return row.file is not None and row.file.startswith(self.case.given)
 
     def _died_then(self, event: Event) -> bool:
-        if any(near(event, sign) for sign in self._of_kind(*_SIGNS)):
+        if any(near(event, sign) for sign in self._of_kind(*causes.SIGNS)):
             return True
         return bool(self._ended(event)) or any(
             event.time is not None and abs(life.became - event.time) <= event.uncertainty + separate.SAME_DEATH_S
@@ -296,16 +239,16 @@ class _Judge:
     # --- deaths with another explanation
 
     def _explained(self) -> None:
-        for kind, cause in _EXPLAINS.items():
+        for kind, cause in causes.EXPLAINS.items():
             for event in sorted(self._of_kind(kind), key=_rank_of_evidence):
                 if self._may_be_of_us(event) and self._is_end(event) and not self._belongs(event, cause):
-                    self.incidents.append(Incident(NO, cause, event, event.details.get('how', _EXPLANATION[cause])))
+                    self.incidents.append(causes.Incident(causes.NO, cause, event, event.details.get('how', causes.EXPLANATION[cause])))
 
     def _is_end(self, event: Event) -> bool:
         """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
         if all(event.details.get(name, True) for name in ('is_complete', 'has_dump', 'certain')):
             return True
-        return any(near(event, trace) and not separate.differ(event, trace) for trace in self._of_kind(*_TRACES))
+        return any(near(event, trace) and not separate.differ(event, trace) for trace in self._of_kind(*causes.TRACES))
 
     def _may_be_of_us(self, event: Event) -> bool:
         if event.kind == types.KERNEL_SEGFAULT:
@@ -318,7 +261,7 @@ class _Judge:
         """Whether the event is part of a death that is listed: a killer's SIGTERM leaves the mark of a clean stop."""
         return self._add_to(event, [
             index for index, incident in enumerate(self.incidents)
-            if incident.cause == cause or (incident.cause, cause) in _LEAVES or self._holds(incident, event)
+            if incident.cause == cause or (incident.cause, cause) in causes.LEAVES or self._holds(incident, event)
             or any(trace.kind == event.kind for trace in incident.traces)])
 
     def _add_to(self, event: Event, candidates: t.Iterable[int]) -> bool:
@@ -331,13 +274,13 @@ class _Judge:
         self.incidents[best] = self.incidents[best]._replace(traces=self.incidents[best].traces + (event,))
         return True
 
-    def _can_be(self, incident: Incident, event: Event) -> bool:
+    def _can_be(self, incident: causes.Incident, event: Event) -> bool:
         parts = (incident.event,) + incident.traces
         if any(separate.differ(part, event) for part in parts if not self._is_foreign(part)):
             return False
         if self._holds(incident, event):
             return True
-        slack = _SAME_BOOT_S if incident.cause == HOST_PANIC else separate.slack(incident.event, event)
+        slack = _SAME_BOOT_S if incident.cause == causes.HOST_PANIC else separate.slack(incident.event, event)
         return near(incident.event, event, slack) and not any(
             self.starts.between(part, event) for part in parts if not separate.is_own_doing(part))
 
@@ -346,14 +289,14 @@ class _Judge:
         return self.subject.is_contained and event.kind == types.USERSPACE_KILL
 
     @staticmethod
-    def _holds(incident: Incident, event: Event) -> bool:
+    def _holds(incident: causes.Incident, event: Event) -> bool:
         """Whether it already has something of the same process."""
         return any(separate.is_same(part, event) for part in (incident.event,) + incident.traces)
 
     # --- deaths without one
 
     def _traces(self) -> None:
-        for event in sorted(self._of_kind(*_TRACES), key=self._distance):
+        for event in sorted(self._of_kind(*causes.TRACES), key=self._distance):
             if any(_oom_identity.alive_at(life, event) for life in self.subject.lives):
                 continue
             is_anybodys = event.kind == types.GUARD_DROP and self.subject.others  # the guard counts all of a host
@@ -404,13 +347,13 @@ class _Judge:
         end = min(middle + event.uncertainty, self.case.until)
         why = self.exclusion.why_not(begin, end) or self._doubt(begin, end)
         scope = self.exclusion.counted_scope(begin, end) if event.evidence else None
-        verdict, cause = UNKNOWN, UNEXPLAINED
+        verdict, cause = causes.UNKNOWN, causes.UNEXPLAINED
         if why is None:
-            verdict, why = NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
+            verdict, why = causes.NO, self.exclusion.words(begin, end, self._of_time(self.others, begin, end))
         elif scope is not None:
-            verdict, cause = LIKELY, CGROUP_OOM if scope == types.CGROUP else GLOBAL_OOM
+            verdict, cause = causes.LIKELY, causes.CGROUP_OOM if scope == types.CGROUP else causes.GLOBAL_OOM
             why = 'the kernel has counted an OOM kill that no log shows'
-        self.incidents.append(Incident(verdict, cause, event, 'it exited without logging; ' + why))
+        self.incidents.append(causes.Incident(verdict, cause, event, 'it exited without logging; ' + why))
 
     def _doubt(self, begin: float, end: float) -> t.Optional[str]:
         """A kill of that time that can have been this death, or that the kernel's log should have and has not."""
@@ -426,41 +369,29 @@ class _Judge:
     # --- all together
 
     def _overall(self) -> t.Tuple[str, str]:
-        known = [incident for incident in self.incidents if incident.verdict != NO]
+        known = [incident for incident in self.incidents if incident.verdict != causes.NO]
         if known:
-            worst = min((incident.verdict for incident in known), key=_URGENCY.index)
-            if worst == UNKNOWN:
-                return UNKNOWN, UNEXPLAINED
+            worst = min((incident.verdict for incident in known), key=causes.URGENCY.index)
+            if worst == causes.UNKNOWN:
+                return causes.UNKNOWN, causes.UNEXPLAINED
             return worst, [incident.cause for incident in known if incident.verdict == worst][-1]
         if any(life.running and life.begin < self.case.since - 2.0 for life in self.subject.lives):
             self.notes.append('The process that runs now was started before the time window.')
-            return NO, NOT_DEAD
+            return causes.NO, causes.NOT_DEAD
         why = self.exclusion.why_not(self.case.since, self.case.until) or (
             None if self.incidents else self._doubt(self.case.since, self.case.until))
         if why is not None and not self._all_ends_are_told():
             self.notes.append(why[0].upper() + why[1:] + '.')
-            return UNKNOWN, UNEXPLAINED
+            return causes.UNKNOWN, causes.UNEXPLAINED
         if self.incidents:
-            return NO, max(self.incidents, key=lambda incident: incident.event.time or 0.0).cause
-        return NO, NOT_DEAD if any(life.running for life in self.subject.lives) else UNEXPLAINED
+            return causes.NO, max(self.incidents, key=lambda incident: incident.event.time or 0.0).cause
+        return causes.NO, causes.NOT_DEAD if any(life.running for life in self.subject.lives) else causes.UNEXPLAINED
 
     def _all_ends_are_told(self) -> bool:
         """Whether the application's own log spans the window and explains the end of every process in it."""
         spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
                     if entry.source == 'running.log' and entry.readable)
         return spans and 0 < len(self.incidents) >= len(separate.served(self.events))
-
-
-_LEAVES = {(USERSPACE_OOM, ADMIN_STOP), (GO_RUNTIME_OOM, CRASH), (HOST_PANIC, HOST_REBOOT),
-           (ADMIN_KILL, ADMIN_STOP), (HOST_REBOOT, ADMIN_STOP)}
-_EXPLANATION = {
-    HOST_PANIC: 'the kernel panicked because it was out of memory, instead of killing a process',
-    GO_RUNTIME_OOM: 'the Go runtime could not allocate memory and ended the process; nothing killed it',
-    CRASH: 'it crashed by itself',
-    ADMIN_KILL: 'a stop script killed it',
-    ADMIN_STOP: 'it received a signal to end and logged it',
-    HOST_REBOOT: 'the host was rebooted',
-}
 
 
 def _rank_of_evidence(event: Event) -> t.Tuple[bool, float]:

@@ -18,17 +18,17 @@ import sys
 import time
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes, needles, rows
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import check as _oom_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import counters as _oom_counters
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import needles, rows
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import news as _death_news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import sources as _death_sources
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.follow import Follower, follower
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import COMM_BYTES
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.system_logs import Reading
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision, Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import printable, process, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
@@ -251,7 +251,7 @@ def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
 
 
 def _nothing(why: str) -> Decision:
-    return Decision(_oom_verdict.UNKNOWN, _oom_verdict.UNEXPLAINED, (), (), (why,))
+    return Decision(causes.UNKNOWN, causes.UNEXPLAINED, (), (), (why,))
 
 
 # --- the host

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.advice import Figures, advise
 
 MIB = 1024
@@ -69,7 +69,7 @@ def test_a_limit_of_the_runtime_that_fits_or_is_odd_is_left_alone(set_to: str) -
 @pytest.mark.parametrize('cause, others, is_told', [
     ('unexplained', 2, True), ('unexplained', 0, False), ('kernel_oom_global', 2, False)])
 def test_all_instances_of_a_host_ended_together(cause: str, others: int, is_told: bool) -> None:
-    text = said(cause, _oom_verdict.VERDICTS[cause][0], ended_together=others, name='anqicms')
+    text = said(cause, causes.VERDICTS[cause][0], ended_together=others, name='anqicms')
     assert ('pkill -9 anqicms' in text) is is_told
 
 
@@ -85,8 +85,8 @@ def test_what_to_grant_is_told_when_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize('cause, verdict', [
-    (cause, verdict) for cause in sorted(set(_oom_verdict.VERDICTS) - {'not_dead'})
-    for verdict in _oom_verdict.VERDICTS[cause]])
+    (cause, verdict) for cause in sorted(set(causes.VERDICTS) - {'not_dead'})
+    for verdict in causes.VERDICTS[cause]])
 def test_there_is_advice_for_each_cause_and_verdict(cause: str, verdict: str) -> None:
     assert said(cause, verdict)
 

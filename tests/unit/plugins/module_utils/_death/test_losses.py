@@ -15,10 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import (
+    causes,
+    losses,
+    needles,
+    system_logs,
+    userspace,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as _death_types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel_lines as _kernel_lines
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import losses, needles, system_logs, userspace
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import (
@@ -212,7 +218,7 @@ def test_a_boot_without_a_time_is_no_event() -> None:
 # --- a whole file, and the verdict on a death of that minute
 
 
-def verdict(path: Path, data: bytes) -> _oom_verdict.Decision:
+def verdict(path: Path, data: bytes) -> causes.Decision:
     path.write_bytes(data)
     os.utime(str(path), (T0 + HOUR, T0 + HOUR))
     (reading,) = system_logs.read_files(T0 - HOUR, T0 + HOUR - 300, [str(path)])

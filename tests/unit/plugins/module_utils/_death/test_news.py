@@ -7,14 +7,14 @@ import typing as t
 
 import pytest
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes, news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import kernel as _kernel_oom
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import news
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Coverage, Event, Evidence, RawLine
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Incident
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 T = 1000000.0
@@ -30,31 +30,31 @@ def event(kind: str = types.KERNEL_KILL, time: float = T, pid: t.Optional[int] =
                  (Evidence("kmsg", "/dev/kmsg", None, None, text),))
 
 
-def incident(cause: str = _oom_verdict.GLOBAL_OOM, verdict: str = _oom_verdict.CONFIRMED,
+def incident(cause: str = causes.GLOBAL_OOM, verdict: str = causes.CONFIRMED,
              **values: t.Any) -> Incident:
     return Incident(verdict, cause, event(**values), "so")
 
 
-def decision(*incidents: Incident) -> _oom_verdict.Decision:
-    return _oom_verdict.Decision("confirmed", "x", incidents, (), ())
+def decision(*incidents: Incident) -> causes.Decision:
+    return causes.Decision("confirmed", "x", incidents, (), ())
 
 
 def clean_stop(time: float = T, text: str = "bye") -> Incident:
-    return incident(_oom_verdict.ADMIN_STOP, _oom_verdict.NO, kind=types.CLEAN_STOP, pid=None, time=time, text=text)
+    return incident(causes.ADMIN_STOP, causes.NO, kind=types.CLEAN_STOP, pid=None, time=time, text=text)
 
 
-UNEXPLAINED = incident(_oom_verdict.UNEXPLAINED, _oom_verdict.NO, kind=types.ABRUPT_END, text="")
+UNEXPLAINED = incident(causes.UNEXPLAINED, causes.NO, kind=types.ABRUPT_END, text="")
 
 
 @pytest.mark.parametrize("incidents, cause", [
-    ((UNEXPLAINED, incident()), _oom_verdict.GLOBAL_OOM),
-    ((UNEXPLAINED, clean_stop()), _oom_verdict.ADMIN_STOP),
-    ((clean_stop(), incident()), _oom_verdict.GLOBAL_OOM),
-    ((UNEXPLAINED, incident(pid=8)), _oom_verdict.UNEXPLAINED),
-    ((UNEXPLAINED, incident(pid=9, tgid=7)), _oom_verdict.GLOBAL_OOM),
-    ((UNEXPLAINED, clean_stop(T - 60)), _oom_verdict.UNEXPLAINED),
-    ((clean_stop(T - 8, "first"), clean_stop(T, "second")), _oom_verdict.ADMIN_STOP),
-    ((), _oom_verdict.UNEXPLAINED),
+    ((UNEXPLAINED, incident()), causes.GLOBAL_OOM),
+    ((UNEXPLAINED, clean_stop()), causes.ADMIN_STOP),
+    ((clean_stop(), incident()), causes.GLOBAL_OOM),
+    ((UNEXPLAINED, incident(pid=8)), causes.UNEXPLAINED),
+    ((UNEXPLAINED, incident(pid=9, tgid=7)), causes.GLOBAL_OOM),
+    ((UNEXPLAINED, clean_stop(T - 60)), causes.UNEXPLAINED),
+    ((clean_stop(T - 8, "first"), clean_stop(T, "second")), causes.ADMIN_STOP),
+    ((), causes.UNEXPLAINED),
 ])
 def test_what_is_told_of_an_end(incidents: t.Sequence[Incident], cause: str) -> None:
     found = news.of_death(decision(*incidents), life(), T + 1, [])
@@ -70,7 +70,7 @@ def test_the_closest_explanation_counts() -> None:
 def test_what_was_before_its_begin_is_not_its_end() -> None:
     before = incident(pid=8, time=T - 2)
     found = news.of_death(decision(before, clean_stop(T - 2), UNEXPLAINED), life(begin=T - 1), T + 1, [])
-    assert found.cause == _oom_verdict.UNEXPLAINED
+    assert found.cause == causes.UNEXPLAINED
 
 
 def test_one_line_explains_one_end() -> None:
@@ -78,7 +78,7 @@ def test_one_line_explains_one_end() -> None:
     later = UNEXPLAINED._replace(event=UNEXPLAINED.event._replace(pid=8, time=T + 5))
     moved = clean_stop(T + 3)  # the next look may place the same line elsewhere
     second = news.of_death(decision(moved, later), life(8, T + 1, T + 5), T + 6, [news.as_told(first)])
-    assert (first.cause, second.cause) == (_oom_verdict.ADMIN_STOP, _oom_verdict.UNEXPLAINED)
+    assert (first.cause, second.cause) == (causes.ADMIN_STOP, causes.UNEXPLAINED)
 
 
 def test_an_end_without_any_word_is_told_all_the_same() -> None:
@@ -92,7 +92,7 @@ def test_an_end_without_any_word_is_told_all_the_same() -> None:
     (incident(), True),
     (incident(pid=8), False),
     (incident(trusted=False), False),
-    (incident(verdict=_oom_verdict.LIKELY), False),
+    (incident(verdict=causes.LIKELY), False),
     (clean_stop(), False),
     (UNEXPLAINED, False),
 ])

@@ -9,13 +9,13 @@ import typing as t
 
 from death_events import FULL, HOUR, NOON, OWN_LOG, SINCE, SUBJECT, UNREADABLE, UNTIL, event, life
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import causes, excluded
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import excluded
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import verdict as _oom_verdict
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.case import Case, Counters
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.causes import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Other
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.verdict import Decision
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 KINDS = (types.KERNEL_KILL, types.KERNEL_INTENT, types.KERNEL_NO_KILL, types.KERNEL_SEGFAULT, types.KERNEL_PANIC_OOM,
@@ -64,9 +64,9 @@ def any_case(dice: random.Random) -> Case:
 
 def check_decision(case: Case, decision: Decision) -> None:
     exclusion = excluded.Exclusion(case)
-    assert decision.verdict in _oom_verdict.VERDICTS[decision.cause]
+    assert decision.verdict in causes.VERDICTS[decision.cause]
     for incident in decision.incidents:
-        assert incident.verdict in _oom_verdict.VERDICTS[incident.cause] and incident.how
+        assert incident.verdict in causes.VERDICTS[incident.cause] and incident.how
         if incident.verdict == 'confirmed':
             assert incident.event.trusted and incident.event.time is not None and not incident.candidates
         if (incident.verdict, incident.cause) == ('no', 'unexplained'):
