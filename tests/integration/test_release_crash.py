@@ -19,7 +19,13 @@ import pytest
 import release_zips
 from release_zips import NEW, OLD, USERS, call, context_of, lay_out, make_zip, snapshot, stage
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import places, release, staging, switch
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
+    places,
+    release,
+    release_moves,
+    staging,
+    switch,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 
 MANY = {f"lib/d{number % 7}/f{number}": b"%d" % number for number in range(14)}
@@ -77,7 +83,7 @@ class Change:
         changes = [one for one in context.state.journal() if one["event"] == "change"]
         for change in changes[-1:]:
             assert store.switch(change["data"]["switch"]) is not None
-            release.undo(context, dict(change["data"], kind=change["kind"]))
+            release_moves.undo(context, dict(change["data"], kind=change["kind"]))
 
     def recorded(self) -> int:
         return len([one for one in context_of(self.shop).state.journal() if one["event"] == "change"])
@@ -127,7 +133,7 @@ def redo(number: int, change: dict[str, Any]) -> None:
     """The inverse of a recorded change, killed at a rename; it runs in a child."""
     shop = Path(change["shop"])
     die_at(number, number % 2 == 1)
-    release.undo(context_of(shop), change)
+    release_moves.undo(context_of(shop), change)
 
 
 def test_the_inverse_is_killed_at_every_rename(place: Path) -> None:
@@ -140,18 +146,18 @@ def test_the_inverse_is_killed_at_every_rename(place: Path) -> None:
     for number in range(1, count + 1):
         def work(number: int = number) -> None:
             die_at(number, number % 2 == 0)
-            release.undo(context_of(shop), data)
+            release_moves.undo(context_of(shop), data)
 
         assert in_child(work) == -signal.SIGKILL
-        release.undo(context_of(shop), data)
+        release_moves.undo(context_of(shop), data)
         assert snapshot(shop) == was, number
-        release.undo(context_of(shop), data)  # once more changes nothing
+        release_moves.undo(context_of(shop), data)  # once more changes nothing
         assert snapshot(shop) == was, number
         # and the inverse of the inverse, killed as well
         again = dict(data, direction="reverted")
 
         assert in_child(functools.partial(redo, number, {**again, "shop": str(shop)})) == -signal.SIGKILL
-        release.undo(context_of(shop), again)
+        release_moves.undo(context_of(shop), again)
         assert snapshot(shop) == switched, number
         active = Store(context_of(shop).state).active()
         assert active is not None and active.id == one.id

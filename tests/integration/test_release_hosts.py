@@ -24,7 +24,7 @@ import pytest
 import release_zips
 from release_zips import NEW, OLD, USERS, bulk, call, give_to, lay_out, make_zip, snapshot, stage, switch
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import places
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import places, release_moves
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 WWW = 33
@@ -230,12 +230,11 @@ def test_a_directory_becomes_a_link_in_the_middle(shop: Path, new: Path, place: 
     monkeypatch.setattr(places, "rename", original)
     (shop / "template").unlink()
     (shop / "away").rename(shop / "template")
-    from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import release
     from ansible_collections.anqicms.lifecycle.plugins.module_utils._change.store import Store
 
     context = release_zips.context_of(shop)
     (one,) = Store(context.state).switches()
-    release.undo(context, dict(switch=one.id, direction="switched"))
+    release_moves.undo(context, dict(switch=one.id, direction="switched"))
     assert snapshot(shop) == before
 
 

@@ -8,14 +8,12 @@
 import time
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database_plan
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database_later, database_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
     client,
-    compare,
     dump,
     dump_file,
     dump_manifest,
-    migration,
     restore,
     shadow,
 )
@@ -72,7 +70,7 @@ def _run_dumped(context: Context, params: Params) -> Result:
             chosen = ['none'] * len(seen) if shadows else database_plan.compressions(directory, seen, params['compression'])
             manifests = [_take(context, one, dump.Wanted(
                 one.session, found, directory, one.schema.site, one.schema.root, one.schema.key, how, online,
-                context.version, _settings_of_file(databases, one), _visits(one, found)), shadows, until)
+                context.version, database_later.settings_of_file(databases, one), database_later.visits(one, found)), shadows, until)
                 for one, found, how in zip(databases.opened, seen, chosen)]
     except LifecycleError as exc:
         exc.msg = '%s The dump was not taken.' % exc.msg
@@ -192,86 +190,9 @@ def _restore_one(context: Context, directory: str, site: int, one: access.Opened
     return dict(done, site=site, database=one.name)
 
 
-def _run_migrated(context: Context, params: Params) -> Result:
-    context.look()
-    directory = _recorded_in(context, params)
-    with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
-        waited = [migration.Waiting(one.session, one.name, one.schema.root, _late_lines(
-            directory, one.schema.site, context.version)) for one in databases.opened]
-        answers = migration.wait(waited, context.version, context.run.time_left(params['timeout']), context.progress,
-                                 migration.STALLED_S, alive=lambda: _lives(context))
-        for one in databases.opened:
-            access.remember(context, one, context.version)
-    if context.handle is not None and params['all_sites']:
-        context.run.migrated = (context.handle.pid, context.handle.start_ticks)
-    return dict(changed=False, notes=['%s: %s' % (one.name, note) for one, answer in zip(databases.opened, answers)
-                                      for note in answer.notes],
-                databases=[dict(site=one.schema.site, database=one.name, state=answer.state, why=answer.why)
-                           for one, answer in zip(databases.opened, answers)])
-
-
-def _lives(context: Context) -> bool:
-    """Where no process was seen it may run elsewhere, or be out of sight."""
-    return context.handle is None or not context.handle.gone()
-
-
-def _recorded_in(context: Context, params: Params) -> t.Optional[str]:
-    """The directory of the dumps that a step before this one has taken; None when there is none."""
-    if not params['path'] and not context.run.id:
-        return None
-    directory = access.directory(context, params)
-    return directory if dump_manifest.sites_in(directory) else None
-
-
-def _late_lines(directory: t.Optional[str], site: int, version: t.Optional[str]) -> t.Optional[int]:
-    """How many visits have to arrive in data/statistic of a site, where its table has gone there."""
-    if directory is None or site not in dump_manifest.sites_in(directory):
-        return None
-    manifest = dump_manifest.read(directory, site)
-    if not migration.jumps_over_statistics(manifest.version, version) or not manifest.tables:
-        return None
-    rows = manifest.tables['statistics'].rows if 'statistics' in manifest.tables else 0
-    return rows + manifest.visits if rows else None
-
-
-def _run_compared(context: Context, params: Params) -> Result:
-    context.look()
-    directory = _recorded_in(context, params)
-    if directory is None:
-        raise LifecycleError('Nothing was recorded to compare with: no dump was taken by a step before this one. Give '
-                             'the directory of one as path.')
-    problems, notes, rows = [], [], []
-    with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
-        for one in databases.opened:
-            manifest = dump_manifest.read(directory, one.schema.site)
-            if manifest.tables is None or manifest.content is None:
-                raise LifecycleError('The dump in %s was taken while the site ran: there is nothing to compare with.'
-                                     % directory)
-            before = compare.Before(manifest.tables, manifest.content, manifest.site_settings)
-            after = compare.look(one.session, context.run.time_left(params['timeout']))
-            problems += ['%s: %s' % (one.name, text) for text in compare.broken(before, after, context.version)]
-            notes += ['%s: %s' % (one.name, text) for text in compare.notes(before, after)]
-            rows.append(dict(site=one.schema.site, database=one.name, version=after.content.version or None,
-                             rows=sum(count for count, _live in after.rows.values())))
-    if problems:
-        raise LifecycleError('The databases do not hold what they held before: %s.' % '; '.join(problems[:12]),
-                             problems=problems, notes=notes, databases=rows)
-    return dict(changed=False, databases=rows, notes=notes)
-
-
-def _visits(one: access.Opened, seen: facts.Inspected) -> int:
-    """What data/statistic holds already, where a new version will add the rows of the table to it."""
-    return (migration.statistics_lines(one.schema.root) or 0) if 'statistics' in seen.names else 0
-
-
-def _settings_of_file(databases: access.Databases, one: access.Opened) -> t.Dict[str, str]:
-    """Up to 2.3.6 the settings of the site are in config.json, and a later version moves them."""
-    return facts.site_of(databases.config.get('system') or {}) if one.schema.site == 1 else {}
-
-
 def _run_packed(context: Context, params: Params) -> Result:
     """Afterwards, when the instance serves again: while it is down this would only cost time."""
-    directory = _recorded_in(context, params)
+    directory = database_later.recorded_in(context, params)
     if directory is None:
         raise LifecycleError('There is no dump to compress. Nothing was done. Give the directory of one as path.')
     before = [dump_manifest.read(directory, site) for site in dump_manifest.sites_in(directory)]
@@ -319,7 +240,7 @@ def _with_copies_of(context: Context, directory: str, client_dir: t.Optional[str
 
 
 _RUNS: t.Dict[str, t.Callable[[Context, Params], Result]] = dict(
-    dumped=_run_dumped, restored=_run_restored, migrated=_run_migrated, compared=_run_compared,
+    dumped=_run_dumped, restored=_run_restored, migrated=database_later.run_migrated, compared=database_later.run_compared,
     packed=_run_packed)
 
 

@@ -18,8 +18,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     database,
     database_plan,
     keep_files,
-    release,
     release_desk,
+    release_moves,
     rollback_point,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import dump_manifest
@@ -127,7 +127,7 @@ def _refuse(context: Context, run: Run, params: Params) -> Loss:
             'again.' % (context.version, run.run_id, run.after))
     newest_first = run.changes[::-1]
     switches = [change for change in newest_first if change['kind'] == release_desk.KIND]
-    files = release.refuse_take_back(context, switches) if switches else []
+    files = release_moves.refuse_take_back(context, switches) if switches else []
     _refuse_gone(newest_first)
     files += _config_if_changed(context, newest_first)
     loss = Loss(_written_since(context, newest_first, params), files)
@@ -227,7 +227,7 @@ _BACK: t.Dict[str, t.Callable[[Context, t.Mapping[str, t.Any], Params], Result]]
     access.KIND: _restore,
     keep_files.KIND: lambda context, change, params: keep_files.take_back(context, change),
     launch.KIND: lambda context, change, params: launch.undo(context, change),
-    release_desk.KIND: lambda context, change, params: release.take_back(context, change),
+    release_desk.KIND: lambda context, change, params: release_moves.take_back(context, change),
     KIND: _leave,
 }
 

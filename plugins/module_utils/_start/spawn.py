@@ -15,8 +15,6 @@ while and another one takes its place.
 import errno
 import json
 import os
-import re
-import resource
 import select
 import signal
 import time
@@ -24,11 +22,11 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as _database
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, NotYet, used_up
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, children, files, procfs, traits
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, children, traits
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord, Parked, is_inside
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import child, root_runs, writers
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import root_runs, writers
 
 PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up
 EXEC_S = 5.0      # one that was released has executed the binary by then
@@ -38,116 +36,6 @@ _UNTOUCHED = 'Nothing was stopped or started.'
 
 _BUSY_S = 2.0         # so long a binary that somebody writes is tried again, before that is reported
 _BUSY_PAUSE_S = 0.05
-
-
-def _set_limits(limits: t.Mapping[str, t.Sequence[int]]) -> t.List[str]:
-    failed = []
-    for number, (soft, hard) in limits.items():
-        try:
-            if resource.getrlimit(int(number)) != (soft, hard):
-                resource.setrlimit(int(number), (soft, hard))
-        except (OSError, ValueError) as exc:
-            failed.append('limit %s to %d/%d: %s' % (number, soft, hard, exc))
-    return failed
-
-
-def _set_priority(record: LaunchRecord) -> t.List[str]:
-    failed = []
-    try:
-        if os.getpriority(os.PRIO_PROCESS, 0) != record.nice:
-            os.setpriority(os.PRIO_PROCESS, 0, record.nice)
-    except OSError as exc:
-        failed.append('nice %d: %s' % (record.nice, exc.strerror))
-    try:
-        if int(procfs.read_text('/proc/self/oom_score_adj')) != record.oom_score_adj:
-            with open('/proc/self/oom_score_adj', 'w') as stream:
-                stream.write(str(record.oom_score_adj))
-    except OSError as exc:
-        failed.append('oom_score_adj %d: %s' % (record.oom_score_adj, exc.strerror))
-    return failed
-
-
-def exec_label(label: str) -> str:
-    """The label in the form that asks for it at the next exec. AppArmor shows a mode behind the name, SELinux none."""
-    return label if label.count(':') > 1 else 'exec ' + re.sub(r' \([a-z]+\)$', '', label)
-
-
-def _set_label(label: t.Optional[str]) -> t.List[str]:
-    """SELinux and AppArmor: the label that the next exec gets. Only where it differs from our own."""
-    try:
-        if not label or label == procfs.read_text('/proc/self/attr/current').rstrip('\0\n'):
-            return []
-        with open('/proc/self/attr/exec', 'w') as stream:
-            stream.write(exec_label(label))
-        return []
-    except OSError as exc:
-        return ['security label %s: %s' % (label, exc)]
-
-
-def identity_of(record: LaunchRecord) -> children.Identity:
-    return children.Identity(record.uid, record.gid, record.groups)
-
-
-def _differences(record: LaunchRecord) -> t.List[str]:
-    """What differs from the record's groups, in a process that acts as its user."""
-    gid, groups = os.getegid(), os.getgroups()
-    if gid == record.gid and set(groups) | {gid} == set(record.groups) | {record.gid}:
-        return []
-    return ['group %d and groups %s: this user has %d and %s' % (record.gid, record.groups, gid, groups)]
-
-
-def _reset_signals(ignores_hup: bool) -> None:
-    """As the kernel gives them. Python ignores some (SIGPIPE, SIGXFSZ), and a caller may have ignored others."""
-    for number in range(1, signal.NSIG):
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except (OSError, ValueError):
-            pass  # SIGKILL, SIGSTOP, and those that the C library keeps for itself
-    if ignores_hup:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-
-
-def _chdir(instance: Instance, record: LaunchRecord) -> None:
-    for path in (record.cwd, instance.dir):
-        try:
-            os.chdir(path or instance.dir)
-            return
-        except OSError:
-            continue
-
-
-def open_log(instance: Instance, path: str, uid: int) -> int:
-    """The log for appending, made when it is missing in the install directory. UnsafePath for links and the like."""
-    flags = os.O_WRONLY | os.O_APPEND
-    with files.InstallDir(instance.dir) as directory:
-        try:
-            return directory.open_log(path, uid, flags)
-        except FileNotFoundError:
-            relative = directory.relative(path)
-            if relative is None:
-                raise
-            return directory.create_file(relative, flags)
-        except OSError as exc:
-            raise OSError(exc.errno, exc.strerror, path) from exc
-
-
-def _reason(exc: BaseException) -> str:
-    if isinstance(exc, LifecycleError):
-        return exc.msg
-    if isinstance(exc, OSError) and exc.strerror:
-        return '%s%s' % ('%s: ' % exc.filename if exc.filename else '', exc.strerror)
-    return '%s: %s' % (type(exc).__name__, exc)
-
-
-def _say_if_heard(say: t.Callable[..., None], **report: t.Any) -> None:
-    """How far it is. It goes on, too, when whoever released it is gone."""
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    try:
-        say(**report)
-    except BrokenPipeError:
-        pass
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 class _Silent(Exception):
@@ -362,13 +250,13 @@ class Launcher(Parked):
             say(notes=notes, answers=answers)
             if os.read(go_read, 1) != b'g':
                 os._exit(0)
-            with children.Acting(identity_of(self.record)):
+            with children.Acting(child.identity_of(self.record)):
                 self._open_standard_files()
-            _say_if_heard(say, executes=True)
-            children.become(identity_of(self.record))  # from here on its user may stop it: at the last moment
-            self._execute(lambda file: _say_if_heard(say, file=file))
+            child.say_if_heard(say, executes=True)
+            children.become(child.identity_of(self.record))  # from here on its user may stop it: at the last moment
+            self._execute(lambda file: child.say_if_heard(say, file=file))
         except BaseException as exc:  # whatever it is, this copy of the caller must end here
-            say(error=_reason(exc), errno=getattr(exc, 'errno', None))
+            say(error=child.reason(exc), errno=getattr(exc, 'errno', None))
         finally:
             os._exit(70)
 
@@ -388,14 +276,14 @@ class Launcher(Parked):
     def _prepare_child(self) -> t.Tuple[t.List[str], t.List[_database.Answer]]:
         record = self.record
         notes = self._place()
-        notes += _set_limits(record.limits) + _set_priority(record) + _set_label(record.label)
+        notes += child.set_limits(record.limits) + child.set_priority(record) + child.set_label(record.label)
         notes += traits.give(record.traits)
-        _reset_signals(record.ignores_hup)
-        with children.Acting(identity_of(record)):
+        child.reset_signals(record.ignores_hup)
+        with children.Acting(child.identity_of(record)):
             if record.umask is not None:
                 os.umask(record.umask)
-            notes += _differences(record)
-            _chdir(self.instance, record)
+            notes += child.differences(record)
+            child.chdir(self.instance, record)
             self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not children.may_execute(self.instance.executable, record.uid):
                 raise PermissionError(errno.EACCES,
@@ -407,7 +295,7 @@ class Launcher(Parked):
         if self.output.fd >= 0 or self.output.path is None:
             return self.output.fd
         try:
-            return open_log(self.instance, self.output.path, self.record.uid)
+            return child.open_log(self.instance, self.output.path, self.record.uid)
         except PermissionError as exc:
             text = '%s: uid %d opens this file and needs write permission' % (exc.strerror, self.record.uid)
             raise PermissionError(exc.errno, text, self.output.path) from exc

@@ -14,6 +14,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import (
     database_plan,
     keep_files,
     release,
+    release_moves,
     rollback,
     rollback_point,
 )
@@ -54,7 +55,7 @@ def settle(context: Context, run: t.Mapping[str, t.Any], limit: float) -> None:
 def register() -> None:
     """Add them to those that a window knows."""
     STEPS['config'] = Step(config.SPEC, config.plan, config.run, config.undo, lambda params: True, left=config.left)
-    STEPS['release'] = Step(release.SPEC, release.plan, release.run, release.undo, release.changes_files,
+    STEPS['release'] = Step(release.SPEC, release.plan, release.run, release_moves.undo, release.changes_files,
                             left=release.left)
     STEPS['keep_files'] = Step(keep_files.SPEC, keep_files.plan, keep_files.run, keep_files.undo, keep_files.is_change,
                                left=config.left)

@@ -18,7 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgroups, procfs
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import launch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import siblings, spawn
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import child, siblings, spawn
 
 MOUNTINFO = """\
 30 22 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
@@ -66,7 +66,7 @@ def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
     ("system_u:system_r:httpd_t:s0", "system_u:system_r:httpd_t:s0"), ("anqicms (enforce)", "exec anqicms"),
     ("/usr/bin/x (complain)", "exec /usr/bin/x"), ("unconfined", "exec unconfined")])
 def test_how_a_label_is_asked_for(label: str, expected: str) -> None:
-    assert spawn.exec_label(label) == expected
+    assert child.exec_label(label) == expected
 
 
 def of_this_process(instance: Instance) -> launch.LaunchRecord:
