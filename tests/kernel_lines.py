@@ -17,6 +17,7 @@ class Before(t.NamedTuple):
     tag: t.Optional[bytes] = None
 
 
+# fmt: off
 PREFIXES = {
     'bare': Before(b''),
     'printk': Before(b'[12345.678901] ', 12345.678901),
@@ -179,6 +180,7 @@ PREFIXES = {
                              None, b'kernel'),
     'cat -n': Before(b'   123\tJul 12 16:09:14 web1 kernel: ', None, b'Jul 12 16:09:14', None, b'kernel'),
 }
+# fmt: on
 
 
 class Said(t.NamedTuple):
@@ -202,6 +204,7 @@ _MEMCG = _CHOSEN % b'CONSTRAINT_MEMCG,nodemask=(null),cpuset=X,mems_allowed=0,oo
 _NO_CPUSET = _CHOSEN % b'CONSTRAINT_NONE,nodemask=(null),global_oom,task_memcg=/'
 _MYSQLD = {'total_vm_kb': 33914892, 'anon_rss_kb': 20629004, 'file_rss_kb': 0}
 
+# fmt: off
 FORMS: t.Dict[str, Said] = {
     '2.6.18': Said(KILL, 16498, b'java', (b'Out of Memory: Killed process 16498 (java).',), 'global'),
     '2.6.19 intent': Said(INTENT, 16498, b'java', (
@@ -333,8 +336,10 @@ FORMS: t.Dict[str, Said] = {
         b'traps: anqicms[12] general protection fault ip:401136 sp:7ffd error:0 in anqicms[401000+1000]',)),
     'boot': Said('boot', None, None, (b'Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1',)),
 }
+# fmt: on
 
 
+# fmt: off
 # A record around a message of the kernel, at the same second in July 2026.
 WRAPPED = {
     'journal json': b'{"__CURSOR":"s=1","__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"kernel",'
@@ -350,6 +355,8 @@ WRAPPED = {
     'logcat': b'07-12 16:09:14.340     0     0 I %s',
     'milliseconds': b'{"timestamp":1783872554000,"facility":"kern","message":"%s"}',
 }
+# fmt: off
+# fmt: on
 # What looks like the kernel's, and was written by others.
 TENANTS = (
     b'Jul 12 16:09:14 web1 shop: %s',
@@ -372,3 +379,4 @@ TENANTS = (
     b'07-12 16:09:14.340  1200  1200 I shop    : %s',
     b'16h09 on the twelfth, web1 shop[12]: %s',
 )
+# fmt: on

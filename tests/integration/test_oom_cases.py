@@ -43,6 +43,7 @@ def noon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noon:
     return Noon(tmp_path, monkeypatch)
 
 
+# fmt: off
 CASES = [
     ("memory_of_the_host", kern(("12:00:20", KILLED)), guard(FELL), [AGAIN], "confirmed", "kernel_oom_global"),
     ("memory_of_its_group", kern(("12:00:20", LIMITED), ("12:00:20", IN_GROUP)), guard(FELL), [AGAIN], "confirmed",
@@ -103,6 +104,7 @@ CASES = [
     ("killed_in_its_first_minute", kern(("12:00:20", KILLED)), guard(FELL, ("12:02:01", "0")),
      ["12:00:05", "12:02:02"], "confirmed", "kernel_oom_global"),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize("kernel, guards, lines, verdict, cause", [case[1:] for case in CASES],

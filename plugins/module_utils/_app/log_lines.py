@@ -41,6 +41,7 @@ class Line(t.NamedTuple):
     passes: bool = False
 
 
+# fmt: off
 _TABLE: t.Tuple[Line, ...] = (
     # --- markers: what happened, in order
     Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
@@ -169,7 +170,9 @@ _TABLE: t.Tuple[Line, ...] = (
     Line('web_server_error', WARNING, ('[ERRO]',), r'^\[ERRO\] (?:\S+ \S+ )?(?P<detail>.*)',
          'the web framework reports an error', 'Read it.'),
 )
+# fmt: on
 
+# fmt: off
 # Lines of gorm, the database layer: 'TIME SOURCE.go:LINE ERROR', then 'the statement'. The first that fits decides.
 # A 'record not found', a question without an answer, is passed by in the search for them: healthy logs are full of it.
 SQL_ERRORS: t.Tuple[Line, ...] = (
@@ -195,6 +198,7 @@ SQL_ERRORS: t.Tuple[Line, ...] = (
     Line('sql_error', WARNING, (), r'.', 'a statement failed',
         'Read the line, and check the page or task that it belongs to.'),
 )
+# fmt: on
 
 # Before the banner of a start these say that the tables are not there yet: it makes them next.
 _TABLES_TO_COME = re.compile(

@@ -33,6 +33,7 @@ class Hazard(t.NamedTuple):
 
 _PLAIN_FILE = "Replace it by a regular file with mode 0600 that the instance's user owns."
 _BECOME = 'Set become: true (ansible_become in the inventory), or log in as root or as the user of the instance.'
+# fmt: off
 HAZARDS = (
     Hazard(
         'several_processes',
@@ -300,6 +301,7 @@ HAZARDS = (
         'not_all_seen', 'warn', (), lambda f: conditions.when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
     ),
 )
+# fmt: on
 
 
 def evaluate(facts: Facts) -> t.List[Row]:
