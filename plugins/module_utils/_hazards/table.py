@@ -12,7 +12,7 @@ told in docs/hazards.md.
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import conditions, preconditions
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import preconditions, when
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts import Facts, Row
 
 VERBS = ('restart', 'stop', 'start', 'configure', 'upgrade', 'rollback')
@@ -33,16 +33,15 @@ class Hazard(t.NamedTuple):
 
 _PLAIN_FILE = "Replace it by a regular file with mode 0600 that the instance's user owns."
 _BECOME = 'Set become: true (ansible_become in the inventory), or log in as root or as the user of the instance.'
-# fmt: off
 HAZARDS = (
     Hazard(
         'several_processes',
         'block',
         VERBS,
-        lambda f: conditions.when(len(f.pids) > 1, 'processes %s all run this instance', conditions.listing(f.pids)),
+        lambda f: when.when(len(f.pids) > 1, 'processes %s all run this instance', when.listing(f.pids)),
         'End the processes that do not belong there, or set port to the port of the right one.',
     ),
-    Hazard('hidden_processes', 'block', VERBS, conditions.hidden, _BECOME),
+    Hazard('hidden_processes', 'block', VERBS, when.hidden, _BECOME),
     Hazard(
         'state_untrusted',
         'block',
@@ -54,7 +53,7 @@ HAZARDS = (
         'state_damaged',
         'block',
         VERBS,
-        lambda f: conditions.when(f.state_damaged, '%s. It was not used', f.state_damaged),
+        lambda f: when.when(f.state_damaged, '%s. It was not used', f.state_damaged),
         'Update the collection on the controller, or move this state aside: run recover with anqicms_put_aside=ID, '
         'where ID is the id of the instance.',
     ),
@@ -62,14 +61,14 @@ HAZARDS = (
         'run_in_progress',
         'block',
         VERBS,
-        lambda f: conditions.when(f.running_run, 'run %s is working on it', conditions.run(f.running_run)),
+        lambda f: when.when(f.running_run, 'run %s is working on it', when.run(f.running_run)),
         'Wait until that run has ended. Its result is then in the state directory.',
     ),
     Hazard(
         'unfinished_run',
         'block',
         _BUT_RESTART,
-        lambda f: conditions.when(f.interrupted, 'run %s was interrupted and is unfinished', conditions.run(f.interrupted)),
+        lambda f: when.when(f.interrupted, 'run %s was interrupted and is unfinished', when.run(f.interrupted)),
         'Run the recover playbook, or the restart playbook, which recovers first.',
     ),
     Hazard(
@@ -83,7 +82,7 @@ HAZARDS = (
         'config_missing',
         'block',
         _STARTING,
-        lambda f: conditions.when(
+        lambda f: when.when(
             f.config.state == 'missing',
             'config.json is missing: a start would open the installer on port 8001 to everybody',
         ),
@@ -93,18 +92,18 @@ HAZARDS = (
         'config_unreadable',
         'block',
         _STARTING,
-        conditions.config_unreadable,
+        when.config_unreadable,
         _PLAIN_FILE + ' The application treats a file that it cannot read as missing, and opens its installer.',
     ),
     Hazard(
         'config_invalid',
         'block',
         _STARTING,
-        lambda f: conditions.when(f.config.state == 'invalid', 'config.json: %s', f.config.message),
+        lambda f: when.when(f.config.state == 'invalid', 'config.json: %s', f.config.message),
         'Correct config.json, or restore it from a backup. With this file the application exits at startup.',
     ),
     Hazard(
-        'config_port_invalid', 'block', _STARTING, conditions.config_port_invalid, 'Set server.port to a number from 1 to 65535.'
+        'config_port_invalid', 'block', _STARTING, when.config_port_invalid, 'Set server.port to a number from 1 to 65535.'
     ),
     Hazard(
         'executable_unusable',
@@ -121,8 +120,8 @@ HAZARDS = (
         'Wait until the file is complete (it may be a running upload), or end the process that writes it. A program '
         'that is open for writing cannot be started.',
     ),
-    Hazard('locales_missing', 'block', _STARTING, conditions.locales_missing, preconditions.ADVICE['locales_missing']),
-    Hazard('dictionary_missing', 'block', _STARTING, conditions.dictionary_missing, preconditions.ADVICE['dictionary_missing']),
+    Hazard('locales_missing', 'block', _STARTING, when.locales_missing, preconditions.ADVICE['locales_missing']),
+    Hazard('dictionary_missing', 'block', _STARTING, when.dictionary_missing, preconditions.ADVICE['dictionary_missing']),
     Hazard(
         'database_unreachable',
         'block',
@@ -134,11 +133,11 @@ HAZARDS = (
         'database_newer',
         'block',
         ('restart', 'start', 'configure'),  # an upgrade may be the way out, and a rollback puts the database back
-        lambda f: preconditions.database_newer(f.newer, conditions.next_version(f)),
+        lambda f: preconditions.database_newer(f.newer, when.next_version(f)),
         preconditions.ADVICE['database_newer'],
     ),
     Hazard(
-        'port_held_by_stranger', 'block', _STARTING, conditions.stranger,
+        'port_held_by_stranger', 'block', _STARTING, when.stranger,
         'End that process, or configure another port for the instance.'
     ),
     Hazard(
@@ -159,16 +158,16 @@ HAZARDS = (
         'supervised',
         'block',
         _ENDING,
-        conditions.supervised,
+        when.supervised,
         'Stop and start the instance through that supervisor, or disable it there first.',
     ),
-    Hazard('disk_full', 'block', _STARTING, conditions.disk_full, 'Free space first.'),
+    Hazard('disk_full', 'block', _STARTING, when.disk_full, 'Free space first.'),
     Hazard(
         'undead_process',
         'block',
         ('start',),
-        lambda f: conditions.when(
-            f.state == 'undead', 'process %s has closed its port %s but is still running', conditions.listing(f.pids), f.port
+        lambda f: when.when(
+            f.state == 'undead', 'process %s has closed its port %s but is still running', when.listing(f.pids), f.port
         ),
         'Restart or stop the instance: this process cannot serve requests any more.',
     ),
@@ -176,26 +175,26 @@ HAZARDS = (
         'installer_open',
         'warn',
         (),
-        lambda f: conditions.when(f.http_status == 302, 'its installer is open on port %s', f.port),
+        lambda f: when.when(f.http_status == 302, 'its installer is open on port %s', f.port),
         'Stop the instance and restore config.json: until then, anybody can take it over.',
     ),
-    Hazard('no_answer', 'warn', (), conditions.no_answer, 'Check its logs.'),
+    Hazard('no_answer', 'warn', (), when.no_answer, 'Check its logs.'),
     Hazard(
         'binary_replaced',
         'warn',
         (),
-        lambda f: conditions.when(f.replaced, 'process %s runs a binary that is no longer on the disk', conditions.listing(f.pids)),
+        lambda f: when.when(f.replaced, 'process %s runs a binary that is no longer on the disk', when.listing(f.pids)),
         'A restart runs the new file. Make sure that it is the right one.',
     ),
     Hazard(
-        'versions_differ', 'info', (), conditions.versions_differ,
+        'versions_differ', 'info', (), when.versions_differ,
         'A restart changes the running version, and may change the database.'
     ),
     Hazard(
         'kills_siblings',
         'warn',
         (),
-        conditions.kills_siblings,
+        when.kills_siblings,
         "Start the instance only with this collection, which protects those processes. The vendor's scripts and panels "
         'do not.',
     ),
@@ -203,51 +202,51 @@ HAZARDS = (
         'port_shared',
         'warn',
         (),
-        lambda f: conditions.when(f.sharing, 'port %s is also configured in %s', f.port, conditions.listing(f.sharing)),
+        lambda f: when.when(f.sharing, 'port %s is also configured in %s', f.port, when.listing(f.sharing)),
         'Configure a different port for each instance. Only one of them can run.',
     ),
-    Hazard('port_differs', 'info', (), conditions.port_differs,
+    Hazard('port_differs', 'info', (), when.port_differs,
         'The next start uses the port of config.json. Check that the proxy uses it too.'),
-    Hazard('stale_system_dir', 'warn', (), conditions.stale_system_dir, 'Back it up, then move it out of the install directory.'),
-    Hazard('config_world_readable', 'warn', (), conditions.world_readable,
+    Hazard('stale_system_dir', 'warn', (), when.stale_system_dir, 'Back it up, then move it out of the install directory.'),
+    Hazard('config_world_readable', 'warn', (), when.world_readable,
         'Set the mode of config.json to 0600 and keep its owner.'),
     Hazard(
-        'token_secret_empty', 'warn', (), conditions.token_secret,
+        'token_secret_empty', 'warn', (), when.token_secret,
         'Set server.token_secret to a long random string, then restart.'
     ),
     Hazard(
         'root_cron_runs_writable',
         'warn',
         (),
-        lambda f: conditions.when(f.cron_writable,
-            "root's cron runs files that other users can change: %s", conditions.listing(f.cron_writable)),
+        lambda f: when.when(f.cron_writable,
+            "root's cron runs files that other users can change: %s", when.listing(f.cron_writable)),
         'Make root the owner of the script and its directories, with mode 0755, or run the cron line as another user.',
     ),
     Hazard(
         'vendor_guard',
         'warn',
         (),
-        lambda f: conditions.when(
+        lambda f: when.when(
             f.fragile,
             'cron runs vendor scripts that count or kill processes '
             'by name, which affects all instances of the host: %s',
-            conditions.listing(f.fragile),
+            when.listing(f.fragile),
         ),
         'Remove these cron lines, or replace the scripts.',
     ),
     Hazard(
-        'cron_guard', 'warn', (), conditions.cron_guard,
+        'cron_guard', 'warn', (), when.cron_guard,
         'It may act in the middle of a run. Disable the cron line during maintenance.'
     ),
-    Hazard('cron_kill', 'warn', (), conditions.cron_kill, 'Remove the cron line: it interrupts requests and writes.'),
-    Hazard('watched', 'warn', (), conditions.watched, 'Disable that supervision during maintenance.'),
-    Hazard('unit_left', 'warn', (), conditions.unit_left, 'Use systemctl to start and stop this instance.'),
+    Hazard('cron_kill', 'warn', (), when.cron_kill, 'Remove the cron line: it interrupts requests and writes.'),
+    Hazard('watched', 'warn', (), when.watched, 'Disable that supervision during maintenance.'),
+    Hazard('unit_left', 'warn', (), when.unit_left, 'Use systemctl to start and stop this instance.'),
     Hazard(
         'cut_writes',
         'warn',
         (),
-        lambda f: conditions.when(
-            f.cut, 'files are truncated, as after a SIGKILL or on a full disk: %s', conditions.listing(f.cut)
+        lambda f: when.when(
+            f.cut, 'files are truncated, as after a SIGKILL or on a full disk: %s', when.listing(f.cut)
         ),
         'Rebuild or restore these files, and find out what killed the process.',
     ),
@@ -255,26 +254,26 @@ HAZARDS = (
         'backup_running',
         'warn',
         (),
-        lambda f: conditions.when(
+        lambda f: when.when(
             f.backups,
             'the application is running a backup or a restore, or is transferring a backup file: %s',
-            conditions.listing(f.backups),
+            when.listing(f.backups),
         ),
         'Wait until it has ended. restart and stop wait as well, and refuse if it does not end in time.',
     ),
-    Hazard('low_disk', 'warn', (), conditions.low_disk, 'Free space before an upgrade or a dump.'),
+    Hazard('low_disk', 'warn', (), when.low_disk, 'Free space before an upgrade or a dump.'),
     Hazard(
         'template_marks',
         'warn',
         (),
-        lambda f: conditions.when(f.marks, 'values with template marks: %s', conditions.listing(f.marks)),
+        lambda f: when.when(f.marks, 'values with template marks: %s', when.listing(f.marks)),
         'They are treated as plain text. Rename them unless they are intended.',
     ),
     Hazard(
         'admin_host',
         'info',
         (),
-        lambda f: conditions.when(
+        lambda f: when.when(
             f.http_status == 403 and not f.running_version,
             'an admin host is set but not known here, so the running version could not be read',
         ),
@@ -284,7 +283,7 @@ HAZARDS = (
         'files_version_unknown',
         'info',
         (),
-        conditions.files_version,
+        when.files_version,
         'Start the instance, which then reports its version, or copy CHANGELOG.md of the release to the directory of '
         'the binary.',
     ),
@@ -292,16 +291,15 @@ HAZARDS = (
         'database_not_asked',
         'info',
         (),
-        lambda f: conditions.when(f.database_unknown, 'its database could not be queried: %s', f.database_unknown),
+        lambda f: when.when(f.database_unknown, 'its database could not be queried: %s', f.database_unknown),
         'Install a MySQL client (the package mariadb-client), or correct the login in config.json. The database shows '
         'whether a migration runs, and whether it is newer than the version.',
     ),
-    Hazard('supervisors_unseen', 'info', (), conditions.unseen_supervisors, 'Run as root to see all.'),
+    Hazard('supervisors_unseen', 'info', (), when.unseen_supervisors, 'Run as root to see all.'),
     Hazard(
-        'not_all_seen', 'warn', (), lambda f: conditions.when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
+        'not_all_seen', 'warn', (), lambda f: when.when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
     ),
 )
-# fmt: on
 
 
 def evaluate(facts: Facts) -> t.List[Row]:
