@@ -180,8 +180,10 @@ def test_a_row_of_the_table() -> None:
     ]
     assert below == [
         "  ! confirmed (kernel_oom_cgroup)",
-        "  ! 2 incidents in this time window, the last: 2026-01-31 03:12:09 crash, 2026-01-31 03:12:09 "
-        "kernel_oom_cgroup",
+        (
+            "  ! 2 incidents in this time window, the last: 2026-01-31 03:12:09 crash, 2026-01-31 03:12:09 "
+            "kernel_oom_cgroup"
+        ),
         "  > advice 0",
         "  > advice 1",
         "  > advice 2",

@@ -125,7 +125,7 @@ def test_a_foreign_launch_record_is_not_believed(site: Instance, place: Path) ->
     assert site.pids() == []
     planted.unlink()
     planted.symlink_to(place / "www" / "shop" / "config.json")
-    with pytest.raises(LifecycleError, match="is not trusted|cannot be used"):
+    with pytest.raises(LifecycleError, match=r"is not trusted|cannot be used"):
         windows.run(site, [{"verified_start": {}}], base)
     assert site.pids() == []
 
