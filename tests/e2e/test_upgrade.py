@@ -141,7 +141,7 @@ def test_what_is_refused_before_anything_is_touched(default_player: Player, flee
     for more, word in (
         ({"anqicms_upgrade_to": None}, "anqicms_upgrade_to must be"),
         ({"anqicms_upgrade_to": "3.1.0"}, "is older than 3.2.8"),
-        ({"anqicms_releases": {NEWEST: archives[NEWEST]}}, "goes over 3.3.11"),
+        ({"anqicms_releases": {NEWEST: archives[NEWEST]}}, "requires 3.3.11"),
         ({"anqicms_releases": {**archives, NEWEST: {"src": str(broken)}}}, "The archive is refused"),
         ({"anqicms_releases": {**archives, NEWEST: {"src": "/nowhere.zip"}}}, "/nowhere.zip"),
         ({"anqicms_releases": {**archives, NEWEST: {**archives[NEWEST], "sha256": "0" * 64}}}, "0000"),

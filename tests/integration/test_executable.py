@@ -87,7 +87,7 @@ def test_an_upload_in_progress_refuses_and_names_the_writer(shop: Instance) -> N
         message = refused(shop)
         found = hazards(shop)
     assert f"it is open for writing by pid {writer.pid} ({WRITER}, user " in message
-    assert "Step 3 (verified_start) refuses" in message
+    assert "Step 3 (verified_start) cannot run" in message
     assert "Nothing was stopped or started" in message
     assert f"pid {writer.pid} (" in found["executable_busy"]["message"]
     assert "restart" in found["executable_busy"]["blocks"]

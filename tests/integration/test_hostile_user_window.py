@@ -174,7 +174,7 @@ def test_the_web_user_holds_the_lock(site: Instance, place: Path) -> None:
     try:
         assert windows.within(5, lambda: directory_lock.is_locked(windows.context_of(site, place / "state").instance))
         began = time.monotonic()
-        with pytest.raises(LifecycleError, match=rf"worked on by pid {holder.pid}\b"):
+        with pytest.raises(LifecycleError, match=rf"in use by pid {holder.pid}\b"):
             windows.run(site, None, place / "state")
         assert time.monotonic() - began < 10
         assert site.pid == pid

@@ -306,7 +306,7 @@ LAYOUTS = [
     Layout("a tenant with a bind mount", tenant_with_a_bind_mount(False), "stopped", ""),
     Layout("a tenant with a bind mount on the port", tenant_with_a_bind_mount(True), "ambiguous", NAME_HIM,
            HELD, True),
-    Layout("a setuid program behind the link", special_program_behind_the_link(0o4755), "starting", start="Give user",
+    Layout("a setuid program behind the link", special_program_behind_the_link(0o4755), "starting", start="Set user",
            noted=False),
     Layout("a setgid program behind the link", special_program_behind_the_link(0o2755), "starting",
            start="set-group-ID"),

@@ -73,6 +73,6 @@ def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., 
 def test_a_step_that_cannot_be_meant_stops_nothing(site: Callable[..., Instance]) -> None:
     shop = site()
     pid = shop.pid
-    with pytest.raises(LifecycleError, match=r"Step 4 \(log_check\) refuses: ignore"):
+    with pytest.raises(LifecycleError, match=r"Step 4 \(log_check\) cannot run: ignore"):
         windows.run(shop, [*windows.RESTART, {"log_check": {"ignore": ["("]}}])
     assert shop.pid == pid

@@ -212,7 +212,7 @@ def test_an_ordinary_user_is_told_what_to_grant(place: Path) -> None:
 
 def test_since_after_until_is_a_plain_failure(tmp_path: Path) -> None:
     status, found = ask(None, dir=str(tmp_path), since=f"{DAY}T12:00:00", until=f"{DAY}T11:00:00")
-    assert status == 1 and found["failed"] and "Swap them" in found["msg"]
+    assert status == 1 and found["failed"] and "Swap the two" in found["msg"]
 
 
 def test_a_container_without_logs_of_the_host(noon: Noon) -> None:

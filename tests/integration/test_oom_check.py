@@ -191,7 +191,7 @@ def test_a_log_that_is_none(site: Callable[..., Instance], tmp_path: Path, kind:
 
 
 def test_since_after_until(site: Callable[..., Instance]) -> None:
-    with pytest.raises(LifecycleError, match="Swap them"):
+    with pytest.raises(LifecycleError, match="Swap the two"):
         check(site(), since="2026-01-02", until="2026-01-01")
 
 

@@ -124,7 +124,7 @@ def test_a_default_site_without_a_base_url(tmp_path: Path, db: MariaDB) -> None:
         sites.instance.start()
         (row,) = check(sites.instance, gone)
         assert (row["ok"], row["identity"], row["id"]) == (True, "not_proven", 1)
-        assert "give id or contains" in row["message"].lower()
+        assert "set id or contains" in row["message"].lower()
         assert told(first, second) == [("ok", "not_proven"), ("ok", "base_url")]
         assert told(first, second, gone) == [bad, ("ok", "base_url"), bad]
         assert told({**first, "id": 1}, gone) == [("ok", "id"), bad]

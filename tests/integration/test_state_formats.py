@@ -229,7 +229,7 @@ def test_refused_while_a_run_is_at_work(site: Site) -> None:
     plan = windows.plan_of([{"command": {"argv": ["sleep", "2"]}}], run_id="the-first")
     pipe = windows.begin(context, plan)
     for check_mode in (False, True):
-        with pytest.raises(LifecycleError, match="worked on by run the-first"):
+        with pytest.raises(LifecycleError, match="in use by run the-first"):
             put_aside(shop, check_mode)
     assert windows.wait(context, plan, pipe)["outcome"] == "done"
     with one_at_a_time.held(context):

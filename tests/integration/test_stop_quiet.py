@@ -297,7 +297,7 @@ def test_halted_process_is_not_ended_in_its_middle(holder: Holder, base: Path) -
     pid = holder.hold(holder.backup(), 60)
     os.kill(pid, signal.SIGSTOP)
     result = stop(holder.dir, base, quiet_timeout=0.3)
-    assert result["failed"] and not gone(pid) and "halted (state T)" in result["msg"]
+    assert result["failed"] and not gone(pid) and "suspended (state T)" in result["msg"]
     os.kill(pid, signal.SIGCONT)
 
 

@@ -125,9 +125,9 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
     assert at_work.is_worked_on(state) is one.refuses
     call = windows.ModuleCall(site, check_mode=True, state_dir=str(place / "state"))
     if one.refuses:
-        with pytest.raises(LifecycleError, match=r"worked on by pid .* Nothing was done"):
+        with pytest.raises(LifecycleError, match=r"in use by pid .* Nothing was done"):
             window_call.run(call)
-        with pytest.raises(LifecycleError, match=r"worked on by pid .* Nothing was done"):
+        with pytest.raises(LifecycleError, match=r"in use by pid .* Nothing was done"):
             windows.run(site, None, place / "state")
         assert site.pid == before
         return
@@ -194,7 +194,7 @@ def test_an_operators_run_and_roots_keep_each_other_away(site: Instance, place: 
     theirs.state.make()
     lock = _lock.take(theirs.state)
     assert lock is not None
-    with pytest.raises(LifecycleError, match=f"worked on by pid {os.getpid()}"):
+    with pytest.raises(LifecycleError, match=f"in use by pid {os.getpid()}"):
         windows.run(site, None, place / "state")
     lock.close()
 
@@ -262,7 +262,7 @@ def test_another_run_is_refused_by_its_name(site: Instance) -> None:
     lock = _lock.take(context.state, "abc")
     assert lock is not None
     context.state.log("begin", run_id="the-first", token="abc", steps=["graceful_stop"], before=None)
-    with pytest.raises(LifecycleError, match="worked on by run the-first"):
+    with pytest.raises(LifecycleError, match="in use by run the-first"):
         window_call.run(windows.ModuleCall(site, internal={"token": "other"}))
     lock.close()
 

@@ -41,7 +41,7 @@ def test_each_hop_has_what_the_mapping_says_of_its_release() -> None:
 @pytest.mark.parametrize(("arguments", "said"), [
     (("3.5.8", "3.3.11", VERSIONS), "is older than 3.5.8"),
     ((None, "3.5.8", VERSIONS), "is not known"),
-    (("2.3.6", "3.5.8", ["3.5.8"]), "goes over 2.5.0 to 2.5.5"),
+    (("2.3.6", "3.5.8", ["3.5.8"]), "requires 2.5.0 to 2.5.5"),
     (("2.3.6", "3.5.8", {"nightly": None}), "'nightly', which is no version"),
     (("2.3.6", "3.5.8", 358), "must be a mapping"),
     (("2.3.6", "3.5.8", None), "must be a mapping"),

@@ -241,7 +241,7 @@ def test_a_second_run_is_told_who_works(site: Callable[..., Instance]) -> None:
     context = windows.context_of(shop)
     plan = windows.plan_of([{"command": {"argv": ["sleep", "2"]}}], run_id="the-first")
     pipe = windows.begin(context, plan)
-    with pytest.raises(LifecycleError, match="worked on by run the-first"):
+    with pytest.raises(LifecycleError, match="in use by run the-first"):
         windows.run(shop)
     assert windows.wait(context, plan, pipe)["outcome"] == "done"
 

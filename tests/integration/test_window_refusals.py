@@ -45,11 +45,11 @@ def refused(shop: Instance, steps: Any = None, base: Path | None = None) -> str:
 
 WRONG_STEPS = [
     ([{"gracefull_stop": {}}],
-     "unknown step gracefull_stop; known are command, config, database, graceful_stop, keep_files"),
+     "unknown step gracefull_stop; known steps: command, config, database, graceful_stop, keep_files"),
     ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
     ([{}], "one key is expected"),
     ([{"graceful_stop": {"time_out": 1}}],
-     "unknown option time_out; known are force, idle_timeout, migration_timeout,"),
+     "unknown option time_out; known options: force, idle_timeout, migration_timeout,"),
     ([{"graceful_stop": {"timeout": "soon"}}], "timeout"),
     ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
     ([{"graceful_stop": {"force": "always"}}], "force"),
@@ -143,7 +143,7 @@ def test_the_binary(shop: Instance, words: str, spoil: Callable[[Path], object])
     spoil(shop.binary)
     message = refused(shop)
     assert words in message
-    assert "Step 3 (verified_start) refuses" in message
+    assert "Step 3 (verified_start) cannot run" in message
 
 
 def test_the_port_of_the_next_start_is_held_by_a_stranger(shop: Instance) -> None:
@@ -267,7 +267,7 @@ def test_a_lock_that_is_no_run_of_ours(shop: Instance) -> None:
     holder = subprocess.Popen(["flock", str(shop.dir), "sleep", "30"], start_new_session=True)
     try:
         assert windows.within(5, lambda: directory_lock.is_locked(windows.context_of(shop).instance))
-        assert "worked on by pid" in refused(shop)
+        assert "in use by pid" in refused(shop)
     finally:
         os.killpg(holder.pid, signal.SIGKILL)
         holder.wait()

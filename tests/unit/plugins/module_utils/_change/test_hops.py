@@ -47,9 +47,9 @@ def test_path(source: str, target: str, direct: bool, expected: t.List[str]) -> 
 @pytest.mark.parametrize("source,target,available,said", [
     ("3.5.8", "3.3.11", ALL, "3.3.11 is older than 3.5.8, which runs"),
     ("2.5.3", "2.3.6", ALL, "copy of the database"),
-    ("2.3.6", "3.5.8", ["3.3.11", "3.5.8"], "goes over 2.5.0 to 2.5.5, and no release of it is available: only 2.5.0"),
-    ("2.3.6", "3.5.8", ["3.0.4", "3.3.11", "3.5.8"], "goes over 2.5.0 to 2.5.5"),  # what a tag is called is no release
-    ("2.3.6", "3.5.8", ["2.5.3", "3.5.8"], "from 2.5.3 to 3.5.8 goes over 3.3.11"),
+    ("2.3.6", "3.5.8", ["3.3.11", "3.5.8"], "requires 2.5.0 to 2.5.5, and no release of it is available: only 2.5.0"),
+    ("2.3.6", "3.5.8", ["3.0.4", "3.3.11", "3.5.8"], "requires 2.5.0 to 2.5.5"),  # what a tag is called is no release
+    ("2.3.6", "3.5.8", ["2.5.3", "3.5.8"], "from 2.5.3 to 3.5.8 requires 3.3.11"),
     ("3.2.8", "3.5.8", ["3.5.8"], "Or jump directly"),
     ("3.3.5", "3.5.8", ["3.5.8"], "back to InnoDB"),
     ("3.4.0", "3.5.8", ["3.5.1"], "No release of 3.5.8 is available; there are: 3.5.1."),
