@@ -65,6 +65,7 @@ def lint() -> results.Counts:
     env = paths.private_env([bin_dir])
     checks = {
         "ruff": ["ruff", "check", "."],
+        "format": ["ruff", "format", "--check", "."],
         "yamllint": ["yamllint", "--strict", "."],
         "ansible-lint": ["ansible-lint", "--offline", "--profile=production", "--strict"],
         "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "."],
