@@ -51,16 +51,18 @@ def kill(pid: t.Optional[int] = 4711, time: float = NOON, **fields: t.Any) -> Ev
 
 
 def life(pid: int, begin: float, last_seen: t.Optional[float] = None, running: bool = False, **fields: t.Any) -> Life:
-    return Life(pid, begin, begin if last_seen is None else last_seen, running, fields.get('uid', 1000),
-                fields.get('cgroup'))
+    return Life(
+        pid, begin, begin if last_seen is None else last_seen, running, fields.get('uid', 1000), fields.get('cgroup')
+    )
 
 
 def decide(*events: Event, **fields: t.Any) -> Decision:
     """What a subject has goes to the subject, the rest to the case."""
     names = ('lives', 'others', 'pid', 'uids', 'comm', 'is_contained')
     parts = {name: fields.pop(name) for name in names if name in fields}
-    values: t.Dict[str, t.Any] = dict(since=SINCE, until=UNTIL, subject=SUBJECT._replace(**parts), events=events,
-                  coverage=(FULL,))
+    values: t.Dict[str, t.Any] = dict(
+        since=SINCE, until=UNTIL, subject=SUBJECT._replace(**parts), events=events, coverage=(FULL,)
+    )
     values.update(fields)
     decision = _oom_verdict.decide(Case(**values))
     assert decision.verdict in causes.VERDICTS[decision.cause]

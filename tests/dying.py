@@ -59,8 +59,16 @@ def ended(shop: Instance, seconds: float = 20) -> None:
 
 
 def check(shop: Instance, since: float) -> Result:
-    params: Result = dict(since=str(since), until=None, pid=None, check_log=None, running_log=None, kernel_logs=[],
-                          journal=True, counters=True)
+    params: Result = dict(
+        since=str(since),
+        until=None,
+        pid=None,
+        check_log=None,
+        running_log=None,
+        kernel_logs=[],
+        journal=True,
+        counters=True,
+    )
     context = windows.context_of(shop)
     try:
         return _oom_check.check(context, params)
@@ -106,8 +114,10 @@ WAYS: dict[str, Callable[[Instance], None]] = {
     "runtime": by_runtime,
     "old stop.sh": by_script(OLD_STOP),
     "new stop.sh": by_script(NEW_STOP),
-    **{number.name: by_signal(number) for number in (
-        signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT, signal.SIGSEGV)},
+    **{
+        number.name: by_signal(number)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT, signal.SIGSEGV)
+    },
 }
 
 

@@ -12,8 +12,16 @@ TEXT = 64  # bytes that stand for the program
 LOAD, INTERP = 1, 3
 
 
-def make(bits: int = 64, order: str = '<', machine: int = 62, kind: int = 2, loader: bytes = b'',
-         entry: t.Optional[int] = None, sections: bool = True, address: int = BASE) -> bytes:
+def make(
+    bits: int = 64,
+    order: str = '<',
+    machine: int = 62,
+    kind: int = 2,
+    loader: bytes = b'',
+    entry: t.Optional[int] = None,
+    sections: bool = True,
+    address: int = BASE,
+) -> bytes:
     """Header, program headers, the path of the loader, the program, section headers."""
     head, each = (64, 56) if bits == 64 else (52, 32)
     kinds = ([INTERP] if loader else []) + [LOAD]
@@ -35,8 +43,9 @@ def _header(bits: int, order: str, machine: int, kind: int, entry: int, segments
     head, each, section = (64, 56, 64) if bits == 64 else (52, 32, 40)
     ident = b'\x7fELF' + bytes([2 if bits == 64 else 1, 1 if order == '<' else 2, 1]) + b'\0' * 9
     layout = 'HHIQQQIHHHHHH' if bits == 64 else 'HHIIIIIHHHHHH'
-    return ident + struct.pack(order + layout, kind, machine, 1, entry, head, table, 0, head, each, segments,
-                               section if count else 0, count, 0)
+    return ident + struct.pack(
+        order + layout, kind, machine, 1, entry, head, table, 0, head, each, segments, section if count else 0, count, 0
+    )
 
 
 def _segment(bits: int, order: str, kind: int, part: t.Tuple[int, int], address: int) -> bytes:

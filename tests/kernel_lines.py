@@ -373,8 +373,10 @@ TENANTS = (
     b'kern.log:Jul 12 16:09:14 web1 shop: %s',
     b'2026-07-12T16:09:14.123456789Z stdout F %s',
     b'{"log":"%s\\n","stream":"stdout","time":"2026-07-12T16:09:14.123456789Z"}',
-    (b'{"__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel","_PID":"12",'
-     b'"_SYSTEMD_UNIT":"shop.service","MESSAGE":"%s"}'),
+    (
+        b'{"__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel","_PID":"12",'
+        b'"_SYSTEMD_UNIT":"shop.service","MESSAGE":"%s"}'
+    ),
     b'{"__REALTIME_TIMESTAMP":"1783872554000000","_TRANSPORT":"kernel","SYSLOG_FACILITY":"1","MESSAGE":"%s"}',
     b'07-12 16:09:14.340  1200  1200 I shop    : %s',
     b'16h09 on the twelfth, web1 shop[12]: %s',

@@ -8,8 +8,13 @@ import os
 import re
 import typing as t
 
-_MARKS = (('<sql>', '<time> <esc>[31;1mkandaoni.com/anqicms/provider/a.go:7 <esc>[35;1m'),
-          ('<time>', '2026/01/31 12:00:00'), ('<minute>', '2026/01/31 12:00'), ('<esc>', '\x1b'), ('<port>', '8001'))
+_MARKS = (
+    ('<sql>', '<time> <esc>[31;1mkandaoni.com/anqicms/provider/a.go:7 <esc>[35;1m'),
+    ('<time>', '2026/01/31 12:00:00'),
+    ('<minute>', '2026/01/31 12:00'),
+    ('<esc>', '\x1b'),
+    ('<port>', '8001'),
+)
 
 
 class Case(t.NamedTuple):

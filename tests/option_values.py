@@ -37,28 +37,43 @@ def _text(right: str, default: str | None = None, *wrong: Any) -> Row:
 
 def _seconds(default: float, *wrong: Any) -> Row:
     zero = [] if wrong else [(0, 0.0), (0.0, 0.0)]
-    return Row([(5, 5.0), (0.5, 0.5), *zero], [("5", 5.0), (" 5.5 ", 5.5), ("1e3", 1000.0)], default,
-               ["soon", -1, "-1", True, False, [], [5], {}, float("inf"), float("nan"), "1_000", "10:30", DATE, *wrong])
+    return Row(
+        [(5, 5.0), (0.5, 0.5), *zero],
+        [("5", 5.0), (" 5.5 ", 5.5), ("1e3", 1000.0)],
+        default,
+        ["soon", -1, "-1", True, False, [], [5], {}, float("inf"), float("nan"), "1_000", "10:30", DATE, *wrong],
+    )
 
 
 def _flag(default: bool | None) -> Row:
-    return Row([*_same(True, False), (1, True), (0, False)],
-               [("true", True), ("false", False), ("Yes", True), ("off", False), ("1", True), ("0", False)], default,
-               ["maybe", 2, 0.5, [], [True], {}, DATE])
+    return Row(
+        [*_same(True, False), (1, True), (0, False)],
+        [("true", True), ("false", False), ("Yes", True), ("off", False), ("1", True), ("0", False)],
+        default,
+        ["maybe", 2, 0.5, [], [True], {}, DATE],
+    )
 
 
 def _choice(default: str, *others: str) -> Row:
     choices = (default, *others)
-    return Row(_same(*choices), [(f" {choice}\n", choice) for choice in choices], default,
-               ["sometimes", default.upper(), 0, 1, True, False, [default], {}, [], DATE])
+    return Row(
+        _same(*choices),
+        [(f" {choice}\n", choice) for choice in choices],
+        default,
+        ["sometimes", default.upper(), 0, 1, True, False, [default], {}, [], DATE],
+    )
 
 
 def _words(one: str, two: str, *wrong: Any) -> Row:
     both = [one, two]
     quoted = json.dumps(both)
     texts = [f"{one}\n{two}", f"{one},{two}", f" {one} ,\n{two}\n", quoted, f"- {one}\n- {two}\n"]
-    return Row([([], []), (both, both), ([one], [one])],
-               [*((text, both) for text in texts), (one, [one]), ("[]", [])], [], [*NO_LIST, *wrong])
+    return Row(
+        [([], []), (both, both), ([one], [one])],
+        [*((text, both) for text in texts), (one, [one]), ("[]", [])],
+        [],
+        [*NO_LIST, *wrong],
+    )
 
 
 _HOOKS = _words("/etc/hooks/out.yml", "in.yml")
@@ -69,13 +84,33 @@ ROWS = {
     for name, row in {
         "instances": Row(
             [*_same([], _ENTRIES, "discover"), ([{"dir": "/a", "port": "8001"}], [{"dir": "/a", "port": "8001"}])],
-            [(json.dumps(_ENTRIES), _ENTRIES), ("- dir: /srv/a\n  port: 8001\n- {dir: /srv/b}", _ENTRIES),
-             (" discover\n", "discover"), ("[]", [])],
+            [
+                (json.dumps(_ENTRIES), _ENTRIES),
+                ("- dir: /srv/a\n  port: 8001\n- {dir: /srv/b}", _ENTRIES),
+                (" discover\n", "discover"),
+                ("[]", []),
+            ],
             None,
-            ["all", "/srv/a", 7, False, {"dir": "/a"}, ["/srv/a"], [{}], [{"dir": "/a", "prot": 1}], "[", DATE, [None],
-             [{"dir": "/a", "port": "x"}], [{"dir": "/a", "port": 0}], [{"dir": "/a", "sites": []}],
-             [{"dir": "/a", "sites": [{}]}], [{"dir": "/a", "sites": [{**_SITE, "status": 7}]}],
-             [{"dir": "/a", "sites": [{**_SITE, "path": "x"}]}], [{"dir": "/a", "sites": [{"host": "a b"}]}]],
+            [
+                "all",
+                "/srv/a",
+                7,
+                False,
+                {"dir": "/a"},
+                ["/srv/a"],
+                [{}],
+                [{"dir": "/a", "prot": 1}],
+                "[",
+                DATE,
+                [None],
+                [{"dir": "/a", "port": "x"}],
+                [{"dir": "/a", "port": 0}],
+                [{"dir": "/a", "sites": []}],
+                [{"dir": "/a", "sites": [{}]}],
+                [{"dir": "/a", "sites": [{**_SITE, "status": 7}]}],
+                [{"dir": "/a", "sites": [{**_SITE, "path": "x"}]}],
+                [{"dir": "/a", "sites": [{"host": "a b"}]}],
+            ],
         ),
         "only": _words(ID, OTHER, ["shop.example"], "shop.example", "all"),
         "user": _text("www"),
@@ -91,23 +126,44 @@ ROWS = {
         "boot_hook": _flag(True),
         "config": Row(
             _same({"server": {"port": 8002, "env": ""}, "mysql": {"password": None}}, {"own": [], "other": {}}),
-            [('{"server": {"port": 8002}}', {"server": {"port": 8002}}),
-             ("server: {env: x}\n", {"server": {"env": "x"}})],
+            [
+                ('{"server": {"port": 8002}}', {"server": {"port": 8002}}),
+                ("server: {env: x}\n", {"server": {"env": "x"}}),
+            ],
             {},
             [7, 3.1, True, DATE, [], ["server"], "server", "[1]", "{"],
         ),
         "config_remove": _words("server.env", "own"),
         "upgrade_to": Row(_same("3.5.8"), [(" v3.5.8\n", "3.5.8")], None, [*NO_TEXT, 3, False, [], "3.5", "newest"]),
         "releases": Row(
-            [({"3.5.8": {"src": "/a.zip"}}, {"3.5.8": {"src": "/a.zip"}}),
-             ({"v3.5.8": "/a.zip"}, {"3.5.8": {"src": "/a.zip"}}),
-             ({"3.5.8": {"src": "/a", "sha256": "0" * 64, "remote_src": True}},
-              {"3.5.8": {"src": "/a", "sha256": "0" * 64, "remote_src": True}})],
-            [('{"3.5.8": {"src": "/a.zip"}}', {"3.5.8": {"src": "/a.zip"}}),
-             ("3.5.8: /a.zip\n", {"3.5.8": {"src": "/a.zip"}})],
+            [
+                ({"3.5.8": {"src": "/a.zip"}}, {"3.5.8": {"src": "/a.zip"}}),
+                ({"v3.5.8": "/a.zip"}, {"3.5.8": {"src": "/a.zip"}}),
+                (
+                    {"3.5.8": {"src": "/a", "sha256": "0" * 64, "remote_src": True}},
+                    {"3.5.8": {"src": "/a", "sha256": "0" * 64, "remote_src": True}},
+                ),
+            ],
+            [
+                ('{"3.5.8": {"src": "/a.zip"}}', {"3.5.8": {"src": "/a.zip"}}),
+                ("3.5.8: /a.zip\n", {"3.5.8": {"src": "/a.zip"}}),
+            ],
             None,
-            [7, 3.1, True, DATE, [], {"a": 1}, {"newest": "/a.zip"}, {"3.5.8": {}}, {"3.5.8": {"sha256": "0" * 64}},
-             {"3.5.8": {"src": "/a", "sha256": "0"}}, {"3.5.8": {"src": "/a", "sha": "0"}}, "3.5.8", "{"],
+            [
+                7,
+                3.1,
+                True,
+                DATE,
+                [],
+                {"a": 1},
+                {"newest": "/a.zip"},
+                {"3.5.8": {}},
+                {"3.5.8": {"sha256": "0" * 64}},
+                {"3.5.8": {"src": "/a", "sha256": "0"}},
+                {"3.5.8": {"src": "/a", "sha": "0"}},
+                "3.5.8",
+                "{",
+            ],
         ),
         "direct": _flag(False),
         "confirm_after_canary": _flag(False),
@@ -128,8 +184,9 @@ ROWS = {
         "ready_limit": _seconds(900.0),
         "stable_for": _seconds(1.0),
         "log_check": _flag(True),
-        "log_ignore": _words("sql_error", "timed? out", ["no_such_code"], "no_such_code", "(", ["a**"], ["a++"],
-                             ["a(?>b)"], ["a(?i)b"]),
+        "log_ignore": _words(
+            "sql_error", "timed? out", ["no_such_code"], "no_such_code", "(", ["a**"], ["a++"], ["a(?>b)"], ["a(?i)b"]
+        ),
         "log_fail_on": _choice("error", "warning", "never"),
         "site_check": _flag(None),
         "site_through": _choice("direct", "proxy"),
@@ -137,19 +194,41 @@ ROWS = {
             [*_same({}, {"address": "10.0.0.1", "port": 443, "scheme": "https"}), ({"port": None}, {})],
             [('{"port": 8080}', {"port": 8080}), ("port: 8080\nscheme: http\n", {"port": 8080, "scheme": "http"})],
             None,
-            ["10.0.0.1", 7, False, [], ["a"], {"prot": 1}, {"port": "x"}, {"port": 70000}, {"scheme": "ftp"},
-             {"address": "a b"}, DATE, "{"],
+            [
+                "10.0.0.1",
+                7,
+                False,
+                [],
+                ["a"],
+                {"prot": 1},
+                {"port": "x"},
+                {"port": 70000},
+                {"scheme": "ftp"},
+                {"address": "a b"},
+                DATE,
+                "{",
+            ],
         ),
         "site_timeout": _seconds(10.0, 0, 0.0, "0"),
-        "warm_up": Row([*_same(0, 5, 10000), (5.0, 5)], [("5", 5), (" 0 ", 0)], 0,
-                       [-1, 10001, 5.5, "many", True, [], {}, [5], "5.5", DATE]),
+        "warm_up": Row(
+            [*_same(0, 5, 10000), (5.0, 5)],
+            [("5", 5), (" 0 ", 0)],
+            0,
+            [-1, 10001, 5.5, "many", True, [], {}, [5], "5.5", DATE],
+        ),
         "deadline": _seconds(900.0),
         "guardian_limit": _seconds(3600.0),
-        "put_aside": Row(_same(ID), [(f" {ID}\n", ID)], None,
-                         [*NO_TEXT, 7, False, [ID], "shop.example", f"{ID}\n{OTHER}"]),
+        "put_aside": Row(
+            _same(ID), [(f" {ID}\n", ID)], None, [*NO_TEXT, 7, False, [ID], "shop.example", f"{ID}\n{OTHER}"]
+        ),
         "since": Row(
-            [*_same("2026-01-31T12:00:00", "2026-01-31"), (1764230000, "1764230000"), (1764230000.25, "1764230000.25"),
-             (DATE, "2026-01-31"), (datetime.datetime(2026, 1, 31, 10, 30), "2026-01-31T10:30:00")],
+            [
+                *_same("2026-01-31T12:00:00", "2026-01-31"),
+                (1764230000, "1764230000"),
+                (1764230000.25, "1764230000.25"),
+                (DATE, "2026-01-31"),
+                (datetime.datetime(2026, 1, 31, 10, 30), "2026-01-31T10:30:00"),
+            ],
             [(" 2026-01-31 10:00\n", "2026-01-31 10:00"), ("1764230000.25", "1764230000.25")],
             None,
             [630, 37800, "10:30", "yesterday", True, False, [], {}, 20260131, 3.1, "2026-13-01"],
@@ -158,11 +237,18 @@ ROWS = {
         "collect": _flag(False),
         "collect_dir": _text("/tmp/evidence", "./anqicms-diagnose"),
         "search": _words("/srv/*", "/www/wwwroot/*"),
-        "hosts": Row(_same("web1", "anqicms:!web2", ["web1", "web2"]), [(" web1,web2\n", "web1,web2")], "anqicms",
-                     [7, False, True, [], {}, {"a": 1}, [None], DATE]),
-        "serial": Row([*_same([1, "10%", "25%"], ["50%"]), (3, [3]), ("50%", ["50%"])],
-                      [("1", [1]), ("1,10%", [1, "10%"]), ("1\n10%\n", [1, "10%"]), ("[1, '10%']", [1, "10%"])],
-                      [1, "10%", "25%"], [0, "0", -1, False, True, [], {}, "half", "10 %", [0], [None], 1.5, DATE]),
+        "hosts": Row(
+            _same("web1", "anqicms:!web2", ["web1", "web2"]),
+            [(" web1,web2\n", "web1,web2")],
+            "anqicms",
+            [7, False, True, [], {}, {"a": 1}, [None], DATE],
+        ),
+        "serial": Row(
+            [*_same([1, "10%", "25%"], ["50%"]), (3, [3]), ("50%", ["50%"])],
+            [("1", [1]), ("1,10%", [1, "10%"]), ("1\n10%\n", [1, "10%"]), ("[1, '10%']", [1, "10%"])],
+            [1, "10%", "25%"],
+            [0, "0", -1, False, True, [], {}, "half", "10 %", [0], [None], 1.5, DATE],
+        ),
     }.items()
 }
 ROWS["anqicms_until"] = ROWS["anqicms_since"]

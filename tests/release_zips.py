@@ -115,8 +115,9 @@ def context_of(directory: Path, base: Path | None = None, run_id: str = "") -> C
     return context
 
 
-def call(directory: Path, base: Path | None = None, check: bool = False, run_id: str = "",
-         **given: Any) -> dict[str, Any]:
+def call(
+    directory: Path, base: Path | None = None, check: bool = False, run_id: str = "", **given: Any
+) -> dict[str, Any]:
     """`release` as a task of its own."""
     context = context_of(directory, base, run_id)
     try:

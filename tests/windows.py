@@ -58,8 +58,17 @@ class ModuleCall:
         self.check_mode = check_mode
         self.no_log_values: set[str] = set()
         self.params: Result = dict(
-            dir=str(site.dir), binary="anqicms", port=None, state_dir=str(site.dir.parent / "state"), steps=RESTART,
-            run_id=None, deadline=60.0, on_failure="rollback", recover="auto", internal=None)
+            dir=str(site.dir),
+            binary="anqicms",
+            port=None,
+            state_dir=str(site.dir.parent / "state"),
+            steps=RESTART,
+            run_id=None,
+            deadline=60.0,
+            on_failure="rollback",
+            recover="auto",
+            internal=None,
+        )
         self.params.update(params)
 
 
@@ -160,7 +169,7 @@ def tree_of(*directories: Path) -> dict[str, tuple[int, int, bytes]]:
     found = {}
     for directory in directories:
         for path in [directory, *sorted(directory.rglob("*"))]:
-            if path.name in ("lib", "running.log") or "lib" in path.parts[len(directory.parts):]:
+            if path.name in ("lib", "running.log") or "lib" in path.parts[len(directory.parts) :]:
                 continue
             status = path.lstat()
             found[str(path)] = (status.st_mode, status.st_mtime_ns, path.read_bytes() if path.is_file() else b"")

@@ -124,8 +124,11 @@ class ActionModule(ActionBase):
         missing = []
         for name in ('anqicms_before_window', 'anqicms_after_window'):
             paths = [os.path.join(base, path) for path in values.get(name) or []]
-            missing += [f'{name} must be {_options.OPTIONS[name].allowed}. There is no file {shown(path, 300)}.'
-                        for path in paths if not os.path.isfile(path)]
+            missing += [
+                f'{name} must be {_options.OPTIONS[name].allowed}. There is no file {shown(path, 300)}.'
+                for path in paths
+                if not os.path.isfile(path)
+            ]
         return missing
 
     # --- the plan
@@ -148,7 +151,8 @@ class ActionModule(ActionBase):
         if self._is_empty(plans):
             return _failed(
                 'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
-                'correct anqicms_only.')
+                'correct anqicms_only.'
+            )
         refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
         if refusal:
             return _failed(refusal)
@@ -221,8 +225,15 @@ class ActionModule(ActionBase):
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
         _lines.show(_canary.seen(asked))
-        return {'changed': False, 'msg': ' '.join(_canary.seen(asked)), 'asks': True, 'canary_run': asked.run_id,
-                'left': asked.left, 'can_answer': self._can_answer(), 'how_to_go_on': _canary.how_to_go_on(asked)}
+        return {
+            'changed': False,
+            'msg': ' '.join(_canary.seen(asked)),
+            'asks': True,
+            'canary_run': asked.run_id,
+            'left': asked.left,
+            'can_answer': self._can_answer(),
+            'how_to_go_on': _canary.how_to_go_on(asked),
+        }
 
     def _run_id(self) -> str:
         given = self._templar.template(self._vars.get('anqicms_run_id'))

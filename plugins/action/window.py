@@ -127,7 +127,8 @@ class ActionModule(ActionBase):
         msg = (
             'the window on %s has not ended %g s after its start, which is more than the time limits of worker and '
             'guardian. Its state is not known. Check with instance_info what is running there.'
-               % (self._host, self._longest() + restores(self._task.args.get('steps'))))
+            % (self._host, self._longest() + restores(self._task.args.get('steps')))
+        )
         return dict(failed=True, outcome='failed', changed=True, state='unknown', where=answer.get('where'), msg=msg)
 
     def _arguments(self, **internal: t.Any) -> Result:
@@ -163,7 +164,8 @@ class ActionModule(ActionBase):
         while True:
             try:
                 answer = self._execute_module(
-                    module_name=f'anqicms.lifecycle.{self._module}', module_args=arguments, task_vars=self._vars)
+                    module_name=f'anqicms.lifecycle.{self._module}', module_args=arguments, task_vars=self._vars
+                )
                 if answer.get('needs') == kinds.MODULE and self._module != kinds.MODULE:
                     self._module = kinds.MODULE
                     continue
@@ -177,8 +179,10 @@ class ActionModule(ActionBase):
                 if not self._may_go_on(begin, pause):
                     raise AnsibleConnectionFailure(self._farewell(why)) from exc
             self._losses.append(shown(why, 200))
-            display.display('window [%s]: connection lost, the work on the host goes on; trying again in %.1f s' % (
-                self._host, pause))
+            display.display(
+                'window [%s]: connection lost, the work on the host goes on; trying again in %.1f s'
+                % (self._host, pause)
+            )
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_RETRY_S)
             self._reconnect()
@@ -191,7 +195,8 @@ class ActionModule(ActionBase):
         run_id = self._task.args.get('run_id')
         return (
             '%s. If run %s was started on %s, the host completes it or rolls it back by itself. Check with '
-            'instance_info, or run recover.yml.' % (why, run_id or '(without a run_id)', self._host))
+            'instance_info, or run recover.yml.' % (why, run_id or '(without a run_id)', self._host)
+        )
 
     def _reconnect(self) -> None:
         try:

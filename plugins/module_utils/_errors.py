@@ -11,14 +11,21 @@ import re
 import typing as t
 
 _NOTHING = re.compile(
-    r'\b([Nn])othing was (?=(?:done|changed|stopped|started|signalled|staged|planned|renamed|unpacked)\b)')
+    r'\b([Nn])othing was (?=(?:done|changed|stopped|started|signalled|staged|planned|renamed|unpacked)\b)'
+)
 _USED_UP: t.Dict[int, t.Tuple[str, str]] = {
-    errno.EAGAIN: ('no more processes can be created: the limit of this user or of the host is reached',
-                   'Raise the limit (ulimit -u, pids.max) or end some processes, then try again.'),
-    errno.EMFILE: ('no more files can be opened: the limit of this process is reached',
-                   'Raise the limit (ulimit -n), then try again.'),
-    errno.ENFILE: ('no more files can be opened: the limit of the host is reached',
-                   'Raise fs.file-max or end some processes, then try again.'),
+    errno.EAGAIN: (
+        'no more processes can be created: the limit of this user or of the host is reached',
+        'Raise the limit (ulimit -u, pids.max) or end some processes, then try again.',
+    ),
+    errno.EMFILE: (
+        'no more files can be opened: the limit of this process is reached',
+        'Raise the limit (ulimit -n), then try again.',
+    ),
+    errno.ENFILE: (
+        'no more files can be opened: the limit of the host is reached',
+        'Raise fs.file-max or end some processes, then try again.',
+    ),
     errno.ENOMEM: ('there is not enough memory', 'Free memory, then try again.'),
     errno.ENOSPC: ('no space is left on the disk', 'Free space, then try again.'),
     errno.EDQUOT: ('the disk quota of this user is used up', 'Free space, then try again.'),

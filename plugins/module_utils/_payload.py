@@ -43,8 +43,13 @@ class PayloadLoader(importlib.abc.InspectLoader):
 class PayloadFinder(importlib.abc.MetaPathFinder):
     """Finds the files beside this one in the zip file that this one came from. ``has``: whether a file is in it."""
 
-    def __init__(self, get_data: t.Callable[[str], bytes], directory: str, compiled: Compile = plainly,
-                 has: t.Optional[t.Callable[[str], bool]] = None) -> None:
+    def __init__(
+        self,
+        get_data: t.Callable[[str], bytes],
+        directory: str,
+        compiled: Compile = plainly,
+        has: t.Optional[t.Callable[[str], bool]] = None,
+    ) -> None:
         self.get_data, self.directory, self.compiled = get_data, directory, compiled
         self.has = has or self._is_readable
 

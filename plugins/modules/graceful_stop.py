@@ -305,8 +305,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import sto
 
 def main() -> None:
     module = _module.Module(argument_spec=_module.common_spec(**graceful_stop.SPEC), supports_check_mode=True)
-    on_instance.run_on_instance(module, _stop.foresee, _stop.stop_as_task, (
-        'timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout'))
+    on_instance.run_on_instance(
+        module, _stop.foresee, _stop.stop_as_task, ('timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout')
+    )
 
 
 if __name__ == '__main__':

@@ -58,11 +58,7 @@ def records(hostvars: t.Any, hosts: t.Sequence[str], only: t.Sequence[str] = ())
 
     ``only``: ids, where a host does not say it itself.
     """
-    found = [
-        record
-        for host in hosts
-        for record in host_records(host, hostvars[host], _only(hostvars[host]) or only)
-    ]
+    found = [record for host in hosts for record in host_records(host, hostvars[host], _only(hostvars[host]) or only)]
     found.sort(key=_rank)
     return t.cast('list[Record]', as_data(found))
 

@@ -19,8 +19,8 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import sho
 
 Data = t.Mapping[str, t.Any]
 HEADINGS = ('urgency', 'host', 'instance', 'state', 'version', 'cause', 'died', 'starts', 'memory')
-_MOST = 3         # lines of one kind below a row
-_MOST_HOSTS = 5   # named in one line
+_MOST = 3  # lines of one kind below a row
+_MOST_HOSTS = 5  # named in one line
 
 
 def lines(records: t.Sequence[Data]) -> list[str]:

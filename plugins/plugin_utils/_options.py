@@ -117,9 +117,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'until': Option(_TIME, read.moment, _DIAGNOSE),
         'report': Option('the path of a file on the controller', read.text, _DIAGNOSE),
         'collect': _flag(_DIAGNOSE),
-        'collect_dir': Option(
-            'the path of a directory on the controller', read.text, _DIAGNOSE, './anqicms-diagnose'
-        ),
+        'collect_dir': Option('the path of a directory on the controller', read.text, _DIAGNOSE, './anqicms-diagnose'),
         'search': Option('a list of patterns of directories', read.words, _DISCOVER, ()),
         # Play keywords read these two, before any task.
         'hosts': Option('a pattern of hosts, as text or as a list, such as web1,web2', read.pattern, _ALL, 'anqicms'),
@@ -189,9 +187,7 @@ def _wrong_together(values: t.Mapping[str, t.Any]) -> list[str]:
     wrong = []
     through, proxy = values.get(PREFIX + 'site_through'), values.get(PREFIX + 'site_proxy')
     if through == 'direct' and proxy is not None:
-        wrong.append(
-            'anqicms_site_through must be proxy where anqicms_site_proxy is given. It is direct.'
-        )
+        wrong.append('anqicms_site_through must be proxy where anqicms_site_proxy is given. It is direct.')
     checked, instances = values.get(PREFIX + 'site_check'), values.get(PREFIX + 'instances')
     if through == 'proxy' and checked and not _all_have_sites(instances):
         wrong.append(

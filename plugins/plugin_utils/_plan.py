@@ -93,8 +93,9 @@ def make_plan(
     if plan.unreachable:
         return plan
     if not found or any(_how(answer).get('verb', verb) != verb for answer in answers(found)):
-        return plan._replace(refusals=[
-            'There is no preflight result for this host. Nothing was done. Run the preflight first.'])
+        return plan._replace(
+            refusals=['There is no preflight result for this host. Nothing was done. Run the preflight first.']
+        )
     left = chosen(found, only)
     if verb not in FINDING and not only and any(_how(answer).get('how') == 'nothing' for answer in left):
         unseen = list(dict.fromkeys(_not_seen(answer) for answer in left if 'instances' not in answer))

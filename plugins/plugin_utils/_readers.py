@@ -34,7 +34,10 @@ ENTRY: t.Mapping[str, t.Any] = {
     'sites': {'type': 'list', 'elements': 'dict'},
 }
 _RELEASE: t.Mapping[str, t.Any] = {
-    'src': {'type': 'path', 'required': True}, 'sha256': {'type': 'str'}, 'remote_src': {'type': 'bool'}}
+    'src': {'type': 'path', 'required': True},
+    'sha256': {'type': 'str'},
+    'remote_src': {'type': 'bool'},
+}
 _NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?')
 _ID = re.compile(r'[0-9a-f]{8}-[A-Za-z0-9._-]{1,40}')
 _FLAGS = {
@@ -254,8 +257,10 @@ def instances(value: t.Any) -> t.Any:
 def _entry(number: int, given: t.Any) -> dict[str, t.Any]:
     where = f'entry {number}'
     if not isinstance(given, t.Mapping):
-        raise ValueError(f'{where}, {shown(given, 100)!r}, is no dictionary. With -e write it as JSON: '
-                         '\'{"anqicms_instances": [{"dir": "/www/wwwroot/shop.example"}]}\'')
+        raise ValueError(
+            f'{where}, {shown(given, 100)!r}, is no dictionary. With -e write it as JSON: '
+            '\'{"anqicms_instances": [{"dir": "/www/wwwroot/shop.example"}]}\''
+        )
     entry: dict[str, t.Any] = plain(given)
     port = _validated(ENTRY, entry, where).get('port')
     if port is not None and not 0 < port < 65536:

@@ -133,9 +133,7 @@ def summary(plans: t.Mapping[str, _plan.Plan], verb: str) -> str:
     return f'{verb}: instances: {count}, hosts: {hosts}' + (f', hosts that refuse: {refused}' if refused else '')
 
 
-def table(
-    rows: t.Sequence[tuple[tuple[str, ...], list[str]]], headings: tuple[str, ...] = HEADINGS
-) -> list[str]:
+def table(rows: t.Sequence[tuple[tuple[str, ...], list[str]]], headings: tuple[str, ...] = HEADINGS) -> list[str]:
     """Aligned lines with a heading."""
     widths = [max(len(row[n]) for row in [headings, *(cells for cells, _notes in rows)]) for n in range(len(headings))]
     lines = [_line(headings, widths)]

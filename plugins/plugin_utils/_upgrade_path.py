@@ -24,12 +24,15 @@ def releases_of(available: object) -> dict[str, t.Any]:
     elif isinstance(available, t.Iterable):
         found = {str(version): None for version in available}
     else:
-        raise ValueError(f'available must be a mapping from versions to releases, or a list of versions, '
-                         f'got {shown(available, 100)!r}. Nothing was planned.')
+        raise ValueError(
+            f'available must be a mapping from versions to releases, or a list of versions, '
+            f'got {shown(available, 100)!r}. Nothing was planned.'
+        )
     for version in found:
         if versions.parse(version) is None:
-            raise ValueError(f'available names {shown(version, 100)!r}, which is no version such as 3.5.8. Nothing was '
-                             'planned.')
+            raise ValueError(
+                f'available names {shown(version, 100)!r}, which is no version such as 3.5.8. Nothing was planned.'
+            )
     return found
 
 

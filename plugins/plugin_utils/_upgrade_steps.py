@@ -77,8 +77,12 @@ def _of_window(
     found: list[Step] = [stop, {'database': dumped}, {'keep_files': {'state': 'kept'}}]
     private: Step = {'verified_start': {**options.get('verified_start', {}), 'private_port': True, 'stable_for': 0.0}}
     for hop in hops:
-        found += [*_switches([hop], manifests), private, {'database': {**database, 'state': 'migrated'}},
-                  {'database': {**database, 'state': 'compared'}}]
+        found += [
+            *_switches([hop], manifests),
+            private,
+            {'database': {**database, 'state': 'migrated'}},
+            {'database': {**database, 'state': 'compared'}},
+        ]
         if hop is hops[-1]:
             found += [step for step in checks if 'site_check' in step and _asks_the_port(step)]
             found.append({'rollback_point': plain})

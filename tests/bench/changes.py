@@ -6,6 +6,7 @@
 Hops are compared with the same exchange of binaries without anything of ours: SIGTERM, one rename, exec, ready.
 Restores, dumps, comparisons and switches of files run in this process, as they do in a worker.
 """
+
 from __future__ import annotations
 
 import functools
@@ -155,15 +156,22 @@ class Tools:
 
     def dump(self, flush: bool) -> None:
         with open(self.place / "bare.sql", "wb") as target:
-            subprocess.run([self.programs.dump, f"--defaults-file={self.options}", *dump.OPTIONS, self.database],
-                           check=True, stdout=target, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [self.programs.dump, f"--defaults-file={self.options}", *dump.OPTIONS, self.database],
+                check=True,
+                stdout=target,
+                stderr=subprocess.DEVNULL,
+            )
             if flush:
                 os.fsync(target.fileno())
 
     def load(self) -> None:
         with open(self.place / "bare.sql", "rb") as source:
-            subprocess.run([self.programs.query, f"--defaults-file={self.options}", "--binary-mode", self.database],
-                           check=True, stdin=source)
+            subprocess.run(
+                [self.programs.query, f"--defaults-file={self.options}", "--binary-mode", self.database],
+                check=True,
+                stdin=source,
+            )
 
 
 def _take(tools: Tools, directory: Path, recorded: bool = True) -> dump_manifest.Manifest:
@@ -236,12 +244,19 @@ def hop_times(hop: Hop, tools: Tools, directory: Path, rounds: int) -> Times:
     """A hop without a window of ours; with a dump in one; the whole of an upgrade, compared before visitors come."""
     whole = _upgrade_steps.steps(_hops(OLD, hop.archive), NO_WAIT, [])
     dumped = [step for step in whole if "database" not in step or step["database"]["state"] == "dumped"]
-    short = [step for step in dumped if not step.get("verified_start", {}).get("private_port")
-             and step.get("keep_files", {}).get("state") != "port_back"]
+    short = [
+        step
+        for step in dumped
+        if not step.get("verified_start", {}).get("private_port")
+        and step.get("keep_files", {}).get("state") != "port_back"
+    ]
     del short[[index for index, step in enumerate(short) if "graceful_stop" in step][-1]]  # that of the private start
     times: dict[str, list[float]] = {"bare": [], "dump": [], "whole": []}
     works: dict[str, Callable[[], float]] = {
-        "bare": hop.bare, "dump": lambda: hop.ours(short), "whole": lambda: hop.ours(whole)}
+        "bare": hop.bare,
+        "dump": lambda: hop.ours(short),
+        "whole": lambda: hop.ours(whole),
+    }
     for _unused in range(rounds):
         for name, work in works.items():
             hop.start()
@@ -253,12 +268,12 @@ def hop_times(hop: Hop, tools: Tools, directory: Path, rounds: int) -> Times:
 def part_rows(parts: Times) -> list[Row]:
     more = 0.3 * parts["load"] + 1.0
     return [
-        ratio_row("dump on the disk; client into a file and fsync", parts["dump alone"], "s",
-                  parts["client and fsync"], 1.2),
+        ratio_row(
+            "dump on the disk; client into a file and fsync", parts["dump alone"], "s", parts["client and fsync"], 1.2
+        ),
         # Counts, checksums and settings are read beside it, with two processors that it keeps busy already.
         shown_row("the same with all that is recorded", parts["dump"], "s", parts["client and fsync"]),
-        sum_row("restore, compared; load by the client", parts["restore"], "s", parts["load"], more,
-                "<= 1.3 x + 1 s"),
+        sum_row("restore, compared; load by the client", parts["restore"], "s", parts["load"], more, "<= 1.3 x + 1 s"),
         ratio_row("comparison after a hop; its limit", parts["compare"], "s", 0.2, 1.0),
     ]
 
@@ -267,8 +282,7 @@ def hop_rows(hops: Times, parts: Times) -> list[Row]:
     more = 1.25 * parts["client and fsync"] + 0.2
     name = f"{OLD} to {NEWEST}"
     return [
-        sum_row(f"hop {name} with a dump; bare", hops["dump"], "s", hops["bare"], more,
-                "<= + 1.25 client + .2"),
+        sum_row(f"hop {name} with a dump; bare", hops["dump"], "s", hops["bare"], more, "<= + 1.25 client + .2"),
         # It waits for the end of the migration, which takes a second there, and starts the application twice.
         shown_row(f"upgrade {name}, all of its window; bare", hops["whole"], "s", hops["bare"]),
     ]

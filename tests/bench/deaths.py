@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """(d) What `oom_check` costs on large logs and on many, in time and memory, and how fast it reads all of one."""
+
 from __future__ import annotations
 
 import shutil
@@ -15,8 +16,8 @@ from bench.rows import Row, ratio_row
 LARGE_MIB, ROTATED, ROTATED_MIB = 1024, 40, 8
 PEAK_MIB = 64.0
 PLACES = (("end", 98), ("middle", 50), ("begin", 2))
-ROUNDS = 5        # at most: each reads gigabytes
-LOOP_ROUNDS = 3   # of the loop, which takes a while
+ROUNDS = 5  # at most: each reads gigabytes
+LOOP_ROUNDS = 3  # of the loop, which takes a while
 
 
 def rows(root: Path, rounds: int) -> list[Row]:
@@ -39,13 +40,18 @@ def _large_rows(root: Path, rounds: int) -> list[Row]:
     for place, percent in PLACES:
         name = f"oom_check, {LARGE_MIB} MiB, an hour near its {place}"
         taken = medians("oom_window", root, rounds, percent)
-        found += [ratio_row(f"{name}; grep -c Killed", taken["ours"], "ms", taken["grep"], 1 / 3),
-                  ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1)]
+        found += [
+            ratio_row(f"{name}; grep -c Killed", taken["ours"], "ms", taken["grep"], 1 / 3),
+            ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1),
+        ]
     taken = medians("oom_whole", root, min(rounds, LOOP_ROUNDS))
     log.unlink()
     name = f"oom_check, all of {LARGE_MIB} MiB"
-    return [*found, ratio_row(f"{name}, CPU; loop over its lines", taken["ours"], "ms", taken["loop"], 1 / 3),
-            ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1)]
+    return [
+        *found,
+        ratio_row(f"{name}, CPU; loop over its lines", taken["ours"], "ms", taken["loop"], 1 / 3),
+        ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1),
+    ]
 
 
 def _rotated_rows(root: Path, rounds: int) -> list[Row]:
@@ -56,7 +62,9 @@ def _rotated_rows(root: Path, rounds: int) -> list[Row]:
     taken = medians("oom_rotated", root, rounds)
     shutil.rmtree(log.parent)
     name = f"oom_check, {ROTATED} rotated .gz"
-    return [ratio_row(f"{name}, an hour of one; gzip -dc | grep -c", taken["ours"], "ms", taken["grep"], 1 / 3),
-            ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1),
-            ratio_row(f"{name}, opened; the one of that hour", taken["opened"], "", 1, 1),
-            ratio_row(f"{name}, read of all files; size of all .gz", taken["read"], "MiB", packed, 2 / ROTATED)]
+    return [
+        ratio_row(f"{name}, an hour of one; gzip -dc | grep -c", taken["ours"], "ms", taken["grep"], 1 / 3),
+        ratio_row(f"{name}, peak; limit", taken["peak"], "MiB", PEAK_MIB, 1),
+        ratio_row(f"{name}, opened; the one of that hour", taken["opened"], "", 1, 1),
+        ratio_row(f"{name}, read of all files; size of all .gz", taken["read"], "MiB", packed, 2 / ROTATED),
+    ]

@@ -5,6 +5,7 @@
 
 What the host says all day are dropped packets, containers that come and go, and audit records.
 """
+
 from __future__ import annotations
 
 import gzip
@@ -44,29 +45,39 @@ Out of memory: Killed process 4711 (anqicms) total-vm:3249380kB, anon-rss:199506
 oom_reaper: reaped process 4711 (anqicms), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
 """
 # What a line has that tells of a death, as plain words: a regular expression of the parser's patterns is far slower.
-_TELLING = re.compile(rb"Kill|kill|oom|ending SIG|Linux version |segfault|general prot|\] trap |unhandled |Kernel panic"
-                      rb"|page allocation failure|escalating to|exited after|dryrun|, badness|ut of memory"
-                      rb"|taking action|did not exit|kernel messages|messages lost|messages dropped"
-                      rb"|due to rate-limiting|uppressed|to write entry")
+_TELLING = re.compile(
+    rb"Kill|kill|oom|ending SIG|Linux version |segfault|general prot|\] trap |unhandled |Kernel panic"
+    rb"|page allocation failure|escalating to|exited after|dryrun|, badness|ut of memory"
+    rb"|taking action|did not exit|kernel messages|messages lost|messages dropped"
+    rb"|due to rate-limiting|uppressed|to write entry"
+)
 
 
 def _lines(messages: list[str]) -> bytes:
-    return b"".join(b"@@ web1 kernel: [%d.%06d] %s\n" % (100000 + number // 50, number * 7, message.encode())
-                    for number, message in enumerate(messages))
+    return b"".join(
+        b"@@ web1 kernel: [%d.%06d] %s\n" % (100000 + number // 50, number * 7, message.encode())
+        for number, message in enumerate(messages)
+    )
 
 
 def _ordinary(chance: random.Random) -> bytes:
     kinds = chance.choices(list(_MESSAGES), list(_MESSAGES.values()), k=1000)
-    return _lines([kind.format(hex="%06x" % chance.getrandbits(24), byte=chance.randrange(256),
-                               word=chance.randrange(1 << 16)) for kind in kinds])
+    return _lines(
+        [
+            kind.format(hex="%06x" % chance.getrandbits(24), byte=chance.randrange(256), word=chance.randrange(1 << 16))
+            for kind in kinds
+        ]
+    )
 
 
 def content(size: int, begin: float, end: float, kills: int) -> list[bytes]:
     """Blocks of about so many bytes in all, with the times of their lines from begin to end."""
     ordinary, kill = _ordinary(random.Random(1)), _lines(_KILL.splitlines())
     count = max(kills, size // len(ordinary.replace(b"@@", b"Nov 22 10:00:00")))
-    return [_at(ordinary + (kill if number % (count // kills) == 0 else b""), begin + (end - begin) * number / count)
-            for number in range(count)]
+    return [
+        _at(ordinary + (kill if number % (count // kills) == 0 else b""), begin + (end - begin) * number / count)
+        for number in range(count)
+    ]
 
 
 def _at(lines: bytes, when: float) -> bytes:

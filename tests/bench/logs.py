@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A large log, and the loop that one would write to look for the known lines in it."""
+
 from __future__ import annotations
 
 import random
@@ -33,8 +34,10 @@ def write(path: Path, root: Path, size: int) -> None:
     """A running.log of about so many bytes: starts, and what an instance prints for weeks after them."""
     chance = random.Random(1)
     kinds = (*_ORDINARY.splitlines(keepends=True), _NOT_FOUND, _SLOW)
-    lines = (chance.choice(kinds).format(root=root, number=chance.randrange(10**6), minute=chance.randrange(60))
-             for _unused in range(10_000))
+    lines = (
+        chance.choice(kinds).format(root=root, number=chance.randrange(10**6), minute=chance.randrange(60))
+        for _unused in range(10_000)
+    )
     block = (_START.format(root=root) + "".join(lines)).encode()
     with path.open("ab") as log:
         for _unused in range(size // len(block)):

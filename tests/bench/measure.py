@@ -5,6 +5,7 @@
 
 Usage: measure.py NAME DIRECTORY ROUNDS NUMBER    NUMBER: of sockets, processes or MiB.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -100,8 +101,9 @@ def in_turns(rounds: int, works: dict[str, Callable[[], object]]) -> Times:
 
 
 def command(*words: str) -> Callable[[], object]:
-    return lambda: subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL)
+    return lambda: subprocess.run(
+        words, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def module(main: Callable[[], None], **options: Any) -> Callable[[], dict[str, Any]]:
@@ -207,11 +209,14 @@ def look_at_instance(root: Path, rounds: int, number: int) -> Times:
     try:
         instance.start()
         with helper(PROCESSES, number):
-            return in_turns(rounds, {
-                "one": module(look.run, dir=str(instance.dir), **options),
-                "all": module(look.run, **options),
-                "ps": command("ps", "-eo", "pid,args"),
-            })
+            return in_turns(
+                rounds,
+                {
+                    "one": module(look.run, dir=str(instance.dir), **options),
+                    "all": module(look.run, **options),
+                    "ps": command("ps", "-eo", "pid,args"),
+                },
+            )
     finally:
         instance.kill()
 

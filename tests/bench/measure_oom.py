@@ -5,6 +5,7 @@
 
 The logs are beside the directory that a measure gets. Nothing else is read but the ring of the kernel.
 """
+
 from __future__ import annotations
 
 import subprocess
@@ -34,8 +35,13 @@ class Look:
 
     def __init__(self, root: Path, log: Path, milliseconds: Milliseconds, module: Module) -> None:
         self.log, self.milliseconds, self.module = log, milliseconds, module
-        self.options = {"dir": str(make_instance(root / "www" / "shop", "3.5.8").dir), "state_dir": str(root / "state"),
-                        "kernel_logs": [str(log)], "journal": False, "counters": False}
+        self.options = {
+            "dir": str(make_instance(root / "www" / "shop", "3.5.8").dir),
+            "state_dir": str(root / "state"),
+            "kernel_logs": [str(log)],
+            "journal": False,
+            "counters": False,
+        }
         self.end = log.stat().st_mtime
 
     def around(self, moment: float) -> Callable[[], dict[str, Any]]:
@@ -120,8 +126,15 @@ def _read_bytes() -> int:
 MEASURES = {"oom_window": window, "oom_rotated": rotated, "oom_whole": whole}
 
 
-def take(name: str, root: Path, rounds: int, number: int, milliseconds: Milliseconds, module: Module,
-         peak_mib: Callable[[], float]) -> dict[str, list[float]]:
+def take(
+    name: str,
+    root: Path,
+    rounds: int,
+    number: int,
+    milliseconds: Milliseconds,
+    module: Module,
+    peak_mib: Callable[[], float],
+) -> dict[str, list[float]]:
     look = Look(root, root.parent / kernel_log.PLACES[name], milliseconds, module)
     taken = MEASURES[name](look, rounds, number)
     return {**taken, "peak": [peak_mib()]}

@@ -5,6 +5,7 @@
 
 Ours are measured inside a process that has imported them; commands from their start to their end.
 """
+
 from __future__ import annotations
 
 import json
@@ -48,8 +49,12 @@ def namespace(*options: str) -> list[str]:
 
 def stop_rows(root: Path, rounds: int) -> list[Row]:
     found = medians("end", root, rounds)
-    return [ratio_or_limit_row(f"graceful_stop: exit to {what}; bare pidfd poll", found[what], "ms", found["poll"], 3,
-                               limit) for what, limit in (("verdict", 10), ("return", 30))]
+    return [
+        ratio_or_limit_row(
+            f"graceful_stop: exit to {what}; bare pidfd poll", found[what], "ms", found["poll"], 3, limit
+        )
+        for what, limit in (("verdict", 10), ("return", 30))
+    ]
 
 
 def port_rows(root: Path, rounds: int) -> list[Row]:
@@ -75,6 +80,8 @@ def log_rows(root: Path, rounds: int) -> list[Row]:
         return []
     found = medians("log", root, rounds, LOG_MIB)
     whole, loop = found["whole"] / 1000, found["loop"] / 1000
-    return [ratio_row(f"log_check of {LOG_MIB} MiB; loop over its lines", whole, "s", loop, 1 / 3),
-            ratio_row("log_check near its end; an empty log", found["near_end"], "ms", found["empty"], 1, 50),
-            ratio_row(f"log_check of {LOG_MIB} MiB, peak of memory; its limit", found["peak"], "MiB", 64, 1)]
+    return [
+        ratio_row(f"log_check of {LOG_MIB} MiB; loop over its lines", whole, "s", loop, 1 / 3),
+        ratio_row("log_check near its end; an empty log", found["near_end"], "ms", found["empty"], 1, 50),
+        ratio_row(f"log_check of {LOG_MIB} MiB, peak of memory; its limit", found["peak"], "MiB", 64, 1),
+    ]

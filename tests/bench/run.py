@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: the collection and its baselines side by side in one run, as a table and as .bench/results.json."""
+
 from __future__ import annotations
 
 import json

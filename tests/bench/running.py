@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running what is measured: Ansible's commands, one window, and the bare restart that it is compared with."""
+
 from __future__ import annotations
 
 import json
@@ -24,17 +25,30 @@ _REAP: list[subprocess.Popen[bytes]] = []
 
 
 def environment(forks: int = 20) -> dict[str, str]:
-    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()), "ANSIBLE_FORKS": str(forks),
-            "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False",
-            "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_INJECT_FACT_VARS": "False"}
+    return {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()),
+        "ANSIBLE_FORKS": str(forks),
+        "ANSIBLE_HOST_KEY_CHECKING": "False",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_INJECT_FACT_VARS": "False",
+    }
 
 
 def ansible(*arguments: str, forks: int = 20) -> float:
     """Run one of Ansible's commands; its wall time in seconds. Raise RuntimeError with its output when it fails."""
     command = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
     begin = time.monotonic()
-    done = subprocess.run(command, check=False, env=environment(forks), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command,
+        check=False,
+        env=environment(forks),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
     return time.monotonic() - begin
@@ -54,8 +68,15 @@ def bare_restart(instance: Instance, change: Callable[[], object] = lambda: None
     os.close(pidfd)
     change()
     with open(instance.log, "ab") as log:
-        process = subprocess.Popen([str(instance.binary)], cwd=instance.dir, env=environ, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [str(instance.binary)],
+            cwd=instance.dir,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     while instance.told_version() != instance.version or not instance.has_views():
         time.sleep(0.001)
     away = time.monotonic() - begin
@@ -71,11 +92,26 @@ def reap() -> None:
 def window(fleet: Fleet, instance: Instance, steps: Sequence[Any]) -> dict[str, Any]:
     """One window on an instance of the first host; its result."""
     host = fleet.hosts[0]
-    arguments = {"dir": str(instance.dir), "port": instance.port, "state_dir": str(host.state_dir), "steps": steps,
-                 "boot_hook": False}  # it would be this machine's
+    arguments = {
+        "dir": str(instance.dir),
+        "port": instance.port,
+        "state_dir": str(host.state_dir),
+        "steps": steps,
+        "boot_hook": False,
+    }  # it would be this machine's
     with tempfile.TemporaryDirectory() as tree:
-        ansible("ansible", host.name, "-i", str(fleet.inventory), "-t", tree, "-m", "anqicms.lifecycle.window",
-                "-a", json.dumps(arguments))
+        ansible(
+            "ansible",
+            host.name,
+            "-i",
+            str(fleet.inventory),
+            "-t",
+            tree,
+            "-m",
+            "anqicms.lifecycle.window",
+            "-a",
+            json.dumps(arguments),
+        )
         reap()
         result: dict[str, Any] = json.loads((Path(tree) / host.name).read_text())
         return result

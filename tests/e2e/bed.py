@@ -121,8 +121,11 @@ class Host:
         ready = self.bed.root / self.name / "disk"
         script = f"mount -t tmpfs -o mode=755 tmpfs {self.place} && touch {ready} && exec sleep infinity"
         self.disk = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script], stdin=subprocess.DEVNULL,
-            start_new_session=True, env={**os.environ, "PATH": paths.clean_path()}, preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only makes a system call
+            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PATH": paths.clean_path()},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only makes a system call
         )
         end = time.monotonic() + 20.0
         while not ready.exists():
@@ -146,7 +149,8 @@ class Host:
             "--kill-child",
             "--propagation",
             "private",
-            "/bin/bash", str(INIT),
+            "/bin/bash",
+            str(INIT),
             str(BASE),
             str(self.place),
             self.name,

@@ -98,10 +98,28 @@ class Player:
     def ad_hoc(self, pattern: str, module: str, arguments: str, inventory: Path, timeout: float = PATIENCE_S) -> Run:
         """One module of the collection, its result in one line after `=>`."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        argv = [*self.prefix, str(self.bin / "ansible"), pattern, "-i", str(inventory), "--one-line", "-m",
-                f"anqicms.lifecycle.{module}", "-a", arguments]
-        done = subprocess.run(argv, env=self.env, cwd=self.directory, stdin=subprocess.DEVNULL, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        argv = [
+            *self.prefix,
+            str(self.bin / "ansible"),
+            pattern,
+            "-i",
+            str(inventory),
+            "--one-line",
+            "-m",
+            f"anqicms.lifecycle.{module}",
+            "-a",
+            arguments,
+        ]
+        done = subprocess.run(
+            argv,
+            env=self.env,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+        )
         return Run(done.returncode, done.stdout.decode(errors="replace"))
 
 

@@ -64,9 +64,11 @@ class Shop:
     def files(self) -> dict[str, tuple[int, bytes]]:
         """All but what serving itself writes; the directory of the staged releases is ours."""
         own, ignored = f"{self.instance.dir}/", ("running.log", "error.log", "cache/", ".lifecycle", "data/statistic-")
-        return {path: (mode, b"" if stat.S_ISDIR(mode) else data)
-                for path, (mode, _changed_at, data) in windows.tree_of(self.instance.dir).items()
-                if not str(path).removeprefix(own).startswith(ignored)}
+        return {
+            path: (mode, b"" if stat.S_ISDIR(mode) else data)
+            for path, (mode, _changed_at, data) in windows.tree_of(self.instance.dir).items()
+            if not str(path).removeprefix(own).startswith(ignored)
+        }
 
     def assert_as_before(self) -> None:
         assert self.site.version() == OLD
@@ -102,8 +104,15 @@ def lost_in_the_middle(shop: Shop, player: Player, inventory: Path, directory: P
     shop.instance.knobs(when=[never])
     shop.tree = shop.files()
     with player.begin(*upgrade(player, inventory, directory)) as playing:
-        until(lambda: shop.db.run("SHOW TABLES LIKE 'migration_copy'", shop.instance.database)
-              or playing.process.poll() is not None, "the migration", 300, 0.05)
+        until(
+            lambda: (
+                shop.db.run("SHOW TABLES LIKE 'migration_copy'", shop.instance.database)
+                or playing.process.poll() is not None
+            ),
+            "the migration",
+            300,
+            0.05,
+        )
         assert playing.process.poll() is None, playing.output()
         assert armed(host) == ARMED[host.kind]
         host.reset()
@@ -127,8 +136,12 @@ def test_a_reset_in_the_middle_of_a_command(bed: Bed, remote: Player, host: Host
     site = Site(host, "blog.example", OLD)
     site.start()
     command = {"argv": ["/usr/bin/touch", "/root/mark"], "undo": ["/bin/rm", "-f", "/root/mark"]}
-    steps = [{"graceful_stop": {}}, {"command": command}, {"command": {"argv": ["/bin/sleep", "3600"]}},
-             {"verified_start": {}}]
+    steps = [
+        {"graceful_stop": {}},
+        {"command": command},
+        {"command": {"argv": ["/bin/sleep", "3600"]}},
+        {"verified_start": {}},
+    ]
     playbook = remote.directory / "commands.json"
     window = {"anqicms.lifecycle.window": {"dir": site.dir, "steps": steps, "boot_hook": True}}
     playbook.write_text(json.dumps([{"hosts": "anqicms", "gather_facts": False, "tasks": [window]}]))
@@ -146,8 +159,9 @@ def test_a_reset_in_the_middle_of_an_upgrade(bed: Bed, remote: Player, host: Hos
     shop = Shop(host, db)
     inventory = write_inventory(bed, [shop.site], remote.directory / "hosts.json")
     run = lost_in_the_middle(shop, remote, inventory, tmp_path)
-    assert run.status != 0 and any(word in run.output for word in (
-        "A later recovery has fixed the instance", "The host was rebooted meanwhile")), run.output
+    assert run.status != 0 and any(
+        word in run.output for word in ("A later recovery has fixed the instance", "The host was rebooted meanwhile")
+    ), run.output
     wait_recovered(shop.site)
     shop.assert_as_before()
     assert_stays(shop.site)

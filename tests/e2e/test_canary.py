@@ -39,8 +39,13 @@ class Upgrades:
 
     def __init__(self, player: Player, fleet: Fleet, archive: Path) -> None:
         self.player, self.fleet = player, fleet
-        self.given = {"anqicms_upgrade_to": NEW, "anqicms_releases": {NEW: str(archive)}, "anqicms_stable_for": 0.1,
-                      "anqicms_serial": 1, "anqicms_confirm_after_canary": True}
+        self.given = {
+            "anqicms_upgrade_to": NEW,
+            "anqicms_releases": {NEW: str(archive)},
+            "anqicms_stable_for": 0.1,
+            "anqicms_serial": 1,
+            "anqicms_confirm_after_canary": True,
+        }
 
     def arguments(self, **more: Any) -> list[str]:
         return ["-e", json.dumps({**self.given, **more})]
@@ -73,15 +78,26 @@ def answered(upgrades: Upgrades, keys: bytes, then: tuple[str, bytes] | None = N
     player = upgrades.player
     player.directory.mkdir(parents=True, exist_ok=True)
     log = player.directory / "terminal.log"
-    argv = [str(player.bin / "ansible-playbook"), "-i", str(upgrades.fleet.inventory), "anqicms.lifecycle.upgrade",
-            *upgrades.arguments(**more)]
+    argv = [
+        str(player.bin / "ansible-playbook"),
+        "-i",
+        str(upgrades.fleet.inventory),
+        "anqicms.lifecycle.upgrade",
+        *upgrades.arguments(**more),
+    ]
     # Lines come at once at a terminal; into a file Ansible flushes nothing while it waits for keys.
     env = {**player.env, "PYTHONUNBUFFERED": "1"}
     try:
         with log.open("wb") as output:
             # setsid --ctty makes it the terminal of the run, as a login does
-            process = subprocess.Popen(["setsid", "--ctty", "--wait", *argv], env=env, cwd=player.directory,
-                                       stdin=slave, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                ["setsid", "--ctty", "--wait", *argv],
+                env=env,
+                cwd=player.directory,
+                stdin=slave,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         with Playing(process, log) as playing:
             press(playing, master, PROMPT, keys)
             if then:
@@ -196,7 +212,8 @@ def test_what_is_no_canary_is_refused_before_anything_is_touched(two: Upgrades) 
     assert run.status == 0, run.output
     unknown = "knows a run night-8 that has changed it and ended well. Known are: night-7."
     refusals: list[tuple[tuple[str, ...], str, str]] = [
-        ((), "night-8", unknown), (("--check",), "night-8", unknown),
+        ((), "night-8", unknown),
+        (("--check",), "night-8", unknown),
         (("--limit", "h2"), "night-7", "knows a run night-7 that has changed it"),
     ]
     for arguments, confirmed, said in refusals:
@@ -231,8 +248,14 @@ def test_a_terminal_that_nobody_types_at(two: Upgrades) -> None:
     (data / "env" / "extravars").write_text(json.dumps({**two.given, "anqicms_run_id": "night-7"}))
     argv = [str(runner), "run", str(data), "-p", "anqicms.lifecycle.upgrade", "--inventory", str(two.fleet.inventory)]
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, env=two.player.env, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            argv,
+            env=two.player.env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     with Playing(process, log) as playing:
         run = playing.wait(LONG)
     assert run.status == 0 and "-e anqicms_confirmed=night-7" in run.output, run.output

@@ -222,9 +222,7 @@ def check_second_attempt_lost(player: Player, fleet: Fleet, verb: str, loss: tup
 @pytest.mark.standin("its start fails by a knob, and succeeds by another")
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", [2, 3, 4])
-def test_connection_lost_around_a_rescue(
-    default_player: Player, make_fleet: Maker, number: int, moment: str
-) -> None:
+def test_connection_lost_around_a_rescue(default_player: Player, make_fleet: Maker, number: int, moment: str) -> None:
     """The first call is the look: with it the host is lost before there is something to rescue."""
     check_second_attempt_lost(default_player, make_fleet(1), "restart", ("window", number, moment))
 

@@ -45,8 +45,10 @@ class Podman:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        files, processes = (min(resource.getrlimit(kind)[1] % (1 << 63), 20000)  # no more than we may
-                            for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+        files, processes = (
+            min(resource.getrlimit(kind)[1] % (1 << 63), 20000)  # no more than we may
+            for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
+        )
         (root / "containers.conf").write_text(CONFIG.format(files=files, processes=processes))
         shim = root / "bin" / "docker"
         shim.parent.mkdir()
@@ -56,14 +58,33 @@ class Podman:
         self.program = str(shim)
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([self.program, *arguments], capture_output=True, text=True, check=False, timeout=60,
-                              cwd=self.root, env=dict(os.environ, PATH=paths.clean_path()))
+        return subprocess.run(
+            [self.program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=self.root,
+            env=dict(os.environ, PATH=paths.clean_path()),
+        )
 
     def run(self, instance: Instance, *options: str) -> str:
         """Run an instance in a container, with its directory under another name; returns the container's id."""
         inner = "cd /app && exec ./anqicms >> running.log 2>&1"
-        done = self("run", "-d", "--net", "host", "-v", f"{instance.dir}:/app", *options, "--rootfs",
-                    f"{bed.make_base()}:O", "/bin/sh", "-c", inner)
+        done = self(
+            "run",
+            "-d",
+            "--net",
+            "host",
+            "-v",
+            f"{instance.dir}:/app",
+            *options,
+            "--rootfs",
+            f"{bed.make_base()}:O",
+            "/bin/sh",
+            "-c",
+            inner,
+        )
         assert done.returncode == 0, done.stderr
         until(instance.told_version, "it answers in its container", 30, 0.05)
         return done.stdout.strip()
@@ -119,8 +140,9 @@ def ask(player: Player, podman: Podman, instance: Instance, since: float, tmp_pa
     return dict(json.loads(done.output.partition("=>")[2]))
 
 
-def test_a_container_reaches_its_limit(podman: Podman, place: Callable[[str], Instance], default_player: Player,
-                                       tmp_path: Path) -> None:
+def test_a_container_reaches_its_limit(
+    podman: Podman, place: Callable[[str], Instance], default_player: Player, tmp_path: Path
+) -> None:
     """Two containers, one is killed: the path of the kernel's line holds the id, and podman whose directory that is."""
     since = time.time() - 1
     shop, blog = place("shop.example"), place("blog.example")

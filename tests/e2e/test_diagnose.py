@@ -41,8 +41,10 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     try:
         fleet.start()
         with fleet.inventory.open("a") as inventory:
-            inventory.write("  children: {away: {hosts: {web9: {ansible_connection: ssh, ansible_host: 127.0.0.1, "
-                            "ansible_port: 1, anqicms_instances: [{dir: /www/wwwroot/away}]}}}}\n")
+            inventory.write(
+                "  children: {away: {hosts: {web9: {ansible_connection: ssh, ansible_host: 127.0.0.1, "
+                "ansible_port: 1, anqicms_instances: [{dir: /www/wwwroot/away}]}}}}\n"
+            )
         time.sleep(3)
         yield fleet
     finally:
@@ -181,8 +183,11 @@ def test_dead_one_that_nobody_has_listed_is_found_by_its_record(
     default_player: Player, fleet: Fleet, tmp_path: Path
 ) -> None:
     """The host is searched, as it is without anqicms_instances; what else runs there is only looked at."""
-    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable,
-                 "anqicms_state_dir": str(fleet.hosts[0].state_dir)}
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "anqicms_state_dir": str(fleet.hosts[0].state_dir),
+    }
     inventory = tmp_path / "searched.json"
     inventory.write_text(json.dumps({"anqicms": {"hosts": {"web1": variables}}}))
     mine = {str(one.dir): one for one in fleet.hosts[0].instances}

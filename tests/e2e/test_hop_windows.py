@@ -28,8 +28,13 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: str, **more: Any) -> Any:
-    given = {"anqicms_upgrade_to": NEWEST, "anqicms_releases": archives, "anqicms_hop_windows": True,
-             "anqicms_run_id": RUN, **more}
+    given = {
+        "anqicms_upgrade_to": NEWEST,
+        "anqicms_releases": archives,
+        "anqicms_hop_windows": True,
+        "anqicms_run_id": RUN,
+        **more,
+    }
     return play(player, fleet, "upgrade", *arguments, **given)
 
 
@@ -40,8 +45,11 @@ def checksums(old: Old, names: list[str]) -> dict[str, str]:
 
 def recorded(old: Old, run_id: str) -> dict[str, str]:
     """What the database held at the stop of the window of a run, as it was recorded beside its dump."""
-    (manifest,) = [path for path in old.host.state_dir.glob("*/runs/*/database/site-1.json")
-                   if (path.parent.parent.name.startswith(run_id) and "3-3-11" not in path.parent.parent.name)]
+    (manifest,) = [
+        path
+        for path in old.host.state_dir.glob("*/runs/*/database/site-1.json")
+        if (path.parent.parent.name.startswith(run_id) and "3-3-11" not in path.parent.parent.name)
+    ]
     tables = json.loads(manifest.read_text())["tables"]
     return {name: str(row[2]) for name, row in tables.items()}
 
@@ -59,7 +67,9 @@ def test_hop_by_hop_and_back(player: Player, fleet: Fleet, archives: dict[str, A
     assert run.outcomes == {"h1": ["done"], "h2": ["done"]}, run.output
     (record,) = run.results["h1"]
     assert [(hop["version"], hop["run_id"], hop["outcome"]) for hop in record["hops"]] == [
-        (MIDDLE, f"{RUN}-{MIDDLE}", "done"), (NEWEST, RUN, "done")]
+        (MIDDLE, f"{RUN}-{MIDDLE}", "done"),
+        (NEWEST, RUN, "done"),
+    ]
     assert record["downtime_ms"] == sum(hop["downtime_ms"] for hop in record["hops"])
     assert record["version"] == NEWEST and run.results["h2"][0]["hops"] == []
     for old in (far, near):

@@ -66,8 +66,11 @@ def test_names_that_come_close(player: Player, make_fleet: Maker) -> None:
         run = player.play("restart", fleet.inventory, *extra(**{name: "x"}))
         refused(run, fleet, before, f"{name} (extra variable)")
     path = player.directory / "mine.yml"
-    path.write_text(json.dumps([{"name": "Mine", "import_playbook": "anqicms.lifecycle.restart",
-                                 "vars": {"anqicms_onyl": ["0-x"]}}]))
+    path.write_text(
+        json.dumps(
+            [{"name": "Mine", "import_playbook": "anqicms.lifecycle.restart", "vars": {"anqicms_onyl": ["0-x"]}}]
+        )
+    )
     run = player.play(str(path), fleet.inventory)
     refused(run, fleet, before, "anqicms_onyl (variable of the play or the task): meant is anqicms_only.")
 
@@ -112,12 +115,25 @@ def test_names_of_others_are_one_warning(player: Player, make_fleet: Maker, tmp_
     """Their roles' variables are nobody's mistake; what a workflow hands on is known."""
     fleet = make_fleet(2)
     before = pids(fleet)
-    write(fleet, {"anqicms_instances": [{"dir": str(fleet.instances[0].dir)}], "anqicms_backup_dir": "/b"},
-          {"anqicms_db_password": "secret"})
+    write(
+        fleet,
+        {"anqicms_instances": [{"dir": str(fleet.instances[0].dir)}], "anqicms_backup_dir": "/b"},
+        {"anqicms_db_password": "secret"},
+    )
     handed = extra(anqicms_results={}, anqicms_diagnosis={}, anqicms_run_id="night", anqicms_version_pin="3.5")
     path = tmp_path / "mine.yml"
-    path.write_text(json.dumps([{"name": "Mine", "hosts": "anqicms", "gather_facts": False, "roles": [
-        "theirs", "anqicms.lifecycle.restart"]}]))
+    path.write_text(
+        json.dumps(
+            [
+                {
+                    "name": "Mine",
+                    "hosts": "anqicms",
+                    "gather_facts": False,
+                    "roles": ["theirs", "anqicms.lifecycle.restart"],
+                }
+            ]
+        )
+    )
     player.env["ANSIBLE_ROLES_PATH"] = str(roles(tmp_path))
     run = player.play(str(path), fleet.inventory, *QUICK, *handed)
     assert run.status == 0, run.output

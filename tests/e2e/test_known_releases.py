@@ -29,8 +29,11 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def templates(archive: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(archive) as opened:
-        return {name: opened.read(name) for name in opened.namelist()
-                if name.startswith("template/default/") and not name.endswith("/")}
+        return {
+            name: opened.read(name)
+            for name in opened.namelist()
+            if name.startswith("template/default/") and not name.endswith("/")
+        }
 
 
 @pytest.mark.parametrize(("remote", "by_hop"), [(False, False), (True, True)], ids=["controller", "host-by-hop"])

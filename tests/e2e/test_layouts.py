@@ -91,8 +91,10 @@ def test_hardened_unit(bed: Bed, remote: Player, unit_site: Site) -> None:
     unit = f"/etc/systemd/system/{site.name}.service"
     (site.host.www / "unit").write_text(UNIT.format(dir=site.dir))
     # With linger the manager of root's services stays: a login that has to start it is slow, and taken for lost.
-    done = site.host.ssh(f"loginctl enable-linger root; cp /www/unit {unit}; systemctl daemon-reload; "
-                         f"systemctl start {site.name}", timeout=90)
+    done = site.host.ssh(
+        f"loginctl enable-linger root; cp /www/unit {unit}; systemctl daemon-reload; systemctl start {site.name}",
+        timeout=90,
+    )
     assert done.status == 0, done.output
     until(site.answers, f"{site.name} answers", 90, 0.05)
     run = restarted(bed, remote, site)

@@ -145,8 +145,9 @@ def test_earlyoom_asks_it_to_end(units: list[Unit], asker: Asker) -> None:
     root = Path(f"/proc/{host.init}/root")
     (root / "etc/default/earlyoom").write_text("EARLYOOM_ARGS=\"-m 99,1 -s 100,1 -r 0 --prefer ^anqicms$\"\n")
     decoys = [f"( echo 200 > /proc/self/oom_score_adj; exec sleep 60 ) & # {number}" for number in range(DECOYS)]
-    host.run("/bin/systemd-run", "--unit=decoys", "-p", "KillSignal=SIGKILL", "/bin/sh", "-c",
-             "\n".join([*decoys, "wait"]))
+    host.run(
+        "/bin/systemd-run", "--unit=decoys", "-p", "KillSignal=SIGKILL", "/bin/sh", "-c", "\n".join([*decoys, "wait"])
+    )
     try:
         host.run("/bin/systemctl", "start", "earlyoom")
         until(shop.has_ended, "the end that earlyoom asked for", 20, 0.02)
@@ -181,9 +182,12 @@ def kill_9(unit: Unit) -> None:
 
 def stop_script(unit: Unit) -> None:
     """The vendor's old one, on a host of its own: it kills by name."""
-    script = """cd %s; exists=$(ps -ef | grep '\\<anqicms\\>' | grep -v grep | awk '{printf $2}')
+    script = (
+        """cd %s; exists=$(ps -ef | grep '\\<anqicms\\>' | grep -v grep | awk '{printf $2}')
     echo "$(date +'%%Y%%m%%d %%H:%%M:%%S') anqicms PID check: $exists" >> check.log
-    kill -9 $(pgrep -x anqicms)""" % unit.dir
+    kill -9 $(pgrep -x anqicms)"""
+        % unit.dir
+    )
     unit.host.run("/bin/sh", "-c", script)
 
 
@@ -194,8 +198,10 @@ def new_stop_script(unit: Unit) -> None:
 def panic(unit: Unit) -> None:
     """What Go's runtime prints before it ends the process."""
     with unit.instance.log.open("a") as log:
-        log.write("panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\n"
-                  "main.main()\n\t/src/main.go:12 +0x1d\n")
+        log.write(
+            "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\n"
+            "main.main()\n\t/src/main.go:12 +0x1d\n"
+        )
     kill_9(unit)
 
 
@@ -203,9 +209,16 @@ def clean_stop(unit: Unit) -> None:
     unit.host.run("/bin/systemctl", "stop", unit.name)
 
 
-@pytest.mark.parametrize("end, cause", [
-    (kill_9, "unexplained"), (stop_script, "admin_kill"), (new_stop_script, "unexplained"), (panic, "crash"),
-    (clean_stop, "admin_stop")])
+@pytest.mark.parametrize(
+    "end, cause",
+    [
+        (kill_9, "unexplained"),
+        (stop_script, "admin_kill"),
+        (new_stop_script, "unexplained"),
+        (panic, "crash"),
+        (clean_stop, "admin_stop"),
+    ],
+)
 def test_deaths_that_are_none_for_memory(units: list[Unit], asker: Asker, end: Any, cause: str) -> None:
     shop = units[0]
     shop.serve()

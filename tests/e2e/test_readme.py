@@ -30,11 +30,15 @@ def reach(bed: Bed, host: Host, directory: Path) -> None:
     """How Ansible reaches web1.example here, beside the inventory of README and not in it."""
     beside = directory / "host_vars" / "web1.example.json"
     beside.parent.mkdir()
-    beside.write_text(json.dumps({
-        "ansible_host": host.address,
-        "ansible_user": "root",
-        "ansible_ssh_common_args": " ".join(bed.ssh_options()),
-    }))
+    beside.write_text(
+        json.dumps(
+            {
+                "ansible_host": host.address,
+                "ansible_user": "root",
+                "ansible_ssh_common_args": " ".join(bed.ssh_options()),
+            }
+        )
+    )
 
 
 def pattern(line: str) -> re.Pattern[str]:
@@ -45,8 +49,16 @@ def pattern(line: str) -> re.Pattern[str]:
 def execute(player: Player, line: str) -> Run:
     """A line of README, in the directory of the inventory."""
     argv = [*player.prefix, *shlex.split(line, comments=True)]
-    done = subprocess.run(argv, env=player.env, cwd=player.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        argv,
+        env=player.env,
+        cwd=player.directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=PATIENCE_S,
+        check=False,
+    )
     return Run(done.returncode, done.stdout.decode(errors="replace"))
 
 

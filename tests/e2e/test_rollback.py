@@ -18,8 +18,14 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
     olds = [Old(fleet, number, "3.3.11") for number in (1, 2)]
     untouched = Old(fleet, 3, NEWEST)
     release = release_files.release_zip(NEWEST, tmp_path)
-    run = play(default_player, fleet, "upgrade", anqicms_upgrade_to=NEWEST, anqicms_run_id="night-7",
-               anqicms_releases={NEWEST: {"src": str(release)}})
+    run = play(
+        default_player,
+        fleet,
+        "upgrade",
+        anqicms_upgrade_to=NEWEST,
+        anqicms_run_id="night-7",
+        anqicms_releases={NEWEST: {"src": str(release)}},
+    )
     assert run.outcomes == {"h1": ["done"], "h2": ["done"], "h3": ["unchanged"]}, run.output
     pids = {old.instance.pid for old in [*olds, untouched]}
     database = olds[1].instance.database
@@ -28,8 +34,10 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
     for given, words in (
         ({}, ["anqicms_rollback_run must be the name of an earlier run. It is not set."]),
         ({"anqicms_rollback_run": "night-8"}, ["No instance has a run night-8", "Known runs: night-7."]),
-        ({"anqicms_rollback_run": "night-7"}, [f"{database}.archives: ", "rows, content changed",
-                                               "anqicms_accept_data_loss"]),
+        (
+            {"anqicms_rollback_run": "night-7"},
+            [f"{database}.archives: ", "rows, content changed", "anqicms_accept_data_loss"],
+        ),
     ):
         run = play(default_player, fleet, "rollback", **given)
         assert run.status != 0 and all(word in run.output for word in words), run.output
@@ -50,7 +58,14 @@ def test_back_from_an_upgrade(default_player: Player, fleet: Fleet, tmp_path: Pa
     assert again.outcomes == {f"h{number}": ["unchanged"] for number in (1, 2, 3)}, again.output
     assert "the run was rolled back before" in again.output and "changed=0" in again.output, again.output
 
-    run = play(default_player, fleet, "upgrade", "--limit", "h1", anqicms_upgrade_to=NEWEST,
-               anqicms_releases={NEWEST: {"src": str(release)}})
+    run = play(
+        default_player,
+        fleet,
+        "upgrade",
+        "--limit",
+        "h1",
+        anqicms_upgrade_to=NEWEST,
+        anqicms_releases={NEWEST: {"src": str(release)}},
+    )
     assert run.outcomes == {"h1": ["done"]}, run.output
     assert olds[0].instance.told_version() == NEWEST

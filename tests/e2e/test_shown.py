@@ -38,8 +38,16 @@ def test_plan_and_results_are_lines(player: Player, make_fleet: Maker, env: dict
     assert heading.split() == ["host", "id", "state", "version", "port", "pid", "plan", "directory"]
     for host, (record,) in run.results.items():
         (row,) = (line.split() for line in lines if line.startswith(host) and line.endswith(record["dir"]))
-        assert row == [host, record["id"], "running", record["version"], row[4], str(record["pid_before"]), "restart",
-                       record["dir"]]
+        assert row == [
+            host,
+            record["id"],
+            "running",
+            record["version"],
+            row[4],
+            str(record["pid_before"]),
+            "restart",
+            record["dir"],
+        ]
         result = f"{host}  {record['id']}  {record['version']}  done  "
         assert len([line for line in lines if line.startswith(result)]) == 1, run.output
 
@@ -85,8 +93,10 @@ def site(directory: Path) -> str:
     """A playbook with tags of its own and an import of ours."""
     path = directory / "site.yml"
     other = {"name": "Other", "ansible.builtin.debug": {"msg": "the other one"}, "tags": "other"}
-    plays = [{"name": "Other", "hosts": "anqicms", "gather_facts": False, "tasks": [other]},
-             {"name": "Ours", "import_playbook": "anqicms.lifecycle.restart", "tags": "roll"}]
+    plays = [
+        {"name": "Other", "hosts": "anqicms", "gather_facts": False, "tasks": [other]},
+        {"name": "Ours", "import_playbook": "anqicms.lifecycle.restart", "tags": "roll"},
+    ]
     path.write_text(json.dumps(plays))
     return str(path)
 
@@ -96,9 +106,15 @@ def test_tags_that_nothing_has_are_refused(player: Player, make_fleet: Maker, tm
     fleet = make_fleet(1)
     before = pids(fleet)
     mine = site(tmp_path)
-    for arguments in (("restart", "--tags", "x"), ("stop", "--skip-tags", "x"), ("stop", "--tags", "always"),
-                      ("diagnose", "--tags", "x"), ("discover", "--tags", "x"), ("prepare", "--tags", "x"),
-                      (mine, "--tags", "rol")):
+    for arguments in (
+        ("restart", "--tags", "x"),
+        ("stop", "--skip-tags", "x"),
+        ("stop", "--tags", "always"),
+        ("diagnose", "--tags", "x"),
+        ("discover", "--tags", "x"),
+        ("prepare", "--tags", "x"),
+        (mine, "--tags", "rol"),
+    ):
         run = player.play(arguments[0], fleet.inventory, *arguments[1:])
         assert (run.status, LOOK in run.output, pids(fleet)) == (2, False, before), run.output
         assert "--tags and --skip-tags" in run.output and "Nothing was looked at or touched" in run.output

@@ -35,8 +35,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 class Old:
     """A host with one old instance that has content, and further sites with databases of their own."""
 
-    def __init__(self, fleet: Fleet, number: int, version: str, amounts: seeding.Amounts = seeding.SMALL,
-                 more_sites: int = 0) -> None:
+    def __init__(
+        self, fleet: Fleet, number: int, version: str, amounts: seeding.Amounts = seeding.SMALL, more_sites: int = 0
+    ) -> None:
         self.host = fleet.add_host(f"h{number}")
         self.instance: Instance = fleet.add_instance(self.host, f"site{number}.example", version, full=True)
         assert fleet.db is not None
@@ -60,8 +61,11 @@ class Old:
         with zipfile.ZipFile(archive) as opened:
             sizes = {one.filename: one.file_size for one in opened.infolist() if not one.is_dir()}
         for top in ("anqicms", "CHANGELOG.md", *_OWNED):
-            there = {str(path.relative_to(self.instance.dir)): path.stat().st_size
-                     for path in [self.instance.dir / top, *(self.instance.dir / top).rglob("*")] if path.is_file()}
+            there = {
+                str(path.relative_to(self.instance.dir)): path.stat().st_size
+                for path in [self.instance.dir / top, *(self.instance.dir / top).rglob("*")]
+                if path.is_file()
+            }
             assert there == {name: size for name, size in sizes.items() if name == top or name.startswith(f"{top}/")}
         config = json.loads((self.instance.dir / "config.json").read_text())
         assert config["server"]["port"] == self.instance.port
@@ -85,8 +89,9 @@ def upgrade(player: Player, fleet: Fleet, archives: dict[str, Any], *arguments: 
     return player.play("upgrade", fleet.inventory, "-e", json.dumps(given), *FAST, *arguments, timeout=900.0)
 
 
-def play_the_whole_way(player: Player, fleet: Fleet, archives: dict[str, Any], amounts: seeding.Amounts,
-                       sites_of: dict[str, int]) -> None:
+def play_the_whole_way(
+    player: Player, fleet: Fleet, archives: dict[str, Any], amounts: seeding.Amounts, sites_of: dict[str, int]
+) -> None:
     """One instance of each old version; looked at, upgraded, and upgraded again."""
     olds = [Old(fleet, number, version, amounts, sites_of.get(version, 0)) for number, version in enumerate(OLD, 1)]
     before = {old.instance.pid for old in olds}
@@ -108,18 +113,21 @@ def test_a_fleet_of_old_versions(player: Player, fleet: Fleet, archives: dict[st
     play_the_whole_way(player, fleet, archives, seeding.SMALL, {})
 
 
-@pytest.mark.parametrize("amounts", [seeding.SMALL, pytest.param(seeding.LARGE, marks=pytest.mark.soak)],
-                         ids=["100", "20000"])
-def test_sites_with_databases_of_their_own(default_player: Player, fleet: Fleet, archives: dict[str, Any],
-                                           amounts: seeding.Amounts) -> None:
+@pytest.mark.parametrize(
+    "amounts", [seeding.SMALL, pytest.param(seeding.LARGE, marks=pytest.mark.soak)], ids=["100", "20000"]
+)
+def test_sites_with_databases_of_their_own(
+    default_player: Player, fleet: Fleet, archives: dict[str, Any], amounts: seeding.Amounts
+) -> None:
     """So many articles in each site; one instance has two sites more."""
     play_the_whole_way(default_player, fleet, archives, amounts, {"3.2.8": 2})
 
 
 @pytest.mark.standin("a migration that loses something")
 @pytest.mark.parametrize("method", ["dump", "shadow"])
-def test_a_failure_rolls_back_and_stops(default_player: Player, fleet: Fleet, archives: dict[str, Any],
-                                        method: str) -> None:
+def test_a_failure_rolls_back_and_stops(
+    default_player: Player, fleet: Fleet, archives: dict[str, Any], method: str
+) -> None:
     """A setting is lost in the migration of the first host: all is as before there, and the second is not reached."""
     first, second = (Old(fleet, number, "3.2.8") for number in (1, 2))
     first.instance.knobs(when=[{"version": "3.3.11", "knobs": {"spoils": [seeding.lose_setting("system")]}}])
@@ -132,8 +140,9 @@ def test_a_failure_rolls_back_and_stops(default_player: Player, fleet: Fleet, ar
     assert bool(list(fleet.root.rglob("site-1.sql*"))) is (method == "dump")
 
 
-def test_what_is_refused_before_anything_is_touched(default_player: Player, fleet: Fleet, archives: dict[str, Any],
-                                                    tmp_path: Path) -> None:
+def test_what_is_refused_before_anything_is_touched(
+    default_player: Player, fleet: Fleet, archives: dict[str, Any], tmp_path: Path
+) -> None:
     old = Old(fleet, 1, "3.2.8")
     pid = old.instance.pid
     broken = tmp_path / "broken.zip"

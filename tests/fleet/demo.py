@@ -9,6 +9,7 @@ demo.py [--keep] [--down] [--root DIR] [-- COMMAND...]
   --root   the directory that becomes the fleet's (default .cache/demo); what is in it is removed
   COMMAND  run this instead of ansible-playbook playbooks/restart.yml; the word INVENTORY becomes the inventory's path
 """
+
 from __future__ import annotations
 
 import argparse
@@ -144,8 +145,12 @@ def playbook(fleet: Fleet, verb: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()), "ANSIBLE_FORCE_COLOR": "1"
-            if sys.stdout.isatty() else "0", "ANSIBLE_LOCALHOST_WARNING": "0"}
+    return {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()),
+        "ANSIBLE_FORCE_COLOR": "1" if sys.stdout.isatty() else "0",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+    }
 
 
 def _judge(fleet: Fleet, before: dict[Path, int], probers: list[Prober], watch: ProcessWatch) -> list[Row]:
@@ -195,24 +200,38 @@ def _print_table(rows: list[Row]) -> None:
         away = " + ".join(f"{gap.away_ms:.0f}" for gap in row.gaps) or "0"
         pids = f"{row.before} -> {row.after or 'none'}"
         verdict = "unchanged" if not row.wrong else "WRONG: " + "; ".join(row.wrong)
-        print(f"{row.host:6} {row.instance.dir.name:14} {row.instance.version:8} {pids:22} {away:>6} ms "
-              f"{sum(gap.cut for gap in row.gaps):>4}  {verdict}")
+        print(
+            f"{row.host:6} {row.instance.dir.name:14} {row.instance.version:8} {pids:22} {away:>6} ms "
+            f"{sum(gap.cut for gap in row.gaps):>4}  {verdict}"
+        )
     bad = sum(bool(row.wrong) for row in rows)
     print(
         "\naway: from the last good answer until the new process is ready (for 2.5.3, until its pages are), polled "
         "every 10 ms from outside;\ncut: polls that were accepted but not answered; siblings: the other processes of "
-        "the host meanwhile.")
-    print(f"{bad} of {len(rows)} instances are not as they should be." if bad
-          else f"All {len(rows)} instances were restarted once, one after the other on each host.", flush=True)
+        "the host meanwhile."
+    )
+    print(
+        f"{bad} of {len(rows)} instances are not as they should be."
+        if bad
+        else f"All {len(rows)} instances were restarted once, one after the other on each host.",
+        flush=True,
+    )
 
 
 def _print_playground(fleet: Fleet) -> None:
     ansible = Path(sys.executable).parent / "ansible-playbook"
     site = fleet.instances[0].dir
     root = "" if fleet.root == FLEET_ROOT else f" --root {fleet.root}"
-    commands = [f"-i {fleet.inventory} playbooks/{rest}" for rest in (
-        "restart.yml --limit web1", "restart.yml --check --diff", "stop.yml --limit web2", "start.yml --limit web2",
-        "recover.yml")]
+    commands = [
+        f"-i {fleet.inventory} playbooks/{rest}"
+        for rest in (
+            "restart.yml --limit web1",
+            "restart.yml --check --diff",
+            "stop.yml --limit web2",
+            "start.yml --limit web2",
+            "recover.yml",
+        )
+    ]
     print(f"\nThe fleet stays. From {ROOT}:\n\n  export ANSIBLE_COLLECTIONS_PATH={paths.link_tree()}")
     for command in commands:
         print(f"  {ansible} {command}")

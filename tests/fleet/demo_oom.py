@@ -9,6 +9,7 @@ demo_oom.py [--root DIR]
 One of two instances is put into a memory control group that is made for this, and takes more than its limit. Nothing
 else is in that group, so nothing else can be killed. Status 2: something is missing here, and nothing was started.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -142,8 +143,10 @@ def _serves(instance: Instance, pid: int) -> bool:
 def _print_end(victim: Instance, sibling: Instance, before: dict[Instance, int], wrong: list[str]) -> None:
     print(f"\n{victim.dir.name:14} pid {before[victim]} was killed for memory; pid {victim.pid or 'none'} serves now")
     print(f"{sibling.dir.name:14} pid {sibling.pid or 'none'} serves, the same as before")
-    print("WRONG: " + "; ".join(wrong) if wrong else
-          "Exactly one instance was killed, and the diagnosis reports it.", flush=True)
+    print(
+        "WRONG: " + "; ".join(wrong) if wrong else "Exactly one instance was killed, and the diagnosis reports it.",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ demo_upgrade.py [--root DIR] [-- COMMAND...]
 Two hosts with one instance of the stand-in each, with content in a MariaDB of their own. The migration of the second
 one loses a setting at its last hop, by a knob of the stand-in, so this is always the stand-in, whatever RELEASES says.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -70,8 +71,14 @@ class Site:
     def look(self) -> State:
         content = seeding.content(self.instance, self.db)
         own = seeding.hashes(self.instance.dir, self.seeded.files)
-        return State(self.instance.told_version(), self.instance.pid, content, own, hash_of_files(self.instance.dir),
-                     hash_of_tables(self.db, self.instance.database))
+        return State(
+            self.instance.told_version(),
+            self.instance.pid,
+            content,
+            own,
+            hash_of_files(self.instance.dir),
+            hash_of_tables(self.db, self.instance.database),
+        )
 
     def read_result(self) -> None:
         """The newest result of a window that its host keeps; empty when there is none."""
@@ -155,8 +162,10 @@ def _start(fleet: Fleet) -> list[Site]:
     _database(fleet).start()
     sites = [Site(fleet, fleet.add_host(host), name) for host, name in SITES]
     for site in sites:
-        print(f"  {site.host.name}  {site.instance.dir.name:14} {OLD}  port {site.instance.port}  pid {site.before.pid}"
-              f"  {site.before.content.counts['archives']} articles")
+        print(
+            f"  {site.host.name}  {site.instance.dir.name:14} {OLD}  port {site.instance.port}  pid {site.before.pid}"
+            f"  {site.before.content.counts['archives']} articles"
+        )
     spoilt = sites[1].instance
     spoilt.knobs(when=[{"version": NEWEST, "knobs": {"spoils": [seeding.lose_setting("system")]}}])
     sites[1].before = sites[1].look()  # the knobs lie in its directory
@@ -242,13 +251,19 @@ def _print_end(sites: list[Site], wrong: list[str]) -> None:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     print("\n".join([lines[0], "-" * (sum(widths) + 2 * len(sites)), *lines[1:]]))
-    print("\nhashes: of names, modes and bytes of all files but logs and caches, definitions and sums of all tables;\n"
-          "away: from the end of the last connection that was answered until it serves again: the new version is not\n"
-          "reached before its data are compared.")
+    print(
+        "\nhashes: of names, modes and bytes of all files but logs and caches, definitions and sums of all tables;\n"
+        "away: from the end of the last connection that was answered until it serves again: the new version is not\n"
+        "reached before its data are compared."
+    )
     upgraded, failed = (site.instance.dir.name for site in sites)
-    print("WRONG: " + "; ".join(wrong) if wrong else
-          f"{upgraded} was upgraded over {WAY[0]} and has lost nothing. {failed} failed, was rolled back, and "
-          "everything is as before.", flush=True)
+    print(
+        "WRONG: " + "; ".join(wrong)
+        if wrong
+        else f"{upgraded} was upgraded over {WAY[0]} and has lost nothing. {failed} failed, was rolled back, and "
+        "everything is as before.",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

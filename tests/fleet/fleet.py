@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A local fleet: several 'hosts' that are directories of one machine, with several instances each."""
+
 from __future__ import annotations
 
 import os
@@ -56,8 +57,9 @@ class Fleet:
         Options are those of `make_instance`: `by_script` and `changelog_behind`.
         """
         database = "".join(char if char.isalnum() else "_" for char in f"{host.name}_{site}")
-        instance = make_instance(host.directory / "www" / "wwwroot" / site, version, port, self.db, database,
-                                 self.root, **options)
+        instance = make_instance(
+            host.directory / "www" / "wwwroot" / site, version, port, self.db, database, self.root, **options
+        )
         host.instances.append(instance)
         return instance
 
@@ -120,9 +122,13 @@ class Fleet:
             rows += [f"    {host.name}:", f"      anqicms_state_dir: {host.state_dir}", "      anqicms_instances:"]
             for instance in host.instances:
                 rows += [f"        - dir: {instance.dir}", f"          port: {instance.port}"]
-        rows += ["  vars:", "    ansible_connection: local", f"    ansible_python_interpreter: {sys.executable}",
-                 "    anqicms_site_check: true",
-                 "    anqicms_boot_hook: false"]  # it would be this machine's
+        rows += [
+            "  vars:",
+            "    ansible_connection: local",
+            f"    ansible_python_interpreter: {sys.executable}",
+            "    anqicms_site_check: true",
+            "    anqicms_boot_hook: false",
+        ]  # it would be this machine's
         self.inventory.write_text("\n".join(rows) + "\n")
         return self.inventory
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Freeze the stand-in once with cx_Freeze and lay out one release directory per version in .cache/standin."""
+
 from __future__ import annotations
 
 import fcntl
@@ -75,10 +76,22 @@ def _bundle(stamp: str) -> Path:
         return bundle
     shutil.rmtree(bundle, ignore_errors=True)
     setup = RELEASES / "setup.py"
-    setup.write_text(_SETUP.format(target=str(bundle), excluded=_EXCLUDED, path=[str(HERE), *_import_path()],
-                                   script=str(HERE / "standin" / "__main__.py")))
-    made = subprocess.run([_python(), str(setup), "build_exe"], cwd=RELEASES, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    setup.write_text(
+        _SETUP.format(
+            target=str(bundle),
+            excluded=_EXCLUDED,
+            path=[str(HERE), *_import_path()],
+            script=str(HERE / "standin" / "__main__.py"),
+        )
+    )
+    made = subprocess.run(
+        [_python(), str(setup), "build_exe"],
+        cwd=RELEASES,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if made.returncode or not (bundle / BINARY).exists():
         raise RuntimeError(f"the stand-in could not be frozen:\n{made.stdout[-4000:]}")
     (bundle / "lib" / "stamp").write_text(stamp)

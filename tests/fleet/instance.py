@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One instance: an install directory with its own binary, configuration, log and (perhaps) process."""
+
 from __future__ import annotations
 
 import http.client
@@ -62,9 +63,15 @@ class Instance:
     def spawn(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start it as a child of this process, with running.log as stdout and stderr: for tests of exit codes."""
         with open(self.log, "ab") as log:
-            return subprocess.Popen([str(self.binary), *arguments], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=log, start_new_session=True,
-                                    env=dict(environment) if environment is not None else None)
+            return subprocess.Popen(
+                [str(self.binary), *arguments],
+                cwd=self.dir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=dict(environment) if environment is not None else None,
+            )
 
     def wait_ready(self, seconds: float = 20.0) -> int:
         """Wait until a process of this instance answers with a version, and its pages have views; return its pid."""
@@ -115,13 +122,20 @@ class Instance:
         head, _separator, body = data.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), body
 
-    def get(self, path: str, timeout: float = 5.0, headers: Mapping[str, str] | None = None,
-            method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
+    def get(
+        self,
+        path: str,
+        timeout: float = 5.0,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        body: bytes | None = None,
+    ) -> tuple[int, bytes]:
         """One request on a connection of its own: status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body=body,
-                               headers={"Connection": "close", "Host": NO_HOST, **(headers or {})})
+            connection.request(
+                method, path, body=body, headers={"Connection": "close", "Host": NO_HOST, **(headers or {})}
+            )
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -159,9 +173,17 @@ class Instance:
         end_below(self.dir)
 
 
-def make_instance(directory: Path, version: str, port: int = 0, db: MariaDB | None = None, database: str = "",
-                  fleet_root: Path | None = None, by_script: bool = False, changelog_behind: bool = False,
-                  full: bool = False) -> Instance:
+def make_instance(
+    directory: Path,
+    version: str,
+    port: int = 0,
+    db: MariaDB | None = None,
+    database: str = "",
+    fleet_root: Path | None = None,
+    by_script: bool = False,
+    changelog_behind: bool = False,
+    full: bool = False,
+) -> Instance:
     """Lay out an install directory of this version.
 
     Without `db` it is always the stand-in, which then serves one site from memory. `fleet_root` is the directory below
@@ -193,12 +215,21 @@ def write_config(instance: Instance, db: MariaDB | None) -> None:
     """config.json as the installer leaves it, readable by its owner alone. Without `db` it names no database."""
     mysql: dict[str, Any] = {"user": "anq", "password": "anq-secret"}
     if db:
-        mysql = {"database": instance.database, "user": db.user, "password": db.password, "host": db.host,
-                 "port": db.port}
+        mysql = {
+            "database": instance.database,
+            "user": db.user,
+            "password": db.password,
+            "host": db.host,
+            "port": db.port,
+        }
     config = {
         "mysql": mysql,
-        "server": {"env": "production", "port": instance.port, "log_level": "error",
-                   "token_secret": "0123456789abcdef0123456789abcdef"},
+        "server": {
+            "env": "production",
+            "port": instance.port,
+            "log_level": "error",
+            "token_secret": "0123456789abcdef0123456789abcdef",
+        },
     }
     path = instance.dir / "config.json"
     path.write_text(json.dumps(config, indent="\t"))

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A private MariaDB server: own data directory, own socket, 127.0.0.1 on a free port, ended by its pid."""
+
 from __future__ import annotations
 
 import fcntl
@@ -67,7 +68,10 @@ class MariaDB:
             shutil.copytree(_template(server), data)
         with open(self.directory / "mariadb.log", "ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, server, *self._options(data)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self._prefix, server, *self._options(data)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         self._wait()
@@ -99,22 +103,34 @@ class MariaDB:
 
     def run(self, statement: str, database: str = "") -> tuple[tuple[Any, ...], ...]:
         """Run one statement on a connection of its own and return all rows."""
-        connection = pymysql.connect(unix_socket=f"{self._run}/s", user=self.user, password=self.password,
-                                     database=database or None, autocommit=True, ssl_disabled=True)
+        connection = pymysql.connect(
+            unix_socket=f"{self._run}/s",
+            user=self.user,
+            password=self.password,
+            database=database or None,
+            autocommit=True,
+            ssl_disabled=True,
+        )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return tuple(cursor.fetchall())
 
     def administer(self, statement: str, database: str = "") -> tuple[tuple[Any, ...], ...]:
         """The same as root, who may grant rights."""
-        connection = pymysql.connect(unix_socket=f"{self._run}/s", user="root", password="", autocommit=True,
-                                     database=database or None)
+        connection = pymysql.connect(
+            unix_socket=f"{self._run}/s", user="root", password="", autocommit=True, database=database or None
+        )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return tuple(cursor.fetchall())
 
-    def give(self, user: str, password: str, database: str,
-             rights: str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX") -> None:
+    def give(
+        self,
+        user: str,
+        password: str,
+        database: str,
+        rights: str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX",
+    ) -> None:
         """A user with these rights on one database: by default those that the application needs."""
         quoted = pymysql.converters.escape_string(password)
         self.administer(f"CREATE USER IF NOT EXISTS '{user}'@'127.0.0.1' IDENTIFIED BY '{quoted}'")
@@ -136,13 +152,24 @@ class MariaDB:
         own = self.directory / "tmp"  # each server that starts removes the temporary tables that it finds in /tmp
         own.mkdir(exist_ok=True)
         options = [
-            "--no-defaults", f"--datadir={data}", f"--tmpdir={own}", f"--socket={self._run}/s",
-            f"--pid-file={self.directory}/pid", f"--port={self.port}", "--bind-address=127.0.0.1",
-            "--skip-networking=0", "--skip-name-resolve=0",
-            f"--innodb-buffer-pool-size={self.buffer_pool_mb}M", "--innodb-log-file-size=16M",
-            "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--performance-schema=0",
-            "--character-set-server=utf8mb4", "--max-connections=500",
-            "--aria-pagecache-buffer-size=8M", "--key-buffer-size=4M",
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--tmpdir={own}",
+            f"--socket={self._run}/s",
+            f"--pid-file={self.directory}/pid",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--skip-networking=0",
+            "--skip-name-resolve=0",
+            f"--innodb-buffer-pool-size={self.buffer_pool_mb}M",
+            "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=2",
+            "--skip-log-bin",
+            "--performance-schema=0",
+            "--character-set-server=utf8mb4",
+            "--max-connections=500",
+            "--aria-pagecache-buffer-size=8M",
+            "--key-buffer-size=4M",
         ]
         return options + _as_root()
 
@@ -236,9 +263,21 @@ def _bootstrap(server: str, data: Path) -> None:
     )
     begin = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL, @skip_auth_anonymous=1;\n"
     made = subprocess.run(
-        [server, "--no-defaults", "--bootstrap", f"--datadir={data}", f"--tmpdir={data.parent}",
-         f"--lc-messages-dir={share}", "--innodb-log-file-size=16M", "--skip-log-bin", *_as_root()],
-        check=False, input=f"{begin}{system}\nFLUSH PRIVILEGES;\n{accounts}", text=True, stdout=subprocess.PIPE,
+        [
+            server,
+            "--no-defaults",
+            "--bootstrap",
+            f"--datadir={data}",
+            f"--tmpdir={data.parent}",
+            f"--lc-messages-dir={share}",
+            "--innodb-log-file-size=16M",
+            "--skip-log-bin",
+            *_as_root(),
+        ],
+        check=False,
+        input=f"{begin}{system}\nFLUSH PRIVILEGES;\n{accounts}",
+        text=True,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     if made.returncode or " [ERROR] " in made.stdout:

@@ -5,6 +5,7 @@
 
 Run as a program it says what is missing here for that, with status 2.
 """
+
 from __future__ import annotations
 
 import os
@@ -72,8 +73,10 @@ def what_is_missing() -> list[str]:
         return ["it needs root: sudo make demo-oom"]
     missing = []
     if parent() is None:
-        missing.append("no memory control group can be made below /sys/fs/cgroup: it is mounted read-only, as in most "
-                       "containers, or the memory controller is off")
+        missing.append(
+            "no memory control group can be made below /sys/fs/cgroup: it is mounted read-only, as in most "
+            "containers, or the memory controller is off"
+        )
     if subprocess.run(["dmesg"], check=False, capture_output=True).returncode:
         missing.append("the log of the kernel, in which the kill is told, may not be read (dmesg): it needs CAP_SYSLOG")
     return missing
@@ -82,8 +85,12 @@ def what_is_missing() -> list[str]:
 def main() -> int:
     missing = what_is_missing()
     if missing:
-        print("This demo kills a process for memory, for real. Here it cannot:\n  " + "\n  ".join(missing)
-              + "\nNothing was started.", file=sys.stderr)
+        print(
+            "This demo kills a process for memory, for real. Here it cannot:\n  "
+            + "\n  ".join(missing)
+            + "\nNothing was started.",
+            file=sys.stderr,
+        )
     return 2 if missing else 0
 
 

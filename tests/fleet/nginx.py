@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A private nginx before one instance, configured as the vendor's pages tell: loopback, high ports, no root."""
+
 from __future__ import annotations
 
 import os
@@ -81,7 +82,9 @@ class Nginx:
         config.write_text(_CONFIG.format(place=self.directory, http=self.http, https=self.https, proxied=proxied))
         self._process = subprocess.Popen(
             [find_nginx(), "-p", str(self.directory), "-c", str(config), "-e", str(self.directory / "error.log")],
-            stdin=subprocess.DEVNULL, start_new_session=True)
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self._wait()
         return self
 
@@ -107,7 +110,27 @@ class Nginx:
 
 def _make_certificate(place: Path) -> None:
     names = ",".join(f"DNS:{name}" for name in NAMES)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={names}",
-                    "-keyout", str(place / "key.pem"), "-out", str(place / "cert.pem")],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+            "-addext",
+            f"subjectAltName={names}",
+            "-keyout",
+            str(place / "key.pem"),
+            "-out",
+            str(place / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )

@@ -6,6 +6,7 @@
 Asking all the time would be work for the processors whose time is to be measured. So an instance that has answered is
 watched by the connection that it answered on, which ends with the process; one that is away is asked again and again.
 """
+
 from __future__ import annotations
 
 import http.client

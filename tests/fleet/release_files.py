@@ -6,6 +6,7 @@
 Texts are made up, but change between versions where those of the application do, so that an upgrade replaces, adds and
 leaves behind what a real one does. The directory lib/ is the stand-in's own.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -21,11 +22,29 @@ from releases import numbers, real_releases, release_of
 CHANGELOG_BEHIND = {"2.3.6": "2.2.5", "3.1.9": "3.1.6", "3.5.1": "3.5.0"}
 _EXECUTABLE = (freeze.BINARY, "start.sh", "stop.sh", "source/cwebp_linux_amd64")
 _TEMPLATES = (
-    "config.json", "index/index.html", "article/list.html", "article/detail.html", "product/list.html",
-    "product/detail.html", "page/detail.html", "search/index.html", "tag/index.html", "tag/list.html",
-    "comment/list.html", "guestbook/index.html", "errors/404.html", "errors/500.html", "errors/close.html",
-    "partial/header.html", "partial/footer.html", "partial/aside.html", "partial/pagination.html",
-    "partial/breadcrumb.html", "partial/comment.html", "partial/article-item.html", "partial/product-item.html",
+    "config.json",
+    "index/index.html",
+    "article/list.html",
+    "article/detail.html",
+    "product/list.html",
+    "product/detail.html",
+    "page/detail.html",
+    "search/index.html",
+    "tag/index.html",
+    "tag/list.html",
+    "comment/list.html",
+    "guestbook/index.html",
+    "errors/404.html",
+    "errors/500.html",
+    "errors/close.html",
+    "partial/header.html",
+    "partial/footer.html",
+    "partial/aside.html",
+    "partial/pagination.html",
+    "partial/breadcrumb.html",
+    "partial/comment.html",
+    "partial/article-item.html",
+    "partial/product-item.html",
 )
 _OFTEN_CHANGED = ("index/index.html", "partial/header.html")  # also within 3.5
 _PUBLIC = ("css/style.css", "js/app.js", *(f"images/{number}.svg" for number in range(12)))
@@ -56,8 +75,9 @@ def full_release(version: str, scripts: bool | None = None) -> Path:
     return target
 
 
-def release_zip(version: str, directory: Path, changelog: str = "", modes: bool = True,
-                scripts: bool | None = None) -> Path:
+def release_zip(
+    version: str, directory: Path, changelog: str = "", modes: bool = True, scripts: bool | None = None
+) -> Path:
     """The vendor's archive of a version below `directory`: flat, with its empty cache/.
 
     `changelog` is another version for the heading of CHANGELOG.md; without `modes` the entries carry none.
@@ -88,20 +108,38 @@ def texts_of(version: str, scripts: bool = False) -> dict[str, str]:
     """The files beside the binary, by their path; those of freeze.py are not all in it."""
     parts = numbers(version)
     line = ".".join(version.split(".")[:2])
-    files = {"README.md": "# AnQiCMS stand-in\n", "License": "stand-in\n", "doc/api.md": f"api of {line}\n",
-             "CHANGELOG.md": _changelog(CHANGELOG_BEHIND.get(version, version)),
-             "clientFiles/import.php": f"<?php // {line}\n", "public/sitemap.xsl": "<xsl/>\n",
-             "public/anqi.xsl": f"<!-- {line} -->\n"}
-    files.update({f"template/default/{name}": f"{name} of {version if name in _OFTEN_CHANGED else line}\n"
-                  for name in _TEMPLATES})
-    files.update({f"public/static/default/{name}": f"{name} of {line if name in _PUBLIC_OFTEN_CHANGED else 'all'}\n"
-                  for name in _PUBLIC})
+    files = {
+        "README.md": "# AnQiCMS stand-in\n",
+        "License": "stand-in\n",
+        "doc/api.md": f"api of {line}\n",
+        "CHANGELOG.md": _changelog(CHANGELOG_BEHIND.get(version, version)),
+        "clientFiles/import.php": f"<?php // {line}\n",
+        "public/sitemap.xsl": "<xsl/>\n",
+        "public/anqi.xsl": f"<!-- {line} -->\n",
+    }
+    files.update(
+        {
+            f"template/default/{name}": f"{name} of {version if name in _OFTEN_CHANGED else line}\n"
+            for name in _TEMPLATES
+        }
+    )
+    files.update(
+        {
+            f"public/static/default/{name}": f"{name} of {line if name in _PUBLIC_OFTEN_CHANGED else 'all'}\n"
+            for name in _PUBLIC
+        }
+    )
     if parts < (3, 3):
         files.update({f"public/static/default/{name}": f"{name}\n" for name in _PUBLIC_UP_TO_3_2})
     files.update(_languages(parts, line))
     if parts < (3, 4, 5):
-        files.update({"system/index.html": f"<!DOCTYPE html><title>admin {version}</title>\n",
-                      f"system/umi.{version}.js": "admin\n", "system/favicon.ico": "icon\n"})
+        files.update(
+            {
+                "system/index.html": f"<!DOCTYPE html><title>admin {version}</title>\n",
+                f"system/umi.{version}.js": "admin\n",
+                "system/favicon.ico": "icon\n",
+            }
+        )
     if scripts:
         generation = "new" if parts >= (3, 3, 11) else "old"
         files.update({name: _SCRIPT.format(name=name, generation=generation) for name in ("start.sh", "stop.sh")})

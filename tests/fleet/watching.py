@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Watches instances from outside, like their visitors and like ps: how long was each away, which pids came and went."""
+
 from __future__ import annotations
 
 import socket

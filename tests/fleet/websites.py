@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Further sites of one instance, as the admin pages make them: rows and databases, effective at its next start."""
+
 from __future__ import annotations
 
 import json
@@ -32,17 +33,24 @@ class Sites:
         self.db.run(f"CREATE TABLE `archives` LIKE `{self.database(1)}`.`archives`", database)
         self.configure(number, **{"base_url": f"http://{host}", "site_name": f"Site {number}", **system})
         mysql = json.dumps({"use_default": True, "database": database})
-        self.db.run("INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
-                    f"VALUES ({number},'{root}','Site {number}','{mysql}',1)", self.instance.database)
+        self.db.run(
+            "INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) "
+            f"VALUES ({number},'{root}','Site {number}','{mysql}',1)",
+            self.instance.database,
+        )
         (root / "public").mkdir(parents=True)
         return root
 
     def article(self, number: int, article: int) -> None:
         database = self.database(number)
-        column, value = ("", "") if not self.db.run("SHOW COLUMNS FROM `archives` LIKE 'status'", database) else (
-            ",`status`", ",1")
-        self.db.run(f"INSERT INTO `archives` (`id`,`title`{column}) VALUES "
-                    f"({article},'Article {article} of site {number}'{value})", database)
+        column, value = (
+            ("", "") if not self.db.run("SHOW COLUMNS FROM `archives` LIKE 'status'", database) else (",`status`", ",1")
+        )
+        self.db.run(
+            f"INSERT INTO `archives` (`id`,`title`{column}) VALUES "
+            f"({article},'Article {article} of site {number}'{value})",
+            database,
+        )
 
     def enable(self, number: int, enabled: bool) -> None:
         self.db.run(f"UPDATE `websites` SET `status` = {int(enabled)} WHERE `id` = {number}", self.instance.database)

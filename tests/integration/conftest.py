@@ -83,8 +83,9 @@ def make_site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[[str], Any]]:
     made: list[Instance] = []
 
     def make(version: str) -> Site:
-        instance = make_instance(tmp_path / "shop.example", version, db=db, database=f"u_{os.urandom(4).hex()}",
-                                 full=True)
+        instance = make_instance(
+            tmp_path / "shop.example", version, db=db, database=f"u_{os.urandom(4).hex()}", full=True
+        )
         made.append(instance)
         return Site(instance, db)
 
@@ -94,8 +95,9 @@ def make_site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture(scope="module")
-def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, db: MariaDB,
-         archives: dict[str, Path]) -> Iterator[Any]:
+def walk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, db: MariaDB, archives: dict[str, Path]
+) -> Iterator[Any]:
     """A site of the version that is the parameter, whose upgrade is to be disturbed; one for a file."""
     from integration import walking
 

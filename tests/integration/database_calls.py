@@ -51,7 +51,8 @@ def destroying(db: MariaDB, instance: Instance, place: Path) -> dict[str, Any]:
     login = f"port={db.port}\nuser={db.user}\npassword={db.password}\n"
     options.write_text(f"[client]\nprotocol=tcp\nhost=127.0.0.1\n{login}")
     options.chmod(0o600)
-    statements = ("DROP TABLE admins; ALTER TABLE archives ADD COLUMN more int; DELETE FROM archives; "
-                  "CREATE TABLE n (i int)")
+    statements = (
+        "DROP TABLE admins; ALTER TABLE archives ADD COLUMN more int; DELETE FROM archives; CREATE TABLE n (i int)"
+    )
     words = [client.find().query, f"--defaults-file={options}", "-e", statements, instance.database]
     return {"command": {"argv": words}}

@@ -65,8 +65,11 @@ def make_shop(db: MariaDB, name: str, user: str = USER, password: str = PASSWORD
         db.run(statement, name)
     texts = [(number, text.encode().hex()) for number, text in enumerate(TEXTS * 40)]
     db.run("INSERT INTO archives (id, title) VALUES " + ",".join(f"({n + 1}, x'{text}')" for n, text in texts), name)
-    db.run("INSERT INTO archive_data (id, content) VALUES "
-           + ",".join(f"({n + 1}, REPEAT(x'{text}', {n * 20}))" for n, text in texts), name)
+    db.run(
+        "INSERT INTO archive_data (id, content) VALUES "
+        + ",".join(f"({n + 1}, REPEAT(x'{text}', {n * 20}))" for n, text in texts),
+        name,
+    )
     db.run("DELETE FROM archives WHERE id > 198", name)  # its next id stays 201
     db.run("UPDATE archives SET deleted_at = NOW() WHERE id < 4", name)
 
@@ -89,20 +92,27 @@ def session(db: MariaDB, name: str, programs: client.Programs | None = None, **g
 def damage(db: MariaDB, name: str) -> None:
     """What a new version may do to it."""
     for statement in (
-        "UPDATE archives SET title = 'x' WHERE id = 5", "DROP TABLE statistics", "CREATE TABLE new_one (id int)",
-        "INSERT INTO new_one VALUES (1)", "ALTER TABLE archives DROP COLUMN flag, MODIFY id bigint AUTO_INCREMENT",
-        "INSERT INTO archives (title) VALUES ('later')", "DELETE FROM settings",
+        "UPDATE archives SET title = 'x' WHERE id = 5",
+        "DROP TABLE statistics",
+        "CREATE TABLE new_one (id int)",
+        "INSERT INTO new_one VALUES (1)",
+        "ALTER TABLE archives DROP COLUMN flag, MODIFY id bigint AUTO_INCREMENT",
+        "INSERT INTO archives (title) VALUES ('later')",
+        "DELETE FROM settings",
     ):
         db.run(statement, name)
 
 
 def state(db: MariaDB, name: str) -> dict[str, tuple[Any, ...]]:
     """Each table: its definition and its checksum, seen by somebody who may see all."""
-    names = [str(row[0]) for row in db.run(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()", name)]
+    names = [
+        str(row[0])
+        for row in db.run("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()", name)
+    ]
     checksums = [row[1] for row in db.run("CHECKSUM TABLE " + ", ".join(f"`{one}`" for one in names), name)]
-    return {one: (db.run(f"SHOW CREATE TABLE `{one}`", name)[0][1], checksum)
-            for one, checksum in zip(names, checksums)}
+    return {
+        one: (db.run(f"SHOW CREATE TABLE `{one}`", name)[0][1], checksum) for one, checksum in zip(names, checksums)
+    }
 
 
 def taken(session: client.Session, directory: Path, compression: str = "none", **given: Any) -> dump_manifest.Manifest:
@@ -136,20 +146,30 @@ def dying(
     With a negative number it dies 20 ms after that step has begun. It prints the steps.
     """
     argument = json.dumps(dict(port=db.port, name=name, directory=str(directory), at=at, recovering=recovering))
-    return subprocess.run([sys.executable, __file__, argument], check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, __file__, argument],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
 
 
-def dying_at_statement(
-    db: MariaDB, name: str, directory: Path, at: int, what: str
-) -> subprocess.CompletedProcess[str]:
+def dying_at_statement(db: MariaDB, name: str, directory: Path, at: int, what: str) -> subprocess.CompletedProcess[str]:
     """The same before the statement `at` that changes tables, or before that write of a record of ours.
 
     `what`: copy, restore or recover.
     """
     argument = json.dumps(dict(port=db.port, name=name, directory=str(directory), at=at, what=what))
-    return subprocess.run([sys.executable, __file__, argument], check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, __file__, argument],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
 
 
 def without_copies(found: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
@@ -163,8 +183,13 @@ class _AtStatement:
         self.at, self.count = at, 0
 
     def install(self) -> None:
-        queries, add, write, forget, noted = (client.Session.queries, restore.Journal.add, shadow.Record.write,
-                                              shadow.Record.forget, dump_manifest.write)
+        queries, add, write, forget, noted = (
+            client.Session.queries,
+            restore.Journal.add,
+            shadow.Record.write,
+            shadow.Record.forget,
+            dump_manifest.write,
+        )
 
         def querying(session: client.Session, statements: Any, *args: Any, **given: Any) -> Any:
             for number, one in enumerate(statements):
@@ -180,8 +205,10 @@ class _AtStatement:
             return call
 
         for owner, method, original in (
-            (client.Session, "queries", querying), (restore.Journal, "add", before("journal", add)),
-            (shadow.Record, "write", before("record", write)), (shadow.Record, "forget", before("forget", forget)),
+            (client.Session, "queries", querying),
+            (restore.Journal, "add", before("journal", add)),
+            (shadow.Record, "write", before("record", write)),
+            (shadow.Record, "forget", before("forget", forget)),
             (dump, "write", before("manifest", noted)),
         ):
             setattr(owner, method, original)

@@ -43,8 +43,12 @@ class Source:
 
     def begin(self) -> None:
         with (self.directory / "events").open("ab") as events, (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, str(SOURCE), json.dumps(self.arguments)],
-                                            stdin=subprocess.DEVNULL, stdout=events, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, str(SOURCE), json.dumps(self.arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=events,
+                stderr=log,
+            )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -89,8 +93,13 @@ def sources(tmp_path: Path) -> Iterator[Callable[..., Source]]:
     def start(*instances: Instance, **options: Any) -> Source:
         directory = tmp_path / f"source{len(made)}"
         directory.mkdir()
-        arguments = {"host": "web1.example", "instances": [{"dir": str(instance.dir)} for instance in instances],
-                     "state_dir": str(tmp_path / "state"), "state_file": str(directory / "memory.json"), **options}
+        arguments = {
+            "host": "web1.example",
+            "instances": [{"dir": str(instance.dir)} for instance in instances],
+            "state_dir": str(tmp_path / "state"),
+            "state_file": str(directory / "memory.json"),
+            **options,
+        }
         source = Source(directory, {key: value for key, value in arguments.items() if value is not None})
         made.append(source)
         return source

@@ -31,8 +31,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.verified_
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 WWW, TENANT, DEPLOY = 33, 65534, 1234
-STOP = {"timeout": 30.0, "idle_timeout": 5.0, "quiet_timeout": 120.0, "migration_timeout": 3600.0,
-        "force": "idle"}
+STOP = {"timeout": 30.0, "idle_timeout": 5.0, "quiet_timeout": 120.0, "migration_timeout": 3600.0, "force": "idle"}
 Row = dict[str, Any]
 
 
@@ -71,8 +70,16 @@ class Scene:
     def code(self, serves: bool = True) -> str:
         return PRELUDE + (f"serve({self.port}, '3.5.8')\n" if serves else "") + "time.sleep(600)"
 
-    def run(self, uid: int, path: Path | str | None = None, cwd: Path | None = None, before: Sequence[object] = (),
-            serves: bool = True, arguments: Sequence[str] = (), program: Path | None = None) -> int:
+    def run(
+        self,
+        uid: int,
+        path: Path | str | None = None,
+        cwd: Path | None = None,
+        before: Sequence[object] = (),
+        serves: bool = True,
+        arguments: Sequence[str] = (),
+        program: Path | None = None,
+    ) -> int:
         """Execute the instance's path, or `path`, as a user; its pid, when it serves. `before`: a wrapper that execs.
 
         As an orphan with running.log as its output. `program`: what to execute in its place, with `arguments`.

@@ -21,8 +21,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import lo
 
 Result = dict[str, Any]
 PANIC = "panic: number %d\n\ngoroutine 1 [running]:\n"
-LOST = ("\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1mdial tcp 127.0.0.1:3306: "
-        "connect: connection refused\n\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m SELECT 1\n")
+LOST = (
+    "\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1mdial tcp 127.0.0.1:3306: "
+    "connect: connection refused\n\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m SELECT 1\n"
+)
 
 
 def quiet_shop(site: Callable[..., Instance]) -> Instance:

@@ -47,8 +47,10 @@ def local(clock: str, day: str = DAY) -> float:
 def kern(*rows: tuple[str, str]) -> str:
     """Lines of a kern.log that spans the day; rows are time and message."""
     noise = [("00:00:10", "eth0: link up"), ("23:00:00", "eth0: link down")]
-    return "".join(f"Jan 31 {clock} web1 kernel: [{int(local(clock)) % 100000:5d}.123456] {text}\n"
-                   for clock, text in sorted([*noise, *rows], key=lambda row: row[0]))
+    return "".join(
+        f"Jan 31 {clock} web1 kernel: [{int(local(clock)) % 100000:5d}.123456] {text}\n"
+        for clock, text in sorted([*noise, *rows], key=lambda row: row[0])
+    )
 
 
 def guard(*rows: tuple[str, str], usual: str = "1") -> str:
@@ -81,18 +83,29 @@ class Noon:
         self.dir.mkdir()
         self.binary = "anqicms"
         self.options: Result = dict(
-            since=f"{DAY}T09:00:00", until=f"{DAY}T15:00:00", pid=None, check_log=None, running_log=None,
-            kernel_logs=[str(root / "kern.log")], journal=False, counters=False)
+            since=f"{DAY}T09:00:00",
+            until=f"{DAY}T15:00:00",
+            pid=None,
+            check_log=None,
+            running_log=None,
+            kernel_logs=[str(root / "kern.log")],
+            journal=False,
+            counters=False,
+        )
         self.others()
         self.no_ring("not asked here")
         docker = functools.partial(_containers.read, program=str(root / "bin" / "docker"))
         monkeypatch.setattr(_containers, "read", docker)
         monkeypatch.setattr(_death_sources, "read_pstore", functools.partial(_death_sources.read_pstore, ()))
 
-    def tell(self, kernel: str | bytes | None = None, guards: str | bytes | None = None,
-             own: str | bytes | None = None) -> None:
-        for path, text in ((self.root / "kern.log", kernel), (self.dir / "check.log", guards),
-                           (self.dir / "running.log", own)):
+    def tell(
+        self, kernel: str | bytes | None = None, guards: str | bytes | None = None, own: str | bytes | None = None
+    ) -> None:
+        for path, text in (
+            (self.root / "kern.log", kernel),
+            (self.dir / "check.log", guards),
+            (self.dir / "running.log", own),
+        ):
             if text is not None:
                 write(path, text)
 
@@ -122,9 +135,18 @@ class Noon:
         """Processes that were met: pid, its begin, and when it was last seen."""
         state = _state.StateDir(resolve(str(self.dir), self.binary), str(self.root / "state"))
         state.make()
-        rows = [dict(pid=pid, start_ticks=100 * TICKS, boot_id="a", at=local(seen), uid=uid,
-                     monotonic=local(seen) - local(begin) + 100, cgroups={"memory": cgroup})
-                for pid, begin, seen in lives]
+        rows = [
+            dict(
+                pid=pid,
+                start_ticks=100 * TICKS,
+                boot_id="a",
+                at=local(seen),
+                uid=uid,
+                monotonic=local(seen) - local(begin) + 100,
+                cgroups={"memory": cgroup},
+            )
+            for pid, begin, seen in lives
+        ]
         path = Path(state.path, "history.jsonl")
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         path.chmod(0o600)
@@ -165,8 +187,10 @@ class Noon:
     def ring(self, *rows: tuple[str, str], facility: int = 0, first: int = 0, slept: float = 0.0) -> None:
         """Records as /dev/kmsg gives them, read at 23:00 of a host that booted at 00:00."""
         end, boot = local("23:00:00"), local("00:00:00")
-        records = [b"%d,%d,%d,-;%s\n" % (facility * 8 + 3, number, (local(clock) - boot) * 1e6, text.encode())
-                   for number, (clock, text) in enumerate([("00:00:01", "eth0: up"), *rows], first)]
+        records = [
+            b"%d,%d,%d,-;%s\n" % (facility * 8 + 3, number, (local(clock) - boot) * 1e6, text.encode())
+            for number, (clock, text) in enumerate([("00:00:01", "eth0: up"), *rows], first)
+        ]
         if first:
             del records[0]
 
@@ -214,5 +238,11 @@ class Noon:
 
 def _record(clock: str, message: Any, fields: dict[str, str]) -> Result:
     kernel = dict(_TRANSPORT="kernel", SYSLOG_FACILITY="0") if "_PID" not in fields else dict(_TRANSPORT="journal")
-    return dict(__REALTIME_TIMESTAMP=str(int(local(clock) * 1e6)), MESSAGE=message, __CURSOR=f"s={clock}",
-                _BOOT_ID="0123456789abcdef0123456789abcdef", **kernel, **fields)
+    return dict(
+        __REALTIME_TIMESTAMP=str(int(local(clock) * 1e6)),
+        MESSAGE=message,
+        __CURSOR=f"s={clock}",
+        _BOOT_ID="0123456789abcdef0123456789abcdef",
+        **kernel,
+        **fields,
+    )

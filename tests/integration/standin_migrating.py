@@ -62,8 +62,12 @@ def upgraded(instance: Instance, db: MariaDB, version: str) -> None:
 
 
 def columns(db: MariaDB, instance: Instance, table: str) -> dict[str, str]:
-    return dict(db.run("SELECT `column_name`, `column_type` FROM `information_schema`.`columns` WHERE `table_schema` = "
-                       f"'{instance.database}' AND `table_name` = '{table}'"))
+    return dict(
+        db.run(
+            "SELECT `column_name`, `column_type` FROM `information_schema`.`columns` WHERE `table_schema` = "
+            f"'{instance.database}' AND `table_name` = '{table}'"
+        )
+    )
 
 
 def tables(db: MariaDB, instance: Instance) -> set[str]:
@@ -72,9 +76,13 @@ def tables(db: MariaDB, instance: Instance) -> set[str]:
 
 def engine(db: MariaDB, instance: Instance) -> str:
     """Of articles and drafts, which have the same."""
-    found = {str(row[0]) for row in db.run(
-        "SELECT `engine` FROM `information_schema`.`tables` WHERE `table_schema` = "
-        f"'{instance.database}' AND `table_name` IN ('archives', 'archive_drafts')")}
+    found = {
+        str(row[0])
+        for row in db.run(
+            "SELECT `engine` FROM `information_schema`.`tables` WHERE `table_schema` = "
+            f"'{instance.database}' AND `table_name` IN ('archives', 'archive_drafts')"
+        )
+    }
     return ",".join(sorted(found))
 
 

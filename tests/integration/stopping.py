@@ -38,8 +38,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 Result = dict[str, Any]
-DEFAULTS: Result = {"timeout": 30.0, "idle_timeout": 5.0, "quiet_timeout": 120.0, "migration_timeout": 3600.0,
-                    "force": "idle"}
+DEFAULTS: Result = {
+    "timeout": 30.0,
+    "idle_timeout": 5.0,
+    "quiet_timeout": 120.0,
+    "migration_timeout": 3600.0,
+    "force": "idle",
+}
 NOBODY = 65534
 
 # Prepended to the code of every actor. serve() answers each request with the version, as the application does.

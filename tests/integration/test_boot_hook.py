@@ -40,8 +40,12 @@ def system(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def armed(system: Path) -> list[str]:
-    return sorted(str(path.relative_to(system)) for name in ("units", "cron") for path in (system / name).rglob("*")
-                  if not path.is_dir())
+    return sorted(
+        str(path.relative_to(system))
+        for name in ("units", "cron")
+        for path in (system / name).rglob("*")
+        if not path.is_dir()
+    )
 
 
 def command(system: Path) -> list[str]:

@@ -35,12 +35,21 @@ FREE: Result = {"port_released": {"timeout": 0.3}}
 
 
 def task(name: str, shop: Instance | stopping.Actor, check: bool = False, **options: Any) -> Result:
-    arguments = {"dir": str(shop.dir), "state_dir": str(shop.dir.parent / "state"), "_ansible_check_mode": check,
-                 **options}
+    arguments = {
+        "dir": str(shop.dir),
+        "state_dir": str(shop.dir.parent / "state"),
+        "_ansible_check_mode": check,
+        **options,
+    }
     done = subprocess.run(
-        [sys.executable, str(paths.ROOT / "plugins" / "modules" / f"{name}.py")], check=False, capture_output=True,
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), text=True, timeout=120,
-        env=dict(os.environ, PYTHONPATH=str(paths.link_tree())))
+        [sys.executable, str(paths.ROOT / "plugins" / "modules" / f"{name}.py")],
+        check=False,
+        capture_output=True,
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        text=True,
+        timeout=120,
+        env=dict(os.environ, PYTHONPATH=str(paths.link_tree())),
+    )
     assert done.stdout, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -139,9 +148,14 @@ def test_a_start(site: Site) -> None:
     judged(task("verified_start", shop, stable_for=0.1), False, False)
 
 
-@pytest.mark.parametrize("knobs, options", [
-    ({"exit_code": 255}, {}), ({"crash_after_ms": 100}, {"stable_for": 2.0}),
-    ({"start_delay_ms": 20000}, {"ready_timeout": 0.5, "ready_limit": 1.0})])
+@pytest.mark.parametrize(
+    "knobs, options",
+    [
+        ({"exit_code": 255}, {}),
+        ({"crash_after_ms": 100}, {"stable_for": 2.0}),
+        ({"start_delay_ms": 20000}, {"ready_timeout": 0.5, "ready_limit": 1.0}),
+    ],
+)
 def test_a_start_that_fails_after_the_exec(site: Site, knobs: Result, options: Result) -> None:
     judged(task("verified_start", stopped(site, **knobs), **options), True, True)
 
@@ -172,27 +186,36 @@ def run(shop: Instance, *steps: Result, **options: Any) -> Result:
     return windows.run(shop, [dict(step) for step in steps], **options)
 
 
-@pytest.mark.parametrize("steps, changed, outcome", [
-    ((STOP, FREE, START), True, "done"),
-    ((START,), False, "unchanged"),
-    (({"log_check": {}},), False, "unchanged"),
-    (({"command": {"argv": ["true"]}},), True, "done"),
-    ((START, STOP, START), True, "done"),
-    ((STOP, START, STOP, START), True, "done"),
-    ((STOP,), True, "done"),
-])
+@pytest.mark.parametrize(
+    "steps, changed, outcome",
+    [
+        ((STOP, FREE, START), True, "done"),
+        ((START,), False, "unchanged"),
+        (({"log_check": {}},), False, "unchanged"),
+        (({"command": {"argv": ["true"]}},), True, "done"),
+        ((START, STOP, START), True, "done"),
+        ((STOP, START, STOP, START), True, "done"),
+        ((STOP,), True, "done"),
+    ],
+)
 def test_a_window_that_goes_well(site: Site, steps: tuple[Result, ...], changed: bool, outcome: str) -> None:
     result = judged(run(site(), *steps), changed, False)
     assert result["outcome"] == outcome
-    restarts = STOP in steps and START in steps[steps.index(STOP):]
+    restarts = STOP in steps and START in steps[steps.index(STOP) :]
     assert (result["downtime_ms"] is not None) == restarts, result
     assert (result["verified_ms"] or 0) >= (result["downtime_ms"] or 0)
 
 
-@pytest.mark.parametrize("after", [
-    {"command": {"argv": ["false"]}}, {"log_check": {"since": "2000-01-01T00:00:00"}},
-    {"site_check": {"sites": [{"host": "a.example", "id": 7}]}}, FREE,
-], ids=lambda step: next(iter(step)))
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"command": {"argv": ["false"]}},
+        {"log_check": {"since": "2000-01-01T00:00:00"}},
+        {"site_check": {"sites": [{"host": "a.example", "id": 7}]}},
+        FREE,
+    ],
+    ids=lambda step: next(iter(step)),
+)
 def test_a_window_that_fails_after_a_stop_and_a_start(site: Site, after: Result) -> None:
     shop = site(says="migrate table error  Error 1146 (42S02): Table 'shop.tags' doesn't exist")
     result = judged(run(shop, STOP, START, after), True, True)
@@ -204,9 +227,11 @@ def test_a_window_that_fails_after_a_stop_and_a_start(site: Site, after: Result)
 def test_a_port_that_somebody_takes_in_the_middle(site: Site, held: Callable[[int], None], last: Result) -> None:
     """By `command`: a window has no other place for it."""
     shop = site()
-    code = ("import os, socket, time; s = socket.socket(socket.AF_INET6); "
-            "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('::', %d)); s.listen(5); "
-            "os.fork() and os._exit(0); os.setsid(); [os.close(n) for n in (0, 1, 2)]; time.sleep(25)" % shop.port)
+    code = (
+        "import os, socket, time; s = socket.socket(socket.AF_INET6); "
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('::', %d)); s.listen(5); "
+        "os.fork() and os._exit(0); os.setsid(); [os.close(n) for n in (0, 1, 2)]; time.sleep(25)" % shop.port
+    )
     taker = {"command": {"argv": [sys.executable, "-c", code]}}
     result = judged(run(shop, STOP, taker, last, deadline=4.0, guardian_limit=0.0), True, True)
     assert "Done before it: graceful_stop, command." in result["msg"]
@@ -246,18 +271,28 @@ def test_only_the_second_try_did_something(site: Site) -> None:
     """Its process ends by itself in the middle of a run that itself did nothing yet."""
     shop = site()
     kill = {"command": {"argv": ["kill", "-9", str(shop.pid)]}}
-    result = run(shop, kill, {"log_check": {"since": "2000-01-01T00:00:00"}},
-                 {"site_check": {"sites": [{"host": "a.example", "id": 7}]}})
+    result = run(
+        shop,
+        kill,
+        {"log_check": {"since": "2000-01-01T00:00:00"}},
+        {"site_check": {"sites": [{"host": "a.example", "id": 7}]}},
+    )
     judged(result, True, True)
 
 
 # --- a worker that is killed
 
 
-@pytest.mark.parametrize("killer, changed", [
-    (Killer(at("parked")), False), (Killer(at("step", index=0)), False),
-    (Killer(at("step_end", index=0)), True), (Killer(at("step", index=2)), True)],
-    ids=["parked", "stop-begins", "stopped", "start-begins"])
+@pytest.mark.parametrize(
+    "killer, changed",
+    [
+        (Killer(at("parked")), False),
+        (Killer(at("step", index=0)), False),
+        (Killer(at("step_end", index=0)), True),
+        (Killer(at("step", index=2)), True),
+    ],
+    ids=["parked", "stop-begins", "stopped", "start-begins"],
+)
 def test_a_guardian(site: Site, monkeypatch: pytest.MonkeyPatch, killer: Killer, changed: bool) -> None:
     shop = site()
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
@@ -277,8 +312,9 @@ def test_a_recovery_before_the_steps(site: Site) -> None:
     shop = site()
     context = windows.context_of(shop)
     context.state.make()
-    context.state.log("begin", run_id="old", token="x", steps=["graceful_stop", "verified_start"],
-                      before=dict(pid=1, start_ticks=1))
+    context.state.log(
+        "begin", run_id="old", token="x", steps=["graceful_stop", "verified_start"], before=dict(pid=1, start_ticks=1)
+    )
     context.close()
     result = judged(run(shop, *windows.RESTART), True, False)
     assert result["recovered"].startswith("unfinished run old") and result["downtime_ms"] > 0

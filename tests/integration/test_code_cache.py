@@ -20,15 +20,32 @@ def kept(tmp_path: Path) -> Path:
 
 
 def look(tmp_path: Path, *flags: str) -> dict[str, object]:
-    env = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()), ANSIBLE_CALLBACK_RESULT_FORMAT="json",
-               ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"), ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"),
-               HOME=str(tmp_path))
+    env = dict(
+        os.environ,
+        ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()),
+        ANSIBLE_CALLBACK_RESULT_FORMAT="json",
+        ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"),
+        ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"),
+        HOME=str(tmp_path),
+    )
     options = {"dir": str(tmp_path / "none"), "state_dir": str(tmp_path / "state")}
-    argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-i", "localhost,",
-            "-e", f"ansible_python_interpreter={sys.executable}", "-m", "anqicms.lifecycle.graceful_stop",
-            "-a", json.dumps(options), *flags]
+    argv = [
+        str(Path(sys.executable).parent / "ansible"),
+        "localhost",
+        "-c",
+        "local",
+        "-i",
+        "localhost,",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+        "-m",
+        "anqicms.lifecycle.graceful_stop",
+        "-a",
+        json.dumps(options),
+        *flags,
+    ]
     output = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=False).stdout.decode()
-    return dict(json.loads(output[output.index("=> {") + 3:]))
+    return dict(json.loads(output[output.index("=> {") + 3 :]))
 
 
 def test_the_code_of_a_module_is_kept_and_used_again(tmp_path: Path) -> None:

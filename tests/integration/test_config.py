@@ -46,8 +46,13 @@ def options(**given: Any) -> Step:
 
 
 def steps(change: Step, *after: Step) -> list[Step]:
-    return [{"graceful_stop": {}}, {"config": change}, {"port_released": {}}, {"verified_start": {"stable_for": 0.2}},
-            *after]
+    return [
+        {"graceful_stop": {}},
+        {"config": change},
+        {"port_released": {}},
+        {"verified_start": {"stable_for": 0.2}},
+        *after,
+    ]
 
 
 def seen(path: Path) -> tuple[bytes, int, int, int]:
@@ -65,7 +70,8 @@ def test_as_a_task(shop: Instance) -> None:
     context = windows.context_of(shop)
     result = config.as_a_task(context, options(settings=LEVEL))
     assert path.read_text() == (
-        '{"server":{"port":%d , "x":1.50, "log_level":"debug"},\n"own": "\\u003c"}\n' % shop.port)
+        '{"server":{"port":%d , "x":1.50, "log_level":"debug"},\n"own": "\\u003c"}\n' % shop.port
+    )
     assert (seen(path)[1:], os.getxattr(path, "user.kept")) == (before[1:], b"1")
     assert (result["changed"], result["restart_required"]) == (True, True)
     assert Path(result["backup_file"]).read_bytes() == before[0]
@@ -324,8 +330,11 @@ def test_a_port_that_a_proxy_names(shop: Instance, tmp_path: Path) -> None:
     assert result["outcome"] == "done", result
 
 
-MOMENTS = {"noted": Killer(at("change", kind="config")), "written": Killer(at("step_end", name="config")),
-           "started": Killer(at("step_end", name="verified_start"))}
+MOMENTS = {
+    "noted": Killer(at("change", kind="config")),
+    "written": Killer(at("step_end", name="config")),
+    "started": Killer(at("step_end", name="verified_start")),
+}
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["worker", "both"])
@@ -352,11 +361,14 @@ def with_database(tmp_path: Path, db: MariaDB) -> Iterator[Instance]:
     instance.kill()
 
 
-@pytest.mark.parametrize("mysql, word", [
-    ({"database": "nobody_has_made_it"}, "no such database"),
-    ({"password": "wrong"}, "rejects the user"),
-    ({"port": 1}, "cannot be reached"),
-])
+@pytest.mark.parametrize(
+    "mysql, word",
+    [
+        ({"database": "nobody_has_made_it"}, "no such database"),
+        ({"password": "wrong"}, "rejects the user"),
+        ({"port": 1}, "cannot be reached"),
+    ],
+)
 def test_a_database_that_cannot_be_used(with_database: Instance, mysql: Step, word: str) -> None:
     """Refused before anything is stopped; one that does not exist would be made, with a default administrator."""
     pid, before = with_database.pid, seen(with_database.dir / "config.json")

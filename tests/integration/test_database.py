@@ -59,8 +59,10 @@ def test_wrong_logins_are_told_apart(shop: Make, db: MariaDB) -> None:
     instance = shop()
     right = json.loads((instance.dir / "config.json").read_text())["mysql"]
     for change, kind in (
-        (dict(password="wrong-pass-word"), "access_denied"), (dict(user="nobody_at_all"), "access_denied"),
-        (dict(port=free_port()), "cannot_connect"), (dict(host="no-such-host.invalid"), "cannot_connect"),
+        (dict(password="wrong-pass-word"), "access_denied"),
+        (dict(user="nobody_at_all"), "access_denied"),
+        (dict(port=free_port()), "cannot_connect"),
+        (dict(host="no-such-host.invalid"), "cannot_connect"),
         (dict(user=db.user, password=db.password, database="not_there"), "unknown_database"),
     ):
         configure(instance, **{**right, **change})
@@ -93,11 +95,15 @@ def test_a_missing_client_is_named(shop: Make, place: Path) -> None:
 
 
 MYSQL_8 = (
-    ("mysqldump: Couldn't execute 'SELECT COLUMN_NAME, JSON_EXTRACT(HISTOGRAM, ...) FROM "
-     "information_schema.COLUMN_STATISTICS': Unknown table 'column_statistics' in information_schema (1109)"),
+    (
+        "mysqldump: Couldn't execute 'SELECT COLUMN_NAME, JSON_EXTRACT(HISTOGRAM, ...) FROM "
+        "information_schema.COLUMN_STATISTICS': Unknown table 'column_statistics' in information_schema (1109)"
+    ),
     "mysqldump: [ERROR] unknown variable 'no-autocommit'",
-    ("mysqldump: Error: 'Access denied; you need (at least one of) the PROCESS privilege(s) for this operation' when "
-     "trying to dump tablespaces"),
+    (
+        "mysqldump: Error: 'Access denied; you need (at least one of) the PROCESS privilege(s) for this operation' when "
+        "trying to dump tablespaces"
+    ),
 )
 
 
@@ -107,8 +113,9 @@ def test_a_client_whose_trial_dump_fails(shop: Make, place: Path, text: str) -> 
     instance = shop()
     (place / "words").write_text(text + "\n")
     version = "mysqldump  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)"
-    fake = scripts(place / "mysql8", f"[ \"$1\" = --version ] && echo '{version}' && exit\n"
-                   f"cat {place}/words >&2\nexit 2")
+    fake = scripts(
+        place / "mysql8", f"[ \"$1\" = --version ] && echo '{version}' && exit\ncat {place}/words >&2\nexit 2"
+    )
     message = refused(instance, client_dir=str(fake))
     assert "trial dump" in message and text.split("'")[1][:12] in message, message
 
@@ -129,8 +136,11 @@ def test_a_client_that_others_can_change(shop: Make, place: Path) -> None:
 def test_a_dump_that_leaves_a_table_out(shop: Make, place: Path) -> None:
     """It ends with 0 and has its last line."""
     instance = shop()
-    fake = scripts(place / "filter", f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\n"
-                   f"exec {client.find().dump} \"$@\" admins archives")
+    fake = scripts(
+        place / "filter",
+        f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\n"
+        f"exec {client.find().dump} \"$@\" admins archives",
+    )
     with pytest.raises(LifecycleError, match=r"tables are missing in it: .*archive_data"):
         call(instance, "dumped", path=str(place / "d"), client_dir=str(fake))
     assert os.listdir(place / "d") == []
@@ -139,8 +149,11 @@ def test_a_dump_that_leaves_a_table_out(shop: Make, place: Path) -> None:
 @pytest.mark.parametrize("compression", ["none", "zstd", "gzip"])
 def test_a_dump_that_breaks_off(shop: Make, place: Path, compression: str) -> None:
     instance = shop()
-    fake = scripts(place / "broken", f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\n"
-                   f"{client.find().dump} \"$@\" | head -c 3000\nkill -9 $$")
+    fake = scripts(
+        place / "broken",
+        f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\n"
+        f"{client.find().dump} \"$@\" | head -c 3000\nkill -9 $$",
+    )
     with pytest.raises(LifecycleError) as caught:
         call(instance, "dumped", path=str(place / "d"), client_dir=str(fake), compression=compression)
     assert "The dump was not taken" in caught.value.msg and os.listdir(place / "d") == []
@@ -193,8 +206,9 @@ def noting(directory: Path) -> Path:
     programs = client.find()
     directory.mkdir()
     for name, real in (("mariadb", programs.query), ("mariadb-dump", programs.dump)):
-        (directory / name).write_text(f"#!/bin/bash\ncat /proc/$$/cmdline /proc/$$/environ >> {directory}/seen\n"
-                                      f"exec {real} \"$@\"\n")
+        (directory / name).write_text(
+            f"#!/bin/bash\ncat /proc/$$/cmdline /proc/$$/environ >> {directory}/seen\nexec {real} \"$@\"\n"
+        )
         (directory / name).chmod(0o755)
     return directory
 
@@ -216,10 +230,12 @@ def test_nothing_is_left_by_a_kill(db: MariaDB, tmp_path: Path) -> None:
     """The option file has no name while the client runs."""
     name = f"k_{os.urandom(4).hex()}"
     databases.make_shop(db, name)
-    code = (f"import sys; sys.path[:0] = {sys.path!r}\nfrom integration import databases\n"
-            f"from mariadb import MariaDB\nimport types\ndb = types.SimpleNamespace(port={db.port})\n"
-            f"with databases.session(db, {name!r}) as one:\n    print('ready', flush=True)\n"
-            "    one.query('SELECT SLEEP(60)', 90)\n")
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}\nfrom integration import databases\n"
+        f"from mariadb import MariaDB\nimport types\ndb = types.SimpleNamespace(port={db.port})\n"
+        f"with databases.session(db, {name!r}) as one:\n    print('ready', flush=True)\n"
+        "    one.query('SELECT SLEEP(60)', 90)\n"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
@@ -371,8 +387,9 @@ def test_every_call_has_a_limit(db: MariaDB, shop: Make, place: Path) -> None:
             one.query("SELECT SLEEP(30)", 0.3)
         assert caught.value.kind == "timed_out" and one.query("SELECT 1") == [["1"]]
     instance = shop()
-    hanging = scripts(place / "hanging", f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\n"
-                      "exec sleep 60")
+    hanging = scripts(
+        place / "hanging", f"case \"$*\" in *--no-data*) exec {client.find().dump} \"$@\";; esac\nexec sleep 60"
+    )
     with pytest.raises(client.DatabaseError) as caught:
         call(instance, "dumped", path=str(place / "d"), client_dir=str(hanging), timeout=1.5)
     assert caught.value.kind == "timed_out" and os.listdir(place / "d") == []

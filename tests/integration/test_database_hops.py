@@ -22,8 +22,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 WAYS = [
-    ["2.3.6", "2.5.3", "3.3.11", "3.5.8"], ["2.5.3", "3.3.11", "3.5.8"], ["3.2.8", "3.3.11"], ["3.2.8", "3.5.8"],
-    ["3.3.11", "3.5.8"], ["3.4.0", "3.5.8"], ["3.5.1", "3.5.8"], ["3.5.8", "3.5.8"],
+    ["2.3.6", "2.5.3", "3.3.11", "3.5.8"],
+    ["2.5.3", "3.3.11", "3.5.8"],
+    ["3.2.8", "3.3.11"],
+    ["3.2.8", "3.5.8"],
+    ["3.3.11", "3.5.8"],
+    ["3.4.0", "3.5.8"],
+    ["3.5.1", "3.5.8"],
+    ["3.5.8", "3.5.8"],
 ]
 
 
@@ -80,11 +86,14 @@ def test_lost_settings_are_told(seeded: Callable[..., Instance]) -> None:
         call(instance, "compared", path=directory)
 
 
-@pytest.mark.parametrize("spoils,word", [
-    (seeding.lose_setting("system"), "settings are missing: system"),
-    (seeding.lose_rows("comments", 1), "comments has"),
-    (seeding.lose_rows("archives", 1), "archives and archive_drafts have"),
-])
+@pytest.mark.parametrize(
+    "spoils,word",
+    [
+        (seeding.lose_setting("system"), "settings are missing: system"),
+        (seeding.lose_rows("comments", 1), "comments has"),
+        (seeding.lose_rows("archives", 1), "archives and archive_drafts have"),
+    ],
+)
 def test_what_a_migration_loses_is_told(seeded: Callable[..., Instance], spoils: str, word: str) -> None:
     instance = seeded("3.3.11")
     directory = call(instance, "dumped")["directory"]

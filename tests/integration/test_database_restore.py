@@ -53,15 +53,21 @@ def test_what_is_equal_already_is_left_alone(db: MariaDB, name: str, session: cl
     databases.taken(session, tmp_path / "d")
     made = db.run("SELECT create_time FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1", name)
     assert databases.restored(session, tmp_path / "d") == dict(
-        changed=False, restored=False, recovered="nothing", strays=0)
+        changed=False, restored=False, recovered="nothing", strays=0
+    )
     again = db.run("SELECT create_time FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1", name)
     assert made == again
 
 
-@pytest.mark.parametrize("change", [
-    "ALTER TABLE archives ADD KEY (deleted_at)", "ALTER TABLE empty_one AUTO_INCREMENT=99",
-    "UPDATE archives SET title = CONCAT(title, ' ') WHERE id = 9", "CREATE TABLE another (id int)",
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE archives ADD KEY (deleted_at)",
+        "ALTER TABLE empty_one AUTO_INCREMENT=99",
+        "UPDATE archives SET title = CONCAT(title, ' ') WHERE id = 9",
+        "CREATE TABLE another (id int)",
+    ],
+)
 def test_every_difference_is_seen(db: MariaDB, name: str, session: client.Session, tmp_path: Path, change: str) -> None:
     before = databases.state(db, name)
     databases.taken(session, tmp_path / "d")
@@ -161,8 +167,9 @@ def test_what_a_dead_process_left_in_the_server_is_ended(
     before = databases.state(db, name)
     databases.taken(session, tmp_path / "d")
     databases.damage(db, name)
-    stray = pymysql.connect(host="127.0.0.1", port=db.port, user=databases.USER, password=databases.PASSWORD.encode(),
-                            database=name)
+    stray = pymysql.connect(
+        host="127.0.0.1", port=db.port, user=databases.USER, password=databases.PASSWORD.encode(), database=name
+    )
     with stray.cursor() as cursor:
         cursor.execute("SELECT * FROM archives FOR UPDATE")  # its lock would hold the renaming up
 
@@ -199,9 +206,13 @@ def test_a_backup_of_a_running_site(db: MariaDB, name: str, session: client.Sess
     assert sorted(databases.state(db, name)) == sorted(manifest.names)
 
 
-@pytest.mark.parametrize("compression,said", [
-    ("none", "no room is left on the disk"), ("zstd", "zstd ended with exit status 1"),
-])
+@pytest.mark.parametrize(
+    "compression,said",
+    [
+        ("none", "no room is left on the disk"),
+        ("zstd", "zstd ended with exit status 1"),
+    ],
+)
 def test_a_full_disk_leaves_no_dump(
     db: MariaDB, name: str, session: client.Session, tmp_path: Path, compression: str, said: str
 ) -> None:
@@ -224,7 +235,8 @@ def test_a_full_disk_leaves_no_dump(
 def test_what_cannot_be_restored_is_named(db: MariaDB, name: str, session: client.Session) -> None:
     for statement in (
         "CREATE TABLE child (p int unsigned, CONSTRAINT fk_x FOREIGN KEY (p) REFERENCES archives (id))",
-        "CREATE VIEW seen AS SELECT 1", f"CREATE TABLE {'x' * 60} (id int)",
+        "CREATE VIEW seen AS SELECT 1",
+        f"CREATE TABLE {'x' * 60} (id int)",
     ):
         db.run(statement, name)
     db.administer("CREATE TRIGGER trig BEFORE INSERT ON archives FOR EACH ROW SET NEW.title = 'x'", name)
@@ -236,9 +248,7 @@ def test_what_cannot_be_restored_is_named(db: MariaDB, name: str, session: clien
     assert caught.value.kind == "trial_dump" and "TRIGGER" in caught.value.msg
 
 
-def test_tables_aside_that_nobody_knows_of(
-    db: MariaDB, name: str, session: client.Session, tmp_path: Path
-) -> None:
+def test_tables_aside_that_nobody_knows_of(db: MariaDB, name: str, session: client.Session, tmp_path: Path) -> None:
     """The record of the restore is lost: which tables are the right ones is not guessed."""
     databases.taken(session, tmp_path / "d")
     db.run("CREATE TABLE _alr1_archives (id int)", name)

@@ -33,12 +33,19 @@ def name(db: MariaDB) -> Iterator[str]:
     found = f"shop_{os.urandom(4).hex()}"
     databases.make_shop(db, found)
     # What a plain INSERT ... SELECT * gets wrong: an id of 0, generated and invisible columns, dates of zeros.
-    db.run("CREATE TABLE odd (id int AUTO_INCREMENT PRIMARY KEY, a int, b int AS (a + 1) STORED, c int INVISIBLE, "
-           "d datetime) AUTO_INCREMENT=9", found)
-    db.run("SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO' FOR "
-           "INSERT INTO odd (id, a, c, d) VALUES (0, 1, 2, 0)", found)
-    db.run("CREATE TABLE `part` (id int PRIMARY KEY, CHECK (id > 0)) COMMENT='of `_als1_` only' "
-           "PARTITION BY HASH (id) PARTITIONS 2", found)
+    db.run(
+        "CREATE TABLE odd (id int AUTO_INCREMENT PRIMARY KEY, a int, b int AS (a + 1) STORED, c int INVISIBLE, "
+        "d datetime) AUTO_INCREMENT=9",
+        found,
+    )
+    db.run(
+        "SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO' FOR INSERT INTO odd (id, a, c, d) VALUES (0, 1, 2, 0)", found
+    )
+    db.run(
+        "CREATE TABLE `part` (id int PRIMARY KEY, CHECK (id > 0)) COMMENT='of `_als1_` only' "
+        "PARTITION BY HASH (id) PARTITIONS 2",
+        found,
+    )
     yield found
     db.run(f"DROP DATABASE `{found}`")
 
@@ -54,13 +61,15 @@ def next_id(db: MariaDB, name: str) -> Any:
     return db.run("SELECT MAX(id) FROM archives", name)[0][0]
 
 
-def test_a_restore_is_exact_and_leaves_nothing(
-    db: MariaDB, name: str, session: client.Session, tmp_path: Path
-) -> None:
+def test_a_restore_is_exact_and_leaves_nothing(db: MariaDB, name: str, session: client.Session, tmp_path: Path) -> None:
     before = databases.state(db, name)
     manifest = databases.copied(session, tmp_path / "d")
-    assert manifest.shadow and not manifest.file and sorted(os.listdir(tmp_path / "d")) == [
-        "shadow-" + os.path.basename(databases.record(tmp_path / "d").path)[7:], "site-1.json"]
+    assert (
+        manifest.shadow
+        and not manifest.file
+        and sorted(os.listdir(tmp_path / "d"))
+        == ["shadow-" + os.path.basename(databases.record(tmp_path / "d").path)[7:], "site-1.json"]
+    )
     assert without_copies(databases.state(db, name)) == before
     assert not [one for one in facts.look(session).names if one.startswith(facts.SHADOW)]
     assert len(databases.state(db, name)) == 2 * len(before)
@@ -72,10 +81,15 @@ def test_a_restore_is_exact_and_leaves_nothing(
         databases.restored(session, tmp_path / "d")
 
 
-@pytest.mark.parametrize("change", [
-    "INSERT INTO `_als1_archives` (title) VALUES ('x')", "UPDATE `_als1_admins` SET password = ''",
-    "ALTER TABLE `_als1_archives` AUTO_INCREMENT = 999", "ALTER TABLE `_als1_odd` ADD KEY (a)",
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO `_als1_archives` (title) VALUES ('x')",
+        "UPDATE `_als1_admins` SET password = ''",
+        "ALTER TABLE `_als1_archives` AUTO_INCREMENT = 999",
+        "ALTER TABLE `_als1_odd` ADD KEY (a)",
+    ],
+)
 def test_altered_copies_are_not_used(
     db: MariaDB, name: str, session: client.Session, tmp_path: Path, change: str
 ) -> None:

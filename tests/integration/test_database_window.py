@@ -31,7 +31,11 @@ def test_a_window_with_a_dump(shop: Make, db: MariaDB) -> None:
     assert result["outcome"] == "done", result
     step = next(one["result"] for one in result["steps"] if one["name"] == "database")
     directory = Path(step["directory"])
-    assert directory.parent.name.startswith("run-1-") and dump_manifest.sites_in(str(directory)) == [1] and not step["online"]
+    assert (
+        directory.parent.name.startswith("run-1-")
+        and dump_manifest.sites_in(str(directory)) == [1]
+        and not step["online"]
+    )
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -31,8 +31,20 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives 
 
 Case = dict[str, Any]
 PLACE = paths.ROOT / "tests" / "fixtures" / "deaths"
-TOLD = {"kernel", "messages", "ring", "own", "siblings", "check", "history", "alive", "others", "signals", "contained",
-        "pid"}
+TOLD = {
+    "kernel",
+    "messages",
+    "ring",
+    "own",
+    "siblings",
+    "check",
+    "history",
+    "alive",
+    "others",
+    "signals",
+    "contained",
+    "pid",
+}
 EXPECTED = {"name", "is", "incidents", "causes", "pids", "candidates", "says", "never", "notes", "advice", "no_advice"}
 
 
@@ -42,14 +54,24 @@ def cases() -> list[Any]:
 
 
 def lives(rows: list[Case], running: bool = False) -> list[Life]:
-    return [Life(row["pid"], local(row["begin"]), time.time() if running else local(row["seen"]), running, 0,
-                 row.get("cgroup", "/")) for row in rows]
+    return [
+        Life(
+            row["pid"],
+            local(row["begin"]),
+            time.time() if running else local(row["seen"]),
+            running,
+            0,
+            row.get("cgroup", "/"),
+        )
+        for row in rows
+    ]
 
 
 def other(row: Case) -> Other:
     begin = local(row["begin"]) if "begin" in row else None
-    return Other(row["name"], begin, row.get("uid"), row.get("cgroup"), tuple(lives(row.get("history", []))),
-                 row.get("pid"))
+    return Other(
+        row["name"], begin, row.get("uid"), row.get("cgroup"), tuple(lives(row.get("history", []))), row.get("pid")
+    )
 
 
 def own_log(directory: Path, lines: list[str]) -> str:

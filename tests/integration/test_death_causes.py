@@ -74,8 +74,9 @@ def on_host(shop: Instance, way: str) -> Result:
 
 @pytest.mark.parametrize("way, version, cause, word", ENDS, ids=[f"{row[0]} {row[1]}" for row in ENDS])
 @pytest.mark.parametrize("where", ["host", "namespace"])
-def test_an_end_that_is_no_kill_for_memory(tmp_path: Path, where: str, way: str, version: str, cause: str,
-                                           word: str) -> None:
+def test_an_end_that_is_no_kill_for_memory(
+    tmp_path: Path, where: str, way: str, version: str, cause: str, word: str
+) -> None:
     if where == "host" and way in BY_NAME:
         pytest.skip("it would kill by name")
     shop = shop_of(tmp_path, version)

@@ -30,8 +30,11 @@ def left_of(root: Path) -> list[object]:
     """What a demo that has ended should not leave."""
     groups = memory_group.parent()
     prefix = str(root) + "/"
-    return [*(exe for _unused, exe in executables() if exe.startswith(prefix)), *([root] if root.exists() else []),
-            *([demo_oom._group(root).path] if groups and demo_oom._group(root).path.exists() else [])]
+    return [
+        *(exe for _unused, exe in executables() if exe.startswith(prefix)),
+        *([root] if root.exists() else []),
+        *([demo_oom._group(root).path] if groups and demo_oom._group(root).path.exists() else []),
+    ]
 
 
 @possible
@@ -50,8 +53,9 @@ def test_it_kills_one_and_the_diagnosis_names_it(tmp_path: Path) -> None:
 @possible
 def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
     root = tmp_path / "fleet"
-    with subprocess.Popen(argv(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          start_new_session=True) as process:
+    with subprocess.Popen(
+        argv(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         assert any("is gone" in line for line in lines)

@@ -59,16 +59,21 @@ def test_one_is_upgraded_and_one_rolled_back(tmp_path: Path) -> None:
 def test_nothing_is_upgraded_by_another_command(tmp_path: Path) -> None:
     done = subprocess.run(argv(tmp_path / "fleet", "true"), check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr
-    for text in (f"shop.example: serves {OLD} instead of {NEWEST}", "shop.example: has no new process",
-                 "blog.example: its outcome is None", "the run ended well, though an instance failed"):
+    for text in (
+        f"shop.example: serves {OLD} instead of {NEWEST}",
+        "shop.example: has no new process",
+        "blog.example: its outcome is None",
+        "the run ended well, though an instance failed",
+    ):
         assert text in done.stdout
     assert not left_of(tmp_path / "fleet")
 
 
 def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
     root = tmp_path / "fleet"
-    with subprocess.Popen(argv(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          start_new_session=True) as process:
+    with subprocess.Popen(
+        argv(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         assert any(line.startswith("  web2 ") for line in lines)
@@ -90,8 +95,9 @@ ROLLED_BACK = BEFORE._replace(pid=20)
 
 
 def site(after: State, outcome: str) -> Any:
-    return SimpleNamespace(instance=SimpleNamespace(dir=Path("/shop")), before=BEFORE, after=after,
-                           result={"outcome": outcome})
+    return SimpleNamespace(
+        instance=SimpleNamespace(dir=Path("/shop")), before=BEFORE, after=after, result={"outcome": outcome}
+    )
 
 
 def test_all_is_well() -> None:

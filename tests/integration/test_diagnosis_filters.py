@@ -126,8 +126,13 @@ def test_every_host_is_a_row_whatever_became_of_it() -> None:
     refusing = {"results": [{"anqicms__listed": {"dir": "/www/gone"}, "msg": "/www/gone does not exist."}]}
     hostvars: Row = {
         "well": facts((instance(), death(), log())),
-        "away": {"anqicms__diagnose_found": {"unreachable": True, "msg": "All items completed", "results": [
-            {"unreachable": True, "msg": "ssh: connect to host away port 22: No route to host"}]}},
+        "away": {
+            "anqicms__diagnose_found": {
+                "unreachable": True,
+                "msg": "All items completed",
+                "results": [{"unreachable": True, "msg": "ssh: connect to host away port 22: No route to host"}],
+            }
+        },
         "early": {},
         "empty": {"anqicms__diagnose_found": {"results": [{"instances": []}]}},
         "broken": {"anqicms__diagnose_found": refusing},
@@ -161,14 +166,25 @@ def test_only_some_instances() -> None:
 
 def test_a_row_of_the_table() -> None:
     advice = [f"advice {number}" for number in range(5)]
-    memory = {"limit_kb": 524288, "gomemlimit": "", "host_total_kb": 2048000, "host_available_kb": 1024000,
-              "host_swap_total_kb": 0, "host_swap_free_kb": 0}
+    memory = {
+        "limit_kb": 524288,
+        "gomemlimit": "",
+        "host_total_kb": 2048000,
+        "host_available_kb": 1024000,
+        "host_swap_total_kb": 0,
+        "host_swap_free_kb": 0,
+    }
     guard = {"kind": "cron", "where": "/etc/crontab", "detail": "starts it", "schedule": "@daily", "command": "s.sh"}
     finding = {"severity": "error", "code": "panic", "text": "panic: oh", "count": 3, "time": "2026-01-31 03:00:00"}
     killed = incident("kernel_oom_cgroup", details={"anon_rss_kb": 512000, "file_rss_kb": 2048})
     record = only(
-        instance(state="stopped", memory=memory, supervisors=[guard], hazards=[HAZARD], restarts=[
-            {"pid": 4711, "time": "2026-01-29T08:00:00+01:00"}]),
+        instance(
+            state="stopped",
+            memory=memory,
+            supervisors=[guard],
+            hazards=[HAZARD],
+            restarts=[{"pid": 4711, "time": "2026-01-29T08:00:00+01:00"}],
+        ),
         death("confirmed", "kernel_oom_cgroup", incidents=[incident("crash"), killed], advice=advice),
         log(finding, markers=[{"code": "process_started", "time": "2026-01-31 03:00:00"}] * 2),
     )
@@ -203,9 +219,19 @@ def test_the_incident_that_decided_is_told() -> None:
     assert only(instance(), death("no", "not_dead", incidents=told))["pid"] is None
 
 
-@pytest.mark.parametrize("uncertainty, said", [
-    (None, ""), (100, ""), (1999, ""), (2000, " ±2 s"), (119_000, " ±119 s"), (150_000, " ±3 min"),
-    (7_200_000, " ±2 h"), (27_000_000, " ±8 h")])
+@pytest.mark.parametrize(
+    "uncertainty, said",
+    [
+        (None, ""),
+        (100, ""),
+        (1999, ""),
+        (2000, " ±2 s"),
+        (119_000, " ±119 s"),
+        (150_000, " ±3 min"),
+        (7_200_000, " ±2 h"),
+        (27_000_000, " ±8 h"),
+    ],
+)
 def test_time_that_is_not_certain(uncertainty: int | None, said: str) -> None:
     died = incident("unexplained", uncertainty_ms=uncertainty, verdict="no")
     record = only(instance(state="stopped"), death("no", "unexplained", incidents=[died]))
@@ -255,8 +281,13 @@ def test_hostile_answers_stay_data() -> None:
     evil = {"severity": "error", "code": EVIL, "text": EVIL, "time": None}
     record = only(
         instance(version={"running": EVIL}, supervisors=[{"kind": EVIL, "where": EVIL, "detail": EVIL}]),
-        death("confirmed", "kernel_oom_cgroup", summary=EVIL, advice=[EVIL], coverage=[
-            {"source": EVIL, "readable": False, "why_not": EVIL}]),
+        death(
+            "confirmed",
+            "kernel_oom_cgroup",
+            summary=EVIL,
+            advice=[EVIL],
+            coverage=[{"source": EVIL, "readable": False, "why_not": EVIL}],
+        ),
         log(evil, unread=[{"file": EVIL, "why": EVIL}]),
     )
     text = "\n".join(diagnosis_table([record]))
@@ -318,18 +349,37 @@ def test_other_names_are_refused(tmp_path: Path, name: Any) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("host, instance_id", [
-    ("../x", "1234abcd-a"), ("", "1234abcd-a"), (".", "1234abcd-a"), ("a/b", "1234abcd-a"), ("a\nb", "1234abcd-a"),
-    ("web1", "../../x"), ("web1", ""), ("web1", "1234abcd-a/../b"), ("web1", "None"), ("web1", "1234abcd-a\n")])
+@pytest.mark.parametrize(
+    "host, instance_id",
+    [
+        ("../x", "1234abcd-a"),
+        ("", "1234abcd-a"),
+        (".", "1234abcd-a"),
+        ("a/b", "1234abcd-a"),
+        ("a\nb", "1234abcd-a"),
+        ("web1", "../../x"),
+        ("web1", ""),
+        ("web1", "1234abcd-a/../b"),
+        ("web1", "None"),
+        ("web1", "1234abcd-a\n"),
+    ],
+)
 def test_other_places_are_refused(host: str, instance_id: str) -> None:
     with pytest.raises(_bundle.Refused):
         _bundle.place("/tmp/x", host, instance_id)
 
 
-@pytest.mark.parametrize("data", ["", "no base64!", base64.b64encode(b"no zlib").decode(),
-                                  base64.b64encode(zlib.compress(b"x" * (17 << 20))).decode(),
-                                  base64.b64encode(zlib.compress(os.urandom(999))[:-9]).decode()],
-                         ids=["empty", "base64", "zlib", "bomb", "cut"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "no base64!",
+        base64.b64encode(b"no zlib").decode(),
+        base64.b64encode(zlib.compress(b"x" * (17 << 20))).decode(),
+        base64.b64encode(zlib.compress(os.urandom(999))[:-9]).decode(),
+    ],
+    ids=["empty", "base64", "zlib", "bomb", "cut"],
+)
 def test_what_cannot_be_unpacked_is_refused(data: str) -> None:
     with pytest.raises(_bundle.Refused):
         _bundle.unpack({"name": "running.log", "data": data})

@@ -24,8 +24,17 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import sec
 
 SECRET = "anq-secret"  # the password of the database in the config.json of every stand-in
 TOKEN = "0123456789abcdef0123456789abcdef"
-NAMES = {"instance.json", "oom_check.json", "log_check.json", "config.json", "running.log", "error.log", "panics.log",
-         "check.log", "kernel.log"}
+NAMES = {
+    "instance.json",
+    "oom_check.json",
+    "log_check.json",
+    "config.json",
+    "running.log",
+    "error.log",
+    "panics.log",
+    "check.log",
+    "kernel.log",
+}
 
 
 class Bundle:
@@ -83,8 +92,17 @@ def test_secrets_are_masked_wherever_they_stand(site: Callable[..., Instance]) -
         assert secret.encode() not in bundle.everything(), secret
 
 
-@pytest.mark.parametrize("text", ['{"mysql": {"password": "anq-secret",}}', '{"mysql": {"password": "anq-secret"',
-                                  "password: anq-secret", "[1]", "NaN", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"mysql": {"password": "anq-secret",}}',
+        '{"mysql": {"password": "anq-secret"',
+        "password: anq-secret",
+        "[1]",
+        "NaN",
+        "",
+    ],
+)
 def test_config_that_is_no_json_stays_on_the_host(site: Callable[..., Instance], text: str) -> None:
     shop = site()
     (shop.dir / "config.json").write_text(text)

@@ -87,8 +87,9 @@ def exchange_after_the_check(monkeypatch: pytest.MonkeyPatch, instance: Instance
 
 @pytest.mark.parametrize("uid", [0, WWW])
 @pytest.mark.root
-def test_what_was_put_there_after_the_check_is_ended(instance: Instance, monkeypatch: pytest.MonkeyPatch,
-                                                     uid: int) -> None:
+def test_what_was_put_there_after_the_check_is_ended(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, uid: int
+) -> None:
     exchange_after_the_check(monkeypatch, instance)
     launcher = launcher_of(instance, uid, WRITABLE)
     parked = launcher.pid

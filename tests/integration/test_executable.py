@@ -58,8 +58,14 @@ def replace(shop: Instance) -> None:
 @contextlib.contextmanager
 def upload(path: Path, user: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has the file open for writing."""
-    writer = subprocess.Popen([WRITER, "-c", _WRITE, "sh", str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              user=user, group=user, extra_groups=None if user is None else [])
+    writer = subprocess.Popen(
+        [WRITER, "-c", _WRITE, "sh", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+    )
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"open\n"
     try:
@@ -186,6 +192,7 @@ def test_a_binary_that_stays_busy_at_exec_is_not_yet(tmp_path: Path, monkeypatch
     params = dict(ready_timeout=10.0, stable_for=0.1, environment=None, arguments=None, user=None)
     original = spawn.Launcher.go
     with contextlib.ExitStack() as stack:
+
         def go(launcher: spawn.Launcher) -> int:
             stack.enter_context(upload(site.binary))
             return original(launcher)
@@ -235,9 +242,7 @@ def _without_loader(path: Path) -> None:
     ("its interpreter '/no/such/interpreter' is missing", _in_a_script),
     ("its loader '/none' is missing", _without_loader),
 ])  # fmt: skip
-def test_what_execve_or_the_start_would_refuse(
-    shop: Instance, expected: str, spoil: Callable[[Path], object]
-) -> None:
+def test_what_execve_or_the_start_would_refuse(shop: Instance, expected: str, spoil: Callable[[Path], object]) -> None:
     spoil(shop.binary)
     assert expected in refused(shop)
     assert expected in hazards(shop)["executable_unusable"]["message"]
@@ -273,8 +278,16 @@ def site_of_nobody(place: Path) -> Iterator[Instance]:
     instance = make_instance(place / "www" / "shop.example", "3.5.8")
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(place / "www")], check=True)
     with open(os.devnull, "r+b") as null:
-        subprocess.Popen([str(instance.binary)], cwd=instance.dir, stdin=null, stdout=null, stderr=null, user=NOBODY,
-                         group=NOBODY, extra_groups=[])
+        subprocess.Popen(
+            [str(instance.binary)],
+            cwd=instance.dir,
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+        )
     instance.wait_ready()
     replace(instance)
     (place / "state").mkdir()

@@ -76,8 +76,9 @@ def look(site: Instance, base: Path, seconds: float = MOST_S, limit: int = 1 << 
 ])  # fmt: skip
 def test_arguments_and_environment_of_any_size(site: Instance, place: Path, which: str, size: int, text: str) -> None:
     text = text.replace("\0", "\n") or "x"  # execve ends words at NUL: the program gets another sign for it
-    program = hostile_program.LARGE.replace("sys.argv[3].encode()", "sys.argv[3].encode(errors='surrogateescape')"
-                                            ".replace(b'\\n', b'\\0')")
+    program = hostile_program.LARGE.replace(
+        "sys.argv[3].encode()", "sys.argv[3].encode(errors='surrogateescape').replace(b'\\n', b'\\0')"
+    )
     with hostile_program.running(site.binary, program, [which, str(size), text]) as process:
         row = look(site, place / "state")
         assert row["pids"] == [process.pid] and row["launch"] is None

@@ -46,16 +46,18 @@ def secret(place: Path) -> Path:
 
 def start_as_nobody(site: Instance, open_output: str) -> int:
     """Started by its own user, with what `open_output` (Python) opens as standard output."""
-    code = (f"import os, sys\nos.setgroups([])\nos.setgid({NOBODY})\nos.setuid({NOBODY})\nos.setsid()\n"
-            f"os.dup2({open_output}, 1)\nos.chdir({str(site.dir)!r})\n"
-            f"os.execv({str(site.binary)!r}, [{str(site.binary)!r}])\n")
+    code = (
+        f"import os, sys\nos.setgroups([])\nos.setgid({NOBODY})\nos.setuid({NOBODY})\nos.setsid()\n"
+        f"os.dup2({open_output}, 1)\nos.chdir({str(site.dir)!r})\n"
+        f"os.execv({str(site.binary)!r}, [{str(site.binary)!r}])\n"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     site.wait_ready()
     return process.pid
 
 
 PLANTED = {
-    "readable": ("os.open({path!r}, os.O_RDONLY)", 0o644),     # anybody may open it for reading
+    "readable": ("os.open({path!r}, os.O_RDONLY)", 0o644),  # anybody may open it for reading
     "only-pointed-at": ("os.open({path!r}, os.O_PATH)", 0o600),  # not even that is needed
 }
 
@@ -98,8 +100,9 @@ def test_running_log_is_a_link_to_a_file_of_roots(site: Instance, place: Path, s
     assert secret.read_text() == SECRET
 
 
-def test_a_log_swapped_for_a_link_after_the_look(site: Instance, place: Path, secret: Path,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_swapped_for_a_link_after_the_look(
+    site: Instance, place: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between plan and start: the new process opens it as its own user, and not through a link."""
     start_as_nobody(site, f"os.open({str(site.log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)")
     swap = {"command": {"argv": ["/bin/sh", "-c", f"rm {site.log}; ln -s {secret} {site.log}"]}}
@@ -115,8 +118,21 @@ def test_a_foreign_launch_record_is_not_believed(site: Instance, place: Path) ->
     state = _state.StateDir(windows.context_of(site, base).instance, str(base))
     state.make()
     record = launch.LaunchRecord(
-        argv=["x"], environment={}, uid=0, gid=0, groups=[], umask=0, limits={}, nice=0, oom_score_adj=0, cgroups={},
-        label=None, cwd="/", log=None, ignores_hup=False)
+        argv=["x"],
+        environment={},
+        uid=0,
+        gid=0,
+        groups=[],
+        umask=0,
+        limits={},
+        nice=0,
+        oom_score_adj=0,
+        cgroups={},
+        label=None,
+        cwd="/",
+        log=None,
+        ignores_hup=False,
+    )
     state.write_json("launch.json", launch.to_json(record))
     planted = Path(state.path, "launch.json")
     os.chown(planted, NOBODY, NOBODY)

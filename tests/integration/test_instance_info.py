@@ -125,8 +125,23 @@ def test_running_instance(site: Callable[..., Instance], look: Callable[..., Row
 
 
 def test_result_has_exactly_the_documented_keys(site: Callable[..., Instance], look: Callable[..., Row]) -> None:
-    keys = {"id", "dir", "binary", "user", "state", "pids", "port", "listening", "version", "launch", "logs", "sites",
-            "strangers", "runs", "badly_ended"}
+    keys = {
+        "id",
+        "dir",
+        "binary",
+        "user",
+        "state",
+        "pids",
+        "port",
+        "listening",
+        "version",
+        "launch",
+        "logs",
+        "sites",
+        "strangers",
+        "runs",
+        "badly_ended",
+    }
     assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted", "memory", "restarts", "foreign"}
 
 

@@ -37,8 +37,13 @@ def captured(pid: int) -> _launch.LaunchRecord:
         return _launch.capture(proc)
 
 
-def launch(site: Instance, prepare: Callable[[], object] = lambda: None, environment: dict[str, str] | None = None,
-           log: str = "running.log", arguments: tuple[str, ...] = ()) -> int:
+def launch(
+    site: Instance,
+    prepare: Callable[[], object] = lambda: None,
+    environment: dict[str, str] | None = None,
+    log: str = "running.log",
+    arguments: tuple[str, ...] = (),
+) -> int:
     """Start it with what `prepare` does in the child, wait until it answers; its pid."""
     pid = os.fork()
     if not pid:
@@ -242,7 +247,9 @@ def test_a_control_group_that_is_gone_is_only_noted(tmp_path: Path) -> None:
         result = windows.run(site, [{"verified_start": {"stable_for": 0}}])
         assert result["outcome"] == "done"
         assert windows.notes_of(result, 0) == [
-            "control group nothing:/no/such/group: its hierarchy is not mounted", NO_DATABASE]
+            "control group nothing:/no/such/group: its hierarchy is not mounted",
+            NO_DATABASE,
+        ]
     finally:
         site.kill()
 
@@ -264,8 +271,14 @@ def test_siblings_live_and_the_shim_stays_out_of_the_record(tmp_path: Path, vers
         context = windows.context_of(victim, base)
         shim = str(base / _launch.SHIM_NAME)
         for _unused in range(3):
-            result = windows.run(victim, [{"graceful_stop": {}}, {"verified_start": {
-                "stable_for": 0.5, "environment": {"PATH": "/usr/bin:/bin"}}}], base)
+            result = windows.run(
+                victim,
+                [
+                    {"graceful_stop": {}},
+                    {"verified_start": {"stable_for": 0.5, "environment": {"PATH": "/usr/bin:/bin"}}},
+                ],
+                base,
+            )
             assert result["outcome"] == "done"
             assert path_of(victim.pid) == f"{shim}:/usr/bin:/bin"
             assert captured(victim.pid).environment["PATH"] == "/usr/bin:/bin"
@@ -345,8 +358,9 @@ def test_other_programs_are_found_as_before(tmp_path: Path) -> None:
     context = windows.context_of(site)
     environment, notes = siblings.protect(context.state, context.instance, record, ("3.5.8",))
     assert notes == [f"PATH begins with {tmp_path / 'state' / _launch.SHIM_NAME}, which protects siblings"]
-    done = subprocess.run(["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False,
-                          capture_output=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False, capture_output=True
+    )
     assert (done.returncode, done.stdout) == (1, b"converted by cwebp\n")
     assert _launch.without_shim(environment) == record.environment
 
@@ -357,8 +371,10 @@ def _record(environment: dict[str, str], uid: int | None = None) -> _launch.Laun
 
 
 @pytest.mark.root
-@pytest.mark.parametrize(("version", "with_sibling", "refused"), [
-    ("3.5.8", True, False), ("3.2.8", False, False), ("3.2.8", True, True), (None, True, True)])
+@pytest.mark.parametrize(
+    ("version", "with_sibling", "refused"),
+    [("3.5.8", True, False), ("3.2.8", False, False), ("3.2.8", True, True), (None, True, True)],
+)
 def test_where_it_cannot_be_set_up(place: Path, version: str | None, with_sibling: bool, refused: bool) -> None:
     """A state directory that the instance's user cannot reach. Only what may kill somebody is refused."""
     closed = place / "closed"
@@ -424,7 +440,8 @@ def test_without_the_shim_the_sibling_would_die(tmp_path: Path, monkeypatch: pyt
         first.start()
         context = windows.context_of(second)
         options: dict[str, Any] = dict(
-            ready_timeout=20.0, ready_limit=60.0, stable_for=0.0, environment=None, arguments=None)
+            ready_timeout=20.0, ready_limit=60.0, stable_for=0.0, environment=None, arguments=None
+        )
         _start.start(context, dict(options, user=None if os.geteuid() else "root"))
         assert windows.within(10, lambda: not first.pids())
     finally:

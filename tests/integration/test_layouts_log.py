@@ -62,8 +62,14 @@ class Ground:
     def start(self, output: int | Path, owner: int = WEB, error: int | None = None) -> None:
         """As the web user. A path is opened by root's shell, as `>> FILE` does."""
         out = output if isinstance(output, int) else opened(output, owner)
-        subprocess.Popen([*AS_WEB, str(self.site.binary)], cwd=self.site.dir, stdin=subprocess.DEVNULL, stdout=out,
-                         stderr=out if error is None else error, start_new_session=True)
+        subprocess.Popen(
+            [*AS_WEB, str(self.site.binary)],
+            cwd=self.site.dir,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out if error is None else error,
+            start_new_session=True,
+        )
         if out > 2:
             os.close(out)
         self.site.wait_ready()
@@ -176,8 +182,10 @@ def two_names(ground: Ground) -> None:
 
 def other_mounts(ground: Ground) -> None:
     """The web user alone: a file system of its own over root's directory, with a file of the wanted name in it."""
-    shell = (f"mount -t tmpfs none {ground.panel} && : > {ground.secret} && exec {ground.site.binary} "
-             f">> {ground.secret} 2>&1")
+    shell = (
+        f"mount -t tmpfs none {ground.panel} && : > {ground.secret} && exec {ground.site.binary} "
+        f">> {ground.secret} 2>&1"
+    )
     words = [*AS_WEB, "unshare", "-Um", "--map-current-user", "--keep-caps", "/bin/sh", "-c", shell]
     subprocess.Popen(words, cwd=ground.site.dir, stdin=subprocess.DEVNULL, start_new_session=True)
     ground.site.wait_ready()
@@ -235,12 +243,20 @@ TABLE = [
     Layout(panel_cut, SHOP, "!shop.log: Permission denied", before="started by the text of the link"),
     Layout(panel_deleted, "!shop.log cannot be opened: No such file", "!shop.log cannot be opened: No such file"),
     Layout(panel_made_again(WEB), SHOP, SHOP),
-    Layout(panel_made_again(0), "!shop.log: Permission denied", "!shop.log: Permission denied",
-           before="root opened the new file"),
+    Layout(
+        panel_made_again(0),
+        "!shop.log: Permission denied",
+        "!shop.log: Permission denied",
+        before="root opened the new file",
+    ),
     Layout(panel_of_the_web_user, "!when root alone can write", "!when root alone can write"),
     Layout(two_names, "!has 2 names", "!has 2 names"),
-    Layout(other_mounts, "!secret, which is not the file of that name", "!secret, which is not the file",
-           before="root opened the file of root's"),
+    Layout(
+        other_mounts,
+        "!secret, which is not the file of that name",
+        "!secret, which is not the file",
+        before="root opened the file of root's",
+    ),
     Layout(to_null, "/dev/null", "/dev/null", "goes to /dev/null, as before", "without a word"),
     Layout(to_a_pipe, OWN, OWN, "went to a pipe", "thrown away"),
     Layout(to_a_terminal, OWN, OWN, "went to a terminal", "thrown away"),
@@ -334,8 +350,9 @@ def test_stopped_by_us_and_another_file_put_there(ground: Ground) -> None:
     assert ground.log.read_text() == SECRET
 
 
-def test_a_child_that_is_replaced_after_the_stop_writes_to_it_too(ground: Ground,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_is_replaced_after_the_stop_writes_to_it_too(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process that held it open is gone then."""
     panel_of_root(ground)
     original = _state.StateDir.append

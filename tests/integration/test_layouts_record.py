@@ -114,8 +114,9 @@ def niced() -> None:
 TABLE = {
     "sudo -u www": Layout(become, (WEB, {WEB}), ""),
     "setpriv --clear-groups": Layout(lambda: become(groups=()), (WEB, set()), ""),
-    "root gave it more groups": Layout(lambda: become(groups=(WEB, 4, 27)), (WEB, {WEB}), "groups [4, 27, 33]",
-                                       "started with them"),
+    "root gave it more groups": Layout(
+        lambda: become(groups=(WEB, 4, 27)), (WEB, {WEB}), "groups [4, 27, 33]", "started with them"
+    ),
     "root gave it another group": Layout(lambda: become(gid=4, groups=()), (WEB, {WEB}), "group 4 and", "kept it"),
     "restrained by its user": Layout(restrained, (WEB, {WEB}), "", "lost, but for umask and nice"),
     "nice -n -5 by root": Layout(niced, (WEB, {WEB}), ""),
@@ -144,8 +145,9 @@ def test_how_it_was_seen(site: Instance, place: Path, name: str) -> None:
     check(site, layout._replace(note=""), before, traits, result)
 
 
-def check(site: Instance, layout: Layout, before: _launch.LaunchRecord, traits: dict[str, str],
-          result: dict[str, Any]) -> None:
+def check(
+    site: Instance, layout: Layout, before: _launch.LaunchRecord, traits: dict[str, str], result: dict[str, Any]
+) -> None:
     after, now = seen(site), status(site)
     assert (after.uid, after.gid, set(after.groups)) == (WEB, *layout.groups)
     notes = [note for note in windows.notes_of(result) if note != NO_DATABASE]
@@ -178,8 +180,9 @@ def test_seen_through_a_setgid_program(site: Instance, place: Path) -> None:
     site.binary.symlink_to(program)
     os.chown(site.binary, WEB, WEB, follow_symlinks=False)
     words = ["setpriv", f"--reuid={WEB}", f"--regid={WEB}", "--clear-groups", str(site.binary), "60"]
-    process = subprocess.Popen(words, cwd=site.dir, start_new_session=True, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words, cwd=site.dir, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         assert windows.within(5, lambda: f"Gid:\t{WEB}\t{SHADOW}" in Path(f"/proc/{process.pid}/status").read_text())
         context = windows.context_of(site, place / "state")

@@ -52,8 +52,12 @@ class Scene:
     def start(self, uid: int) -> int:
         words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
         text = f"cd {self.site.dir} && nohup {self.site.binary} >> {self.site.log} 2>&1 &"
-        subprocess.run([*words, "/bin/sh", "-c", text], check=True, stdin=subprocess.DEVNULL,
-                       env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        subprocess.run(
+            [*words, "/bin/sh", "-c", text],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
         return self.ready()
 
     def ready(self) -> int:
@@ -209,8 +213,8 @@ def set_group_id(gid: int) -> Callable[[Scene], int]:
 class Layout(NamedTuple):
     name: str
     build: Callable[[Scene], int]
-    refused: str | None          # by the hazard of this code; None: restarted
-    uid: int = 0                 # that the new process runs as
+    refused: str | None  # by the hazard of this code; None: restarted
+    uid: int = 0  # that the new process runs as
     options: dict[str, Any] = {}  # noqa: RUF012 -- of verified_start
 
 
@@ -242,10 +246,13 @@ NAMED = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout i
 
 def hazards_of(scene: Scene, layout: Layout) -> list[str]:
     """Those that refuse a restart in the preflight."""
-    row = describe.describe(resolve(str(scene.site.dir)), base=str(scene.place / "state"),
-                             user=layout.options.get("user"))
-    return [found["code"] for found in _hazards.refusals(row["hazards"], "restart",
-                                                         layout.options.get("accept_hazards", ()))]
+    row = describe.describe(
+        resolve(str(scene.site.dir)), base=str(scene.place / "state"), user=layout.options.get("user")
+    )
+    return [
+        found["code"]
+        for found in _hazards.refusals(row["hazards"], "restart", layout.options.get("accept_hazards", ()))
+    ]
 
 
 def restart(scene: Scene, options: dict[str, Any]) -> dict[str, Any]:
@@ -281,8 +288,9 @@ def test_the_refusal_names_both_ways_out_and_a_stop_works(scene: Scene) -> None:
     assert not scene.site.told_version()
 
 
-def test_what_was_accepted_counts_for_a_recovery_of_this_run_alone(scene: Scene,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_accepted_counts_for_a_recovery_of_this_run_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of_www_by(0)(scene)
     context = windows.context_of(scene.site, scene.place / "state")
     plan = windows.plan_of([windows.RESTART[0], windows.RESTART[1], {"verified_start": dict(ACCEPTED, stable_for=0.1)}])

@@ -172,7 +172,9 @@ def test_since_the_last_start_by_the_first_line_of_the_process(site: Callable[..
     shop.start()
     token = check(shop)
     assert (token["verdict"], [marker["code"] for marker in token["markers"]][:2]) == (
-        "ok", ["process_started", "listening"])
+        "ok",
+        ["process_started", "listening"],
+    )
     write(shop.log, LOST)
     write(shop.dir / "error.log", "2020-01-01 00:00:00 连接数据库失败 old\n")
     result = check(shop)
@@ -187,7 +189,9 @@ def test_since_the_last_start_where_a_guard_tried_another_one(site: Callable[...
     assert shop.spawn().wait(20) == 255
     result = check(shop)
     assert [(finding["severity"], finding["code"]) for finding in result["findings"]] == [
-        ("error", "database_lost"), ("warning", "port_in_use")]
+        ("error", "database_lost"),
+        ("warning", "port_in_use"),
+    ]
 
 
 def test_since_a_time(shop: Instance) -> None:
@@ -196,8 +200,10 @@ def test_since_a_time(shop: Instance) -> None:
     write(shop.dir / "cache" / "error.log", "Recovered from a route's Handler('a')\nAt Request: x\nTrace: boom\n" * 3)
     result = check(shop, "2026-02-01T21:30:00")
     found = {finding["code"]: (finding["text"], finding["count"], finding["line"]) for finding in result["findings"]}
-    assert found == {"panic": ("panic: number 22", 2, 200 + 22 * 2003 + 2001),
-                     "handler_panic": ("Recovered from a route's Handler('a')", 1, 1)}
+    assert found == {
+        "panic": ("panic: number 22", 2, 200 + 22 * 2003 + 2001),
+        "handler_panic": ("Recovered from a route's Handler('a')", 1, 1),
+    }
     os.utime(shop.dir / "cache" / "error.log", (1, 1))
     assert "handler_panic" not in [finding["code"] for finding in check(shop, "2026-02-01 21:30")["findings"]]
 
@@ -214,8 +220,9 @@ def test_no_log_is_unknown(site: Callable[..., Instance]) -> None:
 def test_output_that_goes_nowhere_is_unknown(site: Callable[..., Instance]) -> None:
     shop = site(start=False)
     write(shop.log, "2026/01/31 12:00:00 an old one\n")
-    process = subprocess.Popen([str(shop.binary)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [str(shop.binary)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         shop.wait_ready()
         result = check(shop)
@@ -277,8 +284,9 @@ def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Inst
     log = panel / "shop.log"
     try:
         with log.open("ab") as output:
-            process = subprocess.Popen([str(shop.binary)], cwd=shop.dir, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=output)
+            process = subprocess.Popen(
+                [str(shop.binary)], cwd=shop.dir, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         try:
             shop.wait_ready()
             token = position(shop)
@@ -299,14 +307,17 @@ def test_the_log_of_a_panel_is_read_across_its_rotation(site: Callable[..., Inst
 # --- options
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ({"ignore": ["(unclosed"]}, "is not a regular expression"),
-    ({"ignore": [""]}, "would match every line"),
-    ({"ignore": ["handler_panics"]}, "unknown finding code: handler_panics"),
-    ({"since": "yesterday"}, "is not valid. No log was read. Use last_start"),
-    ({"since": "2026-02-30"}, "Use last_start"),
-    ({"since": "anqicms-log-1:AAAA"}, "is not a position"),
-])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ignore": ["(unclosed"]}, "is not a regular expression"),
+        ({"ignore": [""]}, "would match every line"),
+        ({"ignore": ["handler_panics"]}, "unknown finding code: handler_panics"),
+        ({"since": "yesterday"}, "is not valid. No log was read. Use last_start"),
+        ({"since": "2026-02-30"}, "Use last_start"),
+        ({"since": "anqicms-log-1:AAAA"}, "is not a position"),
+    ],
+)
 def test_what_cannot_be_meant_is_refused(shop: Instance, options: Result, said: str) -> None:
     with pytest.raises(LifecycleError, match=said):
         logs.check_params(dict(dict(since=None, ignore=[], fail_on="error"), **options))
@@ -375,17 +386,23 @@ def test_two_gigabytes_take_little_memory_and_a_place_near_the_end_little_time(s
 
 
 def run_module(shop: Instance, tmp_path: Path, *more: str, **arguments: Any) -> Result:
-    env = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()), ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"),
-               ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"), ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+    env = dict(
+        os.environ,
+        ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()),
+        ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"),
+        ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"),
+        ANSIBLE_CALLBACK_RESULT_FORMAT="json",
+    )
     argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-i", "localhost,"]
     argv += ["-e", "ansible_python_interpreter=" + sys.executable, "-m", "anqicms.lifecycle.log_check", *more]
     argv += ["-a", json.dumps(dict(arguments, dir=str(shop.dir), state_dir=str(shop.dir.parent / "state")))]
     output = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=False).stdout.decode()
-    return dict(json.loads(output[output.index("=> {") + 3:]))
+    return dict(json.loads(output[output.index("=> {") + 3 :]))
 
 
-def test_module_fails_with_its_result_and_goes_on_from_its_position(site: Callable[..., Instance],
-                                                                    tmp_path: Path) -> None:
+def test_module_fails_with_its_result_and_goes_on_from_its_position(
+    site: Callable[..., Instance], tmp_path: Path
+) -> None:
     shop = site()
     write(shop.log, LOST * 3)
     failed = run_module(shop, tmp_path)

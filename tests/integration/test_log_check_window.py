@@ -34,7 +34,7 @@ def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
     said = last_step(result)
     assert (said["verdict"], said["findings"], said["unread"]) == ("ok", [], [])
     begun = ["process_started", "listening", "banner"] + (["views_missing"] if version == "2.5.3" else [])
-    assert [marker["code"] for marker in said["markers"]][-len(begun):] == begun
+    assert [marker["code"] for marker in said["markers"]][-len(begun) :] == begun
     assert ("exiting" in [marker["code"] for marker in said["markers"]]) == (version != "2.5.3")
     started = result["steps"][2]["result"]["log_position"]
     again = check(shop, started)
@@ -43,10 +43,12 @@ def test_a_healthy_restart(site: Callable[..., Instance], version: str) -> None:
     assert [finding["code"] for finding in check(shop)["findings"]] == ["handler_panic"]
 
 
-@pytest.mark.parametrize(("line", "code"), [
-    (LOST, "database_lost"), ("migrate table error  Error 1091 (42000): boom\n", "migration_failed")])
+@pytest.mark.parametrize(
+    ("line", "code"), [(LOST, "database_lost"), ("migrate table error  Error 1091 (42000): boom\n", "migration_failed")]
+)
 def test_an_error_fails_the_window_and_leaves_the_instance_running(
-        site: Callable[..., Instance], tmp_path: Path, line: str, code: str) -> None:
+    site: Callable[..., Instance], tmp_path: Path, line: str, code: str
+) -> None:
     shop = site()
     (tmp_path / "line").write_text(line)
     said = {"command": {"argv": ["/bin/sh", "-c", f"cat {tmp_path}/line >> {shop.log}"]}}
@@ -63,8 +65,15 @@ def test_an_error_fails_the_window_and_leaves_the_instance_running(
 def test_a_crash_after_the_start_is_found_and_started_again(site: Callable[..., Instance]) -> None:
     shop = site()
     shop.knobs(no_database=True, crash_after_ms=1200)
-    result = windows.run(shop, [windows.RESTART[0], {"verified_start": {"stable_for": 0.1}},
-                                {"command": {"argv": ["/bin/sleep", "1.5"]}}, {"log_check": {}}])
+    result = windows.run(
+        shop,
+        [
+            windows.RESTART[0],
+            {"verified_start": {"stable_for": 0.1}},
+            {"command": {"argv": ["/bin/sleep", "1.5"]}},
+            {"log_check": {}},
+        ],
+    )
     assert result["outcome"] == "failed"
     assert last_step(result)["findings"][0]["code"] == "panic"
     assert "it was started" in result["msg"]

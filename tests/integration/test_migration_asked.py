@@ -50,8 +50,9 @@ SECRET = "told-to-nobody-5"
 
 
 @pytest.mark.parametrize("force", ["idle", "timeout"])
-def test_a_stop_waits_for_a_migration_in_the_background(shop: Make, db: MariaDB, base: Path, tmp_path: Path,
-                                                        force: str) -> None:
+def test_a_stop_waits_for_a_migration_in_the_background(
+    shop: Make, db: MariaDB, base: Path, tmp_path: Path, force: str
+) -> None:
     instance, go = shop(), tmp_path / "go"
     before = content(instance, db)
     pid = upgraded(instance, go)
@@ -132,8 +133,14 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
     for limit in (0.0, 1.0):
         result = stop(instance.dir, base, migration_timeout=limit, force="timeout")
         assert result["failed"] and "signals" not in result and not gone(pid)
-        for text in (f"pid {pid} of", "is migrating its database", "Nothing was signalled",
-                     f"migration_timeout is {limit:g} s", "last_run_version", "no force"):
+        for text in (
+            f"pid {pid} of",
+            "is migrating its database",
+            "Nothing was signalled",
+            f"migration_timeout is {limit:g} s",
+            "last_run_version",
+            "no force",
+        ):
             assert text in result["msg"], result["msg"]
         assert result["migration"]["waited_ms"] >= limit * 1000
     assert not [line for line in instance.log_text().splitlines() if "退出信号" in line]
@@ -168,8 +175,9 @@ def test_a_restart_in_its_middle_loses_nothing(shop: Make, db: MariaDB, tmp_path
     assert result["steps"][0]["result"]["migration"]["seen"]
 
 
-def test_killed_in_its_middle_with_everything_of_ours(shop: Make, db: MariaDB, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_in_its_middle_with_everything_of_ours(
+    shop: Make, db: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Application, worker and guardian: recovery starts it again, which ends the migration, and loses nothing."""
     instance, go = shop(), tmp_path / "go"
     before = content(instance, db)
@@ -281,8 +289,9 @@ def none_named(instance: Instance, db: MariaDB, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("trouble", [no_client, wrong_password, no_rights, not_reachable, none_named])
-def test_what_cannot_be_asked_is_a_note(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch,
-                                        trouble: Callable[..., None]) -> None:
+def test_what_cannot_be_asked_is_a_note(
+    shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., None]
+) -> None:
     instance = shop("3.5.8")
     pid = instance.start()
     trouble(instance, db, monkeypatch)
@@ -295,8 +304,9 @@ def test_what_cannot_be_asked_is_a_note(shop: Make, db: MariaDB, base: Path, mon
 
 
 @pytest.mark.parametrize("trouble", [no_client, wrong_password, no_rights])
-def test_a_start_that_cannot_ask_goes_on(shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch,
-                                         trouble: Callable[..., None]) -> None:
+def test_a_start_that_cannot_ask_goes_on(
+    shop: Make, db: MariaDB, base: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., None]
+) -> None:
     """The application itself runs with the login that it has; only ours is spoilt."""
     instance = shop("3.5.8")
     instance.start()

@@ -33,9 +33,17 @@ def base(place: Path) -> Path:
 def shop(place: Path, db: MariaDB) -> Iterator[Make]:
     yield from shops(place, db)
 
+
 NEWER = [  # the table of what an old version does to a newer database
-    ("2.3.6", "3.5.8"), ("2.5.3", "3.5.8"), ("3.2.8", "3.3.11"), ("3.2.8", "3.5.8"), ("3.3.11", "3.5.8"),
-    ("3.4.0", "3.5.8"), ("3.5.1", "3.5.8"), ("3.4.0", "3.5.1"), ("2.3.6", "2.5.3"),
+    ("2.3.6", "3.5.8"),
+    ("2.5.3", "3.5.8"),
+    ("3.2.8", "3.3.11"),
+    ("3.2.8", "3.5.8"),
+    ("3.3.11", "3.5.8"),
+    ("3.4.0", "3.5.8"),
+    ("3.5.1", "3.5.8"),
+    ("3.4.0", "3.5.1"),
+    ("2.3.6", "2.5.3"),
 ]
 
 
@@ -45,8 +53,9 @@ def columns(instance: Instance, db: MariaDB) -> int:
 
 
 @pytest.mark.parametrize("old,new", NEWER)
-def test_an_old_version_is_not_started_on_a_newer_database(shop: Make, db: MariaDB, base: Path, old: str,
-                                                           new: str) -> None:
+def test_an_old_version_is_not_started_on_a_newer_database(
+    shop: Make, db: MariaDB, base: Path, old: str, new: str
+) -> None:
     instance = shop(new)
     pid = instance.start()
     count = columns(instance, db)
@@ -68,8 +77,11 @@ def test_accepted_by_name(shop: Make, db: MariaDB, base: Path) -> None:
     instance = shop("3.5.8")
     pid = instance.start()
     exchange(instance, "3.3.11")
-    accepted = [{"graceful_stop": {}}, {"port_released": {}},
-                {"verified_start": {"accept_hazards": ["database_newer"], "stable_for": 0.2, "ready_timeout": 5}}]
+    accepted = [
+        {"graceful_stop": {}},
+        {"port_released": {}},
+        {"verified_start": {"accept_hazards": ["database_newer"], "stable_for": 0.2, "ready_timeout": 5}},
+    ]
     result = windows.run(instance, accepted)
     assert gone(pid) and result["steps"][0]["changed"], result
     assert "database_newer" not in result.get("msg", "")

@@ -63,17 +63,39 @@ def module(core: str, name: str, *words: str, **values: Any) -> subprocess.Compl
     program = paths.VENVS / f"core-{core}" / "bin" / "ansible"
     if not program.exists():
         pytest.skip(f"ansible-core {core} is not there")
-    env = dict(paths.private_env(), ANSIBLE_LOAD_CALLBACK_PLUGINS="1", ANSIBLE_DEPRECATION_WARNINGS="0",
-               ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_PYTHON_INTERPRETER=sys.executable)
+    env = dict(
+        paths.private_env(),
+        ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+        ANSIBLE_DEPRECATION_WARNINGS="0",
+        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+        ANSIBLE_PYTHON_INTERPRETER=sys.executable,
+    )
     return subprocess.run(
-        [str(program), "localhost", "-i", "localhost,", "-c", "local", "-m", "anqicms.lifecycle." + name, "-a",
-         json.dumps(values), *words], env=env, capture_output=True, text=True, timeout=180, check=False)
+        [
+            str(program),
+            "localhost",
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-m",
+            "anqicms.lifecycle." + name,
+            "-a",
+            json.dumps(values),
+            *words,
+        ],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> Row:
     assert "=> {" in done.stdout, done.stdout + done.stderr
     assert not [mark for mark in FORBIDDEN if mark in done.stdout]
-    return dict(json.loads(done.stdout[done.stdout.index("=> {") + 3:done.stdout.rindex("}") + 1]))
+    return dict(json.loads(done.stdout[done.stdout.index("=> {") + 3 : done.stdout.rindex("}") + 1]))
 
 
 def rows_below(place: Path, result: Row) -> dict[str, Row]:
@@ -128,10 +150,14 @@ def test_short_secrets_leave_numbers_alone_and_long_ones_are_masked(tmp_path: Pa
 
 def test_steps_that_are_misspelt_show_no_secret(tmp_path: Path) -> None:
     site = make_instance(tmp_path / "shop.example", "3.5.8")
-    for step in ({"verified_start": {"enviroment": {"T": "hunter22"}}}, {"verified_start": "environment=T=hunter22"},
-                 {"start": {"environment": {"T": "hunter22"}}}, {"verified_start": {"environment": "T=hunter22 x"}}):
+    for step in (
+        {"verified_start": {"enviroment": {"T": "hunter22"}}},
+        {"verified_start": "environment=T=hunter22"},
+        {"start": {"environment": {"T": "hunter22"}}},
+        {"verified_start": {"environment": "T=hunter22 x"}},
+    ):
         done = module("2.21", "window", "-vvv", dir=str(site.dir), steps=[step], state_dir=str(tmp_path / "state"))
-        shown = done.stdout[done.stdout.index("=> {"):]
+        shown = done.stdout[done.stdout.index("=> {") :]
         assert done.returncode == 2 and "hunter22" not in shown
 
 
@@ -193,10 +219,19 @@ def test_unit_files_user_names_and_what_is_broken_in_looking(
     assert "RecursionError: too deep" in json.dumps(row["hazards"])
 
 
-@pytest.mark.parametrize("trouble", [ValueError("odd \udcff"), OverflowError("big"), RecursionError("deep"),
-                                     UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd"), OSError(errno.EIO, "EIO")])
-def test_one_that_breaks_a_look_is_a_row(odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch,
-                                         trouble: Exception) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ValueError("odd \udcff"),
+        OverflowError("big"),
+        RecursionError("deep"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd"),
+        OSError(errno.EIO, "EIO"),
+    ],
+)
+def test_one_that_breaks_a_look_is_a_row(
+    odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
     good = make_instance(place / "good.example", "3.5.8")
     original = files.InstallDir.__init__
 
@@ -212,8 +247,9 @@ def test_one_that_breaks_a_look_is_a_row(odd: Path, place: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
-def test_a_file_system_that_fails_is_a_row(odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch,
-                                           number: int) -> None:
+def test_a_file_system_that_fails_is_a_row(
+    odd: Path, place: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     good = make_instance(place / "good.example", "3.5.8")
     original = os.lstat
 
@@ -250,9 +286,11 @@ def test_an_unfinished_run_of_a_directory_that_is_away_is_a_row(
 
 @pytest.mark.root
 def test_a_program_too_deep_for_a_path_hides_nobody(odd: Path, place: Path) -> None:
-    code = ("import os,shutil,sys\n"
-            "for n in range(20):\n os.mkdir('d'*250); os.chdir('d'*250)\n"
-            "shutil.copy('/bin/sleep','anqicms'); print(1, flush=True)\nos.execv('./anqicms', ['anqicms','60'])\n")
+    code = (
+        "import os,shutil,sys\n"
+        "for n in range(20):\n os.mkdir('d'*250); os.chdir('d'*250)\n"
+        "shutil.copy('/bin/sleep','anqicms'); print(1, flush=True)\nos.execv('./anqicms', ['anqicms','60'])\n"
+    )
     deep = subprocess.Popen([sys.executable, "-c", code], cwd=place, stdout=subprocess.PIPE)
     try:
         assert deep.stdout is not None and deep.stdout.readline() == b"1\n"
@@ -274,8 +312,12 @@ def test_a_file_system_that_hangs_is_a_row(odd: Path, place: Path) -> None:
     script = paths.ROOT / "tests" / "hanging_mount.py"
     places = [paths.link_tree(), place, place / "state", odd]
     done = subprocess.run(
-        ["unshare", "-m", sys.executable, str(script), *map(str, places)], capture_output=True, text=True,
-        timeout=90, check=False)
+        ["unshare", "-m", sys.executable, str(script), *map(str, places)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     rows = rows_below(place, {"instances": json.loads(done.stdout)})
     assert rows[str(good.dir)]["state"] == "stopped"
@@ -338,4 +380,5 @@ def test_one_way_of_looking_that_breaks_is_told() -> None:
         raise ValueError("x")
 
     assert discovery.attempt(problems, "cron", broken, [7]) == [7] and problems == [
-        "cron could not be searched for instances: ValueError: x"]
+        "cron could not be searched for instances: ValueError: x"
+    ]

@@ -111,6 +111,7 @@ def test_bad_logs_everywhere(noon: Noon, kind: str) -> None:
 
 def test_nuls_of_a_power_cut_in_all_logs(noon: Noon) -> None:
     """Blocks of them amid the lines."""
+
     def cut(text: str) -> bytes:
         lines = text.encode().splitlines(keepends=True)
         return b"".join(lines[:-2]) + b"\0" * 4096 + b"".join(lines[-2:])
@@ -120,12 +121,18 @@ def test_nuls_of_a_power_cut_in_all_logs(noon: Noon) -> None:
     assert (found["verdict"], [incident["pid"] for incident in found["incidents"]]) == ("confirmed", [4711])
 
 
-@pytest.mark.parametrize("zone, since, until, verdict", [
-    ("Asia/Shanghai", "12:00:00", "22:00:00", "confirmed"), ("Asia/Shanghai", "04:00:00Z", "14:00:00Z", "confirmed"),
-    ("Asia/Shanghai", "12:00:00Z", "14:00:00Z", "no"),
-    ("America/New_York", "17:00:00+00:00", "22:00:00Z", "confirmed")])
-def test_times_without_a_zone_are_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, since: str,
-                                        until: str, verdict: str) -> None:
+@pytest.mark.parametrize(
+    "zone, since, until, verdict",
+    [
+        ("Asia/Shanghai", "12:00:00", "22:00:00", "confirmed"),
+        ("Asia/Shanghai", "04:00:00Z", "14:00:00Z", "confirmed"),
+        ("Asia/Shanghai", "12:00:00Z", "14:00:00Z", "no"),
+        ("America/New_York", "17:00:00+00:00", "22:00:00Z", "confirmed"),
+    ],
+)
+def test_times_without_a_zone_are_local(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, since: str, until: str, verdict: str
+) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
@@ -138,14 +145,33 @@ def test_times_without_a_zone_are_local(tmp_path: Path, monkeypatch: pytest.Monk
 # --- anything in all three logs
 
 KERNEL = [line for said in kernel_lines.FORMS.values() for line in said.lines]
-OWN = [line.encode() for line in (
-    "panic: x", "goroutine 7 [running]:", "fatal error: runtime: out of memory", "退出 terminated", "监听到退出信号",
-    "监听到路由更改", "2026/01/31 12:00:10 a line", "2026/01/31 12:0", "Now listening on: x",
-    "端口已经被占用，可能软件已经启动")]
-GUARD = [b"20260131 12:00:01 anqicms PID check: 1", b"20260131 12:01:01 anqicms PID check: 0",
-         b"20260131 12:00:30 anqicms PID check: 47114712", b"20260131 12:01:", b"anqicms NOT running"]
-PIECES = st.one_of(st.binary(max_size=40), st.sampled_from([*KERNEL, *OWN, *GUARD, b"\0" * 100, b"\r"]),
-                   st.sampled_from(KERNEL).map(lambda line: b"Jan 31 12:00:20 web1 kernel: " + line[: len(line) // 2]))
+OWN = [
+    line.encode()
+    for line in (
+        "panic: x",
+        "goroutine 7 [running]:",
+        "fatal error: runtime: out of memory",
+        "退出 terminated",
+        "监听到退出信号",
+        "监听到路由更改",
+        "2026/01/31 12:00:10 a line",
+        "2026/01/31 12:0",
+        "Now listening on: x",
+        "端口已经被占用，可能软件已经启动",
+    )
+]
+GUARD = [
+    b"20260131 12:00:01 anqicms PID check: 1",
+    b"20260131 12:01:01 anqicms PID check: 0",
+    b"20260131 12:00:30 anqicms PID check: 47114712",
+    b"20260131 12:01:",
+    b"anqicms NOT running",
+]
+PIECES = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([*KERNEL, *OWN, *GUARD, b"\0" * 100, b"\r"]),
+    st.sampled_from(KERNEL).map(lambda line: b"Jan 31 12:00:20 web1 kernel: " + line[: len(line) // 2]),
+)
 
 
 def seldom_broken(pieces: list[bytes]) -> bytes:
@@ -170,16 +196,25 @@ def test_anything_in_all_logs(noon: Noon, kernel: list[bytes], guards: list[byte
 
 
 # All is imported before the rights are dropped: the user may not be allowed to read this Python.
-AS_USER = ("import os; from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check\n"
-           "user = int(os.environ['ASK_AS'])\n"
-           "if user >= 0: os.setgroups([]); os.setgid(user); os.setuid(user)\n"
-           "oom_check.main()")
+AS_USER = (
+    "import os; from ansible_collections.anqicms.lifecycle.plugins.modules import oom_check\n"
+    "user = int(os.environ['ASK_AS'])\n"
+    "if user >= 0: os.setgroups([]); os.setgid(user); os.setuid(user)\n"
+    "oom_check.main()"
+)
 
 
 def ask(user: int | None, **options: Any) -> tuple[int, dict[str, Any]]:
     env = dict(os.environ, PYTHONPATH=str(paths.link_tree()), ASK_AS=str(-1 if user is None else user))
-    done = subprocess.run([sys.executable, "-c", AS_USER], input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), env=env,
-                          text=True, capture_output=True, check=False, cwd="/")
+    done = subprocess.run(
+        [sys.executable, "-c", AS_USER],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
+        env=env,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd="/",
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, dict(json.loads(done.stdout))
 
@@ -200,8 +235,13 @@ def test_an_ordinary_user_is_told_what_to_grant(place: Path) -> None:
     stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(time.time() - 5))
     (directory / "running.log").write_text(f"{stamp} {directory}/\nNow listening on: http://localhost:8001\n")
     os.chown(directory / "running.log", NOBODY, NOBODY)
-    options = dict(dir=str(directory), state_dir=str(place / "state"), since=str(time.time() - 60),
-                   kernel_logs=[str(kernel)], counters=False)
+    options = dict(
+        dir=str(directory),
+        state_dir=str(place / "state"),
+        since=str(time.time() - 60),
+        kernel_logs=[str(kernel)],
+        counters=False,
+    )
     status, found = ask(NOBODY, **options)
     assert (status, found["verdict"], found["cause"]) == (0, "unknown", "unexplained"), found
     told = {row["source"]: row["why_not"] for row in found["coverage"]}

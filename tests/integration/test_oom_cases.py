@@ -26,10 +26,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity 
 IN_GROUP = f"Memory cgroup out of memory: Killed process 4711 (anqicms) {SIZES}"
 INTENT = "Out of memory: Kill process 4711 (anqicms) score 651 or sacrifice child"
 CHILD = f"Killed process 4712 (cwebp) {SIZES}"
-CHOSEN = ("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,"
-          "task=anqicms,pid=4711,uid=0")
-LIMITED = ("oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/web,"
-           "task_memcg=/web/shop,task=anqicms,pid=4711,uid=0")
+CHOSEN = (
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,"
+    "task=anqicms,pid=4711,uid=0"
+)
+LIMITED = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/web,"
+    "task_memcg=/web/shop,task=anqicms,pid=4711,uid=0"
+)
 SEGFAULT = "anqicms[4711]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in anqicms[401000+1000]"
 SKIPPED = "Out of memory: OOM victim 4711 (anqicms) is already exiting. Skip killing the task"
 BOOT = "Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)"
@@ -107,10 +111,12 @@ CASES = [
 # fmt: on
 
 
-@pytest.mark.parametrize("kernel, guards, lines, verdict, cause", [case[1:] for case in CASES],
-                         ids=[case[0] for case in CASES])
-def test_a_death(noon: Noon, kernel: str, guards: str | None, lines: list[str] | None, verdict: str,
-                 cause: str) -> None:
+@pytest.mark.parametrize(
+    "kernel, guards, lines, verdict, cause", [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_death(
+    noon: Noon, kernel: str, guards: str | None, lines: list[str] | None, verdict: str, cause: str
+) -> None:
     noon.tell(kernel, guards, None if lines is None else running(noon.dir, *lines))
     found = noon.check()
     assert (found["verdict"], found["cause"]) == (verdict, cause), found
@@ -139,9 +145,14 @@ def dated(text: bytes) -> bytes:
 def check_form(noon: Noon, form: str, prefix: str) -> None:
     said, before = kernel_lines.FORMS[form], kernel_lines.PREFIXES[prefix]
     comm = said.comm or b"anqicms"
-    lines = [text.replace(b"(%s)" % comm, b"(anqicms)").replace(b"task=%s," % comm, b"task=anqicms,").replace(
-        b"%s[" % comm, b"anqicms[").replace(b"%s: " % comm, b"anqicms: ").replace(
-            b"'%s'" % comm, b"'anqicms'") for text in said.lines]
+    lines = [
+        text.replace(b"(%s)" % comm, b"(anqicms)")
+        .replace(b"task=%s," % comm, b"task=anqicms,")
+        .replace(b"%s[" % comm, b"anqicms[")
+        .replace(b"%s: " % comm, b"anqicms: ")
+        .replace(b"'%s'" % comm, b"'anqicms'")
+        for text in said.lines
+    ]
     kernel = b"".join(dated(before.prefix) + line + b"\n" for line in lines)
     day = "2025-07-02" if prefix == "syslog day below 10" else "2025-07-12"
     if before.stamp is None:  # seconds since a boot, or nothing: a file does not say when that was
@@ -186,8 +197,7 @@ def test_a_kill_is_found_behind_every_prefix(noon: Noon, utc: None, prefix: str)
 OTHERS = "Jan 31 12:00:20 web1 %s\n"
 LOST = {
     "journald": "systemd-journald[412]: Missed 2034 kernel messages",
-    "journald, in the kernel's log":
-        "kernel: [1.5] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.",
+    "journald, in the kernel's log": "kernel: [1.5] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.",
     "imjournal": "rsyslogd: imjournal: 84667 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
     "imjournal begins": "rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting",
     "rsyslog": "rsyslogd: main Q: 12 messages lost",
@@ -206,24 +216,38 @@ def test_a_log_that_lacks_something_then_excludes_nothing(noon: Noon, text: str)
     assert not row["complete"] and text in row["why_not"], row
     assert text in found["summary"], found["summary"]
     later = running(noon.dir, AGAIN).replace(AGAIN, "14:30:00")
-    noon.tell(kern().replace("\n", "\n" + OTHERS % text, 1), guard(("14:30:01", "0")),
-              later.replace("2026/01/31 13:00:00 google-status 200\n", "") + "2026/01/31 16:00:00 a line\n")
+    noon.tell(
+        kern().replace("\n", "\n" + OTHERS % text, 1),
+        guard(("14:30:01", "0")),
+        later.replace("2026/01/31 13:00:00 google-status 200\n", "") + "2026/01/31 16:00:00 a line\n",
+    )
     assert noon.check(since="2026-01-31T13:30:00", until="2026-01-31T15:30:00")["verdict"] == "no"
 
 
-@pytest.mark.parametrize("text", ["shop[7]: Missed 2034 kernel messages", "shop: Out of memory: Slain process 4711 (x)",
-                                  f"shop[12]: kernel: {KILLED}", f"shop: Jan 31 12:00:20 web1 kernel: {KILLED}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop[7]: Missed 2034 kernel messages",
+        "shop: Out of memory: Slain process 4711 (x)",
+        f"shop[12]: kernel: {KILLED}",
+        f"shop: Jan 31 12:00:20 web1 kernel: {KILLED}",
+    ],
+)
 def test_what_another_tenant_logs_is_not_the_kernels(noon: Noon, text: str) -> None:
     noon.tell(kern().replace("\n", "\n" + OTHERS % text, 1), guard(FELL), running(noon.dir, AGAIN))
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("no", "unexplained"), found
 
 
-@pytest.mark.parametrize("stamp", [
-    "@@12h00@@ web1 kernel: ", "Jan 31 12:00:20 QQT web1 kernel: ", "12:00:20.5 kernel: "])
+@pytest.mark.parametrize(
+    "stamp", ["@@12h00@@ web1 kernel: ", "Jan 31 12:00:20 QQT web1 kernel: ", "12:00:20.5 kernel: "]
+)
 def test_a_time_that_is_not_understood_is_not_said_to_be_another(noon: Noon, stamp: str) -> None:
-    noon.tell("".join(f"{stamp}{text}\n" for text in ("eth0: up", KILLED, "eth0: down")), guard(FELL),
-              running(noon.dir, AGAIN))
+    noon.tell(
+        "".join(f"{stamp}{text}\n" for text in ("eth0: up", KILLED, "eth0: down")),
+        guard(FELL),
+        running(noon.dir, AGAIN),
+    )
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("unknown", "unexplained"), found
     (row,) = [row for row in found["coverage"] if row["source"] == "kern.log"]
@@ -239,11 +263,16 @@ EARLYOOM = 'earlyoom[7]: sending %s to process 4711 uid 0 "anqicms": badness 9, 
 FAILED = ("earlyoom[7]: process 4711 did not exit", "earlyoom[7]: kill failed: Timer expired")
 
 
-@pytest.mark.parametrize("texts, verdict", [
-    ((EARLYOOM % "SIGTERM", *FAILED), "no"),
-    ((EARLYOOM % "SIGTERM", *FAILED, EARLYOOM % "SIGKILL", "earlyoom[7]: process 4711 exited after 0.3 seconds"),
-     "likely"),
-])
+@pytest.mark.parametrize(
+    "texts, verdict",
+    [
+        ((EARLYOOM % "SIGTERM", *FAILED), "no"),
+        (
+            (EARLYOOM % "SIGTERM", *FAILED, EARLYOOM % "SIGKILL", "earlyoom[7]: process 4711 exited after 0.3 seconds"),
+            "likely",
+        ),
+    ],
+)
 def test_a_kill_by_earlyoom_that_failed_is_none(noon: Noon, texts: tuple[str, ...], verdict: str) -> None:
     lines = "".join(f"Jan 31 12:00:2{number} web1 {text}\n" for number, text in enumerate(texts))
     noon.tell(kern().replace("\n", "\n" + lines, 1), guard(FELL), running(noon.dir, AGAIN))
@@ -304,13 +333,18 @@ def test_a_killed_thread_is_its_process_where_both_lines_name_the_user(
 
 def test_the_table_of_tasks_tells_whose_thread_it_was(noon: Noon) -> None:
     """Where the line that names the leader is lost; most rows of the table have no word that a kill has."""
-    rows = [("12:00:20", f"[   {pid}]     0  {pid}   203101   163780  1433600        0             0 other")
-            for pid in range(3000, 3100)]
+    rows = [
+        ("12:00:20", f"[   {pid}]     0  {pid}   203101   163780  1433600        0             0 other")
+        for pid in range(3000, 3100)
+    ]
     rows += [("12:00:20", "[   4715]     0  4711   203101   163780  1433600        0             0 worker-7")]
     head = ("12:00:19", "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name")
     noon.history((4711, "01:00:00", "11:30:00"))
-    noon.tell(kern(head, *rows, ("12:00:21", f"Out of memory: Killed process 4715 (worker-7) {SIZES}")), guard(FELL),
-              running(noon.dir, AGAIN))
+    noon.tell(
+        kern(head, *rows, ("12:00:21", f"Out of memory: Killed process 4715 (worker-7) {SIZES}")),
+        guard(FELL),
+        running(noon.dir, AGAIN),
+    )
     (incident,) = noon.check()["incidents"]
     assert (incident["verdict"], incident["pid"], incident["thread"]) == ("confirmed", 4711, 4715)
 
@@ -324,8 +358,14 @@ def test_a_line_that_a_program_wrote_is_not_believed(noon: Noon) -> None:
 
 def test_a_kill_of_a_whole_group_is_one_incident_with_victims(noon: Noon) -> None:
     line = "Memory cgroup out of memory: Killed process %d (%s) " + SIZES
-    rows = [LIMITED, line % (4711, "anqicms"), "Tasks in /web/shop are going to be killed due to memory.oom.group set",
-            line % (4711, "anqicms"), line % (4712, "cwebp"), line % (4713, "cwebp")]
+    rows = [
+        LIMITED,
+        line % (4711, "anqicms"),
+        "Tasks in /web/shop are going to be killed due to memory.oom.group set",
+        line % (4711, "anqicms"),
+        line % (4712, "cwebp"),
+        line % (4713, "cwebp"),
+    ]
     noon.tell(kern(*[("12:00:20", row) for row in rows]), guard(FELL), running(noon.dir, AGAIN))
     (incident,) = noon.check()["incidents"]
     assert (incident["verdict"], incident["pid"]) == ("confirmed", 4711)
@@ -377,8 +417,12 @@ def test_a_kill_before_new_year_is_found_in_rotated_files(noon: Noon) -> None:
     write(noon.root / "kern.log.1", early.replace("01:00", "07:00") + killed + "\n" + late, "06:00:00", "2026-01-01")
     write(noon.root / "kern.log", late.replace("Jan  1", "Jan  2"), "10:00:00", "2026-01-02")
     own = running(noon.dir).replace("2026/01/31", "2025/12/31").replace("13:00:00 google", "23:58:50 google")
-    write(noon.dir / "running.log", own + f"2026/01/01 00:00:02 {noon.dir}/\nNow listening on: x\n", "00:00:02",
-          "2026-01-01")
+    write(
+        noon.dir / "running.log",
+        own + f"2026/01/01 00:00:02 {noon.dir}/\nNow listening on: x\n",
+        "00:00:02",
+        "2026-01-01",
+    )
     found = noon.check(since="2025-12-31T20:00:00", until="2026-01-01T04:00:00")
     assert (found["verdict"], found["incidents"][0]["pid"]) == ("confirmed", 4711), found
     assert found["incidents"][0]["time"].startswith("2025-12-31T23:59:00")
@@ -387,8 +431,9 @@ def test_a_kill_before_new_year_is_found_in_rotated_files(noon: Noon) -> None:
 def test_a_kill_on_the_29th_of_february_has_the_right_year(noon: Noon) -> None:
     kernel = kern(("12:00:20", KILLED)).replace("Jan 31", "Feb 29")
     write(noon.root / "kern.log", kernel + "Mar  1 01:00:00 web1 kernel: eth0\n", "01:00:00", "2024-03-01")
-    write(noon.dir / "running.log", running(noon.dir, AGAIN).replace("2026/01/31", "2024/02/29"), "23:00:00",
-          "2024-02-29")
+    write(
+        noon.dir / "running.log", running(noon.dir, AGAIN).replace("2026/01/31", "2024/02/29"), "23:00:00", "2024-02-29"
+    )
     found = noon.check(since="2024-02-29T09:00:00", until="2024-02-29T15:00:00")
     assert (found["verdict"], found["incidents"][0]["time"][:19]) == ("confirmed", "2024-02-29T12:00:20"), found
 
@@ -404,11 +449,20 @@ def test_a_kill_in_an_hour_that_comes_twice_is_one(
     before = "".join(line.replace(" 02:", " 01:") for line in night)
     fell = night[:31] + [night[31].replace("check: 1", "check: 0")] + night[32:]
     (noon.dir / "check.log").write_text(before + "".join(fell + night if clock < "01" else night + fell))
-    write(noon.root / "kern.log", f"2025-10-25T20:00:00+00:00 web1 kernel: eth0\n2025-10-26T{clock}+00:00 web1 kernel: "
-          f"{KILLED}\n2025-10-26T09:00:00+00:00 web1 kernel: eth0\n", "10:00:00", "2025-10-26")
+    write(
+        noon.root / "kern.log",
+        f"2025-10-25T20:00:00+00:00 web1 kernel: eth0\n2025-10-26T{clock}+00:00 web1 kernel: "
+        f"{KILLED}\n2025-10-26T09:00:00+00:00 web1 kernel: eth0\n",
+        "10:00:00",
+        "2025-10-26",
+    )
     own = f"2025/10/26 02:30:10 a line\n2025/10/26 02:31:02 {noon.dir}/\nNow listening on: x\n"
-    write(noon.dir / "running.log", f"2025/10/25 12:00:00 {noon.dir}/\nNow listening on: x\n{own}", "10:00:00",
-          "2025-10-26")
+    write(
+        noon.dir / "running.log",
+        f"2025/10/25 12:00:00 {noon.dir}/\nNow listening on: x\n{own}",
+        "10:00:00",
+        "2025-10-26",
+    )
     found = noon.check(since="2025-10-25T23:00:00Z", until="2025-10-26T03:00:00Z")
     assert (found["verdict"], found["incidents"][-1]["pid"]) == ("confirmed", 4711), found
     assert [row["verdict"] for row in found["incidents"]] == ["confirmed"], found

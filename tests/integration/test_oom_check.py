@@ -40,8 +40,16 @@ kernel = pytest.mark.skipif(not can_read_kernel(), reason="the log of the kernel
 def check(shop: Instance, **options: Any) -> Result:
     """The window begins when the instance was made, unless said: other tests kill too."""
     made = (shop.dir / "config.json").stat().st_mtime
-    params: Result = dict(since=str(made - 0.5), until=None, pid=None, check_log=None, running_log=None,
-                          kernel_logs=[], journal=True, counters=True)
+    params: Result = dict(
+        since=str(made - 0.5),
+        until=None,
+        pid=None,
+        check_log=None,
+        running_log=None,
+        kernel_logs=[],
+        journal=True,
+        counters=True,
+    )
     params.update(options)
     context = windows.context_of(shop)
     try:
@@ -134,15 +142,19 @@ def stop_script(shop: Instance) -> None:
 def panic(shop: Instance) -> None:
     """Its runtime writes this, and ends it."""
     with shop.log.open("a") as log:
-        log.write("panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\n"
-                  "main.main()\n\t/src/main.go:12 +0x1d\n")
+        log.write(
+            "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\n"
+            "main.main()\n\t/src/main.go:12 +0x1d\n"
+        )
     kill_9(shop)
 
 
 def runtime_without_memory(shop: Instance) -> None:
     with shop.log.open("a") as log:
-        log.write("runtime: out of memory: cannot allocate 67108864-byte block (742129664 in use)\n"
-                  "fatal error: out of memory\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:12 +0x1d\n")
+        log.write(
+            "runtime: out of memory: cannot allocate 67108864-byte block (742129664 in use)\n"
+            "fatal error: out of memory\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:12 +0x1d\n"
+        )
     kill_9(shop)
 
 
@@ -151,11 +163,19 @@ def clean_stop(shop: Instance) -> None:
 
 
 @kernel
-@pytest.mark.parametrize("end, cause", [
-    (kill_9, "unexplained"), (stop_script, "admin_kill"), (panic, "crash"),
-    (runtime_without_memory, "go_runtime_oom"), (clean_stop, "admin_stop")])
-def test_deaths_that_are_no_kills_for_memory(site: Callable[..., Instance], end: Callable[[Instance], None],
-                                             cause: str) -> None:
+@pytest.mark.parametrize(
+    "end, cause",
+    [
+        (kill_9, "unexplained"),
+        (stop_script, "admin_kill"),
+        (panic, "crash"),
+        (runtime_without_memory, "go_runtime_oom"),
+        (clean_stop, "admin_stop"),
+    ],
+)
+def test_deaths_that_are_no_kills_for_memory(
+    site: Callable[..., Instance], end: Callable[[Instance], None], cause: str
+) -> None:
     shop = site()
     remember(shop)
     since = str(time.time() - 1)
@@ -204,12 +224,14 @@ def test_no_time(site: Callable[..., Instance], text: str) -> None:
 def test_as_a_module(site: Callable[..., Instance], tmp_path: Path) -> None:
     shop = site()
     time.sleep(3)
-    arguments = {"ANSIBLE_MODULE_ARGS": {"dir": str(shop.dir), "state_dir": str(tmp_path / "state"),
-                                         "since": str(time.time())}}
+    arguments = {
+        "ANSIBLE_MODULE_ARGS": {"dir": str(shop.dir), "state_dir": str(tmp_path / "state"), "since": str(time.time())}
+    }
     module = paths.ROOT / "plugins" / "modules" / "oom_check.py"
     env = dict(os.environ, PYTHONPATH=str(paths.link_tree()))
-    done = subprocess.run([sys.executable, str(module)], input=json.dumps(arguments), env=env, check=False,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(module)], input=json.dumps(arguments), env=env, check=False, capture_output=True, text=True
+    )
     found = json.loads(done.stdout)
     assert done.returncode == 0, found
     assert (found["verdict"], found["cause"], found["changed"]) == ("no", "not_dead", False)

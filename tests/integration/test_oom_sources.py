@@ -30,8 +30,10 @@ TERM = 'sending SIGTERM to process 4711 uid 0 "anqicms": badness 1181, VmRSS 640
 PRESSURE = "due to memory pressure for /system.slice being 82.36% > 80.00% for > 20s with reclaim activity"
 UNIT = "/system.slice/shop.service"
 CONTAINER = "/docker/" + "0123456789abcdef" * 4
-IN_CONTAINER = ("oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
-                f"oom_memcg={CONTAINER},task_memcg={CONTAINER},task=anqicms,pid=31337,uid=0")
+IN_CONTAINER = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+    f"oom_memcg={CONTAINER},task_memcg={CONTAINER},task=anqicms,pid=31337,uid=0"
+)
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def test_the_history_tells_two_instances_apart(noon: Noon) -> None:
     noon.tell(kern(("12:00:20", KILLED.replace("4711", "100"))))
     found = noon.check()
     assert (found["verdict"], found["incidents"][0]["identity"][:34]) == (
-        "confirmed", "pid 100 is in the process history ")
+        "confirmed",
+        "pid 100 is in the process history ",
+    )
 
 
 def test_a_kill_of_an_earlier_process_with_that_pid_is_not_its_own(noon: Noon) -> None:
@@ -86,8 +90,9 @@ def test_a_long_name_is_found_by_the_pid_of_the_history(noon: Noon) -> None:
     assert "process history" in noon.check()["incidents"][0]["identity"]
 
 
-@pytest.mark.parametrize("lines", [[], ["监听到路由更改", "进程结束，开始重启"]],
-                         ids=["three_quiet_hours", "a_restart_in_the_application"])
+@pytest.mark.parametrize(
+    "lines", [[], ["监听到路由更改", "进程结束，开始重启"]], ids=["three_quiet_hours", "a_restart_in_the_application"]
+)
 def test_a_process_that_lives_is_not_dead(noon: Noon, lines: list[str]) -> None:
     """Three hours without a line, or a restart within the process; no log of the kernel is there."""
     noon.alive(4711, "01:00:00")
@@ -102,8 +107,11 @@ def test_a_process_that_lives_is_not_dead(noon: Noon, lines: list[str]) -> None:
 def test_a_stop_by_earlyoom_is_a_kill_for_memory(noon: Noon) -> None:
     noon.tell(None, None, running(noon.dir, "退出 terminated", "监听到退出信号", AGAIN))
     noon.history((4711, "01:00:00", "11:30:00"))
-    noon.journal(("12:00:19", "low memory! at or below SIGTERM limits: mem  8.00%, swap  0.00%", EARLYOOM),
-                 ("12:00:20", TERM, EARLYOOM), ("12:00:20", "process exited after 0.1 seconds", EARLYOOM))
+    noon.journal(
+        ("12:00:19", "low memory! at or below SIGTERM limits: mem  8.00%, swap  0.00%", EARLYOOM),
+        ("12:00:20", TERM, EARLYOOM),
+        ("12:00:20", "process exited after 0.1 seconds", EARLYOOM),
+    )
     found = noon.check()
     assert judged(found) == ("confirmed", "userspace_oom")
     (incident,) = found["incidents"]
@@ -123,9 +131,11 @@ def test_a_line_of_earlyoom_by_logger_is_only_likely(noon: Noon) -> None:
 def test_a_kill_of_its_unit_by_systemd_oomd_is_confirmed(noon: Noon) -> None:
     noon.history((4711, "01:00:00", "11:30:00"), cgroup=UNIT)
     oomd = {"_PID": "600", "_SYSTEMD_UNIT": "systemd-oomd.service"}
-    noon.journal(("12:00:20", f"Killed {UNIT} {PRESSURE}", oomd),
-                 ("12:00:20", "shop.service: systemd-oomd killed 7 process(es) in this unit.", PID_1),
-                 ("12:00:21", "shop.service: Failed with result 'oom-kill'.", PID_1))
+    noon.journal(
+        ("12:00:20", f"Killed {UNIT} {PRESSURE}", oomd),
+        ("12:00:20", "shop.service: systemd-oomd killed 7 process(es) in this unit.", PID_1),
+        ("12:00:21", "shop.service: Failed with result 'oom-kill'.", PID_1),
+    )
     found = noon.check()
     assert judged(found) == ("confirmed", "userspace_oom")
     assert (found["incidents"][0]["pid"], found["incidents"][0]["details"]["processes"]) == (4711, 7)
@@ -133,8 +143,10 @@ def test_a_kill_of_its_unit_by_systemd_oomd_is_confirmed(noon: Noon) -> None:
 
 def test_systemd_tells_of_a_kill_by_the_kernel_whose_log_is_lost(noon: Noon) -> None:
     noon.history((4711, "01:00:00", "11:30:00"), cgroup=UNIT)
-    noon.journal(("12:00:21", "shop.service: A process of this unit has been killed by the OOM killer.", PID_1),
-                 ("12:00:21", "shop.service: Failed with result 'oom-kill'.", PID_1))
+    noon.journal(
+        ("12:00:21", "shop.service: A process of this unit has been killed by the OOM killer.", PID_1),
+        ("12:00:21", "shop.service: Failed with result 'oom-kill'.", PID_1),
+    )
     found = noon.check()
     assert judged(found) == ("confirmed", "kernel_oom_cgroup")
     assert "does not report whether its limit was reached or the host" in found["summary"]
@@ -144,8 +156,11 @@ def test_systemd_tells_of_a_kill_by_the_kernel_whose_log_is_lost(noon: Noon) -> 
 
 
 def test_go_without_memory_is_no_kill_where_the_kernel_counted_none(noon: Noon) -> None:
-    noon.tell(None, None, running(noon.dir, "fatal error: runtime: out of memory", "", "goroutine 7 [running]:",
-                                  "main.main()", AGAIN))
+    noon.tell(
+        None,
+        None,
+        running(noon.dir, "fatal error: runtime: out of memory", "", "goroutine 7 [running]:", "main.main()", AGAIN),
+    )
     noon.counters(0)
     assert judged(noon.check()) == ("no", "go_runtime_oom")
 
@@ -167,12 +182,19 @@ def test_where_nothing_may_be_read_the_verdict_is_unknown(noon: Noon) -> None:
     assert "CAP_SYSLOG" in told and "systemd-journal" in told and "kern.log" in told
 
 
-@pytest.mark.parametrize("kills, booted, verdict, cause", [
-    (0, "00:30:00", "no", "unexplained"), (0, "12:01:00", "no", "host_reboot"),
-    (0, "13:30:00", "unknown", "unexplained"), (2, "00:30:00", "likely", "kernel_oom_global"),
-    (2, "14:00:00", "unknown", "unexplained")])
-def test_where_only_the_counter_may_be_read_it_decides(noon: Noon, kills: int, booted: str, verdict: str,
-                                                      cause: str) -> None:
+@pytest.mark.parametrize(
+    "kills, booted, verdict, cause",
+    [
+        (0, "00:30:00", "no", "unexplained"),
+        (0, "12:01:00", "no", "host_reboot"),
+        (0, "13:30:00", "unknown", "unexplained"),
+        (2, "00:30:00", "likely", "kernel_oom_global"),
+        (2, "14:00:00", "unknown", "unexplained"),
+    ],
+)
+def test_where_only_the_counter_may_be_read_it_decides(
+    noon: Noon, kills: int, booted: str, verdict: str, cause: str
+) -> None:
     noon.counters(kills, booted)
     assert judged(noon.check()) == (verdict, cause)
 
@@ -250,8 +272,13 @@ def test_the_path_of_its_container_confirms_a_kill(noon: Noon) -> None:
 def inspected(noon: Noon, **state: Any) -> dict[str, Any]:
     """As docker writes it: it has the install directory, and its process is of another PID namespace."""
     told = dict(Running=False, OOMKilled=True, ExitCode=137, FinishedAt="2026-01-31T12:00:20.38246629Z")
-    return dict(Id=CONTAINER[-64:], Path="/app/anqicms", Args=[], State={**told, **state},
-                Mounts=[dict(Type="bind", Source=str(noon.dir), Destination="/app")])
+    return dict(
+        Id=CONTAINER[-64:],
+        Path="/app/anqicms",
+        Args=[],
+        State={**told, **state},
+        Mounts=[dict(Type="bind", Source=str(noon.dir), Destination="/app")],
+    )
 
 
 def test_docker_tells_whose_container_the_path_names(noon: Noon) -> None:
@@ -290,8 +317,9 @@ def test_inside_a_container_without_logs_the_count_of_its_group_decides(
     if kills is not None:
         (group / "memory.events").write_text(f"low 0\nhigh 0\nmax 3\noom {kills}\noom_kill {kills}\n")
     original, mounts = procfs.read_text, f"31 23 0:26 / {group} rw - cgroup2 x rw,memory\n"
-    monkeypatch.setattr(procfs, "read_text",
-                        lambda path, *more: mounts if path == "/proc/self/mountinfo" else original(path, *more))
+    monkeypatch.setattr(
+        procfs, "read_text", lambda path, *more: mounts if path == "/proc/self/mountinfo" else original(path, *more)
+    )
     record = SimpleNamespace(cgroups={"": "/"}, log=None, environment={}, uid=0, argv=[], limits={})
     monkeypatch.setattr(Context, "stored_record", lambda _self: record)
     noon.counters(5)  # of the whole host, so of others too
@@ -324,9 +352,16 @@ def test_a_volatile_journal_does_not_reach_back(noon: Noon) -> None:
     assert judged(noon.check()) == ("unknown", "unexplained")
 
 
-@pytest.mark.parametrize("script, why", [
-    (None, "is not installed"), ("exit 1", "journalctl failed"), ("kill -9 $$", "journalctl failed"),
-    ('echo "No journal files were found." >&2', "no kernel messages"), ("head -c 90000 /dev/urandom", "")])
+@pytest.mark.parametrize(
+    "script, why",
+    [
+        (None, "is not installed"),
+        ("exit 1", "journalctl failed"),
+        ("kill -9 $$", "journalctl failed"),
+        ('echo "No journal files were found." >&2', "no kernel messages"),
+        ("head -c 90000 /dev/urandom", ""),
+    ],
+)
 def test_a_journal_that_cannot_be_read_says_why(
     noon: Noon, monkeypatch: pytest.MonkeyPatch, script: str | None, why: str
 ) -> None:

@@ -65,16 +65,21 @@ def test_a_record_that_cannot_be_read_is_somebody(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a PID namespace")
-@pytest.mark.parametrize("words, is_contained", [
-    ([], False),
-    (["unshare", "--pid", "--fork", "--mount-proc"], True),
-    (["unshare", "--pid", "--fork"], False),  # /proc still shows the numbers of the host
-])
+@pytest.mark.parametrize(
+    "words, is_contained",
+    [
+        ([], False),
+        (["unshare", "--pid", "--fork", "--mount-proc"], True),
+        (["unshare", "--pid", "--fork"], False),  # /proc still shows the numbers of the host
+    ],
+)
 def test_whether_pids_are_those_of_the_kernel(words: list[str], is_contained: bool) -> None:
     if _oom_subject.is_contained():
         pytest.skip("this machine is a container itself")
-    code = (f"import sys; sys.path[:0] = {sys.path!r}\n"
-            "from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject\n"
-            "print(subject.is_contained())")
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import subject\n"
+        "print(subject.is_contained())"
+    )
     done = subprocess.run([*words, sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str(is_contained)

@@ -117,8 +117,11 @@ def test_roles_read_their_variables_through_the_lookup() -> None:
 def test_what_is_wrong_only_together() -> None:
     together: dict[str, dict[str, Any]] = {
         "anqicms_site_through": {"anqicms_site_proxy": {"port": 80}},
-        "anqicms_instances": {"anqicms_site_through": "proxy", "anqicms_site_check": True,
-                              "anqicms_instances": [{"dir": "/a"}]},
+        "anqicms_instances": {
+            "anqicms_site_through": "proxy",
+            "anqicms_site_check": True,
+            "anqicms_instances": [{"dir": "/a"}],
+        },
     }
     for name, given in together.items():
         (said,) = _options.judge("restart", given)[1]

@@ -29,8 +29,9 @@ def unfinished(shop: Instance, boot_id: str, **more: Any) -> Any:
     context.state.make()
     with process.ProcessHandle(shop.pid) as handle:
         before = dict(pid=handle.pid, start_ticks=handle.start_ticks)
-    context.state.log("begin", run_id="old", token="x", steps=["graceful_stop", "verified_start"], before=before,
-                      boot_id=boot_id)
+    context.state.log(
+        "begin", run_id="old", token="x", steps=["graceful_stop", "verified_start"], before=before, boot_id=boot_id
+    )
     context.state.log("signal", signal="SIGTERM", pid=before["pid"])
     return context
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the checks after a start found is in the record and in the line for people."""
+
 from __future__ import annotations
 
 import sys
@@ -44,8 +45,10 @@ def test_refused_work_does_not_look_like_an_end() -> None:
         ([("log_check", {"findings": [PANIC, SLOW, SLOW]})], "log: panic, slow_sql"),
         ([("site_check", {"sites": [GOOD, GOOD]})], "sites: 2 ok"),
         ([("site_check", {"sites": [GOOD, DOUBTED]})], "sites: 2 ok (identity: not_proven for news.example)"),
-        ([("site_check", {"sites": [DOUBTED, LOST]})],
-         "sites: blog.example database_gone (identity: not_proven for news.example)"),
+        (
+            [("site_check", {"sites": [DOUBTED, LOST]})],
+            "sites: blog.example database_gone (identity: not_proven for news.example)",
+        ),
         ([("site_check", {"sites": [GOOD, LOST]})], "sites: blog.example database_gone"),
         ([("log_check", {"findings": []}), ("site_check", {"sites": [GOOD]})], "log: clean  sites: 1 ok"),
         ([("log_check", {"msg": "it could not be read"})], ""),

@@ -53,10 +53,12 @@ def restarts(noon: Noon, count: int, spacing: int, words: list[str], kill: bool)
 
 @pytest.mark.parametrize("spacing", [3, 10, 60, 600])
 @pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("words, kill, cause", [(CLEAN, False, "admin_stop"), (CLEAN, True, "admin_kill"),
-                                                ([], True, "admin_kill")])
-def test_each_restart_is_one_explained_end(noon: Noon, count: int, spacing: int, words: list[str], kill: bool,
-                                           cause: str) -> None:
+@pytest.mark.parametrize(
+    "words, kill, cause", [(CLEAN, False, "admin_stop"), (CLEAN, True, "admin_kill"), ([], True, "admin_kill")]
+)
+def test_each_restart_is_one_explained_end(
+    noon: Noon, count: int, spacing: int, words: list[str], kill: bool, cause: str
+) -> None:
     restarts(noon, count, spacing, words, kill)
     found = noon.check()
     assert (found["verdict"], found["cause"]) == ("no", cause), found
@@ -67,8 +69,12 @@ def test_each_restart_is_one_explained_end(noon: Noon, count: int, spacing: int,
         assert sources == {"journal.jsonl", "running.log"}, incident
         assert f"(run run-{pid})" in incident["identity"] and f"run-{pid}" == incident["details"]["run_id"]
         assert all(f"pid {pid}" in row["text"] for row in incident["evidence"] if row["source"] == "journal.jsonl")
-    logged = [row["line"] for incident in found["incidents"] for row in incident["evidence"]
-              if row["source"] == "running.log" and (row["text"] == CLEAN[0] or not words)]
+    logged = [
+        row["line"]
+        for incident in found["incidents"]
+        for row in incident["evidence"]
+        if row["source"] == "running.log" and (row["text"] == CLEAN[0] or not words)
+    ]
     assert len(logged) == len(set(logged)), "each has lines of its own"
 
 
@@ -113,11 +119,17 @@ Site = Callable[..., Instance]
 
 
 def module(name: str, shop: Instance, **options: Any) -> Result:
-    arguments = {"ANSIBLE_MODULE_ARGS": {
-        "dir": str(shop.dir), "state_dir": str(shop.dir.parent / "state"), **options}}
+    arguments = {"ANSIBLE_MODULE_ARGS": {"dir": str(shop.dir), "state_dir": str(shop.dir.parent / "state"), **options}}
     path = paths.ROOT / "plugins" / "modules" / f"{name}.py"
-    done = subprocess.run([sys.executable, str(path)], input=json.dumps(arguments), check=False, capture_output=True,
-                          text=True, timeout=120, env=dict(os.environ, PYTHONPATH=str(paths.link_tree())))
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        input=json.dumps(arguments),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=dict(os.environ, PYTHONPATH=str(paths.link_tree())),
+    )
     assert done.stdout, done.stderr
     result = dict(json.loads(done.stdout))
     assert not result.get("failed"), result

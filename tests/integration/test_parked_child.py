@@ -41,8 +41,14 @@ def shop(place: Path) -> Iterator[Instance]:
         subprocess.run(["chown", "-R", f"{WEB_USER}:{WEB_USER}", str(instance.dir)], check=True)
         words = as_web_user()
     with open(instance.log, "ab") as log:
-        process = subprocess.Popen([*words, str(instance.binary)], cwd=instance.dir, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [*words, str(instance.binary)],
+            cwd=instance.dir,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     instance.wait_ready()
     yield instance
     instance.kill()
@@ -68,8 +74,11 @@ def at_parked(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, int], object]
 
 
 def parked_pids(shop: Instance, place: Path) -> list[int]:
-    return [entry["pid"] for entry in windows.journal(windows.context_of(shop, place / "state"))
-            if entry["event"] == "parked"]
+    return [
+        entry["pid"]
+        for entry in windows.journal(windows.context_of(shop, place / "state"))
+        if entry["event"] == "parked"
+    ]
 
 
 def ended(pid: int) -> bool:
@@ -80,8 +89,9 @@ def ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-def test_one_that_is_stopped_or_killed_is_replaced(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch,
-                                                   number: int) -> None:
+def test_one_that_is_stopped_or_killed_is_replaced(
+    shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     before = shop.pid
     at_parked(monkeypatch, lambda pid, count: os.kill(pid, number) if count == 1 else None)
     result = windows.run(shop, None, place / "state")
@@ -102,19 +112,21 @@ def test_all_of_them_are_stopped(shop: Instance, place: Path, monkeypatch: pytes
     assert "it may be suspended, 3 times" in result["msg"]
     assert "Find out what suspends or kills processes of its user" in result["msg"]
     assert f"The instance runs (pid {shop.pid})" in result["msg"]
-    assert all(ended(pid) for pid in parked_pids(shop, place)[:spawn.TRIES])
+    assert all(ended(pid) for pid in parked_pids(shop, place)[: spawn.TRIES])
     assert shop.told_version() == "3.5.8"
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("name", ["STOP", "KILL", "CONT", "TERM"])
-def test_the_sites_user_may_not_signal_it(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch,
-                                          name: str) -> None:
+def test_the_sites_user_may_not_signal_it(
+    shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     said = place / "said"
 
     def attack(pid: int, count: int) -> None:
-        done = subprocess.run([*as_web_user(), "sh", "-c", f"kill -{name} {pid}"], check=False, text=True,
-                              stderr=subprocess.PIPE)
+        done = subprocess.run(
+            [*as_web_user(), "sh", "-c", f"kill -{name} {pid}"], check=False, text=True, stderr=subprocess.PIPE
+        )
         said.write_text(f"{count} {done.stderr} {Path(f'/proc/{pid}/status').read_text()}")
 
     at_parked(monkeypatch, attack)
@@ -132,12 +144,15 @@ def test_the_sites_user_may_not_signal_it(shop: Instance, place: Path, monkeypat
 @pytest.mark.root
 def test_the_sites_user_may_not_trace_it(shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = place / "said"
-    code = ("import ctypes, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-            "print(libc.ptrace(0x4206, int(sys.argv[1]), 0, 0), ctypes.get_errno())")  # PTRACE_SEIZE
+    code = (
+        "import ctypes, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "print(libc.ptrace(0x4206, int(sys.argv[1]), 0, 0), ctypes.get_errno())"
+    )  # PTRACE_SEIZE
 
     def attack(pid: int, _count: int) -> None:
-        done = subprocess.run([*as_web_user(), "/usr/bin/python3", "-c", code, str(pid)], check=True, text=True,
-                              stdout=subprocess.PIPE)
+        done = subprocess.run(
+            [*as_web_user(), "/usr/bin/python3", "-c", code, str(pid)], check=True, text=True, stdout=subprocess.PIPE
+        )
         said.write_text(done.stdout)
 
     at_parked(monkeypatch, attack)
@@ -155,8 +170,9 @@ def launcher_of(shop: Instance, place: Path) -> spawn.Launcher:
     return launcher
 
 
-def test_one_that_was_given_up_never_executes_the_binary(shop: Instance, place: Path,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_was_given_up_never_executes_the_binary(
+    shop: Instance, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even where its SIGKILL has no effect (here: is not sent), a late SIGCONT lets it end, and nothing else."""
     monkeypatch.setattr(spawn, "EXEC_S", 0.3)
     launcher = launcher_of(shop, place)

@@ -34,14 +34,31 @@ QUICK: list[Any] = [{"graceful_stop": {}}, {"port_released": {}}, {"verified_sta
 
 def module(tmp_path: Path, name: str, shop: Instance, *flags: str, **options: Any) -> Result:
     """One task with the real module; its result."""
-    env = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()), ANSIBLE_CALLBACK_RESULT_FORMAT="json",
-               ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"), ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"))
+    env = dict(
+        os.environ,
+        ANSIBLE_COLLECTIONS_PATH=str(paths.link_tree()),
+        ANSIBLE_CALLBACK_RESULT_FORMAT="json",
+        ANSIBLE_LOCAL_TEMP=str(tmp_path / "local"),
+        ANSIBLE_REMOTE_TEMP=str(tmp_path / "remote"),
+    )
     options = dict(dict(dir=str(shop.dir), state_dir=str(shop.dir.parent / "state")), **options)
-    argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-i", "localhost,",
-            "-e", f"ansible_python_interpreter={sys.executable}", "-m", f"anqicms.lifecycle.{name}",
-            "-a", json.dumps(options), *flags]
+    argv = [
+        str(Path(sys.executable).parent / "ansible"),
+        "localhost",
+        "-c",
+        "local",
+        "-i",
+        "localhost,",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+        "-m",
+        f"anqicms.lifecycle.{name}",
+        "-a",
+        json.dumps(options),
+        *flags,
+    ]
     output = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=False).stdout.decode()
-    return dict(json.loads(output[output.index("=> {") + 3:]), failed="FAILED" in output[:output.index("=> {")])
+    return dict(json.loads(output[output.index("=> {") + 3 :]), failed="FAILED" in output[: output.index("=> {")])
 
 
 def window(shop: Instance, port: int | None, steps: list[Any] | None = None) -> Result:
@@ -96,11 +113,18 @@ def test_the_port_of_a_neighbour_is_a_wrong_port(site: Callable[..., Instance]) 
 
 
 @pytest.mark.parametrize("flags", [(), ("--check",)])
-@pytest.mark.parametrize(("name", "options"), [
-    ("graceful_stop", {}), ("verified_start", {}), ("port_released", {"timeout": 0}),
-    ("window", {"steps": [{"graceful_stop": {}}, {"verified_start": {}}]})])
-def test_each_module_refuses_a_wrong_port(site: Callable[..., Instance], tmp_path: Path, name: str,
-                                          options: Result, flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("graceful_stop", {}),
+        ("verified_start", {}),
+        ("port_released", {"timeout": 0}),
+        ("window", {"steps": [{"graceful_stop": {}}, {"verified_start": {}}]}),
+    ],
+)
+def test_each_module_refuses_a_wrong_port(
+    site: Callable[..., Instance], tmp_path: Path, name: str, options: Result, flags: tuple[str, ...]
+) -> None:
     shop, wrong = site(), free_port()
     pid, began = shop.pid, start_of(shop.pid)
     result = module(tmp_path, name, shop, *flags, port=wrong, **options)
@@ -111,8 +135,9 @@ def test_each_module_refuses_a_wrong_port(site: Callable[..., Instance], tmp_pat
 
 
 @pytest.mark.parametrize("name", ["verified_start", "port_released"])
-def test_a_wrong_port_of_a_stopped_instance_is_refused(site: Callable[..., Instance], tmp_path: Path,
-                                                       name: str) -> None:
+def test_a_wrong_port_of_a_stopped_instance_is_refused(
+    site: Callable[..., Instance], tmp_path: Path, name: str
+) -> None:
     shop, wrong = site(start=False), free_port()
     message = module(tmp_path, name, shop, port=wrong)["msg"]
     assert f"port {wrong} was given, but it does not run, and its next start would use port {shop.port}" in message
@@ -217,8 +242,11 @@ def test_a_step_that_changes_the_port_in_config_json(site: Callable[..., Instanc
     text = (shop.dir / "config.json").read_text()
     write_config(shop, None)
     write = f"import pathlib; pathlib.Path({str(shop.dir / 'config.json')!r}).write_text({text!r})"
-    steps = [QUICK[0], {"command": {"argv": [sys.executable, "-c", write]}}, {"verified_start": {
-        "stable_for": 0, "ready_timeout": 10}}]
+    steps = [
+        QUICK[0],
+        {"command": {"argv": [sys.executable, "-c", write]}},
+        {"verified_start": {"stable_for": 0, "ready_timeout": 10}},
+    ]
     result = window(shop, shop.port, steps)
     assert (result["outcome"], result["state"]) == ("done", "running"), result
     shop.port = new
@@ -300,9 +328,7 @@ time.sleep(600)
         windows.end_process(pid)
 
 
-def test_two_listeners_that_nothing_names_are_refused(
-    actor: Callable[..., tuple[Actor, int]], tmp_path: Path
-) -> None:
+def test_two_listeners_that_nothing_names_are_refused(actor: Callable[..., tuple[Actor, int]], tmp_path: Path) -> None:
     """config.json was changed, and both are open to all addresses: the caller's port says which one it is."""
     extra = free_port()
     one, pid = actor("0.0.0.0", extra)
@@ -361,15 +387,29 @@ print(json.dumps([row["port"], row["listening"], row["state"], refusal]))
 def test_the_owner_without_privileges_gets_the_same_answers(place: Path) -> None:
     shop = make_instance(place / "shop.example", "3.5.8")
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(shop.dir)], check=True)
-    subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "/bin/sh", "-c",
-                    f"cd {shop.dir} && exec setsid {shop.binary} >> running.log 2>&1 < /dev/null &"], check=True)
+    subprocess.run(
+        [
+            "setpriv",
+            f"--reuid={NOBODY}",
+            f"--regid={NOBODY}",
+            "--clear-groups",
+            "/bin/sh",
+            "-c",
+            f"cd {shop.dir} && exec setsid {shop.binary} >> running.log 2>&1 < /dev/null &",
+        ],
+        check=True,
+    )
     pid, base, wrong = shop.wait_ready(), place / "state", free_port()
     base.mkdir()
     os.chown(base, NOBODY, NOBODY)
     for given, refused in ((wrong, True), (shop.port, False)):
         script = AS_NOBODY.format(nobody=NOBODY, directory=str(shop.dir), port=given, base=str(base))
-        done = subprocess.run([sys.executable, "-c", script, json.dumps([p for p in sys.path if p])], check=True,
-                              stdout=subprocess.PIPE, cwd="/")
+        done = subprocess.run(
+            [sys.executable, "-c", script, json.dumps([p for p in sys.path if p])],
+            check=True,
+            stdout=subprocess.PIPE,
+            cwd="/",
+        )
         port, listening, state, refusal = json.loads(done.stdout)
         assert (port, listening, state) == (shop.port, True, "running")
         if refused:

@@ -15,7 +15,10 @@ import windows
 from instance import Instance
 
 PRIVATE: list[dict[str, Any]] = [
-    {"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {"private_port": True, "stable_for": 0.1}}]
+    {"graceful_stop": {}},
+    {"port_released": {}},
+    {"verified_start": {"private_port": True, "stable_for": 0.1}},
+]
 PUBLIC: list[dict[str, Any]] = [{"graceful_stop": {}}, {"port_released": {}}, {"verified_start": {"stable_for": 0.1}}]
 
 

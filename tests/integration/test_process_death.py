@@ -67,7 +67,8 @@ def test_a_kill_for_memory_is_one_event_as_oom_check_says_it(site: Site, watch: 
     context.close()
     assert set(event) == set(incident) | {"host", "instance", "dir", "deaths_last_hour", "meta"}
     assert {key: event[key] for key in ("time", "cause", "cgroup")} == {
-        key: incident[key] for key in ("time", "cause", "cgroup")}
+        key: incident[key] for key in ("time", "cause", "cgroup")
+    }
     time.sleep(QUIET)
     assert len(source.events) == 1
 
@@ -145,8 +146,10 @@ def test_a_stranger_of_that_name_who_gets_killed_is_no_event(site: Site, watch: 
     source.wait_until_seen(shop)
     kill(shop)
     source.wait_for(1)
-    script = ("import ctypes, os; os.setuid(65534); ctypes.CDLL(None).prctl(15, b'anqicms')\n"
-              "b = []\nwhile True: b.append(b'1' * (1 << 20))")
+    script = (
+        "import ctypes, os; os.setuid(65534); ctypes.CDLL(None).prctl(15, b'anqicms')\n"
+        "b = []\nwhile True: b.append(b'1' * (1 << 20))"
+    )
     command = ["/bin/sh", "-c", f"echo $$ > {group}/cgroup.procs; exec {ANYBODYS_PYTHON} -c \"{script}\""]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     time.sleep(QUIET)
@@ -167,15 +170,22 @@ def task_stops(shop: Instance, tmp_path: Path) -> int:
     pid = shop.pid
     arguments = {"ANSIBLE_MODULE_ARGS": {"dir": str(shop.dir), "state_dir": str(tmp_path / "state"), "timeout": 20}}
     module = paths.ROOT / "plugins" / "modules" / "graceful_stop.py"
-    done = subprocess.run([sys.executable, str(module)], input=json.dumps(arguments), check=False, capture_output=True,
-                          text=True, env=dict(os.environ, PYTHONPATH=str(paths.link_tree())))
+    done = subprocess.run(
+        [sys.executable, str(module)],
+        input=json.dumps(arguments),
+        check=False,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(paths.link_tree())),
+    )
     assert json.loads(done.stdout)["changed"], done.stdout
     return pid
 
 
 @pytest.mark.parametrize("version, cause", [("3.5.8", "admin_stop"), ("3.2.1", "admin_kill")])
-def test_restarts_in_a_row_are_one_event_each_and_none_is_counted(site: Site, watch: Watch, tmp_path: Path,
-                                                                  version: str, cause: str) -> None:
+def test_restarts_in_a_row_are_one_event_each_and_none_is_counted(
+    site: Site, watch: Watch, tmp_path: Path, version: str, cause: str
+) -> None:
     """The last one happens while nobody watches."""
     shop = site(version)
     source = watch(shop)
@@ -190,10 +200,12 @@ def test_restarts_in_a_row_are_one_event_each_and_none_is_counted(site: Site, wa
     source.begin()
     events = source.wait_for(3)
     assert [(event["pid"], event["cause"], event["deaths_last_hour"]) for event in events] == [
-        (pid, cause, 0) for pid in pids]
+        (pid, cause, 0) for pid in pids
+    ]
     assert [event["details"]["by"] for event in events] == ["graceful_stop"] * 3
-    assert {row["text"].split()[4] for event in events for row in event["evidence"]
-            if row["source"] == "journal.jsonl"} == {str(pid) for pid in pids}
+    assert {
+        row["text"].split()[4] for event in events for row in event["evidence"] if row["source"] == "journal.jsonl"
+    } == {str(pid) for pid in pids}
 
 
 def test_a_kill_in_a_window_is_told_as_a_stop(site: Site, watch: Watch) -> None:

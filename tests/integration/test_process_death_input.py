@@ -27,24 +27,28 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 def refused(tmp_path: Path, source: Path = SOURCE, **arguments: Any) -> str:
     arguments.setdefault("state_file", str(tmp_path / "memory.json"))
-    done = subprocess.run([sys.executable, str(source), json.dumps(arguments)], check=False, capture_output=True,
-                          text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, str(source), json.dumps(arguments)], check=False, capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 1
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("arguments, says", [
-    ({}, "host must be one name"),
-    ({"host": "web1,web2"}, "host must be one name"),
-    ({"host": "-e"}, "host must be one name"),
-    ({"host": "web1\n"}, "host must be one name"),
-    ({"host": "h", "shell": "ssh web1"}, "shell must be a list"),
-    ({"host": "h", "shell": []}, "shell must be a list"),
-    ({"host": "h", "instances": [{"dir": "relative"}]}, "a full path"),
-    ({"host": "h", "instances": ["/www"]}, "a full path"),
-    ({"host": "h", "instances": [{"dir": "/www", "port": 0}]}, "a full path"),
-    ({"host": "h", "hosts": "h"}, "no option hosts"),
-])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ({}, "host must be one name"),
+        ({"host": "web1,web2"}, "host must be one name"),
+        ({"host": "-e"}, "host must be one name"),
+        ({"host": "web1\n"}, "host must be one name"),
+        ({"host": "h", "shell": "ssh web1"}, "shell must be a list"),
+        ({"host": "h", "shell": []}, "shell must be a list"),
+        ({"host": "h", "instances": [{"dir": "relative"}]}, "a full path"),
+        ({"host": "h", "instances": ["/www"]}, "a full path"),
+        ({"host": "h", "instances": [{"dir": "/www", "port": 0}]}, "a full path"),
+        ({"host": "h", "hosts": "h"}, "no option hosts"),
+    ],
+)
 def test_options_that_cannot_be(tmp_path: Path, arguments: Event, says: str) -> None:
     assert says in refused(tmp_path, **arguments)
 
@@ -164,8 +168,10 @@ def test_the_sample_rulebook_hands_on_two_names_alone() -> None:
     deaths, restarts = yaml.safe_load(rulebook.read_text(encoding="utf-8"))
     assert all("run_playbook" not in rule["action"] for rule in deaths["rules"])
     posted = deaths["rules"][0]["action"]["post_event"]
-    assert posted == {"ruleset": restarts["name"],
-                      "event": {"instance": "{{ event.instance }}", "meta": {"hosts": "{{ event.host }}"}}}
+    assert posted == {
+        "ruleset": restarts["name"],
+        "event": {"instance": "{{ event.instance }}", "meta": {"hosts": "{{ event.host }}"}},
+    }
     (rule,) = restarts["rules"]
     assert rule["action"]["run_playbook"]["extra_vars"] == {"anqicms_only": ["{{ event.instance }}"]}
     assert restarts["sources"] == []

@@ -49,8 +49,11 @@ def test_staging_touches_nothing_in_its_place(shop: Path, new: Path) -> None:
     (tree,) = bulk(shop)
     assert tree.startswith("new-3.5.8-")
     staged = content(shop / ".lifecycle" / tree)
-    assert staged == {path: data for path, data in NEW.items() if path.partition("/")[0] not in ("config.json", "data")
-                      and not path.startswith("public/uploads")}
+    assert staged == {
+        path: data
+        for path, data in NEW.items()
+        if path.partition("/")[0] not in ("config.json", "data") and not path.startswith("public/uploads")
+    }
     assert stat.S_IMODE((shop / ".lifecycle").stat().st_mode) == 0o700
 
 
@@ -76,7 +79,8 @@ def test_switched(shop: Path, new: Path) -> None:
     kept = ["template/default/index.html", "template/default/list.html", "public/static/default/a.css", "start.sh"]
     assert result["files"]["kept"] == sorted(kept)
     assert {path for path in now if path in NEW and now[path] == NEW[path]} == {
-        path for path in NEW if path not in (*kept, "config.json", "data/x", "public/uploads/x.png")}
+        path for path in NEW if path not in (*kept, "config.json", "data/x", "public/uploads/x.png")
+    }
     assert {path: now[path] for path in USERS} == USERS
     assert not (shop / "system").exists() and not (shop / "data" / "x").exists() and (shop / "cache").is_dir()
     assert result["files"]["removed"] == ["system/index.html", "system/js/app.js"]
@@ -163,8 +167,10 @@ def test_reverted_is_the_inverse_to_the_byte(shop: Path, new: Path) -> None:
 
 
 def test_a_chain_goes_back_to_the_version_that_is_named(shop: Path, place: Path, new: Path) -> None:
-    middle = make_zip(place / "middle.zip", {**NEW, "anqicms": OLD["anqicms"] + b"", "README.md": b"middle",
-                                             "CHANGELOG.md": b"## v3.5.1\n"})
+    middle = make_zip(
+        place / "middle.zip",
+        {**NEW, "anqicms": OLD["anqicms"] + b"", "README.md": b"middle", "CHANGELOG.md": b"## v3.5.1\n"},
+    )
     before = snapshot(shop)
     stage(shop, middle, "3.5.1")
     stage(shop, new)
@@ -263,9 +269,13 @@ def test_owners_and_modes_are_those_of_the_files_before(shop: Path, new: Path) -
     names = ("README.md", "anqicms", "source", "locales/zh/default.yml", "source/cwebp_linux_amd64", "cache")
     info = {name: (shop / name).stat() for name in names}
     assert {name: (row.st_uid, oct(stat.S_IMODE(row.st_mode))) for name, row in info.items()} == {
-        "README.md": (0, "0o600"), "anqicms": (NOBODY, "0o775"), "source": (NOBODY, "0o755"),
-        "locales/zh/default.yml": (NOBODY, "0o644"), "source/cwebp_linux_amd64": (NOBODY, "0o755"),
-        "cache": (NOBODY, "0o755")}
+        "README.md": (0, "0o600"),
+        "anqicms": (NOBODY, "0o775"),
+        "source": (NOBODY, "0o755"),
+        "locales/zh/default.yml": (NOBODY, "0o644"),
+        "source/cwebp_linux_amd64": (NOBODY, "0o755"),
+        "cache": (NOBODY, "0o755"),
+    }
     call(shop, state="reverted")
     assert snapshot(shop) == before
     bulk_info = (shop / ".lifecycle").stat()
@@ -325,8 +335,9 @@ def test_an_archive_is_one_version(shop: Path, new: Path) -> None:
     ("cut binary", {**NEW, "anqicms": NEW["anqicms"][:5000]}, "it is truncated"),
     ("no locales", {path: data for path, data in OLD.items() if not path.startswith("locales")}, "no locales/"),
 ])  # fmt: skip
-def test_nothing_is_left_of_a_bad_archive(shop: Path, place: Path, name: str, files: dict[str, bytes] | None,
-                                          said: str) -> None:
+def test_nothing_is_left_of_a_bad_archive(
+    shop: Path, place: Path, name: str, files: dict[str, bytes] | None, said: str
+) -> None:
     bad = place / "bad.zip"
     if files is None:
         bad.write_text("<html>not found</html>")

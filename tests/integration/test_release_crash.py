@@ -144,6 +144,7 @@ def test_the_inverse_is_killed_at_every_rename(place: Path) -> None:
     switched = snapshot(shop)
     data = dict(kind="release", switch=one.id, direction="switched", version="3.5.8")
     for number in range(1, count + 1):
+
         def work(number: int = number) -> None:
             die_at(number, number % 2 == 0)
             release_moves.undo(context_of(shop), data)
@@ -196,8 +197,11 @@ def test_a_plan_without_a_record_of_the_change_has_done_nothing(place: Path, mon
 def test_the_plan_is_on_the_disk_before_the_first_rename(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = prepared(place)
     order: list[str] = []
-    originals: dict[str, Any] = {"syncfs": staging.sync_file_system, "rename": places.rename,
-                                 "plan": Store.write_switch}
+    originals: dict[str, Any] = {
+        "syncfs": staging.sync_file_system,
+        "rename": places.rename,
+        "plan": Store.write_switch,
+    }
 
     def noted(name: str) -> Callable[..., Any]:
         def call_original(*arguments: Any) -> Any:

@@ -203,8 +203,9 @@ def test_a_directory_that_took_the_place_of_ours(shop: Path, new: Path) -> None:
 
 @AS_ROOT
 @pytest.mark.parametrize("moment", ["template/default/new", "README.md", "source", "locales"])
-def test_a_directory_becomes_a_link_in_the_middle(shop: Path, new: Path, place: Path, moment: str,
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_becomes_a_link_in_the_middle(
+    shop: Path, new: Path, place: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the web user does between two renames, nothing outside is written, and what is left can be put right."""
     give_to(shop, WWW)
     outside = place / "outside"

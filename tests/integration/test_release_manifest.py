@@ -65,12 +65,21 @@ def test_by_ansible(place: Path) -> None:
     archive = make_zip(place / "new.zip", NEW)
     before = snapshot(shop)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    done = play(place, PLAY.format(python=sys.executable, shop=shop, state=place / "state", archive=archive,
-                                   digest=digest, place=place))
+    done = play(
+        place,
+        PLAY.format(
+            python=sys.executable, shop=shop, state=place / "state", archive=archive, digest=digest, place=place
+        ),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     results: dict[str, Any] = json.loads((place / "results.json").read_text())
     assert {name: result["changed"] for name, result in results.items()} == {
-        "planned": True, "staged": True, "switched": True, "again": False, "reverted": True}
+        "planned": True,
+        "staged": True,
+        "switched": True,
+        "again": False,
+        "reverted": True,
+    }
     assert results["planned"]["files"] == results["staged"]["files"] == results["switched"]["files"]
     assert "+anqicms  " in done.stdout and "-system/index.html  " in done.stdout
     assert snapshot(shop) == before

@@ -36,8 +36,13 @@ OWN = ("running.log", "cache", "error.log", "data", "public")
 
 
 def steps(*after: Step, version: str = NEW) -> list[Step]:
-    return [{"graceful_stop": {}}, {"port_released": {}}, {"release": {"state": "switched", "version": version}},
-            {"verified_start": {"stable_for": 0.2}}, *after]
+    return [
+        {"graceful_stop": {}},
+        {"port_released": {}},
+        {"release": {"state": "switched", "version": version}},
+        {"verified_start": {"stable_for": 0.2}},
+        *after,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +106,9 @@ def test_a_release_that_does_not_start(shop: Instance, archives: Callable[[str],
     assert files_of(shop) == before and shop.told_version() == OLD
 
 
-def test_a_release_that_reports_another_version(shop: Instance, archives: Callable[[str], Path],
-                                                tmp_path: Path) -> None:
+def test_a_release_that_reports_another_version(
+    shop: Instance, archives: Callable[[str], Path], tmp_path: Path
+) -> None:
     before = files_of(shop)
     other = tmp_path / "other.zip"
     shutil.copy(archives(NEW), other)
@@ -114,8 +120,9 @@ def test_a_release_that_reports_another_version(shop: Instance, archives: Callab
     assert files_of(shop) == before and shop.told_version() == OLD
 
 
-def test_the_version_that_was_named_counts_until_it_is_told(shop: Instance, archives: Callable[[str], Path],
-                                                            tmp_path: Path) -> None:
+def test_the_version_that_was_named_counts_until_it_is_told(
+    shop: Instance, archives: Callable[[str], Path], tmp_path: Path
+) -> None:
     """CHANGELOG.md is behind in many releases."""
     behind = tmp_path / "behind"
     shutil.copytree(freeze.release(NEW), behind / NEW)
@@ -131,8 +138,9 @@ def test_the_version_that_was_named_counts_until_it_is_told(shop: Instance, arch
 
 @pytest.mark.parametrize("event", ["change", "step_end"])
 @pytest.mark.parametrize("both", [False, True])
-def test_the_worker_dies_after_the_plan_or_after_the_renames(shop: Instance, monkeypatch: pytest.MonkeyPatch,
-                                                             event: str, both: bool) -> None:
+def test_the_worker_dies_after_the_plan_or_after_the_renames(
+    shop: Instance, monkeypatch: pytest.MonkeyPatch, event: str, both: bool
+) -> None:
     before = files_of(shop)
     fields: Step = {"kind": "release"} if event == "change" else {"name": "release"}
     context, plan = windows.context_of(shop), windows.plan_of(steps())
@@ -169,8 +177,14 @@ def test_two_hops_in_one_window_and_back(site: Callable[..., Instance], archives
     assert (result["outcome"], shop.told_version()) == ("done", NEW), result
     assert not (shop.dir / "system").exists()
     call(shop.dir, state="tidied", keep=0)
-    back = windows.run(shop, [{"graceful_stop": {}}, {"release": {"state": "reverted", "version": "3.3.11"}},
-                              {"verified_start": {"stable_for": 0}}])
+    back = windows.run(
+        shop,
+        [
+            {"graceful_stop": {}},
+            {"release": {"state": "reverted", "version": "3.3.11"}},
+            {"verified_start": {"stable_for": 0}},
+        ],
+    )
     assert (back["outcome"], shop.told_version()) == ("done", "3.3.11"), back
     assert files_of(shop) == before
 

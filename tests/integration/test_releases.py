@@ -35,8 +35,10 @@ def test_real_releases_are_taken_from_directories_and_archives(monkeypatch: pyte
         releases.release_of("3.2.8")
 
 
-@pytest.mark.parametrize("wanted, found", [
-    ("2.5.3", "2.5.3"), ("3.2.8", "3.2.8"), ("3.5.8", "3.4.10"), ("3.4.2", "3.2.8"), ("2.3.6", "2.5.3")])
+@pytest.mark.parametrize(
+    "wanted, found",
+    [("2.5.3", "2.5.3"), ("3.2.8", "3.2.8"), ("3.5.8", "3.4.10"), ("3.4.2", "3.2.8"), ("2.3.6", "2.5.3")],
+)
 def test_version_that_real_releases_lack(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, found: str
 ) -> None:

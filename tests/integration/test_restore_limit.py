@@ -47,8 +47,9 @@ def steps_of(site: Site, archives: dict[str, Path]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("large")
-def test_a_rollback_after_the_deadline(make_site: Any, archives: dict[str, Path],
-                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_after_the_deadline(
+    make_site: Any, archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site: Site = make_site("3.2.8")
     pid, steps = site.instance.pid, steps_of(site, archives)
     after_failure = _window.Window._after_failure

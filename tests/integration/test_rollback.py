@@ -44,8 +44,9 @@ def steps_of(site: Site, run_id: str = "up", options: Step | None = None) -> lis
     return _rollback_steps.steps(_rollback_steps.run_of(runs, run_id), {**OPTIONS, **(options or {})}, CHECKS)
 
 
-def roll_back(site: Site, run_id: str = "up", options: Step | None = None, more: list[Step] | None = None,
-              name: str = "back") -> Step:
+def roll_back(
+    site: Site, run_id: str = "up", options: Step | None = None, more: list[Step] | None = None, name: str = "back"
+) -> Step:
     return windows.run(site.instance, [*steps_of(site, run_id, options), *(more or [])], deadline=300.0, run_id=name)
 
 
@@ -122,8 +123,9 @@ def test_later_writes_are_shown_and_have_to_be_accepted(make_site: Any, archives
     error = refused(site)
     name = site.instance.database
     assert f"{name}.archives: {rows} -> {int(rows) + 1} rows" in error.msg and "accept_data_loss" in error.msg
-    assert error.result["lost"] == [{"database": name, "table": "archives", "rows_before": int(rows),
-                                     "rows_now": int(rows) + 1, "what": "rows"}]
+    assert error.result["lost"] == [
+        {"database": name, "table": "archives", "rows_before": int(rows), "rows_now": int(rows) + 1, "what": "rows"}
+    ]
     result = roll_back(site, options=ACCEPTED)
     assert result["outcome"] == "done", result
     done = next(step["result"] for step in result["steps"] if step["name"] == "rollback")
@@ -142,8 +144,9 @@ def test_a_change_without_a_new_row_is_seen(make_site: Any, archives: dict[str, 
 
 
 # The writes come between the plan, which sees none, and the stop.
-def test_a_write_right_before_the_stop_is_not_lost(make_site: Any, archives: dict[str, Path],
-                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_right_before_the_stop_is_not_lost(
+    make_site: Any, archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = make_site("3.3.11")
     upgrade(site, archives)
     kind = STEPS["graceful_stop"]
@@ -231,8 +234,9 @@ def test_a_failure_in_it_goes_back_to_the_new_version(
     with monkeypatch.context() as patch:
         if fault == "files":
             patch.setattr(launch, "undo", fails_once())
-        result = windows.run(site.instance, [*steps, *([FAILS] if fault == "end" else [])], deadline=300.0,
-                             run_id="back")
+        result = windows.run(
+            site.instance, [*steps, *([FAILS] if fault == "end" else [])], deadline=300.0, run_id="back"
+        )
     assert result["outcome"] == "rolled_back", result
     state.assert_same()
     if fault != "dump":  # nothing of it was used up
@@ -267,14 +271,17 @@ MOMENTS = {
 
 @pytest.mark.parametrize("both", [pytest.param(False, marks=pytest.mark.soak), True], ids=["worker", "both"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_in_it(make_site: Any, archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch, moment: str,
-                      both: bool) -> None:
+def test_killed_in_it(
+    make_site: Any, archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch, moment: str, both: bool
+) -> None:
     site = make_site("3.2.8")
     upgrade(site, archives)
     write_articles(site)
     state = State(site)
-    context, plan = windows.context_of(site.instance), windows.plan_of(
-        steps_of(site, options=ACCEPTED), deadline=300.0, run_id="back")
+    context, plan = (
+        windows.context_of(site.instance),
+        windows.plan_of(steps_of(site, options=ACCEPTED), deadline=300.0, run_id="back"),
+    )
     with monkeypatch.context() as patch:
         Killer(MOMENTS[moment], moment != "at-its-end", both).install(patch)
         pipe = windows.begin(context, plan)
@@ -314,7 +321,8 @@ def test_a_rollback_is_rolled_back(make_site: Any, archives: dict[str, Path]) ->
     assert result["outcome"] == "done", (result["msg"], result["steps"][-1])
     assert site.instance.told_version() == NEWEST and site.checksums() == state.tables
     assert {path: data for path, data in site.files().items() if "data/statistic" not in path} == {
-        path: data for path, data in state.tree.items() if "data/statistic" not in path}
+        path: data for path, data in state.tree.items() if "data/statistic" not in path
+    }
     assert roll_back(site, options=ACCEPTED, name="back-again")["outcome"] == "done"
     site.assert_as_before(state.pid)
 
@@ -339,15 +347,20 @@ def test_statistics_of_since_are_kept_aside(make_site: Any, archives: dict[str, 
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     aside = next(site.instance.dir.glob("data/statistic-*"))
     assert (aside / name).read_bytes() == before[name] + b"one more\n" and (aside / "20990101.log").exists()
-    assert any(aside.name in note for note in next(
-        step["result"]["notes"] for step in result["steps"] if step["name"] == "rollback"))
+    assert any(
+        aside.name in note
+        for note in next(step["result"]["notes"] for step in result["steps"] if step["name"] == "rollback")
+    )
     assert json.loads((site.instance.dir / "config.json").read_bytes())
 
 
 def test_a_configured_key_goes_back_too(make_site: Any) -> None:
     site = make_site("3.3.11")
-    steps: list[Step] = [{"graceful_stop": {}}, {"config": {"settings": {"server": {"log_level": "debug"}}}},
-                         {"verified_start": {"stable_for": 0.1}}]
+    steps: list[Step] = [
+        {"graceful_stop": {}},
+        {"config": {"settings": {"server": {"log_level": "debug"}}}},
+        {"verified_start": {"stable_for": 0.1}},
+    ]
     assert windows.run(site.instance, steps, run_id="up")["outcome"] == "done"
     assert site.files() != site.tree
     assert [next(iter(step)) for step in steps_of(site)][:3] == ["graceful_stop", "keep_files", "rollback"]

@@ -166,7 +166,7 @@ def killed_in(patch: pytest.MonkeyPatch, killer: windows.Killer, word: str, most
     def querying(session: client.Session, statements: Any, *args: Any, **given: Any) -> Any:
         found = [number for number, one in enumerate(statements) if one.startswith(word)]
         if killer.guardian and os.getpid() != killer.guardian and len(found) > most:
-            queries(session, statements[:found[most]])
+            queries(session, statements[: found[most]])
             killer.kill()
         return queries(session, statements, *args, **given)
 
@@ -268,7 +268,8 @@ CHECKS: list[Step] = [{"log_check": {"fail_on": "never"}}]
 
 def upgrade(site: Site, archives: dict[str, Path], *more: Step) -> Step:
     hops = _upgrade_path.upgrade_path(
-        site.instance.version, NEWEST, {name: {"src": str(path)} for name, path in archives.items()})
+        site.instance.version, NEWEST, {name: {"src": str(path)} for name, path in archives.items()}
+    )
     stage(site.instance, hops)
     steps = _upgrade_steps.steps(hops, OPTIONS, CHECKS)
     return windows.run(site.instance, [*steps, *more], deadline=300.0, run_id="up")
@@ -276,8 +277,7 @@ def upgrade(site: Site, archives: dict[str, Path], *more: Step) -> Step:
 
 def roll_back(site: Site, name: str, *more: Step) -> Step:
     runs = _runs.described(_runs.read_all(windows.context_of(site.instance).state))
-    steps = _rollback_steps.steps(
-        _rollback_steps.run_of(runs, "up"), {"verified_start": {"stable_for": 0.1}}, CHECKS)
+    steps = _rollback_steps.steps(_rollback_steps.run_of(runs, "up"), {"verified_start": {"stable_for": 0.1}}, CHECKS)
     return windows.run(site.instance, [*steps, *more], deadline=300.0, run_id=name)
 
 

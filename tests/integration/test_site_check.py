@@ -81,8 +81,9 @@ STATES: list[tuple[str, Row, str, int, int | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("site", "reason", "status", "number"), [state[1:] for state in STATES],
-                         ids=[state[0] for state in STATES])
+@pytest.mark.parametrize(
+    ("site", "reason", "status", "number"), [state[1:] for state in STATES], ids=[state[0] for state in STATES]
+)
 def test_states(ask: Ask, site: Row, reason: str, status: int, number: int | None) -> None:
     (row,) = ask(site)
     assert (row["reason"], row["status"], row["id"]) == (reason, status, number), row
@@ -139,7 +140,8 @@ def test_a_default_site_without_a_base_url(tmp_path: Path, db: MariaDB) -> None:
 
 
 def test_the_application_sees_a_browser_and_no_proxy_of_the_environment(
-        many: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
+    many: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     many.configure(2, base_url="http://second.example", site_name="Site 2", ban_spider=1)
@@ -160,7 +162,8 @@ def test_name_of_tls_is_the_site(many: Sites, proxy: nginx.Nginx | None) -> None
 
 
 def test_certificate_is_looked_at_when_asked(
-        many: Sites, proxy: nginx.Nginx | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    many: Sites, proxy: nginx.Nginx | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if proxy is None:
         pytest.skip("nginx is not installed (package nginx-light)")
     way = {"scheme": "https", "port": proxy.https, "validate_certs": True}
@@ -229,7 +232,9 @@ def test_admin_host(tmp_path: Path, db: MariaDB, version: str) -> None:
         by = {"admin_host": "admin.example"}
         assert reasons({**FIRST, **by}, {**SECOND, **by}, {**gone, **by}) == ["ok", "ok", "answered_by_default"]
         assert reasons({**SECOND, **by, "contains": "Site 2"}, {**gone, **by, "contains": "Site 3"}) == [
-            "ok", "content_missing"]
+            "ok",
+            "content_missing",
+        ]
         assert reasons({**FIRST, "admin_host": "wrong.example"}) == ["admin_host"]
     finally:
         sites.instance.kill()
@@ -244,9 +249,13 @@ def test_caches_are_passed_by_and_warmed_up(tmp_path: Path, db: MariaDB) -> None
     pages = [f"http://second.example/{number}.html" for number in (7, 8, 9, 99)]
     (root / "public" / "sitemap.xml").write_text(
         "<sitemapindex><sitemap><loc>http://second.example/archive-1.xml</loc></sitemap>"
-        "<sitemap><loc>http://first.example/archive-1.xml</loc></sitemap></sitemapindex>")
-    (root / "public" / "archive-1.xml").write_text("<urlset>" + "".join(
-        f"<url><loc>{page}</loc></url>" for page in [*pages, "http://other.example/1.html"]) + "</urlset>")
+        "<sitemap><loc>http://first.example/archive-1.xml</loc></sitemap></sitemapindex>"
+    )
+    (root / "public" / "archive-1.xml").write_text(
+        "<urlset>"
+        + "".join(f"<url><loc>{page}</loc></url>" for page in [*pages, "http://other.example/1.html"])
+        + "</urlset>"
+    )
     article = {**SECOND, "path": "/7.html"}
     try:
         sites.instance.start()

@@ -46,15 +46,25 @@ def single(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
         instance.kill()
 
 
-@pytest.mark.parametrize(("knobs", "site", "reason", "status"), [
-    ({"limited": True}, {}, "limited", 429),
-    ({"panics_at": "/"}, {}, "server_error", 500),
-    ({"panics_at": "/system/api/siteinfo"}, {}, "server_error", 500),
-    ({}, {"path": "/slow?ms=3000"}, "timeout", None),
-])
+@pytest.mark.parametrize(
+    ("knobs", "site", "reason", "status"),
+    [
+        ({"limited": True}, {}, "limited", 429),
+        ({"panics_at": "/"}, {}, "server_error", 500),
+        ({"panics_at": "/system/api/siteinfo"}, {}, "server_error", 500),
+        ({}, {"path": "/slow?ms=3000"}, "timeout", None),
+    ],
+)
 @pytest.mark.parametrize("through", ["direct", "proxy"])
-def test_trouble(single: Callable[..., Instance], tmp_path: Path, through: str, knobs: Row, site: Row, reason: str,
-                 status: int | None) -> None:
+def test_trouble(
+    single: Callable[..., Instance],
+    tmp_path: Path,
+    through: str,
+    knobs: Row,
+    site: Row,
+    reason: str,
+    status: int | None,
+) -> None:
     instance, site = single(**knobs), {"host": "first.example", "id": 1, **site}
     begin = time.monotonic()
     if through == "direct":
@@ -83,8 +93,12 @@ def test_installer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["2.3.6", "2.5.3"])
 def test_versions_without_siteinfo_are_known_by_their_page(single: Callable[..., Instance], version: str) -> None:
-    rows = check(single(version), {"host": "first.example", "contains": "Default Website"},
-                 {"host": "first.example", "contains": "elsewhere"}, {"host": "first.example", "path": "/9.html"})
+    rows = check(
+        single(version),
+        {"host": "first.example", "contains": "Default Website"},
+        {"host": "first.example", "contains": "elsewhere"},
+        {"host": "first.example", "path": "/9.html"},
+    )
     assert [row["reason"] for row in rows] == ["ok", "content_missing", "unexpected_status"]
     assert "no siteinfo" in rows[0]["message"] and rows[0]["identity"] == "page"
 
@@ -181,17 +195,21 @@ def _endless(peer: socket.socket) -> None:
         peer.sendall(b"x" * 65536)
 
 
-@pytest.mark.parametrize(("answer", "reason"), [
-    (_reset, "no_answer"),
-    (_says(b""), "no_answer"),
-    (_says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "no_answer"),
-    (_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), "no_answer"),
-    (_says(b"SSH-2.0-OpenSSH_9.2\r\n"), "not_http"),
-    (_says(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100000), "unexpected_answer"),
-    (_says(b"HTTP/1.1 301 Moved\r\nLocation: http://[\r\n\r\n"), "redirect"),
-    (_trickles, "timeout"),
-    (_endless, "unexpected_answer"),
-], ids=["reset", "nothing", "torn", "torn chunks", "ssh", "deep", "bad redirect", "trickle", "endless"])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (_reset, "no_answer"),
+        (_says(b""), "no_answer"),
+        (_says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "no_answer"),
+        (_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), "no_answer"),
+        (_says(b"SSH-2.0-OpenSSH_9.2\r\n"), "not_http"),
+        (_says(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100000), "unexpected_answer"),
+        (_says(b"HTTP/1.1 301 Moved\r\nLocation: http://[\r\n\r\n"), "redirect"),
+        (_trickles, "timeout"),
+        (_endless, "unexpected_answer"),
+    ],
+    ids=["reset", "nothing", "torn", "torn chunks", "ssh", "deep", "bad redirect", "trickle", "endless"],
+)
 def test_wires(single: Callable[..., Instance], answer: Callable[[socket.socket], None], reason: str) -> None:
     wire, instance = Wire(answer), single()
     begin = time.monotonic()
@@ -214,7 +232,8 @@ def test_redirect_to_another_host_is_never_followed(single: Callable[..., Instan
 def test_warm_up_of_a_plain_sitemap_ends_in_time(single: Callable[..., Instance]) -> None:
     instance = single()
     (instance.dir / "public" / "sitemap.txt").write_text(
-        "\r\n".join(f"http://first.example/slow?ms={number}" for number in range(400, 500)))
+        "\r\n".join(f"http://first.example/slow?ms={number}" for number in range(400, 500))
+    )
     begin = time.monotonic()
     (row,) = check(instance, FIRST, warm_up=1000, warm_up_timeout=1.0)
     assert row["reason"] == "ok"
@@ -237,28 +256,32 @@ def test_a_window_ends_with_it_and_does_not_start_again(single: Callable[..., In
     assert starts == 3 and result["pid_after"] == instance.pid
 
 
-@pytest.mark.parametrize("given", [
-    {"sites": []},
-    {"sites": [{"host": "a b"}]},
-    {"sites": [{"host": "a\r\nX-Evil: 1"}]},
-    {"sites": [{"host": "a.example/x"}]},
-    {"sites": [{"host": ""}]},
-    {"sites": [{"host": "a.example:70000"}]},
-    {"sites": [{"host": "a.example", "path": "x"}]},
-    {"sites": [{"host": "a.example", "path": "/x y"}]},
-    {"sites": [{"host": "a.example", "path": "/x\x00"}]},
-    {"sites": [{"host": "a.example", "status": 99}]},
-    {"sites": [{"host": "a.example", "id": 0}]},
-    {"sites": [{"host": "a.example", "contain": "x"}]},
-    {"sites": [{"host": "a.example", "admin_host": "/"}]},
-    {"through": "proxy"},
-    {"proxy": {"port": 80}},
-    {"through": "proxy", "sites": [FIRST], "proxy": {"port": 65536}},
-    {"through": "proxy", "sites": [FIRST], "proxy": {"address": "a b"}},
-    {"timeout": 0},
-    {"warm_up": -1},
-    {"warm_up_timeout": 0},
-], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sites": []},
+        {"sites": [{"host": "a b"}]},
+        {"sites": [{"host": "a\r\nX-Evil: 1"}]},
+        {"sites": [{"host": "a.example/x"}]},
+        {"sites": [{"host": ""}]},
+        {"sites": [{"host": "a.example:70000"}]},
+        {"sites": [{"host": "a.example", "path": "x"}]},
+        {"sites": [{"host": "a.example", "path": "/x y"}]},
+        {"sites": [{"host": "a.example", "path": "/x\x00"}]},
+        {"sites": [{"host": "a.example", "status": 99}]},
+        {"sites": [{"host": "a.example", "id": 0}]},
+        {"sites": [{"host": "a.example", "contain": "x"}]},
+        {"sites": [{"host": "a.example", "admin_host": "/"}]},
+        {"through": "proxy"},
+        {"proxy": {"port": 80}},
+        {"through": "proxy", "sites": [FIRST], "proxy": {"port": 65536}},
+        {"through": "proxy", "sites": [FIRST], "proxy": {"address": "a b"}},
+        {"timeout": 0},
+        {"warm_up": -1},
+        {"warm_up_timeout": 0},
+    ],
+    ids=str,
+)
 def test_wrong_options_are_refused_before_anything_is_asked(single: Callable[..., Instance], given: Row) -> None:
     instance = single()
     before = instance.log_text()
@@ -272,22 +295,43 @@ def test_wrong_options_are_refused_before_anything_is_asked(single: Callable[...
 
 @pytest.mark.parametrize(("core", "version"), [("2.16", (3, 6)), ("2.21", (3, 13))], ids=["2.16", "2.21"])
 @pytest.mark.parametrize("words", [(), ("--check",)], ids=["run", "check"])
-def test_packed_by_ansible(single: Callable[..., Instance], core: str, version: tuple[int, int],
-                           words: tuple[str, ...]) -> None:
+def test_packed_by_ansible(
+    single: Callable[..., Instance], core: str, version: tuple[int, int], words: tuple[str, ...]
+) -> None:
     ansible, python = paths.VENVS / f"core-{core}" / "bin" / "ansible", pythons.discover().get(version)
     if python is None or not ansible.exists():
         pytest.skip(f"ansible-core {core} with Python {version[0]}.{version[1]} is not there")
     instance = single()
 
     def run(number: int) -> Row:
-        values = {"dir": str(instance.dir), "state_dir": str(instance.dir.parent / "state"), "warm_up": 1,
-                  "sites": [{"host": "first.example", "id": number}]}
-        argv = [str(ansible), "localhost", "-i", "localhost,", "-c", "local", "-m", "anqicms.lifecycle.site_check",
-                "-a", json.dumps(values), *words]
-        env = dict(paths.private_env(), ANSIBLE_PYTHON_INTERPRETER=str(python.path), ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
-                   ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_DEPRECATION_WARNINGS="0")
+        values = {
+            "dir": str(instance.dir),
+            "state_dir": str(instance.dir.parent / "state"),
+            "warm_up": 1,
+            "sites": [{"host": "first.example", "id": number}],
+        }
+        argv = [
+            str(ansible),
+            "localhost",
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-m",
+            "anqicms.lifecycle.site_check",
+            "-a",
+            json.dumps(values),
+            *words,
+        ]
+        env = dict(
+            paths.private_env(),
+            ANSIBLE_PYTHON_INTERPRETER=str(python.path),
+            ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+            ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+            ANSIBLE_DEPRECATION_WARNINGS="0",
+        )
         done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
-        result = dict(json.loads(done.stdout[done.stdout.index("=> {") + 3:done.stdout.rindex("}") + 1]))
+        result = dict(json.loads(done.stdout[done.stdout.index("=> {") + 3 : done.stdout.rindex("}") + 1]))
         return dict(result, failed=done.returncode != 0)
 
     good, bad = run(1), run(2)

@@ -54,7 +54,7 @@ def held(instance: Instance, root: Path | None = None) -> list[tuple[str, str]]:
         except OSError:
             continue
         if target.startswith(place) and flags:
-            found.append((target[len(place):], "w" if int(flags.group(1), 8) & os.O_ACCMODE else "r"))
+            found.append((target[len(place) :], "w" if int(flags.group(1), 8) & os.O_ACCMODE else "r"))
     return found
 
 
@@ -74,8 +74,9 @@ def test_backup_and_restore_whole(shop: Callable[..., Instance], db: MariaDB, ve
     instance = shop(version)
     name = dumped(instance)
     assert re.fullmatch(r"\d{14}\.sql", name)
-    assert re.search(r"^\d{4}/\d\d/\d\d [\d:]{8} dumping\.all\.done\.cost\[[\d.]+s\], elapsed$", instance.log_text(),
-                     re.MULTILINE)
+    assert re.search(
+        r"^\d{4}/\d\d/\d\d [\d:]{8} dumping\.all\.done\.cost\[[\d.]+s\], elapsed$", instance.log_text(), re.MULTILINE
+    )
     db.run("DELETE FROM `archives` WHERE `id` > 7", instance.database)
     assert instance.backup("restore", name)[0] == 200
     assert within(20, lambda: articles_or_none(db, instance) == ARTICLES and not held(instance))
@@ -198,8 +199,10 @@ def test_slow_download_holds_the_file(site: Callable[..., Instance]) -> None:
     (backups / "big.sql").write_bytes(b"-" * (32 << 20))
     body = b'{"name":"big.sql"}'
     with socket.create_connection(("127.0.0.1", instance.port)) as client:
-        client.sendall(b"POST /system/api/plugin/backup/export HTTP/1.1\r\nHost: x\r\nadmin: token\r\n"
-                       b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        client.sendall(
+            b"POST /system/api/plugin/backup/export HTTP/1.1\r\nHost: x\r\nadmin: token\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
         client.recv(1000)
         assert within(3, lambda: held(instance) == [("big.sql", "r")])
         assert not within(0.5, lambda: not held(instance))

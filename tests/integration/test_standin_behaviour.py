@@ -58,8 +58,11 @@ def test_one_listener_serves_both_families(site: Callable[..., Instance]) -> Non
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         with socket.socket(family) as dial:
             dial.connect((address, instance.port))
-    rows = [row for row in Path("/proc/net/tcp6").read_text().splitlines()
-            if f":{instance.port:04X} " in row and row.split()[3] == "0A"]
+    rows = [
+        row
+        for row in Path("/proc/net/tcp6").read_text().splitlines()
+        if f":{instance.port:04X} " in row and row.split()[3] == "0A"
+    ]
     assert len(rows) == 1
 
 
@@ -121,9 +124,7 @@ def test_health_endpoints_with_and_without_the_database(site: Callable[..., Inst
         assert instance.get("/archive/7.html")[0] == 404
         status, body = instance.get("/system/api/siteinfo")
         assert status == 200
-        assert json.loads(body) == {
-            "code": -1, "msg": f"dial tcp 127.0.0.1:{own.port}: connect: connection refused"
-        }
+        assert json.loads(body) == {"code": -1, "msg": f"dial tcp 127.0.0.1:{own.port}: connect: connection refused"}
     finally:
         own.close()
 
@@ -134,10 +135,16 @@ def test_sites_are_told_apart_by_host(site: Callable[..., Instance], db: MariaDB
     process.kill()
     process.wait()
     _add_site(db, instance, 2, "second.example")
-    db.run("INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) VALUES (3,'/x','gone',"
-           "'{\"use_default\":true,\"database\":\"no_such\"}',1)", instance.database)
-    db.run("INSERT INTO `settings` VALUES ('system','{\"base_url\":\"http://first.example\","
-           "\"admin_url\":\"http://admin.example\"}')", instance.database)
+    db.run(
+        "INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) VALUES (3,'/x','gone',"
+        "'{\"use_default\":true,\"database\":\"no_such\"}',1)",
+        instance.database,
+    )
+    db.run(
+        "INSERT INTO `settings` VALUES ('system','{\"base_url\":\"http://first.example\","
+        "\"admin_url\":\"http://admin.example\"}')",
+        instance.database,
+    )
     _ready_or_forbidden(instance)
     told = {host: instance.get("/system/api/siteinfo", headers={"Host": host})[0] for host in ("first.example", "x")}
     assert told == {"first.example": 403, "x": 403}
@@ -154,8 +161,11 @@ def _add_site(db: MariaDB, instance: Instance, number: int, host: str) -> None:
     db.run("CREATE TABLE `settings` (`key` varchar(190) PRIMARY KEY, `value` longtext)", database)
     system = json.dumps({"base_url": f"http://{host}", "site_name": f"Site {number}"})
     db.run(f"INSERT INTO `settings` VALUES ('system','{system}')", database)
-    db.run(f"INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) VALUES ({number},'/x','two',"
-           f"'{{\"use_default\":true,\"database\":\"{database}\"}}',1)", instance.database)
+    db.run(
+        f"INSERT INTO `websites` (`id`,`root_path`,`name`,`mysql`,`status`) VALUES ({number},'/x','two',"
+        f"'{{\"use_default\":true,\"database\":\"{database}\"}}',1)",
+        instance.database,
+    )
 
 
 def _ready_or_forbidden(instance: Instance) -> None:

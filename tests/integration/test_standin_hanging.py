@@ -32,8 +32,9 @@ def made(tmp_path: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
     instances: list[Instance] = []
 
     def make(version: str, **knobs: Any) -> Instance:
-        instance = make_instance(tmp_path / f"site{len(instances)}", version, db=db,
-                                 database=f"h_{os.urandom(4).hex()}")
+        instance = make_instance(
+            tmp_path / f"site{len(instances)}", version, db=db, database=f"h_{os.urandom(4).hex()}"
+        )
         instances.append(instance)
         instance.knobs(**knobs)
         return instance
@@ -56,10 +57,13 @@ def ages(sock: sockdiag.Sock) -> tuple[int, int, int]:
     return tuple(age for age in told if age is not None)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("version", "count"), [
-    ("2.3.6", 1), ("2.5.3", 1), ("3.1.9", 1), ("3.2.8", 1), ("3.3.11", 1), ("3.5.1", 2), ("3.5.8", 2)])
-def test_idle_connection_looks_like_a_query(made: Callable[..., Instance], db: MariaDB, version: str,
-                                            count: int) -> None:
+@pytest.mark.parametrize(
+    ("version", "count"),
+    [("2.3.6", 1), ("2.5.3", 1), ("3.1.9", 1), ("3.2.8", 1), ("3.3.11", 1), ("3.5.1", 2), ("3.5.8", 2)],
+)
+def test_idle_connection_looks_like_a_query(
+    made: Callable[..., Instance], db: MariaDB, version: str, count: int
+) -> None:
     """The end of an exchange is a command without an answer: sent and received in one tick, acknowledged later."""
     pid = made(version).start()
     time.sleep(1.0)
@@ -88,8 +92,7 @@ def test_connections_stay_open_and_are_replaced(made: Callable[..., Instance], d
     for _unused in range(3):
         assert instance.get("/system/api/siteinfo")[0] == 200
     assert {sock.inode for sock in to_database(pid, db)} == before
-    for (number,) in db.run(
-            f"SELECT `id` FROM `information_schema`.`processlist` WHERE `db` = '{instance.database}'"):
+    for (number,) in db.run(f"SELECT `id` FROM `information_schema`.`processlist` WHERE `db` = '{instance.database}'"):
         db.run(f"KILL {number}")
     assert b'"code":0' in instance.get("/system/api/siteinfo")[1]
 
@@ -172,8 +175,10 @@ def test_old_binary_on_a_newer_schema(made: Callable[..., Instance], db: MariaDB
     newer.kill()
     config = older.dir / "config.json"
     config.write_text(config.read_text().replace(older.database, newer.database))
-    columns = (f"SELECT `table_name`, `column_name` FROM `information_schema`.`columns` "
-               f"WHERE `table_schema` = '{newer.database}' ORDER BY 1, 2")
+    columns = (
+        f"SELECT `table_name`, `column_name` FROM `information_schema`.`columns` "
+        f"WHERE `table_schema` = '{newer.database}' ORDER BY 1, 2"
+    )
     before = db.run(columns)
     older.start(wait=0)
     assert within(10, lambda: "Application started." in older.log_text())

@@ -36,14 +36,25 @@ pytestmark = pytest.mark.usefixtures("never_a_real_release")
 @pytest.fixture
 def site(tmp_path: Path, db: MariaDB) -> Iterator[Callable[..., Instance]]:
     yield from seeded_sites(tmp_path, db)
+
+
 DRAFTS_FLAGGED = SMALL.flagged // 2
 
 
 # Every hop of the path table, and the direct ones beside it.
 HOPS = [
-    ("2.3.6", "2.5.3"), ("2.5.3", "3.3.11"), ("2.5.3", "3.5.8"), ("3.1.9", "3.3.11"), ("3.2.8", "3.3.11"),
-    ("3.2.8", "3.5.8"), ("3.3.5", "3.3.11"), ("3.3.11", "3.4.0"), ("3.3.11", "3.5.8"), ("3.4.0", "3.5.8"),
-    ("3.5.1", "3.5.8"), ("3.5.7", "3.5.8"),
+    ("2.3.6", "2.5.3"),
+    ("2.5.3", "3.3.11"),
+    ("2.5.3", "3.5.8"),
+    ("3.1.9", "3.3.11"),
+    ("3.2.8", "3.3.11"),
+    ("3.2.8", "3.5.8"),
+    ("3.3.5", "3.3.11"),
+    ("3.3.11", "3.4.0"),
+    ("3.3.11", "3.5.8"),
+    ("3.4.0", "3.5.8"),
+    ("3.5.1", "3.5.8"),
+    ("3.5.7", "3.5.8"),
 ]
 
 
@@ -89,15 +100,24 @@ def test_3_3_11_turns_articles_back_to_innodb(site: Callable[..., Instance], db:
     assert engine(db, instance) == "InnoDB"
 
 
-@pytest.mark.parametrize(("old", "new", "there"), [
-    ("2.5.3", "3.2.8", True), ("3.2.8", "3.3.5", True), ("3.2.8", "3.3.11", False), ("3.2.8", "3.5.8", False),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "there"),
+    [
+        ("2.5.3", "3.2.8", True),
+        ("3.2.8", "3.3.5", True),
+        ("3.2.8", "3.3.11", False),
+        ("3.2.8", "3.5.8", False),
+    ],
+)
 def test_statistics_move_to_files(site: Callable[..., Instance], db: MariaDB, old: str, new: str, there: bool) -> None:
     instance = site(old)
     upgraded(instance, db, new)
     assert ("statistics" in tables(db, instance)) is there
-    lines = [json.loads(line) for path in (instance.dir / "data" / "statistic").glob("*.log")
-             for line in path.read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for path in (instance.dir / "data" / "statistic").glob("*.log")
+        for line in path.read_text().splitlines()
+    ]
     assert sorted(line["id"] for line in lines) == ([] if there else list(range(1, SMALL.statistics + 1)))
     days = {path.stem for path in (instance.dir / "data" / "statistic").glob("*.log") if path.stat().st_size}
     assert days == {time.strftime("%Y%m%d", time.localtime(line["created_time"])) for line in lines}
@@ -132,21 +152,30 @@ def test_ids_stay_int(site: Callable[..., Instance], db: MariaDB) -> None:
     assert columns(db, instance, "archive_favorites")["archive_id"] == "bigint(20)"
 
 
-@pytest.mark.parametrize(("version", "kind"), [("3.4.0", "int(10) unsigned"), ("3.5.1", "bigint(20)"),
-                                               ("3.5.8", "bigint(20)")])
+@pytest.mark.parametrize(
+    ("version", "kind"), [("3.4.0", "int(10) unsigned"), ("3.5.1", "bigint(20)"), ("3.5.8", "bigint(20)")]
+)
 def test_ids_of_a_new_database(site: Callable[..., Instance], db: MariaDB, version: str, kind: str) -> None:
     assert columns(db, site(version), "archives")["id"] == kind
 
 
-@pytest.mark.parametrize(("old", "new", "gone"), [
-    ("3.2.8", "3.3.11", {"archives"}), ("3.3.11", "3.5.1", set()),
-    ("3.3.11", "3.5.8", {"comments", "attachments", "tags"}),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "gone"),
+    [
+        ("3.2.8", "3.3.11", {"archives"}),
+        ("3.3.11", "3.5.1", set()),
+        ("3.3.11", "3.5.8", {"comments", "attachments", "tags"}),
+    ],
+)
 def test_soft_deleted_rows(site: Callable[..., Instance], db: MariaDB, old: str, new: str, gone: set[str]) -> None:
     """Articles go with 3.3.0, all others with 3.5.3, and the column with them."""
     instance = site(old)
-    amounts = {"archives": SMALL.articles - SMALL.drafts, "comments": SMALL.comments,
-               "attachments": SMALL.attachments, "tags": SMALL.tags}
+    amounts = {
+        "archives": SMALL.articles - SMALL.drafts,
+        "comments": SMALL.comments,
+        "attachments": SMALL.attachments,
+        "tags": SMALL.tags,
+    }
     deleted = {"archives": SMALL.deleted, "comments": 3, "attachments": 2, "tags": 1}
     upgraded(instance, db, new)
     for table in set(deleted) - ({"archives"} if old == "3.3.11" else set()):
@@ -219,8 +248,13 @@ def test_mysql_variables(site: Callable[..., Instance], db: MariaDB, version: st
     instance = site("3.3.11")
     path = instance.dir / "config.json"
     before = path.read_bytes()
-    environment = {"MYSQL_DATABASE": instance.database, "MYSQL_HOST": db.host, "MYSQL_PORT": str(db.port),
-                   "MYSQL_USER": db.user, "MYSQL_PASSWORD": db.password}
+    environment = {
+        "MYSQL_DATABASE": instance.database,
+        "MYSQL_HOST": db.host,
+        "MYSQL_PORT": str(db.port),
+        "MYSQL_USER": db.user,
+        "MYSQL_PASSWORD": db.password,
+    }
     instance.become(version)
     for _start in range(2):
         path.write_bytes(before)
@@ -265,8 +299,9 @@ OLD_ON_NEW = [  # old, new: home, article, version, whether columns are added
 
 
 @pytest.mark.parametrize(("old", "new", "home", "article", "tells", "adds"), OLD_ON_NEW)
-def test_old_version_on_a_newer_schema(site: Callable[..., Instance], db: MariaDB, old: str, new: str, home: int,
-                                       article: int, tells: bool, adds: bool) -> None:
+def test_old_version_on_a_newer_schema(
+    site: Callable[..., Instance], db: MariaDB, old: str, new: str, home: int, article: int, tells: bool, adds: bool
+) -> None:
     """Where it tells no version every path is 200 with a page that the site is closed, and the tables stay."""
     instance = site(new)
     before = shape(db, instance)
@@ -285,9 +320,13 @@ def test_old_version_on_a_newer_schema(site: Callable[..., Instance], db: MariaD
 
 
 def shape(db: MariaDB, instance: Instance) -> set[tuple[str, str]]:
-    return {(row[0], row[1]) for row in db.run(
-        "SELECT `table_name`, `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = "
-        f"'{instance.database}'")}
+    return {
+        (row[0], row[1])
+        for row in db.run(
+            "SELECT `table_name`, `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = "
+            f"'{instance.database}'"
+        )
+    }
 
 
 def test_next_upgrade_after_an_old_version_makes_drafts_of_all(site: Callable[..., Instance], db: MariaDB) -> None:

@@ -118,11 +118,22 @@ def test_crash_when_it_is_over(shop: Instance, db: MariaDB, new: str, background
 def test_something_is_lost(shop: Instance, db: MariaDB) -> None:
     before = content(shop, db)
     shop.become("3.3.11")
-    shop.knobs(spoils=[lose_setting("system"), lose_rows("archives", 3), lose_rows("archive_data", 1),
-                       "UPDATE `admins` SET `password` = '' WHERE `id` = 1"])
+    shop.knobs(
+        spoils=[
+            lose_setting("system"),
+            lose_rows("archives", 3),
+            lose_rows("archive_data", 1),
+            "UPDATE `admins` SET `password` = '' WHERE `id` = 1",
+        ]
+    )
     shop.start(60.0)
     assert lost(before, content(shop, db)) == [
-        "archive_data: 100 rows, now 99", "archives: 95 rows, now 92", "settings.system: gone", "bodies", "admins"]
+        "archive_data: 100 rows, now 99",
+        "archives: 95 rows, now 92",
+        "settings.system: gone",
+        "bodies",
+        "admins",
+    ]
 
 
 def test_one_site_of_two(shop: Instance, db: MariaDB) -> None:
@@ -141,8 +152,10 @@ def test_slow_migration(shop: Instance, db: MariaDB, tmp_path: Path) -> None:
     shop.become("3.3.11")
     shop.knobs(migration_waits_at="drafts", migration_waits_for=str(go))
     shop.start(wait=0)
-    seen = ("SELECT 1 FROM `information_schema`.`processlist` WHERE `info` LIKE 'INSERT INTO%SELECT%' "
-            f"AND `db` = '{shop.database}'")
+    seen = (
+        "SELECT 1 FROM `information_schema`.`processlist` WHERE `info` LIKE 'INSERT INTO%SELECT%' "
+        f"AND `db` = '{shop.database}'"
+    )
     for _look in range(3):
         assert within(20, lambda: db.run(seen))
         assert not shop.told_version()
@@ -153,8 +166,12 @@ def test_slow_migration(shop: Instance, db: MariaDB, tmp_path: Path) -> None:
 
 def test_knobs_for_one_version_and_for_a_port_of_the_arguments(shop: Instance) -> None:
     """The old version, and the new one on its own port, are spared."""
-    shop.knobs(when=[{"version": "3.3.11", "flag": True, "knobs": {"exit_code": 7}},
-                     {"version": "3.3.11", "flag": False, "knobs": {"wrong_version": "9.9.9"}}])
+    shop.knobs(
+        when=[
+            {"version": "3.3.11", "flag": True, "knobs": {"exit_code": 7}},
+            {"version": "3.3.11", "flag": False, "knobs": {"wrong_version": "9.9.9"}},
+        ]
+    )
     assert shop.start() and shop.told_version() == "3.2.8"
     shop.kill()
     shop.become("3.3.11")

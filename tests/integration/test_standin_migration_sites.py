@@ -77,13 +77,18 @@ def _second_site(instance: Instance, db: MariaDB) -> None:
 def _waits(db: MariaDB, instance: Instance, number: int) -> bool:
     """As whoever asks the server sees it."""
     database = Sites(instance, db).database(number)
-    return bool(db.run("SELECT 1 FROM `information_schema`.`processlist` WHERE `info` LIKE 'INSERT INTO%SELECT%' "
-                       f"AND `db` = '{database}'"))
+    return bool(
+        db.run(
+            "SELECT 1 FROM `information_schema`.`processlist` WHERE `info` LIKE 'INSERT INTO%SELECT%' "
+            f"AND `db` = '{database}'"
+        )
+    )
 
 
 @pytest.mark.parametrize(("old", "new", "marked"), [("3.2.8", "3.3.11", True), ("3.3.11", "3.5.8", False)])
-def test_signal_in_a_migration(site: Callable[..., Instance], db: MariaDB, tmp_path: Path, old: str, new: str,
-                               marked: bool) -> None:
+def test_signal_in_a_migration(
+    site: Callable[..., Instance], db: MariaDB, tmp_path: Path, old: str, new: str, marked: bool
+) -> None:
     """Before the port the signal waits for the end of the migration; behind it the migration is cut."""
     instance, go = site(old), tmp_path / "go"
     instance.knobs(migration_waits_at="drafts" if marked else "tables", migration_waits_for=str(go))

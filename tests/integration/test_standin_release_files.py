@@ -41,8 +41,10 @@ def test_files_by_version(version: str) -> None:
     assert 45 <= len(files) <= 100
 
 
-@pytest.mark.parametrize(("old", "new", "templates", "public", "left"), [
-    ("2.5.3", "3.3.11", 23, 2, 31), ("3.3.11", "3.5.8", 23, 2, 0), ("3.5.1", "3.5.8", 2, 0, 0)])
+@pytest.mark.parametrize(
+    ("old", "new", "templates", "public", "left"),
+    [("2.5.3", "3.3.11", 23, 2, 31), ("3.3.11", "3.5.8", 23, 2, 0), ("3.5.1", "3.5.8", 2, 0, 0)],
+)
 def test_what_an_upgrade_replaces(old: str, new: str, templates: int, public: int, left: int) -> None:
     before, after = texts_of(old), texts_of(new)
 
@@ -53,9 +55,14 @@ def test_what_an_upgrade_replaces(old: str, new: str, templates: int, public: in
     assert sum(name.startswith("public/") for name in before.keys() - after.keys()) == left
 
 
-@pytest.mark.parametrize(("version", "name"), [
-    ("2.5.3", "anqicms-linux-v2.5.3.zip"), ("3.4.0", "anqicms-linux-v3.4.0.zip"),
-    ("3.5.8", "anqicms-linux-amd64-v3.5.8.zip")])
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("2.5.3", "anqicms-linux-v2.5.3.zip"),
+        ("3.4.0", "anqicms-linux-v3.4.0.zip"),
+        ("3.5.8", "anqicms-linux-amd64-v3.5.8.zip"),
+    ],
+)
 def test_archive(tmp_path: Path, version: str, name: str) -> None:
     path = release_zip(version, tmp_path / "one")
     assert path.name == name == archive_name(version)

@@ -56,8 +56,11 @@ def test_mysql_environment_rewrites_the_configuration(site: Callable[..., Instan
     instance = site(ABRUPT, db=db)
     (instance.dir / "config.json").unlink()
     environment = {
-        "MYSQL_DATABASE": instance.database, "MYSQL_HOST": db.host, "MYSQL_PORT": str(db.port),
-        "MYSQL_USER": db.user, "MYSQL_PASSWORD": db.password,
+        "MYSQL_DATABASE": instance.database,
+        "MYSQL_HOST": db.host,
+        "MYSQL_PORT": str(db.port),
+        "MYSQL_USER": db.user,
+        "MYSQL_PASSWORD": db.password,
     }
     process = instance.spawn("-port", str(instance.port), environment=environment)
     assert instance.wait_ready() == process.pid
@@ -67,8 +70,14 @@ def test_mysql_environment_rewrites_the_configuration(site: Callable[..., Instan
 
 def test_mysql_environment_overrides_the_configuration(site: Callable[..., Instance], db: MariaDB) -> None:
     """From 3.4.2: the keys that it does not know go out of config.json, the file and its mode stay."""
-    environment = {"MYSQL_DATABASE": f"e_{os.urandom(4).hex()}", "MYSQL_HOST": db.host, "MYSQL_PORT": str(db.port),
-                   "MYSQL_USER": db.user, "MYSQL_ROOT_PASSWORD": db.password, "MYSQL_PASSWORD": "not this one"}
+    environment = {
+        "MYSQL_DATABASE": f"e_{os.urandom(4).hex()}",
+        "MYSQL_HOST": db.host,
+        "MYSQL_PORT": str(db.port),
+        "MYSQL_USER": db.user,
+        "MYSQL_ROOT_PASSWORD": db.password,
+        "MYSQL_PASSWORD": "not this one",
+    }
     instance = site(ABRUPT, db=db)
     path = instance.dir / "config.json"
     config = json.loads(path.read_text())
@@ -107,9 +116,12 @@ def test_full_text_search_is_a_setting(site: Callable[..., Instance], db: MariaD
     instance = site("3.3.11", db=db)
     process = ready(instance)
     (instance.dir / "dictionary.txt").unlink()
-    for setting, ends in (({"open": False, "modules": [1]}, False), ({"open": True}, False),
-                          ({"open": True, "modules": [1], "engine": "meilisearch"}, False),
-                          ({"open": True, "modules": [1]}, True)):
+    for setting, ends in (
+        ({"open": False, "modules": [1]}, False),
+        ({"open": True}, False),
+        ({"open": True, "modules": [1], "engine": "meilisearch"}, False),
+        ({"open": True, "modules": [1]}, True),
+    ):
         process.kill()
         process.wait()
         db.run(f"REPLACE INTO `settings` VALUES ('fulltext','{json.dumps(setting)}')", instance.database)
@@ -141,7 +153,8 @@ def test_pages_of_the_first_second(site: Callable[..., Instance], version: str, 
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("2.3.6", "2.2.5"), ("3.1.9", "3.1.6"), ("3.5.1", "3.5.0"), ("3.5.8", "3.5.8")])
+    ("version", "told"), [("2.3.6", "2.2.5"), ("3.1.9", "3.1.6"), ("3.5.1", "3.5.0"), ("3.5.8", "3.5.8")]
+)
 def test_changelog_behind_the_version(tmp_path: Path, version: str, told: str) -> None:
     instance = make_instance(tmp_path / "site", version, changelog_behind=True)
     try:

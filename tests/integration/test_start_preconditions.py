@@ -114,10 +114,16 @@ def test_a_database_that_does_not_answer(site: Callable[..., Instance], database
         sock.close()
 
 
-@pytest.mark.parametrize("hangs,expected", [
-    (True, "its name was not resolved within 2 s"), (False, "its name cannot be resolved (Name or service not known)")])
-def test_a_name_that_is_not_resolved(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, hangs: bool,
-                                     expected: str) -> None:
+@pytest.mark.parametrize(
+    "hangs,expected",
+    [
+        (True, "its name was not resolved within 2 s"),
+        (False, "its name cannot be resolved (Name or service not known)"),
+    ],
+)
+def test_a_name_that_is_not_resolved(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, hangs: bool, expected: str
+) -> None:
     """getaddrinfo is replaced for this name, in forked processes too: the resolver of this machine may do either."""
     shop = site()
     name_database(shop, "db.example", 3306)
@@ -137,14 +143,21 @@ def test_a_name_that_is_not_resolved(site: Callable[..., Instance], monkeypatch:
 
 
 @pytest.mark.parametrize("version,environment_wins", [("3.5.8", True), ("3.2.8", False)])
-def test_variables_of_the_start_name_the_database(site: Callable[..., Instance], database: socket.socket, version: str,
-                                                  environment_wins: bool) -> None:
+def test_variables_of_the_start_name_the_database(
+    site: Callable[..., Instance], database: socket.socket, version: str, environment_wins: bool
+) -> None:
     shop = site(version)
     there, gone = database.getsockname()[1], free_port()
 
     def steps(port: int) -> list[Any]:
-        return start_with(environment={"MYSQL_DATABASE": "shop", "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(port),
-                                       "MYSQL_ROOT_PASSWORD": SECRET})
+        return start_with(
+            environment={
+                "MYSQL_DATABASE": "shop",
+                "MYSQL_HOST": "127.0.0.1",
+                "MYSQL_PORT": str(port),
+                "MYSQL_ROOT_PASSWORD": SECRET,
+            }
+        )
 
     name_database(shop, "127.0.0.1", there if environment_wins else gone)
     error = refused(shop, steps(gone if environment_wins else there))
@@ -160,8 +173,15 @@ def test_variables_of_the_running_process_name_it_too(site: Callable[..., Instan
     shop = site(start=False)
     name_database(shop, "127.0.0.1", database.getsockname()[1])
     gone = free_port()
-    shop.start(environment={"PATH": "/usr/bin:/bin", "MYSQL_DATABASE": "shop", "MYSQL_HOST": "127.0.0.1",
-                            "MYSQL_PORT": str(gone), "MYSQL_ROOT_PASSWORD": SECRET})
+    shop.start(
+        environment={
+            "PATH": "/usr/bin:/bin",
+            "MYSQL_DATABASE": "shop",
+            "MYSQL_HOST": "127.0.0.1",
+            "MYSQL_PORT": str(gone),
+            "MYSQL_ROOT_PASSWORD": SECRET,
+        }
+    )
     assert f"127.0.0.1:{gone} (MYSQL_* of the environment)" in refused(shop).msg
 
 
@@ -172,8 +192,12 @@ def test_where_the_version_is_not_known_either_database_will_do(
     (shop.dir / "CHANGELOG.md").unlink()
     name_database(shop, "127.0.0.1", database.getsockname()[1])
     gone = free_port()
-    environment = {"MYSQL_DATABASE": "shop", "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(gone),
-                   "MYSQL_ROOT_PASSWORD": SECRET}
+    environment = {
+        "MYSQL_DATABASE": "shop",
+        "MYSQL_HOST": "127.0.0.1",
+        "MYSQL_PORT": str(gone),
+        "MYSQL_ROOT_PASSWORD": SECRET,
+    }
     context = windows.context_of(shop)
     try:
         result = _start.start(context, dict(PARAMS, environment=environment))
@@ -216,8 +240,9 @@ def test_a_stop_needs_no_database(site: Callable[..., Instance]) -> None:
     assert shop.pids() == []
 
 
-def test_what_may_come_back_is_an_error_of_its_own_kind_after_the_stop(site: Callable[..., Instance],
-                                                                       database: socket.socket) -> None:
+def test_what_may_come_back_is_an_error_of_its_own_kind_after_the_stop(
+    site: Callable[..., Instance], database: socket.socket
+) -> None:
     shop = site()
     gone = free_port()
     name_database(shop, "127.0.0.1", gone)
@@ -239,8 +264,9 @@ def test_what_may_come_back_is_an_error_of_its_own_kind_after_the_stop(site: Cal
     context.close()
 
 
-def test_the_database_goes_away_between_the_plan_and_the_stop(site: Callable[..., Instance],
-                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_goes_away_between_the_plan_and_the_stop(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The parked child asks it too. Nothing is stopped then, and the run is over."""
     shop = site()
     name_database(shop, "127.0.0.1", free_port())
@@ -261,8 +287,14 @@ def test_it_is_asked_as_the_instances_user(place: Path) -> None:
     name_database(shop, str(directory / "s"), 0)
     subprocess.run(["chown", "-R", "33:33", str(shop.dir)], check=True)
     words = ["setpriv", "--reuid=33", "--regid=33", "--clear-groups", str(shop.binary)]
-    process = subprocess.Popen(words, cwd=shop.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        words,
+        cwd=shop.dir,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         shop.wait_ready()
         with socket.socket(socket.AF_UNIX) as listener:
@@ -333,14 +365,18 @@ def test_hazards_of_an_instance(site: Callable[..., Instance], database: socket.
     assert "database_unreachable" not in codes(describe.describe(resolve(str(shop.dir)), base=base))
 
 
-def test_one_database_of_several_instances_is_asked_once(site: Callable[..., Instance],
-                                                         database: socket.socket) -> None:
+def test_one_database_of_several_instances_is_asked_once(
+    site: Callable[..., Instance], database: socket.socket
+) -> None:
     shops = [site(name=name) for name in ("a.example", "b.example", "c.example")]
     for shop in shops:
         name_database(shop, "127.0.0.1", database.getsockname()[1])
     directory = shops[0].dir.parent
-    rows = [row for row in describe.describe_all([str(directory)], base=str(directory / "state"))
-            if row["dir"].startswith(str(directory))]
+    rows = [
+        row
+        for row in describe.describe_all([str(directory)], base=str(directory / "state"))
+        if row["dir"].startswith(str(directory))
+    ]
     assert len(rows) == 3
     database.setblocking(False)
     database.accept()[0].close()

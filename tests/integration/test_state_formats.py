@@ -56,6 +56,7 @@ def codes(row: Row) -> list[str]:
 
 # --- what is older
 
+
 def test_an_unfinished_run_without_formats_is_recovered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = site()
     windows.run(shop)
@@ -84,8 +85,23 @@ def test_what_is_written_is_what_the_release_before_read(site: Site) -> None:
     shop = site()
     windows.run(shop)
     launch = json.loads(file_of(shop, "launch.json").read_text())
-    assert {"argv", "environment", "uid", "gid", "groups", "umask", "limits", "nice", "oom_score_adj", "cgroups",
-            "label", "cwd", "log", "ignores_hup", "format"} <= set(launch)
+    assert {
+        "argv",
+        "environment",
+        "uid",
+        "gid",
+        "groups",
+        "umask",
+        "limits",
+        "nice",
+        "oom_score_adj",
+        "cgroups",
+        "label",
+        "cwd",
+        "log",
+        "ignores_hup",
+        "format",
+    } <= set(launch)
     begin = next(entry for entry in windows.journal(windows.context_of(shop)) if entry["event"] == "begin")
     assert {"run_id", "token", "steps", "before", "boot_id", "recovers", "event", "at", "monotonic"} <= set(begin)
     assert json.loads(file_of(shop, "instance.json").read_text())["dir"] == str(shop.dir)
@@ -128,8 +144,13 @@ def test_it_is_refused_by_name_and_hides_no_other(site: Site, tmp_path: Path, na
     for steps in (windows.RESTART, []):
         with pytest.raises(LifecycleError) as caught:
             windows.run(shop, steps)
-        for part in (str(path), text, "nothing was done", "Update the collection",
-                     f"anqicms_put_aside={state_of(shop).instance.id}."):
+        for part in (
+            str(path),
+            text,
+            "nothing was done",
+            "Update the collection",
+            f"anqicms_put_aside={state_of(shop).instance.id}.",
+        ):
             assert part in caught.value.msg
     rows = rows_of(tmp_path)
     damaged = next(hazard for hazard in rows["shop.example"]["hazards"] if hazard["code"] == "state_damaged")
@@ -153,8 +174,11 @@ def test_a_stopped_one_with_a_damaged_journal_stays_in_view(site: Site, tmp_path
     damage(shop, "nested too deep")
     for one in (shop, other):
         one.kill()
-    rows = {Path(row["dir"]).name: row for row in describe.describe_all([], base=str(tmp_path / "state"))
-            if row["dir"].startswith(str(tmp_path))}
+    rows = {
+        Path(row["dir"]).name: row
+        for row in describe.describe_all([], base=str(tmp_path / "state"))
+        if row["dir"].startswith(str(tmp_path))
+    }
     assert list(rows) == ["shop.example"]
     assert "state_damaged" in codes(rows["shop.example"])
 
@@ -170,6 +194,7 @@ def test_a_line_torn_by_a_power_cut_is_left_out(site: Site) -> None:
 
 
 # --- moved aside
+
 
 def put_aside(shop: Instance, check_mode: bool = False) -> Row:
     return aside.put(windows.context_of(shop), check_mode)
@@ -250,21 +275,33 @@ def test_an_unfinished_run_in_it_is_named(site: Site) -> None:
 
 # --- by module and playbook
 
+
 def ansible(program: str, inventory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     bin_dir = paths.VENVS / "core-2.19" / "bin"
     if not (bin_dir / program).exists():
         pytest.skip("ansible-core 2.19 is not there")
     env = dict(paths.private_env([bin_dir]), ANSIBLE_SHOW_CUSTOM_STATS="1")
-    return subprocess.run([str(bin_dir / program), "-i", str(inventory), *words], env=env, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=180, check=False)
+    return subprocess.run(
+        [str(bin_dir / program), "-i", str(inventory), *words],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+        check=False,
+    )
 
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> Callable[[], Path]:
     def write() -> Path:
         listed = [dict(dir=str(path)) for path in sorted(tmp_path.glob("*.example"))]
-        host = dict(ansible_connection="local", ansible_python_interpreter="/usr/bin/python3",
-                    anqicms_state_dir=str(tmp_path / "state"), anqicms_instances=listed)
+        host = dict(
+            ansible_connection="local",
+            ansible_python_interpreter="/usr/bin/python3",
+            anqicms_state_dir=str(tmp_path / "state"),
+            anqicms_instances=listed,
+        )
         path = tmp_path / "hosts.json"
         path.write_text(json.dumps(dict(all=dict(children=dict(anqicms=dict(hosts=dict(web1=host)))))))
         return path
@@ -279,8 +316,9 @@ def test_the_playbook_moves_one_aside_and_recovers_the_other(
     windows.run(shop)
     windows.run(other)
     damage(shop, "newer journal")
-    state_of(other).log("begin", run_id="lost", token="t", steps=["verified_start"], before=None,
-                        boot_id=procfs.boot_id())
+    state_of(other).log(
+        "begin", run_id="lost", token="t", steps=["verified_start"], before=None, boot_id=procfs.boot_id()
+    )
     other.kill()
     recover = ("ansible-playbook", inventory(), "anqicms.lifecycle.recover")
     wrong = ansible(*recover, "-e", "anqicms_put_aside=00000000-no.example")

@@ -36,8 +36,10 @@ SPECS = specs()
 def without_texts(documented: dict[str, Option]) -> dict[str, Option]:
     """Options as an argument spec has them. Each must have a description."""
     assert all(option["description"] for option in documented.values()), documented
-    found = {name: {key: value for key, value in option.items() if key != "description"}
-             for name, option in documented.items()}
+    found = {
+        name: {key: value for key, value in option.items() if key != "description"}
+        for name, option in documented.items()
+    }
     for option in found.values():
         if "suboptions" in option:
             option["options"] = without_texts(option.pop("suboptions"))

@@ -34,6 +34,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
 @pytest.fixture(autouse=True)
 def no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is seen of the connections is all that is known."""
+
     def none(*_unused: Any) -> Any:
         raise client.DatabaseError("no_client", "No MySQL client was found.")
 

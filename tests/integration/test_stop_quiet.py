@@ -321,6 +321,7 @@ def test_check_mode(holder: Holder, base: Path) -> None:
 
 def test_descriptors_that_may_not_be_read(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A security module can do that. Not known is neither a refusal nor 'nothing runs'."""
+
     def refused(*_unused: Any) -> Iterator[Any]:
         raise PermissionError(13, "Permission denied")
 

@@ -331,9 +331,21 @@ def test_the_module_stops_as_its_check_mode_says(site: Site, base: Path) -> None
 
     def run(*words: str) -> tuple[int, dict[str, object]]:
         bin_dir = Path(sys.executable).parent
-        argv = [str(bin_dir / "ansible"), "localhost", "-i", "localhost,", "-c", "local",
-                "-e", f"ansible_python_interpreter={sys.executable}", "-m", "anqicms.lifecycle.graceful_stop",
-                "-a", f"dir={instance.dir} state_dir={base}", *words]
+        argv = [
+            str(bin_dir / "ansible"),
+            "localhost",
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-e",
+            f"ansible_python_interpreter={sys.executable}",
+            "-m",
+            "anqicms.lifecycle.graceful_stop",
+            "-a",
+            f"dir={instance.dir} state_dir={base}",
+            *words,
+        ]
         done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=60,
                               env={**paths.private_env([bin_dir]), "ANSIBLE_REMOTE_TMP": str(remote)})  # fmt: skip
         return done.returncode, dict(json.loads(done.stdout[done.stdout.index("=> {") + 3 :]))
@@ -353,7 +365,8 @@ def test_the_instance_is_found_among_four_thousand_processes(
     actor = Actor(www / "site")
     pid = actor.start(IDLE)
     crowd = Actor(www / "crowd")
-    first = crowd.start("""
+    first = crowd.start(
+        """
 libc, me = ctypes.CDLL(None), os.getpid()
 for number in range(4000):
     if os.fork() == 0:
@@ -363,7 +376,9 @@ for number in range(4000):
 ready()
 while True:
     signal.pause()
-""", wait=False)
+""",
+        wait=False,
+    )
     try:
         assert within(180, (crowd.dir / "ready").exists), (crowd.dir / "running.log").read_text()
         took = []

@@ -141,8 +141,9 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
 
 
 @root
-def test_a_strangers_lock_neither_hides_nor_makes_a_run(site: Instance, place: Path,
-                                                        hold: Callable[[Holder], None]) -> None:
+def test_a_strangers_lock_neither_hides_nor_makes_a_run(
+    site: Instance, place: Path, hold: Callable[[Holder], None]
+) -> None:
     hold(Holder(TENANT, "itself", False))
     state = windows.context_of(site, place / "state").state
     state.make()
@@ -153,14 +154,16 @@ def test_a_strangers_lock_neither_hides_nor_makes_a_run(site: Instance, place: P
     assert "unfinished_run" in codes and "run_in_progress" not in codes
     with one_at_a_time.held(windows.context_of(site, place / "state")) as nothing:
         assert nothing is None and at_work.is_worked_on(state) and at_work.running_run(state) is not None
-    kept = window_call.run(windows.ModuleCall(site, steps=[], recover="only", put_aside=True,
-                                               state_dir=str(place / "state")))
+    kept = window_call.run(
+        windows.ModuleCall(site, steps=[], recover="only", put_aside=True, state_dir=str(place / "state"))
+    )
     assert kept["changed"] and Path(kept["kept_in"]).is_dir()
 
 
 @root
-def test_an_operator_who_is_not_root_is_refused_by_any_lock(site: Instance, place: Path,
-                                                            hold: Callable[[Holder], None]) -> None:
+def test_an_operator_who_is_not_root_is_refused_by_any_lock(
+    site: Instance, place: Path, hold: Callable[[Holder], None]
+) -> None:
     home = place / "home"
     home.mkdir()
     os.chown(home, WWW, WWW)
@@ -181,8 +184,13 @@ context.state.make()
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock
 print('taken' if lock.take(context.state) else 'refused')
 """
-    done = subprocess.run([*as_user(uid), "/usr/bin/python3", "-c", code], check=False, capture_output=True, text=True,
-                          env={"HOME": str(base), "PYTHONDONTWRITEBYTECODE": "1"})
+    done = subprocess.run(
+        [*as_user(uid), "/usr/bin/python3", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"HOME": str(base), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -200,8 +208,9 @@ def test_an_operators_run_and_roots_keep_each_other_away(site: Instance, place: 
 
 
 @root
-def test_in_a_pid_namespace_who_cannot_be_seen_is_not_heeded(site: Instance, place: Path,
-                                                             hold: Callable[[Holder], None]) -> None:
+def test_in_a_pid_namespace_who_cannot_be_seen_is_not_heeded(
+    site: Instance, place: Path, hold: Callable[[Holder], None]
+) -> None:
     """As in a container that shares the directory with its host. The own lock still counts."""
     (place / "state").mkdir()
     hold(Holder(WWW, "itself", True))
@@ -217,8 +226,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 taken = lock.take(context.state)
 print(taken.notes[0], lock.take(context.state))
 """
-    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code],
-                          check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert "could not be identified" in done.stdout and done.stdout.endswith("None\n"), done
 
 
@@ -275,10 +288,15 @@ def test_a_state_directory_that_is_read_only_or_full(site: Instance, place: Path
     """On a file system of its own, in a mount namespace of its own."""
     before = start_as_www(site)
     (place / "state").mkdir()
-    for options, fill in (("size=64k,ro", ":"), ("size=64k,nr_inodes=6", f"cat /dev/zero > {place}/state/fill"),
-                          ("nr_inodes=4", ":")):
-        script = (f"mount -t tmpfs -o mode=755,{options} tmpfs {place}/state; {fill} 2> /dev/null; "
-                  f"exec {sys.executable} -c \"$1\"")
+    for options, fill in (
+        ("size=64k,ro", ":"),
+        ("size=64k,nr_inodes=6", f"cat /dev/zero > {place}/state/fill"),
+        ("nr_inodes=4", ":"),
+    ):
+        script = (
+            f"mount -t tmpfs -o mode=755,{options} tmpfs {place}/state; {fill} 2> /dev/null; "
+            f"exec {sys.executable} -c \"$1\""
+        )
         code = f"""
 import sys
 sys.path[:0] = {sys.path!r}
@@ -290,7 +308,8 @@ try:
 except windows._state.LifecycleError as exc:
     print('refused:', exc.msg)
 """
-        done = subprocess.run(["unshare", "--mount", "/bin/sh", "-c", script, "sh", code], check=False,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            ["unshare", "--mount", "/bin/sh", "-c", script, "sh", code], check=False, capture_output=True, text=True
+        )
         assert done.stdout.startswith("refused: ") and "Nothing was" in done.stdout, done
         assert site.pid == before and site.told_version()

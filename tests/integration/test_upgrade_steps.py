@@ -44,8 +44,15 @@ def words(steps: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-SHORT = ["graceful_stop", "keep_files kept", "release 3.5.8", "port_released", "verified_start", "log_check",
-         "site_check"]
+SHORT = [
+    "graceful_stop",
+    "keep_files kept",
+    "release 3.5.8",
+    "port_released",
+    "verified_start",
+    "log_check",
+    "site_check",
+]
 
 
 def one_hop(version: str) -> list[str]:
@@ -79,14 +86,17 @@ def test_steps(source: str, one_by_one: bool, expected: list[str]) -> None:
 def test_a_plan_knows_the_releases_at_hand() -> None:
     """What a hop before would put there, and what runs now, is not edited; an archive on the host is read there."""
     digests = {version: f"{number}" * 64 for number, version in enumerate(["2.3.6", *VERSIONS], 1)}
-    manifests = {version: {"sha256": digest, "directories": [], "files": [["template/a", 1, digest]]}
-                 for version, digest in digests.items()}
+    manifests = {
+        version: {"sha256": digest, "directories": [], "files": [["template/a", 1, digest]]}
+        for version, digest in digests.items()
+    }
     steps = _upgrade_steps.steps(way("2.3.6"), {}, [], manifests)
     (first, _second, third) = [step["release"] for step in steps if "release" in step]
     assert set(third["known_files"]["template/a"]) == set(digests.values()) - {digests["3.5.8"]}
     assert digests["2.5.3"] not in first["known_files"]["template/a"] and "old_src" not in first
-    assert not any("known_files" in step["release"] for step in _upgrade_steps.steps(way("2.3.6"), {}, [])
-                   if "release" in step)
+    assert not any(
+        "known_files" in step["release"] for step in _upgrade_steps.steps(way("2.3.6"), {}, []) if "release" in step
+    )
     remote = {version: {"src": f"/srv/{version}.zip", "remote_src": True} for version in ("3.3.11", "3.5.8")}
     (hop,) = _upgrade_path.upgrade_path("3.3.11", "3.5.8", remote)
     (step,) = [one["release"] for one in _upgrade_steps.steps([hop], {}, [], {}) if "release" in one]
@@ -118,19 +128,32 @@ WINDOWS = upgrade_windows(way("2.3.6"), True, "night-7")
 
 
 def window(number: int, **more: Any) -> dict[str, Any]:
-    return {"outcome": "done", "changed": True, "version": WINDOWS[number]["version"], "pid_before": 10 + number,
-            "pid_after": 11 + number, "state": "running", "downtime_ms": 100 * (number + 1), "verified_ms": 200,
-            "notes": [f"note {number}"], "instance": {"dir": "/srv/shop"}, "steps": [], **more}
+    return {
+        "outcome": "done",
+        "changed": True,
+        "version": WINDOWS[number]["version"],
+        "pid_before": 10 + number,
+        "pid_after": 11 + number,
+        "state": "running",
+        "downtime_ms": 100 * (number + 1),
+        "verified_ms": 200,
+        "notes": [f"note {number}"],
+        "instance": {"dir": "/srv/shop"},
+        "steps": [],
+        **more,
+    }
 
 
 def ended(*numbers: int) -> list[dict[str, Any]]:
-    return [_outcome.make_record(INSTANCE, window(one), {}, WINDOWS[one]["run_id"], False, "upgrade")
-            for one in numbers]
+    return [
+        _outcome.make_record(INSTANCE, window(one), {}, WINDOWS[one]["run_id"], False, "upgrade") for one in numbers
+    ]
 
 
 def record(result: dict[str, Any], before: list[dict[str, Any]], failure: Any = None) -> dict[str, Any]:
-    return _outcome.make_record(INSTANCE, result, failure, "night-7", False, "upgrade", {},
-                                {"windows": WINDOWS, "before": before})
+    return _outcome.make_record(
+        INSTANCE, result, failure, "night-7", False, "upgrade", {}, {"windows": WINDOWS, "before": before}
+    )
 
 
 FAILED = {"dir": "/srv/shop", "task": "Upgrade in one window", "msg": "step database failed"}
@@ -142,8 +165,14 @@ def test_all_hops_are_done() -> None:
     assert (found["downtime_ms"], found["verified_ms"]) == (600, 600)
     assert (found["pid_before"], found["pid_after"], found["reason"]) == (10, 13, "")
     assert found["notes"] == ["note 0", "note 1", "note 2"]
-    assert found["hops"][0] == {"from": "2.3.6", "version": "2.5.3", "run_id": "night-7-2.5.3", "outcome": "done",
-                                "downtime_ms": 100, "verified_ms": 200}
+    assert found["hops"][0] == {
+        "from": "2.3.6",
+        "version": "2.5.3",
+        "run_id": "night-7-2.5.3",
+        "outcome": "done",
+        "downtime_ms": 100,
+        "verified_ms": 200,
+    }
     assert [hop["run_id"] for hop in found["hops"]] == ["night-7-2.5.3", "night-7-3.3.11", "night-7"]
     line = _outcome.line(found, "web1")
     assert "hops: 2.3.6 -> 2.5.3 done 100 ms, 2.5.3 -> 3.3.11 done 200 ms, 3.3.11 -> 3.5.8 done 300 ms" in line
@@ -157,7 +186,8 @@ def test_a_failed_hop_says_how_far_it_came() -> None:
     assert [hop["outcome"] for hop in found["hops"]] == ["done", "rolled_back"]
     assert found["reason"] == (
         "Hop 2 of 3 (2.5.3 -> 3.3.11): Upgrade in one window: step database failed The hops before it are done, and "
-        "stand: 2.3.6 -> 2.5.3 (run night-7-2.5.3). Not begun: 3.3.11 -> 3.5.8.")
+        "stand: 2.3.6 -> 2.5.3 (run night-7-2.5.3). Not begun: 3.3.11 -> 3.5.8."
+    )
 
 
 def test_a_later_hop_that_is_refused_or_lost_leaves_the_version_of_the_one_before() -> None:
@@ -178,8 +208,16 @@ def test_what_fails_behind_the_last_window_is_no_failed_hop() -> None:
 @pytest.mark.parametrize("change", [{"dir": "/srv/blog"}, {"run_id": "night-6-2.5.3"}])
 def test_records_of_another_instance_or_run_are_not_read(change: dict[str, Any]) -> None:
     found = record({}, [{**one, **change} for one in ended(0)], FAILED)
-    assert found["hops"] == [{"from": "2.3.6", "version": "2.5.3", "run_id": "night-7-2.5.3", "outcome": "failed",
-                              "downtime_ms": None, "verified_ms": None}]
+    assert found["hops"] == [
+        {
+            "from": "2.3.6",
+            "version": "2.5.3",
+            "run_id": "night-7-2.5.3",
+            "outcome": "failed",
+            "downtime_ms": None,
+            "verified_ms": None,
+        }
+    ]
     assert found["changed"] is False and "stand" not in found["reason"]
 
 
@@ -209,7 +247,8 @@ def test_that_dumps_are_not_compressed_is_a_note(packed: dict[str, Any], notes: 
     assert (found["outcome"], found["failed"], found["notes"]) == ("done", False, ["note 2", *notes])
     failed = window(2, outcome="rolled_back", failed=True)
     assert _outcome.make_record(INSTANCE, failed, FAILED, "night-7", False, "upgrade", {}, {"packed": packed})[
-        "notes"] == ["note 2"]
+        "notes"
+    ] == ["note 2"]
 
 
 def test_one_window_is_as_it_was() -> None:

@@ -53,17 +53,53 @@ MEANT = {
 }
 # What other teams call things of theirs.
 OTHERS = (
-    "anqicms_backup_dir", "anqicms_db_password", "anqicms_version_pin", "anqicms_db_user", "anqicms_username",
-    "anqicms_version", "anqicms_static_dir", "anqicms_site_dir", "anqicms_data_dir", "anqicms_port",
-    "anqicms_repo", "anqicms_import", "anqicms_export", "anqicms_script", "anqicms_posts", "anqicms_sites",
-    "anqicms_site", "anqicms_domain", "anqicms_check_log", "anqicms_log_dir", "anqicms_log_level",
-    "anqicms_admin_user", "anqicms_backup_before_window", "anqicms_download_url", "anqicms_server",
-    "anqicms_source", "anqicms_state", "anqicms_start_timeout", "anqicms_hostname", "anqicms_region",
-    "anqicms_connect", "anqicms_mysql_user", "anqicms_upgrade_from", "anqicms_dump_timeout", "anqicms_owner",
-    "anqicms_service_name", "ANQICMS_DB",
+    "anqicms_backup_dir",
+    "anqicms_db_password",
+    "anqicms_version_pin",
+    "anqicms_db_user",
+    "anqicms_username",
+    "anqicms_version",
+    "anqicms_static_dir",
+    "anqicms_site_dir",
+    "anqicms_data_dir",
+    "anqicms_port",
+    "anqicms_repo",
+    "anqicms_import",
+    "anqicms_export",
+    "anqicms_script",
+    "anqicms_posts",
+    "anqicms_sites",
+    "anqicms_site",
+    "anqicms_domain",
+    "anqicms_check_log",
+    "anqicms_log_dir",
+    "anqicms_log_level",
+    "anqicms_admin_user",
+    "anqicms_backup_before_window",
+    "anqicms_download_url",
+    "anqicms_server",
+    "anqicms_source",
+    "anqicms_state",
+    "anqicms_start_timeout",
+    "anqicms_hostname",
+    "anqicms_region",
+    "anqicms_connect",
+    "anqicms_mysql_user",
+    "anqicms_upgrade_from",
+    "anqicms_dump_timeout",
+    "anqicms_owner",
+    "anqicms_service_name",
+    "ANQICMS_DB",
 )
 NOT_OURS = (
-    "ansible_user", "anqicms", "anq_instances", "anyms_foo", "instances", "ansible_host", "app_serial", "anqi_db",
+    "ansible_user",
+    "anqicms",
+    "anq_instances",
+    "anyms_foo",
+    "instances",
+    "ansible_host",
+    "app_serial",
+    "anqi_db",
     "inventory_dir",
 )
 
@@ -80,8 +116,17 @@ def test_name_of_others_is_only_unknown(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(_variables.KNOWN), *NOT_OURS, "anqicms_results", "anqicms_results_web", "anqicms_diagnosis",
-             "anqicms_diagnosis_night", "anqicms__found", "anqicms__restart_result"]
+    "name",
+    [
+        *sorted(_variables.KNOWN),
+        *NOT_OURS,
+        "anqicms_results",
+        "anqicms_results_web",
+        "anqicms_diagnosis",
+        "anqicms_diagnosis_night",
+        "anqicms__found",
+        "anqicms__restart_result",
+    ],
 )
 def test_known_names_and_what_is_not_ours_pass(name: str) -> None:
     assert _variables.judge([name]) == ({}, [])

@@ -250,7 +250,8 @@ def test_install_mode_is_no_good_start(site: Callable[..., Instance]) -> None:
     context = windows.context_of(shop)
     arguments = ["-port", str(shop.port)]
     params: Result = dict(
-        ready_timeout=1.5, ready_limit=60.0, stable_for=0.1, environment=None, arguments=arguments, user=ME)
+        ready_timeout=1.5, ready_limit=60.0, stable_for=0.1, environment=None, arguments=arguments, user=ME
+    )
     _start_plan.plan(context, params)
     _start.prepare(context, params)
     (shop.dir / "config.json").unlink()
@@ -304,8 +305,14 @@ def test_the_cause_is_found_in_error_log_where_standard_output_goes_nowhere(
     site: Callable[..., Instance], db: MariaDB
 ) -> None:
     shop = site("3.5.8", db=db)
-    process = subprocess.Popen([str(shop.binary)], cwd=shop.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        [str(shop.binary)],
+        cwd=shop.dir,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     shop.wait_ready()
     threading.Thread(target=process.wait).start()
     assert windows.run(shop, [{"graceful_stop": {}}])["outcome"] == "done"
@@ -365,8 +372,10 @@ def test_config_refusals_name_the_file(site: Callable[..., Instance]) -> None:
 def test_check_mode_of_the_start(site: Callable[..., Instance]) -> None:
     shop = site()
     before = windows.tree_of(shop.dir.parent)
-    planned = _start.foresee(windows.context_of(shop), dict(
-        ready_timeout=20.0, ready_limit=60.0, stable_for=0.1, environment=None, arguments=None, user=ME))
+    planned = _start.foresee(
+        windows.context_of(shop),
+        dict(ready_timeout=20.0, ready_limit=60.0, stable_for=0.1, environment=None, arguments=None, user=ME),
+    )
     assert planned["changed"] is True
     assert planned["would"].startswith(f"start {shop.binary} as uid ")
     assert windows.tree_of(shop.dir.parent) == before

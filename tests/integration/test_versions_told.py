@@ -206,8 +206,16 @@ def test_a_stranger_teaches_nothing(site: Callable[..., Instance]) -> None:
     os.link(shop.binary, mine.binary)
     try:
         with open(os.devnull, "r+b") as null:
-            subprocess.Popen([str(mine.binary)], cwd=mine.dir, stdin=null, stdout=null, stderr=null, user=NOBODY,
-                             group=NOBODY, extra_groups=[])
+            subprocess.Popen(
+                [str(mine.binary)],
+                cwd=mine.dir,
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                user=NOBODY,
+                group=NOBODY,
+                extra_groups=[],
+            )
         assert windows.within(10, lambda: mine.told_version() == "9.9.9")
         row = look(shop)
         assert (row["state"], row["version"]["running"], files(row)) == ("ambiguous", None, ("3.1.6", "changelog"))
@@ -240,8 +248,18 @@ def test_a_full_disk_breaks_neither_a_look_nor_a_start(
 
 @pytest.mark.root
 def test_in_a_pid_namespace(place: Path) -> None:
-    words = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c", IN_A_NAMESPACE,
-             json.dumps(sys.path), str(place / "shop.example")]
+    words = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        sys.executable,
+        "-c",
+        IN_A_NAMESPACE,
+        json.dumps(sys.path),
+        str(place / "shop.example"),
+    ]
     done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
     seen, after = json.loads(done.stdout.splitlines()[-1])
     assert (seen["running"], seen["files"], seen["from"]) == ("3.1.9", "3.1.9", "binary")

@@ -112,8 +112,10 @@ def test_a_failing_command_stops_the_steps_and_the_instance_runs_again(site: Cal
 def test_the_text_of_a_command_is_its_own(site: Callable[..., Instance]) -> None:
     """Not that of the stop before it."""
     shop = site()
-    context, plan = windows.context_of(shop), windows.plan_of(
-        [{"graceful_stop": {}}, {"command": {"argv": ["/bin/sleep", "2"]}}])
+    context, plan = (
+        windows.context_of(shop),
+        windows.plan_of([{"graceful_stop": {}}, {"command": {"argv": ["/bin/sleep", "2"]}}]),
+    )
     pipe = windows.begin(context, plan)
     assert windows.within(10, lambda: windows.at_event(context, "step", name="command"))
     text = windows.within(5, lambda: _follow.whereabouts(journal.last_run(windows.journal(context)))["text"])

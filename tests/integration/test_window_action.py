@@ -40,13 +40,30 @@ def command(core: str, shop: Instance, *words: str, **options: Any) -> list[str]
     if not (bin_dir / "ansible").exists():
         pytest.skip(f"ansible-core {core} is not there")
     values = dict(dir=str(shop.dir), state_dir=str(shop.dir.parent / "state"), steps=windows.RESTART, **options)
-    return [str(bin_dir / "ansible"), "localhost", "-i", "localhost,", "-c", "local", "-m", "anqicms.lifecycle.window",
-            "-a", json.dumps(values), *words]
+    return [
+        str(bin_dir / "ansible"),
+        "localhost",
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        "-m",
+        "anqicms.lifecycle.window",
+        "-a",
+        json.dumps(values),
+        *words,
+    ]
 
 
 def environment(python: str, **more: str) -> dict[str, str]:
-    return dict(paths.private_env(), ANSIBLE_PYTHON_INTERPRETER=python, ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
-                ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_DEPRECATION_WARNINGS="0", **more)
+    return dict(
+        paths.private_env(),
+        ANSIBLE_PYTHON_INTERPRETER=python,
+        ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+        ANSIBLE_DEPRECATION_WARNINGS="0",
+        **more,
+    )
 
 
 def interpreter(version: tuple[int, int]) -> str:
@@ -58,7 +75,7 @@ def interpreter(version: tuple[int, int]) -> str:
 
 def result_of(output: str) -> Result:
     """The result in the output of an ad-hoc call: what stands between the first and the last brace of `=> {...}`."""
-    return dict(json.loads(output[output.index("=> {") + 3:output.rindex("}") + 1]))
+    return dict(json.loads(output[output.index("=> {") + 3 : output.rindex("}") + 1]))
 
 
 @pytest.mark.parametrize("core,version", PAIRS, ids=[f"core-{c}-python-{v[0]}.{v[1]}" for c, v in PAIRS])
@@ -126,15 +143,20 @@ def test_a_killed_module_is_attached_to_again(shop: Instance, core: str) -> None
 
 def test_private_arguments_stay_private(shop: Instance) -> None:
     words = command("2.19", shop, "--check", "-vvv")
-    done = subprocess.run(words, env=environment(interpreter((3, 13))), stdout=subprocess.PIPE, text=True, timeout=90,
-                          check=False)
+    done = subprocess.run(
+        words, env=environment(interpreter((3, 13))), stdout=subprocess.PIPE, text=True, timeout=90, check=False
+    )
     assert done.returncode == 0, done.stdout
-    shown = done.stdout[done.stdout.index("=> {"):]
+    shown = done.stdout[done.stdout.index("=> {") :]
     assert '"invocation"' in shown
     assert "internal" not in shown
     document = subprocess.run(
-        [words[0] + "-doc", "-t", "module", "anqicms.lifecycle.window"], env=environment("auto"), text=True,
-        stdout=subprocess.PIPE, check=True).stdout
+        [words[0] + "-doc", "-t", "module", "anqicms.lifecycle.window"],
+        env=environment("auto"),
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
     assert "Not for playbooks" in document
 
 
@@ -157,27 +179,49 @@ def test_lost(answer: Result, expected: bool) -> None:
 
 
 def test_progress_line_is_one_harmless_line() -> None:
-    line = action.progress_line("web1", "/www/a\nb", {
-        "step": "verified_start", "index": 3, "of": 3, "text": "\x1b[2Jred", "elapsed_ms": 1500, "left_ms": 61000})
+    line = action.progress_line(
+        "web1",
+        "/www/a\nb",
+        {"step": "verified_start", "index": 3, "of": 3, "text": "\x1b[2Jred", "elapsed_ms": 1500, "left_ms": 61000},
+    )
     assert line == "window [web1 /www/a?b]: step 3/3 verified_start (?[2Jred), 1.5 s so far, 61 s until its deadline"
     assert action.progress_line("h", "/d", {}) == "window [h /d]: beginning, 0.0 s so far"
     negative = action.progress_line("h", "/d", {"elapsed_ms": -5, "left_ms": -9000})
     assert negative == "window [h /d]: beginning, 0.0 s so far, 0 s until its deadline"
 
 
-@pytest.mark.parametrize("where", [
-    None, "text", [], {"elapsed_ms": "********", "left_ms": []}, {"elapsed_ms": float("nan"), "left_ms": 1e300},
-    {"elapsed_ms": None, "left_ms": True}])
+@pytest.mark.parametrize(
+    "where",
+    [
+        None,
+        "text",
+        [],
+        {"elapsed_ms": "********", "left_ms": []},
+        {"elapsed_ms": float("nan"), "left_ms": 1e300},
+        {"elapsed_ms": None, "left_ms": True},
+    ],
+)
 def test_progress_line_takes_whatever_a_host_says(where: object) -> None:
     assert action.progress_line("h", "/d", where) == "window [h /d]: beginning, 0.0 s so far"
 
 
-@pytest.mark.parametrize("steps,seconds", [
-    ([{"graceful_stop": {}}], 0.0), (None, 0.0), ("[{graceful_stop: {}}]", 0.0), ([None, {"database": None}], 0.0),
-    ([{"database": {"state": "migrated", "timeout": 9}}], 0.0), ([{"database": {"state": "dumped"}}], 72000.0),
-    ([{"database": {"state": "dumped", "timeout": "60"}}, {"database": {"state": "dumped", "timeout": 40.0}}], 2000.0),
-    ([{"database": {"state": "dumped", "timeout": "soon"}}], 0.0), ("[{database: {state: dumped}}]", 72000.0),
-])
+@pytest.mark.parametrize(
+    "steps,seconds",
+    [
+        ([{"graceful_stop": {}}], 0.0),
+        (None, 0.0),
+        ("[{graceful_stop: {}}]", 0.0),
+        ([None, {"database": None}], 0.0),
+        ([{"database": {"state": "migrated", "timeout": 9}}], 0.0),
+        ([{"database": {"state": "dumped"}}], 72000.0),
+        (
+            [{"database": {"state": "dumped", "timeout": "60"}}, {"database": {"state": "dumped", "timeout": 40.0}}],
+            2000.0,
+        ),
+        ([{"database": {"state": "dumped", "timeout": "soon"}}], 0.0),
+        ("[{database: {state: dumped}}]", 72000.0),
+    ],
+)
 def test_it_waits_longer_where_databases_may_be_restored(steps: object, seconds: float) -> None:
     assert action.restores(steps) == seconds
 
@@ -208,6 +252,7 @@ def test_a_look_before_a_window_is_a_look(shop: Instance, core: str) -> None:
     (row,), (same,) = own["instances"], other["instances"]
     assert row.keys() == same.keys()
     assert [row[key] for key in ("id", "dir", "state", "pids", "port", "version")] == [
-        same[key] for key in ("id", "dir", "state", "pids", "port", "version")]
+        same[key] for key in ("id", "dir", "state", "pids", "port", "version")
+    ]
     refused, _packed = _looked(core, shop, "restart", serch=["/srv"])
     assert "serch" in refused["msg"] and "Supported parameters" in refused["msg"]

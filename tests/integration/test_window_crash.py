@@ -73,8 +73,9 @@ def test_worker_killed(site: Callable[..., Instance], monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("version,knobs", [("2.5.3", {}), ("3.2.8", {}), ("3.5.8", {"exit_delay_ms": 1500})])
-def test_worker_killed_while_the_old_process_ends(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch,
-                                                  version: str, knobs: Any) -> None:
+def test_worker_killed_while_the_old_process_ends(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, version: str, knobs: Any
+) -> None:
     """The signal is on its way; one that still serves for a while will be gone soon, and must not count as running."""
     shop = site(version, **knobs)
     before = shop.pid
@@ -126,8 +127,9 @@ def test_worker_killed_between_release_and_exec(site: Callable[..., Instance], m
     assert len(shop.pids()) == 1
 
 
-def test_worker_killed_while_the_new_process_starts(site: Callable[..., Instance],
-                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_killed_while_the_new_process_starts(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = site(start_delay_ms=1500)
     killer = Killer(lambda entry, number: False)
     context, plan = windows.context_of(shop), windows.plan_of(windows.RESTART)
@@ -216,8 +218,9 @@ def test_guardian_killed_the_worker_goes_on(site: Callable[..., Instance]) -> No
     assert (result["outcome"], result["state"]) == ("done", "running")
 
 
-def test_a_killed_window_on_a_stopped_instance_changes_nothing(site: Callable[..., Instance],
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_window_on_a_stopped_instance_changes_nothing(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = site()
     shop.kill()
     context, plan = windows.context_of(shop), windows.plan_of([{"command": {"argv": ["sleep", "30"], "timeout": 60}}])
@@ -250,8 +253,9 @@ def test_a_second_run_is_told_who_works(site: Callable[..., Instance]) -> None:
 @pytest.mark.parametrize("both", [False, True], ids=["worker", "worker-and-guardian"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_boundary(site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, version: str, after: bool,
-                        both: bool) -> None:
+def test_every_boundary(
+    site: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch, version: str, after: bool, both: bool
+) -> None:
     shop = site(version)
     number, killed = 0, True
     while killed:

@@ -119,8 +119,11 @@ def tidy(shop: Instance, context: Any, pids: list[int]) -> None:
 
 def hang(shop: Instance, what: str, version: str, phase: str, deed: str) -> None:
     context = windows.context_of(shop)
-    steps = [{"graceful_stop": {"timeout": 1.0, "idle_timeout": 0.2}}, {"port_released": {}},
-             {"verified_start": {"stable_for": 0.2, "ready_timeout": 60.0}}]
+    steps = [
+        {"graceful_stop": {"timeout": 1.0, "idle_timeout": 0.2}},
+        {"port_released": {}},
+        {"verified_start": {"stable_for": 0.2, "ready_timeout": 60.0}},
+    ]
     plan = windows.plan_of(steps, deadline=DEADLINE_S, guardian_limit=60.0)
     visitor = None
     if what == VISITOR:
@@ -155,9 +158,7 @@ def test_some_of_them(
 @pytest.mark.soak
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize("what", [*STARTS, VISITOR])
-def test_every_hang_at_every_phase(
-    site: Callable[..., Instance], short_limits: None, what: str, deed: str
-) -> None:
+def test_every_hang_at_every_phase(site: Callable[..., Instance], short_limits: None, what: str, deed: str) -> None:
     version = "3.5.1" if what == VISITOR else "3.5.8"
     shop = site(version)
     # Before the stop and while it is down, the kinds do not differ yet.

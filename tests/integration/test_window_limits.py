@@ -121,8 +121,11 @@ def test_with_force_never_a_guardian_waits_for_the_visitor(
 
 @pytest.mark.parametrize("force", ["never", "idle"])
 def test_a_guardian_ends_an_old_version_as_soon_as_it_is_idle(
-    site: Callable[..., Instance], visitor: Callable[[Instance], socket.socket], guarded: list[Any],
-    monkeypatch: pytest.MonkeyPatch, force: str,
+    site: Callable[..., Instance],
+    visitor: Callable[[Instance], socket.socket],
+    guarded: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    force: str,
 ) -> None:
     """2.5.3 never ends of SIGTERM. Its backups cannot be ruled out while its descriptors may not be read."""
     shop = site("2.5.3")

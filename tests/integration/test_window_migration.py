@@ -34,24 +34,34 @@ class Shop:
         self.pid, self.before = instance.pid, databases.state(db, instance.database)
         options = {name: option.get("default") for name, option in release.SPEC.items()}
         release.as_a_task(windows.context_of(instance), dict(options, state="staged", src=str(archive), version=NEW))
-        instance.knobs(when=[{"version": NEW, "knobs": {"migration_waits_at": "end",
-                                                        "migration_waits_for": str(go)}}])
+        instance.knobs(when=[{"version": NEW, "knobs": {"migration_waits_at": "end", "migration_waits_for": str(go)}}])
 
     def steps(self, timeout: float) -> list[Step]:
-        return [{"graceful_stop": {}}, {"database": {"state": "dumped"}}, {"keep_files": {"state": "kept"}},
-                {"release": {"state": "switched", "version": NEW}}, {"port_released": {}},
-                {"verified_start": {"stable_for": 0.1}}, {"database": {"state": "migrated", "timeout": timeout}}]
+        return [
+            {"graceful_stop": {}},
+            {"database": {"state": "dumped"}},
+            {"keep_files": {"state": "kept"}},
+            {"release": {"state": "switched", "version": NEW}},
+            {"port_released": {}},
+            {"verified_start": {"stable_for": 0.1}},
+            {"database": {"state": "migrated", "timeout": timeout}},
+        ]
 
     def signals(self, pid: int) -> list[Step]:
-        return [entry for entry in windows.journal(windows.context_of(self.instance))
-                if entry["event"] == "signal" and entry["pid"] == pid]
+        return [
+            entry
+            for entry in windows.journal(windows.context_of(self.instance))
+            if entry["event"] == "signal" and entry["pid"] == pid
+        ]
 
     def looked_at(self) -> bool:
         """Whether a guardian that has stayed has looked at the migration since."""
         events = windows.journal(windows.context_of(self.instance))
         stays = [index for index, entry in enumerate(events) if entry["event"] == "guardian_stays"]
-        return bool(stays) and any(entry["event"] == "progress" and "waiting for the migration" in entry["text"]
-                                   for entry in events[stays[-1]:])
+        return bool(stays) and any(
+            entry["event"] == "progress" and "waiting for the migration" in entry["text"]
+            for entry in events[stays[-1] :]
+        )
 
     def assert_waits_and_is_taken_back(self, result: Step) -> None:
         """The process of the new version is left alone until its migration has ended."""

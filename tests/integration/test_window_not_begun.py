@@ -92,8 +92,12 @@ CALLS: dict[str, tuple[str, int, Callable[..., bool], str]] = {
     "pipe": ("pipe", errno.EMFILE, lambda: True, "ulimit -n"),
     "host": ("pipe", errno.ENFILE, lambda: True, "fs.file-max"),
     "worker.log": ("open", errno.ENOSPC, lambda path, *_: str(path).endswith("worker.log"), "Free space"),
-    "worker.log on a read-only disk": ("open", errno.EROFS, lambda path, *_: str(path).endswith("worker.log"),
-                                       "Mount it writable"),
+    "worker.log on a read-only disk": (
+        "open",
+        errno.EROFS,
+        lambda path, *_: str(path).endswith("worker.log"),
+        "Mount it writable",
+    ),
     "no inode for the FIFO": ("mkfifo", errno.ENOSPC, lambda *_: True, "Free space"),
     "no descriptor for the FIFO": ("open", errno.EMFILE, lambda path, *_: str(path).endswith("alive"), "ulimit -n"),
     "quota": ("posix_fallocate", errno.EDQUOT, lambda *_: True, "Free space"),
@@ -134,8 +138,14 @@ def test_an_earlier_run_stays_unfinished(site: Site, monkeypatch: pytest.MonkeyP
     shop = site()
     context = windows.context_of(shop)
     windows.run(shop)
-    context.state.log("begin", run_id="earlier", token="t", steps=["graceful_stop", "verified_start"],
-                      before=dict(pid=1, start_ticks=1), boot_id="x")
+    context.state.log(
+        "begin",
+        run_id="earlier",
+        token="t",
+        steps=["graceful_stop", "verified_start"],
+        before=dict(pid=1, start_ticks=1),
+        boot_id="x",
+    )
     shop.kill()
     refused(shop, monkeypatch, lambda patch: fail_fork(patch, number))
     assert (at_work.interrupted(context.state) or {}).get("run_id") == "earlier"

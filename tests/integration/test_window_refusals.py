@@ -44,12 +44,16 @@ def refused(shop: Instance, steps: Any = None, base: Path | None = None) -> str:
 
 
 WRONG_STEPS = [
-    ([{"gracefull_stop": {}}],
-     "unknown step gracefull_stop; known steps: command, config, database, graceful_stop, keep_files"),
+    (
+        [{"gracefull_stop": {}}],
+        "unknown step gracefull_stop; known steps: command, config, database, graceful_stop, keep_files",
+    ),
     ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
     ([{}], "one key is expected"),
-    ([{"graceful_stop": {"time_out": 1}}],
-     "unknown option time_out; known options: force, idle_timeout, migration_timeout,"),
+    (
+        [{"graceful_stop": {"time_out": 1}}],
+        "unknown option time_out; known options: force, idle_timeout, migration_timeout,",
+    ),
     ([{"graceful_stop": {"timeout": "soon"}}], "timeout"),
     ([{"graceful_stop": {"timeout": -1}}], "must not be negative"),
     ([{"graceful_stop": {"force": "always"}}], "force"),

@@ -249,9 +249,7 @@ def test_a_recovery_that_cannot_be_noted_is_followed_by_no_change(
     assert_as_before(shop, mark, before)
 
 
-def test_a_commit_that_cannot_be_noted_is_none(
-    shop: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_that_cannot_be_noted_is_none(shop: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The result says so, and what to do; the recovery takes the changes back."""
     mark, before = tmp_path / "mark", shop.pid
     with monkeypatch.context() as patch:
@@ -291,9 +289,7 @@ def test_a_start_that_is_not_proven_settles_nothing(shop: Instance) -> None:
     assert not window.is_settled({"state": "running", "pid": 2})
 
 
-def test_a_rollback_whose_end_cannot_be_noted(
-    shop: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rollback_whose_end_cannot_be_noted(shop: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark, before = tmp_path / "mark", shop.pid
     with monkeypatch.context() as patch:
         no_room_for(patch, "end", always=True)

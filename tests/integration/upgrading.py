@@ -38,16 +38,29 @@ class Site:
         tree = windows.tree_of(self.instance.dir)
         own = f"{self.instance.dir}/"
         # config.json is written anew; the time of a directory tells of its names.
-        return {path: (mode, 0 if stat.S_ISDIR(mode) or str(path).endswith("config.json") else changed_at, data)
-                for path, (mode, changed_at, data) in tree.items()
-                if not str(path).removeprefix(own).startswith(ignored)}
+        return {
+            path: (mode, 0 if stat.S_ISDIR(mode) or str(path).endswith("config.json") else changed_at, data)
+            for path, (mode, changed_at, data) in tree.items()
+            if not str(path).removeprefix(own).startswith(ignored)
+        }
 
     def checksums(self) -> dict[str, str]:
         """Without the visits, of which a real release up to 2.5.5 counts those of the tests."""
-        names = [row[0] for row in self.db.run("SHOW TABLES", self.instance.database)
-                 if row[0] != "statistics" or real_releases() is None]
-        return {row[0]: row[1] for row in self.db.run(
-            "CHECKSUM TABLE " + ",".join(f"`{name}`" for name in names), self.instance.database)} if names else {}
+        names = [
+            row[0]
+            for row in self.db.run("SHOW TABLES", self.instance.database)
+            if row[0] != "statistics" or real_releases() is None
+        ]
+        return (
+            {
+                row[0]: row[1]
+                for row in self.db.run(
+                    "CHECKSUM TABLE " + ",".join(f"`{name}`" for name in names), self.instance.database
+                )
+            }
+            if names
+            else {}
+        )
 
     def look(self) -> None:
         """From here on `as before` is as it is now."""
@@ -70,5 +83,7 @@ def stage(
         options = {name: option.get("default") for name, option in release.SPEC.items()}
         if manifests:
             options["known_files"] = _upgrade_steps.known_files(manifests, hop["version"])
-        release.as_a_task(windows.context_of(instance, base), dict(
-            options, state="staged", src=hop["release"]["src"], version=hop["version"]))
+        release.as_a_task(
+            windows.context_of(instance, base),
+            dict(options, state="staged", src=hop["release"]["src"], version=hop["version"]),
+        )

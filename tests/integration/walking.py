@@ -56,7 +56,8 @@ def counts(entry: Entry) -> bool:
     """Whether a write of the journal is a point: it comes in every run, and something was done since the last one."""
     event = entry.get("event")
     return event in ("change", "signal", "parked", "step", "end") or (
-        event == "progress" and str(entry.get("text")).startswith("starting the instance"))
+        event == "progress" and str(entry.get("text")).startswith("starting the instance")
+    )
 
 
 def named(entry: Entry) -> str:
@@ -135,12 +136,14 @@ class Walk:
     def __init__(self, version: str, place: Path, db: MariaDB, archives: Mapping[str, Path]) -> None:
         self.version, self.place, self.db, self.archives = version, place, db, archives
         self.base = place / "state-disk" / "state"
-        self.instance = make_instance(place / "disk" / "shop.example", version, db=db,
-                                      database=f"w_{os.urandom(4).hex()}", full=True)
+        self.instance = make_instance(
+            place / "disk" / "shop.example", version, db=db, database=f"w_{os.urandom(4).hex()}", full=True
+        )
         self.site = Site(self.instance, db)
         self._keep()
-        self.hops = _upgrade_path.upgrade_path(version, NEWEST, {
-            name: {"src": str(path)} for name, path in archives.items()})
+        self.hops = _upgrade_path.upgrade_path(
+            version, NEWEST, {name: {"src": str(path)} for name, path in archives.items()}
+        )
         self.steps = _upgrade_steps.steps(self.hops, {"verified_start": {"stable_for": 0.0}}, [{"log_check": {}}])
         self.stage()
         self.journal, self.renames = self._enumerated()
@@ -162,8 +165,13 @@ class Walk:
         self.instance.start(60.0)
 
     def _client(self, name: str) -> list[str]:
-        return [name, "--no-defaults", f"--socket={self.db.socket}", f"--user={self.db.user}",
-                f"--password={self.db.password}"]
+        return [
+            name,
+            "--no-defaults",
+            f"--socket={self.db.socket}",
+            f"--user={self.db.user}",
+            f"--password={self.db.password}",
+        ]
 
     def reset(self) -> None:
         """By other means than those that are tested; for what comes after a point where they failed."""
@@ -201,8 +209,9 @@ class Walk:
             store.forget_switch(one.id)
             shutil.rmtree(self.instance.dir / ".lifecycle" / one.old)
 
-    def run(self, steps: Sequence[Step], strike: Strike | None = None,
-            meanwhile: Callable[[], None] = lambda: None) -> Step:
+    def run(
+        self, steps: Sequence[Step], strike: Strike | None = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> Step:
         context = self.context()
         if at_work.interrupted(context.state) is None:
             self._reuse_staged()
@@ -238,21 +247,28 @@ class Walk:
         last = next(number for number, entry in enumerate(entries) if entry.get("name") == "command")
         points = [Point(number, named(entry)) for number, entry in enumerate(entries[:last], 1)]
         switches = sorted(Store(self.context().state).switches(), key=lambda one: one.at)
-        renames = [f"{one.version} {'out' if rename.out else 'in'} {rename.path}"
-                   for one in switches for rename in one.renames]
+        renames = [
+            f"{one.version} {'out' if rename.out else 'in'} {rename.path}" for one in switches for rename in one.renames
+        ]
         assert len(points) > 15 and len(renames) > 10
         return points, [Point(number, name) for number, name in enumerate(renames, 1)]
 
     # --- manners: each has points, and disturbs the upgrade at one of them
 
     def points(self, manner: str) -> list[Point]:
-        found = {"renames": self.renames, "fails": [Point(number, next(iter(step))) for number, step in
-                                                    enumerate(self.steps)],
-                 "starts": self._starts(), "migration dies": self._of_migrations(),
-                 "migration fails": self._of_migrations(), "invariants": self._migrating_hops(),
-                 "no database": self._before_the_last_start(), "state is full": self._boundaries(),
-                 "install is full": self._boundaries(), "undisturbed": [Point(0, "")],
-                 "reboot": [*self.journal, Point(len(self.journal) + 1, "end")]}
+        found = {
+            "renames": self.renames,
+            "fails": [Point(number, next(iter(step))) for number, step in enumerate(self.steps)],
+            "starts": self._starts(),
+            "migration dies": self._of_migrations(),
+            "migration fails": self._of_migrations(),
+            "invariants": self._migrating_hops(),
+            "no database": self._before_the_last_start(),
+            "state is full": self._boundaries(),
+            "install is full": self._boundaries(),
+            "undisturbed": [Point(0, "")],
+            "reboot": [*self.journal, Point(len(self.journal) + 1, "end")],
+        }
         return found.get(manner, self.journal)
 
     def _boundaries(self) -> list[Point]:
@@ -260,11 +276,13 @@ class Walk:
 
     def _before_the_last_start(self) -> list[Point]:
         last = max(index for index, point in enumerate(self.journal) if point.name.startswith("parked"))
-        return self.journal[:last + 1]
+        return self.journal[: last + 1]
 
     def _starts(self) -> list[Point]:
-        return [Point(number, f"{hop['version']}{' on its own port' if number == len(self.hops) else ''}")
-                for number, hop in enumerate([*self.hops, self.hops[-1]])]
+        return [
+            Point(number, f"{hop['version']}{' on its own port' if number == len(self.hops) else ''}")
+            for number, hop in enumerate([*self.hops, self.hops[-1]])
+        ]
 
     def _migrating_hops(self) -> list[Point]:
         """What 2.3.6 has in config.json the next start of 2.5.3 reads again: nothing is compared in between."""
@@ -272,8 +290,11 @@ class Walk:
         return [Point(number, hop["version"]) for number, hop in enumerate(self.hops) if number >= first]
 
     def _of_migrations(self) -> list[Point]:
-        return [Point(number, f"{hop['version']} {point}") for number, hop in enumerate(self.hops)
-                for point in MIGRATIONS[hop["version"]]]
+        return [
+            Point(number, f"{hop['version']} {point}")
+            for number, hop in enumerate(self.hops)
+            for point in MIGRATIONS[hop["version"]]
+        ]
 
     def worker(self, point: Point) -> None:
         result = self.run(self.steps, Strike(point.number, lambda _strike: _end(os.getpid())))
@@ -307,7 +328,7 @@ class Walk:
         self.at_boot()
 
     def fails(self, point: Point) -> None:
-        result = self.run([*self.steps[:point.number], FAILS, *self.steps[point.number:]])
+        result = self.run([*self.steps[: point.number], FAILS, *self.steps[point.number :]])
         assert result["outcome"] == ("rolled_back" if point.number else "failed"), result
         assert "step command failed" in result["msg"] and not result.get("unfinished")
 
@@ -397,9 +418,19 @@ class Walk:
 
 _TOLD = pytest.mark.standin("failures that it is told to have")
 MANNERS = [
-    "worker", "both", "reboot", "renames", "fails", pytest.param("starts", marks=_TOLD),
-    pytest.param("migration dies", marks=_TOLD), pytest.param("migration fails", marks=_TOLD),
-    pytest.param("invariants", marks=_TOLD), "no database", "state is full", "install is full", "undisturbed",
+    "worker",
+    "both",
+    "reboot",
+    "renames",
+    "fails",
+    pytest.param("starts", marks=_TOLD),
+    pytest.param("migration dies", marks=_TOLD),
+    pytest.param("migration fails", marks=_TOLD),
+    pytest.param("invariants", marks=_TOLD),
+    "no database",
+    "state is full",
+    "install is full",
+    "undisturbed",
 ]
 
 

@@ -179,8 +179,11 @@ def _with_ansible(name: str, arguments: t.Sequence[str]) -> results.Counts:
     if 1 <= counts.failed <= REPEATED:
         again = pytest(name + "-again", bin_dir, ["--last-failed", "--last-failed-no-failures=none", *arguments], env)
         counts = results.repeated(counts, again)
-        print("== UNSTEADY: %d of %s failed, and passed alone. That is a defect: of the test, or of what it tests"
-              % (again.passed, name), flush=True)
+        print(
+            "== UNSTEADY: %d of %s failed, and passed alone. That is a defect: of the test, or of what it tests"
+            % (again.passed, name),
+            flush=True,
+        )
     return results.total([counts, *skipped])
 
 

@@ -44,5 +44,6 @@ def run(**private: t.Dict[str, t.Any]) -> None:
         return {name: value for name, value in hidden.options(spec, params).items() if name not in private}
 
     module = _module.Module(
-        dict(argument_spec(), **private), shown=shown, supports_check_mode=True, required_by=dict(port='dir'))
+        dict(argument_spec(), **private), shown=shown, supports_check_mode=True, required_by=dict(port='dir')
+    )
     _module.run(module, lambda: look(module.params, record=not module.check_mode))

@@ -90,10 +90,12 @@ def _outcome(work: t.Callable[[], Result], changes: bool) -> Result:
         return dict(dict(changed=False), **dict(exc.result, msg=exc.msg, failed=True))
     except Exception as exc:  # a defect of ours, or a host in need; either way people need to read it
         why, advice = used_up(exc) or ('unexpected %s' % _named(exc), 'Report this with the result.')
-        done = ('What was done before that '
-                'is not known. Check with instance_info.') if changes else 'Nothing was changed.'
-        return dict(failed=True, changed=changes, msg='%s. %s %s' % (why, done, advice),
-                    exception=traceback.format_exc())
+        done = (
+            ('What was done before that is not known. Check with instance_info.') if changes else 'Nothing was changed.'
+        )
+        return dict(
+            failed=True, changed=changes, msg='%s. %s %s' % (why, done, advice), exception=traceback.format_exc()
+        )
 
 
 def _named(exc: Exception) -> str:

@@ -77,7 +77,8 @@ def refuse_half_changed(context: Context) -> None:
         kinds = ', '.join(dict.fromkeys(change['kind'] for change in run['changes']))
         raise LifecycleError(
             'Run %s has changed %s of %s and is unfinished. Nothing was done. Only a recovery may stop or start the '
-            'instance now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id))
+            'instance now: run recover.yml.' % (run.get('run_id'), kinds, context.instance.id)
+        )
 
 
 def _honest(context: Context, work: Work, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

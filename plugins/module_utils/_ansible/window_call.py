@@ -27,12 +27,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import w
 
 # For the action plugin: a name for this run that survives repeated calls, and how long to stay in one.
 PRIVATE: t.Dict[str, t.Dict[str, t.Any]] = dict(
-    internal=dict(type='dict', options=dict(
-        token=dict(type='str', no_log=False),
-        wait=dict(type='float', default=0.0),
-        follow=dict(type='bool', default=False),
-        look=dict(type='bool', default=False),
-    )),
+    internal=dict(
+        type='dict',
+        options=dict(
+            token=dict(type='str', no_log=False),
+            wait=dict(type='float', default=0.0),
+            follow=dict(type='bool', default=False),
+            look=dict(type='bool', default=False),
+        ),
+    ),
 )
 AT_BOOT = at_boot.main  # Ansible sends what is imported alone, and a boot runs this from what was sent
 
@@ -44,8 +47,10 @@ def _internal(params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 def shown(spec: hidden.Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """The options as they are shown; of the steps all but what is secret in them."""
     steps = params.get('steps')
-    return dict(hidden.options(spec, params),
-                steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else MASK)
+    return dict(
+        hidden.options(spec, params),
+        steps=[validate.shown_step(step) for step in steps] if isinstance(steps, list) else MASK,
+    )
 
 
 def _plan_of(module: AnsibleModule) -> window_plan.Plan:
@@ -58,8 +63,15 @@ def _plan_of(module: AnsibleModule) -> window_plan.Plan:
         raise LifecycleError('steps is empty. Nothing was done. List the steps of the window, or set recover: only.')
     made_up = '%s-%s' % (time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), os.urandom(3).hex())
     token = _internal(params)['token'] or 'direct-%s' % os.urandom(8).hex()
-    return window_plan.Plan(steps, params['run_id'] or made_up, token, params['deadline'], params['on_failure'],
-                        params.get('guardian_limit', window_plan.GUARDIAN_LIMIT_S), params.get('boot_hook', False))
+    return window_plan.Plan(
+        steps,
+        params['run_id'] or made_up,
+        token,
+        params['deadline'],
+        params['on_failure'],
+        params.get('guardian_limit', window_plan.GUARDIAN_LIMIT_S),
+        params.get('boot_hook', False),
+    )
 
 
 def _refuse_worked_on(context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
@@ -83,10 +95,20 @@ def _planned(context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     header = '%s (%s)' % (context.instance.id, context.instance.dir)
     diffs.insert(0, dict(before_header=header, after_header=header, before=before + '\n', after='\n'.join(todo) + '\n'))
     changed = bool(unfinished) or any(step['changed'] for step in steps)
-    return dict(notes, changed=changed, outcome='planned', steps=steps, run_id=plan.run_id, downtime_ms=None,
-                verified_ms=None, diff=diffs, instance=_window.describe_instance(context), interrupted=unfinished,
-                version=context.version,
-                pid_before=context.candidate.pid if context.candidate else None)
+    return dict(
+        notes,
+        changed=changed,
+        outcome='planned',
+        steps=steps,
+        run_id=plan.run_id,
+        downtime_ms=None,
+        verified_ms=None,
+        diff=diffs,
+        instance=_window.describe_instance(context),
+        interrupted=unfinished,
+        version=context.version,
+        pid_before=context.candidate.pid if context.candidate else None,
+    )
 
 
 def _accepted(params: t.Mapping[str, t.Any], plan: window_plan.Plan) -> t.FrozenSet[str]:
@@ -142,17 +164,33 @@ def _unchanged(context: Context, plan: window_plan.Plan) -> t.Optional[t.Dict[st
     lasting = [step for step, (name, params) in zip(planned, plan.steps) if undo.is_change(name, params)]
     if not lasting or any(step['changed'] for step in lasting):
         return None
-    return dict(notes, changed=False, outcome='unchanged', run_id=plan.run_id, downtime_ms=None, verified_ms=None,
-                steps=[dict(name=step['name'], changed=False, result=dict(changed=False)) for step in lasting],
-                instance=_window.describe_instance(context), **_as_it_is(context))
+    return dict(
+        notes,
+        changed=False,
+        outcome='unchanged',
+        run_id=plan.run_id,
+        downtime_ms=None,
+        verified_ms=None,
+        steps=[dict(name=step['name'], changed=False, result=dict(changed=False)) for step in lasting],
+        instance=_window.describe_instance(context),
+        **_as_it_is(context),
+    )
 
 
 def _put_aside(module: AnsibleModule, context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     if module.params['recover'] != 'only':
         raise LifecycleError(
-            'put_aside requires recover: only. Nothing was done. Move the state aside in a separate task.')
-    return dict(aside.put(context, module.check_mode), steps=[], instance=_window.describe_instance(context),
-                run_id=plan.run_id, downtime_ms=None, verified_ms=None, **_as_it_is(context))
+            'put_aside requires recover: only. Nothing was done. Move the state aside in a separate task.'
+        )
+    return dict(
+        aside.put(context, module.check_mode),
+        steps=[],
+        instance=_window.describe_instance(context),
+        run_id=plan.run_id,
+        downtime_ms=None,
+        verified_ms=None,
+        **_as_it_is(context),
+    )
 
 
 def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
@@ -172,9 +210,15 @@ def _run(module: AnsibleModule, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
         return _put_aside(module, context, plan)
     needs = undo.foreign_kinds((context.state.last_unfinished() or {}).get('changes') or [])
     if needs:
-        return dict(changed=False, needs=kinds.MODULE, failed=True, msg=(
-            'The unfinished run of %s has changed %s, which this module cannot undo. Nothing was done. Run the recover '
-            'playbook.' % (context.instance.id, ', '.join(needs))))
+        return dict(
+            changed=False,
+            needs=kinds.MODULE,
+            failed=True,
+            msg=(
+                'The unfinished run of %s has changed %s, which this module cannot undo. Nothing was done. Run the recover '
+                'playbook.' % (context.instance.id, ', '.join(needs))
+            ),
+        )
     until = time.monotonic() + (_internal(module.params)['wait'] or _worker.longest(plan))
     if _follow.wait_for_begin(context.state, plan.token, until):
         return dict(running=True, changed=False, where=_follow.whereabouts([]))
@@ -191,8 +235,9 @@ def _run(module: AnsibleModule, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
         return _planned(context, plan)
     if _internal(module.params)['follow'] and not known:
         raise LifecycleError(
-            'The state of run %s in %s was removed, so its outcome is not known. Check with instance_info.' % (
-            plan.run_id, context.state.path))
+            'The state of run %s in %s was removed, so its outcome is not known. Check with instance_info.'
+            % (plan.run_id, context.state.path)
+        )
     # ssh repeats a call after a lost connection: the second one follows the first one's worker
     pipe = None if known else _worker.begin(context, plan)
     ended = _follow.wait_for_end(context.state, until, pipe)
@@ -212,7 +257,7 @@ def main() -> None:
             recover=dict(type='str', default='auto', choices=['auto', 'only']),
             accept_hazards=dict(type='list', elements='str', default=[]),
             put_aside=dict(type='bool', default=False),
-            **PRIVATE
+            **PRIVATE,
         ),
         shown=shown,
         supports_check_mode=True,

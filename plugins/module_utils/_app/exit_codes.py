@@ -33,7 +33,7 @@ def from_log(log: str) -> t.Optional[Explanation]:
 def of_last_start(log: str, directory: str) -> str:
     """The log from its last start on, whose first line names the directory; all of it where there is none."""
     named = log.rfind(' %s/\n' % directory)
-    return log[log.rfind('\n', 0, named) + 1:] if named >= 0 else log
+    return log[log.rfind('\n', 0, named) + 1 :] if named >= 0 else log
 
 
 def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explanation:
@@ -57,8 +57,9 @@ def _by_last_line(log: str, advice: str) -> Explanation:
     said = [line for line in plain_lines(log) if not _NO_CAUSE.search(line)]
     if not said:
         return Explanation(_by_code(255, None), advice, None)
-    return Explanation('exit code 255: the start failed, and the last line of its log says why', advice,
-                       said[-1][:_SHOWN])
+    return Explanation(
+        'exit code 255: the start failed, and the last line of its log says why', advice, said[-1][:_SHOWN]
+    )
 
 
 _SHOWN = 300
@@ -75,26 +76,35 @@ def _killed(number: int, log: str) -> Explanation:
         return known
     text = 'it was ended by signal %d%s' % (number, ' (%s)' % _NAMES[number] if number in _NAMES else '')
     if number in _FAULTS:
-        return Explanation('%s: a fault of the program' % text,
-            'Keep its log and the line of the kernel log that names it (segfault, trap), and report it.', None)
+        return Explanation(
+            '%s: a fault of the program' % text,
+            'Keep its log and the line of the kernel log that names it (segfault, trap), and report it.',
+            None,
+        )
     if number in _LIMITS:
-        return Explanation('%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.'
-                           % _LIMITS[number], None)
+        return Explanation(
+            '%s: a limit of its own was reached' % text, 'Raise %s for it, then start it again.' % _LIMITS[number], None
+        )
     return Explanation(text, 'Find out who sent it.', None)
 
 
 _NAMES = {int(number): number.name for number in signal.Signals}
 _FAULTS = tuple(map(int, (signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)))
-_LIMITS = {int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
-           int(signal.SIGXFSZ): 'the limit of the size of files (ulimit -f)'}
+_LIMITS = {
+    int(signal.SIGXCPU): 'the limit of processor time (ulimit -t)',
+    int(signal.SIGXFSZ): 'the limit of the size of files (ulimit -f)',
+}
 
 
 def _by_code(code: int, version: t.Optional[str]) -> str:
     if code == 0:
         return 'it exited with exit code 0: it received a signal to end, or (all versions) it could not bind the port'
     if code == 1:
-        return ('exit code 1: locales/ is missing' if versions.needs_locales(version)
-                else 'exit code 1: a file that it needs at start is missing')
+        return (
+            'exit code 1: locales/ is missing'
+            if versions.needs_locales(version)
+            else 'exit code 1: a file that it needs at start is missing'
+        )
     if code == 2:
         return 'exit code 2: a Go panic or fatal error; from 3.0 on also an invalid config.json'
     if code == 126 or code == 127:

@@ -88,8 +88,13 @@ def neutral(host: str) -> str:
 
 
 def request(path: str, host: str, accept: str = 'application/json', *headers: str) -> bytes:
-    lines = ('GET %s HTTP/1.1' % path, 'Host: %s' % host, 'User-Agent: %s' % _USER_AGENT, 'Accept: %s' % accept,
-             'Connection: close') + headers
+    lines = (
+        'GET %s HTTP/1.1' % path,
+        'Host: %s' % host,
+        'User-Agent: %s' % _USER_AGENT,
+        'Accept: %s' % accept,
+        'Connection: close',
+    ) + headers
     return '\r\n'.join(lines + ('', '')).encode('ascii')
 
 
@@ -137,8 +142,9 @@ def _length(head: bytes) -> t.Optional[int]:
     return int(match.group(1)) if match else None
 
 
-def exchange(address: str, port: int, message: bytes, timeout: float, limit: int = _LIMIT,
-             wrap: t.Optional[Wrap] = None) -> bytes:
+def exchange(
+    address: str, port: int, message: bytes, timeout: float, limit: int = _LIMIT, wrap: t.Optional[Wrap] = None
+) -> bytes:
     """Send one request, return the whole answer (at most ``limit``). OSError when it is not there in time."""
     end = time.monotonic() + timeout
     with socket.create_connection((address, port), timeout) as plain, wrap(plain) if wrap else plain as connection:

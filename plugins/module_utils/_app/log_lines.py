@@ -202,16 +202,29 @@ SQL_ERRORS: t.Tuple[Line, ...] = (
 
 # Before the banner of a start these say that the tables are not there yet: it makes them next.
 _TABLES_TO_COME = re.compile(
-    r"^Error 1146\b.* Table '[^']*\.(?:settings|archives|websites|modules|admins)' doesn't exist")
+    r"^Error 1146\b.* Table '[^']*\.(?:settings|archives|websites|modules|admins)' doesn't exist"
+)
 _COLUMNS_TO_COME = re.compile(r"^Error 1054\b.* Unknown column '(?:token_secret|name)' in '(?:SET|field list)'")
 _UPDATED_EARLY = re.compile(r'UPDATE `(?:websites|modules)` ')
 
-MIGRATION_BEGINS = Line('migration_begins', MARKER, (), '',
-    'tables or columns are missing and are being created. No '
-    'version prints a line at the end of a migration', first='3.3.0')
+MIGRATION_BEGINS = Line(
+    'migration_begins',
+    MARKER,
+    (),
+    '',
+    'tables or columns are missing and are being created. No version prints a line at the end of a migration',
+    first='3.3.0',
+)
 PORT_REFUSED = Line('port_refused', MARKER, (), '', 'a start was refused because the port is in use')
-START_ERROR = Line('start_error', WARNING, (), r'.', 'an unknown line in error.log, where failed starts are noted',
-                   'Read it.', first='3.0.6')
+START_ERROR = Line(
+    'start_error',
+    WARNING,
+    (),
+    r'.',
+    'an unknown line in error.log, where failed starts are noted',
+    'Read it.',
+    first='3.0.6',
+)
 
 _GORM = re.compile(r'^%s(?P<source>\S+\.go:\d+) (?P<error>.+)$' % _TIME)
 _STAMP = re.compile(r'^(?:\[\w+\] )?(\d{4})[/-](\d\d)[/-](\d\d)[ T](\d\d:\d\d(?::\d\d)?)\b')
@@ -223,8 +236,12 @@ SQL_ERROR = SQL_ERRORS[-1]
 
 _KINDS = {
     RUNNING: list(_TABLE),
-    START_FAILURES: [line for line in _TABLE if line.code in (
-        'bind_failed', 'config_invalid', 'database_denied', 'database_unreachable')] + [START_ERROR],
+    START_FAILURES: [
+        line
+        for line in _TABLE
+        if line.code in ('bind_failed', 'config_invalid', 'database_denied', 'database_unreachable')
+    ]
+    + [START_ERROR],
     PANICS: [line for line in _TABLE if line.code == 'handler_panic'],
 }
 _COMPILED = {line: re.compile(line.pattern) for line in _TABLE + SQL_ERRORS + (START_ERROR,)}

@@ -14,10 +14,10 @@ Version = t.Tuple[int, int, int]
 class Behaviour(t.NamedTuple):
     """How one version line behaves. ``unknown`` where the version is not known."""
 
-    on_sigterm: str      # exits: at once, cutting requests; drains: when the requests in flight have ended; stays:
+    on_sigterm: str  # exits: at once, cutting requests; drains: when the requests in flight have ended; stays:
     #                      closes the port and lives for ever; unknown  (docs/application.md, Signals)
     kills_at_start: str  # pidof: every other process of the same name; pgrep: nearly never; none  (Kill at start)
-    migration: str       # before_port: the port opens when it is done; background: after the port  (Migrations)
+    migration: str  # before_port: the port opens when it is done; background: after the port  (Migrations)
 
 
 _UNKNOWN = Behaviour('unknown', 'unknown', 'unknown')
@@ -31,10 +31,13 @@ _LINES: t.Tuple[t.Tuple[Version, Behaviour], ...] = (  # first version of the li
 )
 # Neighbours that lay out the database alike (the models of their sources); AutoMigrate finds nothing to do.
 SAME_SCHEMA: t.Tuple[t.Tuple[Version, Version], ...] = (
-    ((3, 5, 0), (3, 5, 1)), ((3, 5, 3), (3, 5, 4)), ((3, 5, 5), (3, 5, 6)), ((3, 5, 7), (3, 5, 8)),
+    ((3, 5, 0), (3, 5, 1)),
+    ((3, 5, 3), (3, 5, 4)),
+    ((3, 5, 5), (3, 5, 6)),
+    ((3, 5, 7), (3, 5, 8)),
 )
 STATISTICS_IN_FILES = (3, 3, 11)  # the table is gone from here on
-STATISTICS_LATE = (3, 5, 0)       # on the way from below that, its rows are in memory for ten seconds
+STATISTICS_LATE = (3, 5, 0)  # on the way from below that, its rows are in memory for ten seconds
 _PATTERN = re.compile(r'v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?![\d.])')
 
 

@@ -93,9 +93,11 @@ def untouched(what: t.Callable[[], t.Any]) -> t.Any:
 
 def copied_while_it_runs(context: Context) -> LifecycleError:
     pid = context.candidate.pid if context.candidate else 0
-    return LifecycleError('%s runs as pid %d: tables that it changes meanwhile cannot be copied so that they fit to '
-                          'each other. Nothing was done. Stop it first (graceful_stop), or take a backup with method '
-                          'dump.' % (context.instance.id, pid))
+    return LifecycleError(
+        '%s runs as pid %d: tables that it changes meanwhile cannot be copied so that they fit to '
+        'each other. Nothing was done. Stop it first (graceful_stop), or take a backup with method '
+        'dump.' % (context.instance.id, pid)
+    )
 
 
 def record(context: Context, one: Opened) -> shadow.Record:
@@ -113,8 +115,10 @@ def is_online(context: Context) -> bool:
 
 def running(context: Context) -> LifecycleError:
     pid = context.candidate.pid if context.candidate else 0
-    return LifecycleError('%s runs as pid %d: its databases cannot be restored under it. Nothing was done. Stop it '
-                          'first (graceful_stop).' % (context.instance.id, pid))
+    return LifecycleError(
+        '%s runs as pid %d: its databases cannot be restored under it. Nothing was done. Stop it '
+        'first (graceful_stop).' % (context.instance.id, pid)
+    )
 
 
 def directory(context: Context, params: Params, planning: bool = False) -> str:
@@ -128,8 +132,10 @@ def directory(context: Context, params: Params, planning: bool = False) -> str:
     path = os.path.abspath(path)
     part = trusted.untrusted_part(path, os.geteuid())
     if part:
-        raise LifecycleError('%s cannot be used for dumps: %s is not a directory that only root and uid %d can write. '
-                             'Nothing was done. Give another path.' % (path, part, os.geteuid()))
+        raise LifecycleError(
+            '%s cannot be used for dumps: %s is not a directory that only root and uid %d can write. '
+            'Nothing was done. Give another path.' % (path, part, os.geteuid())
+        )
     return path
 
 

@@ -25,8 +25,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import el
 
 BINARY = 'anqicms'
 MAX_ENTRIES = 100000
-MAX_BYTES = 2 << 30          # of all files together; the largest known release has 0.11 GB
-MAX_RATIO = 200              # of one file that is larger than this:
+MAX_BYTES = 2 << 30  # of all files together; the largest known release has 0.11 GB
+MAX_RATIO = 200  # of one file that is larger than this:
 RATIO_FROM = 10 << 20
 MAX_PATH, MAX_NAME = 1024, 255
 _CHANGELOG_BYTES = 65536
@@ -34,8 +34,16 @@ _CHUNK = 1 << 18
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 # What zipfile raises for bytes that are not what the archive's directory says; OSError for a place before its begin.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, NotImplementedError, ValueError,
-            OSError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    OSError,
+)
 _UNIX, _DIRECTORY_OF_DOS = 3, 0x10
 
 
@@ -51,7 +59,7 @@ class Manifest(t.NamedTuple):
     sha256: str
     files: t.List[File]
     directories: t.List[str]
-    changelog: t.Optional[str]    # the first heading of its CHANGELOG.md
+    changelog: t.Optional[str]  # the first heading of its CHANGELOG.md
     machine: t.Optional[elf.Machine]  # what its binary is made for
 
     @property
@@ -59,8 +67,13 @@ class Manifest(t.NamedTuple):
         return sum(file.size for file in self.files)
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return dict(sha256=self.sha256, files=[list(file) for file in self.files], directories=self.directories,
-                    changelog=self.changelog, machine=self.machine and list(self.machine))
+        return dict(
+            sha256=self.sha256,
+            files=[list(file) for file in self.files],
+            directories=self.directories,
+            changelog=self.changelog,
+            machine=self.machine and list(self.machine),
+        )
 
 
 class BadArchive(LifecycleError):
@@ -72,16 +85,24 @@ def from_json(data: t.Mapping[str, t.Any]) -> Manifest:
     try:
         machine = data.get('machine')
         files = [File(str(path), int(size), str(digest)) for path, size, digest in data['files']]
-        found = Manifest(str(data['sha256']), files, [str(path) for path in data['directories']],
-                         data.get('changelog') or None, (machine[0], machine[1], machine[2]) if machine else None)
+        found = Manifest(
+            str(data['sha256']),
+            files,
+            [str(path) for path in data['directories']],
+            data.get('changelog') or None,
+            (machine[0], machine[1], machine[2]) if machine else None,
+        )
     except (TypeError, ValueError, LookupError, AttributeError) as exc:
-        raise BadArchive('The manifest of the release is not one: %s. Nothing was staged. Make it anew from the '
-                         'archive.' % exc) from exc
+        raise BadArchive(
+            'The manifest of the release is not one: %s. Nothing was staged. Make it anew from the archive.' % exc
+        ) from exc
     for path in [file.path for file in found.files] + found.directories:
         refuse_path(path)
     if any(not re.match(r'[0-9a-f]{64}\Z', digest) for digest in [found.sha256] + [one.sha256 for one in files]):
-        raise BadArchive('The manifest of the release has a checksum that is no SHA-256. Nothing was staged. Make it '
-                         'anew from the archive.')
+        raise BadArchive(
+            'The manifest of the release has a checksum that is no SHA-256. Nothing was staged. Make it '
+            'anew from the archive.'
+        )
     return found
 
 
@@ -106,7 +127,8 @@ def why_path_is_bad(path: str) -> t.Optional[str]:
     if not printable.is_printable(path):
         return 'it has characters that cannot be shown'
     if len(path.encode('utf-8', 'surrogateescape')) > MAX_PATH or any(
-            len(part.encode('utf-8', 'surrogateescape')) > MAX_NAME for part in parts):
+        len(part.encode('utf-8', 'surrogateescape')) > MAX_NAME for part in parts
+    ):
         return 'it is too long'
     if parts[0] == '.lifecycle':
         return 'that name is taken by this collection'
@@ -166,8 +188,10 @@ def _judge_one(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _ENCRYPTED:
         raise refused('%s in it is encrypted' % _shown(info.filename))
     if info.compress_type not in _METHODS:
-        raise refused('%s in it is compressed by method %d, which is not used for releases' % (
-            _shown(info.filename), info.compress_type))
+        raise refused(
+            '%s in it is compressed by method %d, which is not used for releases'
+            % (_shown(info.filename), info.compress_type)
+        )
 
 
 def _judge_sizes(entries: t.Sequence[zipfile.ZipInfo], archive_bytes: int) -> None:
@@ -178,8 +202,9 @@ def _judge_sizes(entries: t.Sequence[zipfile.ZipInfo], archive_bytes: int) -> No
         raise refused('its entries overlap')
     for info in entries:
         if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * max(1, info.compress_size):
-            raise refused('%s in it grows from %d to %d bytes' % (
-                _shown(info.filename), info.compress_size, info.file_size))
+            raise refused(
+                '%s in it grows from %d to %d bytes' % (_shown(info.filename), info.compress_size, info.file_size)
+            )
 
 
 # --- content
@@ -218,8 +243,10 @@ class Archive:
         if BINARY + '.exe' in names:
             raise refused('it is the release for Windows', 'Get the one for Linux.')
         if deeper:
-            raise refused('%s lies in a directory of it (%s), not at its top' % (BINARY, _shown(deeper[0])),
-                          'Pack it as the vendor does, without that directory.')
+            raise refused(
+                '%s lies in a directory of it (%s), not at its top' % (BINARY, _shown(deeper[0])),
+                'Pack it as the vendor does, without that directory.',
+            )
         raise refused('there is no %s in it' % BINARY)
 
     @property
@@ -289,9 +316,11 @@ def machine_of(head: bytes) -> elf.Machine:
 def refuse_machine(machine: elf.Machine, runnable: t.Collection[elf.Machine]) -> None:
     """BadArchive for a binary of another architecture than this host's."""
     if machine not in runnable:
-        raise refused('its %s is for another processor architecture (ELF machine %d, this host runs %s)' % (
-            BINARY, machine[2], ' and '.join(sorted(str(known[2]) for known in runnable))),
-            'Get the archive for this architecture.')
+        raise refused(
+            'its %s is for another processor architecture (ELF machine %d, this host runs %s)'
+            % (BINARY, machine[2], ' and '.join(sorted(str(known[2]) for known in runnable))),
+            'Get the archive for this architecture.',
+        )
 
 
 def refuse_digest(digest: str, wanted: t.Optional[str]) -> None:
@@ -303,6 +332,7 @@ def _both(first: t.Callable[[bytes], t.Any], second: t.Callable[[bytes], t.Any])
     def take(piece: bytes) -> None:
         first(piece)
         second(piece)
+
     return take
 
 
@@ -321,9 +351,13 @@ def _no_sink(dummy: str) -> t.ContextManager[t.Callable[[bytes], t.Any]]:
     return _Nowhere()
 
 
-def read(stream: t.IO[bytes], sha256: t.Optional[str] = None, sink: Sink = _no_sink,
-         runnable: t.Optional[t.Collection[elf.Machine]] = None, ready: t.Callable[[Archive], None] = lambda _a: None,
-         ) -> Manifest:
+def read(
+    stream: t.IO[bytes],
+    sha256: t.Optional[str] = None,
+    sink: Sink = _no_sink,
+    runnable: t.Optional[t.Collection[elf.Machine]] = None,
+    ready: t.Callable[[Archive], None] = lambda _a: None,
+) -> Manifest:
     """Read a whole archive. ``sink(path)`` gives what takes a file's bytes; ``ready`` is called before the first one.
 
     ``runnable``: what this host executes; None where it is not this host that will.
@@ -355,8 +389,15 @@ def manifest_of(stream: t.IO[bytes], sha256: t.Optional[str] = None) -> Manifest
 
 # --- versions
 
-_KNOWN_BEHIND = {'2.1.2': '2.1.1', '2.1.6': '2.1.1', '2.3.6': '2.2.5', '3.1.9': '3.1.6', '3.2.7': '3.2.6',
-                 '3.5.1': '3.5.0', '3.5.4': '3.5.2'}
+_KNOWN_BEHIND = {
+    '2.1.2': '2.1.1',
+    '2.1.6': '2.1.1',
+    '2.3.6': '2.2.5',
+    '3.1.9': '3.1.6',
+    '3.2.7': '3.2.6',
+    '3.5.1': '3.5.0',
+    '3.5.4': '3.5.2',
+}
 
 
 def why_not_version(version: str, changelog: t.Optional[str]) -> t.Optional[str]:

@@ -118,8 +118,13 @@ def _keep_code(state: _state.StateDir) -> str:
     instance, script = state.instance, os.path.join(place, _SCRIPT)
     changes = not STEPS.keys().isdisjoint(kinds.OF_CHANGES)  # else this code was sent without them
     program = _PROGRAM % dict(
-        imports='at_boot, steps' if changes else 'at_boot', register='steps.register()\n' if changes else '', code=code,
-        dir=instance.dir, binary=instance.binary, base=state.base)
+        imports='at_boot, steps' if changes else 'at_boot',
+        register='steps.register()\n' if changes else '',
+        code=code,
+        dir=instance.dir,
+        binary=instance.binary,
+        base=state.base,
+    )
     trusted.write_atomic(script, program.encode('utf-8'))
     return script
 

@@ -70,8 +70,9 @@ def read(context: Context) -> File:
             finally:
                 os.close(fd)
     except OSError as exc:
-        raise LifecycleError('%s of %s cannot be changed: %s. %s' % (
-            name, context.instance.id, system_text(exc), advice)) from exc
+        raise LifecycleError(
+            '%s of %s cannot be changed: %s. %s' % (name, context.instance.id, system_text(exc), advice)
+        ) from exc
     if len(found.data) > files.MIB:
         raise LifecycleError('%s of %s is larger than 1 MiB. %s' % (name, context.instance.id, advice))
     try:
@@ -98,16 +99,20 @@ def edited(data: bytes, params: Params) -> bytes:
 
 def _refuse_options(params: Params) -> None:
     _hazards.refuse_unknown(params['accept_hazards'])
-    both = [config_rules.shown(path) for path, _value in config_rules.leaves(params['settings'])
-            if any((config_rules.shown(path) + '.').startswith(name + '.') for name in params['remove'])]
+    both = [
+        config_rules.shown(path)
+        for path, _value in config_rules.leaves(params['settings'])
+        if any((config_rules.shown(path) + '.').startswith(name + '.') for name in params['remove'])
+    ]
     if both:
         raise LifecycleError(
-            'config: %s is in both settings and remove. '
-            'Nothing was done. Remove it from one of them.' % ', '.join(both))
+            'config: %s is in both settings and remove. Nothing was done. Remove it from one of them.' % ', '.join(both)
+        )
     odd = [name for name in params['remove'] if not all(name.split('.'))]
     if odd:
         raise LifecycleError(
-            'config: %r is not a path such as server.token_secret. Nothing was done. Correct it.' % odd[0])
+            'config: %r is not a path such as server.token_secret. Nothing was done. Correct it.' % odd[0]
+        )
     if not params['settings'] and not params['remove']:
         raise LifecycleError('config: neither settings nor remove is set. Nothing was done. Set one of them.')
 
@@ -136,8 +141,9 @@ def plan(context: Context, params: Params) -> Result:
     after = config_file.interpret(data)
     wrong = config_rules.wrong(after)
     if wrong:
-        raise LifecycleError('config.json would not be usable: %s. Nothing was done. Correct the value.' % (
-            wrong.rstrip('.')))
+        raise LifecycleError(
+            'config.json would not be usable: %s. Nothing was done. Correct the value.' % (wrong.rstrip('.'))
+        )
     refusals = config_rules.refusals(next_start(context), now.values, config_file.load_json(data))
     if refusals:
         raise LifecycleError('config: %s Nothing was done.' % ' '.join(refusals))
@@ -147,8 +153,13 @@ def plan(context: Context, params: Params) -> Result:
     values = config_file.load_json(data)
     paths = config_rules.changed_paths(now.values, values)
     notes = _refuse_database(values) if any(path[0] == 'mysql' for path in paths) else []
-    return dict(changed=True, would='change %s of config.json' % ', '.join(map(config_rules.shown, paths)),
-                diff=_diff(context, now.data, data), notes=notes, then=dict(config=after))
+    return dict(
+        changed=True,
+        would='change %s of config.json' % ', '.join(map(config_rules.shown, paths)),
+        diff=_diff(context, now.data, data),
+        notes=notes,
+        then=dict(config=after),
+    )
 
 
 def _refuse_database(values: t.Mapping[str, t.Any]) -> t.List[str]:
@@ -168,8 +179,9 @@ def _refuse_database(values: t.Mapping[str, t.Any]) -> t.List[str]:
     except client.DatabaseError as exc:
         if exc.kind not in _USELESS:
             return ['the database of the new config.json was not asked: %s' % exc.msg]
-        raise LifecycleError('The instance could not use the database of the new config.json. %s Nothing was changed.'
-                             % exc.msg) from exc
+        raise LifecycleError(
+            'The instance could not use the database of the new config.json. %s Nothing was changed.' % exc.msg
+        ) from exc
     finally:
         session.close()
     return []
@@ -178,8 +190,10 @@ def _refuse_database(values: t.Mapping[str, t.Any]) -> t.List[str]:
 def _refuse_owner(context: Context, now: File) -> None:
     """It is replaced by a new file, which only root can give to another user."""
     if os.geteuid() not in (0, now.found.st_uid):
-        raise LifecycleError('config.json of %s belongs to uid %d. Nothing was done. Run as root or as that user.' % (
-            context.instance.id, now.found.st_uid))
+        raise LifecycleError(
+            'config.json of %s belongs to uid %d. Nothing was done. Run as root or as that user.'
+            % (context.instance.id, now.found.st_uid)
+        )
 
 
 def _refuse_port(context: Context, port: int, params: Params) -> None:
@@ -188,20 +202,23 @@ def _refuse_port(context: Context, port: int, params: Params) -> None:
     if context.port_option not in (None, port):
         raise LifecycleError(
             'The option port is %d, but config.json would have port %d. Nothing was done. Omit port: it is read from '
-            'config.json.' % (context.port_option or 0, port))
+            'config.json.' % (context.port_option or 0, port)
+        )
     known = discovery.by_records(context.state.base, True, [])
     host = _host.Host(context.instance.binary, [os.path.dirname(context.instance.dir)], known)
     sharing = host.sharing(context.instance, port)
     if sharing:
-        raise LifecycleError('Port %d is configured in %s. Nothing was done. Choose another port.' % (
-            port, ', '.join(sharing)))
+        raise LifecycleError(
+            'Port %d is configured in %s. Nothing was done. Choose another port.' % (port, ', '.join(sharing))
+        )
     accepted = set(params['accept_hazards']) | context.run.accepted_hazards
     named = [] if NAMED_BY_PROXY in accepted else proxies.naming(old, (0, os.geteuid()))
     if named:
         raise LifecycleError(
             '%s sends requests to port %d, on which nothing would listen any more. Nothing was done. Change the port '
-            'there in a hook of this run and accept the hazard %s, or keep the port.' % (
-                ', '.join(named), old, NAMED_BY_PROXY))
+            'there in a hook of this run and accept the hazard %s, or keep the port.'
+            % (', '.join(named), old, NAMED_BY_PROXY)
+        )
 
 
 def _diff(context: Context, before: bytes, after: bytes) -> Result:
@@ -216,8 +233,10 @@ def _marked(values: t.Any, before: t.Any) -> t.Any:
     if not isinstance(values, dict):
         return values
     old = before if isinstance(before, dict) else {}
-    return {key: '%s (new)' % secrets.MASK if _is_new_secret(key, value, old) else _marked(value, old.get(key))
-            for key, value in values.items()}
+    return {
+        key: '%s (new)' % secrets.MASK if _is_new_secret(key, value, old) else _marked(value, old.get(key))
+        for key, value in values.items()
+    }
 
 
 def _is_new_secret(key: str, value: t.Any, old: t.Mapping[str, t.Any]) -> bool:
@@ -251,16 +270,21 @@ def _refuse_writer(context: Context) -> None:
     if context.candidate is None or versions.at_least(context.version, (2, 5, 0)):
         return
     who = context.version or 'a version up to 2.3.6, which it may be as its version is not known,'
-    raise LifecycleError('%s runs, and %s writes its settings into config.json while it does. Nothing was changed. '
-                         'Use a window with graceful_stop, config and verified_start.' % (context.instance.id, who))
+    raise LifecycleError(
+        '%s runs, and %s writes its settings into config.json while it does. Nothing was changed. '
+        'Use a window with graceful_stop, config and verified_start.' % (context.instance.id, who)
+    )
 
 
 def foresee(context: Context, params: Params) -> Result:
     """As a task of its own in check mode."""
     context.look()
     planned = plan(context, params)
-    return dict(foreseen.of_a_task(planned), backup_file=None,
-                restart_required=planned['changed'] and context.candidate is not None)
+    return dict(
+        foreseen.of_a_task(planned),
+        backup_file=None,
+        restart_required=planned['changed'] and context.candidate is not None,
+    )
 
 
 def run(context: Context, params: Params) -> Result:
@@ -273,13 +297,18 @@ def run(context: Context, params: Params) -> Result:
     if wrong:
         raise LifecycleError('config.json would not be usable: %s. It was not changed.' % wrong.rstrip('.'))
     backup = _backup(context, now.data)
-    context.run.record_change('config', kept=backup, uid=now.found.st_uid, gid=now.found.st_gid,
-                          mode=stat.S_IMODE(now.found.st_mode))
+    context.run.record_change(
+        'config', kept=backup, uid=now.found.st_uid, gid=now.found.st_gid, mode=stat.S_IMODE(now.found.st_mode)
+    )
     context.run.act()
     write(context, data, now)
     context.read_files()
-    return dict(changed=True, backup_file=backup, restart_required=context.candidate is not None,
-                diff=_diff(context, now.data, data))
+    return dict(
+        changed=True,
+        backup_file=backup,
+        restart_required=context.candidate is not None,
+        diff=_diff(context, now.data, data),
+    )
 
 
 def _backup(context: Context, data: bytes) -> str:
@@ -303,11 +332,12 @@ def write(context: Context, data: bytes, now: File) -> None:
     except files.NotFlushed as exc:
         raise LifecycleError(
             'config.json of %s has its new content, but it may not be on the disk yet: %s. A power failure may bring '
-            'the old content back. Fix the cause.' % (
-                                 context.instance.id, system_text(exc))) from exc
+            'the old content back. Fix the cause.' % (context.instance.id, system_text(exc))
+        ) from exc
     except OSError as exc:
-        raise LifecycleError('config.json of %s could not be written: %s. It is as it was.' % (
-            context.instance.id, system_text(exc))) from exc
+        raise LifecycleError(
+            'config.json of %s could not be written: %s. It is as it was.' % (context.instance.id, system_text(exc))
+        ) from exc
 
 
 def left(context: Context, change: t.Mapping[str, t.Any]) -> Result:
@@ -331,7 +361,8 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if not data:
         raise LifecycleError(
             'The backup %s of config.json is missing. Restore '
-            'the previous file by hand, then run recover.yml.' % change['kept'])
+            'the previous file by hand, then run recover.yml.' % change['kept']
+        )
     try:
         with files.InstallDir(context.instance.dir) as directory:
             attributes = _attributes_now(directory)
@@ -344,10 +375,13 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     except files.NotFlushed as exc:
         raise LifecycleError(
             'config.json of %s was restored, but it may not be on the disk yet: %s. Fix the cause, then run '
-            'recover.yml.' % (context.instance.id, system_text(exc))) from exc
+            'recover.yml.' % (context.instance.id, system_text(exc))
+        ) from exc
     except OSError as exc:
-        raise LifecycleError('config.json of %s could not be restored: %s. Its previous content is in %s.' % (
-            context.instance.id, system_text(exc), change['kept'])) from exc
+        raise LifecycleError(
+            'config.json of %s could not be restored: %s. Its previous content is in %s.'
+            % (context.instance.id, system_text(exc), change['kept'])
+        ) from exc
     return dict(changed=True)
 
 
@@ -365,7 +399,10 @@ def _attributes_now(directory: files.InstallDir) -> t.Dict[str, bytes]:
 def _is_as_before(directory: files.InstallDir, data: bytes, like: os.stat_result) -> bool:
     found = directory.lstat(config_file.NAME)
     if found is None or (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != (
-            like.st_uid, like.st_gid, like.st_mode):
+        like.st_uid,
+        like.st_gid,
+        like.st_mode,
+    ):
         return False
     try:
         return directory.read(config_file.NAME, directory.owners(like.st_uid)) == data

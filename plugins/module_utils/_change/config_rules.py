@@ -18,7 +18,7 @@ _SERVER = ('env', 'port', 'log_level', 'token_secret', 'site_name')
 _MYSQL = ('database', 'user', 'password', 'host', 'port', 'use_default')
 # A key, the first version that reads it, and the first that does not any more.
 _READ: t.Sequence[t.Tuple[Path, t.Optional[versions.Version], t.Optional[versions.Version]]] = (
-    (('server', 'site_name'), None, (2, 5, 3)),     # then in the settings of the site
+    (('server', 'site_name'), None, (2, 5, 3)),  # then in the settings of the site
     (('server', 'token_secret'), None, (3, 3, 5)),  # then in the table websites
     (('mysql', 'use_default'), (3, 0, 5), None),
 )
@@ -79,9 +79,18 @@ def wrong(after: config_file.ConfigFile) -> t.Optional[str]:
 def refusals(start: Start, before: Values, after: Values) -> t.List[str]:
     """Changes that would have no effect, would be undone, or would do harm. Each says why, and what to do."""
     changed = changed_paths(before, after)
-    return [text for text in (
-        _no_setting_here(start, changed), _unknown_keys(start, changed, after), _not_read(start, changed, after),
-        _lost_secret(start, before, after), _variables_win(start, changed), _argument_wins(start, changed)) if text]
+    return [
+        text
+        for text in (
+            _no_setting_here(start, changed),
+            _unknown_keys(start, changed, after),
+            _not_read(start, changed, after),
+            _lost_secret(start, before, after),
+            _variables_win(start, changed),
+            _argument_wins(start, changed),
+        )
+        if text
+    ]
 
 
 def _known(version: t.Optional[str]) -> bool:
@@ -100,8 +109,10 @@ def _no_setting_here(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]
     wrong_ones = [shown(path) for path in changed if path[0] not in sections]
     if not wrong_ones:
         return None
-    return ('%s would have no effect: %s reads only %s from config.json, the settings of a site are in its database. '
-            'Change them in the administration pages.' % (', '.join(wrong_ones), start.version, ', '.join(sections)))
+    return (
+        '%s would have no effect: %s reads only %s from config.json, the settings of a site are in its database. '
+        'Change them in the administration pages.' % (', '.join(wrong_ones), start.version, ', '.join(sections))
+    )
 
 
 def _unknown_keys(start: Start, changed: t.Sequence[Path], after: Values) -> t.Optional[str]:
@@ -109,10 +120,16 @@ def _unknown_keys(start: Start, changed: t.Sequence[Path], after: Values) -> t.O
     if not _known(start.version) or holds_site_settings(start.version):
         return None
     names = dict(server=_SERVER, mysql=_MYSQL)
-    unknown = [shown(path) for path in changed if path[0] in names and len(path) > 1 and path[1] not in names[path[0]]
-               and at(after, path)[0]]
-    return '%s would have no effect: %s knows no such key. Correct the name.' % (
-        ', '.join(unknown), start.version) if unknown else None
+    unknown = [
+        shown(path)
+        for path in changed
+        if path[0] in names and len(path) > 1 and path[1] not in names[path[0]] and at(after, path)[0]
+    ]
+    return (
+        '%s would have no effect: %s knows no such key. Correct the name.' % (', '.join(unknown), start.version)
+        if unknown
+        else None
+    )
 
 
 def _not_read(start: Start, changed: t.Sequence[Path], after: Values) -> t.Optional[str]:
@@ -125,7 +142,10 @@ def _not_read(start: Start, changed: t.Sequence[Path], after: Values) -> t.Optio
         if (early or late) and path in changed and at(after, path)[0]:
             when = 'from %s on' % _text(first) if early else 'before %s' % _text(end)
             return '%s would have no effect: it is read %s alone, and this is %s. Leave it out, or remove it.' % (
-                shown(path), when, start.version)
+                shown(path),
+                when,
+                start.version,
+            )
     return None
 
 
@@ -138,8 +158,10 @@ def _lost_secret(start: Start, before: Values, after: Values) -> t.Optional[str]
     path = ('server', 'token_secret')
     if not at(before, path)[1] or at(after, path)[1] or versions.at_least(start.version, (3, 3, 5)):
         return None
-    return ('server.token_secret would get lost: %s would accept administrator tokens that anybody can make. '
-            'Keep it.' % (start.version or 'a version up to 3.3.3'))
+    return (
+        'server.token_secret would get lost: %s would accept administrator tokens that anybody can make. '
+        'Keep it.' % (start.version or 'a version up to 3.3.3')
+    )
 
 
 def rewrites_from_variables(start: Start) -> bool:
@@ -155,13 +177,17 @@ def _variables_win(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
     undone = [shown(path) for path in changed if path[:2] not in _KEPT_BY_VARIABLES]
     if not undone:
         return None
-    return ('%s would be undone at the start: the MYSQL_* variables of the process are written into config.json then. '
-            'Change the variables (environment of verified_start).' % ', '.join(undone))
+    return (
+        '%s would be undone at the start: the MYSQL_* variables of the process are written into config.json then. '
+        'Change the variables (environment of verified_start).' % ', '.join(undone)
+    )
 
 
 def _argument_wins(start: Start, changed: t.Sequence[Path]) -> t.Optional[str]:
     given = selection.argv_port(start.argv)
     if given is None or ('server', 'port') not in changed:
         return None
-    return ('server.port would have no effect: the process is started with -port %d, which wins over config.json. '
-            'Change the arguments (arguments of verified_start).' % given)
+    return (
+        'server.port would have no effect: the process is started with -port %d, which wins over config.json. '
+        'Change the arguments (arguments of verified_start).' % given
+    )

@@ -60,18 +60,44 @@ def _run_dumped(context: Context, params: Params) -> Result:
     try:
         with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
             seen = [facts.look(one.session) for one in databases.opened]
-            notes = [note for one, found in zip(databases.opened, seen) for note in database_plan.refuse_unfit(context, one, found)]
+            notes = [
+                note
+                for one, found in zip(databases.opened, seen)
+                for note in database_plan.refuse_unfit(context, one, found)
+            ]
             if shadows:  # before the first copy: a death in the middle leaves some
                 context.state.make()
                 _record_dumps(context, directory, databases, params, 0.0)
             if not online:
-                seen = [_without_old_shadows(context, one, found, shadows, until) for one, found in zip(
-                    databases.opened, seen)]
-            chosen = ['none'] * len(seen) if shadows else database_plan.compressions(directory, seen, params['compression'])
-            manifests = [_take(context, one, dump.Wanted(
-                one.session, found, directory, one.schema.site, one.schema.root, one.schema.key, how, online,
-                context.version, database_later.settings_of_file(databases, one), database_later.visits(one, found)), shadows, until)
-                for one, found, how in zip(databases.opened, seen, chosen)]
+                seen = [
+                    _without_old_shadows(context, one, found, shadows, until)
+                    for one, found in zip(databases.opened, seen)
+                ]
+            chosen = (
+                ['none'] * len(seen) if shadows else database_plan.compressions(directory, seen, params['compression'])
+            )
+            manifests = [
+                _take(
+                    context,
+                    one,
+                    dump.Wanted(
+                        one.session,
+                        found,
+                        directory,
+                        one.schema.site,
+                        one.schema.root,
+                        one.schema.key,
+                        how,
+                        online,
+                        context.version,
+                        database_later.settings_of_file(databases, one),
+                        database_later.visits(one, found),
+                    ),
+                    shadows,
+                    until,
+                )
+                for one, found, how in zip(databases.opened, seen, chosen)
+            ]
     except LifecycleError as exc:
         exc.msg = '%s The dump was not taken.' % exc.msg
         raise
@@ -80,10 +106,13 @@ def _run_dumped(context: Context, params: Params) -> Result:
     if not online and not shadows:
         _record_dumps(context, directory, databases, params, time.monotonic() - began)
     if shadows:
-        notes.append('the shadow tables stay in %s until they are restored or packed (state packed)' % ', '.join(
-            one.database for one in manifests))
-    return dict(changed=True, directory=directory, online=online, notes=notes,
-                databases=[_shown(one) for one in manifests])
+        notes.append(
+            'the shadow tables stay in %s until they are restored or packed (state packed)'
+            % ', '.join(one.database for one in manifests)
+        )
+    return dict(
+        changed=True, directory=directory, online=online, notes=notes, databases=[_shown(one) for one in manifests]
+    )
 
 
 def _restore_limit(timeout: float, dump_s: float) -> float:
@@ -92,20 +121,28 @@ def _restore_limit(timeout: float, dump_s: float) -> float:
 
 
 def _record_dumps(context: Context, directory: str, databases: access.Databases, params: Params, took_s: float) -> None:
-    context.run.record_change(access.KIND, directory=directory, sites=[one.schema.site for one in databases.opened],
-                          client_dir=params['client_dir'], method=params['method'],
-                          restore_s=_restore_limit(params['timeout'], took_s))
+    context.run.record_change(
+        access.KIND,
+        directory=directory,
+        sites=[one.schema.site for one in databases.opened],
+        client_dir=params['client_dir'],
+        method=params['method'],
+        restore_s=_restore_limit(params['timeout'], took_s),
+    )
 
 
-def _take(context: Context, one: access.Opened, wanted: dump.Wanted, shadows: bool, until: float) -> dump_manifest.Manifest:
+def _take(
+    context: Context, one: access.Opened, wanted: dump.Wanted, shadows: bool, until: float
+) -> dump_manifest.Manifest:
     limit = max(1.0, until - time.monotonic())
     if shadows:
         return shadow.take(wanted, access.record(context, one), limit, context.progress)
     return dump.take(wanted, limit, context.progress)
 
 
-def _without_old_shadows(context: Context, one: access.Opened, seen: facts.Inspected, all_of_them: bool,
-                         until: float) -> facts.Inspected:
+def _without_old_shadows(
+    context: Context, one: access.Opened, seen: facts.Inspected, all_of_them: bool, until: float
+) -> facts.Inspected:
     """Copies that were never complete, or whose dump is gone, are dropped; with ``all_of_them`` others are packed."""
     record = access.record(context, one)
     made = record.read()
@@ -122,10 +159,17 @@ def _without_old_shadows(context: Context, one: access.Opened, seen: facts.Inspe
 
 def _shown(manifest: dump_manifest.Manifest) -> Result:
     tables = manifest.tables or {}
-    return dict(site=manifest.site, database=manifest.database, file=manifest.file, compression=manifest.compression,
-                method=shadow.METHOD if manifest.shadow else 'dump',
-                bytes=manifest.bytes, tables=len(manifest.names), rows=sum(row.rows for row in tables.values()),
-                version=manifest.content.version if manifest.content else None)
+    return dict(
+        site=manifest.site,
+        database=manifest.database,
+        file=manifest.file,
+        compression=manifest.compression,
+        method=shadow.METHOD if manifest.shadow else 'dump',
+        bytes=manifest.bytes,
+        tables=len(manifest.names),
+        rows=sum(row.rows for row in tables.values()),
+        version=manifest.content.version if manifest.content else None,
+    )
 
 
 def _run_restored(context: Context, params: Params) -> Result:
@@ -137,8 +181,9 @@ def _run_restored(context: Context, params: Params) -> Result:
     return restore_all(context, directory, sites, params['client_dir'], limit)
 
 
-def restore_all(context: Context, directory: str, sites: t.Sequence[int], client_dir: t.Optional[str],
-                limit: float) -> Result:
+def restore_all(
+    context: Context, directory: str, sites: t.Sequence[int], client_dir: t.Optional[str], limit: float
+) -> Result:
     """Restore the dumps of these sites, the first site's first: its table names the databases of the others.
 
     Repeat it after a death at any point. LifecycleError.
@@ -169,20 +214,25 @@ def _of_site(databases: access.Databases, directory: str, site: int) -> access.O
     for one in databases.opened:
         if one.schema.key == key:
             return one
-    raise LifecycleError('The dump of site %d in %s is of %s, and no enabled site uses that database. It was not '
-                         'restored.' % (site, directory, key))
+    raise LifecycleError(
+        'The dump of site %d in %s is of %s, and no enabled site uses that database. It was not '
+        'restored.' % (site, directory, key)
+    )
 
 
 def _restore_one(context: Context, directory: str, site: int, one: access.Opened, until: float) -> Result:
     manifest = dump_manifest.read(directory, site)
     if manifest.key != one.schema.key:
-        raise LifecycleError('The dump in %s is of %s, and config.json names %s. It was not restored.' % (
-            directory, manifest.key, one.schema.key))
+        raise LifecycleError(
+            'The dump in %s is of %s, and config.json names %s. It was not restored.'
+            % (directory, manifest.key, one.schema.key)
+        )
     context.progress('restoring %s' % one.name)
     journal, record = restore.Journal(context.state.path, one.schema.key), access.record(context, one)
     shadows = shadow.is_of(record, directory)
-    done = restore.restore(one.session, directory, manifest, journal, max(1.0, until - time.monotonic()),
-                           context.progress, shadows)
+    done = restore.restore(
+        one.session, directory, manifest, journal, max(1.0, until - time.monotonic()), context.progress, shadows
+    )
     if shadows and done['restored']:
         shadow.drop(one.session, record, context.progress)
     if not manifest.online:
@@ -205,7 +255,7 @@ def _run_packed(context: Context, params: Params) -> Result:
         for one in before:
             after.append(dump_file.pack(directory, one.site, params['compression'], context.progress))
     except LifecycleError as exc:
-        exc.result['changed'] = bool(copied) or after != before[:len(after)]
+        exc.result['changed'] = bool(copied) or after != before[: len(after)]
         raise
     return dict(changed=after != before, directory=directory, databases=[_shown(one) for one in after])
 
@@ -217,19 +267,25 @@ def files_of_shadows(context: Context, directory: str, client_dir: t.Optional[st
     missing = {one.key: one for one in found if one.shadow and not one.file}
     for one in _with_copies_of(context, directory, client_dir, [manifest.site for manifest in missing.values()]):
         if one.schema.key in missing:
-            shadow.into_file(one.session, directory, missing[one.schema.key], max(1.0, until - time.monotonic()),
-                             context.progress)
+            shadow.into_file(
+                one.session, directory, missing[one.schema.key], max(1.0, until - time.monotonic()), context.progress
+            )
 
 
-def drop_shadows(context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int],
-                 running: bool = False) -> None:
+def drop_shadows(
+    context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int], running: bool = False
+) -> None:
     """Drop the copies that are the dump of these sites in a directory, complete or not. LifecycleError."""
     for one in _with_copies_of(context, directory, client_dir, sites):
         shadow.drop(one.session, access.record(context, one), context.progress, running)
 
 
-def _with_copies_of(context: Context, directory: str, client_dir: t.Optional[str], sites: t.Sequence[int],
-                    ) -> t.Iterator[access.Opened]:
+def _with_copies_of(
+    context: Context,
+    directory: str,
+    client_dir: t.Optional[str],
+    sites: t.Sequence[int],
+) -> t.Iterator[access.Opened]:
     """Nothing is asked where this instance knows of no copies that are this dump."""
     if not sites or not shadow.all_of(context.state.path, directory):
         return
@@ -240,8 +296,12 @@ def _with_copies_of(context: Context, directory: str, client_dir: t.Optional[str
 
 
 _RUNS: t.Dict[str, t.Callable[[Context, Params], Result]] = dict(
-    dumped=_run_dumped, restored=_run_restored, migrated=database_later.run_migrated, compared=database_later.run_compared,
-    packed=_run_packed)
+    dumped=_run_dumped,
+    restored=_run_restored,
+    migrated=database_later.run_migrated,
+    compared=database_later.run_compared,
+    packed=_run_packed,
+)
 
 
 # --- as a task of its own
@@ -255,8 +315,10 @@ def foresee(context: Context, params: Params) -> Result:
 def work(context: Context, params: Params) -> Result:
     planned = foresee(context, params)
     done = run(context, params)
-    return dict(done, notes=planned.get('notes', []) + [one for one in done.get('notes', [])
-                                                        if one not in planned.get('notes', [])])
+    return dict(
+        done,
+        notes=planned.get('notes', []) + [one for one in done.get('notes', []) if one not in planned.get('notes', [])],
+    )
 
 
 # --- undo
@@ -277,8 +339,13 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     done: Result = dict(changed=False, directory=change['directory'], databases=[])
     try:
         if sites:
-            done = restore_all(context, change['directory'], sites, change.get('client_dir'),
-                               context.run.time_left(runs.restore_s(change)))
+            done = restore_all(
+                context,
+                change['directory'],
+                sites,
+                change.get('client_dir'),
+                context.run.time_left(runs.restore_s(change)),
+            )
         if shadows:
             drop_shadows(context, change['directory'], change.get('client_dir'), change['sites'])
         return done
@@ -291,10 +358,14 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
 def _whole(context: Context, change: t.Mapping[str, t.Any]) -> t.List[int]:
     """The sites whose shadow tables were complete: before that nothing had been changed. LifecycleError."""
     found = dump_manifest.sites_in(change['directory'])
-    lost = [made.site for made in shadow.all_of(context.state.path, change['directory'])
-            if made.whole and made.site not in found]
+    lost = [
+        made.site
+        for made in shadow.all_of(context.state.path, change['directory'])
+        if made.whole and made.site not in found
+    ]
     if lost:
-        raise LifecycleError('The manifest of the shadow tables of site %d is gone from %s. The database was left as '
-                             'it is, with them. Compare them with the tables, then rename them by hand.' % (
-                                 lost[0], change['directory']))
+        raise LifecycleError(
+            'The manifest of the shadow tables of site %d is gone from %s. The database was left as '
+            'it is, with them. Compare them with the tables, then rename them by hand.' % (lost[0], change['directory'])
+        )
     return [site for site in change['sites'] if site in found]

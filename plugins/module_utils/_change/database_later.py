@@ -27,18 +27,32 @@ def run_migrated(context: Context, params: Params) -> Result:
     context.look()
     directory = recorded_in(context, params)
     with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
-        waited = [migration.Waiting(one.session, one.name, one.schema.root, _late_lines(
-            directory, one.schema.site, context.version)) for one in databases.opened]
-        answers = migration.wait(waited, context.version, context.run.time_left(params['timeout']), context.progress,
-                                 migration.STALLED_S, alive=lambda: _lives(context))
+        waited = [
+            migration.Waiting(
+                one.session, one.name, one.schema.root, _late_lines(directory, one.schema.site, context.version)
+            )
+            for one in databases.opened
+        ]
+        answers = migration.wait(
+            waited,
+            context.version,
+            context.run.time_left(params['timeout']),
+            context.progress,
+            migration.STALLED_S,
+            alive=lambda: _lives(context),
+        )
         for one in databases.opened:
             access.remember(context, one, context.version)
     if context.handle is not None and params['all_sites']:
         context.run.migrated = (context.handle.pid, context.handle.start_ticks)
-    return dict(changed=False, notes=['%s: %s' % (one.name, note) for one, answer in zip(databases.opened, answers)
-                                      for note in answer.notes],
-                databases=[dict(site=one.schema.site, database=one.name, state=answer.state, why=answer.why)
-                           for one, answer in zip(databases.opened, answers)])
+    return dict(
+        changed=False,
+        notes=['%s: %s' % (one.name, note) for one, answer in zip(databases.opened, answers) for note in answer.notes],
+        databases=[
+            dict(site=one.schema.site, database=one.name, state=answer.state, why=answer.why)
+            for one, answer in zip(databases.opened, answers)
+        ],
+    )
 
 
 def _lives(context: Context) -> bool:
@@ -69,24 +83,37 @@ def run_compared(context: Context, params: Params) -> Result:
     context.look()
     directory = recorded_in(context, params)
     if directory is None:
-        raise LifecycleError('Nothing was recorded to compare with: no dump was taken by a step before this one. Give '
-                             'the directory of one as path.')
+        raise LifecycleError(
+            'Nothing was recorded to compare with: no dump was taken by a step before this one. Give '
+            'the directory of one as path.'
+        )
     problems, notes, rows = [], [], []
     with access.Databases(context, params['all_sites'], params['client_dir']) as databases:
         for one in databases.opened:
             manifest = dump_manifest.read(directory, one.schema.site)
             if manifest.tables is None or manifest.content is None:
-                raise LifecycleError('The dump in %s was taken while the site ran: there is nothing to compare with.'
-                                     % directory)
+                raise LifecycleError(
+                    'The dump in %s was taken while the site ran: there is nothing to compare with.' % directory
+                )
             before = compare.Before(manifest.tables, manifest.content, manifest.site_settings)
             after = compare.look(one.session, context.run.time_left(params['timeout']))
             problems += ['%s: %s' % (one.name, text) for text in compare.broken(before, after, context.version)]
             notes += ['%s: %s' % (one.name, text) for text in compare.notes(before, after)]
-            rows.append(dict(site=one.schema.site, database=one.name, version=after.content.version or None,
-                             rows=sum(count for count, _live in after.rows.values())))
+            rows.append(
+                dict(
+                    site=one.schema.site,
+                    database=one.name,
+                    version=after.content.version or None,
+                    rows=sum(count for count, _live in after.rows.values()),
+                )
+            )
     if problems:
-        raise LifecycleError('The databases do not hold what they held before: %s.' % '; '.join(problems[:12]),
-                             problems=problems, notes=notes, databases=rows)
+        raise LifecycleError(
+            'The databases do not hold what they held before: %s.' % '; '.join(problems[:12]),
+            problems=problems,
+            notes=notes,
+            databases=rows,
+        )
     return dict(changed=False, databases=rows, notes=notes)
 
 

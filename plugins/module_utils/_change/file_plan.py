@@ -84,8 +84,10 @@ def known_of(given: t.Mapping[str, t.Any]) -> Known:
     """As a caller has given it. LifecycleError for what is no path with checksums."""
     for path, digests in given.items():
         if not isinstance(digests, list) or not all(isinstance(one, str) and _DIGEST.match(one) for one in digests):
-            raise LifecycleError('release: known_files has no list of SHA-256 for %s. Nothing was done. Give what the '
-                                 'filter known_files makes.' % printable.line(path))
+            raise LifecycleError(
+                'release: known_files has no list of SHA-256 for %s. Nothing was done. Give what the '
+                'filter known_files makes.' % printable.line(path)
+            )
     return given
 
 
@@ -94,24 +96,34 @@ def known_in(manifests: t.Iterable[Manifest], of: t.Optional[Manifest] = None) -
     replace.
     """
     wanted = None if of is None else {file.path: file.sha256 for file in of.files}
-    return joined([{file.path: [file.sha256]} for manifest in manifests for file in manifest.files
-                   if may_be_edited(file.path) and (
-                       wanted is None or wanted.get(file.path, file.sha256) != file.sha256)])
+    return joined(
+        [
+            {file.path: [file.sha256]}
+            for manifest in manifests
+            for file in manifest.files
+            if may_be_edited(file.path) and (wanted is None or wanted.get(file.path, file.sha256) != file.sha256)
+        ]
+    )
 
 
 class FilePlan(t.NamedTuple):
     renames: t.List[Rename]
-    owned: t.Dict[str, Owned]   # each staged path that is switched in, those in whole directories too
+    owned: t.Dict[str, Owned]  # each staged path that is switched in, those in whole directories too
     added: t.List[str]
     replaced: t.List[str]
-    kept: t.List[str]           # count as edited by the user, and differ from the release
-    removed: t.List[str]        # of whole directories: gone with them
-    same: int                   # how many files are there already
+    kept: t.List[str]  # count as edited by the user, and differ from the release
+    removed: t.List[str]  # of whole directories: gone with them
+    same: int  # how many files are there already
 
     @property
     def counts(self) -> t.Dict[str, int]:
-        return dict(added=len(self.added), replaced=len(self.replaced), kept=len(self.kept), removed=len(self.removed),
-                    same=self.same)
+        return dict(
+            added=len(self.added),
+            replaced=len(self.replaced),
+            kept=len(self.kept),
+            removed=len(self.removed),
+            same=self.same,
+        )
 
 
 def below(path: str, tops: t.Sequence[str]) -> bool:
@@ -137,12 +149,17 @@ def staged_files(manifest: Manifest, binary: str) -> t.Tuple[t.List[File], t.Lis
 
     The directory ``cache`` itself is made where it is missing.
     """
-    files = [file._replace(path=binary) if file.path == BINARY else file for file in manifest.files
-             if not is_never_touched(file.path)]
+    files = [
+        file._replace(path=binary) if file.path == BINARY else file
+        for file in manifest.files
+        if not is_never_touched(file.path)
+    ]
     ignored = [file.path for file in manifest.files if is_never_touched(file.path)]
     if binary != BINARY and binary in [file.path for file in manifest.files]:
-        raise LifecycleError('The archive has a file %s, which is the name of the binary here. Nothing was staged. '
-                             'Rename the binary of the instance.' % binary)
+        raise LifecycleError(
+            'The archive has a file %s, which is the name of the binary here. Nothing was staged. '
+            'Rename the binary of the instance.' % binary
+        )
     directories = [path for path in manifest.directories if path == 'cache' or not is_never_touched(path)]
     return files, directories, ignored
 
@@ -171,14 +188,24 @@ class Refusals:
         raise LifecycleError(
             'The release %s cannot be switched in: in the install directory it would replace what it must not: %s%s. '
             'Nothing was changed. Put plain files and directories there, on the file system of the install directory.'
-            % (version, ', '.join(self.found[:_MOST_NAMED]), more))
+            % (version, ', '.join(self.found[:_MOST_NAMED]), more)
+        )
 
 
 class _Planner:
     """One plan. ``old``: of the releases that are known, above all the one that runs; None where none is."""
 
-    def __init__(self, version: str, files: t.Sequence[File], directories: t.Sequence[str], listing: Listing,
-                 top: Owned, binary: str, trusted: t.Collection[int], old: t.Optional[Known]) -> None:
+    def __init__(
+        self,
+        version: str,
+        files: t.Sequence[File],
+        directories: t.Sequence[str],
+        listing: Listing,
+        top: Owned,
+        binary: str,
+        trusted: t.Collection[int],
+        old: t.Optional[Known],
+    ) -> None:
         self.version, self.files, self.directories = version, list(files), list(directories)
         self.listing, self.top, self.binary, self.trusted, self.old = listing, top, binary, trusted, old or {}
         self.refusals = Refusals()
@@ -197,8 +224,9 @@ class _Planner:
         own = [one for one in renames if one.path == self.binary]
         rest = [one for one in renames if one.path != self.binary]
         # Without a binary nothing can be started in the middle: it goes first and comes last.
-        return self.plan._replace(renames=[one for one in own if one.out] + rest + [
-            one for one in own if not one.out], same=self._same())
+        return self.plan._replace(
+            renames=[one for one in own if one.out] + rest + [one for one in own if not one.out], same=self._same()
+        )
 
     def _same(self) -> int:
         moved = set(self.plan.added) | set(self.plan.replaced) | set(self.plan.kept)
@@ -303,8 +331,16 @@ class _Planner:
         self._own_file(path)
 
 
-def make(version: str, files: t.Sequence[File], directories: t.Sequence[str], listing: Listing, top: Owned, binary: str,
-         trusted: t.Collection[int], old: t.Optional[Known] = None) -> FilePlan:
+def make(
+    version: str,
+    files: t.Sequence[File],
+    directories: t.Sequence[str],
+    listing: Listing,
+    top: Owned,
+    binary: str,
+    trusted: t.Collection[int],
+    old: t.Optional[Known] = None,
+) -> FilePlan:
     """The plan of one switch. LifecycleError for links and the like where the release writes, all of them named.
 
     ``top``: owner of the install directory itself. ``trusted``: the users of the instance, and root.
@@ -327,8 +363,10 @@ def after(listing: Listing, plan: FilePlan, files: t.Sequence[File]) -> t.Dict[s
 def refuse_missing_parts(version: str, files: t.Sequence[File]) -> None:
     """LifecycleError for an archive without what its version cannot start without."""
     if versions.needs_locales(version) and not any(file.path.startswith('locales/') for file in files):
-        raise LifecycleError('The archive has no locales/, without which %s does not start. Nothing was staged. Get '
-                             'the complete archive.' % version)
+        raise LifecycleError(
+            'The archive has no locales/, without which %s does not start. Nothing was staged. Get '
+            'the complete archive.' % version
+        )
 
 
 def refuse_mounts(renames: t.Sequence[Rename], mounts: t.Iterable[str], version: str) -> None:
@@ -344,9 +382,10 @@ def refuse_mounts(renames: t.Sequence[Rename], mounts: t.Iterable[str], version:
 def refuse_mounted_bulk(mounts: t.Iterable[str], directory: str) -> None:
     """LifecycleError where renames from the staged files to their places would cross a mount."""
     if any(below(mount, [BULK]) for mount in mounts):
-        raise LifecycleError('Another file system is mounted at %s/%s. Nothing was changed. Unmount it: staged files '
-                             'are renamed into their places, which works within one file system only.' % (
-                                 directory, BULK))
+        raise LifecycleError(
+            'Another file system is mounted at %s/%s. Nothing was changed. Unmount it: staged files '
+            'are renamed into their places, which works within one file system only.' % (directory, BULK)
+        )
 
 
 def mounts_below(mountinfo: str, directory: str) -> t.List[str]:
@@ -357,7 +396,7 @@ def mounts_below(mountinfo: str, directory: str) -> t.List[str]:
         if len(fields) > 4:
             path = _unescape(fields[4])
             if path.startswith(directory.rstrip('/') + '/'):
-                found.add(path[len(directory.rstrip('/')) + 1:])
+                found.add(path[len(directory.rstrip('/')) + 1 :])
     return sorted(found - {''})
 
 
@@ -371,9 +410,11 @@ def why_kept(plan: FilePlan) -> str:
     """For the plan: which files of the release before stay, and why; empty where none does."""
     if not plan.kept:
         return ''
-    return ('. Kept, because nothing proves that nobody has edited them (no release that is known has them as they are '
-            'here): %s. Where the archive of the version that runs is known (old_src, in the role among '
-            'anqicms_releases), those that nobody has edited are replaced' % _named(plan.kept))
+    return (
+        '. Kept, because nothing proves that nobody has edited them (no release that is known has them as they are '
+        'here): %s. Where the archive of the version that runs is known (old_src, in the role among '
+        'anqicms_releases), those that nobody has edited are replaced' % _named(plan.kept)
+    )
 
 
 def _named(paths: t.Sequence[str]) -> str:
@@ -384,8 +425,10 @@ def _named(paths: t.Sequence[str]) -> str:
 def diff(plan: FilePlan, files: t.Sequence[File], listing: Listing) -> t.Dict[str, str]:
     """What ``--diff`` shows: a line for each file that goes or comes, with the begin of its checksum."""
     new = {file.path: file.sha256[:12] for file in files}
-    before = ['%s  %s' % (path, ((listing.get(path) or _NOTHING).sha256 or '?')[:12])
-              for path in sorted(plan.replaced + plan.removed)]
+    before = [
+        '%s  %s' % (path, ((listing.get(path) or _NOTHING).sha256 or '?')[:12])
+        for path in sorted(plan.replaced + plan.removed)
+    ]
     after = ['%s  %s' % (path, new[path]) for path in sorted(plan.replaced + plan.added)]
     return dict(before=''.join(line + '\n' for line in before), after=''.join(line + '\n' for line in after))
 

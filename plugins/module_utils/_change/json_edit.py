@@ -119,13 +119,19 @@ def _inserted(text: str, node: Node, key: str, value: t.Any) -> str:
     if node.members:
         last = node.members[-1]
         indent = _indent_at(text, last.start)
-        colon = text[_string_end(text, last.start):last.value.start]
+        colon = text[_string_end(text, last.start) : last.value.start]
         between = ', ' if indent is None else ',\n' + indent
-        return text[:last.value.end] + between + name + colon + _dumped(text, value, indent) + text[last.value.end:]
+        return text[: last.value.end] + between + name + colon + _dumped(text, value, indent) + text[last.value.end :]
     outer = _outer_indent(text, node)
     inner = outer + _unit(text)
     return '%s{\n%s%s: %s\n%s}%s' % (
-        text[:node.start], inner, name, _dumped(text, value, inner), outer, text[node.end:])
+        text[: node.start],
+        inner,
+        name,
+        _dumped(text, value, inner),
+        outer,
+        text[node.end :],
+    )
 
 
 def _outer_indent(text: str, node: Node) -> str:
@@ -141,9 +147,9 @@ def put(text: str, path: Path, value: t.Any) -> str:
     for depth, key in enumerate(path):
         member = _last(node, key)
         if member is None:
-            return _inserted(text, node, key, _nested(path[depth + 1:], value))
+            return _inserted(text, node, key, _nested(path[depth + 1 :], value))
         if depth + 1 < len(path) and member.value.members is None:
-            return _replaced(text, member, _nested(path[depth + 1:], value))
+            return _replaced(text, member, _nested(path[depth + 1 :], value))
         if depth + 1 == len(path):
             return _replaced(text, member, value)
         node = member.value
@@ -158,7 +164,7 @@ def _nested(path: Path, value: t.Any) -> t.Any:
 
 def _replaced(text: str, member: Member, value: t.Any) -> str:
     written = _dumped(text, value, _indent_at(text, member.start))
-    return text[:member.value.start] + written + text[member.value.end:]
+    return text[: member.value.start] + written + text[member.value.end :]
 
 
 def drop(text: str, path: Path) -> str:
@@ -179,7 +185,7 @@ def drop(text: str, path: Path) -> str:
 def _without(text: str, node: Node, index: int) -> str:
     members = node.members or []
     if len(members) == 1:
-        return text[:node.start] + '{}' + text[node.end:]
+        return text[: node.start] + '{}' + text[node.end :]
     if index:
-        return text[:members[index - 1].value.end] + text[members[index].value.end:]
-    return text[:members[0].start] + text[members[1].start:]
+        return text[: members[index - 1].value.end] + text[members[index].value.end :]
+    return text[: members[0].start] + text[members[1].start :]

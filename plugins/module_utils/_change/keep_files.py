@@ -63,8 +63,14 @@ def _keep(context: Context) -> Result:
     kept = context.run.keep_file(config_file.NAME, now.data)
     sizes = {root: visits.sizes(root) for root in _roots(context)}
     listed = context.run.keep_file(_LIST, json.dumps(sizes).encode('utf-8'))
-    context.run.record_change(KIND, kept=kept, uid=now.found.st_uid, gid=now.found.st_gid,
-                          mode=stat.S_IMODE(now.found.st_mode), statistics=listed)
+    context.run.record_change(
+        KIND,
+        kept=kept,
+        uid=now.found.st_uid,
+        gid=now.found.st_gid,
+        mode=stat.S_IMODE(now.found.st_mode),
+        statistics=listed,
+    )
     return dict(changed=False, files=sum(len(known or {}) for known in sizes.values()))
 
 
@@ -128,8 +134,10 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     For config.json this window has a ``keep_files`` of its own.
     """
     if change.get('aside'):  # of a rollback that is taken back: those of today stay
-        return dict(changed=False, notes=['The statistics of before that rollback stay in %s-%s.' % (
-            visits.PLACE, change['mark'])])
+        return dict(
+            changed=False,
+            notes=['The statistics of before that rollback stay in %s-%s.' % (visits.PLACE, change['mark'])],
+        )
     config.undo(context, change)
     sizes: Sizes = foreign_json.load(trusted.read_trusted(change['statistics']))
     roots = [root for root, known in sizes.items() if visits.differs(root, known)]

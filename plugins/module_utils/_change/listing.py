@@ -74,9 +74,16 @@ class Look:
             return
         kind = DIRECTORY if stat.S_ISDIR(info.st_mode) else _files.kind_of(info) or FILE
         reads = info.st_size == size or (
-            size is not None and file_plan.may_be_edited(path) and info.st_size <= _LARGEST_EDITED)
-        self.found[path] = Seen(kind, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_size,
-                                self._digest(path, info) if reads and kind == FILE else None)
+            size is not None and file_plan.may_be_edited(path) and info.st_size <= _LARGEST_EDITED
+        )
+        self.found[path] = Seen(
+            kind,
+            info.st_uid,
+            info.st_gid,
+            stat.S_IMODE(info.st_mode),
+            info.st_size,
+            self._digest(path, info) if reads and kind == FILE else None,
+        )
 
     def _digest(self, path: str, info: os.stat_result) -> t.Optional[str]:
         """None for a file that is not to be opened: it counts as another one than that of the release."""
@@ -109,9 +116,10 @@ class Look:
                 if self.found.get(path, _NOWHERE).kind == DIRECTORY:
                     left.append(path)
             if len(self.found) > _MOST or here.count('/') > _DEEPEST:
-                raise LifecycleError('%s holds more than %d files, or directories deeper than %d. Nothing was changed. '
-                                     'Move away what does not belong to the release.' % (
-                                         self.install.shown(top), _MOST, _DEEPEST))
+                raise LifecycleError(
+                    '%s holds more than %d files, or directories deeper than %d. Nothing was changed. '
+                    'Move away what does not belong to the release.' % (self.install.shown(top), _MOST, _DEEPEST)
+                )
 
 
 _NOWHERE = Seen('nothing', 0, 0, 0)
@@ -143,7 +151,10 @@ def stats_of(tree: places.Tree, paths: t.Sequence[str]) -> Stats:
                 with contextlib.suppress(FileNotFoundError):
                     inner = os.stat(name, dir_fd=fd, follow_symlinks=False)
                     found[os.path.normpath(os.path.join(path, above, name))] = [
-                        inner.st_ino, inner.st_size, inner.st_mtime_ns]
+                        inner.st_ino,
+                        inner.st_size,
+                        inner.st_mtime_ns,
+                    ]
     return found
 
 

@@ -94,8 +94,10 @@ class Tree:
         return handle
 
     def _moved(self, relative: str, why: str) -> Moved:
-        return Moved('%s is not entered: %s. Nothing was done there. Put plain directories of the instance\'s user '
-                     'there.' % (self.shown(relative), why))
+        return Moved(
+            '%s is not entered: %s. Nothing was done there. Put plain directories of the instance\'s user '
+            'there.' % (self.shown(relative), why)
+        )
 
     def parent(self, relative: str) -> t.Tuple[int, str]:
         above, slash, name = relative.rpartition('/')
@@ -169,8 +171,10 @@ def open_install(directory: files.InstallDir, owners: t.Collection[int]) -> Tree
 
 
 def _not_ours(path: str, why: str) -> LifecycleError:
-    return LifecycleError('%s is not used: %s. Nothing was done. It holds staged and replaced releases of this '
-                          'collection; move it away, and stage again.' % (path, why))
+    return LifecycleError(
+        '%s is not used: %s. Nothing was done. It holds staged and replaced releases of this '
+        'collection; move it away, and stage again.' % (path, why)
+    )
 
 
 def _is_made(install: Tree) -> bool:
@@ -180,8 +184,10 @@ def _is_made(install: Tree) -> bool:
     except FileExistsError:
         return False
     except PermissionError as exc:
-        raise LifecycleError('This user may not write in %s. Nothing was changed. Run as root, or as the owner of that '
-                             'directory.' % install.path) from exc
+        raise LifecycleError(
+            'This user may not write in %s. Nothing was changed. Run as root, or as the owner of that '
+            'directory.' % install.path
+        ) from exc
     except OSError as exc:
         raise nothing_done('%s could not be made' % install.shown(BULK), exc) from exc
     return True
@@ -205,7 +211,10 @@ def open_bulk(install: Tree, make: bool = False, expected: t.Optional[t.Sequence
     why = None
     if info.st_uid != os.geteuid() or info.st_mode & 0o077:
         why = 'it belongs to %s with mode %04o, not to %s alone' % (
-            name_of(info.st_uid), stat.S_IMODE(info.st_mode), name_of(os.geteuid()))
+            name_of(info.st_uid),
+            stat.S_IMODE(info.st_mode),
+            name_of(os.geteuid()),
+        )
     elif info.st_dev != install.device:
         why = 'it lies on another file system than the install directory'
     elif expected is not None and list(expected) != [info.st_dev, info.st_ino]:

@@ -14,14 +14,19 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files as _files
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
-_USUAL = ('/etc/nginx/nginx.conf', '/www/server/nginx/conf/nginx.conf', '/usr/local/nginx/conf/nginx.conf',
-          '/usr/local/openresty/nginx/conf/nginx.conf')
+_USUAL = (
+    '/etc/nginx/nginx.conf',
+    '/www/server/nginx/conf/nginx.conf',
+    '/usr/local/nginx/conf/nginx.conf',
+    '/usr/local/openresty/nginx/conf/nginx.conf',
+)
 _NAMES = ('nginx', 'openresty')
 _MOST_FILES = 500
 _COMMENT = re.compile(r'#[^\n]*')
 _INCLUDE = re.compile(r'(?:^|[;{}\s])include\s+([^;\s]+)\s*;')
 _TARGET = re.compile(
-    r'(?:\bproxy_pass\s+https?://|\bserver\s+)(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\]):(\d{1,5})(?!\d)')
+    r'(?:\bproxy_pass\s+https?://|\bserver\s+)(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\]):(\d{1,5})(?!\d)'
+)
 
 
 def ports_in(text: str) -> t.Set[int]:

@@ -98,12 +98,18 @@ def _run_staged(desk: release_desk.Desk, params: Params) -> Result:
         stager = staging.Stager(context.instance, desk.install, desk.bulk(make=True), version)
         staged = stager.stage(source, digest, desk.record(), dressed, context.progress)
     desk.store.write_staged(staged._replace(old={path: list(digests) for path, digests in old.items()}))
-    return dict(changed=True, version=version, previous=context.file_version, files=release_desk.files_result(present(plan)),
-                journal=None)
+    return dict(
+        changed=True,
+        version=version,
+        previous=context.file_version,
+        files=release_desk.files_result(present(plan)),
+        journal=None,
+    )
 
 
-def _looks(desk: release_desk.Desk, files: t.Sequence[archive.File], directories: t.Sequence[str],
-           plan: file_plan.FilePlan) -> t.Dict[str, file_plan.Owned]:
+def _looks(
+    desk: release_desk.Desk, files: t.Sequence[archive.File], directories: t.Sequence[str], plan: file_plan.FilePlan
+) -> t.Dict[str, file_plan.Owned]:
     """Owner and mode of all that is staged: of what is switched in as planned, of the rest as it comes."""
     uid, gid, _mode = desk.top
     binary = desk.context.instance.binary
@@ -120,22 +126,25 @@ def _looks(desk: release_desk.Desk, files: t.Sequence[archive.File], directories
 
 def _refuse_running(context: Context) -> None:
     if context.candidate is not None and not context.foreseen.stops:
-        raise LifecycleError('%s runs (pid %d). Nothing was renamed. Stop it first: put graceful_stop before this step '
-                             'of a window.' % (context.instance.id, context.candidate.pid))
+        raise LifecycleError(
+            '%s runs (pid %d). Nothing was renamed. Stop it first: put graceful_stop before this step '
+            'of a window.' % (context.instance.id, context.candidate.pid)
+        )
 
 
 def _find_staged(desk: release_desk.Desk, params: Params) -> t.Optional[Staged]:
     """The newest that fits."""
     version, wanted = release_desk.version_of(params), (params['sha256'] or '').strip().lower()
-    return next((one for one in desk.store.staged()
-                 if one.version == version and wanted in ('', one.sha256)), None)
+    return next((one for one in desk.store.staged() if one.version == version and wanted in ('', one.sha256)), None)
 
 
 def _staged(desk: release_desk.Desk, params: Params) -> Staged:
     found = _find_staged(desk, params)
     if found is None:
-        raise LifecycleError('The release %s is not staged. Nothing was changed. Stage it first, with state staged.' % (
-            release_desk.version_of(params)))
+        raise LifecycleError(
+            'The release %s is not staged. Nothing was changed. Stage it first, with state staged.'
+            % (release_desk.version_of(params))
+        )
     return found
 
 
@@ -144,7 +153,8 @@ def _refuse_used(desk: release_desk.Desk, staged: Staged) -> None:
     if any(one.tree == staged.tree for one in desk.store.switches()):
         raise LifecycleError(
             'The staged files of %s have already been used. Nothing was changed. Stage the release again, with state '
-            'staged.' % staged.version)
+            'staged.' % staged.version
+        )
 
 
 def _plan_switched(desk: release_desk.Desk, params: Params) -> Result:
@@ -163,7 +173,9 @@ def _plan_switched(desk: release_desk.Desk, params: Params) -> Result:
     return _switch_planned(desk, parts, plan, seen)
 
 
-def _switch_planned(desk: release_desk.Desk, parts: release_desk.Parts, plan: file_plan.FilePlan, seen: file_plan.Listing) -> Result:
+def _switch_planned(
+    desk: release_desk.Desk, parts: release_desk.Parts, plan: file_plan.FilePlan, seen: file_plan.Listing
+) -> Result:
     """Whatever switch comes after it in a window is planned on top of this one."""
     planned = release_desk.planned(desk, parts, plan, seen, 'switch the release %s in' % parts.version)
     return dict(planned, then=dict(files=desk.context.foreseen.files + ((plan, parts.files),)))
@@ -214,7 +226,8 @@ def _to_revert(desk: release_desk.Desk, params: Params) -> t.List[Switch]:
     if found and wanted is not None:
         raise LifecycleError(
             'No recorded switch has replaced %s. Nothing '
-            'was changed. Versions that can be restored: %s.' % (wanted, ', '.join(str(one.previous) for one in found)))
+            'was changed. Versions that can be restored: %s.' % (wanted, ', '.join(str(one.previous) for one in found))
+        )
     return found
 
 
@@ -227,11 +240,17 @@ def _plan_reverted(desk: release_desk.Desk, params: Params) -> Result:
         desk.refuse_file_systems(one.renames, one.version)
         for name in (one.tree, one.old):
             if desk.bulk().lstat(name) is None:
-                raise LifecycleError('%s is gone: %s cannot be taken back. Nothing was changed. Restore the files from '
-                                     'a backup.' % (desk.bulk().shown(name), one.version))
-    return dict(changed=True, version=found[-1].previous, previous=found[0].version,
-                would='take %s back, to the files of %s' % (
-                    ', '.join(one.version for one in found), found[-1].previous or 'before'))
+                raise LifecycleError(
+                    '%s is gone: %s cannot be taken back. Nothing was changed. Restore the files from '
+                    'a backup.' % (desk.bulk().shown(name), one.version)
+                )
+    return dict(
+        changed=True,
+        version=found[-1].previous,
+        previous=found[0].version,
+        would='take %s back, to the files of %s'
+        % (', '.join(one.version for one in found), found[-1].previous or 'before'),
+    )
 
 
 def _run_reverted(desk: release_desk.Desk, params: Params) -> Result:
@@ -270,8 +289,13 @@ def _plan_tidied(desk: release_desk.Desk, params: Params) -> Result:
     gone = _to_tidy(desk, params)
     if not gone.names and not gone.records:
         return release_desk.unchanged(desk, desk.context.file_version, 'there is nothing to tidy')
-    return dict(changed=True, would='remove %s' % (', '.join(gone.names) or 'records of releases that are gone'),
-                version=desk.context.file_version, previous=None, removed=gone.names)
+    return dict(
+        changed=True,
+        would='remove %s' % (', '.join(gone.names) or 'records of releases that are gone'),
+        version=desk.context.file_version,
+        previous=None,
+        removed=gone.names,
+    )
 
 
 def _to_tidy(desk: release_desk.Desk, params: Params) -> release_tidy.Gone:
@@ -279,9 +303,12 @@ def _to_tidy(desk: release_desk.Desk, params: Params) -> release_tidy.Gone:
         raise LifecycleError('keep must not be negative, got %d. Nothing was done.' % params['keep'])
     names = desk.bulk().names() if desk.has_bulk() else []
     run = desk.context.state.last_unfinished() or {}
-    used = {change['data'].get('switch') for change in run.get('changes') or [] if change.get('kind') == release_desk.KIND}
-    return release_tidy.choose(names, desk.store.staged(), desk.store.switches(), desk.store.active(), params['keep'],
-                               used)
+    used = {
+        change['data'].get('switch') for change in run.get('changes') or [] if change.get('kind') == release_desk.KIND
+    }
+    return release_tidy.choose(
+        names, desk.store.staged(), desk.store.switches(), desk.store.active(), params['keep'], used
+    )
 
 
 def _run_tidied(desk: release_desk.Desk, params: Params) -> Result:
@@ -292,12 +319,16 @@ def _run_tidied(desk: release_desk.Desk, params: Params) -> Result:
         try:
             desk.bulk().remove(name)
         except OSError as exc:
-            raise LifecycleError('%s could not be removed: %s. What was removed before it stays removed. Remove it by '
-                                 'hand.' % (desk.bulk().shown(name), reason(exc)), changed=True) from exc
+            raise LifecycleError(
+                '%s could not be removed: %s. What was removed before it stays removed. Remove it by '
+                'hand.' % (desk.bulk().shown(name), reason(exc)),
+                changed=True,
+            ) from exc
     for kind, name in gone.records:
         (desk.store.forget_staged if kind == 'staged' else desk.store.forget_switch)(name)
-    return dict(changed=True, version=desk.context.file_version, previous=None, removed=gone.names, files=None,
-                journal=None)
+    return dict(
+        changed=True, version=desk.context.file_version, previous=None, removed=gone.names, files=None, journal=None
+    )
 
 
 # --- the step, and the module

@@ -67,7 +67,8 @@ class Desk:
             if self._bulk is None:
                 raise LifecycleError(
                     '%s is missing, and with it the staged and replaced files. Nothing was changed. Stage the release '
-                    'again.' % self.install.shown(file_plan.BULK))
+                    'again.' % self.install.shown(file_plan.BULK)
+                )
             if make:
                 info = os.fstat(self._bulk.fd)
                 self.store.set_bulk([info.st_dev, info.st_ino])
@@ -98,8 +99,16 @@ class Desk:
         seen = listing.Look(self.install, self.owners).at(parts.files, parts.directories)
         for earlier, files in self.context.foreseen.files:
             seen = file_plan.after(seen, earlier, files)
-        plan = file_plan.make(parts.version, parts.files, parts.directories, seen, self.top,
-                              self.context.instance.binary, self.owners, self.proofs(old))
+        plan = file_plan.make(
+            parts.version,
+            parts.files,
+            parts.directories,
+            seen,
+            self.top,
+            self.context.instance.binary,
+            self.owners,
+            self.proofs(old),
+        )
         self.refuse_file_systems(plan.renames, parts.version)
         if os.geteuid() != 0:
             self._refuse_without_rights(plan, parts.version)
@@ -119,21 +128,26 @@ class Desk:
         if foreign:
             raise LifecycleError(
                 'The release %s cannot be staged by this user: %s would belong to uid %d, gid %d. Nothing was changed. '
-                'Run as root, or as that user.' % (version, foreign[0], *plan.owned[foreign[0]][:2]))
+                'Run as root, or as that user.' % (version, foreign[0], *plan.owned[foreign[0]][:2])
+            )
         above = {one.path.rpartition('/')[0] for one in plan.renames} | {''}
         closed = [path for path in sorted(above) if not path or self.install.lstat(path) is not None]
         closed = [path for path in closed if not os.access('/proc/self/fd/%d' % self.install.directory(path), os.W_OK)]
         if closed:
-            raise LifecycleError('This user may not write in %s. Nothing was changed. Run as root, or as the user of '
-                                 'the instance.' % self.install.shown(closed[0]))
+            raise LifecycleError(
+                'This user may not write in %s. Nothing was changed. Run as root, or as the user of '
+                'the instance.' % self.install.shown(closed[0])
+            )
 
 
 def version_of(params: Params) -> str:
     """LifecycleError where none is named, or one that is no version."""
     parsed = versions.parse(params['version'])
     if parsed is None:
-        raise LifecycleError('release: version is %s. Nothing was done. Name the version that the program of the '
-                             'release reports, such as 3.5.8.' % (params['version'] or 'not given'))
+        raise LifecycleError(
+            'release: version is %s. Nothing was done. Name the version that the program of the '
+            'release reports, such as 3.5.8.' % (params['version'] or 'not given')
+        )
     return hops.text(parsed)
 
 
@@ -163,8 +177,10 @@ def manifest_of(params: Params) -> archive.Manifest:
         with staging.open_source(params['src']) as stream:
             return _read_once(stream, params['sha256'])
     if params['manifest'] is None:
-        raise LifecycleError('release: neither src nor manifest is given. Nothing was done. Give the path of the '
-                             'archive on this host as src.')
+        raise LifecycleError(
+            'release: neither src nor manifest is given. Nothing was done. Give the path of the '
+            'archive on this host as src.'
+        )
     manifest = archive.from_json(params['manifest'])
     archive.refuse_digest(manifest.sha256, params['sha256'])
     return manifest
@@ -196,8 +212,10 @@ def refuse_known(store: Store, version: str, sha256: str) -> None:
     """LifecycleError for an archive that was used as another version before."""
     others = [one.version for one in store.staged() if one.sha256 == sha256 and one.version != version]
     if others:
-        raise LifecycleError('The archive is not the release %s: it was staged as %s before. Nothing was staged. Give '
-                             'the archive of %s.' % (version, others[0], version))
+        raise LifecycleError(
+            'The archive is not the release %s: it was staged as %s before. Nothing was staged. Give '
+            'the archive of %s.' % (version, others[0], version)
+        )
 
 
 def files_result(plan: file_plan.FilePlan) -> Result:
@@ -208,15 +226,26 @@ def files_result(plan: file_plan.FilePlan) -> Result:
 def planned(desk: Desk, parts: Parts, plan: file_plan.FilePlan, seen: file_plan.Listing, would: str) -> Result:
     counts = plan.counts
     text = '%s: %d added, %d replaced, %d kept because they count as edited, %d removed, %d the same' % (
-        would, counts['added'], counts['replaced'], counts['kept'], counts['removed'], counts['same'])
+        would,
+        counts['added'],
+        counts['replaced'],
+        counts['kept'],
+        counts['removed'],
+        counts['same'],
+    )
     text += file_plan.why_kept(plan)
     name = desk.install.path
     diff = dict(file_plan.diff(plan, parts.files, seen), before_header=name, after_header=name)
     previous = desk.context.foreseen.version or desk.context.file_version
-    return dict(changed=True, would=text, version=parts.version, previous=previous, diff=diff,
-                files=files_result(plan))
+    return dict(changed=True, would=text, version=parts.version, previous=previous, diff=diff, files=files_result(plan))
 
 
 def unchanged(desk: Desk, version: t.Optional[str], why: str) -> Result:
-    return dict(changed=False, would='nothing, ' + why, version=version, previous=desk.context.file_version, files=None,
-                journal=None)
+    return dict(
+        changed=False,
+        would='nothing, ' + why,
+        version=version,
+        previous=desk.context.file_version,
+        files=None,
+        journal=None,
+    )

@@ -34,8 +34,15 @@ def move(desk: release_desk.Desk, one: Switch, work: t.Callable[[switch.Trees], 
     return switch.run(desk.install, desk.bulk(), one, work)
 
 
-def moved(version: t.Optional[str], previous: t.Optional[str], count: int, left: t.Optional[str], store: Store,
-           one: Switch, **more: t.Any) -> Result:
+def moved(
+    version: t.Optional[str],
+    previous: t.Optional[str],
+    count: int,
+    left: t.Optional[str],
+    store: Store,
+    one: Switch,
+    **more: t.Any,
+) -> Result:
     notes = ['Files that were in the way of restored files were moved to %s.' % left] if left else []
     journal = os.path.join(store.path, 'switch-%s.json' % one.id)
     return dict(more, changed=True, version=version, previous=previous, renames=count, journal=journal, notes=notes)
@@ -48,8 +55,8 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
         if one is None:
             raise LifecycleError(
                 'The record %s of a switch is missing in %s. The files were left as they are. Restore them from a '
-                'backup, then run the recover playbook.' % (
-                                     change['switch'], desk.store.path))
+                'backup, then run the recover playbook.' % (change['switch'], desk.store.path)
+            )
         again = change['direction'] == 'reverted'
         count, left = move(desk, one, switch.again if again else switch.back)
         desk.store.set_active(one.id if again else one.before)
@@ -57,7 +64,9 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
         return moved(one.version if again else one.previous, one.version, count, left, desk.store, one)
 
 
-def looks_of(desk: release_desk.Desk, one: Switch, change: t.Mapping[str, t.Any]) -> t.Tuple[listing.Stats, listing.Stats]:
+def looks_of(
+    desk: release_desk.Desk, one: Switch, change: t.Mapping[str, t.Any]
+) -> t.Tuple[listing.Stats, listing.Stats]:
     out = [rename.path for rename in one.renames if rename.out]
     new = [rename.path for rename in one.renames if not rename.out]
     forward = change['direction'] == 'switched'
@@ -77,18 +86,24 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
         for number, change in enumerate(changes):
             one = desk.store.switch(change['data']['switch'])
             if one is None or any(desk.bulk().lstat(name) is None for name in (one.tree, one.old)):
-                raise LifecycleError('The files that were replaced are gone: %s cannot be taken back. Nothing was '
-                                     'done. Restore files and database from a backup.' % change['data'].get('version'))
+                raise LifecycleError(
+                    'The files that were replaced are gone: %s cannot be taken back. Nothing was '
+                    'done. Restore files and database from a backup.' % change['data'].get('version')
+                )
             stands = one.id if change['data']['direction'] == 'switched' else one.before
             if number == 0 and (active.id if active else None) != stands:
-                raise LifecycleError('The files are not those that the run has left: another release was switched in '
-                                     'or taken back since. Nothing was done. Take that back first.')
+                raise LifecycleError(
+                    'The files are not those that the run has left: another release was switched in '
+                    'or taken back since. Nothing was done. Take that back first.'
+                )
             desk.refuse_file_systems(one.renames, one.version)
             placed, kept = looks_of(desk, one, change['data'])
             bad = listing.altered(change['left'].get('kept') or {}, kept)
             if bad:
-                raise LifecycleError('Replaced files were altered or are gone: %s. Nothing was done. Restore files and '
-                                     'database from a backup.' % ', '.join(bad[:5]))
+                raise LifecycleError(
+                    'Replaced files were altered or are gone: %s. Nothing was done. Restore files and '
+                    'database from a backup.' % ', '.join(bad[:5])
+                )
             altered += listing.altered(change['left'].get('placed') or {}, placed)
     return list(dict.fromkeys(altered))
 
@@ -96,6 +111,8 @@ def refuse_take_back(context: Context, changes: t.Sequence[t.Mapping[str, t.Any]
 def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     """The inverse of a change of an earlier run, as a change of this one, which has its own inverse."""
     direction = 'switched' if change['direction'] == 'reverted' else 'reverted'
-    context.run.record_change(release_desk.KIND, switch=change['switch'], direction=direction, version=change.get('version'))
+    context.run.record_change(
+        release_desk.KIND, switch=change['switch'], direction=direction, version=change.get('version')
+    )
     context.run.act()
     return undo(context, change)

@@ -29,13 +29,22 @@ def needed(switches: t.Sequence[Switch], active: t.Optional[Switch], used: t.Col
     return found
 
 
-def choose(names: t.Sequence[str], staged: t.Sequence[Staged], switches: t.Sequence[Switch],
-           active: t.Optional[Switch], keep: int, used: t.Collection[t.Any] = ()) -> Gone:
+def choose(
+    names: t.Sequence[str],
+    staged: t.Sequence[Staged],
+    switches: t.Sequence[Switch],
+    active: t.Optional[Switch],
+    keep: int,
+    used: t.Collection[t.Any] = (),
+) -> Gone:
     """``staged`` and ``switches``: the newest first. Besides what must stay, the last ``keep`` of both stay."""
     stay = needed(switches, active, used)
     switched = {one.tree for one in switches}
-    things = sorted([(one.at, 'switch', one.id) for one in switches] + [
-        (one.at, 'staged', one.tree) for one in staged if one.tree not in switched], reverse=True)
+    things = sorted(
+        [(one.at, 'switch', one.id) for one in switches]
+        + [(one.at, 'staged', one.tree) for one in staged if one.tree not in switched],
+        reverse=True,
+    )
     kept = {(kind, name) for _at, kind, name in things[:keep]} | {('switch', number) for number in stay}
     trees = {name for kind, name in kept if kind == 'staged'}
     marks: t.List[str] = []

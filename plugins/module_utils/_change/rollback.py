@@ -65,15 +65,18 @@ def find(runs: t.Sequence[Run], run_id: str, instance_id: str) -> Run:
     run = _runs.named(runs, run_id)
     if run is None:
         known = ', '.join(one.run_id for one in reversed(_runs.standing(runs)))
-        raise LifecycleError('%s knows no run %s that has changed something and ended well. Nothing was done. Known '
-                             'are: %s.' % (instance_id, run_id, known or 'none'))
+        raise LifecycleError(
+            '%s knows no run %s that has changed something and ended well. Nothing was done. Known '
+            'are: %s.' % (instance_id, run_id, known or 'none')
+        )
     if _runs.rolled_back_by(runs, run) is None:
         _refuse_later(runs, run)
         commands = [change for change in run.changes if change['kind'] not in _BACK]
         if commands:
             raise LifecycleError(
                 'Run %s has made a change of the kind %s, which cannot be rolled back later. Nothing was done. Undo it '
-                'by hand.' % (run_id, commands[0]['kind']))
+                'by hand.' % (run_id, commands[0]['kind'])
+            )
     return run
 
 
@@ -83,7 +86,8 @@ def _refuse_later(runs: t.Sequence[Run], run: Run) -> None:
         texts = ['%s (%s)' % (one.run_id, _versions_of(one) or ', '.join(one.kinds)) for one in reversed(later)]
         raise LifecycleError(
             'After run %s, changes were made by %s. Nothing '
-            'was done. Roll those back first, the latest one first.' % (run.run_id, ', '.join(texts)))
+            'was done. Roll those back first, the latest one first.' % (run.run_id, ', '.join(texts))
+        )
 
 
 def _versions_of(run: Run) -> str:
@@ -102,13 +106,26 @@ def plan(context: Context, params: Params) -> Result:
     loss = _refuse(context, run, params)
     would = 'take run %s back%s' % (run.run_id, ': %s' % _backwards(run))
     notes = ['This would be lost: %s' % loss.text] if loss else []
-    return dict(changed=True, would=would, version=run.before, previous=run.after, lost=loss.rows, files=loss.files,
-                notes=notes, then=dict(restores_databases=access.KIND in run.kinds))
+    return dict(
+        changed=True,
+        would=would,
+        version=run.before,
+        previous=run.after,
+        lost=loss.rows,
+        files=loss.files,
+        notes=notes,
+        then=dict(restores_databases=access.KIND in run.kinds),
+    )
 
 
 def _nothing(run: Run, by: Run) -> Result:
-    return dict(changed=False, would='nothing, run %s was rolled back by %s' % (run.run_id, by.run_id),
-                version=run.before, lost=[], files=[])
+    return dict(
+        changed=False,
+        would='nothing, run %s was rolled back by %s' % (run.run_id, by.run_id),
+        version=run.before,
+        lost=[],
+        files=[],
+    )
 
 
 def _backwards(run: Run) -> str:
@@ -124,7 +141,8 @@ def _refuse(context: Context, run: Run, params: Params) -> Loss:
     if None not in (context.version, run.after) and context.version != run.after:
         raise LifecycleError(
             'The instance has the version %s, but run %s left %s. Nothing was done. Undo the later changes, then try '
-            'again.' % (context.version, run.run_id, run.after))
+            'again.' % (context.version, run.run_id, run.after)
+        )
     newest_first = run.changes[::-1]
     switches = [change for change in newest_first if change['kind'] == release_desk.KIND]
     files = release_moves.refuse_take_back(context, switches) if switches else []
@@ -134,8 +152,10 @@ def _refuse(context: Context, run: Run, params: Params) -> Loss:
     if loss and not params['accept_data_loss']:
         raise LifecycleError(
             'Data that was written since run %s would be lost: %s. Nothing was done. If this is acceptable, set '
-            'accept_data_loss (in the role: anqicms_accept_data_loss).' % (
-                                 run.run_id, loss.text), lost=loss.rows, files=loss.files)
+            'accept_data_loss (in the role: anqicms_accept_data_loss).' % (run.run_id, loss.text),
+            lost=loss.rows,
+            files=loss.files,
+        )
     return loss
 
 
@@ -146,7 +166,8 @@ def _refuse_gone(changes: t.Sequence[t.Mapping[str, t.Any]]) -> None:
     if gone:
         raise LifecycleError(
             '%s is missing, which the run had kept for a rollback. Nothing was done. Restore files and database from a '
-            'backup.' % gone[0])
+            'backup.' % gone[0]
+        )
 
 
 def _config_if_changed(context: Context, newest_first: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[str]:
@@ -164,8 +185,10 @@ def _written_since(context: Context, newest_first: t.Sequence[t.Mapping[str, t.A
         now = rollback_point.look(context, params)
         first = dump_manifest.read(directory, 1)
         if first.key not in now:
-            raise LifecycleError('The dump of the run is of %s, which the instance does not use any more. Nothing was '
-                                 'done. Put its config.json right first.' % first.key)
+            raise LifecycleError(
+                'The dump of the run is of %s, which the instance does not use any more. Nothing was '
+                'done. Put its config.json right first.' % first.key
+            )
         found += rollback_point.written_since(directory, now, first.database)
     return found
 
@@ -180,9 +203,10 @@ def run(context: Context, params: Params) -> Result:
     if by is not None:
         return _nothing(target, by)
     if context.look() is not None:
-        raise LifecycleError('%s runs as pid %d. It was not rolled back. Stop it first: put graceful_stop before this '
-                             'step of a window.' % (context.instance.id, context.candidate.pid if context.candidate
-                                                    else 0))
+        raise LifecycleError(
+            '%s runs as pid %d. It was not rolled back. Stop it first: put graceful_stop before this '
+            'step of a window.' % (context.instance.id, context.candidate.pid if context.candidate else 0)
+        )
     _refuse_without_inverse(context, target)
     loss = _refuse(context, target, params)
     context.run.record_change(KIND, run=target.name, run_id=target.run_id)
@@ -191,8 +215,9 @@ def run(context: Context, params: Params) -> Result:
         context.progress('taking %s of run %s back' % (change['kind'], target.run_id))
         notes += _BACK[change['kind']](context, change['data'], params).get('notes', [])
     context.read_files()
-    return dict(changed=True, version=target.before, previous=target.after, lost=loss.rows, files=loss.files,
-                notes=notes)
+    return dict(
+        changed=True, version=target.before, previous=target.after, lost=loss.rows, files=loss.files, notes=notes
+    )
 
 
 def _refuse_without_inverse(context: Context, target: Run) -> None:
@@ -200,9 +225,11 @@ def _refuse_without_inverse(context: Context, target: Run) -> None:
     needed = {'keep_files'} | ({access.KIND} & set(target.kinds))
     missing = needed - {change['kind'] for change in context.run.changes}
     if missing:
-        raise LifecycleError('It was not rolled back: the window has no %s before this step, so that a failure could '
-                             'not be taken back. Put database (state dumped, all_sites true) and keep_files behind '
-                             'graceful_stop.' % ' and no '.join(sorted(missing)))
+        raise LifecycleError(
+            'It was not rolled back: the window has no %s before this step, so that a failure could '
+            'not be taken back. Put database (state dumped, all_sites true) and keep_files behind '
+            'graceful_stop.' % ' and no '.join(sorted(missing))
+        )
 
 
 def _restore(context: Context, change: t.Mapping[str, t.Any], params: Params) -> Result:
@@ -210,8 +237,9 @@ def _restore(context: Context, change: t.Mapping[str, t.Any], params: Params) ->
     client_dir = params['client_dir'] or change.get('client_dir')
     # A restore uses the shadow tables up, and this rollback may itself be taken back, and made again.
     database.files_of_shadows(context, change['directory'], client_dir, context.run.time_left(params['timeout']))
-    done = database.restore_all(context, change['directory'], change['sites'], client_dir,
-                                context.run.time_left(params['timeout']))
+    done = database.restore_all(
+        context, change['directory'], change['sites'], client_dir, context.run.time_left(params['timeout'])
+    )
     database.drop_shadows(context, change['directory'], client_dir, change['sites'])
     rollback_point.write_of_dumps(change['directory'], os.path.join(context.run.dir(), access.KIND))
     return done

@@ -69,16 +69,22 @@ def look(context: Context, params: Params) -> t.Dict[str, Held]:
         for one in databases.opened:
             seen = facts.look(one.session, limit)
             content = facts.content(one.session, seen, limit)
-            found[one.schema.key] = Held(one.name, facts.record(one.session, seen, limit, content), content.settings,
-                                         _rows(one.session, seen.columns, limit))
+            found[one.schema.key] = Held(
+                one.name,
+                facts.record(one.session, seen, limit, content),
+                content.settings,
+                _rows(one.session, seen.columns, limit),
+            )
         return found
 
 
 def _rows(session: client.Session, columns: t.Mapping[str, t.Collection[str]], limit: float) -> t.Dict[str, Rows]:
     wanted = {table: sorted(columns[table]) for table in _FILLED if 'id' in columns.get(table, ())}
     answers = session.queries([_hashing(table, names) for table, names in wanted.items()], limit)
-    return {table: {row[0]: dict(zip(names, row[1:])) for row in answer}
-            for (table, names), answer in zip(wanted.items(), answers)}
+    return {
+        table: {row[0]: dict(zip(names, row[1:])) for row in answer}
+        for (table, names), answer in zip(wanted.items(), answers)
+    }
 
 
 def _hashing(table: str, columns: t.Iterable[str]) -> str:
@@ -88,21 +94,36 @@ def _hashing(table: str, columns: t.Iterable[str]) -> str:
 
 def write(directory: str, found: t.Mapping[str, Held]) -> None:
     """Into the directory of the dumps of a run. LifecycleError."""
-    values = {key: dict(database=held.database, settings=held.settings, rows=held.rows,
-                        tables={name: list(row) for name, row in held.tables.items()}) for key, held in found.items()}
+    values = {
+        key: dict(
+            database=held.database,
+            settings=held.settings,
+            rows=held.rows,
+            tables={name: list(row) for name, row in held.tables.items()},
+        )
+        for key, held in found.items()
+    }
     try:
         trusted.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
     except OSError as exc:
-        raise LifecycleError('What the databases hold could not be noted in %s: %s. Free space there.' % (
-            directory, reason(exc))) from exc
+        raise LifecycleError(
+            'What the databases hold could not be noted in %s: %s. Free space there.' % (directory, reason(exc))
+        ) from exc
 
 
 def read(directory: str) -> t.Optional[t.Dict[str, Held]]:
     """None where nothing was noted, or it cannot be read."""
     try:
         values = foreign_json.load(trusted.read_trusted(os.path.join(directory, _FILE)))
-        return {key: Held(one['database'], {name: facts.Row(*row) for name, row in one['tables'].items()},
-                          one['settings'], one.get('rows') or {}) for key, one in values.items()}
+        return {
+            key: Held(
+                one['database'],
+                {name: facts.Row(*row) for name, row in one['tables'].items()},
+                one['settings'],
+                one.get('rows') or {},
+            )
+            for key, one in values.items()
+        }
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -110,8 +131,14 @@ def read(directory: str) -> t.Optional[t.Dict[str, Held]]:
 def write_of_dumps(dumps: str, directory: str) -> None:
     """What databases hold that were just restored from these dumps. LifecycleError."""
     manifests = [dump_manifest.read(dumps, site) for site in dump_manifest.sites_in(dumps)]
-    write(directory, {one.key: Held(one.database, one.tables, one.content.settings if one.content else None)
-                      for one in manifests if one.tables is not None})
+    write(
+        directory,
+        {
+            one.key: Held(one.database, one.tables, one.content.settings if one.content else None)
+            for one in manifests
+            if one.tables is not None
+        },
+    )
 
 
 def written_since(directory: str, now: t.Mapping[str, Held], name: str) -> t.List[Result]:
@@ -189,6 +216,17 @@ def shown(rows: t.Sequence[t.Mapping[str, t.Any]], most: int = 12) -> str:
     for row in rows:
         name = '%s.%s' % (row['database'], row['table']) if row['table'] else row['database']
         before, now = ['no table' if one is None else one for one in (row['rows_before'], row['rows_now'])]
-        texts.append('%s: %s' % (name, row['what']) if not row['table'] else '%s: %s' % (name, (
-            '%s rows, content changed' % now if row['what'] == 'content changed' else '%s -> %s rows' % (before, now))))
+        texts.append(
+            '%s: %s' % (name, row['what'])
+            if not row['table']
+            else '%s: %s'
+            % (
+                name,
+                (
+                    '%s rows, content changed' % now
+                    if row['what'] == 'content changed'
+                    else '%s -> %s rows' % (before, now)
+                ),
+            )
+        )
     return facts.listing(texts, most)

@@ -38,8 +38,9 @@ def open_source(path: str) -> t.IO[bytes]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
-        raise LifecycleError('The archive %s cannot be opened: %s. Nothing was staged. Copy it to this host first.' % (
-            path, reason(exc))) from exc
+        raise LifecycleError(
+            'The archive %s cannot be opened: %s. Nothing was staged. Copy it to this host first.' % (path, reason(exc))
+        ) from exc
     kind = _files.kind_of(os.fstat(fd))
     if kind is not None:
         os.close(fd)
@@ -48,14 +49,16 @@ def open_source(path: str) -> t.IO[bytes]:
         found = writers.describe(os.fstat(fd), os.path.realpath(path))
         os.close(fd)
         raise NotYet(
-            'The archive %s is not complete: %s. Nothing was staged. Wait until it is complete.' % (path, found))
+            'The archive %s is not complete: %s. Nothing was staged. Wait until it is complete.' % (path, found)
+        )
     return os.fdopen(fd, 'rb')
 
 
 def refuse_read_only(install: places.Tree) -> None:
     if os.fstatvfs(install.fd).f_flag & os.ST_RDONLY:
-        raise LifecycleError('The file system of %s is read-only. Nothing was changed. Mount it writable.' % (
-            install.path))
+        raise LifecycleError(
+            'The file system of %s is read-only. Nothing was changed. Mount it writable.' % (install.path)
+        )
 
 
 def refuse_no_room(install: places.Tree, wanted: int, files: int) -> None:
@@ -66,11 +69,13 @@ def refuse_no_room(install: places.Tree, wanted: int, files: int) -> None:
     if free < wanted + _SPARE_BYTES:
         raise LifecycleError(
             'The release needs %d MB in %s, but only %d MB are free. Nothing was staged. Free space there; state '
-            'tidied removes old releases.' % (
-                                 (wanted + _SPARE_BYTES) // 10 ** 6 + 1, install.path, free // 10 ** 6))
+            'tidied removes old releases.' % ((wanted + _SPARE_BYTES) // 10**6 + 1, install.path, free // 10**6)
+        )
     if found.f_files and found.f_ffree < files + 100:
-        raise LifecycleError('The release has %d files, and the file system of %s has room for %d. Nothing was staged. '
-                             'Remove files there.' % (files, install.path, found.f_ffree))
+        raise LifecycleError(
+            'The release has %d files, and the file system of %s has room for %d. Nothing was staged. '
+            'Remove files there.' % (files, install.path, found.f_ffree)
+        )
 
 
 def size_on_disk(sizes: t.Iterable[int]) -> int:
@@ -91,7 +96,7 @@ class _Sink:
 
     def _write(self, piece: bytes) -> None:
         while piece:
-            piece = piece[os.write(self.fd, piece):]
+            piece = piece[os.write(self.fd, piece) :]
 
     def __exit__(self, *dummy: t.Any) -> None:
         if self.fd >= 0 and self.path is not None:
@@ -109,9 +114,14 @@ class Stager:
         self.name, self.copy = 'new-%s-%s' % (version, mark), 'zip-%s' % mark
         self.stats: t.Dict[str, t.List[int]] = {}
 
-    def stage(self, source: t.IO[bytes], sha256: t.Optional[str], record: t.Optional[LaunchRecord],
-              dressed: t.Callable[[t.Sequence[archive.File], t.Sequence[str]], t.Mapping[str, file_plan.Owned]],
-              progress: t.Callable[[str], None] = lambda text: None) -> Staged:
+    def stage(
+        self,
+        source: t.IO[bytes],
+        sha256: t.Optional[str],
+        record: t.Optional[LaunchRecord],
+        dressed: t.Callable[[t.Sequence[archive.File], t.Sequence[str]], t.Mapping[str, file_plan.Owned]],
+        progress: t.Callable[[str], None] = lambda text: None,
+    ) -> Staged:
         """LifecycleError when it cannot be used here; nothing is left of it then."""
         try:
             progress('copying the archive')
@@ -125,8 +135,9 @@ class Stager:
             return staged
         except OSError as exc:
             self._discard()
-            raise nothing_done('The release %s could not be staged in %s' % (self.version, self.install.path),
-                               exc) from exc
+            raise nothing_done(
+                'The release %s could not be staged in %s' % (self.version, self.install.path), exc
+            ) from exc
         except BaseException:
             self._discard()
             raise
@@ -171,8 +182,17 @@ class Stager:
         refuse_version(self.version, manifest)
         files, directories, _ignored = file_plan.staged_files(manifest, self.instance.binary)
         file_plan.refuse_missing_parts(self.version, files)
-        return Staged(self.version, manifest.sha256, self.name, time.time(), files, directories, manifest.changelog,
-                      self.stats, {})
+        return Staged(
+            self.version,
+            manifest.sha256,
+            self.name,
+            time.time(),
+            files,
+            directories,
+            manifest.changelog,
+            self.stats,
+            {},
+        )
 
     def _dress(self, tree: places.Tree, staged: Staged, wanted: t.Mapping[str, file_plan.Owned]) -> None:
         """Directories after what is in them: then nobody else can enter one that is not complete."""
@@ -183,8 +203,10 @@ class Stager:
 def refuse_version(version: str, manifest: archive.Manifest) -> None:
     why = archive.why_not_version(version, manifest.changelog)
     if why is not None:
-        raise LifecycleError('The archive is not the release %s: %s. Nothing was staged. Give the archive of %s, or '
-                             'the version that the program of this one reports.' % (version, why, version))
+        raise LifecycleError(
+            'The archive is not the release %s: %s. Nothing was staged. Give the archive of %s, or '
+            'the version that the program of this one reports.' % (version, why, version)
+        )
 
 
 def refuse_binary(instance: Instance, tree: places.Tree, record: t.Optional[LaunchRecord]) -> None:
@@ -193,8 +215,10 @@ def refuse_binary(instance: Instance, tree: places.Tree, record: t.Optional[Laun
     found = executable.judge(instance._replace(dir=here), record)
     for text, kind in ((found.busy, NotYet), (found.problem, LifecycleError)):
         if text:
-            raise kind('The staged binary cannot be executed: %s. The release is not used, and nothing was stopped. '
-                       'Get the complete archive for this host.' % text.replace(here, tree.path))
+            raise kind(
+                'The staged binary cannot be executed: %s. The release is not used, and nothing was stopped. '
+                'Get the complete archive for this host.' % text.replace(here, tree.path)
+            )
 
 
 def refuse_altered(tree: places.Tree, staged: Staged, paths: t.Iterable[str], content: bool = False) -> None:
@@ -203,12 +227,15 @@ def refuse_altered(tree: places.Tree, staged: Staged, paths: t.Iterable[str], co
     for path in paths:
         why = _why_altered(tree, path, staged.stats.get(path), digests[path] if content else None)
         if why is not None:
-            raise LifecycleError('The staged file %s is not used: %s. Nothing was changed. Stage the release %s '
-                                 'again.' % (tree.shown(path), why, staged.version))
+            raise LifecycleError(
+                'The staged file %s is not used: %s. Nothing was changed. Stage the release %s '
+                'again.' % (tree.shown(path), why, staged.version)
+            )
 
 
-def _why_altered(tree: places.Tree, path: str, stats: t.Optional[t.Sequence[int]],
-                 digest: t.Optional[str]) -> t.Optional[str]:
+def _why_altered(
+    tree: places.Tree, path: str, stats: t.Optional[t.Sequence[int]], digest: t.Optional[str]
+) -> t.Optional[str]:
     info = tree.lstat(path)
     if info is None:
         return 'it is missing'

@@ -54,9 +54,9 @@ class Switch(t.NamedTuple):
     id: str
     version: str
     sha256: str
-    tree: str       # of the staged files, below .lifecycle
-    old: str        # of the replaced ones
-    left: str       # of what stands in the way of the inverse
+    tree: str  # of the staged files, below .lifecycle
+    old: str  # of the replaced ones
+    left: str  # of what stands in the way of the inverse
     bulk: t.List[int]  # device and inode of .lifecycle
     at: float
     run_id: t.Optional[str]
@@ -80,8 +80,10 @@ class Store:
         try:
             trusted.make_dir(self.path, 0o700)
         except OSError as exc:
-            raise LifecycleError('The state directory %s could not be made: %s. Nothing was changed. Free space there, '
-                                 'or give another state_dir.' % (self.path, reason(exc))) from exc
+            raise LifecycleError(
+                'The state directory %s could not be made: %s. Nothing was changed. Free space there, '
+                'or give another state_dir.' % (self.path, reason(exc))
+            ) from exc
 
     def _write(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
         trusted.write_atomic(os.path.join(self.path, name), json.dumps(dict(entry, format=FORMAT)).encode('utf-8'))
@@ -137,8 +139,10 @@ class Store:
 
     def write_switch(self, switch: Switch) -> None:
         self._switches.pop(switch.id, None)
-        self._write('switch-%s.json' % switch.id, dict(
-            switch._asdict(), renames=[[one.out, one.path] for one in switch.renames]))
+        self._write(
+            'switch-%s.json' % switch.id,
+            dict(switch._asdict(), renames=[[one.out, one.path] for one in switch.renames]),
+        )
 
     def switch(self, number: str) -> t.Optional[Switch]:
         if number not in self._switches:

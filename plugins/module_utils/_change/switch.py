@@ -56,14 +56,32 @@ class Trees:
             tree.close()
 
 
-def prepare(install: places.Tree, bulk: places.Tree, staged: Staged, plan: FilePlan, run_id: t.Optional[str],
-            active: t.Optional[Switch], previous: t.Optional[str]) -> Switch:
+def prepare(
+    install: places.Tree,
+    bulk: places.Tree,
+    staged: Staged,
+    plan: FilePlan,
+    run_id: t.Optional[str],
+    active: t.Optional[Switch],
+    previous: t.Optional[str],
+) -> Switch:
     """All that can be done before the plan is written: nothing in the install directory is touched yet."""
     mark = os.urandom(4).hex()
     info = os.fstat(bulk.fd)
-    switch = Switch(mark, staged.version, staged.sha256, staged.tree, 'old-%s' % mark, 'left-%s' % mark,
-                    [info.st_dev, info.st_ino], time.time(), run_id, previous, active.id if active else None,
-                    plan.renames)
+    switch = Switch(
+        mark,
+        staged.version,
+        staged.sha256,
+        staged.tree,
+        'old-%s' % mark,
+        'left-%s' % mark,
+        [info.st_dev, info.st_ino],
+        time.time(),
+        run_id,
+        previous,
+        active.id if active else None,
+        plan.renames,
+    )
     with places.open_below(bulk, staged.tree) as tree:
         tops = [one.path for one in plan.renames if not one.out]
         known = {file.path for file in staged.files}
@@ -141,8 +159,9 @@ def _put_aside(trees: Trees, path: str) -> None:
     places.rename(trees.place, trees.left, path)
 
 
-def run(install: places.Tree, bulk: places.Tree, switch: Switch,
-        work: t.Callable[[Trees], int]) -> t.Tuple[int, t.Optional[str]]:
+def run(
+    install: places.Tree, bulk: places.Tree, switch: Switch, work: t.Callable[[Trees], int]
+) -> t.Tuple[int, t.Optional[str]]:
     """Renames, and where something was put aside. LifecycleError when it could not be done to the end."""
     try:
         with Trees(install, bulk, switch) as trees:
@@ -150,11 +169,15 @@ def run(install: places.Tree, bulk: places.Tree, switch: Switch,
     except (OSError, files.UnsafePath) as exc:
         raise LifecycleError(
             'Not all files of %s were renamed: %s. Some of them are those of %s, others are not. Fix the cause, then '
-            'run the recover playbook, which goes on from there.' % (
-                install.path, system_text(exc), switch.version), changed=True) from exc
+            'run the recover playbook, which goes on from there.' % (install.path, system_text(exc), switch.version),
+            changed=True,
+        ) from exc
 
 
 def is_complete(trees: Trees) -> bool:
     """Whether the release stands in all of its places."""
-    return all(trees.new.lstat(one.path) is None and trees.place.lstat(one.path) is not None
-               for one in trees.switch.renames if not one.out)
+    return all(
+        trees.new.lstat(one.path) is None and trees.place.lstat(one.path) is not None
+        for one in trees.switch.renames
+        if not one.out
+    )

@@ -60,8 +60,8 @@ def _forget_end(context: Context, changes: t.Sequence[Change]) -> None:
             except OSError as exc:
                 raise LifecycleError(
                     'The run cannot be undone, because the record of its end in %s cannot be removed: %s. The changes '
-                    'were left. Fix the cause, then run recover.yml.' % (
-                                         change['data']['directory'], reason(exc))) from exc
+                    'were left. Fix the cause, then run recover.yml.' % (change['data']['directory'], reason(exc))
+                ) from exc
 
 
 def what_was_left(context: Context, changes: t.Sequence[Change]) -> t.List[Result]:
@@ -81,7 +81,8 @@ def _undo_of(change: Change) -> t.Callable[[Context, Change], Result]:
     if kind is None or kind.undo is None:
         raise LifecycleError(
             'The run has made a change of the kind %s, which this release cannot undo. The change was left. Update the '
-            'collection on the controller.' % change['kind'])
+            'collection on the controller.' % change['kind']
+        )
     return kind.undo
 
 
@@ -91,7 +92,8 @@ def _note_undone(context: Context, change: Change) -> None:
     except OSError as exc:
         raise LifecycleError(
             '%s was undone, but this could not be recorded in %s: %s. The instance was not started. Free space there.'
-            % (change['kind'], context.state.path, reason(exc))) from exc
+            % (change['kind'], context.state.path, reason(exc))
+        ) from exc
 
 
 def _stop_whatever_runs(context: Context) -> None:
@@ -102,5 +104,5 @@ def _stop_whatever_runs(context: Context) -> None:
     if context.look() is not None:
         raise LifecycleError(
             'Something has started %s again (pid %d) before its changes could be undone. The changes were left. Find '
-            'out what starts it.' % (
-                                 context.instance.id, context.candidate.pid if context.candidate else 0))
+            'out what starts it.' % (context.instance.id, context.candidate.pid if context.candidate else 0)
+        )

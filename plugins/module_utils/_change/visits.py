@@ -79,8 +79,10 @@ def put_back(root: str, mark: str) -> None:
 
 
 def not_put_back(root: str, exc: OSError) -> LifecycleError:
-    return LifecycleError('The statistics in %s could not be restored: %s. Fix the cause, then run recover.yml.' % (
-        os.path.join(root, PLACE), system_text(exc)))
+    return LifecycleError(
+        'The statistics in %s could not be restored: %s. Fix the cause, then run recover.yml.'
+        % (os.path.join(root, PLACE), system_text(exc))
+    )
 
 
 def _rename(directory: files.InstallDir, source: str, target: str) -> None:
@@ -134,7 +136,7 @@ def _copy_file(directory: files.InstallDir, source: str, size: int, place: int, 
                     break
                 size -= len(piece)
                 while piece:
-                    piece = piece[os.write(made, piece):]
+                    piece = piece[os.write(made, piece) :]
             _dress(made, info)
             os.utime(made, ns=(info.st_atime_ns, info.st_mtime_ns))
         finally:

@@ -62,9 +62,14 @@ class _Asked:
         self.sites = rows[count] if self.sites_known else []
         whole = len(rows) >= count
         at_work = migration.changing(row[0] for row in rows[0]) if rows else []
-        return Found(self.schema.login.database, self.schema.key, self.schema.root,
-                     migration.seen_of(rows) if whole else None,
-                     plainly(error.msg) if error is not None and not whole else '', at_work)
+        return Found(
+            self.schema.login.database,
+            self.schema.key,
+            self.schema.root,
+            migration.seen_of(rows) if whole else None,
+            plainly(error.msg) if error is not None and not whole else '',
+            at_work,
+        )
 
     def close(self) -> None:
         self._question.close()
@@ -132,7 +137,8 @@ def begin(context: Context) -> None:
     """Begin a look, where none is under way or was made in this call."""
     if context.database_look is None:
         context.database_look = Look(
-            lambda: schemas.mysql_of(context, schemas.read_config(context)), context.instance.dir)
+            lambda: schemas.mysql_of(context, schemas.read_config(context)), context.instance.dir
+        )
 
 
 def found(context: Context, limit: float = LIMIT_S) -> t.List[Found]:

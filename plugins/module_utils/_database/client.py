@@ -25,16 +25,26 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import changeable, trusted
 
 # Never the caller's PATH: root's programs are not looked up in it. The last ones are the places of panels.
-PLACES = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin',
-          '/www/server/mysql/bin', '/www/server/mariadb/bin', '/usr/local/mysql/bin', '/usr/local/mariadb/bin')
+PLACES = (
+    '/usr/local/sbin',
+    '/usr/local/bin',
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
+    '/www/server/mysql/bin',
+    '/www/server/mariadb/bin',
+    '/usr/local/mysql/bin',
+    '/usr/local/mariadb/bin',
+)
 _QUERY, _DUMP = ('mariadb', 'mysql'), ('mariadb-dump', 'mysqldump')
-_SHOWN = 400       # characters of what the client says
-_KEPT = 65536      # bytes of its standard error
-_MOST = 4 << 20    # bytes of the answer to a question
+_SHOWN = 400  # characters of what the client says
+_KEPT = 65536  # bytes of its standard error
+_MOST = 4 << 20  # bytes of the answer to a question
 _TICK_S = 1.0
 _SCRATCH = ('/dev/shm', '/tmp')
 _NO_HOME = '/nonexistent'  # there the client would look for more options and logins
-_PDEATHSIG = 1     # prctl
+_PDEATHSIG = 1  # prctl
 _MEANING = {
     'access_denied': 'it rejects the user or password',
     'unknown_database': 'it has no such database',
@@ -89,12 +99,17 @@ def find(client_dir: t.Optional[str] = None, places: t.Sequence[str] = PLACES) -
         if found[0] and found[1]:
             return Programs(found[0], found[1])
     if refused:
-        raise DatabaseError('no_client',
+        raise DatabaseError(
+            'no_client',
             'The MySQL client was not run, because users other than root can change it: %s. Change its owner to root, '
-            'or set client_dir to another directory.' % '; '.join(refused[:4]))
-    raise DatabaseError('no_client', 'No MySQL client was found: %s needs mariadb and mariadb-dump (or mysql and '
-                        'mysqldump). Install the package mariadb-client, or give the directory of a client as '
-                        'client_dir.' % (client_dir or 'one of %s' % ', '.join(places)))
+            'or set client_dir to another directory.' % '; '.join(refused[:4]),
+        )
+    raise DatabaseError(
+        'no_client',
+        'No MySQL client was found: %s needs mariadb and mariadb-dump (or mysql and '
+        'mysqldump). Install the package mariadb-client, or give the directory of a client as '
+        'client_dir.' % (client_dir or 'one of %s' % ', '.join(places)),
+    )
 
 
 def _first(place: str, names: t.Sequence[str], refused: t.List[str]) -> str:
@@ -152,30 +167,43 @@ class _Reading(threading.Thread):
             if self.most is None:
                 self.parts.append(chunk)
             else:
-                self.tail = (self.tail + chunk)[-self.most:]
+                self.tail = (self.tail + chunk)[-self.most :]
 
 
 class Ended(t.NamedTuple):
     code: int
     output: bytes
-    said: str      # on its standard error, as it is
+    said: str  # on its standard error, as it is
 
 
-def _begin(argv: t.Sequence[str], fds: t.Sequence[int], stdin: int, stdout: int,
-           preexec: t.Optional[t.Callable[[], None]] = None) -> 'subprocess.Popen[bytes]':
+def _begin(
+    argv: t.Sequence[str],
+    fds: t.Sequence[int],
+    stdin: int,
+    stdout: int,
+    preexec: t.Optional[t.Callable[[], None]] = None,
+) -> 'subprocess.Popen[bytes]':
     environment = dict(PATH=':'.join(PLACES[:6]), HOME=_NO_HOME, LC_ALL='C')
     # pylint: disable-next=ansible-bad-function,subprocess-popen-preexec-fn  # the worker has no module any more
     return subprocess.Popen(
-        list(argv), stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment, cwd='/',
-        pass_fds=list(fds), start_new_session=True,
-        preexec_fn=preexec)  # noqa: PLW1509  # it takes no lock
+        list(argv),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd='/',
+        pass_fds=list(fds),
+        start_new_session=True,
+        preexec_fn=preexec,
+    )  # noqa: PLW1509  # it takes no lock
 
 
 class Running:
     """A client at work. ``process.stdout`` is for the caller where it is a pipe that ``wait`` shall not read."""
 
-    def __init__(self, argv: t.Sequence[str], fds: t.Sequence[int], stdin: int, stdout: int,
-                 read: bool = False) -> None:
+    def __init__(
+        self, argv: t.Sequence[str], fds: t.Sequence[int], stdin: int, stdout: int, read: bool = False
+    ) -> None:
         self.argv = argv
         self.process = _begin(argv, fds, stdin, stdout, _die_with_parent())
         streams = (self.process.stdout if read else None, self.process.stderr)
@@ -196,8 +224,9 @@ class Running:
                 while reader.is_alive():
                     left = until - time.monotonic()
                     if left <= 0:
-                        raise DatabaseError('timed_out', '%s was ended after %.3g s.' % (
-                            os.path.basename(self.argv[0]), limit))
+                        raise DatabaseError(
+                            'timed_out', '%s was ended after %.3g s.' % (os.path.basename(self.argv[0]), limit)
+                        )
                     reader.join(min(_TICK_S, left))
                     if reader.is_alive():
                         tick()
@@ -234,8 +263,9 @@ def _scratch(data: bytes) -> int:
     try:
         return nameless_file(data)
     except OSError as exc:
-        raise DatabaseError('no_client', 'The client was not started: no file for it could be written (%s).' % (
-            reason(exc))) from exc
+        raise DatabaseError(
+            'no_client', 'The client was not started: no file for it could be written (%s).' % (reason(exc))
+        ) from exc
 
 
 def _mark() -> str:
@@ -279,11 +309,19 @@ class Session:
 
     def query_argv(self) -> t.List[str]:
         # Binary mode: nothing in the input is taken for a command of the client, such as one that runs a shell.
-        return [self.programs.query, self.options(), '--batch', '--skip-column-names', '--binary-mode', '--',
-                self.login.database]
+        return [
+            self.programs.query,
+            self.options(),
+            '--batch',
+            '--skip-column-names',
+            '--binary-mode',
+            '--',
+            self.login.database,
+        ]
 
-    def run(self, argv: t.Sequence[str], stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE,
-            read: bool = True) -> Running:
+    def run(
+        self, argv: t.Sequence[str], stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE, read: bool = True
+    ) -> Running:
         """OSError is told as DatabaseError."""
         try:
             return Running(argv, [self._fd], stdin, stdout, read)
@@ -294,8 +332,9 @@ class Session:
         """The rows of one statement, every value as text. DatabaseError."""
         return self.queries([statement], limit)[0]
 
-    def queries(self, statements: t.Sequence[str], limit: float = 30.0,
-                tick: t.Callable[[], None] = lambda: None) -> t.List[t.List[t.List[str]]]:
+    def queries(
+        self, statements: t.Sequence[str], limit: float = 30.0, tick: t.Callable[[], None] = lambda: None
+    ) -> t.List[t.List[t.List[str]]]:
         """The rows of each statement, one after the other in one connection. The first that fails ends it."""
         if not statements:
             return []
@@ -318,8 +357,11 @@ class Session:
         words = texts.without_warnings(ended.said)[:_SHOWN] or 'nothing was printed'
         if self.login.password:
             words = words.replace(self.login.password, '********')
-        return DatabaseError(kind, 'The database %s: %s (exit status %d: %s). %s' % (
-            self.login.shown, _MEANING[kind], ended.code, words, _ADVICE[kind]))
+        return DatabaseError(
+            kind,
+            'The database %s: %s (exit status %d: %s). %s'
+            % (self.login.shown, _MEANING[kind], ended.code, words, _ADVICE[kind]),
+        )
 
 
 class Question:
@@ -352,8 +394,9 @@ class Question:
         self.close()
         error: t.Optional[DatabaseError] = None
         if not in_time:
-            error = DatabaseError('timed_out', 'The database %s: it did not answer within %.3g s.' % (
-                self.session.login.shown, limit))
+            error = DatabaseError(
+                'timed_out', 'The database %s: it did not answer within %.3g s.' % (self.session.login.shown, limit)
+            )
         elif code:
             error = self.session.error(Ended(code, output, said.decode('utf-8', 'replace')))
         return _parts(output, self._mark), error

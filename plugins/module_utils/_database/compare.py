@@ -16,8 +16,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 
 _ARTICLES = ('archives', 'archive_drafts')
 _OWN_RULE = _ARTICLES + ('settings', 'statistics', 'archive_data')
-_EXACT = ('admins', 'categories')             # nobody but a person adds to them
-_REWRITTEN = ('last_run_version',)            # settings that a new version writes itself
+_EXACT = ('admins', 'categories')  # nobody but a person adds to them
+_REWRITTEN = ('last_run_version',)  # settings that a new version writes itself
 _SETTINGS_COME = (2, 5, 0)
 
 
@@ -38,14 +38,22 @@ class After(t.NamedTuple):
 
 def broken(before: Before, after: After, version: t.Optional[str]) -> t.List[str]:
     """Which invariants are broken, in short sentences; empty when all hold. ``version`` is the new one. Pure."""
-    return (_tables(before, after, version) + _articles(before, after) + _bodies(before.content, after.content)
-            + _settings(before, after, version) + _admins(before.content, after.content))
+    return (
+        _tables(before, after, version)
+        + _articles(before, after)
+        + _bodies(before.content, after.content)
+        + _settings(before, after, version)
+        + _admins(before.content, after.content)
+    )
 
 
 def notes(before: Before, after: After) -> t.List[str]:
     """What is different and allowed. Pure."""
-    grown = ['%s has %d rows more' % (one, after.rows[one][1] - row.live) for one, row in sorted(before.tables.items())
-             if one in after.rows and one not in _OWN_RULE and after.rows[one][1] > row.live]
+    grown = [
+        '%s has %d rows more' % (one, after.rows[one][1] - row.live)
+        for one, row in sorted(before.tables.items())
+        if one in after.rows and one not in _OWN_RULE and after.rows[one][1] > row.live
+    ]
     gone = sum(row.rows - row.live for row in before.tables.values())
     return grown + (['%d rows were marked as deleted before' % gone] if gone else [])
 
@@ -77,8 +85,10 @@ def _bodies(before: facts.Content, after: facts.Content) -> t.List[str]:
     now = after.bodies[2:] if after.bodies else []
     if now in (before.bodies[:2], before.bodies[2:]):
         return []
-    return ['the texts of the articles (archive_data) are not what they were: %s, not %s (rows, sum)' % (
-        ' '.join(now) or 'none', ' '.join(before.bodies[2:]))]
+    return [
+        'the texts of the articles (archive_data) are not what they were: %s, not %s (rows, sum)'
+        % (' '.join(now) or 'none', ' '.join(before.bodies[2:]))
+    ]
 
 
 def _settings(before: Before, after: After, version: t.Optional[str]) -> t.List[str]:
@@ -90,14 +100,18 @@ def _settings(before: Before, after: After, version: t.Optional[str]) -> t.List[
     if not then and versions.at_least(version, _SETTINGS_COME) is not False and 'system' not in now:
         found.append('the settings of config.json did not come into the database')
     site = before.content.site or before.site
-    return found + ['%s of the site is %r, not %r' % (key, after.content.site.get(key, ''), value)
-                    for key, value in sorted(site.items()) if after.content.site.get(key) != value]
+    return found + [
+        '%s of the site is %r, not %r' % (key, after.content.site.get(key, ''), value)
+        for key, value in sorted(site.items())
+        if after.content.site.get(key) != value
+    ]
 
 
 def _admins(before: facts.Content, after: facts.Content) -> t.List[str]:
     wrong = sorted(one for one, value in before.admins.items() if after.admins.get(one) != value)
-    return ['administrators are missing, or have another name or password: id %s' % facts.listing(wrong)
-            ] if wrong else []
+    return (
+        ['administrators are missing, or have another name or password: id %s' % facts.listing(wrong)] if wrong else []
+    )
 
 
 # --- looking

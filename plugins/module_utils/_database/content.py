@@ -17,26 +17,32 @@ SHADOW = '_als1_'  # of copies that a dump with the method shadow has made
 LONGEST_NAME = 64
 RIGHTS = ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'ALTER', 'DROP', 'INDEX')
 _HERE = 'table_schema = DATABASE()'
-_TABLES = ("SELECT table_name, table_type, COALESCE(engine, ''), COALESCE(data_length, 0), COALESCE(index_length, 0), "
-           "COALESCE(auto_increment, 0), COALESCE(table_collation, '') FROM information_schema.tables WHERE " + _HERE)
-_FOREIGN = ('SELECT table_name, constraint_name FROM information_schema.referential_constraints '
-            'WHERE constraint_schema = DATABASE()')
+_TABLES = (
+    "SELECT table_name, table_type, COALESCE(engine, ''), COALESCE(data_length, 0), COALESCE(index_length, 0), "
+    "COALESCE(auto_increment, 0), COALESCE(table_collation, '') FROM information_schema.tables WHERE " + _HERE
+)
+_FOREIGN = (
+    'SELECT table_name, constraint_name FROM information_schema.referential_constraints '
+    'WHERE constraint_schema = DATABASE()'
+)
 _TRIGGERS = 'SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()'
 _ROUTINES = 'SELECT routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()'
 _EVENTS = 'SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()'
 _COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE " + _HERE
-_GRANTS = ('SELECT privilege_type FROM information_schema.schema_privileges WHERE DATABASE() LIKE table_schema '
-           'UNION SELECT privilege_type FROM information_schema.user_privileges')
+_GRANTS = (
+    'SELECT privilege_type FROM information_schema.schema_privileges WHERE DATABASE() LIKE table_schema '
+    'UNION SELECT privilege_type FROM information_schema.user_privileges'
+)
 _SERVER = 'SELECT VERSION(), @@datadir, @@hostname, CURRENT_USER()'
 _ODD = re.compile(r'[\x00-\x1f\x7f`\\]')
 
 
 class Table(t.NamedTuple):
     name: str
-    kind: str           # BASE TABLE, VIEW, ...
+    kind: str  # BASE TABLE, VIEW, ...
     engine: str
-    data: int           # bytes, as the server estimates
-    keys: int           # bytes of its indexes
+    data: int  # bytes, as the server estimates
+    keys: int  # bytes of its indexes
     auto_increment: int
     collation: str
 
@@ -57,8 +63,11 @@ class Inspected(t.NamedTuple):
     @property
     def names(self) -> t.List[str]:
         """Its own tables, without those that a restore has put aside, and without copies."""
-        return sorted(one for one, table in self.tables.items()
-                      if table.kind == 'BASE TABLE' and not one.startswith((PREFIX, SHADOW)))
+        return sorted(
+            one
+            for one, table in self.tables.items()
+            if table.kind == 'BASE TABLE' and not one.startswith((PREFIX, SHADOW))
+        )
 
     @property
     def aside(self) -> t.List[str]:
@@ -67,7 +76,7 @@ class Inspected(t.NamedTuple):
     @property
     def shadowed(self) -> t.List[str]:
         """The tables that there is a copy of, by the names of the originals."""
-        return sorted(one[len(SHADOW):] for one in self.tables if one.startswith(SHADOW))
+        return sorted(one[len(SHADOW) :] for one in self.tables if one.startswith(SHADOW))
 
     @property
     def without_shadows(self) -> t.Dict[str, Table]:
@@ -92,9 +101,14 @@ def look(session: client.Session, limit: float = 30.0) -> Inspected:
     return Inspected(
         {row[0]: Table(row[0], row[1], row[2], int(row[3]), int(row[4]), int(row[5]), row[6]) for row in tables},
         {table: frozenset(found) for table, found in by_table.items()},
-        ['%s (%s)' % (row[0], row[1]) for row in foreign], [row[0] for row in triggers],
-        [row[0] for row in routines], [row[0] for row in events],
-        frozenset(row[0].upper() for row in grants), server[0][0], server[0][1])
+        ['%s (%s)' % (row[0], row[1]) for row in foreign],
+        [row[0] for row in triggers],
+        [row[0] for row in routines],
+        [row[0] for row in events],
+        frozenset(row[0].upper() for row in grants),
+        server[0][0],
+        server[0][1],
+    )
 
 
 # --- what makes a restore impossible: pure
@@ -171,12 +185,12 @@ class Row(t.NamedTuple):
 class Content(t.NamedTuple):
     """What a comparison before and after a change of version looks at. Values are hashes, but names of the site."""
 
-    version: str                          # last_run_version, '' when there is none
+    version: str  # last_run_version, '' when there is none
     settings: t.Dict[str, str]
-    site: t.Dict[str, str]                # base_url, site_name, template_name of the settings
+    site: t.Dict[str, str]  # base_url, site_name, template_name of the settings
     admins: t.Dict[str, str]
-    drafts: int                           # archive_drafts
-    bodies: t.List[str]                   # archive_data: rows, sum of all, live rows, sum of those
+    drafts: int  # archive_drafts
+    bodies: t.List[str]  # archive_data: rows, sum of all, live rows, sum of those
 
 
 Recorded = t.Dict[str, Row]
@@ -185,7 +199,7 @@ _TEXTS = 'archive_data'
 _NOTHING_HELD = Content('', {}, {}, {}, 0, [])
 
 # The application sets this to false at every start by itself.
-_VALUE = ("REPLACE(REPLACE(COALESCE(`value`, ''), '\"initialed\":true', ''), '\"initialed\":false', '')")
+_VALUE = "REPLACE(REPLACE(COALESCE(`value`, ''), '\"initialed\":true', ''), '\"initialed\":false', '')"
 
 
 def counting(names: t.Sequence[str], columns: t.Mapping[str, t.Collection[str]]) -> str:
@@ -227,19 +241,29 @@ def record_shadows(session: client.Session, seen: Inspected, limit: float) -> Re
     return _record(session, seen.shadowed, SHADOW, counts, limit)
 
 
-def _record(session: client.Session, names: t.Sequence[str], prefix: str, counts: t.Mapping[str, t.Tuple[int, int]],
-            limit: float) -> Recorded:
+def _record(
+    session: client.Session,
+    names: t.Sequence[str],
+    prefix: str,
+    counts: t.Mapping[str, t.Tuple[int, int]],
+    limit: float,
+) -> Recorded:
     if not names:
         return {}
     there = [prefix + one for one in names]
     statements = ['CHECKSUM TABLE ' + ', '.join(texts.name(one) for one in there)]
     answers = session.queries(statements + ['SHOW CREATE TABLE ' + texts.name(one) for one in there], limit)
-    checksums = {row[0][len(session.login.database) + 1:]: row[1] for row in answers[0]}
+    checksums = {row[0][len(session.login.database) + 1 :]: row[1] for row in answers[0]}
     found = {}
     for one, table, answer in zip(names, there, answers[1:]):
         text = answer[0][1].replace(texts.name(table), texts.name(one), 1)
-        found[one] = Row(counts[table][0], counts[table][1], checksums[table], increment_of(text),
-                         hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest())
+        found[one] = Row(
+            counts[table][0],
+            counts[table][1],
+            checksums[table],
+            increment_of(text),
+            hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest(),
+        )
     return found
 
 
@@ -255,8 +279,8 @@ def content(session: client.Session, seen: Inspected, limit: float) -> Content:
         'version': "SELECT `value` FROM `settings` WHERE `key` = 'last_run_version'",
         'settings': 'SELECT `key`, SHA2(%s, 256) FROM `settings`' % _VALUE,
         'system': "SELECT COALESCE(`value`, '') FROM `settings` WHERE `key` = 'system'",
-        'admins': 'SELECT `id`, SHA2(CONCAT_WS(0x00, `user_name`, %s), 256) FROM `admins`%s' % (
-            '`password`' if 'password' in seen.columns.get('admins', ()) else "''", _live(seen, 'admins')),
+        'admins': 'SELECT `id`, SHA2(CONCAT_WS(0x00, `user_name`, %s), 256) FROM `admins`%s'
+        % ('`password`' if 'password' in seen.columns.get('admins', ()) else "''", _live(seen, 'admins')),
         'drafts': 'SELECT COUNT(*) FROM `archive_drafts`',
         'bodies': _bodies(seen),
     }
@@ -267,9 +291,12 @@ def content(session: client.Session, seen: Inspected, limit: float) -> Content:
     system = answers.get('system') or [['']]
     return Content(
         version[0][0].strip('"') if version[0] else '',
-        {row[0]: row[1] for row in answers.get('settings', [])}, site_of(system[0][0]),
+        {row[0]: row[1] for row in answers.get('settings', [])},
+        site_of(system[0][0]),
         {row[0]: row[1] for row in answers.get('admins', [])},
-        int(drafts[0][0]) if drafts[0] else 0, list(bodies[0]))
+        int(drafts[0][0]) if drafts[0] else 0,
+        list(bodies[0]),
+    )
 
 
 def _live(seen: Inspected, table: str) -> str:
@@ -281,8 +308,7 @@ def _bodies(seen: Inspected) -> str:
     total = 'COUNT(*) AS n, COALESCE(SUM(CRC32(`content`)), 0) AS s'
     if 'deleted_at' not in seen.columns.get('archive_data', ()):
         return 'SELECT n, s, n, s FROM (SELECT %s FROM `archive_data`) AS x' % total
-    live = ('COUNT(IF(`deleted_at` IS NULL, 1, NULL)), '
-            'COALESCE(SUM(IF(`deleted_at` IS NULL, CRC32(`content`), 0)), 0)')
+    live = 'COUNT(IF(`deleted_at` IS NULL, 1, NULL)), COALESCE(SUM(IF(`deleted_at` IS NULL, CRC32(`content`), 0)), 0)'
     return 'SELECT %s, %s FROM `archive_data`' % (total, live)
 
 

@@ -25,9 +25,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 OPTIONS = (
-    '--single-transaction', '--quick', '--skip-lock-tables', '--no-tablespaces', '--no-autocommit',
-    '--skip-add-locks',               # with them it could not be loaded by the same user
-    '--loose-column-statistics=0', '--loose-set-gtid-purged=OFF',  # of MySQL's client; the other one warns
+    '--single-transaction',
+    '--quick',
+    '--skip-lock-tables',
+    '--no-tablespaces',
+    '--no-autocommit',
+    '--skip-add-locks',  # with them it could not be loaded by the same user
+    '--loose-column-statistics=0',
+    '--loose-set-gtid-purged=OFF',  # of MySQL's client; the other one warns
 )
 _LAST_LINE = b'-- Dump completed'
 _TAIL = 4096
@@ -109,7 +114,7 @@ class Wanted(t.NamedTuple):
     site: int
     root: str
     key: str
-    compression: str          # none, zstd, gzip
+    compression: str  # none, zstd, gzip
     online: bool = False
     version: t.Optional[str] = None
     site_settings: t.Mapping[str, str] = MappingProxyType({})
@@ -154,7 +159,8 @@ def take(wanted: Wanted, limit: float, progress: dump_file.Progress = lambda tex
         if recording.problem is not None:
             raise recording.problem
         manifest = manifest_of(wanted, recording, began)._replace(
-            file=os.path.basename(path), bytes=os.stat(path).st_size)
+            file=os.path.basename(path), bytes=os.stat(path).st_size
+        )
         dump_manifest.write(wanted.directory, manifest)
         return manifest
     except (LifecycleError, OSError) as exc:
@@ -170,9 +176,23 @@ def take(wanted: Wanted, limit: float, progress: dump_file.Progress = lambda tex
 def manifest_of(wanted: Wanted, recording: Recording, began: float) -> dump_manifest.Manifest:
     """Of what was recorded, without a file."""
     return dump_manifest.Manifest(
-        wanted.key, wanted.session.login.database, wanted.site, wanted.root, '', wanted.compression, 0, None,
-        wanted.seen.names, recording.tables, recording.content, wanted.version, wanted.seen.server, round(began, 3),
-        wanted.site_settings, wanted.visits)
+        wanted.key,
+        wanted.session.login.database,
+        wanted.site,
+        wanted.root,
+        '',
+        wanted.compression,
+        0,
+        None,
+        wanted.seen.names,
+        recording.tables,
+        recording.content,
+        wanted.version,
+        wanted.seen.server,
+        round(began, 3),
+        wanted.site_settings,
+        wanted.visits,
+    )
 
 
 def flush(directory: str) -> None:
@@ -193,9 +213,12 @@ def _write(wanted: Wanted, path: str, limit: float, progress: dump_file.Progress
     """The last bytes, and the tables in it."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+
         def tick() -> None:
-            progress('dumping %s: %d MB of about %d MB' % (
-                wanted.session.login.database, os.fstat(fd).st_size >> 20, wanted.seen.data_bytes >> 20))
+            progress(
+                'dumping %s: %d MB of about %d MB'
+                % (wanted.session.login.database, os.fstat(fd).st_size >> 20, wanted.seen.data_bytes >> 20)
+            )
 
         if wanted.compression == 'none':
             running = wanted.session.run(_argv(wanted), stdout=fd, read=False)
@@ -213,15 +236,21 @@ def _compressed(wanted: Wanted, fd: int, limit: float, tick: t.Callable[[], None
     """Every member of the pipe has to end well."""
     program = present(dump_file.program_of(wanted.compression))
     compressor = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-        [program] + dump_file.COMPRESSORS[wanted.compression][0], stdin=subprocess.PIPE, stdout=fd, stderr=subprocess.DEVNULL)
+        [program] + dump_file.COMPRESSORS[wanted.compression][0],
+        stdin=subprocess.PIPE,
+        stdout=fd,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         running = wanted.session.run(_argv(wanted), read=False)
         passing = _Passing(present(running.process.stdout), present(compressor.stdin))
         ended, problem = _carried(running, passing, limit, tick)
         code = compressor.wait(limit)
         if code or problem:
-            raise LifecycleError('%s ended with exit status %s while it compressed the dump of %s. Is there room on '
-                                 'the disk?' % (wanted.compression, code, wanted.session.login.shown))
+            raise LifecycleError(
+                '%s ended with exit status %s while it compressed the dump of %s. Is there room on '
+                'the disk?' % (wanted.compression, code, wanted.session.login.shown)
+            )
         wanted.session.checked(ended)
         return passing
     finally:
@@ -232,15 +261,19 @@ def _compressed(wanted: Wanted, fd: int, limit: float, tick: t.Callable[[], None
             present(compressor.stdin).close()
 
 
-def _carried(running: client.Running, passing: _Passing, limit: float, tick: t.Callable[[], None],
-             ) -> t.Tuple[client.Ended, t.Optional[OSError]]:
+def _carried(
+    running: client.Running,
+    passing: _Passing,
+    limit: float,
+    tick: t.Callable[[], None],
+) -> t.Tuple[client.Ended, t.Optional[OSError]]:
     """The end of a client whose output was passed on, and why not all of it could be."""
     problem: t.List[OSError] = []
 
     def carry() -> None:
         try:
             passing.run()
-        except OSError as exc:   # the compressor is gone, or the disk is full
+        except OSError as exc:  # the compressor is gone, or the disk is full
             problem.append(exc)
             running.process.kill()
 
@@ -255,14 +288,15 @@ def _carried(running: client.Running, passing: _Passing, limit: float, tick: t.C
 # --- of copies inside the database
 
 
-_NAMING = re.compile(rb'((?:DROP TABLE IF EXISTS|CREATE TABLE|INSERT INTO|/\*!40000 ALTER TABLE) `)'
-                     + facts.SHADOW.encode('ascii'))
+_NAMING = re.compile(
+    rb'((?:DROP TABLE IF EXISTS|CREATE TABLE|INSERT INTO|/\*!40000 ALTER TABLE) `)' + facts.SHADOW.encode('ascii')
+)
 
 
 def with_original_name(line: bytes) -> bytes:
     """A line of a dump of copies, for the originals. A new line in data is written as two characters. Pure."""
     found = _NAMING.match(line)
-    return found.group(1) + line[found.end():] if found else line
+    return found.group(1) + line[found.end() :] if found else line
 
 
 class _Renaming(_Passing):
@@ -274,8 +308,13 @@ class _Renaming(_Passing):
         self.target.flush()
 
 
-def file_of_shadows(session: client.Session, directory: str, manifest: dump_manifest.Manifest, limit: float,
-                    progress: dump_file.Progress = lambda text: None) -> dump_manifest.Manifest:
+def file_of_shadows(
+    session: client.Session,
+    directory: str,
+    manifest: dump_manifest.Manifest,
+    limit: float,
+    progress: dump_file.Progress = lambda text: None,
+) -> dump_manifest.Manifest:
     """An ordinary dump from the copies that a manifest is of, which stay. LifecycleError, nothing is left."""
     path = os.path.join(directory, 'site-%d.sql' % manifest.site)
     argv = [session.programs.dump, session.options()] + list(OPTIONS) + ['--', session.login.database]
@@ -283,16 +322,23 @@ def file_of_shadows(session: client.Session, directory: str, manifest: dump_mani
         with open(path, 'wb', opener=dump_file.private) as target:
             running = session.run(argv + [facts.SHADOW + one for one in manifest.names], read=False)
             passing = _Renaming(present(running.process.stdout), target)
-            ended, problem = _carried(running, passing, limit, lambda: progress('writing the dump of %s: %d MB' % (
-                manifest.database, os.fstat(target.fileno()).st_size >> 20)))
+            ended, problem = _carried(
+                running,
+                passing,
+                limit,
+                lambda: progress(
+                    'writing the dump of %s: %d MB' % (manifest.database, os.fstat(target.fileno()).st_size >> 20)
+                ),
+            )
             if problem is not None:
                 raise problem
             session.checked(ended)
             os.fsync(target.fileno())
         incomplete = why_incomplete(*(_look_at_file(path) + (manifest.names,)))
         if incomplete:
-            raise LifecycleError('The dump of the shadow tables of %s is not complete: %s.' % (
-                session.login.shown, incomplete))
+            raise LifecycleError(
+                'The dump of the shadow tables of %s is not complete: %s.' % (session.login.shown, incomplete)
+            )
         found = manifest._replace(file=os.path.basename(path), bytes=os.stat(path).st_size)
         dump_manifest.write(directory, found)
         flush(directory)
@@ -313,10 +359,11 @@ def trial(session: client.Session, limit: float = 30.0) -> None:
         error = session.error(ended)
         raise client.DatabaseError('trial_dump', 'A trial dump by %s fails. %s' % (session.programs.dump, error.msg))
     if not has_last_line(ended.output):
-        raise client.DatabaseError('trial_dump', 'A trial dump by %s has no last line: none of its dumps could be '
-                                   'proved. Give another client as client_dir.' % session.programs.dump)
+        raise client.DatabaseError(
+            'trial_dump',
+            'A trial dump by %s has no last line: none of its dumps could be '
+            'proved. Give another client as client_dir.' % session.programs.dump,
+        )
 
 
 # --- afterwards, when the new version answers
-
-

@@ -16,9 +16,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, present, reason
 
 _SANDBOX = re.compile(rb'/\*M?!999999\\- [^\n]*\n')
-_PER_DATA = 1.3        # of the size that the server tells: what is asked for on the disk
-_COMPRESSED = 0.6      # the same, compressed; a third was seen
-_RESERVE = 64 << 20    # that stays free
+_PER_DATA = 1.3  # of the size that the server tells: what is asked for on the disk
+_COMPRESSED = 0.6  # the same, compressed; a third was seen
+_RESERVE = 64 << 20  # that stays free
 COMPRESSORS = {
     'zstd': (['-q', '-1', '-c'], ['-q', '-dc'], '.zst'),
     'gzip': (['-1', '-c'], ['-dc'], '.gz'),
@@ -53,7 +53,9 @@ def free_bytes(directory: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def pack(directory: str, site: int, compression: str = 'auto', progress: Progress = lambda text: None) -> dump_manifest.Manifest:
+def pack(
+    directory: str, site: int, compression: str = 'auto', progress: Progress = lambda text: None
+) -> dump_manifest.Manifest:
     """Compress a plain dump and note the hash of the file. What is there already is left as it is. LifecycleError."""
     manifest = dump_manifest.read(directory, site)
     if manifest.sha256 is not None or not manifest.file:
@@ -74,8 +76,9 @@ def pack(directory: str, site: int, compression: str = 'auto', progress: Progres
         if whole != path:
             os.unlink(path)
     except OSError as exc:
-        raise LifecycleError('The dump in %s could not be compressed: %s. It stays as it is.' % (
-            directory, reason(exc))) from exc
+        raise LifecycleError(
+            'The dump in %s could not be compressed: %s. It stays as it is.' % (directory, reason(exc))
+        ) from exc
     return manifest
 
 
@@ -83,28 +86,35 @@ def _refuse_to_pack(directory: str, manifest: dump_manifest.Manifest) -> None:
     """For a while both files are there, on a disk that others need too. LifecycleError when there is no room."""
     free = free_bytes(directory)
     if free < manifest.bytes * _COMPRESSED + _RESERVE:
-        raise LifecycleError('There is no room to compress the dump in %s: %d MB are free, and it has %d MB. It stays '
-                             'as it is. Free space there, then compress it with the module database, state packed.' % (
-                                 directory, free >> 20, manifest.bytes >> 20))
+        raise LifecycleError(
+            'There is no room to compress the dump in %s: %d MB are free, and it has %d MB. It stays '
+            'as it is. Free space there, then compress it with the module database, state packed.'
+            % (directory, free >> 20, manifest.bytes >> 20)
+        )
 
 
 def _compress_file(path: str, packed: str, compression: str) -> None:
     """Compressed, flushed, and unpacked once more for a look. LifecycleError."""
     program, (pack_options, unpack_options, _suffix) = present(program_of(compression)), COMPRESSORS[compression]
     with open(path, 'rb') as source, open(packed, 'wb', opener=private) as target:
-        codes = [subprocess.call(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            [program] + pack_options, stdin=source, stdout=target, stderr=subprocess.DEVNULL)]
+        codes = [
+            subprocess.call(  # pylint: disable=ansible-bad-function  # the worker has no module any more
+                [program] + pack_options, stdin=source, stdout=target, stderr=subprocess.DEVNULL
+            )
+        ]
         os.fsync(target.fileno())
     with open(packed, 'rb') as source:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [program] + unpack_options, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            [program] + unpack_options, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         again = _hash_stream(present(process.stdout))
         present(process.stdout).close()
         codes.append(process.wait())
     if any(codes) or again != hash_of(path):
         os.unlink(packed)
-        raise LifecycleError('%s did not compress %s well (exit status %s). It stays as it is.' % (
-            compression, path, codes))
+        raise LifecycleError(
+            '%s did not compress %s well (exit status %s). It stays as it is.' % (compression, path, codes)
+        )
 
 
 def private(path: str, flags: int) -> int:
@@ -138,11 +148,15 @@ class Reader:
         program = program_of(manifest.compression)
         if program is None:
             self._file.close()
-            raise LifecycleError('%s is needed to read the dump %s, and is not installed.' % (
-                manifest.compression, manifest.file))
+            raise LifecycleError(
+                '%s is needed to read the dump %s, and is not installed.' % (manifest.compression, manifest.file)
+            )
         self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [program] + COMPRESSORS[manifest.compression][1], stdin=self._file, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL)
+            [program] + COMPRESSORS[manifest.compression][1],
+            stdin=self._file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         self.fd = self._process.stdout.fileno()
 
     def close(self) -> t.Optional[str]:

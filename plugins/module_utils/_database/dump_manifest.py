@@ -23,23 +23,23 @@ FORMAT = 1
 class Manifest(t.NamedTuple):
     """What is known of a dump. ``tables`` is None for one that was taken while the site ran: nothing to compare."""
 
-    key: str                      # address and name of the database
+    key: str  # address and name of the database
     database: str
     site: int
     root: str
-    file: str                     # name in the directory of the manifest
-    compression: str              # none, zstd, gzip
+    file: str  # name in the directory of the manifest
+    compression: str  # none, zstd, gzip
     bytes: int
-    sha256: t.Optional[str]       # of the file; known when it was compressed and hashed afterwards
-    names: t.List[str]            # of the tables
+    sha256: t.Optional[str]  # of the file; known when it was compressed and hashed afterwards
+    names: t.List[str]  # of the tables
     tables: t.Optional[facts.Recorded]
     content: t.Optional[facts.Content]
-    version: t.Optional[str]      # of the application
+    version: t.Optional[str]  # of the application
     server: str
     taken_at: float
     site_settings: t.Mapping[str, str] = MappingProxyType({})  # of config.json, where the site's settings are there
-    visits: int = 0               # lines in data/statistic of the site
-    shadow: bool = False          # whether copies inside the database were made; no file until they are packed
+    visits: int = 0  # lines in data/statistic of the site
+    shadow: bool = False  # whether copies inside the database were made; no file until they are packed
 
     @property
     def online(self) -> bool:
@@ -81,8 +81,10 @@ def read(directory: str, site: int) -> Manifest:
     path = os.path.join(directory, manifest_name(site))
     data = trusted.read_trusted(path)
     if not data:
-        raise LifecycleError('There is no dump of site %d in %s: %s does not exist. Nothing was done.' % (
-            site, directory, os.path.basename(path)))
+        raise LifecycleError(
+            'There is no dump of site %d in %s: %s does not exist. Nothing was done.'
+            % (site, directory, os.path.basename(path))
+        )
     try:
         return from_json(data)
     except (ValueError, KeyError, TypeError) as exc:

@@ -23,15 +23,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 
 RUNNING, DONE, PENDING, UNKNOWN = 'running', 'done', 'pending', 'unknown'
 _RECORD = 'databases.json'
-STALLED_S = 20.0     # nothing has worked on it for so long, and its mark is missing: it has failed
-LATE_S = 12.0        # the lines of the statistics are written 10 s after the port has opened
+STALLED_S = 20.0  # nothing has worked on it for so long, and its mark is missing: it has failed
+LATE_S = 12.0  # the lines of the statistics are written 10 s after the port has opened
 _MARKER_FROM = (3, 3, 0)
 _SETTINGS_FROM, _SETTINGS_LAST = (2, 5, 0), (2, 5, 999)
 STATISTICS = 'data/statistic'  # of each site
 _CATEGORIES_FROM = (3, 2, 0)
 # Tables and columns, and the first version that makes them; the newest first.
 _SHAPES = (
-    ('websites.parent_id', (3, 3, 12)),   # 3.3.11 does not have it
+    ('websites.parent_id', (3, 3, 12)),  # 3.3.11 does not have it
     ('archive_drafts', (3, 3, 0)),
     ('archive_categories', (3, 2, 0)),
     ('websites', (3, 0, 0)),
@@ -40,17 +40,24 @@ _SHAPES = (
 _DROPPED_IN = (3, 5, 3)  # websites.deleted_at
 _ALTERING = ('ALTER', 'RENAME', 'OPTIMIZE')
 _SELECT, _VALUES = re.compile(r'\bSELECT\b'), re.compile(r'\bVALUES?\b')
-_CATEGORY_NOTE = ('the copy of the categories of the articles has not ended; a stop breaks it off, and the next start '
-                  'begins it again. It is used with multi_category only')
+_CATEGORY_NOTE = (
+    'the copy of the categories of the articles has not ended; a stop breaks it off, and the next start '
+    'begins it again. It is used with multi_category only'
+)
 _CATEGORY_COPY = ['INSERT', 'INTO', 'ARCHIVE_CATEGORIES']
 # One client process asks all of it; what needs no lock of a table comes first.
-_RUNNING = ("SELECT COALESCE(LEFT(info, 300), '') FROM information_schema.processlist WHERE db = DATABASE() "
-            "AND id <> CONNECTION_ID() AND user = %s AND info IS NOT NULL" % client.OWN_USER)
+_RUNNING = (
+    "SELECT COALESCE(LEFT(info, 300), '') FROM information_schema.processlist WHERE db = DATABASE() "
+    "AND id <> CONNECTION_ID() AND user = %s AND info IS NOT NULL" % client.OWN_USER
+)
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
-_COLUMNS = ("SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = 'websites'")
-_SETTINGS = ("SELECT `key`, IF(`key` = 'last_run_version', `value`, '') FROM `settings` "
-             "WHERE `key` IN ('last_run_version', 'upgrade_archive_category', 'system')")
+_COLUMNS = (
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'websites'"
+)
+_SETTINGS = (
+    "SELECT `key`, IF(`key` = 'last_run_version', `value`, '') FROM `settings` "
+    "WHERE `key` IN ('last_run_version', 'upgrade_archive_category', 'system')"
+)
 STATEMENTS = (_RUNNING, _TABLES, _COLUMNS, texts.if_there('settings', _SETTINGS))
 
 
@@ -59,9 +66,9 @@ class Seen(t.NamedTuple):
 
     tables: t.FrozenSet[str]
     website_columns: t.FrozenSet[str]
-    marker: t.Optional[str]            # last_run_version
-    settings: t.FrozenSet[str]         # which of the keys that matter are there
-    statements: t.Sequence[str]        # that run now in this database, of the same user
+    marker: t.Optional[str]  # last_run_version
+    settings: t.FrozenSet[str]  # which of the keys that matter are there
+    statements: t.Sequence[str]  # that run now in this database, of the same user
     statistics_lines: t.Optional[int] = None
 
 
@@ -110,8 +117,9 @@ def changing(statements: t.Iterable[str]) -> t.List[str]:
     return [' '.join(one.split())[:80] for one in statements if _changes_tables(one)]
 
 
-def decide(version: t.Optional[str], seen: Seen, expected_lines: t.Optional[int] = None,
-           marked_for: t.Optional[float] = None) -> Answer:
+def decide(
+    version: t.Optional[str], seen: Seen, expected_lines: t.Optional[int] = None, marked_for: t.Optional[float] = None
+) -> Answer:
     """Whether the process of this version migrates the database now.
 
     ``expected_lines``: rows that the table ``statistics`` had before a jump from below 3.3.11 to 3.5.0 or later; None:
@@ -133,8 +141,13 @@ def decide(version: t.Optional[str], seen: Seen, expected_lines: t.Optional[int]
     return Answer(DONE, 'nothing changes its tables', more)
 
 
-def _late(parsed: versions.Version, seen: Seen, expected: t.Optional[int], marked_for: t.Optional[float],
-          more: t.Sequence[str]) -> Answer:
+def _late(
+    parsed: versions.Version,
+    seen: Seen,
+    expected: t.Optional[int],
+    marked_for: t.Optional[float],
+    more: t.Sequence[str],
+) -> Answer:
     """After a jump the rows of ``statistics`` are in the memory of the process alone for ten seconds."""
     done = Answer(DONE, 'last_run_version is %s' % seen.marker, more)
     if parsed < versions.STATISTICS_LATE or not expected or (seen.statistics_lines or 0) >= expected:
@@ -142,8 +155,12 @@ def _late(parsed: versions.Version, seen: Seen, expected: t.Optional[int], marke
     if seen.statistics_lines is None and (marked_for or 0.0) >= LATE_S:
         return done
     late = (marked_for or 0.0) >= 2 * LATE_S  # they should have been there long ago
-    return Answer(PENDING if late else RUNNING, 'of %d rows of the statistics %s are in data/statistic' % (
-        expected, seen.statistics_lines if seen.statistics_lines is not None else 'an unknown number'), more)
+    return Answer(
+        PENDING if late else RUNNING,
+        'of %d rows of the statistics %s are in data/statistic'
+        % (expected, seen.statistics_lines if seen.statistics_lines is not None else 'an unknown number'),
+        more,
+    )
 
 
 def _category_notes(version: t.Optional[str], seen: Seen) -> t.List[str]:
@@ -156,8 +173,10 @@ def _category_notes(version: t.Optional[str], seen: Seen) -> t.List[str]:
 
 def jumps_over_statistics(before: t.Optional[str], after: t.Optional[str]) -> bool:
     """Whether the rows of ``statistics`` are written late on this way. Not known: they may be."""
-    return (versions.at_least(before, versions.STATISTICS_IN_FILES) is not True
-            and versions.at_least(after, versions.STATISTICS_LATE) is not False)
+    return (
+        versions.at_least(before, versions.STATISTICS_IN_FILES) is not True
+        and versions.at_least(after, versions.STATISTICS_LATE) is not False
+    )
 
 
 def shape_version(seen: Seen) -> t.Optional[versions.Version]:
@@ -189,8 +208,11 @@ def is_newer(version: t.Optional[str], seen: Seen, recorded: t.Optional[str] = N
     back, so the highest of the three counts.
     """
     shape = shape_version(seen)
-    known = [('last_run_version', versions.parse(seen.marker)), ('its tables', shape),
-             ('earlier runs', versions.parse(recorded))]
+    known = [
+        ('last_run_version', versions.parse(seen.marker)),
+        ('its tables', shape),
+        ('earlier runs', versions.parse(recorded)),
+    ]
     found = [(what, one) for what, one in known if one is not None]
     if not found:
         return Newer(False, None, 'the database is empty') if not seen.tables else Newer(None, None, 'it is not known')
@@ -246,9 +268,14 @@ def seen_of(answers: t.Sequence[t.Sequence[t.Sequence[str]]], lines: t.Optional[
     """From the rows of ``STATEMENTS``."""
     running, tables, columns, rows = answers[:4]
     settings = {row[0]: row[1] for row in rows}
-    return Seen(frozenset(row[0] for row in tables), frozenset(row[0] for row in columns),
-                settings.get('last_run_version', '').strip('"') or None, frozenset(settings),
-                [row[0] for row in running], lines)
+    return Seen(
+        frozenset(row[0] for row in tables),
+        frozenset(row[0] for row in columns),
+        settings.get('last_run_version', '').strip('"') or None,
+        frozenset(settings),
+        [row[0] for row in running],
+        lines,
+    )
 
 
 def statistics_lines(root: str, most: int = 400) -> t.Optional[int]:
@@ -280,8 +307,9 @@ def _lines(fd: int) -> int:
 class Waiting:
     """One database that is waited for."""
 
-    def __init__(self, session: client.Session, name: str, root: t.Optional[str] = None,
-                 expected_lines: t.Optional[int] = None) -> None:
+    def __init__(
+        self, session: client.Session, name: str, root: t.Optional[str] = None, expected_lines: t.Optional[int] = None
+    ) -> None:
         self.session, self.name, self.root, self.expected = session, name, root, expected_lines
         self.marked_at: t.Optional[float] = None
         self.answer = Answer(UNKNOWN, 'it was not asked')
@@ -300,9 +328,15 @@ class Stalled(LifecycleError):
     """The migration has not ended, and for some time nothing has worked on it: it has failed."""
 
 
-def wait(databases: t.Sequence[Waiting], version: t.Optional[str], limit: float,
-         progress: t.Callable[[str], None] = lambda text: None, stalled_s: float = STALLED_S,
-         pause: float = 0.2, alive: t.Callable[[], bool] = lambda: True) -> t.List[Answer]:
+def wait(
+    databases: t.Sequence[Waiting],
+    version: t.Optional[str],
+    limit: float,
+    progress: t.Callable[[str], None] = lambda text: None,
+    stalled_s: float = STALLED_S,
+    pause: float = 0.2,
+    alive: t.Callable[[], bool] = lambda: True,
+) -> t.List[Answer]:
     """Wait until none of them is being migrated any more. LifecycleError at the limit, Stalled as above.
 
     ``alive``: whether the process of the application is still there; without it nothing goes on.
@@ -320,11 +354,16 @@ def wait(databases: t.Sequence[Waiting], version: t.Optional[str], limit: float,
         if not alive():
             raise Stalled('The application has ended before its migration had (%s).' % text)
         if now - worked_at > stalled_s:
-            raise Stalled('The migration has not ended, and nothing has worked on it for %d s: %s. See the log of the '
-                          'application.' % (now - worked_at, text))
+            raise Stalled(
+                'The migration has not ended, and nothing has worked on it for %d s: %s. See the log of the '
+                'application.' % (now - worked_at, text)
+            )
         if now > until:
-            raise LifecycleError('The migration has not ended within %g s: %s. It goes on. Wait for its end, then try '
-                                 'again.' % (limit, text), migrating=True)
+            raise LifecycleError(
+                'The migration has not ended within %g s: %s. It goes on. Wait for its end, then try '
+                'again.' % (limit, text),
+                migrating=True,
+            )
         if now - told_at >= 1.0:
             progress('waiting for the migration: %s' % text)
             told_at = now

@@ -27,8 +27,10 @@ _STRAYS_S = 60.0
 _LOCK_WAIT_S = 30
 _PAUSE_S = 0.02
 _STATEMENT_S = 300.0
-_THREADS = ("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() "
-            "AND user = " + client.OWN_USER)
+_THREADS = (
+    "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() "
+    "AND user = " + client.OWN_USER
+)
 _UNKNOWN_THREAD = ' 1094 '
 Progress = t.Callable[[str], None]
 
@@ -37,8 +39,9 @@ class Journal:
     """How far the restore of one database is: lines in a file of the trusted state, on the disk before it goes on."""
 
     def __init__(self, directory: str, key: str) -> None:
-        self.path = os.path.join(directory, 'restore-%s.jsonl' % hashlib.sha256(key.encode(
-            'utf-8', 'surrogateescape')).hexdigest()[:16])
+        self.path = os.path.join(
+            directory, 'restore-%s.jsonl' % hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:16]
+        )
 
     def entries(self) -> t.List[t.Dict[str, t.Any]]:
         """A last line that a power cut has torn was not on the disk: what it announces was not done."""
@@ -57,9 +60,10 @@ class Journal:
         try:
             self._append(json.dumps(dict(data, state=state, at=round(time.time(), 3))) + '\n')
         except OSError as exc:
-            raise LifecycleError('The journal of the restore %s could not be written: %s. Free space there, then '
-                                 'repeat the restore: it goes on from where it is.' % (
-                                     self.path, reason(exc))) from exc
+            raise LifecycleError(
+                'The journal of the restore %s could not be written: %s. Free space there, then '
+                'repeat the restore: it goes on from where it is.' % (self.path, reason(exc))
+            ) from exc
 
     def _append(self, line: str) -> None:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -91,8 +95,12 @@ class Plan(t.NamedTuple):
     rename: t.Sequence[t.Tuple[str, str]] = ()
 
 
-def decide(entries: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str], aside: t.Sequence[str],
-           shadowed: t.Sequence[str] = ()) -> Plan:
+def decide(
+    entries: t.Sequence[t.Mapping[str, t.Any]],
+    names: t.Sequence[str],
+    aside: t.Sequence[str],
+    shadowed: t.Sequence[str] = (),
+) -> Plan:
     """How a restore that died is repaired. ``names``: the plain tables that are there, ``aside``: those put aside.
 
     No plain table is dropped while none is aside, and none that is an original one: a server that does not rename all
@@ -106,12 +114,14 @@ def decide(entries: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str], a
         return Plan('forward', drop=list(aside))
     begun = next(entry for entry in reversed(entries) if entry.get('state') == RENAMING)
     before, copies = begun.get('tables') or [], begun.get('shadows') or []
-    plain = {one[len(facts.PREFIX):] for one in aside}
+    plain = {one[len(facts.PREFIX) :] for one in aside}
     loaded = [one for one in names if one in plain or one not in before]
     copied = [one for one in loaded if one in copies and one not in shadowed]
-    return Plan('back', drop=[one for one in loaded if one not in copied],
-                rename=[(one, facts.SHADOW + one) for one in copied] + [(one, one[len(facts.PREFIX):])
-                                                                        for one in aside])
+    return Plan(
+        'back',
+        drop=[one for one in loaded if one not in copied],
+        rename=[(one, facts.SHADOW + one) for one in copied] + [(one, one[len(facts.PREFIX) :]) for one in aside],
+    )
 
 
 def drop_statement(names: t.Sequence[str]) -> str:
@@ -152,9 +162,11 @@ def end_strays(session: client.Session, limit: float = _STRAYS_S, progress: Prog
         if not threads:
             return len(ended)
         if time.monotonic() > until:
-            raise LifecycleError('%d connections of %s to %s do not end (%s). The tables were left as they are. Find '
-                                 'out what uses the database.' % (
-                                     len(threads), session.login.user, session.login.shown, facts.listing(threads)))
+            raise LifecycleError(
+                '%d connections of %s to %s do not end (%s). The tables were left as they are. Find '
+                'out what uses the database.'
+                % (len(threads), session.login.user, session.login.shown, facts.listing(threads))
+            )
         progress('ending %d connections that were left in %s' % (len(threads), session.login.database))
         for thread in threads:
             _kill(session, thread)
@@ -171,8 +183,10 @@ def _kill(session: client.Session, thread: str) -> None:
 
 
 def _change(session: client.Session, *statements: str) -> None:
-    session.queries(['SET SESSION lock_wait_timeout = %d' % _LOCK_WAIT_S, 'SET SESSION foreign_key_checks = 0']
-                    + list(statements), _STATEMENT_S)
+    session.queries(
+        ['SET SESSION lock_wait_timeout = %d' % _LOCK_WAIT_S, 'SET SESSION foreign_key_checks = 0'] + list(statements),
+        _STATEMENT_S,
+    )
 
 
 def recover(session: client.Session, journal: Journal, progress: Progress = lambda text: None) -> str:
@@ -196,8 +210,15 @@ def _repair(session: client.Session, journal: Journal) -> str:
     return plan.way
 
 
-def restore(session: client.Session, directory: str, manifest: dump_manifest.Manifest, journal: Journal, limit: float,
-            progress: Progress = lambda text: None, shadows: bool = False) -> t.Dict[str, t.Any]:
+def restore(
+    session: client.Session,
+    directory: str,
+    manifest: dump_manifest.Manifest,
+    journal: Journal,
+    limit: float,
+    progress: Progress = lambda text: None,
+    shadows: bool = False,
+) -> t.Dict[str, t.Any]:
     """Make the database what it was at the dump. Repeat it after a death at any point. LifecycleError.
 
     On a failure the tables of before are back, unless the message says that they could not be put back.
@@ -236,8 +257,13 @@ class _Work(t.NamedTuple):
         return max(1.0, self.until - time.monotonic())
 
     def announce(self, seen: facts.Inspected, shadows: t.Sequence[str] = ()) -> None:
-        self.journal.add(RENAMING, tables=seen.names, database=self.manifest.database, directory=self.directory,
-                         shadows=list(shadows))
+        self.journal.add(
+            RENAMING,
+            tables=seen.names,
+            database=self.manifest.database,
+            directory=self.directory,
+            shadows=list(shadows),
+        )
 
 
 def all_there(seen: facts.Inspected, manifest: dump_manifest.Manifest) -> bool:
@@ -263,12 +289,15 @@ def _by_loading(work: _Work, seen: facts.Inspected) -> None:
 def _by_renaming(work: _Work, seen: facts.Inspected) -> None:
     """What is compared is the copies: a renaming does not change what a table holds."""
     session, names = work.session, work.manifest.names
-    texts = differences(work.manifest.tables or {}, {
-        name: row for name, row in facts.record_shadows(session, seen, work.left).items() if name in names})
+    texts = differences(
+        work.manifest.tables or {},
+        {name: row for name, row in facts.record_shadows(session, seen, work.left).items() if name in names},
+    )
     if texts:
-        raise LifecycleError('The shadow tables of %s are not what they were when they were made: %s. The tables were '
-                             'left as they are. Restore this database from a backup.' % (
-                                 session.login.shown, facts.listing(texts, 4)))
+        raise LifecycleError(
+            'The shadow tables of %s are not what they were when they were made: %s. The tables were '
+            'left as they are. Restore this database from a backup.' % (session.login.shown, facts.listing(texts, 4))
+        )
     work.announce(seen, names)
     pairs = [(one, facts.PREFIX + one) for one in seen.names] + [(facts.SHADOW + one, one) for one in names]
     try:
@@ -282,13 +311,17 @@ def _by_renaming(work: _Work, seen: facts.Inspected) -> None:
 
 def _refuse(session: client.Session, seen: facts.Inspected) -> None:
     if seen.aside:
-        raise LifecycleError('%s has tables that a restore has put aside (%s), and nothing is known of that restore. '
-                             'The tables were left as they are. Rename them back or drop them by hand.' % (
-                                 session.login.shown, facts.listing(seen.aside)))
+        raise LifecycleError(
+            '%s has tables that a restore has put aside (%s), and nothing is known of that restore. '
+            'The tables were left as they are. Rename them back or drop them by hand.'
+            % (session.login.shown, facts.listing(seen.aside))
+        )
     found = facts.obstacles(seen)
     if found:
-        raise LifecycleError('%s cannot be restored: it has %s. The tables were left as they are.' % (
-            session.login.shown, '; '.join(found)))
+        raise LifecycleError(
+            '%s cannot be restored: it has %s. The tables were left as they are.'
+            % (session.login.shown, '; '.join(found))
+        )
 
 
 def is_same(session: client.Session, seen: facts.Inspected, tables: facts.Recorded, limit: float) -> bool:
@@ -299,26 +332,40 @@ def is_same(session: client.Session, seen: facts.Inspected, tables: facts.Record
 def _opened(directory: str, manifest: dump_manifest.Manifest) -> dump_file.Reader:
     path = os.path.join(directory, manifest.file)
     if not manifest.file:
-        raise LifecycleError('The shadow tables of %s that were made for %s are not there any more: they are used up, '
-                             'or were dropped. The tables were left as they are. Restore this database from a backup.'
-                             % (manifest.database, directory))
+        raise LifecycleError(
+            'The shadow tables of %s that were made for %s are not there any more: they are used up, '
+            'or were dropped. The tables were left as they are. Restore this database from a backup.'
+            % (manifest.database, directory)
+        )
     try:
         size = os.stat(path).st_size
         if size != manifest.bytes:
-            raise LifecycleError('The dump %s has %d bytes, not %d: it is not the one that was taken. The tables were '
-                                 'left as they are.' % (path, size, manifest.bytes))
+            raise LifecycleError(
+                'The dump %s has %d bytes, not %d: it is not the one that was taken. The tables were '
+                'left as they are.' % (path, size, manifest.bytes)
+            )
         return dump_file.Reader(directory, manifest)
     except OSError as exc:
-        raise LifecycleError('The dump %s cannot be read: %s. The tables were left as they are.' % (
-            path, reason(exc))) from exc
+        raise LifecycleError(
+            'The dump %s cannot be read: %s. The tables were left as they are.' % (path, reason(exc))
+        ) from exc
 
 
-def _load(session: client.Session, reader: dump_file.Reader, manifest: dump_manifest.Manifest, until: float,
-          progress: Progress) -> None:
+def _load(
+    session: client.Session,
+    reader: dump_file.Reader,
+    manifest: dump_manifest.Manifest,
+    until: float,
+    progress: Progress,
+) -> None:
     began = time.monotonic()
     running = session.run(session.query_argv(), stdin=reader.fd)
-    ended = running.wait(max(1.0, until - began), lambda: progress('loading %s: %d s (%d MB)' % (
-        manifest.database, time.monotonic() - began, manifest.bytes >> 20)))
+    ended = running.wait(
+        max(1.0, until - began),
+        lambda: progress(
+            'loading %s: %d s (%d MB)' % (manifest.database, time.monotonic() - began, manifest.bytes >> 20)
+        ),
+    )
     session.checked(ended)
     problem = reader.close()
     if problem:
@@ -332,8 +379,9 @@ def _compare(session: client.Session, manifest: dump_manifest.Manifest, limit: f
     else:
         texts = differences(manifest.tables, facts.record(session, seen, limit))
     if texts:
-        raise LifecycleError('%s is not what it was when it was dumped: %s.' % (
-            session.login.shown, facts.listing(texts, 4)))
+        raise LifecycleError(
+            '%s is not what it was when it was dumped: %s.' % (session.login.shown, facts.listing(texts, 4))
+        )
 
 
 def _put_back(session: client.Session, journal: Journal, why: BaseException, progress: Progress) -> LifecycleError:
@@ -343,7 +391,10 @@ def _put_back(session: client.Session, journal: Journal, why: BaseException, pro
         end_strays(session, progress=progress)
         _repair(session, journal)
     except (LifecycleError, OSError) as exc:
-        return LifecycleError('The restore failed: %s The tables of before are still aside, with names that begin with '
-                              '%s: they could not be put back: %s They are put back when this is repeated.' % (
-                                  said, facts.PREFIX, getattr(exc, 'msg', exc)), changed=True)
+        return LifecycleError(
+            'The restore failed: %s The tables of before are still aside, with names that begin with '
+            '%s: they could not be put back: %s They are put back when this is repeated.'
+            % (said, facts.PREFIX, getattr(exc, 'msg', exc)),
+            changed=True,
+        )
     return LifecycleError('The restore failed, and the tables are as they were before it: %s' % said)

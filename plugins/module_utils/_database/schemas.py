@@ -18,8 +18,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 _ENABLED = 1
-_SITES = ('SELECT `id`, COALESCE(`status`, 0), COALESCE(`mysql`, \'\'), COALESCE(`root_path`, \'\') '
-          'FROM `websites` ORDER BY `id`')
+_SITES = (
+    'SELECT `id`, COALESCE(`status`, 0), COALESCE(`mysql`, \'\'), COALESCE(`root_path`, \'\') '
+    'FROM `websites` ORDER BY `id`'
+)
 
 
 class Schema(t.NamedTuple):
@@ -57,29 +59,40 @@ def login_of(mysql: t.Mapping[str, t.Any]) -> t.Optional[texts.Login]:
     return texts.Login(found[0], **_texts(mysql)) if found else None
 
 
-def from_environment(mysql: t.Mapping[str, t.Any], environment: t.Mapping[str, str],
-                     version: t.Optional[str]) -> t.Dict[str, t.Any]:
+def from_environment(
+    mysql: t.Mapping[str, t.Any], environment: t.Mapping[str, str], version: t.Optional[str]
+) -> t.Dict[str, t.Any]:
     """The ``mysql`` section of the next start: variables win over the file from 3.4.2 on, where all are set.
 
     LifecycleError where they are set, name another database, and the version that decides is not known.
     """
     found = _database.targets(mysql, environment, version)
     if len(found) > 1:
-        raise LifecycleError('Whether the database of config.json or that of the MYSQL_* variables is meant is not '
-                             'known, because the version is not. Nothing was done. Start the instance once, so that '
-                             'its version is seen.')
+        raise LifecycleError(
+            'Whether the database of config.json or that of the MYSQL_* variables is meant is not '
+            'known, because the version is not. Nothing was done. Start the instance once, so that '
+            'its version is seen.'
+        )
     if not found or found[0].source == 'config.json':
         return dict(mysql)
     password = environment.get('MYSQL_ROOT_PASSWORD')
     if not password and versions.at_least(version, (3, 4, 10)) is not False:
         password = environment.get('MYSQL_PASSWORD')
-    return dict(host=found[0].host, port=found[0].port, password=password or '',
-                user=environment.get('MYSQL_USER') or 'root', database=environment.get('MYSQL_DATABASE') or '')
+    return dict(
+        host=found[0].host,
+        port=found[0].port,
+        password=password or '',
+        user=environment.get('MYSQL_USER') or 'root',
+        database=environment.get('MYSQL_DATABASE') or '',
+    )
 
 
 def rows_to_sites(rows: t.Sequence[t.Sequence[str]]) -> t.List[Site]:
-    return [Site(int(row[0]), row[1] == str(_ENABLED), row[2], row[3]) for row in rows
-            if len(row) == 4 and re.match(r'[0-9]{1,10}$', row[0])]
+    return [
+        Site(int(row[0]), row[1] == str(_ENABLED), row[2], row[3])
+        for row in rows
+        if len(row) == 4 and re.match(r'[0-9]{1,10}$', row[0])
+    ]
 
 
 def site_mysql(main: t.Mapping[str, t.Any], text: str) -> t.Dict[str, t.Any]:
@@ -105,11 +118,15 @@ def others(main: t.Mapping[str, t.Any], sites: t.Sequence[Site], known: t.Iterab
         try:
             login = login_of(site_mysql(main, site.mysql))
         except ValueError as exc:
-            raise LifecycleError('The database of site %d is not known: mysql of its row in websites %s. Nothing was '
-                                 'done. Correct the row, or disable the site.' % (site.site, exc)) from None
+            raise LifecycleError(
+                'The database of site %d is not known: mysql of its row in websites %s. Nothing was '
+                'done. Correct the row, or disable the site.' % (site.site, exc)
+            ) from None
         if login is None:
-            raise LifecycleError('The database of site %d is not known: its row in websites names none. Nothing was '
-                                 'done. Correct the row, or disable the site.' % site.site)
+            raise LifecycleError(
+                'The database of site %d is not known: its row in websites names none. Nothing was '
+                'done. Correct the row, or disable the site.' % site.site
+            )
         schema = Schema(site.site, login, site.root)
         if schema.key not in seen:
             seen.add(schema.key)
@@ -144,11 +161,13 @@ def read(path: str, uid: t.Optional[int]) -> t.Dict[str, t.Any]:
             data = directory.read(config_file.NAME, directory.owners(uid))
         values = config_file.load_json(data)
     except OSError as exc:
-        raise LifecycleError('%s cannot be read: %s. Nothing was done. Its section mysql names the database.' % (
-            shown, reason(exc))) from exc
+        raise LifecycleError(
+            '%s cannot be read: %s. Nothing was done. Its section mysql names the database.' % (shown, reason(exc))
+        ) from exc
     except ValueError as exc:
-        raise LifecycleError('%s is not valid JSON: %s. Nothing was done. Correct the file first.' % (
-            shown, exc)) from exc
+        raise LifecycleError(
+            '%s is not valid JSON: %s. Nothing was done. Correct the file first.' % (shown, exc)
+        ) from exc
     return values
 
 
@@ -167,8 +186,9 @@ def own(context: Context, mysql: t.Mapping[str, t.Any]) -> Schema:
     """That of the first site. LifecycleError when none is named."""
     login = login_of(mysql)
     if login is None:
-        raise LifecycleError('config.json of %s names no database. Nothing was done. Fill in its section mysql.'
-                             % context.instance.id)
+        raise LifecycleError(
+            'config.json of %s names no database. Nothing was done. Fill in its section mysql.' % context.instance.id
+        )
     return Schema(1, login, context.instance.dir)
 
 

@@ -35,8 +35,10 @@ _JOIN_S = 10.0
 _STATEMENT_S = 300.0
 # Rows come as they are: an id of 0, a date of zeros, a value that today's mode would refuse.
 _SESSION = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, lock_wait_timeout = 30"
-_COLUMNS = ("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() "
-            "AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position")
+_COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() "
+    "AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position"
+)
 _FLUSHING = 'SELECT @@innodb_flush_log_at_trx_commit'
 Progress = t.Callable[[str], None]
 
@@ -66,11 +68,17 @@ class Record:
             return None
         try:
             values = foreign_json.load(data)
-            return Made(str(values['directory']), [str(one) for one in values['names']], int(values['site']),
-                        values['whole'] is True)
+            return Made(
+                str(values['directory']),
+                [str(one) for one in values['names']],
+                int(values['site']),
+                values['whole'] is True,
+            )
         except (ValueError, LookupError, TypeError) as exc:
-            raise LifecycleError('%s is not believed: %s. Nothing was done. Look at the tables %s of the database, '
-                                 'then remove both.' % (self.path, exc, facts.SHADOW + '...')) from exc
+            raise LifecycleError(
+                '%s is not believed: %s. Nothing was done. Look at the tables %s of the database, '
+                'then remove both.' % (self.path, exc, facts.SHADOW + '...')
+            ) from exc
 
     def write(self, made: Made) -> None:
         """LifecycleError: then no copy is to be made."""
@@ -88,8 +96,9 @@ class Record:
 
 def record_of(state: str, key: str) -> Record:
     """That of the database with this key."""
-    return Record(os.path.join(state, 'shadow-%s.json' % hashlib.sha256(key.encode(
-        'utf-8', 'surrogateescape')).hexdigest()[:16]))
+    return Record(
+        os.path.join(state, 'shadow-%s.json' % hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:16])
+    )
 
 
 # --- pure
@@ -113,20 +122,26 @@ def copying(names: t.Sequence[str], columns: t.Mapping[str, t.Sequence[str]]) ->
 
 def numbering(wanted: t.Mapping[str, int], found: t.Mapping[str, int]) -> t.List[str]:
     """What sets the next ids of copies again: one that was filled goes on behind its highest id."""
-    return ['ALTER TABLE %s AUTO_INCREMENT = %d' % (texts.name(facts.SHADOW + one), number)
-            for one, number in wanted.items() if number and found.get(one) != number]
+    return [
+        'ALTER TABLE %s AUTO_INCREMENT = %d' % (texts.name(facts.SHADOW + one), number)
+        for one, number in wanted.items()
+        if number and found.get(one) != number
+    ]
 
 
 def notes(seen: facts.Inspected, flushing: str) -> t.List[str]:
     """What a power cut may do to copies that a dump in a file would survive."""
     found = []
     if flushing != '1':
-        found.append('the server does not flush its log at each commit (innodb_flush_log_at_trx_commit=%s): a power '
-                     'cut right after the shadow tables were made may damage them' % flushing)
+        found.append(
+            'the server does not flush its log at each commit (innodb_flush_log_at_trx_commit=%s): a power '
+            'cut right after the shadow tables were made may damage them' % flushing
+        )
     others = [one for one in facts.not_innodb(seen) if one in seen.names]
     if others:
-        found.append('the shadow tables of %s, which are not InnoDB, are not safe from a power cut' % (
-            facts.listing(others)))
+        found.append(
+            'the shadow tables of %s, which are not InnoDB, are not safe from a power cut' % (facts.listing(others))
+        )
     return found
 
 
@@ -138,7 +153,9 @@ def ask_notes(session: client.Session, seen: facts.Inspected) -> t.List[str]:
     return notes(seen, session.query(_FLUSHING)[0][0])
 
 
-def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress = lambda text: None) -> dump_manifest.Manifest:
+def take(
+    wanted: dump.Wanted, record: Record, limit: float, progress: Progress = lambda text: None
+) -> dump_manifest.Manifest:
     """Copy all tables and prove the copies; the manifest is written last. LifecycleError, no copy is left.
 
     The instance must be stopped, and no copies may be there.
@@ -156,8 +173,10 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
         copied = facts.record_shadows(session, facts.look(session), max(1.0, until - time.monotonic()))
         texts = restore.differences(recording.tables or {}, copied)
         if texts:
-            raise LifecycleError('The shadow tables of %s are not what its tables are: %s.' % (
-                session.login.shown, facts.listing(texts, 4)))
+            raise LifecycleError(
+                'The shadow tables of %s are not what its tables are: %s.'
+                % (session.login.shown, facts.listing(texts, 4))
+            )
         manifest = dump.manifest_of(wanted, recording, began)._replace(shadow=True)
         dump_manifest.write(wanted.directory, manifest)
         record.write(made._replace(whole=True))
@@ -168,8 +187,9 @@ def take(wanted: dump.Wanted, record: Record, limit: float, progress: Progress =
             recording.join(_JOIN_S)  # it uses the same session
         _drop_after(exc, session, record, progress)
         if isinstance(exc, OSError):
-            raise LifecycleError('The manifest of the shadow tables could not be written in %s: %s.' % (
-                wanted.directory, reason(exc))) from exc
+            raise LifecycleError(
+                'The manifest of the shadow tables could not be written in %s: %s.' % (wanted.directory, reason(exc))
+            ) from exc
         raise
 
 
@@ -183,11 +203,14 @@ def _copy(wanted: dump.Wanted, until: float, progress: Progress) -> None:
         progress('copying %s inside the database: %d s' % (session.login.database, time.monotonic() - began))
 
     session.queries(copying(names, columns), max(1.0, until - began), tick)
-    definitions = session.queries(['SHOW CREATE TABLE ' + texts.name(prefix + one) for prefix in ('', facts.SHADOW)
-                                   for one in names], _STATEMENT_S)
+    definitions = session.queries(
+        ['SHOW CREATE TABLE ' + texts.name(prefix + one) for prefix in ('', facts.SHADOW) for one in names],
+        _STATEMENT_S,
+    )
     ids = [facts.increment_of(answer[0][1]) for answer in definitions]
-    session.queries(numbering(dict(zip(names, ids)), dict(zip(names, ids[len(names):]))),
-                    max(1.0, until - time.monotonic()), tick)
+    session.queries(
+        numbering(dict(zip(names, ids)), dict(zip(names, ids[len(names) :]))), max(1.0, until - time.monotonic()), tick
+    )
 
 
 def _drop_after(why: BaseException, session: client.Session, record: Record, progress: Progress) -> None:
@@ -198,8 +221,12 @@ def _drop_after(why: BaseException, session: client.Session, record: Record, pro
         progress('shadow tables were left in %s: %s' % (session.login.shown, getattr(exc, 'msg', exc)))
 
 
-def drop(session: client.Session, record: Record, progress: Progress = lambda text: None, running: bool = False,
-         ) -> t.List[str]:
+def drop(
+    session: client.Session,
+    record: Record,
+    progress: Progress = lambda text: None,
+    running: bool = False,
+) -> t.List[str]:
     """Drop the copies that the record knows, and forget it; their names. LifecycleError.
 
     Unless the instance is ``running``, what a dead process has left at work on them is ended first.
@@ -211,8 +238,10 @@ def drop(session: client.Session, record: Record, progress: Progress = lambda te
         restore.end_strays(session, progress=progress)
     there = [facts.SHADOW + one for one in facts.look(session).shadowed if one in made.names]
     if there:
-        session.queries(['SET SESSION lock_wait_timeout = 30', 'SET SESSION foreign_key_checks = 0',
-                         restore.drop_statement(there)], _STATEMENT_S)
+        session.queries(
+            ['SET SESSION lock_wait_timeout = 30', 'SET SESSION foreign_key_checks = 0', restore.drop_statement(there)],
+            _STATEMENT_S,
+        )
     record.forget()
     return there
 
@@ -239,18 +268,25 @@ def all_of(state: str, directory: str) -> t.List[Made]:
     return [one for one in found if one is not None]
 
 
-def into_file(session: client.Session, directory: str, manifest: dump_manifest.Manifest, limit: float,
-              progress: Progress = lambda text: None) -> dump_manifest.Manifest:
+def into_file(
+    session: client.Session,
+    directory: str,
+    manifest: dump_manifest.Manifest,
+    limit: float,
+    progress: Progress = lambda text: None,
+) -> dump_manifest.Manifest:
     """An ordinary dump beside the manifest, made from the copies, which stay. LifecycleError."""
     if manifest.file:
         return manifest
     seen = facts.look(session)
     if not restore.all_there(seen, manifest):
-        raise LifecycleError('The shadow tables of %s are not all there: no dump can be made of them.' % (
-            session.login.shown))
+        raise LifecycleError(
+            'The shadow tables of %s are not all there: no dump can be made of them.' % (session.login.shown)
+        )
     size = sum(seen.tables[facts.SHADOW + one].data for one in manifest.names)
     if dump_file.choose('none', size, dump_file.free_bytes(directory), []) is None:
-        raise LifecycleError('There is no room for the dump of the shadow tables in %s: they hold %d MB of data. They '
-                             'stay in %s. Free space there, then call state packed.' % (
-                                 directory, size >> 20, session.login.shown))
+        raise LifecycleError(
+            'There is no room for the dump of the shadow tables in %s: they hold %d MB of data. They '
+            'stay in %s. Free space there, then call state packed.' % (directory, size >> 20, session.login.shown)
+        )
     return dump.file_of_shadows(session, directory, manifest, limit, progress)

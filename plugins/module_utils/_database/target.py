@@ -25,7 +25,7 @@ LIMIT_S = 2.0
 _REAP_S = 1.0
 _DEFAULT_HOST = '127.0.0.1'
 _DEFAULT_PORT = 3306
-_BUSY_S = 0.05           # a local socket whose queue is full is asked again after that
+_BUSY_S = 0.05  # a local socket whose queue is full is asked again after that
 _FIRST_WITH_ENVIRONMENT = (3, 4, 2)
 _FIRST_WITH_USER_PASSWORD = (3, 4, 10)
 _NOT_ITS_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAFNOSUPPORT)
@@ -89,7 +89,7 @@ def _family(host: str) -> t.Optional[int]:
 def _host(text: t.Any) -> str:
     host = str(text or '').strip() or _DEFAULT_HOST
     if host.startswith('unix('):
-        return '/' + host[len('unix('):].rstrip(')').lstrip('/')
+        return '/' + host[len('unix(') :].rstrip(')').lstrip('/')
     return host[1:-1] if host.startswith('[') and host.endswith(']') else host
 
 
@@ -112,8 +112,9 @@ def _from_environment(environment: t.Mapping[str, str], version: t.Optional[str]
     return Target(_host(environment['MYSQL_HOST']), number or _DEFAULT_PORT, 'MYSQL_* of the environment')
 
 
-def targets(configured: t.Mapping[str, t.Any], environment: t.Mapping[str, str],
-            version: t.Optional[str]) -> t.List[Target]:
+def targets(
+    configured: t.Mapping[str, t.Any], environment: t.Mapping[str, str], version: t.Optional[str]
+) -> t.List[Target]:
     """The database of the next start; two where the version that would decide is not known; none when none is named."""
     first, second = _from_file(configured), _from_environment(environment, version)
     knows = versions.at_least(version, _FIRST_WITH_ENVIRONMENT)
@@ -317,8 +318,9 @@ def ask(target: Target, who: t.Optional[children.Identity] = None, limit: float 
         return Answer(target, unknown=exc.strerror)
 
 
-def ask_all(wanted: t.Sequence[Target], asking: t.Callable[[Target, float], Answer],
-            limit: float = LIMIT_S) -> t.List[Answer]:
+def ask_all(
+    wanted: t.Sequence[Target], asking: t.Callable[[Target, float], Answer], limit: float = LIMIT_S
+) -> t.List[Answer]:
     """Ask one after the other until one is reached, all within one limit."""
     until: float = time.monotonic() + limit
     answers: t.List[Answer] = []

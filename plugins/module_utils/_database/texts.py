@@ -15,8 +15,27 @@ _KINDS: t.Dict[str, t.Tuple[int, ...]] = {
     'access_denied': (1044, 1045, 1251, 1698, 1820, 1862, 4151, 2054, 2059, 2061),
     'unknown_database': (1049,),
     'no_right': (1142, 1143, 1227, 1370, 1419),
-    'cannot_connect': (1040, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 2002, 2003, 2004, 2005, 2006, 2012,
-                       2013, 2026, 2055),
+    'cannot_connect': (
+        1040,
+        1129,
+        1130,
+        1152,
+        1158,
+        1159,
+        1160,
+        1161,
+        1203,
+        1226,
+        2002,
+        2003,
+        2004,
+        2005,
+        2006,
+        2012,
+        2013,
+        2026,
+        2055,
+    ),
 }
 
 
@@ -34,8 +53,10 @@ class Login(t.NamedTuple):
     @property
     def shown(self) -> str:
         """For people."""
-        return '%s at %s' % (''.join(char if char.isprintable() else '?' for char in self.database[:64]),
-                             self.target.address)
+        return '%s at %s' % (
+            ''.join(char if char.isprintable() else '?' for char in self.database[:64]),
+            self.target.address,
+        )
 
 
 def literal(text: str) -> str:
@@ -50,10 +71,14 @@ def name(text: str) -> str:
 
 def if_there(table: str, statement: str) -> str:
     """Statements that ask a table, and have no rows where there is none."""
-    there = ("(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s) > 0"
-             % literal(table))
-    return ("SET @alr_asks = IF(%s, %s, 'SELECT 1 FROM DUAL WHERE 1 = 0');\nPREPARE alr_asks FROM @alr_asks;\n"
-            "EXECUTE alr_asks;\nDEALLOCATE PREPARE alr_asks" % (there, literal(statement)))
+    there = (
+        "(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s) > 0"
+        % literal(table)
+    )
+    return (
+        "SET @alr_asks = IF(%s, %s, 'SELECT 1 FROM DUAL WHERE 1 = 0');\nPREPARE alr_asks FROM @alr_asks;\n"
+        "EXECUTE alr_asks;\nDEALLOCATE PREPARE alr_asks" % (there, literal(statement))
+    )
 
 
 def kind_of(said: str) -> str:
@@ -89,17 +114,25 @@ def _unescaped(field: str) -> str:
 
 def option_file(login: Login) -> bytes:
     """The only option file that the client reads: one of root's may name another user, or tables to leave out."""
-    place = [('protocol', 'socket'), ('socket', login.target.host)] if login.target.is_socket else [
-        ('protocol', 'tcp'), ('host', login.target.host), ('port', str(login.target.port))]
-    both = place + [('user', login.user), ('password', login.password), ('default-character-set', 'utf8mb4'),
-                    ('loose-ssl-verify-server-cert', '0')]
+    place = (
+        [('protocol', 'socket'), ('socket', login.target.host)]
+        if login.target.is_socket
+        else [('protocol', 'tcp'), ('host', login.target.host), ('port', str(login.target.port))]
+    )
+    both = place + [
+        ('user', login.user),
+        ('password', login.password),
+        ('default-character-set', 'utf8mb4'),
+        ('loose-ssl-verify-server-cert', '0'),
+    ]
     # local-infile: a server must not be able to ask for files of this host.
     query = [('local-infile', '0'), ('skip-reconnect', None), ('max-allowed-packet', '1G')]
     dump = [('max-allowed-packet', '1G')]
     lines: t.List[str] = []
     for section, options in (('client', both), ('mysql', query), ('mysqldump', dump)):
-        lines += ['[%s]' % section] + [key if value is None else '%s="%s"' % (key, _quoted(value))
-                                       for key, value in options]
+        lines += ['[%s]' % section] + [
+            key if value is None else '%s="%s"' % (key, _quoted(value)) for key, value in options
+        ]
     return '\n'.join(lines + ['']).encode('utf-8', 'surrogateescape')
 
 

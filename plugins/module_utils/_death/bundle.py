@@ -35,8 +35,8 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
     'dest': {'type': 'str', 'required': True},
 }
 
-MOST = 2 << 20         # bytes of one log
-_NEAR = 2 * 262144     # a search by time ends this far before the place
+MOST = 2 << 20  # bytes of one log
+_NEAR = 2 * 262144  # a search by time ends this far before the place
 _BLOCK = 262144
 
 Result = t.Dict[str, t.Any]
@@ -143,8 +143,11 @@ class Logs:
 def kernel_part(window: Window) -> Part:
     """The lines of the system's logs that concern memory, a crash or a boot, each with where it stands."""
     readings = _death_sources.read_all(window.since, window.until)
-    rows = ['%s  %s  %s\n' % (iso(line.time) or '-', line.evidence.file or line.evidence.source, line.evidence.text)
-            for reading in readings for line in reading.lines]
+    rows = [
+        '%s  %s  %s\n' % (iso(line.time) or '-', line.evidence.file or line.evidence.source, line.evidence.text)
+        for reading in readings
+        for line in reading.lines
+    ]
     data = ''.join(rows).encode('utf-8', 'replace')
     return Part('kernel.log', data[-MOST:], max(0, len(data) - MOST))
 
@@ -219,16 +222,32 @@ def parts_of(context: Context, params: t.Mapping[str, t.Any]) -> t.List[Part]:
         paths = dict(context.logs.files(), check=os.path.join(context.instance.dir, 'check.log'))
         read = [logs.part(kind + '.log', path) for kind, path in sorted(paths.items())] + [kernel_part(window)]
     mask = Mask(config.secrets | _environment_secrets(context))
-    configured = (json_part(config_file.NAME, mask.value(config.values)) if config.why_not is None
-                  else Part(config_file.NAME, why_not=config.why_not))
+    configured = (
+        json_part(config_file.NAME, mask.value(config.values))
+        if config.why_not is None
+        else Part(config_file.NAME, why_not=config.why_not)
+    )
     told = {'instance.json': instance, 'oom_check.json': death, 'log_check.json': findings}
-    return ([json_part(name, mask.value(value)) for name, value in sorted(told.items())] + [configured]
-            + [part._replace(data=mask.text(part.data)) for part in read])
+    return (
+        [json_part(name, mask.value(value)) for name, value in sorted(told.items())]
+        + [configured]
+        + [part._replace(data=mask.text(part.data)) for part in read]
+    )
 
 
 def collect(context: Context, params: t.Mapping[str, t.Any]) -> Result:
     """The result, with the parts packed for the way to the controller."""
-    return dict(changed=False, id=context.instance.id, parts=[
-        dict(name=part.name, bytes=len(part.data), cut=part.cut, why_not=part.why_not,
-             data=base64.b64encode(zlib.compress(part.data, 6)).decode('ascii'))
-        for part in parts_of(context, params)])
+    return dict(
+        changed=False,
+        id=context.instance.id,
+        parts=[
+            dict(
+                name=part.name,
+                bytes=len(part.data),
+                cut=part.cut,
+                why_not=part.why_not,
+                data=base64.b64encode(zlib.compress(part.data, 6)).decode('ascii'),
+            )
+            for part in parts_of(context, params)
+        ],
+    )

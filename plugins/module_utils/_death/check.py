@@ -56,10 +56,10 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = {
 }
 
 _DAY = 86400.0
-NOW_S = 60.0        # a window that ends this close to now
+NOW_S = 60.0  # a window that ends this close to now
 _TOGETHER_S = 1.0
-_EXACT_S = 300.0    # of a death whose time is not known to that nobody can say that another one was at the same time
-_MOST_LOGS = 50     # of other instances that are read
+_EXACT_S = 300.0  # of a death whose time is not known to that nobody can say that another one was at the same time
+_MOST_LOGS = 50  # of other instances that are read
 _BY_SIGKILL = (causes.UNEXPLAINED, causes.ADMIN_KILL)
 
 Result = t.Dict[str, t.Any]
@@ -78,8 +78,8 @@ def moment(name: str, text: str) -> float:
     if epoch is None:
         raise LifecycleError(
             '%s: %r is not a valid time. Nothing was read. Use a time such as 2026-01-31T12:00:00 or '
-            '2026-01-31T12:00:00Z.'
-                             % (name, text[:80]))
+            '2026-01-31T12:00:00Z.' % (name, text[:80])
+        )
     return epoch
 
 
@@ -88,8 +88,9 @@ def window(params: Params, now: float) -> t.Tuple[float, float]:
     until = now if params['until'] is None else min(moment('until', params['until']), now)
     since = until - _DAY if params['since'] is None else moment('since', params['since'])
     if since >= until:
-        raise LifecycleError('since (%s) is not earlier than until (%s). Nothing was read. Swap the two.'
-                             % (iso(since), iso(until)))
+        raise LifecycleError(
+            'since (%s) is not earlier than until (%s). Nothing was read. Swap the two.' % (iso(since), iso(until))
+        )
     return since, until
 
 
@@ -122,8 +123,16 @@ class Look:
         if self.params['counters']:
             self._count()
         subject = self.subject._replace(known_since=self._known_since())
-        return Case(self.since, self.until, subject, tuple(self.events), tuple(self.coverage), self.counters,
-                    self.tasks.killers, tuple(self.params['kernel_logs']))
+        return Case(
+            self.since,
+            self.until,
+            subject,
+            tuple(self.events),
+            tuple(self.coverage),
+            self.counters,
+            self.tasks.killers,
+            tuple(self.params['kernel_logs']),
+        )
 
     def _find(self) -> None:
         """Several processes, or ones that may not be looked at, keep nobody from reading logs."""
@@ -137,8 +146,14 @@ class Look:
         self.tasks = _oom_subject.host_tasks()
         self.history = lives.history(self.context.instance, self.context.state.base)
         self.subject = _oom_subject.subject(
-            self.context.instance, found.candidates, self.tasks, self.params['pid'], self.context.state.base,
-            record.uid if record else None, self.history)
+            self.context.instance,
+            found.candidates,
+            self.tasks,
+            self.params['pid'],
+            self.context.state.base,
+            record.uid if record else None,
+            self.history,
+        )
         if record is not None:
             self.cgroups, self.environment = record.cgroups, record.environment
             self.address_space = launch.address_space(record.limits)
@@ -154,7 +169,7 @@ class Look:
             return None
 
     def _kernel_and_services(self) -> None:
-        needles.keep_rows_of(self.subject.comm[:_oom_identity.COMM_BYTES])
+        needles.keep_rows_of(self.subject.comm[: _oom_identity.COMM_BYTES])
         readings = _death_sources.read_all(self.since, self.until, self.params['kernel_logs'], self.params['journal'])
         self._take_readings(readings)
 
@@ -232,13 +247,17 @@ class Look:
             return
         sent = our_signals.events(entries, os.path.join(self.context.state.path, our_signals.SOURCE))
         self.events += sent
-        self.subject = self.subject._replace(lives=lives.after_stops(
-            self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]))
+        self.subject = self.subject._replace(
+            lives=lives.after_stops(
+                self.subject.lives, [(event.pid, event.time) for event in sent if event.pid and event.time is not None]
+            )
+        )
 
     def _known_since(self) -> t.Optional[float]:
         """When its log was begun by a start, where nothing that is known of it is older."""
         older = [life.begin for life in self.subject.lives] + [
-            entry.begin for entry in self.coverage if entry.source == guard_log.SOURCE and entry.begin is not None]
+            entry.begin for entry in self.coverage if entry.source == guard_log.SOURCE and entry.begin is not None
+        ]
         return None if self.begun is None or any(begin < self.begun - NOW_S for begin in older) else self.begun
 
     def _containers(self) -> None:
@@ -255,18 +274,38 @@ class Look:
         groups = _oom_counters.read_groups(self.cgroups)
         self.coverage += [_oom_counters.group_coverage(group, self.now) for group in groups]
         # the root of a container is its own group, that of a host is everybody's
-        own = [group for group in groups
-               if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)]
+        own = [
+            group
+            for group in groups
+            if group.oom_kills is not None and (group.path != '/' or self.subject.is_contained)
+        ]
         evidence = [_oom_counters.host_evidence(host)] + [_oom_counters.group_evidence(group) for group in own]
         noted = lives.noted_counts(self.history, host.boot_id, time.time() - time.monotonic())
-        self.counters = Counters(host.booted, host.oom_kills, own[0].oom_kills if own else None, tuple(evidence),
-                                 tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until))
+        self.counters = Counters(
+            host.booted,
+            host.oom_kills,
+            own[0].oom_kills if own else None,
+            tuple(evidence),
+            tuple(count for count in noted if (host.booted or 0.0) < count[0] < self.until),
+        )
         if host.booted is not None and self.since < host.booted < self.until:
             self._note_boot(host.booted)
 
     def _note_boot(self, booted: float) -> None:
-        seen = Event(_death_types.BOOT, booted, 1.0, None, None, None, None, None, None, True, {},
-                     (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),))
+        seen = Event(
+            _death_types.BOOT,
+            booted,
+            1.0,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            True,
+            {},
+            (Evidence('btime', '/proc/stat', None, None, 'btime %d' % booted),),
+        )
         if not any(event.kind == _death_types.BOOT and separate.near(event, seen) for event in self.events):
             self.events.append(seen)
 
@@ -277,13 +316,25 @@ class Look:
         kills = [incident for incident in decision.incidents if incident.verdict == causes.CONFIRMED]
         environment = self.environment
         return advice.Figures(
-            decision.verdict, decision.cause, len(kills), self.context.version,
-            rows.resident(kills[-1].event) if kills else None, memory.get('MemTotal'), memory.get('SwapTotal'),
-            self._limit(kills[-1].event if kills else None), self.address_space,
-            environment.get('GOMEMLIMIT', '') if environment is not None else None, self.tasks.largest(),
-            tuple('%s: %s' % (entry.source, entry.why_not) for entry in self.coverage
-                  if not entry.readable and entry.why_not and 'No such file' not in entry.why_not),
-            self._ended_together(decision), self.context.instance.binary)
+            decision.verdict,
+            decision.cause,
+            len(kills),
+            self.context.version,
+            rows.resident(kills[-1].event) if kills else None,
+            memory.get('MemTotal'),
+            memory.get('SwapTotal'),
+            self._limit(kills[-1].event if kills else None),
+            self.address_space,
+            environment.get('GOMEMLIMIT', '') if environment is not None else None,
+            self.tasks.largest(),
+            tuple(
+                '%s: %s' % (entry.source, entry.why_not)
+                for entry in self.coverage
+                if not entry.readable and entry.why_not and 'No such file' not in entry.why_not
+            ),
+            self._ended_together(decision),
+            self.context.instance.binary,
+        )
 
     def _limit(self, kill: t.Optional[Event]) -> t.Optional[int]:
         """Of its control group, or of that whose limit was reached: it may have been moved since it was noted."""
@@ -313,8 +364,12 @@ def _ended_at(other: _oom_identity.Other, end: Event, until: float) -> bool:
     at = end.time or 0.0
     try:
         with InstallDir(other.dir or '/') as directory:
-            reading = running_log.read(_log_read.Reader(directory, other.uid), directory.shown('running.log'),
-                                      at - end.uncertainty - _EXACT_S, until)
+            reading = running_log.read(
+                _log_read.Reader(directory, other.uid),
+                directory.shown('running.log'),
+                at - end.uncertainty - _EXACT_S,
+                until,
+            )
     except (OSError, LifecycleError):
         return False
     unfinished = [reading.unfinished] if reading.unfinished is not None and other.begin is None else []
@@ -339,11 +394,18 @@ def check(context: Context, params: Params) -> Result:
     decision = _oom_verdict.decide(case)
     notes = rows.of_how_many(decision) + look.notes + list(decision.notes)
     return dict(
-        changed=False, verdict=decision.verdict, cause=decision.cause, summary=rows.summary(decision),
-        since=iso(case.since), until=iso(case.until),
-        incidents=[rows.incident_row(incident) for incident in decision.incidents[-rows.MOST_SHOWN:]],
-        other_kills=[rows.victim_row(event) for event in decision.others[-rows.MOST_SHOWN:]],
+        changed=False,
+        verdict=decision.verdict,
+        cause=decision.cause,
+        summary=rows.summary(decision),
+        since=iso(case.since),
+        until=iso(case.until),
+        incidents=[rows.incident_row(incident) for incident in decision.incidents[-rows.MOST_SHOWN :]],
+        other_kills=[rows.victim_row(event) for event in decision.others[-rows.MOST_SHOWN :]],
         coverage=[rows.coverage_row(entry) for entry in case.coverage],
         counters=[rows.evidence_row(row) for row in case.counters.evidence],
-        incident_count=len(decision.incidents), other_kill_count=len(decision.others),
-        advice=advice.advise(look.figures(decision)), notes=rows.shortened(notes))
+        incident_count=len(decision.incidents),
+        other_kill_count=len(decision.others),
+        advice=advice.advise(look.figures(decision)),
+        notes=rows.shortened(notes),
+    )

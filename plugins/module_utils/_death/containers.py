@@ -28,10 +28,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instan
 
 PROGRAM = 'docker'
 _ID = re.compile(r'[0-9a-f]{64}')
-_MOST = 500        # containers that are asked about
+_MOST = 500  # containers that are asked about
 _MOST_BYTES = 16 << 20
 _TIMEOUT = 10.0
-_ERROR_S = 2.0     # from the death of a process to what the engine notes
+_ERROR_S = 2.0  # from the death of a process to what the engine notes
 
 Inspected = t.Mapping[str, t.Any]
 
@@ -61,9 +61,24 @@ def end_of(inspected: Inspected) -> t.Optional[Event]:
         return None
     moment = log_time.of_stamp(str(state.get('FinishedAt')).encode('utf-8', 'replace'), 0.0)
     text = 'State of %s: OOMKilled true, ExitCode %s, FinishedAt %s' % (
-        name[:12], state.get('ExitCode'), state.get('FinishedAt'))
-    return Event(USERSPACE_KILL, moment.time if moment else None, _ERROR_S, None, None, None, None, name, CGROUP, True,
-                 {'killer': DOCKER, 'container': name}, (Evidence('docker', None, None, name, text),))
+        name[:12],
+        state.get('ExitCode'),
+        state.get('FinishedAt'),
+    )
+    return Event(
+        USERSPACE_KILL,
+        moment.time if moment else None,
+        _ERROR_S,
+        None,
+        None,
+        None,
+        None,
+        name,
+        CGROUP,
+        True,
+        {'killer': DOCKER, 'container': name},
+        (Evidence('docker', None, None, name, text),),
+    )
 
 
 def _list(value: t.Any) -> t.List[t.Any]:

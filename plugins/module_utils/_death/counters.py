@@ -28,7 +28,7 @@ class HostCounters(t.NamedTuple):
     now: float
     booted: t.Optional[float]  # seconds since the epoch, exact to one second
     boot_id: t.Optional[str]
-    suspended: float           # seconds since the boot in which the clock of the kernel's log stood still
+    suspended: float  # seconds since the boot in which the clock of the kernel's log stood still
 
 
 class GroupCounters(t.NamedTuple):
@@ -36,10 +36,10 @@ class GroupCounters(t.NamedTuple):
 
     path: str
     file: t.Optional[str]
-    oom: t.Optional[int]              # times that the limit was reached and nothing could be freed
+    oom: t.Optional[int]  # times that the limit was reached and nothing could be freed
     oom_kills: t.Optional[int]
     oom_group_kills: t.Optional[int]  # times that all processes of the group were killed together
-    since: t.Optional[float]          # the group was there at this time, perhaps longer
+    since: t.Optional[float]  # the group was there at this time, perhaps longer
     why_not: t.Optional[str]
 
 
@@ -76,8 +76,9 @@ def host_evidence(host: HostCounters) -> Evidence:
 def group_coverage(group: GroupCounters, now: float) -> Coverage:
     """It never tells of kills outside of its group, and nothing of a group that was removed and made again."""
     readable = group.oom_kills is not None
-    return Coverage('memory.events', group.since if readable else None, now if readable else None, readable,
-                    group.why_not, False)
+    return Coverage(
+        'memory.events', group.since if readable else None, now if readable else None, readable, group.why_not, False
+    )
 
 
 def group_evidence(group: GroupCounters) -> Evidence:
@@ -124,10 +125,15 @@ def read_groups(cgroups: t.Mapping[str, str]) -> t.List[GroupCounters]:
     try:
         mountinfo = procfs.read_text('/proc/self/mountinfo')
     except OSError as exc:
-        return [_unread(path, None, 'the mount points of the control groups cannot be read: %s' % exc.strerror)
-                for path in cgroups.values()][:1]
-    found = [_read_group(controllers, path, mountinfo) for controllers, path in sorted(cgroups.items())
-             if controllers == '' or 'memory' in controllers.split(',')]
+        return [
+            _unread(path, None, 'the mount points of the control groups cannot be read: %s' % exc.strerror)
+            for path in cgroups.values()
+        ][:1]
+    found = [
+        _read_group(controllers, path, mountinfo)
+        for controllers, path in sorted(cgroups.items())
+        if controllers == '' or 'memory' in controllers.split(',')
+    ]
     readable = [group for group in found if group.oom_kills is not None]
     return readable or found[:1]
 
@@ -144,8 +150,9 @@ def _read_group(controllers: str, path: str, mountinfo: str) -> GroupCounters:
     try:
         counts, since = parse_counts(files.read_system(file, _LIMIT)), os.stat(os.path.dirname(file)).st_mtime
     except FileNotFoundError:
-        return _unread(path, file,
-            '%s does not exist: the control group was removed, or memory is not limited there' % file)
+        return _unread(
+            path, file, '%s does not exist: the control group was removed, or memory is not limited there' % file
+        )
     except (OSError, files.UnsafePath) as exc:
         return _unread(path, file, '%s cannot be read: %s' % (file, getattr(exc, 'strerror', None) or exc))
     if 'oom_kill' not in counts:

@@ -59,7 +59,7 @@ class Gap(t.NamedTuple):
     begin: float
     end: float
     why: str
-    kernel: bool    # a line of the kernel can be missing
+    kernel: bool  # a line of the kernel can be missing
     services: bool  # one of a killer in userspace can be
 
 
@@ -96,6 +96,10 @@ def without_gaps(span: Span, gaps: t.Iterable[Gap]) -> t.List[Span]:
     """What is left of a span when the gaps are cut out of it."""
     left = [span]
     for gap in gaps:
-        left = [part for begin, end in left
-                for part in ((begin, min(end, gap.begin)), (max(begin, gap.end), end)) if part[0] <= part[1]]
+        left = [
+            part
+            for begin, end in left
+            for part in ((begin, min(end, gap.begin)), (max(begin, gap.end), end))
+            if part[0] <= part[1]
+        ]
     return left

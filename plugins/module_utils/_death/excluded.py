@@ -13,16 +13,21 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import covers
 
 SERVICE_LOGS = ('journal', 'syslog', 'messages')
-_MOST_NAMED = 3       # other victims that a text names
-END_SLACK_S = 60.0    # between the last record of a source and now
+_MOST_NAMED = 3  # other victims that a text names
+END_SLACK_S = 60.0  # between the last record of a source and now
 
 
 def spans_of(coverage: t.Iterable[Coverage], services: bool = False) -> t.List[t.Tuple[float, float]]:
     """What sources cover, without the gaps in what they have of the kernel, or of killers in userspace."""
-    return [span for entry in coverage if entry.readable and entry.begin is not None and entry.end is not None
-            for span in types.without_gaps(
-                (entry.begin, entry.end + END_SLACK_S),
-                [gap for gap in entry.gaps if (gap.services if services else gap.kernel)])]
+    return [
+        span
+        for entry in coverage
+        if entry.readable and entry.begin is not None and entry.end is not None
+        for span in types.without_gaps(
+            (entry.begin, entry.end + END_SLACK_S),
+            [gap for gap in entry.gaps if (gap.services if services else gap.kernel)],
+        )
+    ]
 
 
 class Exclusion:
@@ -46,8 +51,11 @@ class Exclusion:
             return False
         first = [count for count in counts if count[0] <= begin][-1:] or counts[:1]
         last = [count for count in counts if count[0] >= end][:1] or counts[-1:]
-        logged = [event for event in self.case.events
-                  if event.kind == types.KERNEL_KILL and first[0][0] <= (event.time or 0.0) <= last[0][0]]
+        logged = [
+            event
+            for event in self.case.events
+            if event.kind == types.KERNEL_KILL and first[0][0] <= (event.time or 0.0) <= last[0][0]
+        ]
         return last[0][1] - first[0][1] > len(logged)
 
     def _counts(self) -> t.List[t.Tuple[float, int]]:
@@ -67,13 +75,22 @@ class Exclusion:
 
     def _gap(self, begin: float, end: float) -> t.Optional[str]:
         """Why a source that covers that time does not tell of all of it."""
-        return next((gap.why for entry in self.case.coverage if entry.readable and entry.complete
-                     for gap in entry.gaps if gap.kernel and gap.begin <= end and begin <= gap.end), None)
+        return next(
+            (
+                gap.why
+                for entry in self.case.coverage
+                if entry.readable and entry.complete
+                for gap in entry.gaps
+                if gap.kernel and gap.begin <= end and begin <= gap.end
+            ),
+            None,
+        )
 
     def _kernel_spans(self) -> t.List[t.Tuple[float, float]]:
         counts = self._counts()
         return self._logged_spans() + [
-            (before[0], after[0]) for before, after in zip(counts, counts[1:]) if before[1] == after[1]]
+            (before[0], after[0]) for before, after in zip(counts, counts[1:]) if before[1] == after[1]
+        ]
 
     def _logged_spans(self) -> t.List[t.Tuple[float, float]]:
         return spans_of(entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat')
@@ -83,8 +100,9 @@ class Exclusion:
 
     def covered_by(self, begin: float, end: float) -> t.List[str]:
         """The sources that cover it whole; where only several do together, all that tell of a part of it."""
-        logs = [entry for entry in self.case.coverage
-                if entry.complete and entry.source != 'vmstat' and spans_of([entry])]
+        logs = [
+            entry for entry in self.case.coverage if entry.complete and entry.source != 'vmstat' and spans_of([entry])
+        ]
         whole = [entry.source for entry in logs if covers(spans_of([entry]), begin, end)]
         parts = [entry.source for entry in logs if (entry.begin or 0.0) <= end and begin <= (entry.end or 0.0)]
         counted = [] if covers(self._logged_spans(), begin, end) else ["the kernel's count of OOM kills"]
@@ -98,7 +116,10 @@ class Exclusion:
         names = ', '.join(_victim(event) for event in victims[:_MOST_NAMED])
         more = ' and %d more' % (len(victims) - _MOST_NAMED) if len(victims) > _MOST_NAMED else ''
         return 'the OOM kill at that time was of %s%s, not of this instance; that time is covered by %s' % (
-            names, more, sources)
+            names,
+            more,
+            sources,
+        )
 
 
 def _victim(event: Event) -> str:

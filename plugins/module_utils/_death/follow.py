@@ -18,7 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.needles i
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter
 
 _RECORD = 8192
-_AT_ONCE = 1000       # records, before others have their turn
+_AT_ONCE = 1000  # records, before others have their turn
 _BLOCK = 262144
 _LONGEST_PAUSE = 60.0
 
@@ -48,8 +48,9 @@ class Follower:
 class KmsgFollower(Follower):
     """The kernel's ring, from its end on."""
 
-    def __init__(self, names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str], None],
-                 path: str = _death_sources.KMSG) -> None:
+    def __init__(
+        self, names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str], None], path: str = _death_sources.KMSG
+    ) -> None:
         super().__init__(names, note)
         self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
@@ -92,8 +93,9 @@ class KmsgFollower(Follower):
 class JournalFollower(Follower):
     """``journalctl --follow``, begun anew when it ends."""
 
-    def __init__(self, names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str], None],
-                 program: str = 'journalctl') -> None:
+    def __init__(
+        self, names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str], None], program: str = 'journalctl'
+    ) -> None:
         super().__init__(names, note)
         self.argv = [program, '--no-pager', '--quiet', '-o', 'json', '-n', '0', '-f'] + list(_death_sources.MATCHES)
         self.process: t.Optional[subprocess.Popen[bytes]] = None
@@ -110,8 +112,8 @@ class JournalFollower(Follower):
         self.cutter = LineCutter()
         try:
             self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with  # it goes on
-                self.argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL)
+                self.argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
         except OSError as exc:
             self._later('cannot be run: %s' % exc.strerror)
             return
@@ -140,8 +142,10 @@ class JournalFollower(Follower):
     def _later(self, why: str) -> None:
         self.pause = min(_LONGEST_PAUSE, max(1.0, self.pause * 2))
         self.begin_at = time.monotonic() + self.pause
-        self.note('%s %s. It is started again in %d s. Meanwhile only the ends of processes are detected.'
-                  % (self.argv[0], why, self.pause))
+        self.note(
+            '%s %s. It is started again in %d s. Meanwhile only the ends of processes are detected.'
+            % (self.argv[0], why, self.pause)
+        )
 
     def close(self) -> None:
         if self.process is not None:
@@ -161,7 +165,8 @@ def follower(names: t.Callable[[], t.Collection[bytes]], note: t.Callable[[str],
         if not _has_journal():
             note(
                 '%s cannot be read (%s), and journalctl is not available. Ends of processes are still detected, but '
-                'OOM kills only from other logs. Run as root.' % (_death_sources.KMSG, exc.strerror))
+                'OOM kills only from other logs. Run as root.' % (_death_sources.KMSG, exc.strerror)
+            )
             return Follower(names, note)
     return JournalFollower(names, note)
 

@@ -30,19 +30,21 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan impor
 
 SOURCE = 'check.log'
 _BLOCK = 262144
-_MOST_READ = 8 << 20      # some 200,000 lines: five months of a line a minute
-_COUNTED = 64 << 20       # lines before the place are counted up to this size
-_NEAR = 65536             # a search by time ends this close
+_MOST_READ = 8 << 20  # some 200,000 lines: five months of a line a minute
+_COUNTED = 64 << 20  # lines before the place are counted up to this size
+_NEAR = 65536  # a search by time ends this close
 _MOST_EVENTS = 1000
-_HIGHEST_COUNT = 200      # no host shows more lines of ps with the word: it is a PID
-_USUAL = 30               # the counts that make the baseline
-_LOOP = 3                 # so many starts, each at most _LOOP_GAP_S after the one before, are a crash loop
+_HIGHEST_COUNT = 200  # no host shows more lines of ps with the word: it is a PID
+_USUAL = 30  # the counts that make the baseline
+_LOOP = 3  # so many starts, each at most _LOOP_GAP_S after the one before, are a crash loop
 _LOOP_GAP_S = 600
 _GAP_S = 900
-_OFF_THE_MINUTE_S = 10    # cron writes about the same second of each minute
+_OFF_THE_MINUTE_S = 10  # cron writes about the same second of each minute
 _SHOWN = 500
-_LINE = re.compile(rb'(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) '
-                   rb'(?:\S.{0,255}? )?PID check: *(\d*)$')
+_LINE = re.compile(
+    rb'(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) '
+    rb'(?:\S.{0,255}? )?PID check: *(\d*)$'
+)
 _DATED = re.compile(rb'(?:^|\n)\0*(\d{8} \d\d:\d\d:\d\d) ')
 # What the scripts print elsewhere, where cron sends all of it to the same file.
 _SPOKEN = re.compile(rb'PID \S+ check:|\S+ (?:NOT running|is stop|is (?:not|already) running|started\.|stopped\.)')
@@ -106,7 +108,7 @@ class Watch:
         self.first: t.Optional[_Entry] = None
         self.last: t.Optional[_Entry] = None
         self.previous: t.Optional[int] = None  # count
-        self.admin = False             # a stop by hand since the last count
+        self.admin = False  # a stop by hand since the last count
         self.drop: t.Optional[_Record] = None  # not made up for yet
         self.start: t.Optional[_Record] = None
         self.loop: t.Optional[_Record] = None
@@ -217,8 +219,9 @@ class Watch:
             told.append('the clock went back %d time(s) in check.log' % self.set_back)
         if self.last is not None and not self.fell:
             told.append(
-                'the process count in check.log never fell below its usual %d. This does not prove that nothing died' %
-                        self.baseline.count)
+                'the process count in check.log never fell below its usual %d. This does not prove that nothing died'
+                % self.baseline.count
+            )
         return told
 
 
@@ -238,8 +241,9 @@ def _middle(stamp: str) -> t.Optional[float]:
 # --- reading
 
 
-def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float],
-         pids: t.Container[int] = ()) -> Reading:
+def read(
+    fd: int, file: str, since: t.Optional[float], until: t.Optional[float], pids: t.Container[int] = ()
+) -> Reading:
     """The log open at ``fd``. What lies before ``since`` is read as far as the usual count needs it."""
     size = os.fstat(fd).st_size
     begin = 0 if since is None else _begin_of_time(fd, size, _context_of(since))
@@ -248,8 +252,7 @@ def read(fd: int, file: str, since: t.Optional[float], until: t.Optional[float],
         begin = size - _MOST_READ
         notes.append('only the last %d MiB of check.log were read' % (_MOST_READ >> 20))
     watch = _watch(fd, begin, size, pids)
-    events = [event for event in watch.events(file)
-              if local_time.overlaps(event.time, event.uncertainty, since, until)]
+    events = [event for event in watch.events(file) if local_time.overlaps(event.time, event.uncertainty, since, until)]
     return Reading(events, _coverage(watch), notes + watch.notes(), watch.baseline.count)
 
 

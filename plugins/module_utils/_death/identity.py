@@ -20,9 +20,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives 
 
 OURS, MAYBE, OTHER = 'ours', 'maybe', 'other'
 _CONTAINER = re.compile(r'[0-9a-f]{64}')
-COMM_BYTES = 15   # what the kernel keeps of a name
-_SLACK_S = 2.0    # between the clocks of /proc, of the log and of the process history
-_SOON_S = 120.0   # from a death to the start of the next process, where a log was begun anew by that
+COMM_BYTES = 15  # what the kernel keeps of a name
+_SLACK_S = 2.0  # between the clocks of /proc, of the log and of the process history
+_SOON_S = 120.0  # from a death to the start of the next process, where a log was begun anew by that
 _MOST_NAMED = 20
 _KILL_ALL = ('systemd-oomd', 'oomd')  # killers that end all groups below the one that they name
 
@@ -35,8 +35,8 @@ class Other(t.NamedTuple):
     uid: t.Optional[int]
     cgroup: t.Optional[str]
     lives: t.Tuple[Life, ...] = ()  # of its process history
-    pid: t.Optional[int] = None     # of the process that runs now
-    dir: t.Optional[str] = None     # of an instance
+    pid: t.Optional[int] = None  # of the process that runs now
+    dir: t.Optional[str] = None  # of an instance
 
 
 class Subject(t.NamedTuple):
@@ -121,8 +121,9 @@ _NOTHING = Seen()
 
 def match(event: Event, subject: Subject, seen: Seen = _NOTHING) -> Match:
     """Whose death the event is."""
-    return (_by_pid(event, subject) or _by_life(event, subject) or _by_age(event, subject)
-            or _by_name(event, subject, seen))
+    return (
+        _by_pid(event, subject) or _by_life(event, subject) or _by_age(event, subject) or _by_name(event, subject, seen)
+    )
 
 
 def _by_pid(event: Event, subject: Subject) -> t.Optional[Match]:
@@ -153,8 +154,11 @@ def _can_be_of(life: Life, event: Event, other: Other) -> bool:
     if can_have_ended(life, event, other.lives):
         return True
     slack = event.uncertainty + _SLACK_S
-    return event.time is not None and life.begin - slack <= event.time and (
-        life.running or event.time <= life.last_seen + slack)
+    return (
+        event.time is not None
+        and life.begin - slack <= event.time
+        and (life.running or event.time <= life.last_seen + slack)
+    )
 
 
 def _by_life(event: Event, subject: Subject) -> t.Optional[Match]:
@@ -178,7 +182,8 @@ def _by_name(event: Event, subject: Subject, seen: Seen) -> Match:
     if container and subject.containers and not container & subject.containers:
         return Match(OTHER, 'it was in another container')
     grouped = bool(container & subject.containers) or any(
-        in_cgroup(event.cgroup, life.cgroup) for life in subject.lives)
+        in_cgroup(event.cgroup, life.cgroup) for life in subject.lives
+    )
     if event.comm is not None and not bears_name(event, subject):
         how = 'another program in the same control group' if grouped else 'another program'
         return Match(OTHER, how)
@@ -203,17 +208,22 @@ def _nameless(event: Event, subject: Subject) -> Match:
         return _of_slice(event)
     if known:
         return Match(OTHER, 'this instance was in control group %s' % known[-1])
-    return Match(MAYBE,
+    return Match(
+        MAYBE,
         'the line names %s but no program, and the control '
-        'group of this instance at that time is not known' % event.cgroup, against=True)
+        'group of this instance at that time is not known' % event.cgroup,
+        against=True,
+    )
 
 
 def _of_slice(event: Event) -> Match:
     """Some killers end all that is below a group; others say that one of its processes was killed."""
     if _kills_below(event):
-        return Match(OURS,
+        return Match(
+            OURS,
             'everything in %s was killed, which contains the control group of this instance' % event.cgroup,
-                     needs_sign=True)
+            needs_sign=True,
+        )
     return Match(MAYBE, '%s contains the control group of this instance and others' % event.cgroup, against=True)
 
 
@@ -235,8 +245,11 @@ def _among_others(event: Event, subject: Subject, grouped: bool, seen: Seen) -> 
         return Match(OTHER, 'control group %s belongs to %s' % (event.cgroup, theirs[0]))
     if grouped and not theirs:
         is_any_of_unit = event.comm is None and event.details.get('killer') == SYSTEMD
-        return Match(OURS, 'control group %s belongs to this instance alone' % event.cgroup,
-                     needs_sign=is_any_of_unit or subject.is_contained)
+        return Match(
+            OURS,
+            'control group %s belongs to this instance alone' % event.cgroup,
+            needs_sign=is_any_of_unit or subject.is_contained,
+        )
     was_another = _by_last_known(event, subject, seen)
     if was_another is not None and (was_another.answer == OTHER or not left):
         return was_another
@@ -257,8 +270,12 @@ def _seen_from_inside(event: Event, subject: Subject, grouped: bool, left: t.Seq
     names = tuple(other.name for other in left) + ('a process outside this container',)
     groups = _groups_then(event, subject)
     if event.cgroup and groups and not grouped:
-        return Match(MAYBE, 'this instance was last seen in control group %s, but the line names %s'
-                     % (groups[-1], event.cgroup), names, against=True)
+        return Match(
+            MAYBE,
+            'this instance was last seen in control group %s, but the line names %s' % (groups[-1], event.cgroup),
+            names,
+            against=True,
+        )
     return Match(MAYBE, 'another of the same name can have been it', names)
 
 
@@ -268,10 +285,15 @@ def _by_last_known(event: Event, subject: Subject, seen: Seen) -> t.Optional[Mat
     if last is None or not pids or last.pid in pids or seen.starts.any_within(last.begin + _SLACK_S, event):
         return None
     if event.time is not None and separate.covers(seen.starts.spans, last.last_seen, event.time):
-        return Match(OTHER,
-            'at that time pid %d was the process of this instance, and no other was started after it' % last.pid)
-    return Match(MAYBE, 'the last known process of this instance before that was pid %d' % last.pid,
-                 ('an unknown process',), against=True)
+        return Match(
+            OTHER, 'at that time pid %d was the process of this instance, and no other was started after it' % last.pid
+        )
+    return Match(
+        MAYBE,
+        'the last known process of this instance before that was pid %d' % last.pid,
+        ('an unknown process',),
+        against=True,
+    )
 
 
 def _by_elimination(event: Event, subject: Subject, seen: Seen) -> Match:
@@ -294,11 +316,16 @@ def _namesakes(event: Event, subject: Subject, seen: Seen) -> t.Tuple[str, ...]:
     own = separate.pids(event)
     found: t.Set[int] = set(event.details.get('same_name') or ())
     for named in seen.named:
-        if own and separate.pids(named) and not separate.pids(named) & own \
-                and not seen.starts.possible_between(named, event):
+        if (
+            own
+            and separate.pids(named)
+            and not separate.pids(named) & own
+            and not seen.starts.possible_between(named, event)
+        ):
             found |= separate.pids(named)
     known = {life.pid for other in subject.others for life in other.lives} | {
-        other.pid for other in subject.others if other.pid is not None}
+        other.pid for other in subject.others if other.pid is not None
+    }
     return tuple('pid %d, of the same name' % pid for pid in sorted(found - own - known)[:_MOST_NAMED])
 
 

@@ -27,16 +27,21 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.kernel_lines import Record
 
-LAG = 30.0          # seconds that the stamp of a log may be behind the kernel's
-_ONE_KILL = 60.0    # seconds from the first line about a kill to the last one
+LAG = 30.0  # seconds that the stamp of a log may be behind the kernel's
+_ONE_KILL = 60.0  # seconds from the first line about a kill to the last one
 _GROUP_KILL = 10.0  # seconds in which the members of a group are killed
-_MOST_SAME = 100    # events of one kind and pid that are compared
+_MOST_SAME = 100  # events of one kind and pid that are compared
 _OF_ALL = ('constraint', 'oom_memcg')  # what holds for everyone who is killed at one occasion
 
 _KINDS = {kernel_lines.SEGFAULT: KERNEL_SEGFAULT, kernel_lines.PANIC: KERNEL_PANIC_OOM, kernel_lines.BOOT: BOOT}
 _VICTIMS = (kernel_lines.KILLED, kernel_lines.SHARING, kernel_lines.REAPED, kernel_lines.PINNED)
-_BEFORE = (kernel_lines.INVOKED, kernel_lines.SYSRQ, kernel_lines.TASK_IN, kernel_lines.CHOSEN,
-           kernel_lines.INTENT)  # in this order
+_BEFORE = (
+    kernel_lines.INVOKED,
+    kernel_lines.SYSRQ,
+    kernel_lines.TASK_IN,
+    kernel_lines.CHOSEN,
+    kernel_lines.INTENT,
+)  # in this order
 _KILLS = (kernel_lines.KILLED, kernel_lines.NAMED, kernel_lines.ANDROID)
 _CLAIMS = _VICTIMS + _KILLS[1:] + _BEFORE[2:] + (kernel_lines.GROUP, kernel_lines.PANIC)
 _NO_KILLS = (kernel_lines.WOULD_HAVE, kernel_lines.SKIPPED, kernel_lines.NOBODY)
@@ -68,8 +73,14 @@ class _Draft:
         self.seen = self.seen or other.seen
         self._fill(other.comm, other.uid, other.cgroup, other.scope, other.details)
 
-    def _fill(self, comm: t.Optional[bytes], uid: t.Optional[int], cgroup: t.Optional[str], scope: t.Optional[str],
-              details: t.Mapping[str, t.Any]) -> None:
+    def _fill(
+        self,
+        comm: t.Optional[bytes],
+        uid: t.Optional[int],
+        cgroup: t.Optional[str],
+        scope: t.Optional[str],
+        details: t.Mapping[str, t.Any],
+    ) -> None:
         self.comm = self.comm if self.comm is not None else comm
         self.uid = self.uid if self.uid is not None else uid
         self.cgroup, self.scope = self.cgroup or cgroup, self.scope or scope
@@ -90,8 +101,20 @@ class _Draft:
     def event(self) -> Event:
         time, uncertainty = self.moment()
         evidence = tuple(sorted(dict.fromkeys(line.evidence for line in self.lines), key=_in_order))
-        return Event(self.kind, time, uncertainty, self.pid, self.tgid, self.comm, self.uid, self.cgroup, self.scope,
-                     self.kind != SPOOFED, self.details, evidence)
+        return Event(
+            self.kind,
+            time,
+            uncertainty,
+            self.pid,
+            self.tgid,
+            self.comm,
+            self.uid,
+            self.cgroup,
+            self.scope,
+            self.kind != SPOOFED,
+            self.details,
+            evidence,
+        )
 
 
 def _in_order(evidence: _death_types.Evidence) -> t.Tuple[str, str, int]:
@@ -338,8 +361,15 @@ def _merged(drafts: t.Sequence[_Draft]) -> t.List[_Draft]:
     known: t.Dict[t.Tuple[str, t.Optional[int]], t.List[_Draft]] = {}
     merged = []
     for draft in drafts:
-        same = next((other for pid in draft.pids() for other in known.get((draft.kind, pid), ())[-_MOST_SAME:]
-                     if _is_same(draft, other)), None)
+        same = next(
+            (
+                other
+                for pid in draft.pids()
+                for other in known.get((draft.kind, pid), ())[-_MOST_SAME:]
+                if _is_same(draft, other)
+            ),
+            None,
+        )
         if same is None:
             merged.append(draft)
             same = draft
@@ -356,8 +386,7 @@ def _is_same(one: _Draft, other: _Draft) -> bool:
         return False
     if one.pid is None and (one.cgroup != other.cgroup or one.details.get('reason') != other.details.get('reason')):
         return False
-    return (one.comm is None or other.comm is None or one.comm == other.comm
-            or one.is_thread() or other.is_thread())
+    return one.comm is None or other.comm is None or one.comm == other.comm or one.is_thread() or other.is_thread()
 
 
 def _together(one: _Draft, other: _Draft, most: float) -> bool:

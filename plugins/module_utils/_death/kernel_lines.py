@@ -20,10 +20,22 @@ KILLED, SHARING, REAPED, PINNED = 'killed', 'sharing', 'reaped', 'pinned'
 NAMED, ANDROID = 'named', 'low_memory_killer'
 # Somebody was chosen, and what came of it stands elsewhere:
 CHOSEN, INTENT, TASK_IN, GROUP, INVOKED, SYSRQ, ROW = (
-    'chosen', 'intent', 'task_in', 'group', 'invoked', 'sysrq', 'row')
+    'chosen',
+    'intent',
+    'task_in',
+    'group',
+    'invoked',
+    'sysrq',
+    'row',
+)
 # Nobody was killed:
 WOULD_HAVE, SKIPPED, NOBODY, NO_PAGES, LEAKED = (
-    'would_have', 'already_exiting', 'nobody_killable', 'allocation_failure', 'fault_leaked')
+    'would_have',
+    'already_exiting',
+    'nobody_killable',
+    'allocation_failure',
+    'fault_leaked',
+)
 # Others:
 SEGFAULT, PANIC, BOOT = 'segfault', 'panic', 'boot'
 
@@ -31,18 +43,23 @@ SEGFAULT, PANIC, BOOT = 'segfault', 'panic', 'boot'
 _SPEAKS = re.compile(
     rb'(?i)(?:memory cgroup )?out of memory\b|(?<![a-z])oom[-_ ]?kill(?:ed|ing|er)?\b|(?<![a-z])oom: ?kill'
     rb'|low ?memory ?killer|(?<![a-z])kill(?:ed|ing)? (?:process|task|pid|victim)\b|sen[dt](?:ing)? sigkill\b'
-    rb'|sacrifice child\b|no killable\b|memory (?:is )?exhausted\b')
+    rb'|sacrifice child\b|no killable\b|memory (?:is )?exhausted\b'
+)
 # And what belongs to a kill that is told elsewhere, or is none: stacks, the table of tasks, buffers of sockets.
-_SAYS_NO_KILL = re.compile(rb'\+0x[0-9a-f]+/0x|\[ *pid *\] +uid|oom_(?:score_)?adj is deprecated|TCP: out of memory'
-                           rb'|RIP: 00|Call Trace|Comm: ')
+_SAYS_NO_KILL = re.compile(
+    rb'\+0x[0-9a-f]+/0x|\[ *pid *\] +uid|oom_(?:score_)?adj is deprecated|TCP: out of memory'
+    rb'|RIP: 00|Call Trace|Comm: '
+)
 # Another program: its own log may hold anything.
 _OTHER = re.compile(rb'(?:^|[\s\]>])(?!kernel\b)([A-Za-z][\w./@-]{0,63})(?:\[\d{1,10}\])?: ')
 _OTHER_WITH_PID = re.compile(rb'[^\s\[\]:]{1,64}\[\d{1,10}\]: ')
 
 _FROM_ESCAPE = re.compile(rb'\\x([0-9a-f]{2})|#(0[0-3][0-7]|177|[23][0-7][0-7])')
-_WHY = (rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgroup out of memory'
-        rb'|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
-        rb'(?P<current> \(oom_kill_allocating_task\))?: )?')
+_WHY = (
+    rb'(?:(?P<why>[Oo]ut of [Mm]emory(?: in UB (?P<ub>\d{1,10}))?|Memory cgroup out of memory'
+    rb'|No available memory(?: \(MPOL_BIND\)| in cpuset)?)'
+    rb'(?P<current> \(oom_kill_allocating_task\))?: )?'
+)
 _NAME = rb'\((?P<comm>.*)\)'
 _UID = rb'(?:, UID (?P<%s>\d{1,10}),)?'
 _PATTERNS: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...] = tuple(
@@ -90,18 +107,29 @@ _PATTERNS: t.Tuple[t.Tuple[str, t.Pattern[bytes]], ...] = tuple(
         (BOOT, rb'Linux version \d'),
         (
             ROW,
-            (rb'\[ *(?P<pid>\d{1,10})\] +(?P<uid>\d{1,10}) +(?P<tgid>\d{1,10})(?: +-?\d{1,20}){4,12} '
-            rb'(?P<comm>.{1,64})\Z'),
+            (
+                rb'\[ *(?P<pid>\d{1,10})\] +(?P<uid>\d{1,10}) +(?P<tgid>\d{1,10})(?: +-?\d{1,20}){4,12} '
+                rb'(?P<comm>.{1,64})\Z'
+            ),
         ),
     )
 )
 # A name may hold whatever follows a name, so the last place that fits counts; the sizes hold no name.
-_VICTIM = tuple(re.compile(_UID % b'before' + rb',? ?' + _NAME + rest, re.DOTALL) for rest in (
-    _UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz|score \d{1,10} vm):\d+.*)', rb'(?P<sizes>.*)'))
+_VICTIM = tuple(
+    re.compile(_UID % b'before' + rb',? ?' + _NAME + rest, re.DOTALL)
+    for rest in (_UID % b'after' + rb',? ?(?P<sizes>(?:total-vm|vsz|score \d{1,10} vm):\d+.*)', rb'(?P<sizes>.*)')
+)
 _SIZE = re.compile(rb'\b(total-vm|vsz|vm|anon-rss|file-rss|shmem-rss|rss|pgtables):(\d{1,20})kB')
-_SIZES = {b'total-vm': 'total_vm_kb', b'vsz': 'total_vm_kb', b'vm': 'total_vm_kb', b'rss': 'anon_rss_kb',
-          b'anon-rss': 'anon_rss_kb', b'file-rss': 'file_rss_kb',
-          b'shmem-rss': 'shmem_rss_kb', b'pgtables': 'pgtables_kb'}
+_SIZES = {
+    b'total-vm': 'total_vm_kb',
+    b'vsz': 'total_vm_kb',
+    b'vm': 'total_vm_kb',
+    b'rss': 'anon_rss_kb',
+    b'anon-rss': 'anon_rss_kb',
+    b'file-rss': 'file_rss_kb',
+    b'shmem-rss': 'shmem_rss_kb',
+    b'pgtables': 'pgtables_kb',
+}
 _UID_AFTER = re.compile(rb'\bUID:(\d{1,10})\b(?!\Z)')
 _SCORE_ADJ = re.compile(rb'\boom_score_adj:(-?\d{1,4})')
 _ORDER = re.compile(rb'\border=(-?\d{1,3})')
@@ -142,8 +170,12 @@ def parse_line(line: RawLine) -> t.Tuple[t.Optional[Record], bool]:
     from_journal = line.evidence.cursor is not None and line.transport not in (None, 'kernel')
     facility = line.facility if line.facility is not None else prefix.facility
     message = log_prefix.split_tag(prefix).message if from_journal else prefix.message
-    trusted = (not from_journal and facility in (None, log_prefix.KERN) and prefix.tag in (None, b'kernel')
-               and prefix.tag_pid is None)
+    trusted = (
+        not from_journal
+        and facility in (None, log_prefix.KERN)
+        and prefix.tag in (None, b'kernel')
+        and prefix.tag_pid is None
+    )
     return parse(message), trusted
 
 
@@ -166,14 +198,18 @@ def is_not_understood(line: RawLine) -> bool:
     found = _SPEAKS.search(prefix.message)
     if found is None or _SAYS_NO_KILL.search(prefix.message):
         return False
-    return line.transport == 'kernel' or log_prefix.is_known(prefix) \
+    return (
+        line.transport == 'kernel'
+        or log_prefix.is_known(prefix)
         or _OTHER.search(prefix.message, 0, found.start() + 1) is None
+    )
 
 
 def unescaped(comm: bytes) -> bytes:
     r"""The bytes of a name: /dev/kmsg writes ``\xff``, rsyslog ``#012`` for what is no text."""
     return _FROM_ESCAPE.sub(
-        lambda match: bytes([int(match.group(1), 16) if match.group(1) else int(match.group(2), 8)]), comm)
+        lambda match: bytes([int(match.group(1), 16) if match.group(1) else int(match.group(2), 8)]), comm
+    )
 
 
 def _plain(form: str, match: t.Match[bytes]) -> Record:
@@ -226,8 +262,15 @@ def _chosen(form: str, match: t.Match[bytes]) -> Record:
     details: t.Dict[str, t.Any] = {'constraint': constraint}
     if memcg is not None:
         details['oom_memcg'] = _path(memcg)
-    record = Record(form, None, None, None, None if cgroup is None else _path(cgroup),
-                    CGROUP if constraint == 'CONSTRAINT_MEMCG' else GLOBAL, details)
+    record = Record(
+        form,
+        None,
+        None,
+        None,
+        None if cgroup is None else _path(cgroup),
+        CGROUP if constraint == 'CONSTRAINT_MEMCG' else GLOBAL,
+        details,
+    )
     if task is None:
         return record
     return record._replace(pid=int(task.group('pid')), comm=_comm(task.group('comm')), uid=int(task.group('uid')))

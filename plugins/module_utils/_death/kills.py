@@ -18,9 +18,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate import near
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
-_GROUP_KILL_S = 5.0    # all of a group are killed within this
-_TICK_S = 0.5          # of the begin of a process
-_EXACT_S = 300.0       # what is known to that is a sign of one moment, and not of half a day
+_GROUP_KILL_S = 5.0  # all of a group are killed within this
+_TICK_S = 0.5  # of the begin of a process
+_EXACT_S = 300.0  # what is known to that is a sign of one moment, and not of half a day
 
 
 class Kills:
@@ -37,12 +37,23 @@ class Kills:
         self.events = [self._with_own_pids(event) for event in case.events if self._in_window(event)]
         self.starts = separate.Starts(
             separate.served(self.events) + tuple(began(life) for life in self.subject.lives),
-            tuple((entry.begin, max(entry.end, case.until)) for entry in case.coverage  # a start would be its end
-                  if entry.source == 'running.log' and entry.readable
-                  and entry.begin is not None and entry.end is not None))
-        self.seen = Seen(self.starts, tuple(
-            event for event in self.events if event.kind in causes.NAME_PROCESSES
-            and _oom_identity.bears_name(event, self.subject)))
+            tuple(
+                (entry.begin, max(entry.end, case.until))
+                for entry in case.coverage  # a start would be its end
+                if entry.source == 'running.log'
+                and entry.readable
+                and entry.begin is not None
+                and entry.end is not None
+            ),
+        )
+        self.seen = Seen(
+            self.starts,
+            tuple(
+                event
+                for event in self.events
+                if event.kind in causes.NAME_PROCESSES and _oom_identity.bears_name(event, self.subject)
+            ),
+        )
 
     def _with_own_pids(self, event: Event) -> Event:
         """What the kernel tells in a container are pids and users of the host."""
@@ -61,23 +72,31 @@ class Kills:
     def _remark(self) -> None:
         """What is worth saying and decides nothing."""
         for event in self._of_kind(types.SPOOFED):
-            self.notes.append('Ignored a line that looks like a kernel message but was written by a program: %s'
-                              % quote(event))
+            self.notes.append(
+                'Ignored a line that looks like a kernel message but was written by a program: %s' % quote(event)
+            )
         for event in self.case.events:
-            if not self._in_window(event) and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL) \
-                    and _oom_identity.match(event, self.subject).answer != OTHER:
+            if (
+                not self._in_window(event)
+                and event.kind in (types.KERNEL_KILL, types.USERSPACE_KILL)
+                and _oom_identity.match(event, self.subject).answer != OTHER
+            ):
                 self.notes.append('Outside of the time window: %s' % quote(event))
         for event in self._of_kind(types.STARTED):
             if event.details.get('failed_line') is not None:
-                self.notes.append('A start failed: %s. Its log says: %s' % (
-                    exit_codes.explain(None, None, event.details['failed_line']).meaning,
-                    event.details['failed_line']))
+                self.notes.append(
+                    'A start failed: %s. Its log says: %s'
+                    % (
+                        exit_codes.explain(None, None, event.details['failed_line']).meaning,
+                        event.details['failed_line'],
+                    )
+                )
         for event in self._of_kind(types.KERNEL_INTENT):
             if _oom_identity.match(event, self.subject, self.seen).answer == OURS:
                 self.notes.append(
                     'The kernel chose this process, but that is not a kill, because a child process may have been '
-                    'killed instead: %s'
-                                  % quote(event))
+                    'killed instead: %s' % quote(event)
+                )
 
     # --- kills for memory
 
@@ -97,18 +116,27 @@ class Kills:
     def _is_possible(self, event: Event) -> bool:
         """The kernel counts every kill: where it counted none since the boot, a line that says so is no kernel's."""
         counters = self.case.counters
-        if counters.host != 0 or counters.booted is None or event.time is None or 'killer' in event.details \
-                or event.time - event.uncertainty <= counters.booted:
+        if (
+            counters.host != 0
+            or counters.booted is None
+            or event.time is None
+            or 'killer' in event.details
+            or event.time - event.uncertainty <= counters.booted
+        ):
             return True
-        self.notes.append('Ignored a line about an OOM kill, because the kernel has counted no OOM kill since boot: %s'
-                          % quote(event))
+        self.notes.append(
+            'Ignored a line about an OOM kill, because the kernel has counted no OOM kill since boot: %s' % quote(event)
+        )
         return False
 
     def _is_known(self, event: Event) -> bool:
         """systemd tells of kills by the kernel too: then it is one death, and one more line for it."""
         for index, incident in enumerate(self.incidents):
-            if near(event, incident.event) and event.pid in (None, incident.event.pid, incident.event.tgid) \
-                    and not self.starts.between_stamps(event, incident.event):
+            if (
+                near(event, incident.event)
+                and event.pid in (None, incident.event.pid, incident.event.tgid)
+                and not self.starts.between_stamps(event, incident.event)
+            ):
                 self.incidents[index] = incident._replace(traces=incident.traces + (event,))
                 return True
         return False
@@ -124,8 +152,10 @@ class Kills:
 
     def _weak_kill(self, event: Event, cause: str, found: Match) -> None:
         """A maybe that names nobody, or against which something speaks, needs a death that nothing better explains."""
-        if any(near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
-               for incident in self.incidents):
+        if any(
+            near(event, incident.event) and not self.starts.between_stamps(event, incident.event)
+            for incident in self.incidents
+        ):
             self.others.append(event)
             self.doubtful.append(event)  # another death beside that one may be its
         elif self._ended_then(event):
@@ -141,17 +171,28 @@ class Kills:
             return  # of the same group kill
         if event.details.get('killer') == SYSTEMD:
             doubts.append('systemd does not report whether its limit was reached or the host was out of memory')
-        self.incidents.append(causes.Incident(
-            causes.CONFIRMED if sure else causes.LIKELY, cause, self._with_pid(event) if found.answer == OURS else event,
-            '; '.join([found.how] + doubts), found.candidates, victims=victims))
+        self.incidents.append(
+            causes.Incident(
+                causes.CONFIRMED if sure else causes.LIKELY,
+                cause,
+                self._with_pid(event) if found.answer == OURS else event,
+                '; '.join([found.how] + doubts),
+                found.candidates,
+                victims=victims,
+            )
+        )
 
     def _ended_then(self, event: Event) -> bool:
         """Whether a death of this instance is known to some minutes, and can be this one."""
         earliest = (event.time or 0.0) - event.uncertainty
         later = [start for start in self.starts.events if (start.time or 0.0) >= earliest]
-        return any(near(event, trace) and trace.uncertainty <= _EXACT_S and not self.starts.between(event, trace)
-                   and (trace.kind == types.STARTED or not separate.differ(event, trace))
-                   for trace in self._of_kind(types.CLEAN_STOP, *causes.TRACES) + later)
+        return any(
+            near(event, trace)
+            and trace.uncertainty <= _EXACT_S
+            and not self.starts.between(event, trace)
+            and (trace.kind == types.STARTED or not separate.differ(event, trace))
+            for trace in self._of_kind(types.CLEAN_STOP, *causes.TRACES) + later
+        )
 
     def _set_aside(self, event: Event, found: Match) -> None:
         """Not taken for this instance's, and not for another's: a death of which the time is not known can be it."""
@@ -177,13 +218,20 @@ class Kills:
 
         A file that was asked for by name can be of another host, and is believed.
         """
-        if event.time is None or any(row.source in causes.KNOW_WRITER + ('pstore',) or self._is_given(row)
-                                     for row in event.evidence):
+        if event.time is None or any(
+            row.source in causes.KNOW_WRITER + ('pstore',) or self._is_given(row) for row in event.evidence
+        ):
             return None
         sources = ('journal',) if event.kind == types.USERSPACE_KILL else causes.KNOW_WRITER
         begin, end = event.time - event.uncertainty, event.time + event.uncertainty
-        return next((entry.source for entry in self.case.coverage if entry.source in sources and entry.complete
-                     and separate.covers(spans_of([entry]), begin, end)), None)
+        return next(
+            (
+                entry.source
+                for entry in self.case.coverage
+                if entry.source in sources and entry.complete and separate.covers(spans_of([entry]), begin, end)
+            ),
+            None,
+        )
 
     def _is_given(self, row: Evidence) -> bool:
         """With what it was rotated to."""
@@ -194,7 +242,8 @@ class Kills:
             return True
         return bool(self._ended(event)) or any(
             event.time is not None and abs(life.became - event.time) <= event.uncertainty + separate.SAME_DEATH_S
-            for life in self.subject.lives)
+            for life in self.subject.lives
+        )
 
     def _ended(self, event: Event) -> t.List[Life]:
         lives = self.subject.lives
@@ -209,29 +258,36 @@ class Kills:
         """Whether its log was written before and after, and shows neither an end nor a start near that time."""
         own = [entry for entry in self.case.coverage if entry.source == 'running.log']
         at = event.time or 0.0
-        spans = any(begin <= at - event.uncertainty and at + event.uncertainty <= end - excluded.END_SLACK_S
-                    for begin, end in spans_of(own))
-        return spans and not any(near(event, other) for other in self._of_kind(
-            types.ABRUPT_END, types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM))
+        spans = any(
+            begin <= at - event.uncertainty and at + event.uncertainty <= end - excluded.END_SLACK_S
+            for begin, end in spans_of(own)
+        )
+        return spans and not any(
+            near(event, other)
+            for other in self._of_kind(types.ABRUPT_END, types.CLEAN_STOP, types.STARTED, types.PANIC, types.GO_OOM)
+        )
 
 
 def quote(event: Event) -> str:
     return event.evidence[0].text if event.evidence else event.kind
 
 
-
 def _is_of_group(event: Event) -> bool:
     return event.scope == types.CGROUP
 
 
-
 def _is_killed_with(event: Event, other: Event) -> bool:
     """Whether both died in one kill of a whole control group."""
-    return (other is not event and bool(event.details.get('oom_group')) and bool(other.details.get('oom_group'))
-            and event.details.get('oom_memcg') == other.details.get('oom_memcg') and near(event, other, _GROUP_KILL_S))
-
+    return (
+        other is not event
+        and bool(event.details.get('oom_group'))
+        and bool(other.details.get('oom_group'))
+        and event.details.get('oom_memcg') == other.details.get('oom_memcg')
+        and near(event, other, _GROUP_KILL_S)
+    )
 
 
 def began(life: Life) -> Event:
-    return Event(types.STARTED, life.became, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True,
-                 {}, ())
+    return Event(
+        types.STARTED, life.became, _TICK_S, life.pid, life.pid, None, life.uid, life.cgroup, None, True, {}, ()
+    )

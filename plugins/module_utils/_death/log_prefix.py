@@ -18,9 +18,32 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import wr
 KERN = 0
 KERNEL = b'kernel'
 CONTAINER = b'container'  # the tag of what a container printed, unless it says that the kernel wrote it
-_FACILITIES = (b'kern', b'user', b'mail', b'daemon', b'auth', b'syslog', b'lpr', b'news', b'uucp', b'cron',
-               b'authpriv', b'ftp', b'ntp', b'security', b'console', b'solaris-cron', b'local0', b'local1',
-               b'local2', b'local3', b'local4', b'local5', b'local6', b'local7')
+_FACILITIES = (
+    b'kern',
+    b'user',
+    b'mail',
+    b'daemon',
+    b'auth',
+    b'syslog',
+    b'lpr',
+    b'news',
+    b'uucp',
+    b'cron',
+    b'authpriv',
+    b'ftp',
+    b'ntp',
+    b'security',
+    b'console',
+    b'solaris-cron',
+    b'local0',
+    b'local1',
+    b'local2',
+    b'local3',
+    b'local4',
+    b'local5',
+    b'local6',
+    b'local7',
+)
 _DEEPEST = 4  # wrappers around each other
 
 # Hours east of Greenwich of names that mean the same everywhere; CST, IST and BST do not.
@@ -55,8 +78,11 @@ ZONES: t.Dict[str, int] = {
     'NZDT': 13,
     'SAST': 2,
 }
-_ZONE = (rb'(?:UTC|GMT|Z|[+-]\d\d(?::?\d\d)?|CST|IST|BST|'
-         + '|'.join(sorted(ZONES, key=len, reverse=True)).encode('ascii') + rb')')
+_ZONE = (
+    rb'(?:UTC|GMT|Z|[+-]\d\d(?::?\d\d)?|CST|IST|BST|'
+    + '|'.join(sorted(ZONES, key=len, reverse=True)).encode('ascii')
+    + rb')'
+)
 _CLOCK = rb'\d\d:\d\d:\d\d(?:[.,]\d{1,9})?'
 # A month of any language: a word, or a number before the sign for month of Chinese, Japanese and Korean.
 _MONTH = rb'(?:\d{1,2}(?:\xe6\x9c\x88|\xec\x9b\x94)|[^\s\d:;,\[<{(][^\s:;,\[]{0,20})'
@@ -68,8 +94,21 @@ _D = rb'(?:\xe6\x97\xa5|\xec\x9d\xbc|\.)'
 _h = rb'(?::|\xe6\x97\xb6|\xe6\x99\x82|\xec\x8b\x9c ?)'
 _m = rb'(?::|\xe5\x88\x86|\xeb\xb6\x84 ?)'
 _s = rb'(?:\xe7\xa7\x92|\xec\xb4\x88)?'
-_CJK = (rb'\d{4} ?' + _Y + rb' {0,2}\d{1,2} ?' + _M + rb' {0,2}\d{1,2} ?' + _D
-        + rb'(?: {1,2}[^\s\d:;,\[<{]{1,32}){0,2} {1,2}\d\d?' + _h + rb'\d\d' + _m + rb'\d\d' + _s + rb'(?:\.\d{1,9})?')
+_CJK = (
+    rb'\d{4} ?'
+    + _Y
+    + rb' {0,2}\d{1,2} ?'
+    + _M
+    + rb' {0,2}\d{1,2} ?'
+    + _D
+    + rb'(?: {1,2}[^\s\d:;,\[<{]{1,32}){0,2} {1,2}\d\d?'
+    + _h
+    + rb'\d\d'
+    + _m
+    + rb'\d\d'
+    + _s
+    + rb'(?:\.\d{1,9})?'
+)
 # Each form of a time of day that a line can begin with.
 STAMPS: t.Tuple[t.Tuple[str, bytes], ...] = (
     ('weekday and ISO', _WEEKDAY + rb' \d{4}-\d\d-\d\d[T ]' + _CLOCK + rb'(?:Z|[+-]\d\d:?\d\d)? [A-Za-z0-9+-]{2,8}'),
@@ -81,16 +120,24 @@ STAMPS: t.Tuple[t.Tuple[str, bytes], ...] = (
     ('day first', rb'\d{1,2}[ -][^\s\d:;,\[<{(-]{2,20}[ -]\d{4} ' + _CLOCK),
     ('seconds since 1970', rb'\d{9,10}\.\d{3,6}'),
 )
-_STAMP = re.compile(rb'(?P<stamp>(?:' + rb'|'.join(form for dummy, form in STAMPS) + rb')(?: ' + _ZONE + rb'(?=[ :]))?)'
-                    rb':? +')
+_STAMP = re.compile(
+    rb'(?P<stamp>(?:' + rb'|'.join(form for dummy, form in STAMPS) + rb')(?: ' + _ZONE + rb'(?=[ :]))?)'
+    rb':? +'
+)
 
 _KMSG = re.compile(rb'(?P<pri>\d{1,4}),\d{1,20},(?P<usec>\d{1,20}),[^;\n]{0,200};(?P<message>[^\n]*)')
 _DATA = rb'[^\n]{0,4096}?\])(?: +(?:\xef\xbb\xbf)?(?P<message>.*))?\Z'
-_RFC5424 = re.compile(rb'(?:<(?P<pri>\d{1,3})>)?1 (?P<stamp>\S{1,40}) \S{1,255} (?P<tag>\S{1,48}) '
-                      rb'(?P<pid>\S{1,128}) \S{1,32} (?:-|\[' + _DATA, re.DOTALL)
+_RFC5424 = re.compile(
+    rb'(?:<(?P<pri>\d{1,3})>)?1 (?P<stamp>\S{1,40}) \S{1,255} (?P<tag>\S{1,48}) '
+    rb'(?P<pid>\S{1,128}) \S{1,32} (?:-|\[' + _DATA,
+    re.DOTALL,
+)
 # Templates that leave out both priority and version.
-_RFC5424_BARE = re.compile(rb'(?P<stamp>\d{4}-\d\d-\d\dT[0-9:.,+Z-]{8,30}) \S{1,255} (?P<tag>[^\s:\[\]]{1,48}) '
-                           rb'(?P<pid>-|\d{1,10}) [\w.-]{1,32} (?:-|\[\w' + _DATA, re.DOTALL)
+_RFC5424_BARE = re.compile(
+    rb'(?P<stamp>\d{4}-\d\d-\d\dT[0-9:.,+Z-]{8,30}) \S{1,255} (?P<tag>[^\s:\[\]]{1,48}) '
+    rb'(?P<pid>-|\d{1,10}) [\w.-]{1,32} (?:-|\[\w' + _DATA,
+    re.DOTALL,
+)
 _PRI = re.compile(rb'<(?P<pri>\d{1,3})>')
 _LEVEL = rb'(?:emerg|alert|crit|err(?:or)?|warn(?:ing)?|notice|info|debug)'
 _DECODED = re.compile(rb'(?P<facility>[a-z0-9-]{3,12}) *:' + _LEVEL + rb' *: ?')
@@ -100,16 +147,28 @@ _METALOG = re.compile(rb'\[kernel\] ')
 _HOST = re.compile(rb'(?P<host>[^\s\[]*[^\s:\[]) +')
 _SINCE_BOOT = re.compile(rb'\[ *(?P<printk>\d{1,10}\.\d{1,9})(?: *<[^<>\]]{1,20}>)?\] ?')
 _SINCE_LAST = re.compile(rb'\[ *(?:\+\d{1,10}\.\d{1,9}|<[ \d.+]{1,20}>)\] ?')
-_CTIME = re.compile(rb'\[(?P<stamp>[^\[\]\n<]{0,60}\d\d?' + _h + rb'\d\d(?:' + _m + rb'\d\d' + _s
-                    + rb')?[^\[\]\n<]{0,16}?)(?: *<[^<>\]]{1,20}>)?\] ?')
+_CTIME = re.compile(
+    rb'\[(?P<stamp>[^\[\]\n<]{0,60}\d\d?'
+    + _h
+    + rb'\d\d(?:'
+    + _m
+    + rb'\d\d'
+    + _s
+    + rb')?[^\[\]\n<]{0,16}?)(?: *<[^<>\]]{1,20}>)?\] ?'
+)
 _DMESG_ISO = re.compile(rb'(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{1,9}[+-]\d\d:\d\d) ?')
 # The task or processor that printed it: by the kernel and dmesg, and as two makers of phones do.
-_CALLER = re.compile(rb'\[ *[TC]\d{1,10}\] ?| ?\(\d{1,3}\)\[\d{1,10}:[^\[\]\n]{1,32}\] ?'
-                     rb'|\[\d{1,3}: *[^\[\]:\n]{1,32}: *\d{1,10}\] ?')
+_CALLER = re.compile(
+    rb'\[ *[TC]\d{1,10}\] ?| ?\(\d{1,3}\)\[\d{1,10}:[^\[\]\n]{1,32}\] ?'
+    rb'|\[\d{1,3}: *[^\[\]:\n]{1,32}: *\d{1,10}\] ?'
+)
 _LOGREAD = re.compile(rb'\[\d{9,10}\.\d{3}\] ')
 _CRI = re.compile(rb'std(?:out|err) [FP] ')
-_LOGCAT = re.compile(rb'(?P<stamp>\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}) +(?P<pid>\d{1,10}) +\d{1,10} [VDIWEFS] '
-                     rb'(?P<tag>[^:\n]{1,64}): ?(?P<message>.*)', re.DOTALL)
+_LOGCAT = re.compile(
+    rb'(?P<stamp>\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}) +(?P<pid>\d{1,10}) +\d{1,10} [VDIWEFS] '
+    rb'(?P<tag>[^:\n]{1,64}): ?(?P<message>.*)',
+    re.DOTALL,
+)
 _FORWARDED = re.compile(rb'Message forwarded from [^\s:]{1,255}: ')
 _JOURNAL_TAG = re.compile(rb'(?P<tag>[^\[\]\n]{1,64})\[(?P<pid>[^\[\]\n]{0,16})\]: ')
 _KERNEL_OF_HOST = re.compile(rb'[^\s:\[(]{1,255} kernel: ?')
@@ -138,8 +197,9 @@ def split_tag(prefix: Prefix) -> Prefix:
     if match is None:
         return prefix
     pid = match.group('pid')
-    return prefix._replace(message=prefix.message[match.end() :], tag=match.group('tag'),
-                           tag_pid=int(pid) if pid.isdigit() else None)
+    return prefix._replace(
+        message=prefix.message[match.end() :], tag=match.group('tag'), tag_pid=int(pid) if pid.isdigit() else None
+    )
 
 
 def _split(line: bytes, depth: int) -> t.Optional[Prefix]:
@@ -191,8 +251,9 @@ def _of_container(text: bytes, stamp: t.Optional[bytes], depth: int, facility: t
     found = (_split(text, depth) if depth < _DEEPEST else None) or Prefix(text)
     if found.tag is None and found.facility is None and found.printk is None and facility is None:
         found = found._replace(tag=CONTAINER)
-    return found._replace(stamp=found.stamp or stamp,
-                          facility=found.facility if found.facility is not None else facility)
+    return found._replace(
+        stamp=found.stamp or stamp, facility=found.facility if found.facility is not None else facility
+    )
 
 
 def _facility_of(text: t.Optional[bytes]) -> t.Optional[int]:
@@ -207,8 +268,14 @@ def _of_kmsg(match: t.Match[bytes]) -> Prefix:
 
 def _of_rfc5424(match: t.Match[bytes]) -> Prefix:
     pid, pri = match.group('pid'), match.groupdict().get('pri')
-    prefix = Prefix(match.group('message') or b'', None, match.group('stamp'), int(pri) >> 3 if pri else None,
-                    match.group('tag'), int(pid) if pid.isdigit() else None)
+    prefix = Prefix(
+        match.group('message') or b'',
+        None,
+        match.group('stamp'),
+        int(pri) >> 3 if pri else None,
+        match.group('tag'),
+        int(pid) if pid.isdigit() else None,
+    )
     return _of_printk(prefix) if prefix.tag == KERNEL else prefix
 
 
@@ -275,8 +342,9 @@ def _by_host(rest: bytes, stamp: bytes) -> t.Optional[Prefix]:
 
 
 def _tagged(at: bytes, tag: t.Match[bytes], stamp: t.Optional[bytes], facility: t.Optional[int]) -> Prefix:
-    return Prefix(at[tag.end() :], None, stamp, facility, tag.group('tag'),
-                  int(tag.group('pid')) if tag.group('pid') else None)
+    return Prefix(
+        at[tag.end() :], None, stamp, facility, tag.group('tag'), int(tag.group('pid')) if tag.group('pid') else None
+    )
 
 
 def _relayed(rest: bytes, stamp: bytes, depth: int) -> t.Optional[Prefix]:
@@ -297,8 +365,9 @@ def _relayed(rest: bytes, stamp: bytes, depth: int) -> t.Optional[Prefix]:
             found = _by_kernel(inner, stamp) or _second_host(inner, stamp)
         if found is not None and found.tag is not None:
             unknown = at is not rest and host is not None and _is_zone(host.group('host'))
-            return found._replace(stamp=None if unknown else stamp,
-                                  facility=found.facility if found.facility is not None else facility)
+            return found._replace(
+                stamp=None if unknown else stamp, facility=found.facility if found.facility is not None else facility
+            )
     return None
 
 

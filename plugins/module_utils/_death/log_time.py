@@ -15,39 +15,51 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_prefi
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import Date, Moment, local
 
 _DAY = 86400.0
-_YEARS_BACK = 9              # from one 29 February to the next there are eight years at most
-_AHEAD = _DAY                # how far a stamp may be ahead of what was written after it: clocks are set back
-_CTIME_ERROR = 2.0           # dmesg adds whole seconds of the time of boot
+_YEARS_BACK = 9  # from one 29 February to the next there are eight years at most
+_AHEAD = _DAY  # how far a stamp may be ahead of what was written after it: clocks are set back
+_CTIME_ERROR = 2.0  # dmesg adds whole seconds of the time of boot
 _PRINTK_ERROR = 0.1
 
-_ISO = re.compile(r'(?:\S+ )?(\d{4})[-/](\d\d)[-/](\d\d)[T _](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,30}))?'
-                  r' ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Za-z0-9+-]+)?$')
+_ISO = re.compile(
+    r'(?:\S+ )?(\d{4})[-/](\d\d)[-/](\d\d)[T _](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,30}))?'
+    r' ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Za-z0-9+-]+)?$'
+)
 _UNIX = re.compile(r'\d{9,10}\.\d{3,6}$')
 _CLOCK = re.compile(r'(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?')
 # As Chinese, Japanese and Korean write it: 2026年07月12日 星期日 16时09分14秒
-_CJK = re.compile(r'(\d{4}) ?[\u5e74\ub144.] *(\d{1,2}) ?[\u6708\uc6d4.] *(\d{1,2}) ?[\u65e5\uc77c.]([^\d:]{0,40})'
-                  r'(\d\d?)[:\u65f6\u6642\uc2dc] ?(\d\d)[:\u5206\ubd84] ?(\d\d)[\u79d2\ucd08]?(?:\.(\d+))?(?: (\S+))?$')
+_CJK = re.compile(
+    r'(\d{4}) ?[\u5e74\ub144.] *(\d{1,2}) ?[\u6708\uc6d4.] *(\d{1,2}) ?[\u65e5\uc77c.]([^\d:]{0,40})'
+    r'(\d\d?)[:\u65f6\u6642\uc2dc] ?(\d\d)[:\u5206\ubd84] ?(\d\d)[\u79d2\ucd08]?(?:\.(\d+))?(?: (\S+))?$'
+)
 _AFTERNOON = ('\u4e0b\u5348', '\u5348\u5f8c', '\uc624\ud6c4', 'PM')
 _FORENOON = ('\u4e0a\u5348', '\u5348\u524d', '\uc624\uc804', 'AM')
 _MONTH_DAY = re.compile(r'(\d\d)-(\d\d) (\d\d:\d\d:\d\d\.\d+)$')  # of Android
 _ZONE_WORD = re.compile(r'(?:^|\s)(Z|[A-Z]{3,5}|[+-]\d\d(?::?\d\d)?)(?=\s|$)')
 _WORD = re.compile(r'[^\s.,]+')
-_NUMBERED_MONTH = re.compile(r'(\d{1,2})[\u6708\uc6d4]$')   # as Chinese, Japanese and Korean write it
+_NUMBERED_MONTH = re.compile(r'(\d{1,2})[\u6708\uc6d4]$')  # as Chinese, Japanese and Korean write it
 _GLUED_DAY = re.compile(r'\b([^\W\d]{2,9})(\d{1,2})\b')  # dmesg --human: Jul12
 # Begins of the names of the months, without accents; the longest that fits decides.
-_MONTHS = {stem: number for number, stems in enumerate((
-    'jan ene gen ian sty led янв січ tam oca',
-    'feb fev lut uno фев лют hel sub',
-    'mar maer mrz mrt bre мар бер maa',
-    'apr avr abr kwi dub апр кві huh nis',
-    'mai may mag maj mei kve мая маи тра tou',
-    'jun juin giu cze cer июн чер kes haz',
-    'jul juil lug lip cec июл лип hei tem',
-    'aug aou ago sie srp авг сер elo agu',
-    'sep set wrz zar сен вер syy eyl',
-    'oct okt ott out paz rij окт жов lok eki',
-    'nov lis ноя лис marras kas',
-    'dec dez dic des gru pro дек гру jou ara'), 1) for stem in stems.split()}
+_MONTHS = {
+    stem: number
+    for number, stems in enumerate(
+        (
+            'jan ene gen ian sty led янв січ tam oca',
+            'feb fev lut uno фев лют hel sub',
+            'mar maer mrz mrt bre мар бер maa',
+            'apr avr abr kwi dub апр кві huh nis',
+            'mai may mag maj mei kve мая маи тра tou',
+            'jun juin giu cze cer июн чер kes haz',
+            'jul juil lug lip cec июл лип hei tem',
+            'aug aou ago sie srp авг сер elo agu',
+            'sep set wrz zar сен вер syy eyl',
+            'oct okt ott out paz rij окт жов lok eki',
+            'nov lis ноя лис marras kas',
+            'dec dez dic des gru pro дек гру jou ara',
+        ),
+        1,
+    )
+    for stem in stems.split()
+}
 
 
 class Clocks(t.NamedTuple):
@@ -190,8 +202,9 @@ def _month(word: str) -> t.Optional[int]:
     return _MONTHS[max(fitting, key=len)] if fitting else None
 
 
-def _latest(year: t.Optional[int], month: t.Optional[int], day: int, seconds: float, not_after: float,
-            offset: t.Optional[int]) -> t.Optional[Moment]:
+def _latest(
+    year: t.Optional[int], month: t.Optional[int], day: int, seconds: float, not_after: float, offset: t.Optional[int]
+) -> t.Optional[Moment]:
     """The last such time that is not after. A month that is not understood can be each of that year until then."""
     last = time.localtime(not_after + _AHEAD).tm_year
     for candidate in [year] if year else range(last, last - _YEARS_BACK, -1):

@@ -21,9 +21,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.log_prefi
 # Which logs lack something: the one that says so; all that come from the journal; all files; every log.
 OWN, JOURNAL, FILES, ALL = 'own', 'journal', 'files', 'all'
 _RINGS = ('kmsg', 'dmesg', 'pstore')
-_AROUND = 60.0   # seconds on both sides of a line that is not understood
-_AFTER = 60.0    # from the invocation of a killer to the line that names the victim
-_SHOWN = 200     # characters of a line that is quoted
+_AROUND = 60.0  # seconds on both sides of a line that is not understood
+_AFTER = 60.0  # from the invocation of a killer to the line that names the victim
+_SHOWN = 200  # characters of a line that is quoted
 
 _JOURNALD = (b'systemd-journald', b'systemd-journal', b'journald', b'journal')
 _RSYSLOGD = re.compile(rb'(?:[^\s#]{1,64}#)?rsyslogd(?:[-0-9]{0,8})\Z')
@@ -42,33 +42,91 @@ class Loss(t.NamedTuple):
     before: float
     after: float
     where: str
-    kernel: bool    # lines of the kernel
+    kernel: bool  # lines of the kernel
     services: bool  # lines of the killers in userspace
 
 
 JOURNALD, RSYSLOG, KERNEL = 'journald', 'rsyslog', 'kernel'
-LOSSES: t.Tuple[Loss, ...] = tuple(Loss(code, by, re.compile(pattern), before, after, where, kernel, services)
-               for code, by, pattern, before, after, where, kernel, services in (
-    ('missed', JOURNALD, rb'(?:Missed|Lost|Dropped) \d{1,20} (?:kernel )?messages?\b', 300, 5, JOURNAL, True, False),
-    ('overrun', JOURNALD, rb'/dev/kmsg buffer overrun, some messages lost', 300, 5, JOURNAL, True, False),
-    ('not_written', JOURNALD, rb'Failed to write entry ', 5, 5, JOURNAL, True, True),
-    ('suppressed', JOURNALD, rb'Suppressed \d{1,20} messages from [^\n]{0,255}?' + _KILLERS, 60, 5, JOURNAL, False,
-     True),
-    ('imjournal_begins', RSYSLOG, rb'imjournal[^\n]{0,200}?begin to drop messages', 5, 600, FILES, True, True),
-    ('imjournal_lost', RSYSLOG, rb'imjournal[^\n]{0,200}?\d{1,20} messages lost', 600, 5, FILES, True, True),
-    ('imuxsock', RSYSLOG, (rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
-     rb'|lost \d{1,20} messages)'), 60, 60, FILES, False, True),
-    ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
-    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?'
-     rb'(?:messages (?:lost|dropped)\b|drop messages due to rate-limiting)'), 600, 60, FILES, True, True),
-    ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
-    ('burst', KERNEL, (rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
-     rb'\d{1,20} callbacks suppressed'), 300, 5, ALL, True, False),
-    ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
-))
+LOSSES: t.Tuple[Loss, ...] = tuple(
+    Loss(code, by, re.compile(pattern), before, after, where, kernel, services)
+    for code, by, pattern, before, after, where, kernel, services in (
+        (
+            'missed',
+            JOURNALD,
+            rb'(?:Missed|Lost|Dropped) \d{1,20} (?:kernel )?messages?\b',
+            300,
+            5,
+            JOURNAL,
+            True,
+            False,
+        ),
+        ('overrun', JOURNALD, rb'/dev/kmsg buffer overrun, some messages lost', 300, 5, JOURNAL, True, False),
+        ('not_written', JOURNALD, rb'Failed to write entry ', 5, 5, JOURNAL, True, True),
+        (
+            'suppressed',
+            JOURNALD,
+            rb'Suppressed \d{1,20} messages from [^\n]{0,255}?' + _KILLERS,
+            60,
+            5,
+            JOURNAL,
+            False,
+            True,
+        ),
+        ('imjournal_begins', RSYSLOG, rb'imjournal[^\n]{0,200}?begin to drop messages', 5, 600, FILES, True, True),
+        ('imjournal_lost', RSYSLOG, rb'imjournal[^\n]{0,200}?\d{1,20} messages lost', 600, 5, FILES, True, True),
+        (
+            'imuxsock',
+            RSYSLOG,
+            (
+                rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
+                rb'|lost \d{1,20} messages)'
+            ),
+            60,
+            60,
+            FILES,
+            False,
+            True,
+        ),
+        ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
+        (
+            'queue',
+            RSYSLOG,
+            (
+                rb'(?!imjournal|imuxsock)[^\n]{0,200}?'
+                rb'(?:messages (?:lost|dropped)\b|drop messages due to rate-limiting)'
+            ),
+            600,
+            60,
+            FILES,
+            True,
+            True,
+        ),
+        ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
+        (
+            'burst',
+            KERNEL,
+            (
+                rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
+                rb'\d{1,20} callbacks suppressed'
+            ),
+            300,
+            5,
+            ALL,
+            True,
+            False,
+        ),
+        ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
+    )
+)
 # What a block of a log is searched for, so that its lines are looked at. Each costs a pass, so they are few.
-NEEDLES = (b'kernel messages', b'messages lost', b'messages dropped', b'due to rate-limiting', b'uppressed',
-           b'to write entry')
+NEEDLES = (
+    b'kernel messages',
+    b'messages lost',
+    b'messages dropped',
+    b'due to rate-limiting',
+    b'uppressed',
+    b'to write entry',
+)
 
 _WITHIN = re.compile(rb'within (\d{1,5}) seconds')
 _WHY = {
@@ -98,8 +156,9 @@ def _speaker(prefix: Prefix, trusted: bool) -> t.Optional[str]:
     return KERNEL if trusted and prefix.tag in (None, log_prefix.KERNEL) else None
 
 
-def with_gaps(coverage: t.Sequence[Coverage], lines: t.Iterable[RawLine],
-              events: t.Iterable[Event]) -> t.List[Coverage]:
+def with_gaps(
+    coverage: t.Sequence[Coverage], lines: t.Iterable[RawLine], events: t.Iterable[Event]
+) -> t.List[Coverage]:
     """The same with the gaps that the lines and the events of the kernel prove. The events of all sources together."""
     holes = [hole for hole in map(_of_line, lines) if hole is not None]
     for event in events:
@@ -156,13 +215,19 @@ def _of_line(line: RawLine) -> t.Optional[_Hole]:
         within = _WITHIN.search(prefix.message)
         longer = float(within.group(1)) if within and loss.by == RSYSLOG else 0.0
         begin, end = _span(line, max(loss.before, longer), loss.after)
-        return _Hole(Gap(begin, end, _quoted(_WHY[loss.by], line), loss.kernel, loss.services), loss.where,
-                     _source_of(loss, line))
+        return _Hole(
+            Gap(begin, end, _quoted(_WHY[loss.by], line), loss.kernel, loss.services),
+            loss.where,
+            _source_of(loss, line),
+        )
     if not kernel_lines.is_not_understood(line) or (record is None and userspace.parse(prefix) is not None):
         return None
     begin, end = _span(line, _AROUND, _AROUND)
-    why = 'the time of this kernel message cannot be parsed: "%s"' if line.time is None else \
-        'this kernel message of that time cannot be parsed: "%s"'
+    why = (
+        'the time of this kernel message cannot be parsed: "%s"'
+        if line.time is None
+        else 'this kernel message of that time cannot be parsed: "%s"'
+    )
     return _Hole(Gap(begin, end, _quoted(why, line), True, False), OWN, line.evidence.source)
 
 
@@ -181,6 +246,11 @@ def _unfinished(event: Event) -> t.List[_Hole]:
         return []
     if event.time is None:
         return []  # its line is one whose time is not understood
-    gap = Gap(event.time - event.uncertainty - 5.0, event.time + event.uncertainty + _AFTER,
-              why % event.evidence[0].text[:_SHOWN], True, False)
+    gap = Gap(
+        event.time - event.uncertainty - 5.0,
+        event.time + event.uncertainty + _AFTER,
+        why % event.evidence[0].text[:_SHOWN],
+        True,
+        False,
+    )
     return [_Hole(gap, OWN, source) for source in sorted({row.source for row in event.evidence})]

@@ -13,15 +13,32 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import lo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import lines_with
 
 # What every line has that tells of a kill, a crash, a boot or of lost lines; others are not looked at.
-NEEDLES = (b'Kill', b'kill', b'oom', b'ending SIG', b'Linux version ', b'segfault', b'general prot', b'] trap ',
-           b'unhandled ', b'Kernel panic', b'page allocation failure', b'escalating to', b'exited after', b'dryrun',
-           b', badness', b'ut of memory', b'taking action', b'did not exit') + losses.NEEDLES
+NEEDLES = (
+    b'Kill',
+    b'kill',
+    b'oom',
+    b'ending SIG',
+    b'Linux version ',
+    b'segfault',
+    b'general prot',
+    b'] trap ',
+    b'unhandled ',
+    b'Kernel panic',
+    b'page allocation failure',
+    b'escalating to',
+    b'exited after',
+    b'dryrun',
+    b', badness',
+    b'ut of memory',
+    b'taking action',
+    b'did not exit',
+) + losses.NEEDLES
 # Rows of the kernel's table of tasks have no such word. Those that name a thread tell whose it is, and those of a name
 # how many of it there were: under this head.
 _TABLE = b'tgid total_vm'
 _THREAD = re.compile(rb'\[ *(\d{1,10})\] +\d{1,10} +(?!\1 )\d{1,10} +\d')
 _OF_NAME = rb'|\[ *\d{1,10}\](?: +-?\d{1,20}){6,15} (?:%s)(?!\S)'
-_rows = [_THREAD]          # what is looked for; see keep_rows_of
+_rows = [_THREAD]  # what is looked for; see keep_rows_of
 # A log has few of these bytes. What a needle has of them is seldom found by chance.
 _RARE = b'kKGilmogupdvybxt],'
 _COMMON = bytes(bytearray(set(range(256)) - set(_RARE)))
@@ -56,8 +73,9 @@ def matching(data: bytes, rest: bytes, after_table: bool = False) -> t.List[t.Tu
 
     Each needle costs a pass over all of the data, so only those are looked for there whose rest is in its rest.
     """
-    searches: t.List[t.Callable[[int], int]] = [functools.partial(data.find, needle) for needle, part in _RESTS
-                if part in rest]
+    searches: t.List[t.Callable[[int], int]] = [
+        functools.partial(data.find, needle) for needle, part in _RESTS if part in rest
+    ]
     return lines_with(data, searches + ([functools.partial(_find_thread, data)] if after_table else []))
 
 

@@ -19,11 +19,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.identity import Subject
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life, is_same_life
 
-KEPT = 2000                # told deaths of one instance
+KEPT = 2000  # told deaths of one instance
 KEPT_S = 2 * 86400.0
-_SAME_S = 90.0             # between the times that two looks give one death
-_EXPLAINED_S = 10.0        # between the end of a process and the line that explains it
-_COUNTED_S = 1.0           # that a count must be older than an end
+_SAME_S = 90.0  # between the times that two looks give one death
+_EXPLAINED_S = 10.0  # between the end of a process and the line that explains it
+_COUNTED_S = 1.0  # that a count must be older than an end
 _KILLS = (causes.GLOBAL_OOM, causes.CGROUP_OOM, causes.USERSPACE_OOM)
 
 
@@ -46,8 +46,13 @@ class Count(t.NamedTuple):
 def told_of(rows: t.Any) -> t.List[Told]:
     """As they were stored; what has not their form is left out."""
     kinds: t.Tuple[t.Tuple[type, ...], ...] = ((int, type(None)), (int, float), (str,), (str,))
-    return [Told(*row) for row in rows if isinstance(row, list) and len(row) == len(kinds)
-            and all(isinstance(value, kind) for value, kind in zip(row, kinds))]
+    return [
+        Told(*row)
+        for row in rows
+        if isinstance(row, list)
+        and len(row) == len(kinds)
+        and all(isinstance(value, kind) for value, kind in zip(row, kinds))
+    ]
 
 
 def kept(told: t.Sequence[Told], now: float) -> t.List[Told]:
@@ -77,8 +82,10 @@ def with_lives(subject: Subject, lives: t.Iterable[Life]) -> Subject:
     """The subject with processes that were watched: their end is known better than from its history."""
     watched = tuple(lives)
     past = tuple(life for life in subject.lives if not any(is_same_life(life, ours) for ours in watched))
-    return subject._replace(lives=tuple(sorted(past + watched, key=lambda life: life.begin)),
-                            uids=subject.uids | {life.uid for life in watched if life.uid is not None})
+    return subject._replace(
+        lives=tuple(sorted(past + watched, key=lambda life: life.begin)),
+        uids=subject.uids | {life.uid for life in watched if life.uid is not None},
+    )
 
 
 def counted(case: Case, lives: t.Sequence[Life], counts: t.Sequence[Count]) -> Case:
@@ -100,9 +107,11 @@ def of_death(decision: Decision, life: Life, until: float, told: t.Sequence[Told
     """What is to be told of the end of a process that was last seen at ``last_seen`` and not any more at ``until``."""
     middle, half = (life.last_seen + until) / 2, abs(until - life.last_seen) / 2  # clocks can be set back between
     end = Event(ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True, {}, ())
-    fitting = [incident for incident in decision.incidents
-               if _can_be(incident, end) and _is_after(incident.event, life.begin)
-               and not is_told(incident, told)]
+    fitting = [
+        incident
+        for incident in decision.incidents
+        if _can_be(incident, end) and _is_after(incident.event, life.begin) and not is_told(incident, told)
+    ]
     if not fitting:
         return Incident(causes.UNKNOWN, causes.UNEXPLAINED, end, 'it ended, and no source shows why')
     best = min(fitting, key=lambda incident: (_rank(incident), abs((incident.event.time or 0.0) - middle)))
@@ -113,8 +122,11 @@ def meant(incident: Incident) -> Incident:
     """The same, told as a stop, of a process that ended while this collection was at work on it."""
     if incident.cause != causes.UNEXPLAINED:
         return incident
-    return incident._replace(verdict=causes.NO, cause=causes.ADMIN_STOP,
-                             how='it ended while a task or window of this collection was working on it')
+    return incident._replace(
+        verdict=causes.NO,
+        cause=causes.ADMIN_STOP,
+        how='it ended while a task or window of this collection was working on it',
+    )
 
 
 def _can_be(incident: Incident, end: Event) -> bool:
@@ -138,8 +150,13 @@ def kills(decision: Decision, lives: t.Iterable[Life], told: t.Sequence[Told]) -
     known, seen = {life.pid for life in lives}, list(told)
     found = []
     for incident in decision.incidents:
-        if incident.cause in _KILLS and incident.verdict == causes.CONFIRMED and incident.event.trusted \
-                and pids_of(incident.event) & known and not is_told(incident, seen):
+        if (
+            incident.cause in _KILLS
+            and incident.verdict == causes.CONFIRMED
+            and incident.event.trusted
+            and pids_of(incident.event) & known
+            and not is_told(incident, seen)
+        ):
             found.append(incident)
             seen.append(as_told(incident))
     return found
@@ -147,5 +164,4 @@ def kills(decision: Decision, lives: t.Iterable[Life], told: t.Sequence[Told]) -
 
 def as_told(incident: Incident) -> Told:
     event = incident.event
-    return Told(event.tgid if event.tgid is not None else event.pid, event.time or 0.0, incident.cause,
-                mark_of(event))
+    return Told(event.tgid if event.tgid is not None else event.pid, event.time or 0.0, incident.cause, mark_of(event))

@@ -19,7 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
 
 SOURCE = 'journal.jsonl'
-_CLOCK_S = 1.0        # how far off the time of an entry may be
+_CLOCK_S = 1.0  # how far off the time of an entry may be
 _ONE_STOP_S = 3600.0  # between two signals to one process: no stop takes longer, and pids are used again
 
 Entry = t.Mapping[str, t.Any]
@@ -58,19 +58,28 @@ def _stops(entries: t.Iterable[Entry]) -> t.List[_Stop]:
 
 
 def _is_ending(entry: Entry) -> bool:
-    return (entry.get('event') == 'signal' and entry.get('signal') in ('SIGTERM', 'SIGKILL')
-            and isinstance(entry.get('pid'), int) and isinstance(entry.get('at'), (int, float)))
+    return (
+        entry.get('event') == 'signal'
+        and entry.get('signal') in ('SIGTERM', 'SIGKILL')
+        and isinstance(entry.get('pid'), int)
+        and isinstance(entry.get('at'), (int, float))
+    )
 
 
 def _event(stop: _Stop, path: str) -> Event:
     """It ended at the first signal, at the last one, or between them."""
     first, last = stop.entries[0]['at'], stop.entries[-1]['at']
     names = list(dict.fromkeys(entry['signal'] for entry in stop.entries))
-    who = 'the task %s of this collection' % stop.by if stop.run_id is None and stop.by != 'window' else (
-        'a window of this collection' + (' (run %s)' % stop.run_id if stop.run_id else ''))
+    who = (
+        'the task %s of this collection' % stop.by
+        if stop.run_id is None and stop.by != 'window'
+        else ('a window of this collection' + (' (run %s)' % stop.run_id if stop.run_id else ''))
+    )
     details = dict(by=stop.by, run_id=stop.run_id, signals=names, how='%s sent %s' % (who, ', then '.join(names)))
-    rows = tuple(Evidence(SOURCE, path, None, None, '%s %s to pid %d by %s' % (
-        iso(entry['at']), entry['signal'], stop.pid, who)) for entry in stop.entries)
+    rows = tuple(
+        Evidence(SOURCE, path, None, None, '%s %s to pid %d by %s' % (iso(entry['at']), entry['signal'], stop.pid, who))
+        for entry in stop.entries
+    )
     kind = GUARD_ADMIN_STOP if 'SIGKILL' in names else CLEAN_STOP
     middle, half = (first + last) / 2, abs(last - first) / 2
     return Event(kind, middle, half + _CLOCK_S, stop.pid, None, None, None, None, None, True, details, rows)

@@ -19,8 +19,15 @@ _EXPORT = re.compile(rb'\n*__(?:CURSOR|REALTIME_TIMESTAMP|SEQNUM)[A-Z_]*=')
 _PRETTY = re.compile(rb'\s*\{\n\s+"')
 _MOST_RECORD = 1 << 20  # of a larger one its fields are left out
 _BREAKS = re.compile(rb'[\n\r\0]')
-_NEEDED = ('MESSAGE', '__REALTIME_TIMESTAMP', '_TRANSPORT', 'SYSLOG_FACILITY', 'SYSLOG_IDENTIFIER', '_PID',
-           '_SYSTEMD_UNIT')
+_NEEDED = (
+    'MESSAGE',
+    '__REALTIME_TIMESTAMP',
+    '_TRANSPORT',
+    'SYSLOG_FACILITY',
+    'SYSLOG_IDENTIFIER',
+    '_PID',
+    '_SYSTEMD_UNIT',
+)
 
 
 def is_of_records(head: bytes) -> bool:
@@ -35,8 +42,15 @@ def line_of(record: t.Mapping[str, t.Any]) -> bytes:
     facility = int(inner.facility) if inner.facility and inner.facility.isdigit() and len(inner.facility) < 3 else 0
     head = b'<%d>' % (facility << 3) if inner.tag == b'kernel' else b''
     tag = inner.tag if inner.tag == b'kernel' else inner.tag + b'[%d]' % (inner.tag_pid or 0)
-    return head + inner.stamp + b' - ' + tag + b': ' + _BREAKS.sub(
-        lambda match: b'\\x%02x' % ord(match.group(0)), inner.text) + b'\n'
+    return (
+        head
+        + inner.stamp
+        + b' - '
+        + tag
+        + b': '
+        + _BREAKS.sub(lambda match: b'\\x%02x' % ord(match.group(0)), inner.text)
+        + b'\n'
+    )
 
 
 class Joiner:

@@ -13,8 +13,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events im
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.local_time import iso
 
 Result = t.Dict[str, t.Any]
-_MOST_GAPS = 3      # of one source that are shown
-MOST_SHOWN = 20    # incidents, notes, and lines of one incident
+_MOST_GAPS = 3  # of one source that are shown
+MOST_SHOWN = 20  # incidents, notes, and lines of one incident
 
 
 def within(event: Event, since: float, until: float) -> t.List[Event]:
@@ -44,12 +44,24 @@ def incident_row(incident: Incident) -> Result:
     event = incident.event
     lines = [row for each in (event,) + incident.victims + incident.traces for row in each.evidence]
     return dict(
-        verdict=incident.verdict, cause=incident.cause, time=iso(event.time), epoch=event.time,
-        uncertainty_ms=round(event.uncertainty * 1000), pid=event.tgid if event.tgid is not None else event.pid,
-        thread=event.pid if event.tgid not in (None, event.pid) else None, process=_name(event.comm), uid=event.uid,
-        scope=event.scope, cgroup=event.cgroup, identity=incident.how, candidates=list(incident.candidates),
-        details=_plain(event.details), victims=[victim_row(victim) for victim in incident.victims],
-        evidence=[evidence_row(row) for row in lines[:MOST_SHOWN]], evidence_count=len(lines))
+        verdict=incident.verdict,
+        cause=incident.cause,
+        time=iso(event.time),
+        epoch=event.time,
+        uncertainty_ms=round(event.uncertainty * 1000),
+        pid=event.tgid if event.tgid is not None else event.pid,
+        thread=event.pid if event.tgid not in (None, event.pid) else None,
+        process=_name(event.comm),
+        uid=event.uid,
+        scope=event.scope,
+        cgroup=event.cgroup,
+        identity=incident.how,
+        candidates=list(incident.candidates),
+        details=_plain(event.details),
+        victims=[victim_row(victim) for victim in incident.victims],
+        evidence=[evidence_row(row) for row in lines[:MOST_SHOWN]],
+        evidence_count=len(lines),
+    )
 
 
 def victim_row(event: Event) -> Result:
@@ -65,11 +77,17 @@ def coverage_row(coverage: Coverage) -> Result:
     """It is not complete where a line of the kernel can be missing at any time of it."""
     gaps = [gap for gap in coverage.gaps if gap.kernel]
     why_not = [coverage.why_not] if coverage.why_not else []
-    why_not += ['from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why)
-                for gap in coverage.gaps[:_MOST_GAPS]]
-    return {'source': coverage.source, 'from': iso(coverage.begin), 'to': iso(coverage.end),
-            'readable': coverage.readable, 'complete': coverage.complete and not gaps,
-            'why_not': '; '.join(why_not) or None}
+    why_not += [
+        'from %s to %s %s' % (_bound(gap.begin), _bound(gap.end), gap.why) for gap in coverage.gaps[:_MOST_GAPS]
+    ]
+    return {
+        'source': coverage.source,
+        'from': iso(coverage.begin),
+        'to': iso(coverage.end),
+        'readable': coverage.readable,
+        'complete': coverage.complete and not gaps,
+        'why_not': '; '.join(why_not) or None,
+    }
 
 
 def _bound(epoch: float) -> str:
@@ -96,9 +114,11 @@ def when(event: Event) -> str:
 
 def of_how_many(decision: Decision) -> t.List[str]:
     """What is left out of the lists of a result."""
-    return ['Of %d %s, only the last %d are listed.' % (len(found), what, MOST_SHOWN) for found, what in (
-        (decision.incidents, 'deaths'), (decision.others, 'kills of other processes'))
-        if len(found) > MOST_SHOWN]
+    return [
+        'Of %d %s, only the last %d are listed.' % (len(found), what, MOST_SHOWN)
+        for found, what in ((decision.incidents, 'deaths'), (decision.others, 'kills of other processes'))
+        if len(found) > MOST_SHOWN
+    ]
 
 
 def shortened(notes: t.List[str]) -> t.List[str]:

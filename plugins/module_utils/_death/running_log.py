@@ -29,16 +29,41 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import sca
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import Entry
 
 _MOST_MARKS = 5000
-_JUMP_S = 600             # a pause so long is noted
-_BACK_S = 60              # and a clock that goes back so far: lines of goroutines can change places
+_JUMP_S = 600  # a pause so long is noted
+_BACK_S = 60  # and a clock that goes back so far: lines of goroutines can change places
 _SHOWN = 500
-_NEEDLES = tuple(text.encode('utf-8') for text in (
-    '/\n', 'Now listening on:', '退出', '监听到', '进程结束，开始重启', 'panic: ', 'fatal error: ', 'SIG', 'goroutine ',
-    'runtime: out of memory', 'Invalid Config', 'Failed To Connect Database:', '端口已经被占用', ': bind: ',
-    'languages err catalog', 'locales not found', '无法载入字典文件'))
-_KNOWN = running_story.REFUSED + running_story.FAILED + running_story.CRASHES + ('process_started', 'listening', 'signal_arrived', 'exiting', 'in_app_restart')
-_STAMPED = re.compile(rb'\n([12]\d{3}[/-](?:0[1-9]|1[0-2])[/-](?:0[1-9]|[12]\d|3[01]) '
-                      rb'(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) ')
+_NEEDLES = tuple(
+    text.encode('utf-8')
+    for text in (
+        '/\n',
+        'Now listening on:',
+        '退出',
+        '监听到',
+        '进程结束，开始重启',
+        'panic: ',
+        'fatal error: ',
+        'SIG',
+        'goroutine ',
+        'runtime: out of memory',
+        'Invalid Config',
+        'Failed To Connect Database:',
+        '端口已经被占用',
+        ': bind: ',
+        'languages err catalog',
+        'locales not found',
+        '无法载入字典文件',
+    )
+)
+_KNOWN = (
+    running_story.REFUSED
+    + running_story.FAILED
+    + running_story.CRASHES
+    + ('process_started', 'listening', 'signal_arrived', 'exiting', 'in_app_restart')
+)
+_STAMPED = re.compile(
+    rb'\n([12]\d{3}[/-](?:0[1-9]|1[0-2])[/-](?:0[1-9]|[12]\d|3[01]) '
+    rb'(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) '
+)
 _DUMP = re.compile(r'goroutine \d+ .*\[')
 
 
@@ -66,9 +91,9 @@ class DeathScanner(_log_scan.Scanner):
         self.root = root
         self.first = self.now = ''  # the first and the last time that was read
         self.undated: t.List[Entry] = []  # markers that wait for a later time
-        self.above = ''             # the line before
+        self.above = ''  # the line before
         self.is_begun = self.begins_with_start = False
-        self.counted = 1            # how far the lines of a block are counted
+        self.counted = 1  # how far the lines of a block are counted
 
     def _take(self, data: bytes, final: bool) -> None:
         """``data``: whole lines. A line break before them lets every line begin after one."""
@@ -166,8 +191,9 @@ class DeathScanner(_log_scan.Scanner):
             self.markers.pop()  # a guard that tries once a minute
             return
         self._count_lines(data, at)
-        mark = dict(code=code, file=self.file, line=self.line, text=text[:_SHOWN], time=own or self.now,
-                    after=own or None)
+        mark = dict(
+            code=code, file=self.file, line=self.line, text=text[:_SHOWN], time=own or self.now, after=own or None
+        )
         mark.update(more)
         self.markers.append(mark)
         if not own:
@@ -205,8 +231,7 @@ def read(reader: _log_read.Reader, path: str, since: t.Optional[float], until: t
         why = exc.msg if isinstance(exc, LifecycleError) else exc.strerror or str(exc)
         return Reading([], None, Coverage(running_story.SOURCE, None, None, False, '%s: %s' % (path, why), False), [])
     if scanner.left_out:
-        notes.append('%s has too many starts and ends: only the last %d of these lines were used' % (
-            path, _MOST_MARKS))
+        notes.append('%s has too many starts and ends: only the last %d of these lines were used' % (path, _MOST_MARKS))
     reading = told(scanner, last_write, time.time(), since, until)._replace(notes=notes)
     return reading._replace(begun=None) if rotated else reading  # the log of before was put aside
 
@@ -244,12 +269,16 @@ def _last_write(reader: _log_read.Reader, path: str) -> t.Optional[float]:
         os.close(fd)
 
 
-def told(scanner: DeathScanner, last_write: t.Optional[float], now: float, since: t.Optional[float],
-         until: t.Optional[float]) -> Reading:
+def told(
+    scanner: DeathScanner, last_write: t.Optional[float], now: float, since: t.Optional[float], until: t.Optional[float]
+) -> Reading:
     """What the lines that were found mean."""
     story = running_story.Story(last_write)
-    events = [event for event in story.tell(scanner.markers)
-              if local_time.overlaps(event.time, event.uncertainty, since, until)]
+    events = [
+        event
+        for event in story.tell(scanner.markers)
+        if local_time.overlaps(event.time, event.uncertainty, since, until)
+    ]
     first, last = local_time.span(scanner.first), local_time.span(scanner.now)
     why_not = None if last else 'it holds no line with a time'
     end = max(last[1], last_write or 0.0) if last else None

@@ -23,15 +23,17 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import loc
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import Entry
 
 SOURCE = 'running.log'
-_TICK_S = 0.01            # a file's time is that of the kernel's last tick, so up to this much too early
+_TICK_S = 0.01  # a file's time is that of the kernel's last tick, so up to this much too early
 REFUSED = ('port_in_use', 'bind_failed')
 FAILED = ('config_invalid', 'database_denied', 'database_unreachable', 'locales_missing', 'dictionary_missing')
 CRASHES = ('panic', 'out_of_memory', 'signal')
 SIGNAL = re.compile(r'SIG([A-Z]{2,7}): ')
 _QUIT = re.compile(r'退出 (\w+)')
 # Go's own end for lack of memory, and the line before it that says how much was asked for.
-OUT_OF_MEMORY = re.compile(r'fatal error: (?:.*\bout of memory\b|(?:runtime: )?cannot (?:allocate memory|map pages in arena '
-                     r'address space)|failed to reserve page summary memory)')
+OUT_OF_MEMORY = re.compile(
+    r'fatal error: (?:.*\bout of memory\b|(?:runtime: )?cannot (?:allocate memory|map pages in arena '
+    r'address space)|failed to reserve page summary memory)'
+)
 ASKED = re.compile(r'runtime: out of memory: cannot allocate (\d+)-byte block \((\d+) in use\)')
 
 
@@ -52,15 +54,23 @@ class Story:
     def __init__(self, last_write: t.Optional[float]) -> None:
         self.last_write = last_write
         self.events: t.List[t.Tuple[float, Event]] = []  # with the place in the log
-        self.place = 0.0     # of the mark that is looked at
+        self.place = 0.0  # of the mark that is looked at
         self.lives: t.List[_Life] = []  # that began here
-        self.count = 0       # of all, also those whose begin was not seen
+        self.count = 0  # of all, also those whose begin was not seen
         self.open: t.List[_Life] = []  # not known to be gone, oldest first
         self.asked: t.Dict[str, t.Any] = {}
         self.is_config_invalid = False
-        self.on = dict(in_the_middle=self._middle, process_started=self._begin, listening=self._listen,
-                       signal_arrived=self._signal, exiting=self._exit, in_app_restart=self._restart,
-                       dump=self._dump, asked=self._ask, jump=self._jump)
+        self.on = dict(
+            in_the_middle=self._middle,
+            process_started=self._begin,
+            listening=self._listen,
+            signal_arrived=self._signal,
+            exiting=self._exit,
+            in_app_restart=self._restart,
+            dump=self._dump,
+            asked=self._ask,
+            jump=self._jump,
+        )
         self.on.update(dict.fromkeys(REFUSED, self._refuse))
         self.on.update(dict.fromkeys(FAILED, self._fail))
         self.on.update(dict.fromkeys(CRASHES, self._crash))
@@ -82,8 +92,13 @@ class Story:
             return None
         begin = local_time.span(low) or (self.last_write and (self.last_write, self.last_write)) or None
         moment, uncertainty = local_time.around(begin, (now, now))
-        details = dict(is_proven=False, last_write=self.last_write, not_before=begin and begin[0], not_after=now,
-                       process=self.open[-1].number)
+        details = dict(
+            is_proven=False,
+            last_write=self.last_write,
+            not_before=begin and begin[0],
+            not_after=now,
+            process=self.open[-1].number,
+        )
         return _event(ABRUPT_END, moment, uncertainty, details, (last_line,))
 
     def _last(self) -> _Life:
@@ -188,6 +203,11 @@ class Story:
         return details
 
 
-def _event(kind: str, moment: t.Optional[float], uncertainty: float, details: t.Dict[str, t.Any],
-           evidence: t.Tuple[Evidence, ...]) -> Event:
+def _event(
+    kind: str,
+    moment: t.Optional[float],
+    uncertainty: float,
+    details: t.Dict[str, t.Any],
+    evidence: t.Tuple[Evidence, ...],
+) -> Event:
     return Event(kind, moment, uncertainty, None, None, None, None, None, None, False, details, evidence)

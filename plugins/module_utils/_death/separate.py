@@ -11,12 +11,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import ev
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import our_signals
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.events import Event
 
-SAME_DEATH_S = 90.0   # the watchdog looks once a minute, and a log may lag by half of one
-_SAME_CLOCK_S = 2.0   # the time of a file is a little behind that of a process
+SAME_DEATH_S = 90.0  # the watchdog looks once a minute, and a log may lag by half of one
+_SAME_CLOCK_S = 2.0  # the time of a file is a little behind that of a process
 _ROUNDING_S = 0.05
-_LAG_S = 2.0          # between two lines of one log, however late it is as a whole
-_EXACT_S = 2.0        # a start whose time is less exact (an hour that comes twice) separates nothing for certain
-_RESTART_S = 5.0      # no log shows whether it was started between: two pids so close are two processes
+_LAG_S = 2.0  # between two lines of one log, however late it is as a whole
+_EXACT_S = 2.0  # a start whose time is less exact (an hour that comes twice) separates nothing for certain
+_RESTART_S = 5.0  # no log shows whether it was started between: two pids so close are two processes
 
 Span = t.Tuple[float, float]
 
@@ -91,22 +91,32 @@ class Starts(t.NamedTuple):
             return False
         first, last = sorted((one, other), key=lambda event: event.time or 0.0)
         end, begin = _latest(first), _earliest(last)
-        return any(end <= _latest(start) + _ROUNDING_S and _earliest(start) <= begin + _ROUNDING_S
-                   and _earliest(first) < _earliest(start) for start in self.events
-                   if start.time is not None and start.uncertainty <= _EXACT_S)
+        return any(
+            end <= _latest(start) + _ROUNDING_S
+            and _earliest(start) <= begin + _ROUNDING_S
+            and _earliest(first) < _earliest(start)
+            for start in self.events
+            if start.time is not None and start.uncertainty <= _EXACT_S
+        )
 
     def between_stamps(self, one: Event, other: Event) -> bool:
         """Whether one lies between two lines that are further apart than a log can lag."""
-        if one.time is None or other.time is None or abs(one.time - other.time) <= max(one.uncertainty,
-                                                                                       other.uncertainty):
+        if (
+            one.time is None
+            or other.time is None
+            or abs(one.time - other.time) <= max(one.uncertainty, other.uncertainty)
+        ):
             return False
         begin, end = sorted((one.time, other.time))
         return any(begin < (start.time or 0.0) < end and start.uncertainty <= _EXACT_S for start in self.events)
 
     def any_within(self, begin: float, event: Event) -> bool:
         """Whether one may lie between that time and the event."""
-        return event.time is None or any(_latest(start) > begin and _earliest(start) <= event.time + _LAG_S
-                                         for start in self.events if start.time is not None)
+        return event.time is None or any(
+            _latest(start) > begin and _earliest(start) <= event.time + _LAG_S
+            for start in self.events
+            if start.time is not None
+        )
 
     def possible_between(self, one: Event, other: Event) -> bool:
         """Whether the process of the one can have been followed by another before the other."""
@@ -128,5 +138,8 @@ def _latest(event: Event) -> float:
 
 def served(events: t.Iterable[Event]) -> t.Tuple[Event, ...]:
     """The starts after which the process listened: only then the one before it was gone for certain."""
-    return tuple(event for event in events if event.kind == types.STARTED and event.details.get('listening', True)
-                 and event.details.get('failed') is None)
+    return tuple(
+        event
+        for event in events
+        if event.kind == types.STARTED and event.details.get('listening', True) and event.details.get('failed') is None
+    )

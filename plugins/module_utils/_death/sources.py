@@ -43,15 +43,16 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan impor
 KMSG = '/dev/kmsg'
 PSTORES = ('/sys/fs/pstore', '/var/lib/systemd/pstore')
 _KMSG_DEVICE = os.makedev(1, 11)
-_TIMEOUT = 30.0           # seconds for one source that is a program
-_MOST_TEXT = 4096         # bytes of one line
-_RECORD = 8192            # the kernel refuses to read a record into less than it needs, and this is the most
-_CRASH_NOTED = 60.0       # seconds from the last words of a kernel to the file that keeps them
-_DRIFT = 5e-5             # how far the clock of the kernel's log may run from the host's, per second since
+_TIMEOUT = 30.0  # seconds for one source that is a program
+_MOST_TEXT = 4096  # bytes of one line
+_RECORD = 8192  # the kernel refuses to read a record into less than it needs, and this is the most
+_CRASH_NOTED = 60.0  # seconds from the last words of a kernel to the file that keeps them
+_DRIFT = 5e-5  # how far the clock of the kernel's log may run from the host's, per second since
 # Who may say that a userspace killer acted: fields with a leading underscore are written by the journal itself.
 # The journal itself speaks as a driver: of what it has lost.
 MATCHES = ('_TRANSPORT=kernel', '+', '_TRANSPORT=driver', '+', '_PID=1') + tuple(
-    part for name in SERVICES for part in ('+', '_SYSTEMD_UNIT=%s.service' % name))
+    part for name in SERVICES for part in ('+', '_SYSTEMD_UNIT=%s.service' % name)
+)
 _GRANT_JOURNAL = 'run it as root or add the user to the group systemd-journal'
 _GRANT_RING = 'run it as root or grant CAP_SYSLOG'
 _NOT_ALL = re.compile('not seeing messages from other users|insufficient permissions|Permission denied', re.I)
@@ -103,7 +104,8 @@ def run(argv: t.Sequence[str], take: t.Callable[[bytes], bool], timeout: float =
     environment = dict(os.environ, LC_ALL='C', LANGUAGE='C', SYSTEMD_COLORS='0', SYSTEMD_PAGER='')
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # its output is not held in memory
-            list(argv), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+            list(argv), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+        )
         try:
             cut = _pump(process, take, time.monotonic() + timeout)
         finally:
@@ -152,12 +154,26 @@ def parse_journal(line: bytes) -> t.Optional[RawLine]:
     when, uncertainty = realtime - lag, 0.1 + lag * 0.1
     if wrappers.field_of(record, '_TRANSPORT') == 'kernel':
         facility = wrappers.field_of(record, 'SYSLOG_FACILITY') or ''
-        return RawLine(text[:_MOST_TEXT], when, uncertainty, evidence, 'kernel',
-                       int(facility) if facility.isdigit() else None, boot_id)
+        return RawLine(
+            text[:_MOST_TEXT],
+            when,
+            uncertainty,
+            evidence,
+            'kernel',
+            int(facility) if facility.isdigit() else None,
+            boot_id,
+        )
     tag = '%s[%s]: ' % (wrappers.service_of(record), wrappers.field_of(record, '_PID') or 0)
     evidence = evidence._replace(text=tag + evidence.text)
-    return RawLine(('%.6f - %s' % (when, tag)).encode('ascii', 'replace') + text[:_MOST_TEXT], when, uncertainty,
-                   evidence, 'journal', None, boot_id)
+    return RawLine(
+        ('%.6f - %s' % (when, tag)).encode('ascii', 'replace') + text[:_MOST_TEXT],
+        when,
+        uncertainty,
+        evidence,
+        'journal',
+        None,
+        boot_id,
+    )
 
 
 def _lag(record: t.Mapping[str, t.Any]) -> float:
@@ -222,8 +238,9 @@ def read_journal(since: float, until: float, program: str = 'journalctl') -> Rea
     return Reading(lines, _journal_coverage(first.lines, last.lines, ended, errors, found.broken))
 
 
-def _journal_coverage(first: t.List[RawLine], last: t.List[RawLine], ended: Ended, errors: str,
-                      broken: int) -> Coverage:
+def _journal_coverage(
+    first: t.List[RawLine], last: t.List[RawLine], ended: Ended, errors: str, broken: int
+) -> Coverage:
     if _NOT_ALL.search(errors) or _NOT_ALL.search(ended.errors):
         return unread('journal', 'this user cannot see system messages: %s' % _GRANT_JOURNAL).coverage
     if ended.cut is None and ended.status:
@@ -403,6 +420,15 @@ def parse_pstore(data: bytes, path: str, changed: float) -> t.List[RawLine]:
     for number, line, prefix in split:
         if prefix.printk is not None and concerns(line):
             evidence = Evidence('pstore', path, number, None, shown(line))
-            found.append(RawLine(prefix.message[:_MOST_TEXT], changed - (last - prefix.printk), _CRASH_NOTED, evidence,
-                                 'kernel', prefix.facility, None))
+            found.append(
+                RawLine(
+                    prefix.message[:_MOST_TEXT],
+                    changed - (last - prefix.printk),
+                    _CRASH_NOTED,
+                    evidence,
+                    'kernel',
+                    prefix.facility,
+                    None,
+                )
+            )
     return found

@@ -67,8 +67,7 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
     problems: t.List[str] = []
     recorded = discovery.attempt(problems, 'records', lambda: state.recorded(base, problems), [])
     host = _host.Host(instance.binary, [os.path.dirname(instance.dir)], [(one.dir, one.binary) for one in recorded])
-    same_name = [task for task in tasks.tasks
-                 if task.pid not in own and task.comm == instance.binary[:COMM_BYTES]]
+    same_name = [task for task in tasks.tasks if task.pid not in own and task.comm == instance.binary[:COMM_BYTES]]
     exes = {process.pid: process.exe for process in host.table}
     found = []
     for other in host.instances:
@@ -76,8 +75,10 @@ def others(instance: Instance, own: t.Container[int], tasks: HostTasks, base: t.
             mine = [task for task in same_name if exes.get(task.pid) == other.executable]
             same_name = [task for task in same_name if task not in mine]
             found.append(_instance(other, mine, base))
-    unread = [Other(
-        'a recorded instance whose record cannot be read (%s)' % problem, None, None, None) for problem in problems]
+    unread = [
+        Other('a recorded instance whose record cannot be read (%s)' % problem, None, None, None)
+        for problem in problems
+    ]
     return tuple(found + [_process(task, exes.get(task.pid)) for task in same_name] + unread)
 
 
@@ -87,8 +88,7 @@ def _instance(other: Instance, tasks: t.Sequence[Task], base: t.Optional[str]) -
         uid, cgroup = (past[-1].uid, past[-1].cgroup) if past else (None, None)
         return Other(other.id, None, uid, cgroup, past, dir=other.dir)
     newest = max(tasks, key=lambda task: task.begin)
-    return Other(other.id, newest.begin, _uid_of(newest.pid), lives.cgroup_of(newest.pid), past, newest.pid,
-                 other.dir)
+    return Other(other.id, newest.begin, _uid_of(newest.pid), lives.cgroup_of(newest.pid), past, newest.pid, other.dir)
 
 
 def _process(task: Task, exe: t.Optional[str]) -> Other:
@@ -103,16 +103,28 @@ def _uid_of(pid: int) -> t.Optional[int]:
         return None
 
 
-def subject(instance: Instance, candidates: t.Sequence[selection.Candidate], tasks: HostTasks,
-            pid: t.Optional[int], base: t.Optional[str], launch_uid: t.Optional[int],
-            history: t.Iterable[state.Entry]) -> Subject:
+def subject(
+    instance: Instance,
+    candidates: t.Sequence[selection.Candidate],
+    tasks: HostTasks,
+    pid: t.Optional[int],
+    base: t.Optional[str],
+    launch_uid: t.Optional[int],
+    history: t.Iterable[state.Entry],
+) -> Subject:
     known = lives.lives(candidates, history)
     mine = tuple(task for task in tasks.tasks if any(_is_of(task, life) for life in known))  # zombies too
     uids = {life.uid for life in known} | {launch_uid}
     own = {found.pid for found in candidates} | {task.pid for task in mine}
     comm = os.fsencode(instance.binary)
-    return Subject(comm, pid, frozenset(uid for uid in uids if uid is not None), known,
-                   others(instance, own, tasks, base), is_contained())
+    return Subject(
+        comm,
+        pid,
+        frozenset(uid for uid in uids if uid is not None),
+        known,
+        others(instance, own, tasks, base),
+        is_contained(),
+    )
 
 
 def _is_of(task: Task, life: Life) -> bool:

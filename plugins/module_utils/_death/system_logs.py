@@ -24,21 +24,21 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import unp
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import LineCutter, without_nuls
 
 USUAL = ('/var/log/kern.log', '/var/log/syslog', '/var/log/messages')
-MOST_LINES = 5000          # of one source
-SLACK = 120.0              # seconds around the window that are read: a log is written late, and by clocks that are set
-_LAG = 20.0                # how much later than the kernel spoke a syslog may have stamped its line
-_TIMEOUT = 120.0           # seconds for one log and its rotated files
+MOST_LINES = 5000  # of one source
+SLACK = 120.0  # seconds around the window that are read: a log is written late, and by clocks that are set
+_LAG = 20.0  # how much later than the kernel spoke a syslog may have stamped its line
+_TIMEOUT = 120.0  # seconds for one log and its rotated files
 _MOST_TEXT = 4096
-_MOST_JSON = 16384         # a record of the journal has more around its message
-_MOST_UNDATED = 100        # lines without a time for which those beside them are looked at
+_MOST_JSON = 16384  # a record of the journal has more around its message
+_MOST_UNDATED = 100  # lines without a time for which those beside them are looked at
 _SHOWN = 500
 _QUOTED = 200
 _BLOCK = 262144
-_NEAR = 262144             # a search by time ends this close
-_SAMPLE = 8192             # where a time is looked for
-_SAMPLES = 64              # over a file: a year without a stamp is known from what follows
-_UNSET = 1e9               # a host without a clock of its own begins in 1970
-_COUNTED = 8 << 20         # lines are counted up to this size, of what is before the place and of what is read
+_NEAR = 262144  # a search by time ends this close
+_SAMPLE = 8192  # where a time is looked for
+_SAMPLES = 64  # over a file: a year without a stamp is known from what follows
+_UNSET = 1e9  # a host without a clock of its own begins in 1970
+_COUNTED = 8 << 20  # lines are counted up to this size, of what is before the place and of what is read
 
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]')
 
@@ -127,16 +127,27 @@ class Taker:
         prefix = log_prefix.split(line)
         moment = log_time.of_prefix(prefix, self.not_after)
         when, uncertainty = (moment.time, moment.uncertainty + _LAG) if moment is not None else (None, 0.0)
-        if when is not None and not (self.window.since - SLACK - uncertainty <= when
-                                     <= self.window.until + SLACK + uncertainty):
+        if when is not None and not (
+            self.window.since - SLACK - uncertainty <= when <= self.window.until + SLACK + uncertainty
+        ):
             return
         if len(self.lines) >= MOST_LINES:
             self.full = True
             return
         evidence = Evidence(self.source, self.path, self.number, None, shown(line))
         around = self._around(data, begin, end) if when is None else (None, None)
-        self.lines.append(RawLine(line[: _MOST_JSON if line[:1] == b'{' else _MOST_TEXT], when, uncertainty, evidence,
-                                  'syslog', prefix.facility, None, around))
+        self.lines.append(
+            RawLine(
+                line[: _MOST_JSON if line[:1] == b'{' else _MOST_TEXT],
+                when,
+                uncertainty,
+                evidence,
+                'syslog',
+                prefix.facility,
+                None,
+                around,
+            )
+        )
 
     def _around(self, data: bytes, begin: int, end: int) -> t.Tuple[t.Optional[float], t.Optional[float]]:
         """The times nearest to a line that has none that is understood."""
@@ -170,7 +181,8 @@ def why_undated(head: bytes) -> t.Optional[str]:
         if prefix.printk is not None and prefix.stamp is None:
             return (
                 'its times count from an unknown boot: "%s". Provide the log with absolute times, as written by "dmesg '
-                '--time-format iso"' % shown(line)[:_QUOTED])
+                '--time-format iso"' % shown(line)[:_QUOTED]
+            )
         first = line if prefix.stamp is not None else first
     return 'its time stamps cannot be parsed: "%s"' % shown(first)[:_QUOTED]
 

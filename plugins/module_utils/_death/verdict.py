@@ -20,8 +20,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life
 
 _SAME_BOOT_S = 1800.0  # from the panic of a kernel to its next boot
-_SAME_CLOCK_S = 2.0    # the time of a file is a little behind that of a process
-_MINUTE_S = 60.0       # about a death in which other kills are named
+_SAME_CLOCK_S = 2.0  # the time of a file is a little behind that of a process
+_MINUTE_S = 60.0  # about a death in which other kills are named
 
 
 def decide(case: Case) -> causes.Decision:
@@ -49,7 +49,9 @@ class _Judge(kills.Kills):
         for kind, cause in causes.EXPLAINS.items():
             for event in sorted(self._of_kind(kind), key=_rank_of_evidence):
                 if self._may_be_of_us(event) and self._is_end(event) and not self._belongs(event, cause):
-                    self.incidents.append(causes.Incident(causes.NO, cause, event, event.details.get('how', causes.EXPLANATION[cause])))
+                    self.incidents.append(
+                        causes.Incident(causes.NO, cause, event, event.details.get('how', causes.EXPLANATION[cause]))
+                    )
 
     def _is_end(self, event: Event) -> bool:
         """A signal that arrived, words of a panic without its stacks, or a number that may be a pid are no end yet."""
@@ -66,18 +68,30 @@ class _Judge(kills.Kills):
 
     def _belongs(self, event: Event, cause: str) -> bool:
         """Whether the event is part of a death that is listed: a killer's SIGTERM leaves the mark of a clean stop."""
-        return self._add_to(event, [
-            index for index, incident in enumerate(self.incidents)
-            if incident.cause == cause or (incident.cause, cause) in causes.LEAVES or self._holds(incident, event)
-            or any(trace.kind == event.kind for trace in incident.traces)])
+        return self._add_to(
+            event,
+            [
+                index
+                for index, incident in enumerate(self.incidents)
+                if incident.cause == cause
+                or (incident.cause, cause) in causes.LEAVES
+                or self._holds(incident, event)
+                or any(trace.kind == event.kind for trace in incident.traces)
+            ],
+        )
 
     def _add_to(self, event: Event, candidates: t.Iterable[int]) -> bool:
         """Make it a trace of the nearest of these incidents that can be the same death; False where none can."""
         known = [index for index in candidates if self._can_be(self.incidents[index], event)]
         if not known:
             return False
-        best = min(known, key=lambda index: (not self._holds(self.incidents[index], event),
-                                             separate.distance(self.incidents[index].event, event)))
+        best = min(
+            known,
+            key=lambda index: (
+                not self._holds(self.incidents[index], event),
+                separate.distance(self.incidents[index].event, event),
+            ),
+        )
         self.incidents[best] = self.incidents[best]._replace(traces=self.incidents[best].traces + (event,))
         return True
 
@@ -89,7 +103,8 @@ class _Judge(kills.Kills):
             return True
         slack = _SAME_BOOT_S if incident.cause == causes.HOST_PANIC else separate.slack(incident.event, event)
         return near(incident.event, event, slack) and not any(
-            self.starts.between(part, event) for part in parts if not separate.is_own_doing(part))
+            self.starts.between(part, event) for part in parts if not separate.is_own_doing(part)
+        )
 
     def _is_foreign(self, event: Event) -> bool:
         """Whether its pids are those of the host, while the others are of this container."""
@@ -117,14 +132,22 @@ class _Judge(kills.Kills):
     def _unseen_ends(self) -> None:
         """Processes of the history that are gone without a line that says so."""
         ends = self._ends_of_lives()
-        free = [incident for incident in self.incidents
-                if not any(separate.pids(incident.event) & separate.pids(end) for end in ends)]
+        free = [
+            incident
+            for incident in self.incidents
+            if not any(separate.pids(incident.event) & separate.pids(end) for end in ends)
+        ]
         for end in ends:
-            if any(separate.pids(incident.event) & separate.pids(end) and near(end, incident.event)
-                   for incident in self.incidents):
+            if any(
+                separate.pids(incident.event) & separate.pids(end) and near(end, incident.event)
+                for incident in self.incidents
+            ):
                 continue
-            fitting = [incident for incident in free
-                       if not separate.differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)]
+            fitting = [
+                incident
+                for incident in free
+                if not separate.differ(end, incident.event) and near(end, incident.event, _SAME_CLOCK_S)
+            ]
             if fitting:  # one end each
                 free.remove(min(fitting, key=lambda incident: separate.gap(end, incident.event)))
             else:
@@ -139,14 +162,19 @@ class _Judge(kills.Kills):
                 continue
             begin = min(max(life.last_seen, self.case.since), end)
             middle, half = (begin + end) / 2, (end - begin) / 2
-            found.append(Event(types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None,
-                               True, {}, ()))
+            found.append(
+                Event(
+                    types.ABRUPT_END, middle, half, life.pid, life.pid, None, life.uid, life.cgroup, None, True, {}, ()
+                )
+            )
         return found
 
     def _has_failed(self, life: Life) -> bool:
         """Whether its log says why it ended in its start."""
-        return any(event.details.get('failed') and near(event, kills.began(life), _SAME_CLOCK_S)
-                   for event in self._of_kind(types.STARTED))
+        return any(
+            event.details.get('failed') and near(event, kills.began(life), _SAME_CLOCK_S)
+            for event in self._of_kind(types.STARTED)
+        )
 
     def _unexplained(self, event: Event) -> None:
         middle = event.time if event.time is not None else (self.case.since + self.case.until) / 2
@@ -170,8 +198,15 @@ class _Judge(kills.Kills):
     @staticmethod
     def _of_time(events: t.Iterable[Event], begin: float, end: float) -> t.List[Event]:
         """Those that can have been between the two, or within a minute of it."""
-        return [event for event in events if event.time is None or (
-            event.time + event.uncertainty + _MINUTE_S >= begin and event.time - event.uncertainty - _MINUTE_S <= end)]
+        return [
+            event
+            for event in events
+            if event.time is None
+            or (
+                event.time + event.uncertainty + _MINUTE_S >= begin
+                and event.time - event.uncertainty - _MINUTE_S <= end
+            )
+        ]
 
     # --- all together
 
@@ -186,7 +221,8 @@ class _Judge(kills.Kills):
             self.notes.append('The process that runs now was started before the time window.')
             return causes.NO, causes.NOT_DEAD
         why = self.exclusion.why_not(self.case.since, self.case.until) or (
-            None if self.incidents else self._doubt(self.case.since, self.case.until))
+            None if self.incidents else self._doubt(self.case.since, self.case.until)
+        )
         if why is not None and not self._all_ends_are_told():
             self.notes.append(why[0].upper() + why[1:] + '.')
             return causes.UNKNOWN, causes.UNEXPLAINED
@@ -196,8 +232,11 @@ class _Judge(kills.Kills):
 
     def _all_ends_are_told(self) -> bool:
         """Whether the application's own log spans the window and explains the end of every process in it."""
-        spans = any(entry.begin is not None and entry.begin <= self.case.since for entry in self.case.coverage
-                    if entry.source == 'running.log' and entry.readable)
+        spans = any(
+            entry.begin is not None and entry.begin <= self.case.since
+            for entry in self.case.coverage
+            if entry.source == 'running.log' and entry.readable
+        )
         return spans and 0 < len(self.incidents) >= len(separate.served(self.events))
 
 

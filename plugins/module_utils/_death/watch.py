@@ -45,15 +45,15 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.lives import Life, is_same_life
 
-SETTLE = 2.0        # seconds from an end to the look at what led to it: logs may come late
-_TICK = 1.0         # seconds between looks for a new process of an instance that has none
-_BEAT = 20.0        # seconds between signs of life
-_FIND = 60.0        # seconds between looks for new instances, where none are listed
-_OVERLAP = 60.0     # seconds that a look reaches back before the one before it
+SETTLE = 2.0  # seconds from an end to the look at what led to it: logs may come late
+_TICK = 1.0  # seconds between looks for a new process of an instance that has none
+_BEAT = 20.0  # seconds between signs of life
+_FIND = 60.0  # seconds between looks for new instances, where none are listed
+_OVERLAP = 60.0  # seconds that a look reaches back before the one before it
 _LONGEST = 86400.0  # seconds that a look reaches back at most
 
 _MOST_WATCHED = 200  # instances: whoever may run programs can make directories that look like one
-_COUNTS = 120       # counts that are kept, one a tick
+_COUNTS = 120  # counts that are kept, one a tick
 
 Row = t.Dict[str, t.Any]
 _T = t.TypeVar('_T')
@@ -84,8 +84,11 @@ class _Look(_oom_check.Look):
 
 def trusted_readings(since: float, until: float) -> t.List[Reading]:
     """The journal, the kernel's ring, and what firmware kept of a kernel that crashed."""
-    return [_death_sources.read_journal(since, until), _death_sources.read_ring(since, until),
-            _death_sources.read_pstore()]
+    return [
+        _death_sources.read_journal(since, until),
+        _death_sources.read_ring(since, until),
+        _death_sources.read_pstore(),
+    ]
 
 
 class Watched:
@@ -111,10 +114,10 @@ class Watched:
         self.find()
         if not seen:
             return
-        life = Life(int(seen['pid']), float(seen['begin']), float(seen['at']), False, seen.get('uid'),
-                    seen.get('cgroup'))
-        same = self.life is not None and is_same_life(self.life, life) \
-            and seen.get('boot_id') == self.boot_id
+        life = Life(
+            int(seen['pid']), float(seen['begin']), float(seen['at']), False, seen.get('uid'), seen.get('cgroup')
+        )
+        same = self.life is not None and is_same_life(self.life, life) and seen.get('boot_id') == self.boot_id
         if not same:
             until = time.time() if self.life is None else max(life.last_seen, self.life.begin)
             self._died(Death(life, until, False))
@@ -170,7 +173,8 @@ class Watched:
             if lock.own_is_held(_state.StateDir(self.instance, self.state_dir)):
                 return True
             return directory_lock.is_locked(self.instance) and any(
-                holder.uid in (0, os.geteuid()) for holder in lock.holders(self.instance.dir))
+                holder.uid in (0, os.geteuid()) for holder in lock.holders(self.instance.dir)
+            )
         except (OSError, LifecycleError):
             return False
 
@@ -187,10 +191,17 @@ class Watched:
         """What a later watch needs to go on."""
         seen: t.Optional[Row] = None
         if self.life is not None:
-            seen = dict(pid=self.life.pid, begin=self.life.begin, at=time.time(), uid=self.life.uid,
-                        cgroup=self.life.cgroup, boot_id=self.boot_id)
-        return dict(dir=self.instance.dir, binary=self.instance.binary, began=self.began, checked=self.checked,
-                    seen=seen)
+            seen = dict(
+                pid=self.life.pid,
+                begin=self.life.begin,
+                at=time.time(),
+                uid=self.life.uid,
+                cgroup=self.life.cgroup,
+                boot_id=self.boot_id,
+            )
+        return dict(
+            dir=self.instance.dir, binary=self.instance.binary, began=self.began, checked=self.checked, seen=seen
+        )
 
     def close(self) -> None:
         if self.handle is not None:
@@ -206,8 +217,9 @@ class Watched:
         begins = [self.checked] + [death.life.last_seen for death in self.deaths]
         return max(now - _LONGEST, min(begins) - _OVERLAP)
 
-    def news(self, readings: t.Sequence[Reading], now: float,
-             counts: t.Sequence[_death_news.Count]) -> t.List[Incident]:
+    def news(
+        self, readings: t.Sequence[Reading], now: float, counts: t.Sequence[_death_news.Count]
+    ) -> t.List[Incident]:
         """What is to be told, each death once. It is taken as told from here on."""
         deaths, self.deaths, self.due = self.deaths, [], None
         lives = [death.life for death in deaths]
@@ -234,8 +246,16 @@ class Watched:
         self.told.append(_death_news.as_told(incident))
 
     def _case(self, readings: t.Sequence[Reading], now: float, lives: t.Sequence[Life]) -> Case:
-        params: Row = dict(since=repr(self.since(now)), until=None, pid=None, check_log=None, running_log=None,
-                      kernel_logs=[], journal=True, counters=True)
+        params: Row = dict(
+            since=repr(self.since(now)),
+            until=None,
+            pid=None,
+            check_log=None,
+            running_log=None,
+            kernel_logs=[],
+            journal=True,
+            counters=True,
+        )
         context = self._context()
         try:
             case = _Look(context, params, now, readings).take()
@@ -246,8 +266,9 @@ class Watched:
 
 def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
     """Whether the end of this process was told before it was seen."""
-    return any(entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin
-               for entry in told)
+    return any(
+        entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin for entry in told
+    )
 
 
 def _nothing(why: str) -> Decision:
@@ -360,8 +381,15 @@ class Watch:
         listed = self.settings.get('instances')
         if listed:
             return list(listed) if not self.watched else []
-        known = [dict(dir=row['dir'], binary=row['binary']) for row in self._known().values()
-                 if os.path.isdir(str(row.get('dir')))] if not self.watched else []
+        known = (
+            [
+                dict(dir=row['dir'], binary=row['binary'])
+                for row in self._known().values()
+                if os.path.isdir(str(row.get('dir')))
+            ]
+            if not self.watched
+            else []
+        )
         return known + [dict(dir=found.dir, binary=found.binary) for found in discovery.discover([])]
 
     def _known(self) -> Row:
@@ -371,13 +399,20 @@ class Watch:
         reach.refuse_hanging(str(asked['dir']))
         instance = _instance.resolve(str(asked['dir']), str(asked.get('binary') or 'anqicms'))
         if instance.id not in self.watched and len(self.watched) < _MOST_WATCHED:
-            self.watched[instance.id] = Watched(instance, asked, self.settings.get('state_dir'),
-                                                self._known().get(instance.id) or {})
+            self.watched[instance.id] = Watched(
+                instance, asked, self.settings.get('state_dir'), self._known().get(instance.id) or {}
+            )
 
     def _tell_watched(self) -> None:
-        self.write(dict(what='watching', instances=[
-            dict(id=id_, dir=entry.instance.dir, pid=entry.life.pid if entry.life else None)
-            for id_, entry in self.watched.items()]))
+        self.write(
+            dict(
+                what='watching',
+                instances=[
+                    dict(id=id_, dir=entry.instance.dir, pid=entry.life.pid if entry.life else None)
+                    for id_, entry in self.watched.items()
+                ],
+            )
+        )
 
     # --- what became of them
 
@@ -391,8 +426,15 @@ class Watch:
     def _tell_news(self, entry: Watched, readings: t.Sequence[Reading], now: float) -> None:
         for incident in entry.news(readings, now, list(self.counts)):
             told = _death_news.as_told(incident)
-            self.write(dict(what='died', instance=entry.instance.id, dir=entry.instance.dir,
-                            told=list(told), incident=rows.incident_row(incident)))
+            self.write(
+                dict(
+                    what='died',
+                    instance=entry.instance.id,
+                    dir=entry.instance.dir,
+                    told=list(told),
+                    incident=rows.incident_row(incident),
+                )
+            )
 
 
 def write_line(row: Row) -> None:

@@ -82,8 +82,13 @@ def of_record(record: t.Mapping[str, t.Any]) -> t.Optional[Inner]:
     facility = next((field_of(record, key) for key in _FACILITIES if key in record), None)
     tag = next((field_of(record, key) for key in _TAGS if key in record), None)
     name, pid = re.match(r'([^\[\]:]*)(?:\[(\d{1,10})\])?', tag or '').groups()  # type: ignore[union-attr]
-    return Inner(text, stamp, name.strip().encode('utf-8', 'replace') or None, int(pid) if pid else None,
-                 facility.lower().encode('utf-8', 'replace') if facility else None)
+    return Inner(
+        text,
+        stamp,
+        name.strip().encode('utf-8', 'replace') or None,
+        int(pid) if pid else None,
+        facility.lower().encode('utf-8', 'replace') if facility else None,
+    )
 
 
 def _of_journal(record: t.Mapping[str, t.Any], text: bytes) -> Inner:
@@ -91,11 +96,13 @@ def _of_journal(record: t.Mapping[str, t.Any], text: bytes) -> Inner:
     stamp = _stamp(field_of(record, '__REALTIME_TIMESTAMP'))
     pid, facility = field_of(record, '_PID') or '', field_of(record, 'SYSLOG_FACILITY')
     by = field_of(record, '_TRANSPORT') or (
-        'kernel' if field_of(record, 'SYSLOG_IDENTIFIER') == 'kernel' and '_PID' not in record else None)
+        'kernel' if field_of(record, 'SYSLOG_IDENTIFIER') == 'kernel' and '_PID' not in record else None
+    )
     if by == 'kernel':
         return Inner(text, stamp, b'kernel', None, facility.encode('utf-8', 'replace') if facility else None)
-    return Inner(text, stamp, service_of(record).encode('ascii', 'replace'),
-                 int(pid) if re.match(r'\d{1,10}\Z', pid) else 0)
+    return Inner(
+        text, stamp, service_of(record).encode('ascii', 'replace'), int(pid) if re.match(r'\d{1,10}\Z', pid) else 0
+    )
 
 
 def service_of(record: t.Mapping[str, t.Any]) -> str:
@@ -121,8 +128,13 @@ def message_of(value: t.Any) -> t.Optional[bytes]:
 
 def field_of(record: t.Mapping[str, t.Any], key: str) -> t.Optional[str]:
     value = record.get(key)
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else \
-        value if isinstance(value, str) else None
+    return (
+        str(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        else value
+        if isinstance(value, str)
+        else None
+    )
 
 
 def _stamp(value: t.Any) -> t.Optional[bytes]:

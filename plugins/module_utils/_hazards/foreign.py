@@ -60,7 +60,10 @@ def judge(parts: t.Sequence[Part], uid: int, ours: int = 0) -> t.Optional[str]:
     for part, following in zip(parts, parts[1:]):
         if part.uid not in (0, uid):
             return 'it lies below %s, which belongs to %s, and %s runs it' % (
-                part.path, name_of(part.uid), name_of(uid))
+                part.path,
+                name_of(part.uid),
+                name_of(uid),
+            )
         if part.mode & stat.S_IWOTH and (following.uid not in (0, ours) or not part.mode & stat.S_ISVTX):
             return 'it lies below %s, where everybody may put files' % part.path
     if parts[-1].uid not in (0, uid):

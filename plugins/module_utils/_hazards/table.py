@@ -103,7 +103,11 @@ HAZARDS = (
         'Correct config.json, or restore it from a backup. With this file the application exits at startup.',
     ),
     Hazard(
-        'config_port_invalid', 'block', _STARTING, when.config_port_invalid, 'Set server.port to a number from 1 to 65535.'
+        'config_port_invalid',
+        'block',
+        _STARTING,
+        when.config_port_invalid,
+        'Set server.port to a number from 1 to 65535.',
     ),
     Hazard(
         'executable_unusable',
@@ -121,7 +125,9 @@ HAZARDS = (
         'that is open for writing cannot be started.',
     ),
     Hazard('locales_missing', 'block', _STARTING, when.locales_missing, preconditions.ADVICE['locales_missing']),
-    Hazard('dictionary_missing', 'block', _STARTING, when.dictionary_missing, preconditions.ADVICE['dictionary_missing']),
+    Hazard(
+        'dictionary_missing', 'block', _STARTING, when.dictionary_missing, preconditions.ADVICE['dictionary_missing']
+    ),
     Hazard(
         'database_unreachable',
         'block',
@@ -137,8 +143,11 @@ HAZARDS = (
         preconditions.ADVICE['database_newer'],
     ),
     Hazard(
-        'port_held_by_stranger', 'block', _STARTING, when.stranger,
-        'End that process, or configure another port for the instance.'
+        'port_held_by_stranger',
+        'block',
+        _STARTING,
+        when.stranger,
+        'End that process, or configure another port for the instance.',
     ),
     Hazard(
         'root_runs_writable',
@@ -187,8 +196,11 @@ HAZARDS = (
         'A restart runs the new file. Make sure that it is the right one.',
     ),
     Hazard(
-        'versions_differ', 'info', (), when.versions_differ,
-        'A restart changes the running version, and may change the database.'
+        'versions_differ',
+        'info',
+        (),
+        when.versions_differ,
+        'A restart changes the running version, and may change the database.',
     ),
     Hazard(
         'kills_siblings',
@@ -205,21 +217,37 @@ HAZARDS = (
         lambda f: when.when(f.sharing, 'port %s is also configured in %s', f.port, when.listing(f.sharing)),
         'Configure a different port for each instance. Only one of them can run.',
     ),
-    Hazard('port_differs', 'info', (), when.port_differs,
-        'The next start uses the port of config.json. Check that the proxy uses it too.'),
-    Hazard('stale_system_dir', 'warn', (), when.stale_system_dir, 'Back it up, then move it out of the install directory.'),
-    Hazard('config_world_readable', 'warn', (), when.world_readable,
-        'Set the mode of config.json to 0600 and keep its owner.'),
     Hazard(
-        'token_secret_empty', 'warn', (), when.token_secret,
-        'Set server.token_secret to a long random string, then restart.'
+        'port_differs',
+        'info',
+        (),
+        when.port_differs,
+        'The next start uses the port of config.json. Check that the proxy uses it too.',
+    ),
+    Hazard(
+        'stale_system_dir', 'warn', (), when.stale_system_dir, 'Back it up, then move it out of the install directory.'
+    ),
+    Hazard(
+        'config_world_readable',
+        'warn',
+        (),
+        when.world_readable,
+        'Set the mode of config.json to 0600 and keep its owner.',
+    ),
+    Hazard(
+        'token_secret_empty',
+        'warn',
+        (),
+        when.token_secret,
+        'Set server.token_secret to a long random string, then restart.',
     ),
     Hazard(
         'root_cron_runs_writable',
         'warn',
         (),
-        lambda f: when.when(f.cron_writable,
-            "root's cron runs files that other users can change: %s", when.listing(f.cron_writable)),
+        lambda f: when.when(
+            f.cron_writable, "root's cron runs files that other users can change: %s", when.listing(f.cron_writable)
+        ),
         'Make root the owner of the script and its directories, with mode 0755, or run the cron line as another user.',
     ),
     Hazard(
@@ -235,8 +263,11 @@ HAZARDS = (
         'Remove these cron lines, or replace the scripts.',
     ),
     Hazard(
-        'cron_guard', 'warn', (), when.cron_guard,
-        'It may act in the middle of a run. Disable the cron line during maintenance.'
+        'cron_guard',
+        'warn',
+        (),
+        when.cron_guard,
+        'It may act in the middle of a run. Disable the cron line during maintenance.',
     ),
     Hazard('cron_kill', 'warn', (), when.cron_kill, 'Remove the cron line: it interrupts requests and writes.'),
     Hazard('watched', 'warn', (), when.watched, 'Disable that supervision during maintenance.'),
@@ -297,7 +328,11 @@ HAZARDS = (
     ),
     Hazard('supervisors_unseen', 'info', (), when.unseen_supervisors, 'Run as root to see all.'),
     Hazard(
-        'not_all_seen', 'warn', (), lambda f: when.when(f.problems, '%s', '; '.join(f.problems)), 'Run as root to see all.'
+        'not_all_seen',
+        'warn',
+        (),
+        lambda f: when.when(f.problems, '%s', '; '.join(f.problems)),
+        'Run as root to see all.',
     ),
 )
 
@@ -334,8 +369,10 @@ def refuse_unknown(codes: t.Iterable[str]) -> None:
     known = sorted([hazard.code for hazard in HAZARDS] + [NOT_DESCRIBED] + list(OF_CHANGES))
     unknown = [code for code in codes if code not in known]
     if unknown:
-        raise LifecycleError('accept_hazards: unknown hazard code: %s. Nothing was done. Known codes: %s.' % (
-            ', '.join(unknown), ', '.join(known)))
+        raise LifecycleError(
+            'accept_hazards: unknown hazard code: %s. Nothing was done. Known codes: %s.'
+            % (', '.join(unknown), ', '.join(known))
+        )
 
 
 def refusals(hazards: t.Iterable[Row], verb: str, accepted: t.Collection[str] = ()) -> t.List[Row]:

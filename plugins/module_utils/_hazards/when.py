@@ -49,9 +49,10 @@ def config_port_invalid(facts: Facts) -> t.Optional[str]:
 
 def hidden(facts: Facts) -> t.Optional[str]:
     if facts.unseen:
-        return ('process %s may be this instance, but this user has no permission to inspect it: the rest of this '
-                'report may be wrong') % (
-            listing(facts.unseen))
+        return (
+            'process %s may be this instance, but this user has no permission to inspect it: the rest of this '
+            'report may be wrong'
+        ) % (listing(facts.unseen))
     return when(
         facts.hidden and not facts.pids,
         'this host hides the processes of other users (hidepid), and no process of this user is the instance: whether '
@@ -133,8 +134,8 @@ def unit_left(facts: Facts) -> t.Optional[str]:
     found = [row['where'] for row in _with_effect(facts, supervisors.NOTHING) if row['kind'] == 'systemd']
     return when(
         found,
-        'systemd has a unit for it, %s, which does '
-        'not track a process that is started outside the unit', listing(found)
+        'systemd has a unit for it, %s, which does not track a process that is started outside the unit',
+        listing(found),
     )
 
 
@@ -172,7 +173,8 @@ def stranger(facts: Facts) -> t.Optional[str]:
         return 'port %s is held by another process: %s' % (facts.port, '; '.join(found[:8]))
     return when(
         not facts.pids and facts.port_free is False,
-        'port %s is in use, and the process that holds it is not visible', facts.port
+        'port %s is in use, and the process that holds it is not visible',
+        facts.port,
     )
 
 
@@ -201,8 +203,11 @@ def versions_differ(facts: Facts) -> t.Optional[str]:
 
 
 def files_version(facts: Facts) -> t.Optional[str]:
-    more = '' if facts.running_version else (', nor is that of the process: hazards that depend on the version were '
-                                             'not checked')
+    more = (
+        ''
+        if facts.running_version
+        else (', nor is that of the process: hazards that depend on the version were not checked')
+    )
     return when(not facts.files_version, 'the version of the files is not known%s', more)
 
 

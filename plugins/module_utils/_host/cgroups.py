@@ -52,7 +52,7 @@ def procs_file(controllers: str, path: str, mountinfo: str) -> t.Optional[str]:
         return None
     point, root = mount
     if root != '/' and (path == root or path.startswith(root + '/')):
-        path = path[len(root):]
+        path = path[len(root) :]
     return os.path.join(point + os.path.normpath('/' + path.lstrip('/')), 'cgroup.procs')
 
 
@@ -80,14 +80,36 @@ def join(wanted: t.Mapping[str, str]) -> t.List[str]:
 
 def leave_login_session(name: str, pid: int) -> t.Optional[str]:
     """Ask systemd for a scope of its own in system.slice for ``pid``; returns why it could not be had."""
-    command = ['busctl', '--timeout=%d' % SCOPE_TIMEOUT, 'call', 'org.freedesktop.systemd1',
-               '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager', 'StartTransientUnit',
-               'ssa(sv)a(sa(sv))', name + '.scope', 'fail', '2', 'PIDs', 'au', '1', str(pid),
-               'Slice', 's', 'system.slice', '0']
+    command = [
+        'busctl',
+        '--timeout=%d' % SCOPE_TIMEOUT,
+        'call',
+        'org.freedesktop.systemd1',
+        '/org/freedesktop/systemd1',
+        'org.freedesktop.systemd1.Manager',
+        'StartTransientUnit',
+        'ssa(sv)a(sa(sv))',
+        name + '.scope',
+        'fail',
+        '2',
+        'PIDs',
+        'au',
+        '1',
+        str(pid),
+        'Slice',
+        's',
+        'system.slice',
+        '0',
+    ]
     try:
         subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            timeout=SCOPE_TIMEOUT)
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=SCOPE_TIMEOUT,
+        )
     except (OSError, subprocess.SubprocessError) as exc:
         return 'no systemd scope of its own (%s): it stays in the login session' % exc
     end = time.monotonic() + SCOPE_TIMEOUT

@@ -22,9 +22,9 @@ _SYSTEM = (
     '/etc/cron.monthly',
 )
 _PANEL_JOBS = '/www/server/cron/'
-LONGEST_LINE = 4096     # characters that are looked at; some crons take 1000, some 131072
+LONGEST_LINE = 4096  # characters that are looked at; some crons take 1000, some 131072
 _MOST_TEXT = 256 << 10  # bytes of one file
-_MOST_JOBS = 500        # scripts of the panel
+_MOST_JOBS = 500  # scripts of the panel
 _LEFT_BY_PACKAGES = re.compile(r'^\.|~$|\.(dpkg-\w+|rpm\w+|swp)$|^\.placeholder$')
 _ENVIRONMENT = re.compile(r'''^\s*["']?[A-Za-z_][A-Za-z0-9_]*["']?\s*=''')
 _WORD = re.compile(r'''(?:[^\s"'\\;&|<>()]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+''')
@@ -107,8 +107,9 @@ class _Reader:
         lines = data[:_MOST_TEXT].decode('utf-8', 'replace').split('\n')
         longest = max(map(len, lines))
         if longest > LONGEST_LINE:
-            self.unread.append('%s: only the first %d characters of a line of %d were read' % (
-                path, LONGEST_LINE, longest))
+            self.unread.append(
+                '%s: only the first %d characters of a line of %d were read' % (path, LONGEST_LINE, longest)
+            )
         return '\n'.join(line[:LONGEST_LINE] for line in lines)
 
     def _read(self, path: str) -> bytes:

@@ -73,7 +73,8 @@ def _parts(relative: str) -> t.List[str]:
     if not relative or any(part in ('', '.', '..') or '\0' in part for part in parts):
         raise UnsafePath(
             '%r is not a simple path below the install directory. '
-            'It was not opened. Use a relative path without "..".' % (relative,))
+            'It was not opened. Use a relative path without "..".' % (relative,)
+        )
     return parts
 
 
@@ -116,8 +117,14 @@ def _from_root(path: str, check: t.Callable[[int, str], None] = _anything) -> in
         os.close(root)
 
 
-def _open_regular(parent: int, name: str, shown: str, owners: t.Optional[t.Collection[int]], flags: int,
-                  same: t.Optional[t.Tuple[int, int]] = None) -> int:
+def _open_regular(
+    parent: int,
+    name: str,
+    shown: str,
+    owners: t.Optional[t.Collection[int]],
+    flags: int,
+    same: t.Optional[t.Tuple[int, int]] = None,
+) -> int:
     """Look first (O_PATH opens nothing), then open the very file that was looked at. ``same``: what it must be."""
     look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
@@ -250,7 +257,7 @@ class InstallDir:
                 os.fchmod(fd, stat.S_IMODE(like.st_mode))
                 _give(fd, attributes)
                 while data:
-                    data = data[os.write(fd, data):]
+                    data = data[os.write(fd, data) :]
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -347,8 +354,14 @@ class InstallDir:
             return self.names(os.path.dirname(relative), most)
         return _names_in(_from_root(os.path.dirname(os.path.normpath(path)), _root_only), most)
 
-    def open_log(self, path: str, uid: t.Optional[int], flags: int = os.O_RDONLY,
-                 same: t.Optional[t.Tuple[int, int]] = None, by_root: bool = False) -> int:
+    def open_log(
+        self,
+        path: str,
+        uid: t.Optional[int],
+        flags: int = os.O_RDONLY,
+        same: t.Optional[t.Tuple[int, int]] = None,
+        by_root: bool = False,
+    ) -> int:
         """A log of the instance: a file below the directory, or, the one exception, a panel's log elsewhere.
 
         Elsewhere every directory down to the log must belong to root and be writable by root alone, so that nobody

@@ -15,7 +15,7 @@ import math
 import re
 import typing as t
 
-DEEPEST = 100        # levels of objects and lists
+DEEPEST = 100  # levels of objects and lists
 LONGEST_NUMBER = 300  # digits: a longer one is no number of seconds, bytes or anything else, and no float holds it
 _LONG_NUMBER = re.compile(r'(?<![0-9])[0-9]{%d}' % (LONGEST_NUMBER + 1))
 
@@ -29,8 +29,13 @@ def load(data: t.Union[bytes, str], deepest: int = DEEPEST, unique: bool = False
     text = data.decode('utf-8') if isinstance(data, bytes) else data
     try:
         # Python's own reading of whole numbers is faster; that of long ones takes minutes, or is another error.
-        value = json.loads(text, parse_constant=_constant, parse_int=_whole if _LONG_NUMBER.search(text) else None,
-                           parse_float=_fraction, object_pairs_hook=_once if unique else None)
+        value = json.loads(
+            text,
+            parse_constant=_constant,
+            parse_int=_whole if _LONG_NUMBER.search(text) else None,
+            parse_float=_fraction,
+            object_pairs_hook=_once if unique else None,
+        )
     except RecursionError:
         raise Refused('is nested too deep') from None
     if text.count('[') + text.count('{') > deepest and _is_deeper(value, deepest):

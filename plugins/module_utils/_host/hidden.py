@@ -16,11 +16,29 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import pri
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import secrets as _secrets
 
 _BY_KEY = ('settings',)  # options that hold secrets among much else: the names of their keys tell which
-_LEAST = 4         # characters of a value that is looked for
+_LEAST = 4  # characters of a value that is looked for
 _LEAST_DIGITS = 8  # where it is a number: pids, ports and the parts of a time are shorter
 # What another program may have printed. Elsewhere a text that is just such a value is a word of ours: a state, a name.
-_TEXTS = frozenset(('msg', 'output', 'exception', 'log_tail', 'text', 'detail', 'message', 'line', 'lines', 'reason',
-                    'notes', 'problems', 'why_not', 'error', 'http_error', 'second_try'))
+_TEXTS = frozenset(
+    (
+        'msg',
+        'output',
+        'exception',
+        'log_tail',
+        'text',
+        'detail',
+        'message',
+        'line',
+        'lines',
+        'reason',
+        'notes',
+        'problems',
+        'why_not',
+        'error',
+        'http_error',
+        'second_try',
+    )
+)
 
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -47,7 +65,8 @@ def ordinary_of(params: t.Mapping[str, t.Any]) -> t.Set[str]:
     """What is no secret in options that hold some among much else."""
     found = [params[name] for name in _BY_KEY if name in params]
     return {text for one in found for text in _texts_in(one)} - {
-        secret for one in found for secret in _secrets.values_of(one)}
+        secret for one in found for secret in _secrets.values_of(one)
+    }
 
 
 def options(spec: Spec, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

@@ -15,8 +15,8 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import names, procfs, sockdiag
 
 _SOCKET = 'socket:['
-_LOOK_S = 3.0       # seconds for a look at the open files of all processes: anybody may have a million
-_MOST_NAMED = 100   # sockets, and processes of each, that a result names
+_LOOK_S = 3.0  # seconds for a look at the open files of all processes: anybody may have a million
+_MOST_NAMED = 100  # sockets, and processes of each, that a result names
 _UNIT_DIRECTORIES = ('/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system')
 
 
@@ -267,13 +267,14 @@ def _process_entry(pid: int, sock: sockdiag.Sock) -> t.Optional[t.Dict[str, t.An
 
 def _unowned_note(sock: sockdiag.Sock, whole: bool) -> str:
     if not whole:
-        return ('the process that has it open is not known: the search was given up because processes of this host '
-                'have too many open files')
+        return (
+            'the process that has it open is not known: the search was given up because processes of this host '
+            'have too many open files'
+        )
     if os.geteuid() != 0:
         return (
             'the socket belongs to uid %d, and no process that this user can inspect has it open. Run as root to see '
-            'the process'
-            % sock.uid
+            'the process' % sock.uid
         )
     return (
         'no visible process has it open: the descriptor is being passed through a unix socket, is in another PID '
@@ -318,5 +319,8 @@ def elsewhere(port: int) -> t.List[t.Dict[str, t.Any]]:
             continue  # ended, or not ours to see
         found.extend((namespace, pid, sock.inode) for sock in socks)
     by_inode = owners({inode for dummy, dummy_pid, inode in found})
-    return [{'namespace': namespace, 'pid': owner} for namespace, pid, inode in found[:_MOST_NAMED]
-            for owner in by_inode.get(inode, [pid])[:_MOST_NAMED]]
+    return [
+        {'namespace': namespace, 'pid': owner}
+        for namespace, pid, inode in found[:_MOST_NAMED]
+        for owner in by_inode.get(inode, [pid])[:_MOST_NAMED]
+    ]

@@ -25,8 +25,10 @@ def of_process(pid: t.Optional[int]) -> t.Dict[str, t.Optional[int]]:
         status = procfs.parse_status(procfs.read('/proc/%d/status' % pid)) if pid is not None else {}
     except OSError:
         status = {}
-    return {name: _kilobytes(status.get(field))
-            for name, field in (('rss_kb', 'VmRSS'), ('peak_kb', 'VmHWM'), ('swap_kb', 'VmSwap'))}
+    return {
+        name: _kilobytes(status.get(field))
+        for name, field in (('rss_kb', 'VmRSS'), ('peak_kb', 'VmHWM'), ('swap_kb', 'VmSwap'))
+    }
 
 
 def _kilobytes(text: t.Optional[str]) -> t.Optional[int]:
@@ -34,15 +36,20 @@ def _kilobytes(text: t.Optional[str]) -> t.Optional[int]:
     return int(number) if number.isdigit() else None
 
 
-def report(pid: t.Optional[int], cgroups: t.Mapping[str, str],
-           environment: t.Optional[t.Mapping[str, str]]) -> t.Dict[str, t.Any]:
+def report(
+    pid: t.Optional[int], cgroups: t.Mapping[str, str], environment: t.Optional[t.Mapping[str, str]]
+) -> t.Dict[str, t.Any]:
     """For results: of one instance and of its host."""
     host = meminfo()
     return dict(
-        of_process(pid), limit_kb=limit_of(cgroups),
+        of_process(pid),
+        limit_kb=limit_of(cgroups),
         gomemlimit=environment.get('GOMEMLIMIT', '') if environment is not None else None,
-        host_total_kb=host.get('MemTotal'), host_available_kb=host.get('MemAvailable'),
-        host_swap_total_kb=host.get('SwapTotal'), host_swap_free_kb=host.get('SwapFree'))
+        host_total_kb=host.get('MemTotal'),
+        host_available_kb=host.get('MemAvailable'),
+        host_swap_total_kb=host.get('SwapTotal'),
+        host_swap_free_kb=host.get('SwapFree'),
+    )
 
 
 def limit_of(cgroups: t.Mapping[str, str]) -> t.Optional[int]:

@@ -18,7 +18,8 @@ import typing as t
 # Controls, what is invisible, what changes the direction of other text, line and paragraph separators, surrogates.
 _ODD = re.compile(
     '[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f'
-    '\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001d173-\U0001d17a\U000e0000-\U000e00ff]')
+    '\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001d173-\U0001d17a\U000e0000-\U000e00ff]'
+)
 _PLAIN = re.compile('[ -~]*\\Z')
 _BYTES = re.compile('[\udc80-\udcff]+')  # what the system's decoder makes of bytes that it cannot decode
 # Results that are texts of several lines: a newline or a tab there is nothing odd.

@@ -12,13 +12,13 @@ import time
 import typing as t
 
 GONE = (errno.ENOENT, errno.ESRCH)
-MOST = 4 << 20                 # bytes of one file of /proc: what stands after them is not looked at
-MOST_STRINGS_BYTES = 2 << 20   # of all arguments, and of the environment: as much as execve takes by default
+MOST = 4 << 20  # bytes of one file of /proc: what stands after them is not looked at
+MOST_STRINGS_BYTES = 2 << 20  # of all arguments, and of the environment: as much as execve takes by default
 MOST_STRING_BYTES = 128 << 10  # of one of them: execve takes no longer one
 MOST_STRINGS = 10000
-MOST_DESCRIPTORS = 1 << 18     # of one process
+MOST_DESCRIPTORS = 1 << 18  # of one process
 MOST_THREADS = 1 << 16
-SHOWN_ARGUMENTS = 64 << 10     # bytes of the arguments that a look takes: only a record needs all
+SHOWN_ARGUMENTS = 64 << 10  # bytes of the arguments that a look takes: only a record needs all
 
 
 class TooMuch(PermissionError):

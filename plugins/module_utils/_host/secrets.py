@@ -13,14 +13,21 @@ from urllib.parse import quote
 MASK = '********'
 _MASK = MASK.encode('ascii')
 _LEAST = 4  # characters: a shorter secret is part of too many words to be looked for in texts
-_NAME = re.compile(r'pass|pwd|secret|token|credential|private|salt|auth(?!or)|dsn|cookie|session|api_?id'
-                   r'|(?:api|app|access|secret|encrypt|sign)[_-]?key|(?:^|[_-])(?:key|sk|ak)$', re.IGNORECASE)
+_NAME = re.compile(
+    r'pass|pwd|secret|token|credential|private|salt|auth(?!or)|dsn|cookie|session|api_?id'
+    r'|(?:api|app|access|secret|encrypt|sign)[_-]?key|(?:^|[_-])(?:key|sk|ak)$',
+    re.IGNORECASE,
+)
 # What holds a secret wherever it stands, whether it is the one of config.json or not.
 _PATTERNS = (  # each with a bound: whoever writes a log must not be able to make the search take long
     (re.compile(rb'(?<![\w.%-])([\w.%-]{1,64}:)\S{1,128}(@\w{1,16}\()'), rb'\1%s\2' % _MASK),  # root:it@tcp(127.0.0.1)
-    (re.compile(rb'(://[^\s/:@]{0,64}:)[^\s/@]{1,128}@'), rb'\1%s@' % _MASK),                  # redis://:it@127.0.0.1
-    (re.compile(rb'((?:pass|passwd|password|pwd|secret|token)["\']?\s?[=:]\s?["\']?)[^\s"\'&,;)}\]]+', re.IGNORECASE),
-     rb'\1%s' % _MASK),
+    (re.compile(rb'(://[^\s/:@]{0,64}:)[^\s/@]{1,128}@'), rb'\1%s@' % _MASK),  # redis://:it@127.0.0.1
+    (
+        re.compile(
+            rb'((?:pass|passwd|password|pwd|secret|token)["\']?\s?[=:]\s?["\']?)[^\s"\'&,;)}\]]+', re.IGNORECASE
+        ),
+        rb'\1%s' % _MASK,
+    ),
 )
 # Of variables fewer names are taken, for PWD, SSH_AUTH_SOCK, XDG_SESSION_ID and the like hold what stands in every log.
 _VARIABLE = re.compile(r'pass(?!ive)|secret|token|credential|_pwd|_dsn|(?:api|app|access|private)_?key', re.IGNORECASE)
@@ -64,8 +71,12 @@ def values_of(value: t.Any, hidden: bool = False) -> t.Set[str]:
 
 def values_in_text(text: str) -> t.Set[str]:
     """As ``values_of``, from what should be JSON and is not."""
-    return {form for name, value in _STRING.findall(text)
-            if value and is_secret(name) for form in (value, _unescaped(value))}
+    return {
+        form
+        for name, value in _STRING.findall(text)
+        if value and is_secret(name)
+        for form in (value, _unescaped(value))
+    }
 
 
 def _unescaped(value: str) -> str:

@@ -22,9 +22,18 @@ _PLAIN_POLICIES = {0: 'SCHED_OTHER', 3: 'SCHED_BATCH', 5: 'SCHED_IDLE'}
 _POLICIES = {1: 'SCHED_FIFO', 2: 'SCHED_RR', 6: 'SCHED_DEADLINE'}
 _CLASS_SHIFT, _REALTIME_CLASS = 13, 1
 _IO_PRIORITY = {  # system calls: set, get
-    'x86_64': (251, 252), 'i386': (289, 290), 'i686': (289, 290), 'aarch64': (30, 31), 'riscv64': (30, 31),
-    'loongarch64': (30, 31), 'armv7l': (314, 315), 'armv6l': (314, 315), 'ppc64le': (273, 274), 'ppc64': (273, 274),
-    's390x': (282, 283)}
+    'x86_64': (251, 252),
+    'i386': (289, 290),
+    'i686': (289, 290),
+    'aarch64': (30, 31),
+    'riscv64': (30, 31),
+    'loongarch64': (30, 31),
+    'armv7l': (314, 315),
+    'armv6l': (314, 315),
+    'ppc64le': (273, 274),
+    'ppc64': (273, 274),
+    's390x': (282, 283),
+}
 _NAMESPACES = ('mnt', 'net', 'ipc', 'uts', 'user', 'cgroup', 'time')
 
 
@@ -32,14 +41,14 @@ class Traits(t.NamedTuple):
     """None is 'not known'; it is left as it is then."""
 
     no_new_privs: t.Optional[bool] = None
-    affinity: t.Optional[t.List[int]] = None     # processors; empty: all of them, however many there will be
-    scheduler: t.Optional[int] = None            # policy
-    io_priority: t.Optional[int] = None          # class and level, as the kernel counts them
+    affinity: t.Optional[t.List[int]] = None  # processors; empty: all of them, however many there will be
+    scheduler: t.Optional[int] = None  # policy
+    io_priority: t.Optional[int] = None  # class and level, as the kernel counts them
     personality: t.Optional[int] = None
     coredump_filter: t.Optional[int] = None
-    timer_slack: t.Optional[int] = None          # ns
-    bounding_set: t.Optional[int] = None         # capabilities that no program it executes can get
-    lost: t.Optional[t.List[str]] = None         # what it had, and no process of ours can be given
+    timer_slack: t.Optional[int] = None  # ns
+    bounding_set: t.Optional[int] = None  # capabilities that no program it executes can get
+    lost: t.Optional[t.List[str]] = None  # what it had, and no process of ours can be given
 
 
 def _call(name: str, *arguments: int) -> int:
@@ -86,7 +95,8 @@ def of(proc: procfs.ProcDir, status: t.Mapping[str, str]) -> Traits:
         coredump_filter=_known(lambda: int(proc.read('coredump_filter'), 16)),
         timer_slack=_known(lambda: int(proc.read('timerslack_ns'))),
         bounding_set=_known(lambda: int(status['CapBnd'], 16)),
-        lost=lost(status, _known(lambda: _has_file_capabilities(proc)) or False) + _namespaces(proc))
+        lost=lost(status, _known(lambda: _has_file_capabilities(proc)) or False) + _namespaces(proc),
+    )
 
 
 def _affinity(pid: int) -> t.List[int]:
@@ -146,8 +156,11 @@ def named(seen: Traits) -> t.List[str]:
 def given(wanted: Traits) -> Traits:
     """What is left of them in a process that they were given to. Pure."""
     plain = ((wanted.scheduler or 0) & ~_RESET_ON_FORK) in _PLAIN_POLICIES
-    return wanted._replace(lost=[], scheduler=wanted.scheduler if plain else None,
-                           io_priority=None if _is_realtime_io(wanted.io_priority) else wanted.io_priority)
+    return wanted._replace(
+        lost=[],
+        scheduler=wanted.scheduler if plain else None,
+        io_priority=None if _is_realtime_io(wanted.io_priority) else wanted.io_priority,
+    )
 
 
 def _is_realtime_io(value: t.Optional[int]) -> bool:
@@ -177,8 +190,10 @@ def _give_scheduler(wanted: Traits) -> t.List[str]:
     base = policy & ~_RESET_ON_FORK
     if base not in _PLAIN_POLICIES:
         return []
-    return _tried('the scheduling policy %s' % _PLAIN_POLICIES[base],
-                  lambda: os.sched_setscheduler(0, policy or 0, os.sched_param(0)))
+    return _tried(
+        'the scheduling policy %s' % _PLAIN_POLICIES[base],
+        lambda: os.sched_setscheduler(0, policy or 0, os.sched_param(0)),
+    )
 
 
 def _give_io_priority(wanted: Traits) -> t.List[str]:
@@ -203,13 +218,16 @@ def _give_the_rest(wanted: Traits) -> t.List[str]:
         own = of(proc, proc.status())
     notes: t.List[str] = []
     if wanted.coredump_filter not in (None, own.coredump_filter):
-        notes += _tried('the core dump filter 0x%x' % (wanted.coredump_filter or 0),
-                        lambda: _write('/proc/self/coredump_filter', '0x%x' % (wanted.coredump_filter or 0)))
+        notes += _tried(
+            'the core dump filter 0x%x' % (wanted.coredump_filter or 0),
+            lambda: _write('/proc/self/coredump_filter', '0x%x' % (wanted.coredump_filter or 0)),
+        )
     if wanted.timer_slack and wanted.timer_slack != own.timer_slack:  # 0 is that of a realtime class
         notes += _tried('the timer slack', lambda: _call('prctl', _SET_TIMER_SLACK, wanted.timer_slack or 0, 0, 0, 0))
     if wanted.personality not in (None, own.personality):
-        notes += _tried('the personality 0x%x' % (wanted.personality or 0),
-                        lambda: _call('personality', wanted.personality or 0))
+        notes += _tried(
+            'the personality 0x%x' % (wanted.personality or 0), lambda: _call('personality', wanted.personality or 0)
+        )
     if wanted.bounding_set not in (None, own.bounding_set) and own.bounding_set is not None:
         notes += _drop(own.bounding_set & ~(wanted.bounding_set or 0))
     if wanted.no_new_privs and not own.no_new_privs:

@@ -23,7 +23,8 @@ NOT_KNOWN = 'as whom it would start is not known'
 def is_connected(target: _database.Target, socks: t.Iterable[sockdiag.Sock]) -> bool:
     """Whether one of these connections leads to it. Where a name is configured any address will do. Pure."""
     return any(
-        sock.state == _ESTABLISHED and sock.remote_port == target.port
+        sock.state == _ESTABLISHED
+        and sock.remote_port == target.port
         and (not target.is_literal or sock.remote_address in (target.host, '::ffff:' + target.host))
         for sock in socks
     )
@@ -36,8 +37,9 @@ class Answers:
         self.slow: t.Set[str] = set()  # addresses of those that took too long to say something
         self._known: t.Dict[t.Tuple[str, int], _database.Answer] = {}
 
-    def of(self, targets: t.Sequence[_database.Target], who: t.Optional[children.Identity],
-           inodes: t.AbstractSet[int]) -> t.List[_database.Answer]:
+    def of(
+        self, targets: t.Sequence[_database.Target], who: t.Optional[children.Identity], inodes: t.AbstractSet[int]
+    ) -> t.List[_database.Answer]:
         """``inodes``: the sockets of the instance's process, empty when none runs or they cannot be seen."""
         if who is None or os.geteuid() not in (0, who.uid):
             why = NOT_ALLOWED if who else NOT_KNOWN

@@ -88,8 +88,11 @@ class Description(Look):
         version = self.files_version or (self.answer.version if self.answer else None)
         targets = _database.targets(self.config.database, environment, version)
         answers = self.host.databases.of(targets, self._identity(), self._sockets())
-        self.problems += ['whether its database %s can be reached: %s' % (answer.target.address, answer.unknown)
-                          for answer in answers if answer.unknown]
+        self.problems += [
+            'whether its database %s can be reached: %s' % (answer.target.address, answer.unknown)
+            for answer in answers
+            if answer.unknown
+        ]
         return answers
 
     def _begin_to_ask(self) -> None:
@@ -102,7 +105,8 @@ class Description(Look):
         environment = self.record.environment if self.record else {}
         version = self.files_version or (self.answer.version if self.answer else None)
         return schemas.from_environment(
-            schemas.section(schemas.read(self.instance.dir, self.uid)), environment, version)
+            schemas.section(schemas.read(self.instance.dir, self.uid)), environment, version
+        )
 
     def _with_database(self, facts: Facts) -> Facts:
         """What the database says, which was asked meanwhile."""
@@ -113,8 +117,10 @@ class Description(Look):
         if time.monotonic() - begin >= _DATABASE_S:
             self.host.databases.slow.update(answer.target.address for answer in self.databases)
         said = needs.judge(
-            facts.files_version or facts.running_version, found,
-            lambda key: migration.recorded(state.path, key) if state is not None else None)
+            facts.files_version or facts.running_version,
+            found,
+            lambda key: migration.recorded(state.path, key) if state is not None else None,
+        )
         if found[0].seen is not None:
             self.result['version']['database'] = migration.version_of(found[0].seen)
         unknown = '; '.join('%s: %s' % (one.name, one.why) for one in found if one.why)
@@ -277,7 +283,7 @@ class Description(Look):
             uid=self.record.uid,
             cgroups=self.record.cgroups,
             exe=list(self.candidate.file or ()),
-            **more
+            **more,
         )
         needs.remember(state.path, self.database_look.found())
         if not self.candidate.deleted or state.read_json('launch.json') is None:

@@ -213,7 +213,8 @@ class Look:
         state = self._usable_state()
         seen = state.seen(self.candidate.pid, self.candidate.start_ticks) if state is not None else None
         return judge.has_served(
-            seen, self.port, self._sockets(), self.instance.dir, lambda limit: self._log_text(directory, limit))
+            seen, self.port, self._sockets(), self.instance.dir, lambda limit: self._log_text(directory, limit)
+        )
 
     def _log(self) -> str:
         log, found = (self.record.log, self.record.log_found) if self.record else (None, None)

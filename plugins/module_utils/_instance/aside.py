@@ -26,24 +26,36 @@ def put(context: Context, check_mode: bool) -> Result:
             kept = context.state.put_aside()
         except OSError as exc:
             raise nothing_done('The state in %s could not be moved aside' % context.state.path, exc) from exc
-    return _nothing_there(context) if kept is None else dict(
-        changed=True, outcome='done', kept_in=kept, msg='The state in %s was moved aside. It is kept in %s.%s' % (
-            context.state.path, kept, lost))
+    return (
+        _nothing_there(context)
+        if kept is None
+        else dict(
+            changed=True,
+            outcome='done',
+            kept_in=kept,
+            msg='The state in %s was moved aside. It is kept in %s.%s' % (context.state.path, kept, lost),
+        )
+    )
 
 
 def _foreseen(context: Context) -> Result:
     found = _nothing_there(context)
     if context.state.exists():
-        found.update(changed=True, msg='The state in %s would be moved aside.%s' % (
-            context.state.path, _unfinished(context)))
+        found.update(
+            changed=True, msg='The state in %s would be moved aside.%s' % (context.state.path, _unfinished(context))
+        )
     return dict(found, outcome='planned')
 
 
 def _nothing_there(context: Context) -> Result:
     kept = context.state.kept_aside()
     before = ' Moved aside earlier: %s.' % ', '.join(kept) if kept else ''
-    return dict(changed=False, outcome='unchanged', kept_in=None, msg='There is no state in %s.%s' % (
-        context.state.path, before))
+    return dict(
+        changed=False,
+        outcome='unchanged',
+        kept_in=None,
+        msg='There is no state in %s.%s' % (context.state.path, before),
+    )
 
 
 def _unfinished(context: Context) -> str:
@@ -55,4 +67,5 @@ def _unfinished(context: Context) -> str:
     if run is None:
         return ''
     return ' The unfinished run %s in it will not be recovered. Start the instance if it is not running.' % (
-        run.get('run_id'))
+        run.get('run_id')
+    )

@@ -52,7 +52,7 @@ def parse_mounts_of_users(mounts: bytes) -> t.Dict[t.Tuple[int, int], int]:
         fields = line.split()
         numbers = fields[2].split(b':') if len(fields) > 2 else []
         options = fields[-1].split(b',') if fields else []
-        user = next((option[len(_OF_USER):] for option in options if option.startswith(_OF_USER)), b'')
+        user = next((option[len(_OF_USER) :] for option in options if option.startswith(_OF_USER)), b'')
         if user.isdigit() and int(user) and len(numbers) == 2 and all(number.isdigit() for number in numbers):
             found[int(numbers[0]), int(numbers[1])] = int(user)
     return found

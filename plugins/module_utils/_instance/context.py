@@ -37,8 +37,14 @@ def milliseconds(begin: float, end: t.Optional[float] = None) -> int:
 class Context(Observed):
     """One instance during one call. ``progress`` takes a short text for whoever follows."""
 
-    def __init__(self, instance: Instance, state: _state.StateDir, port: t.Optional[int] = None,
-                 progress: t.Callable[[str], None] = lambda text: None, user: _users.Named = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        state: _state.StateDir,
+        port: t.Optional[int] = None,
+        progress: t.Callable[[str], None] = lambda text: None,
+        user: _users.Named = None,
+    ) -> None:
         Observed.__init__(self, instance, state, port, user)
         self.progress = progress
         self.run = _run.Run(state)
@@ -134,19 +140,33 @@ class Context(Observed):
             more: t.Dict[str, t.Any] = dict(port=self.ports.now) if self.ports.listening else {}
             if self.binaries.has_told(self.binaries.running, self.running_version):
                 more['binary'] = list(present(self.binaries.running))
-            self.state.history_add(self.candidate.pid, self.candidate.start_ticks, uid=self.candidate.uid,
-                                   cgroups=lives.cgroups_of(self.candidate.pid), version=self.running_version,
-                                   exe=list(self.candidate.file or ()),
-                                   log_position=(self.seen() or {}).get('log_position'), **more)
+            self.state.history_add(
+                self.candidate.pid,
+                self.candidate.start_ticks,
+                uid=self.candidate.uid,
+                cgroups=lives.cgroups_of(self.candidate.pid),
+                version=self.running_version,
+                exe=list(self.candidate.file or ()),
+                log_position=(self.seen() or {}).get('log_position'),
+                **more,
+            )
             if record is not None:
                 launch.store(self.state, record)
         except OSError as exc:
-            raise LifecycleError('The state in %s could not be written: %s. Nothing was done. Free space there, then '
-                                 'try again.' % (self.state.path, reason(exc))) from exc
+            raise LifecycleError(
+                'The state in %s could not be written: %s. Nothing was done. Free space there, then '
+                'try again.' % (self.state.path, reason(exc))
+            ) from exc
 
-    def remember_started(self, handle: process.ProcessHandle, launcher: launch.Parked,
-                         version: t.Optional[str], log_position: str, proven: bool = True,
-                         usual: bool = True) -> None:
+    def remember_started(
+        self,
+        handle: process.ProcessHandle,
+        launcher: launch.Parked,
+        version: t.Optional[str],
+        log_position: str,
+        proven: bool = True,
+        usual: bool = True,
+    ) -> None:
         """Note who runs now: the record of the next start. What runs is not disturbed by a full disk.
 
         ``proven``: the version was told by a listener of this very process. ``usual``: later starts follow this one.
@@ -158,12 +178,31 @@ class Context(Observed):
             self.state.make()
             cgroups = _cgroups.parse(handle.proc.read('cgroup').decode('utf-8', 'surrogateescape'))
             if usual:
-                launch.store(self.state, record, launch.Proved(
-                    record.uid, record.gid, record.groups, launcher.proved_log(),
-                    launch.label_of(handle.proc), cgroups, handle.pid, handle.start_ticks, procfs.boot_id()))
-            self.state.history_add(handle.pid, handle.start_ticks, uid=record.uid, cgroups=cgroups, version=version,
-                                   log_position=log_position, port=self.port_for(record.argv),
-                                   **(dict(binary=list(binary)) if binary else {}))
+                launch.store(
+                    self.state,
+                    record,
+                    launch.Proved(
+                        record.uid,
+                        record.gid,
+                        record.groups,
+                        launcher.proved_log(),
+                        launch.label_of(handle.proc),
+                        cgroups,
+                        handle.pid,
+                        handle.start_ticks,
+                        procfs.boot_id(),
+                    ),
+                )
+            self.state.history_add(
+                handle.pid,
+                handle.start_ticks,
+                uid=record.uid,
+                cgroups=cgroups,
+                version=version,
+                log_position=log_position,
+                port=self.port_for(record.argv),
+                **(dict(binary=list(binary)) if binary else {}),
+            )
         except (OSError, LifecycleError):
             self.progress('the state in %s could not be written' % self.state.path)
 

@@ -13,7 +13,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import conf
 class Foreseen(t.NamedTuple):
     """Handed from plan to plan; each step of the run looks at what is there by then."""
 
-    stops: bool = False   # a stop stands before this step: what runs now will be gone
+    stops: bool = False  # a stop stands before this step: what runs now will be gone
     starts: bool = False  # a start stands before this step: what runs then is not what runs now
     version: t.Optional[str] = None  # what will have been switched in
     config: t.Optional[config_file.ConfigFile] = None  # config.json as it will be; None: as it is

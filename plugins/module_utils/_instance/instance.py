@@ -47,7 +47,8 @@ def resolve(directory: str, binary: str = 'anqicms') -> Instance:
     """
     if not binary or '/' in binary or binary in ('.', '..') or '\0' in binary:
         raise LifecycleError(
-            'binary must be a file name inside dir, got %r. Nothing was done. Correct binary.' % (binary,))
+            'binary must be a file name inside dir, got %r. Nothing was done. Correct binary.' % (binary,)
+        )
     for option, text in (('dir', directory), ('binary', binary)):
         _refuse_unprintable(option, text)
     real = real_directory(native(directory))
@@ -77,7 +78,8 @@ def _refuse_unprintable(option: str, text: str) -> None:
     if not printable.is_printable(text):
         raise LifecycleError(
             '%s is %s: the name contains invalid UTF-8, control characters or invisible characters, shown here as '
-            'escapes. Nothing was done. Rename it.' % (option, text))
+            'escapes. Nothing was done. Rename it.' % (option, text)
+        )
 
 
 class Way(t.NamedTuple):
@@ -96,7 +98,8 @@ def real_directory(directory: str) -> str:
         if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             raise LifecycleError(
                 'The install directory %s cannot be inspected: %s. Nothing was done. Fix its file system or '
-                'permissions.' % (directory, system_text(exc))) from exc
+                'permissions.' % (directory, system_text(exc))
+            ) from exc
         raise _no_directory(directory) from exc
     except ValueError as exc:
         raise _no_directory(directory) from exc
@@ -106,15 +109,17 @@ def real_directory(directory: str) -> str:
             'The path to the install directory %s is not trusted: the %s %s belongs to %s, and %s belongs to %s. '
             'Nothing was done. Change its owner to root or to the owner of the install directory, or set dir to a path '
             'that does not '
-            'lead through it.' % (directory, 'link' if way.link else 'directory', way.path, name_of(way.uid), real,
-                             name_of(uid)))
+            'lead through it.'
+            % (directory, 'link' if way.link else 'directory', way.path, name_of(way.uid), real, name_of(uid))
+        )
     return real
 
 
 def _no_directory(directory: str) -> LifecycleError:
     return LifecycleError(
         'The install directory %s does not exist or is not a directory. Nothing was done. Set dir to the directory '
-        'that contains the binary.' % directory)
+        'that contains the binary.' % directory
+    )
 
 
 def misleading(ways: t.Iterable[Way], uid: int, me: int) -> t.Optional[Way]:

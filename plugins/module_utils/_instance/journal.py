@@ -37,19 +37,32 @@ def unfinished(run: t.Sequence[Entry]) -> t.Optional[Entry]:
     recovered = [entry for entry in run if entry.get('event') == 'recovered']
     if begin.get('recovers') and not recovered:
         earlier = begin['recovers']  # it had that one to put right first, and has not
-        return dict(earlier, changes=_without_undone(earlier.get('changes') or [], run),
-                    had_changes=has_had_changes(earlier))
+        return dict(
+            earlier, changes=_without_undone(earlier.get('changes') or [], run), had_changes=has_had_changes(earlier)
+        )
     before = (recovered or [begin])[-1].get('before')
     signalled = any(entry.get('event') == 'signal' for entry in run)
     stays = [entry for entry in run if entry.get('event') in ('guardian_stays', 'guardian_left')]
-    own = run[run.index(recovered[-1]):] if recovered else run
+    own = run[run.index(recovered[-1]) :] if recovered else run
     changes = [_change_of(entry) for entry in own if entry.get('event') == 'change']
-    return dict(run_id=begin.get('run_id'), token=begin.get('token'), began_at=begin.get('at'),
-                force=begin.get('force'), hosts=begin.get('hosts'), accepts=begin.get('accepts'),
-                guardian=_guardian_of(stays), waits_for=stays[-1].get('waits_for') if stays else None,
-                boot_id=begin.get('boot_id'), step=steps[-1].get('name') if steps else None, steps=begin.get('steps'),
-                before=before, signalled=signalled, parked=parked[-1] if parked else None,
-                changes=_without_undone(changes, own), had_changes=bool(changes))
+    return dict(
+        run_id=begin.get('run_id'),
+        token=begin.get('token'),
+        began_at=begin.get('at'),
+        force=begin.get('force'),
+        hosts=begin.get('hosts'),
+        accepts=begin.get('accepts'),
+        guardian=_guardian_of(stays),
+        waits_for=stays[-1].get('waits_for') if stays else None,
+        boot_id=begin.get('boot_id'),
+        step=steps[-1].get('name') if steps else None,
+        steps=begin.get('steps'),
+        before=before,
+        signalled=signalled,
+        parked=parked[-1] if parked else None,
+        changes=_without_undone(changes, own),
+        had_changes=bool(changes),
+    )
 
 
 def _change_of(entry: Entry) -> Entry:
@@ -130,7 +143,11 @@ def runs_needed(run: t.Optional[Entry], place: str) -> t.Set[str]:
     """The names of the directories in ``place`` that taking an unfinished run back needs. Pure."""
     if run is None:
         return set()
-    paths = [value for change in run.get('changes') or [] for value in change['data'].values()
-             if isinstance(value, str) and value.startswith(place + '/')]
+    paths = [
+        value
+        for change in run.get('changes') or []
+        for value in change['data'].values()
+        if isinstance(value, str) and value.startswith(place + '/')
+    ]
     own = run_name(run.get('run_id') or '', run.get('token') or '')
-    return {path[len(place) + 1:].split('/')[0] for path in paths} | {own}
+    return {path[len(place) + 1 :].split('/')[0] for path in paths} | {own}

@@ -26,11 +26,40 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 
 SHIM_NAME = 'kill-at-start-shim'
 _LIMIT_NAMES = (  # in the order of the kernel's RLIMIT_* numbers on every architecture but alpha, mips and sparc
-    'cpu time', 'file size', 'data size', 'stack size', 'core file size', 'resident set', 'processes', 'open files',
-    'locked memory', 'address space', 'file locks', 'pending signals', 'msgqueue size', 'nice priority',
-    'realtime priority', 'realtime timeout')
-_SHOWN = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'PWD', 'GOMEMLIMIT', 'GOGC',
-          'GOMAXPROCS', 'GODEBUG', 'GOTRACEBACK')
+    'cpu time',
+    'file size',
+    'data size',
+    'stack size',
+    'core file size',
+    'resident set',
+    'processes',
+    'open files',
+    'locked memory',
+    'address space',
+    'file locks',
+    'pending signals',
+    'msgqueue size',
+    'nice priority',
+    'realtime priority',
+    'realtime timeout',
+)
+_SHOWN = (
+    'PATH',
+    'HOME',
+    'LANG',
+    'LC_ALL',
+    'LC_CTYPE',
+    'TZ',
+    'USER',
+    'LOGNAME',
+    'SHELL',
+    'PWD',
+    'GOMEMLIMIT',
+    'GOGC',
+    'GOMAXPROCS',
+    'GODEBUG',
+    'GOTRACEBACK',
+)
 _TERMINALS = (4, 5, 136, 137, 138, 139, 140, 141, 142, 143)  # device numbers of consoles and pseudo terminals
 _STACK = str(resource.RLIMIT_STACK)  # a quarter of it is for arguments and variables, at least ARG_MAX, at most 6 MiB
 _ARG_MAX, _SLACK = 128 << 10, 16 << 10
@@ -56,22 +85,22 @@ class Output(t.NamedTuple):
 class LaunchRecord(t.NamedTuple):
     argv: t.List[str]
     environment: t.Dict[str, str]
-    uid: int                          # the real one
-    gid: int                          # the effective one, as is what the groups allow
+    uid: int  # the real one
+    gid: int  # the effective one, as is what the groups allow
     groups: t.List[int]
     umask: t.Optional[int]
     limits: t.Dict[str, t.List[int]]  # RLIMIT number -> soft, hard; -1 is unlimited
     nice: int
     oom_score_adj: int
-    cgroups: t.Dict[str, str]         # controllers of /proc/PID/cgroup -> path; '' is the unified hierarchy
+    cgroups: t.Dict[str, str]  # controllers of /proc/PID/cgroup -> path; '' is the unified hierarchy
     label: t.Optional[str]
     cwd: t.Optional[str]
-    log: t.Optional[str]              # the regular file that takes its output
-    ignores_hup: bool                 # started by nohup
-    log_found: t.Optional[str] = None         # as in Output
+    log: t.Optional[str]  # the regular file that takes its output
+    ignores_hup: bool  # started by nohup
+    log_found: t.Optional[str] = None  # as in Output
     log_file: t.Optional[t.List[int]] = None  # device and inode, noted before we stop it
-    output: t.Optional[str] = None            # what standard output is, as Output.kind
-    error_output: t.Optional[str] = None      # what standard error is, None: the same
+    output: t.Optional[str] = None  # what standard output is, as Output.kind
+    error_output: t.Optional[str] = None  # what standard error is, None: the same
     traits: _traits.Traits = _traits.Traits()
 
 
@@ -81,7 +110,7 @@ class Proved(t.NamedTuple):
     uid: int
     gid: int
     groups: t.List[int]
-    log: t.Optional[str]       # None where root did not choose it
+    log: t.Optional[str]  # None where root did not choose it
     label: t.Optional[str]
     cgroups: t.Dict[str, str]
     pid: int
@@ -140,15 +169,15 @@ class NoRecord(PermissionError):
     """How it runs can be read, but nothing could be started so: see ``strerror``."""
 
     def __init__(self, pid: int, why: str) -> None:
-        PermissionError.__init__(self, errno.EACCES,
-            'process %d cannot be used as a template for a start: %s' % (pid, why))
+        PermissionError.__init__(
+            self, errno.EACCES, 'process %d cannot be used as a template for a start: %s' % (pid, why)
+        )
 
 
 def _whole(proc: procfs.ProcDir, name: str, what: str) -> t.List[str]:
     strings = proc.strings(name)
     if strings.why_cut:
-        raise NoRecord(proc.pid, '%s %s, which is too large to be read or given to a program' % (
-            what, strings.why_cut))
+        raise NoRecord(proc.pid, '%s %s, which is too large to be read or given to a program' % (what, strings.why_cut))
     return strings.items
 
 
@@ -180,7 +209,7 @@ def regular_target(link: t.Optional[str]) -> t.Optional[str]:
     """The path of a descriptor's link; None for a pipe, socket, terminal or /dev/null, which is not opened again."""
     if not link or not link.startswith('/') or link.startswith('/dev/'):
         return None
-    return link[:-len(' (deleted)')] if link.endswith(' (deleted)') else link
+    return link[: -len(' (deleted)')] if link.endswith(' (deleted)') else link
 
 
 def is_for_writing(fdinfo: bytes) -> bool:
@@ -262,16 +291,25 @@ def capture(proc: procfs.ProcDir) -> LaunchRecord:
     output = output_of(proc)
     umask = status.get('Umask')
     return LaunchRecord(
-        argv=_arguments(proc), environment=_environment(proc),
-        uid=int(uids.pop()), gid=int(status['Gid'].split()[1]),
-        groups=[int(group) for group in status.get('Groups', '').split()], umask=int(umask, 8) if umask else None,
-        limits=parse_limits(proc.read('limits').decode()), nice=process.nice,
+        argv=_arguments(proc),
+        environment=_environment(proc),
+        uid=int(uids.pop()),
+        gid=int(status['Gid'].split()[1]),
+        groups=[int(group) for group in status.get('Groups', '').split()],
+        umask=int(umask, 8) if umask else None,
+        limits=parse_limits(proc.read('limits').decode()),
+        nice=process.nice,
         oom_score_adj=int(proc.read('oom_score_adj')),
         cgroups=_cgroups.parse(proc.read('cgroup').decode('utf-8', 'surrogateescape')),
-        label=label_of(proc), cwd=proc.optional_link('cwd'),
+        label=label_of(proc),
+        cwd=proc.optional_link('cwd'),
         log=output.log,
         ignores_hup=procfs.signal_in_mask(status.get('SigIgn', '0'), signal.SIGHUP),
-        log_found=output.found, output=output.kind, error_output=output.error, traits=_traits.of(proc, status))
+        log_found=output.found,
+        output=output.kind,
+        error_output=output.error,
+        traits=_traits.of(proc, status),
+    )
 
 
 def with_log_file(proc: procfs.ProcDir, record: LaunchRecord) -> LaunchRecord:
@@ -293,7 +331,9 @@ def why_too_large(record: LaunchRecord) -> t.Optional[str]:
         return 'one of its arguments or variables has more than %d KiB' % (procfs.MOST_STRING_BYTES >> 10)
     if sum(sizes) + 8 * (len(sizes) + 3) > most - _SLACK:
         return 'its arguments and variables have %d KiB in all, and its stack limit allows %d' % (
-            sum(sizes) >> 10, (most - _SLACK) >> 10)
+            sum(sizes) >> 10,
+            (most - _SLACK) >> 10,
+        )
     return None
 
 
@@ -343,7 +383,8 @@ def masked(record: LaunchRecord) -> t.Dict[str, t.Any]:
     names = [name for name in _SHOWN if name in record.environment]
     names += [name for name in record.environment if name not in _SHOWN]
     shown['environment'] = {
-        _cut(name): _cut(record.environment[name]) if name in _SHOWN else MASK for name in names[:_MOST_SHOWN]}
+        _cut(name): _cut(record.environment[name]) if name in _SHOWN else MASK for name in names[:_MOST_SHOWN]
+    }
     return shown
 
 

@@ -29,7 +29,7 @@ class Life(t.NamedTuple):
     running: bool
     uid: t.Optional[int]
     cgroup: t.Optional[str]  # of its memory controller
-    parked: float = 0.0      # seconds for which it waited for the end of the one before it, ready to take its place
+    parked: float = 0.0  # seconds for which it waited for the end of the one before it, ready to take its place
 
     @property
     def became(self) -> float:
@@ -57,8 +57,14 @@ def lives_of_history(entries: t.Iterable[state.Entry]) -> t.List[Life]:
         try:
             key = (entry['pid'], entry['start_ticks'], entry['boot_id'])
             begin = entry['at'] - entry['monotonic'] + procfs.seconds_of(entry['start_ticks'])
-            life = Life(int(entry['pid']), begin, float(entry['at']), False, entry.get('uid'),
-                        memory_cgroup(entry.get('cgroups') or {}))
+            life = Life(
+                int(entry['pid']),
+                begin,
+                float(entry['at']),
+                False,
+                entry.get('uid'),
+                memory_cgroup(entry.get('cgroups') or {}),
+            )
         except (KeyError, TypeError, ValueError):
             continue
         found[key] = life._replace(begin=found[key].begin) if key in found else life
@@ -106,15 +112,16 @@ def cgroup_of(pid: int) -> t.Optional[str]:
 
 def running_lives(candidates: t.Iterable[selection.Candidate]) -> t.List[Life]:
     now, boot = time.time(), procfs.booted_at()
-    return [Life(found.pid, boot + procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
-            for found in candidates]
+    return [
+        Life(found.pid, boot + procfs.seconds_of(found.start_ticks), now, True, found.uid, cgroup_of(found.pid))
+        for found in candidates
+    ]
 
 
 def lives(candidates: t.Sequence[selection.Candidate], entries: t.Iterable[state.Entry]) -> t.Tuple[Life, ...]:
     """History and present together; what runs now is known better from /proc."""
     running = running_lives(candidates)
-    past = [life for life in lives_of_history(entries)
-            if not any(is_same_life(now, life) for now in running)]
+    past = [life for life in lives_of_history(entries) if not any(is_same_life(now, life) for now in running)]
     return tuple(sorted(past + running, key=lambda life: life.begin))
 
 
@@ -133,6 +140,13 @@ def after_stops(known: t.Iterable[Life], stops: t.Iterable[t.Tuple[int, float]])
 
 def starts(known: t.Iterable[Life]) -> t.List[t.Dict[str, t.Any]]:
     """For results: when its processes began, the newest last."""
-    return [dict(pid=life.pid, time=local_time.iso(life.begin), epoch=round(life.begin, 3),
-                 last_seen=local_time.iso(life.last_seen), running=life.running)
-            for life in known][-_MOST_STARTS:]
+    return [
+        dict(
+            pid=life.pid,
+            time=local_time.iso(life.begin),
+            epoch=round(life.begin, 3),
+            last_seen=local_time.iso(life.last_seen),
+            running=life.running,
+        )
+        for life in known
+    ][-_MOST_STARTS:]

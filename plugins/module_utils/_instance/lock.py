@@ -71,8 +71,11 @@ def parse_holders(text: bytes, wanted: Wanted) -> t.List[int]:
     """
     place = ('%s:%d' % wanted).encode('ascii')
     rows = [line.replace(b'lock:', b'').split() for line in text.split(b'\n') if place in line]
-    return [int(row[4]) for row in rows
-            if len(row) > 5 and row[1] == b'FLOCK' and row[5] == place and row[4].isdigit() and int(row[4])]
+    return [
+        int(row[4])
+        for row in rows
+        if len(row) > 5 and row[1] == b'FLOCK' and row[5] == place and row[4].isdigit() and int(row[4])
+    ]
 
 
 def parse_device(mounts: bytes, mount_id: int) -> t.Optional[str]:
@@ -189,15 +192,18 @@ def judge(directory: str, found: t.Sequence[Holder], is_user: t.Callable[[int], 
     """
     if any(holder.uid is not None and is_user(holder.uid) for holder in found):
         return Judged(True)
-    strangers = ['pid %d (%s)' % (holder.pid, name_of(holder.uid))
-                 for holder in found if holder.uid is not None]
+    strangers = ['pid %d (%s)' % (holder.pid, name_of(holder.uid)) for holder in found if holder.uid is not None]
     if strangers:
-        return Judged(False,
-            'the lock of %s is held by %s, who is not a user of this instance; the lock was ignored' % (
-            directory, ', '.join(strangers)))
-    return Judged(False,
+        return Judged(
+            False,
+            'the lock of %s is held by %s, who is not a user of this instance; the lock was ignored'
+            % (directory, ', '.join(strangers)),
+        )
+    return Judged(
+        False,
         'the lock of %s is held by a process that could not be identified (it is in another PID namespace, or has '
-        'passed on the lock); the lock was ignored' % directory)
+        'passed on the lock); the lock was ignored' % directory,
+    )
 
 
 def _is_user(state: _state.StateDir) -> t.Callable[[int], bool]:
@@ -287,9 +293,14 @@ def _with_directory(state: _state.StateDir, own: int) -> t.Optional[Lock]:
     except OSError as exc:
         if exc.errno not in _NO_LOCKS or os.geteuid() != 0:
             raise _unusable(state.instance.dir, exc) from exc
-        return Lock(own, None, [
-            'the file system of %s has no locks (%s): '
-            'only runs with this state directory exclude each other' % (state.instance.dir, exc.strerror)])
+        return Lock(
+            own,
+            None,
+            [
+                'the file system of %s has no locks (%s): '
+                'only runs with this state directory exclude each other' % (state.instance.dir, exc.strerror)
+            ],
+        )
     if directory is not None:
         return Lock(own, directory)
     judged = _judge(state)
@@ -300,7 +311,8 @@ def _unusable(path: str, exc: OSError) -> LifecycleError:
     if exc.errno in _NO_LOCKS:
         return LifecycleError(
             '%s cannot be locked: its file system has no locks (%s). Nothing was stopped or started. Run as root, or '
-            'set a state_dir on a local file system.' % (path, exc.strerror))
+            'set a state_dir on a local file system.' % (path, exc.strerror)
+        )
     return nothing_done('The lock %s could not be taken' % path, exc)
 
 

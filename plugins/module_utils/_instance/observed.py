@@ -21,8 +21,9 @@ DEFAULT_PORT = 8001  # what the application takes without a config.json
 class Observed:
     """``port``: the option, ``user``: one more user of the instance, and as whom it is started."""
 
-    def __init__(self, instance: Instance, state: _state.StateDir, port: t.Optional[int] = None,
-                 user: _users.Named = None) -> None:
+    def __init__(
+        self, instance: Instance, state: _state.StateDir, port: t.Optional[int] = None, user: _users.Named = None
+    ) -> None:
         self.instance, self.state, self.port_option = instance, state, port
         self.user = state.user = user or None
         self.strangers: t.Sequence[strangers.Stranger] = ()  # who executes its file without being one of its users
@@ -73,9 +74,10 @@ class Observed:
         if found:
             raise LifecycleError(
                 'No process of the users of %s runs it, but its port %s is held by %s. Whether it is stopped is not '
-                'known. Nothing was signalled. End that process, or configure another port for the instance. %s' % (
-                    self.instance.id, self.ports.known, strangers.listing(found), self.way_out(found)),
-                strangers=strangers.rows(found))
+                'known. Nothing was signalled. End that process, or configure another port for the instance. %s'
+                % (self.instance.id, self.ports.known, strangers.listing(found), self.way_out(found)),
+                strangers=strangers.rows(found),
+            )
 
     def users(self) -> _users.Users:
         """Who may run it."""
@@ -92,8 +94,10 @@ class Observed:
 
     def _refuse_hidden(self) -> None:
         if sockdiag.listeners(self.port):
-            raise LifecycleError('/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs '
-                                 'is not known. Nothing was done. Run as root.' % (self.port, self.instance.id))
+            raise LifecycleError(
+                '/proc hides other users\' processes (hidepid) and port %d is in use: whether %s runs '
+                'is not known. Nothing was done. Run as root.' % (self.port, self.instance.id)
+            )
 
     def read_files(self) -> None:
         """What it says of itself on the disk now."""
@@ -128,7 +132,8 @@ class Observed:
         if problem:
             raise LifecycleError(
                 '%s (%s): %s. Nothing was done. Correct port, or omit it: the port is then read from the process and '
-                'from config.json.' % (self.instance.id, self.instance.dir, problem))
+                'from config.json.' % (self.instance.id, self.instance.dir, problem)
+            )
 
     def last_port(self) -> t.Optional[int]:
         """Where its last process that was seen listened, None when none was seen since that is noted."""

@@ -29,10 +29,15 @@ def refuse(context: Context, token: str = '') -> t.NoReturn:
     except trusted.DamagedState:
         run = None
     pids = ', '.join(map(str, _lock.holder_pids(context.state))) or 'unknown'
-    who = 'run %s (step %s)' % (run.get('run_id'), run.get('step')) if run else 'pid %s, which has no run in %s' % (
-        pids, context.state.path)
-    raise LifecycleError('%s is in use by %s. Nothing was done. Wait until that has ended, then try again.' % (
-        context.instance.id, who), holder=run)
+    who = (
+        'run %s (step %s)' % (run.get('run_id'), run.get('step'))
+        if run
+        else 'pid %s, which has no run in %s' % (pids, context.state.path)
+    )
+    raise LifecycleError(
+        '%s is in use by %s. Nothing was done. Wait until that has ended, then try again.' % (context.instance.id, who),
+        holder=run,
+    )
 
 
 def _take_over(context: Context) -> None:

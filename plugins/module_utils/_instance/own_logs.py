@@ -36,15 +36,19 @@ class Logs:
 
     def files(self) -> t.Dict[str, str]:
         """The paths of all its logs, by kind."""
-        return dict(running=self.path(), error=os.path.join(self._of.instance.dir, 'error.log'),
-                    panics=os.path.join(self._of.instance.dir, 'cache/error.log'))
+        return dict(
+            running=self.path(),
+            error=os.path.join(self._of.instance.dir, 'error.log'),
+            panics=os.path.join(self._of.instance.dir, 'cache/error.log'),
+        )
 
     def position(self, serving: t.Optional[bool] = None) -> str:
         """The end of all logs now, for ``since`` of log_check. ``serving``: whether it runs, as seen by default."""
         uid = self._of.candidate.uid if self._of.candidate else None
         with _files.InstallDir(self._of.instance.dir) as directory:
-            return _position.take(directory, self.files(), uid,
-                                      self._of.candidate is not None if serving is None else serving)
+            return _position.take(
+                directory, self.files(), uid, self._of.candidate is not None if serving is None else serving
+            )
 
     def why_hidden(self) -> t.Optional[str]:
         """Why what the process prints is in no file that could be read; None when it is, or nothing runs."""
@@ -57,8 +61,9 @@ class Logs:
         if output.kind != 'file':
             return 'its standard output goes to %s, which is not a log file' % target
         if output.found is None:
-            return ('it writes to %s in its own mount namespace; on '
-                    'this host that is another file, or does not exist') % output.log
+            return (
+                'it writes to %s in its own mount namespace; on this host that is another file, or does not exist'
+            ) % output.log
         return 'it writes to %s, so its output is lost' % target if target.endswith(' (deleted)') else None
 
     def size(self, kind: str = 'running') -> int:

@@ -99,7 +99,9 @@ def problem(ports: Ports, given: t.Optional[int], pid: t.Optional[int]) -> t.Opt
     """Why no changing verb should work with this: the given port belongs to nothing here. None: it fits. Pure."""
     if ports.unclear:
         return 'pid %s listens on ports %s, and neither -port nor config.json nor port names the one of the site' % (
-            pid, ', '.join(map(str, ports.unclear)))
+            pid,
+            ', '.join(map(str, ports.unclear)),
+        )
     expected = {port for port in (ports.now, ports.next) if port}
     if given is None or not expected or given in expected:
         return None

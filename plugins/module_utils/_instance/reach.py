@@ -109,4 +109,5 @@ def refuse_hanging(path: str) -> None:
     if hangs(path):
         raise LifecycleError(
             '%s is on a file system that did not answer '
-            'within %g s. Nothing was done. Fix or unmount it.' % (path, LIMIT_S))
+            'within %g s. Nothing was done. Fix or unmount it.' % (path, LIMIT_S)
+        )

@@ -61,13 +61,19 @@ def _or_null(kind: Kind) -> Kind:
 
 
 def _list_of(kind: Kind, least: int = 0) -> Kind:
-    return Kind('a list of which each is %s' % kind.what, lambda value: (
-        isinstance(value, list) and len(value) >= least and all(map(kind.fits, value))))
+    return Kind(
+        'a list of which each is %s' % kind.what,
+        lambda value: isinstance(value, list) and len(value) >= least and all(map(kind.fits, value)),
+    )
 
 
 def _map_of(keys: Kind, values: Kind) -> Kind:
-    return Kind('an object in which each value is %s' % values.what, lambda value: (
-        isinstance(value, dict) and all(keys.fits(key) and values.fits(one) for key, one in value.items())))
+    return Kind(
+        'an object in which each value is %s' % values.what,
+        lambda value: (
+            isinstance(value, dict) and all(keys.fits(key) and values.fits(one) for key, one in value.items())
+        ),
+    )
 
 
 def _object(fields: t.Mapping[str, Kind]) -> Kind:
@@ -80,31 +86,60 @@ def _object(fields: t.Mapping[str, Kind]) -> Kind:
 TEXT = Kind('a text', _is_text)
 FLAG = Kind('true or false', lambda value: isinstance(value, bool))
 TIME = Kind('a number of seconds', _is_time)
-PID = Kind('a process id', _number(1, 2 ** 31 - 1))
-TICKS = Kind('a start time', _number(0, 2 ** 63 - 1))
-COUNT = Kind('a number from 0 on', _number(0, 2 ** 63 - 1))
+PID = Kind('a process id', _number(1, 2**31 - 1))
+TICKS = Kind('a start time', _number(0, 2**63 - 1))
+COUNT = Kind('a number from 0 on', _number(0, 2**63 - 1))
 WHOLE = Kind('a whole number', is_whole)  # what a file system says of a file: any inode, any time
-ID = Kind('a user or group id', _number(0, 2 ** 32 - 2))
+ID = Kind('a user or group id', _number(0, 2**32 - 2))
 PATH = Kind('an absolute path', lambda value: _is_text(value) and value.startswith('/'))
 NAME = Kind('a file name', _is_name)
 TEXTS = _map_of(TEXT, TEXT)
 VARIABLE = Kind('the name of a variable', lambda value: _is_text(value) and '=' not in value)
 PROCESS = _object(dict(pid=PID, start_ticks=TICKS))
-LIMIT = Kind('a soft and a hard limit', lambda value: (
-    isinstance(value, list) and len(value) == 2 and all(map(_number(-1, 2 ** 64 - 1), value))))
+LIMIT = Kind(
+    'a soft and a hard limit',
+    lambda value: isinstance(value, list) and len(value) == 2 and all(map(_number(-1, 2**64 - 1), value)),
+)
 LIMIT_NUMBER = Kind('the number of a limit', lambda value: _is_text(value) and bool(re.match(r'1?[0-9]\Z', value)))
 
 # What a run has changed on the disk or in a database, with all that is needed to take it back.
 CHANGE = _object(dict(kind=TEXT, number=COUNT, data=Kind('an object', lambda value: isinstance(value, dict))))
 # An earlier run as a later one carries it along.
-UNFINISHED = _object({name: _or_null(kind) for name, kind in dict(
-    run_id=TEXT, token=TEXT, began_at=TIME, boot_id=TEXT, step=TEXT, steps=_list_of(TEXT), before=PROCESS,
-    signalled=FLAG, parked=PROCESS, force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT), waits_for=TEXT,
-    guardian=_object(dict(pid=PID)), changes=_list_of(CHANGE), had_changes=FLAG,
-).items()})
+UNFINISHED = _object(
+    {
+        name: _or_null(kind)
+        for name, kind in dict(
+            run_id=TEXT,
+            token=TEXT,
+            began_at=TIME,
+            boot_id=TEXT,
+            step=TEXT,
+            steps=_list_of(TEXT),
+            before=PROCESS,
+            signalled=FLAG,
+            parked=PROCESS,
+            force=TEXT,
+            hosts=_list_of(TEXT),
+            accepts=_list_of(TEXT),
+            waits_for=TEXT,
+            guardian=_object(dict(pid=PID)),
+            changes=_list_of(CHANGE),
+            had_changes=FLAG,
+        ).items()
+    }
+)
 EVENTS: t.Dict[str, t.Dict[str, Kind]] = dict(
-    begin=dict(run_id=TEXT, token=TEXT, steps=_list_of(TEXT), before=PROCESS, boot_id=TEXT, recovers=UNFINISHED,
-               force=TEXT, hosts=_list_of(TEXT), accepts=_list_of(TEXT)),
+    begin=dict(
+        run_id=TEXT,
+        token=TEXT,
+        steps=_list_of(TEXT),
+        before=PROCESS,
+        boot_id=TEXT,
+        recovers=UNFINISHED,
+        force=TEXT,
+        hosts=_list_of(TEXT),
+        accepts=_list_of(TEXT),
+    ),
     guardian=dict(pid=PID),
     worker=dict(pid=PID),
     guardian_stays=dict(pid=PID, waits_for=TEXT, limit_s=TIME),
@@ -130,23 +165,77 @@ class Fields(t.NamedTuple):
 
 _CLOCKS = dict(at=TIME, monotonic=TIME)
 JOURNAL = Fields(dict(event=TEXT), _CLOCKS)
-HISTORY = Fields(dict(pid=PID, start_ticks=TICKS), dict(
-    _CLOCKS, boot_id=TEXT, uid=ID, cgroups=TEXTS, version=TEXT, log_position=TEXT, listened=FLAG, oom_kills=COUNT,
-    exe=_list_of(WHOLE), binary=_list_of(WHOLE)))
+HISTORY = Fields(
+    dict(pid=PID, start_ticks=TICKS),
+    dict(
+        _CLOCKS,
+        boot_id=TEXT,
+        uid=ID,
+        cgroups=TEXTS,
+        version=TEXT,
+        log_position=TEXT,
+        listened=FLAG,
+        oom_kills=COUNT,
+        exe=_list_of(WHOLE),
+        binary=_list_of(WHOLE),
+    ),
+)
 INSTANCE = Fields(dict(dir=PATH, binary=NAME))
-TRAITS = _object({name: _or_null(kind) for name, kind in dict(
-    no_new_privs=FLAG, affinity=_list_of(COUNT), scheduler=COUNT, io_priority=COUNT, personality=COUNT,
-    coredump_filter=COUNT, timer_slack=COUNT, bounding_set=COUNT, lost=_list_of(TEXT)).items()})
-PROVED = _object(dict(
-    uid=ID, gid=ID, groups=_list_of(ID), log=_or_null(PATH), label=_or_null(TEXT), cgroups=TEXTS, pid=PID,
-    start_ticks=TICKS, boot_id=TEXT))
-LAUNCH = Fields(dict(
-    argv=_list_of(TEXT, 1), environment=_map_of(VARIABLE, TEXT), uid=ID, gid=ID, groups=_list_of(ID),
-    limits=_map_of(LIMIT_NUMBER, LIMIT), nice=Kind('a nice value', _number(-20, 19)),
-    oom_score_adj=Kind('a number from -1000 to 1000', _number(-1000, 1000)), cgroups=TEXTS, ignores_hup=FLAG,
-), dict(
-    umask=Kind('a umask', _number(0, 0o777)), label=TEXT, cwd=TEXT, log=TEXT, log_found=TEXT,
-    log_file=_list_of(COUNT, 2), output=TEXT, error_output=TEXT, traits=TRAITS, proved=PROVED))
+TRAITS = _object(
+    {
+        name: _or_null(kind)
+        for name, kind in dict(
+            no_new_privs=FLAG,
+            affinity=_list_of(COUNT),
+            scheduler=COUNT,
+            io_priority=COUNT,
+            personality=COUNT,
+            coredump_filter=COUNT,
+            timer_slack=COUNT,
+            bounding_set=COUNT,
+            lost=_list_of(TEXT),
+        ).items()
+    }
+)
+PROVED = _object(
+    dict(
+        uid=ID,
+        gid=ID,
+        groups=_list_of(ID),
+        log=_or_null(PATH),
+        label=_or_null(TEXT),
+        cgroups=TEXTS,
+        pid=PID,
+        start_ticks=TICKS,
+        boot_id=TEXT,
+    )
+)
+LAUNCH = Fields(
+    dict(
+        argv=_list_of(TEXT, 1),
+        environment=_map_of(VARIABLE, TEXT),
+        uid=ID,
+        gid=ID,
+        groups=_list_of(ID),
+        limits=_map_of(LIMIT_NUMBER, LIMIT),
+        nice=Kind('a nice value', _number(-20, 19)),
+        oom_score_adj=Kind('a number from -1000 to 1000', _number(-1000, 1000)),
+        cgroups=TEXTS,
+        ignores_hup=FLAG,
+    ),
+    dict(
+        umask=Kind('a umask', _number(0, 0o777)),
+        label=TEXT,
+        cwd=TEXT,
+        log=TEXT,
+        log_found=TEXT,
+        log_file=_list_of(COUNT, 2),
+        output=TEXT,
+        error_output=TEXT,
+        traits=TRAITS,
+        proved=PROVED,
+    ),
+)
 RESULT = Fields({}, dict(outcome=TEXT, failed=FLAG, changed=FLAG, msg=TEXT))
 
 
@@ -191,7 +280,7 @@ def is_torn(line: bytes) -> bool:
 
 def _ends_within(text: str, exc: ValueError) -> bool:
     """Whether the reader came to the end of the text in the middle of a value."""
-    message, rest = getattr(exc, 'msg', ''), text[getattr(exc, 'pos', 0):]
+    message, rest = getattr(exc, 'msg', ''), text[getattr(exc, 'pos', 0) :]
     if message.startswith('Unterminated string'):
         return True
     if message.startswith('Invalid \\u'):
@@ -225,8 +314,10 @@ def _check_format(number: t.Any) -> None:
     if not is_whole(number) or number < 0:
         raise Odd('has the format %s, which is not a number from 0 on' % _shown(number))
     if number > FORMAT:
-        raise Odd('has format %d, written by a newer release of the collection; this one knows formats up to %d' % (
-            number, FORMAT))
+        raise Odd(
+            'has format %d, written by a newer release of the collection; this one knows formats up to %d'
+            % (number, FORMAT)
+        )
 
 
 def _check_fields(entry: Entry, fields: Fields) -> None:

@@ -20,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import trusted
 
 RESTORE_FACTOR = 10.0  # a load takes up to seven times as long as the dump did
-_RESTORE_S = 3600.0    # where a dump does not say how long its restore may take
+_RESTORE_S = 3600.0  # where a dump does not say how long its restore may take
 
 FORMAT = 1
 ROLLBACK = 'rollback'
@@ -94,8 +94,17 @@ def lasts(changes: t.Iterable[Entry]) -> bool:
 def described(runs: t.Sequence[Run]) -> t.List[Entry]:
     """For people and playbooks, the newest first."""
     stand = {run.name for run in standing(runs)}
-    return [dict(run_id=run.run_id, at=run.at, version_before=run.before, version_after=run.after, changes=run.kinds,
-                 stands=run.name in stand) for run in reversed(runs)]
+    return [
+        dict(
+            run_id=run.run_id,
+            at=run.at,
+            version_before=run.before,
+            version_after=run.after,
+            changes=run.kinds,
+            stands=run.name in stand,
+        )
+        for run in reversed(runs)
+    ]
 
 
 def badly_ended(journal: t.Sequence[Entry]) -> t.List[Entry]:
@@ -138,15 +147,29 @@ def _read(path: str, name: str) -> t.Optional[Run]:
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
         raise LifecycleError(
             '%s cannot be used: %s. Nothing was done. Update the collection on the controller, or move the file away '
-            '(that run can then not be rolled back).' % (path, exc)) from exc
+            '(that run can then not be rolled back).' % (path, exc)
+        ) from exc
 
 
-def keep(state: _state.StateDir, directory: str, run_id: str, at: float, versions: t.Sequence[t.Optional[str]],
-         changes: t.Sequence[Entry]) -> None:
+def keep(
+    state: _state.StateDir,
+    directory: str,
+    run_id: str,
+    at: float,
+    versions: t.Sequence[t.Optional[str]],
+    changes: t.Sequence[Entry],
+) -> None:
     """Write that of a run that ends now. OSError, LifecycleError."""
     known = [run.number for run in read_all(state)]
-    values = dict(format=FORMAT, run_id=run_id, number=max(known + [0]) + 1, at=at, before=versions[0],
-                  after=versions[1], changes=list(changes))
+    values = dict(
+        format=FORMAT,
+        run_id=run_id,
+        number=max(known + [0]) + 1,
+        at=at,
+        before=versions[0],
+        after=versions[1],
+        changes=list(changes),
+    )
     trusted.write_atomic(os.path.join(directory, _FILE), json.dumps(values).encode('utf-8'))
     trusted.flush_directory(directory)
 

@@ -161,8 +161,9 @@ class _Scan:
         stat, argv, uid, text = proc.stat(), proc.argv(), procfs.real_uid(proc.read('status')), exe.text or ''
         if stat is None or procfs.is_dead(stat) or not _is_here(proc):
             return
-        sight = files.Sight(exe.file, text, _same(proc, 'ns/mnt'), uid, argv, _file_id('cwd', proc.fd),
-                            self._is_recorded(stat, exe))
+        sight = files.Sight(
+            exe.file, text, _same(proc, 'ns/mnt'), uid, argv, _file_id('cwd', proc.fd), self._is_recorded(stat, exe)
+        )
         how = files.match(self.target, sight)
         if how is None:
             return
@@ -172,13 +173,28 @@ class _Scan:
             self._note_stranger(proc.pid, uid, text)
             return
         path, deleted = split_deleted(text)
-        self.candidates.append(Candidate(
-            proc.pid, stat.start_ticks, path, deleted, proc.optional_link('cwd'), argv, uid, stat.ppid, stat.state,
-            stat.threads, exe.file, how not in (files.OWN, files.SHARED)))
+        self.candidates.append(
+            Candidate(
+                proc.pid,
+                stat.start_ticks,
+                path,
+                deleted,
+                proc.optional_link('cwd'),
+                argv,
+                uid,
+                stat.ppid,
+                stat.state,
+                stat.threads,
+                exe.file,
+                how not in (files.OWN, files.SHARED),
+            )
+        )
 
     def _note_stranger(self, pid: int, uid: int, text: str) -> None:
         why = 'it executes the file of the instance, but %s is not one of its users: %s' % (
-            name_of(uid), self._users().text())
+            name_of(uid),
+            self._users().text(),
+        )
         self.strangers.append(Stranger(pid, uid, text, why))
 
     def _is_recorded(self, stat: procfs.Stat, exe: _Exe) -> bool:

@@ -92,7 +92,8 @@ class StateDir:
         if part:
             raise LifecycleError(
                 'The state directory %s cannot be trusted: %s is not a directory that only root and uid %d can write. '
-                'Nothing was done. Fix its owner and mode, or set another state_dir.' % (self.path, part, os.geteuid()))
+                'Nothing was done. Fix its owner and mode, or set another state_dir.' % (self.path, part, os.geteuid())
+            )
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -107,7 +108,8 @@ class StateDir:
         except OSError as exc:
             raise LifecycleError(
                 'The state directory %s could not be created: %s. Nothing was done. Free space, fix its permissions, '
-                'or set another state_dir.' % (self.path, exc.strerror)) from exc
+                'or set another state_dir.' % (self.path, exc.strerror)
+            ) from exc
         self._check()
 
     def read(self, name: str) -> bytes:
@@ -156,8 +158,12 @@ class StateDir:
 
     def append(self, name: str, entry: Entry, durable: bool = False) -> None:
         """Add a line; ``durable`` waits until it is on the disk."""
-        line = json.dumps(dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4),
-                               format=_records.FORMAT)) + '\n'
+        line = (
+            json.dumps(
+                dict(entry, at=round(time.time(), 3), monotonic=round(time.monotonic(), 4), format=_records.FORMAT)
+            )
+            + '\n'
+        )
         fd = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size

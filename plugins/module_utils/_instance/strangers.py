@@ -67,5 +67,6 @@ def way_out(strangers: t.Iterable[Stranger], users: _users.Users) -> str:
     if not others:
         return (
             'If it is this instance, its file or a link to it was changed while it was running. Stop it by the '
-            'directory of that file (dir), then start this one.')
+            'directory of that file (dir), then start this one.'
+        )
     return 'If it is this instance, set user: %s.' % name_of(others[0])

@@ -222,7 +222,7 @@ def _text(path: str) -> str:
         text = files.read_system(path).decode('utf-8', 'replace')
     except (OSError, files.UnsafePath):
         return ''
-    return '\n'.join(line[:_cron.LONGEST_LINE] for line in text.split('\n'))
+    return '\n'.join(line[: _cron.LONGEST_LINE] for line in text.split('\n'))
 
 
 # --- parents, containers, panels
@@ -237,17 +237,19 @@ def only_starts(script: str) -> bool:
     return bool(_BACKGROUND.search(text)) and not _GOES_ON.search(text)
 
 
-def from_parent(
-    comm: str, argv: t.Sequence[str], pid: int, script: t.Optional[str] = None
-) -> t.Optional[Supervisor]:
+def from_parent(comm: str, argv: t.Sequence[str], pid: int, script: t.Optional[str] = None) -> t.Optional[Supervisor]:
     """What a parent process means for the restart of its child; None when it only started it. Pure.
 
     ``script``: what it executes where it is a shell and that could be read.
     """
     if comm in _CONTAINER_INITS:
         return entry(
-            'container', comm, True,
-            'the container ends with it, and the container runtime decides what happens next', True, pid=pid
+            'container',
+            comm,
+            True,
+            'the container ends with it, and the container runtime decides what happens next',
+            True,
+            pid=pid,
         )
     match = _SUPERVISORS.search(comm) or next(filter(None, (_SUPERVISORS.search(word) for word in argv[:2])), None)
     if match:
@@ -337,7 +339,8 @@ def _names_of(instance: Instance, lines: t.Iterable[_cron.CronLine]) -> t.Set[st
         os.path.dirname(path) for line in lines for path in _cron.paths(line.command) if os.path.basename(path) in tails
     }
     return {instance.dir}.union(
-        path for path in named if not reach.hangs(path) and os.path.realpath(path) == instance.dir)
+        path for path in named if not reach.hangs(path) and os.path.realpath(path) == instance.dir
+    )
 
 
 def detect(

@@ -29,8 +29,10 @@ class DamagedState(LifecycleError):
         place = os.path.dirname(path)
         name = os.path.basename(os.path.dirname(place) if os.path.basename(place) == 'results' else place)
         LifecycleError.__init__(
-            self, '%s. It was not used, and nothing was done. Update the collection on the controller, or move this '
-            'state aside: run recover with anqicms_put_aside=%s.' % (self.seen, name))
+            self,
+            '%s. It was not used, and nothing was done. Update the collection on the controller, or move this '
+            'state aside: run recover with anqicms_put_aside=%s.' % (self.seen, name),
+        )
 
 
 def default_base() -> str:
@@ -67,7 +69,7 @@ def untrusted_part(path: str, uid: int) -> t.Optional[str]:
 
 def write_all(fd: int, data: bytes) -> None:
     while data:
-        data = data[os.write(fd, data):]
+        data = data[os.write(fd, data) :]
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600, flush: bool = True) -> None:
@@ -118,14 +120,14 @@ def read_trusted(path: str) -> bytes:
     except OSError as exc:
         if used_up(exc):
             raise nothing_done('%s cannot be read' % path, exc) from exc
-        raise LifecycleError('%s cannot be used: %s. Nothing was done. Remove it.'
-                             % (path, exc.strerror)) from exc
+        raise LifecycleError('%s cannot be used: %s. Nothing was done. Remove it.' % (path, exc.strerror)) from exc
     with os.fdopen(fd, 'rb') as stream:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
             raise LifecycleError(
                 '%s belongs to uid %d or is not a regular '
-                'file, so it is not trusted. Nothing was done. Remove it.' % (path, found.st_uid))
+                'file, so it is not trusted. Nothing was done. Remove it.' % (path, found.st_uid)
+            )
         return stream.read()
 
 

@@ -16,8 +16,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import fil
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, real_directory
 
 SYSTEM_DIR = '/run/systemd/system'  # there where systemd is the init of this host
-UNIT_DIRS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system',
-             '/lib/systemd/system')
+UNIT_DIRS = (
+    '/etc/systemd/system',
+    '/run/systemd/system',
+    '/usr/local/lib/systemd/system',
+    '/usr/lib/systemd/system',
+    '/lib/systemd/system',
+)
 _KEYS = ('User', 'ExecStart', 'WorkingDirectory')
 _LIFE = ('MainPID', 'KillMode')
 _MOST_ANCESTORS = 20
@@ -119,8 +124,13 @@ def _show(unit: str, keys: t.Sequence[str] = _KEYS) -> t.Dict[str, str]:
     """As systemd itself has it."""
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            ['systemctl', 'show', '-p', ','.join(keys), '--', unit], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_SHOW_TIMEOUT, check=False)
+            ['systemctl', 'show', '-p', ','.join(keys), '--', unit],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SHOW_TIMEOUT,
+            check=False,
+        )
     except (OSError, subprocess.SubprocessError):
         return {}
     return parse(done.stdout.decode('utf-8', 'replace'), keys)

@@ -92,11 +92,12 @@ def uid_of(user: Named) -> t.Optional[int]:
     try:
         return pwd.getpwnam(str(user)).pw_uid
     except KeyError:
-        if str(user).isdigit() and int(user) < 2 ** 32 - 1:
+        if str(user).isdigit() and int(user) < 2**32 - 1:
             return int(user)
     raise LifecycleError(
         'There is no user %s on this host. Nothing was stopped '
-        "or started. Set user to the name of the instance's user." % user)
+        "or started. Set user to the name of the instance's user." % user
+    )
 
 
 def known(user: t.Optional[str]) -> t.Optional[str]:

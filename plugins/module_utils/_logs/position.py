@@ -25,11 +25,11 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import for
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir
 
 _PREFIX = 'anqicms-log-1:'
-_SAMPLE = 1024             # bytes at the begin and before the place that are remembered
+_SAMPLE = 1024  # bytes at the begin and before the place that are remembered
 _BLOCK = 262144
 _MOST_NEIGHBOURS = 50
-_MOST_FIND_S = 30.0          # for the search in compressed logs
-_MOST_UNPACKED = 4 << 30   # bytes of a compressed log that are looked at
+_MOST_FIND_S = 30.0  # for the search in compressed logs
+_MOST_UNPACKED = 4 << 30  # bytes of a compressed log that are looked at
 
 
 class Place(t.NamedTuple):
@@ -64,8 +64,11 @@ class Located(t.NamedTuple):
 
 
 def encode(position: Position) -> str:
-    data = dict(taken=round(position.taken, 3), serving=position.serving,
-                places={kind: list(place) for kind, place in position.places.items()})
+    data = dict(
+        taken=round(position.taken, 3),
+        serving=position.serving,
+        places={kind: list(place) for kind, place in position.places.items()},
+    )
     packed = zlib.compress(json.dumps(data, separators=(',', ':')).encode('utf-8'), 9)
     return _PREFIX + base64.urlsafe_b64encode(packed).decode('ascii')
 
@@ -82,14 +85,16 @@ def decode(token: str) -> Position:
         data = foreign_json.load(reader.decompress(packed, 65536))
         if not reader.eof:
             raise ValueError(token)
-        places = {str(kind): Place(str(place[0]), int(place[1]), str(place[2]), str(place[3]))
-                  for kind, place in data['places'].items()}
+        places = {
+            str(kind): Place(str(place[0]), int(place[1]), str(place[2]), str(place[3]))
+            for kind, place in data['places'].items()
+        }
         return Position(float(data['taken']), bool(data['serving']), places)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, zlib.error, binascii.Error) as exc:
         raise LifecycleError(
             'since: %r is not a position that log_check or verified_start returned. No log was read. Set since to such '
-            'a position.'
-                             % (token[:40] + '...',)) from exc
+            'a position.' % (token[:40] + '...',)
+        ) from exc
 
 
 def _hash(data: bytes) -> str:
@@ -169,8 +174,10 @@ class Neighbours:
 def rotated_names(base: str, names: t.Iterable[str]) -> t.List[str]:
     """The names that rotated files of a log have: running.log.1, running.log-20240101.gz, running-20240101.log."""
     stem, extension = os.path.splitext(base)
-    pattern = re.compile(r'(?:%s[._-](?:\d[\w.:-]*|old|bak|gz)|%s[._-]\d[\w:-]*%s(?:\.gz)?)$' % (
-        re.escape(base), re.escape(stem), re.escape(extension)))
+    pattern = re.compile(
+        r'(?:%s[._-](?:\d[\w.:-]*|old|bak|gz)|%s[._-]\d[\w:-]*%s(?:\.gz)?)$'
+        % (re.escape(base), re.escape(stem), re.escape(extension))
+    )
     found = {name for name in names if pattern.match(name)}
     return [name for name in found if not (name.endswith('.gz') and name[:-3] in found)]
 
@@ -245,7 +252,8 @@ def locate(directory: InstallDir, path: str, uid: t.Optional[int], place: Place,
     index = neighbours.find(place)
     if index is None:
         what = 'is gone' if fd is None else 'was cut or replaced'
-        return Located(now, '%s %s since the position, and no rotated file beside it has the lines from there on' % (
-            path, what))
+        return Located(
+            now, '%s %s since the position, and no rotated file beside it has the lines from there on' % (path, what)
+        )
     rotated, later = neighbours.files[index], [Segment(name, 0) for dummy, name in reversed(neighbours.files[:index])]
     return Located([Segment(rotated[1], place.offset)] + later + now, None)

@@ -18,14 +18,14 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import pos
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.position import Segment
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import MAX_LINE, Scanner
 
-MOST_BYTES = 4 << 30          # of one log that are read: those at its end
-MOST_S = 60.0                 # for all logs of one look
-_MOST_SEARCH_S = 5.0          # for the place of the last start
+MOST_BYTES = 4 << 30  # of one log that are read: those at its end
+MOST_S = 60.0  # for all logs of one look
+_MOST_SEARCH_S = 5.0  # for the place of the last start
 _GIVEN_UP = 'reading the logs took more than %d s' % MOST_S
 _BLOCK = 262144
 _LOOK_BACK = 4096
-_COUNTED = 8 << 20            # lines before the place are counted up to this size: some 15 ms
-_NEAR = 262144                # a search by time ends this close
+_COUNTED = 8 << 20  # lines before the place are counted up to this size: some 15 ms
+_NEAR = 262144  # a search by time ends this close
 _DATED = re.compile(rb'(?:^|[\n\0])(?:\[\w+\] )?(\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d(?::\d\d)?)')
 
 
@@ -82,8 +82,9 @@ class Reader:
         self.directory, self.uid = directory, uid
         self.end = time.monotonic() + MOST_S
 
-    def scan(self, scanner: Scanner, path: str, segments: t.Sequence[Segment]) -> t.Tuple[
-            t.Optional[_log_position.Place], t.List[str]]:
+    def scan(
+        self, scanner: Scanner, path: str, segments: t.Sequence[Segment]
+    ) -> t.Tuple[t.Optional[_log_position.Place], t.List[str]]:
         """The place where the log at ``path`` ends now (None when it was not read), and what could not be read."""
         place: t.Optional[_log_position.Place] = _log_position.Place(path, 0, '', '')
         lost: t.List[str] = []

@@ -22,10 +22,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.log_lines i
     Line,
 )
 
-MAX_LINE = 16384       # of a longer line only its begin counts
-_LOOK_BACK = 4096      # how far before an undated line the last time is looked for
-_MOST = 100            # findings of one severity, and markers, that are kept; more are counted
-_SHOWN = 500           # characters of a line in a result
+MAX_LINE = 16384  # of a longer line only its begin counts
+_LOOK_BACK = 4096  # how far before an undated line the last time is looked for
+_MOST = 100  # findings of one severity, and markers, that are kept; more are counted
+_SHOWN = 500  # characters of a line in a result
 _FOLLOWING = {log_lines.RUNNING: 1, log_lines.PANICS: 3, log_lines.START_FAILURES: 0}  # lines that explain a hit
 _SQL_HEADER = re.compile(rb'\x1b\[35;1m(?!record not found)')
 _UNCOLOURED_SQL = (b'Error 1', b'Error 2', b'Error 4', b'dial tcp ', b'invalid connection', b'bad connection')
@@ -87,7 +87,7 @@ class Life:
 
     def __init__(self, serving: bool = False) -> None:
         self.serving = self.banner = serving
-        self.others_serve = False    # a process before this one listened and was not seen to end
+        self.others_serve = False  # a process before this one listened and was not seen to end
         self.config_invalid = self.ending = self.migrating = self.lacks_views = False
 
     def next(self) -> 'Life':
@@ -255,8 +255,17 @@ class Scanner:
         if entry is not None:
             entry['count'] += 1
         elif sum(1 for known in self.findings if known[1] == line.severity) < _MOST:
-            entry = dict(severity=line.severity, code=line.code, file=self.file, line=number, text=text[:_SHOWN],
-                         time=time, count=1, meaning=line.meaning, advice=line.advice)
+            entry = dict(
+                severity=line.severity,
+                code=line.code,
+                file=self.file,
+                line=number,
+                text=text[:_SHOWN],
+                time=time,
+                count=1,
+                meaning=line.meaning,
+                advice=line.advice,
+            )
             self.findings[key] = entry
         else:
             self.left_out += 1

@@ -13,8 +13,8 @@ import zlib
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import position as _log_position
 
 _BLOCK = 262144
-_MOST = 4 << 30              # bytes that are unpacked
-_XZ_MEMORY = 40 << 20        # what xz may take; its level 6, which rotations use, needs 9 MiB
+_MOST = 4 << 30  # bytes that are unpacked
+_XZ_MEMORY = 40 << 20  # what xz may take; its level 6, which rotations use, needs 9 MiB
 _ENDINGS = ('.gz', '.bz2', '.xz', '.zst')
 
 
@@ -89,7 +89,8 @@ def _by_program(fd: int) -> t.Iterator[bytes]:
     os.lseek(fd, 0, os.SEEK_SET)
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # its output is not held in memory
-            ['zstd', '-dcq'], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            ['zstd', '-dcq'], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     except OSError as exc:
         raise Broken('it was skipped: zstd is not installed') from exc
     try:

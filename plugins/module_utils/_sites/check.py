@@ -131,26 +131,29 @@ def check(context: Context, params: t.Mapping[str, t.Any]) -> Row:
         context.progress('checking %s (site %d of %d)' % (site.host, number, len(sites)))
         asked.append(_ask(context, params, target, site))
     verdicts = _site_verdict.compare(sites, [verdict for verdict, dummy in asked])
-    rows = [_row(context, params, target, site, verdict, ms)
-            for site, verdict, (dummy, ms) in zip(sites, verdicts, asked)]
+    rows = [
+        _row(context, params, target, site, verdict, ms) for site, verdict, (dummy, ms) in zip(sites, verdicts, asked)
+    ]
     return _result(context, rows)
 
 
 def _refuse_strangers(context: Context) -> None:
     """Only the instance's own answers count."""
     if context.candidate is None:
-        raise LifecycleError('%s does not run, so no site was asked. Start it with verified_start.'
-                             % context.instance.id)
+        raise LifecycleError(
+            '%s does not run, so no site was asked. Start it with verified_start.' % context.instance.id
+        )
     owns = holders.owns_listener(present(context.handle).proc, context.port)
     if owns is False and sockdiag.listeners(context.port):
         raise LifecycleError(
             'Port %d does not belong to process %d of %s but to another process, so no site was asked. Run '
-            'port_released, which names the holder.' % (
-                                 context.port, context.candidate.pid, context.instance.id))
+            'port_released, which names the holder.' % (context.port, context.candidate.pid, context.instance.id)
+        )
 
 
-def _ask(context: Context, params: t.Mapping[str, t.Any], target: http.Target,
-         site: Site) -> t.Tuple[_site_verdict.Verdict, int]:
+def _ask(
+    context: Context, params: t.Mapping[str, t.Any], target: http.Target, site: Site
+) -> t.Tuple[_site_verdict.Verdict, int]:
     """What its own answers mean, and the milliseconds that they took."""
     begin = time.monotonic()
     asker = Asker(target, site, context.run.time_left(params['timeout']), params['through'] == 'direct')
@@ -158,8 +161,14 @@ def _ask(context: Context, params: t.Mapping[str, t.Any], target: http.Target,
     return verdict, milliseconds(begin)
 
 
-def _row(context: Context, params: t.Mapping[str, t.Any], target: http.Target, site: Site,
-         verdict: _site_verdict.Verdict, ms: int) -> Row:
+def _row(
+    context: Context,
+    params: t.Mapping[str, t.Any],
+    target: http.Target,
+    site: Site,
+    verdict: _site_verdict.Verdict,
+    ms: int,
+) -> Row:
     where = '%s://%s:%d' % (target.scheme, target.address, target.port)
     row: Row = dict(
         host=site.host,
@@ -182,6 +191,7 @@ def _result(context: Context, rows: t.List[Row]) -> Row:
     wrong = [row for row in rows if not row['ok']]
     if wrong:
         told = ' '.join('%s: %s' % (row['reason'], row['message']) for row in wrong)
-        raise LifecycleError('%d of %d sites of %s are not ok. %s' % (len(wrong), len(rows), context.instance.id, told),
-                             sites=rows)
+        raise LifecycleError(
+            '%d of %d sites of %s are not ok. %s' % (len(wrong), len(rows), context.instance.id, told), sites=rows
+        )
     return dict(changed=False, sites=rows)

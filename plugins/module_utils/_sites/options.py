@@ -16,21 +16,28 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites.verdict i
 
 Options = t.Mapping[str, t.Any]
 SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
-    sites=dict(type='list', elements='dict', options=dict(
-        host=dict(type='str', required=True),
-        id=dict(type='int'),
-        path=dict(type='str', default='/'),
-        status=dict(type='int', default=200),
-        contains=dict(type='str'),
-        admin_host=dict(type='str'),
-    )),
+    sites=dict(
+        type='list',
+        elements='dict',
+        options=dict(
+            host=dict(type='str', required=True),
+            id=dict(type='int'),
+            path=dict(type='str', default='/'),
+            status=dict(type='int', default=200),
+            contains=dict(type='str'),
+            admin_host=dict(type='str'),
+        ),
+    ),
     through=dict(type='str', choices=['direct', 'proxy'], default='direct'),
-    proxy=dict(type='dict', options=dict(
-        address=dict(type='str', default='127.0.0.1'),
-        scheme=dict(type='str', choices=['http', 'https'], default='http'),
-        port=dict(type='int'),
-        validate_certs=dict(type='bool', default=False),
-    )),
+    proxy=dict(
+        type='dict',
+        options=dict(
+            address=dict(type='str', default='127.0.0.1'),
+            scheme=dict(type='str', choices=['http', 'https'], default='http'),
+            port=dict(type='int'),
+            validate_certs=dict(type='bool', default=False),
+        ),
+    ),
     timeout=dict(type='float', default=10.0),
     warm_up=dict(type='int', default=0),
     warm_up_timeout=dict(type='float', default=60.0),
@@ -51,8 +58,11 @@ def refuse_wrong(params: Options) -> None:
 
 
 def _wrong_numbers(params: Options) -> t.List[str]:
-    wrong = ['%s must be more than 0, got %g' % (name, params[name]) for name in ('timeout', 'warm_up_timeout')
-             if not params[name] > 0]
+    wrong = [
+        '%s must be more than 0, got %g' % (name, params[name])
+        for name in ('timeout', 'warm_up_timeout')
+        if not params[name] > 0
+    ]
     if not 0 <= params['warm_up'] <= _MOST_PAGES:
         wrong.append('warm_up must be between 0 and %d, got %d' % (_MOST_PAGES, params['warm_up']))
     if params['sites'] is not None and not params['sites']:
@@ -88,8 +98,11 @@ def _unknown(given: Options, known: Options, prefix: str = '') -> t.List[str]:
 def wrong_site(site: Options) -> t.List[str]:
     """What is wrong with one entry of ``sites``. Pure."""
     wrong = _unknown(site, SPEC['sites']['options'])
-    wrong += ['%s %r is not a host name' % (key, site[key]) for key in ('host', 'admin_host')
-              if site[key] is not None and not _is_host(site[key])]
+    wrong += [
+        '%s %r is not a host name' % (key, site[key])
+        for key in ('host', 'admin_host')
+        if site[key] is not None and not _is_host(site[key])
+    ]
     if not _PATH.match(site['path']) or not site['path'].isprintable():
         wrong.append('path %r must begin with / and have no blanks, control characters or #' % site['path'])
     if not 100 <= site['status'] <= 599:
@@ -111,8 +124,9 @@ def _is_host(text: str, with_port: bool = True) -> bool:
 
 
 def proxy_of(params: Options) -> http.Target:
-    given = dict({name: option.get('default') for name, option in SPEC['proxy']['options'].items()},
-                 **(params['proxy'] or {}))
+    given = dict(
+        {name: option.get('default') for name, option in SPEC['proxy']['options'].items()}, **(params['proxy'] or {})
+    )
     port = given['port'] or _PORTS[given['scheme']]
     return http.Target(given['address'], port, given['scheme'], given['validate_certs'], is_proxy=True)
 
@@ -132,5 +146,11 @@ def sites_of(params: Options, base_url: t.Optional[str]) -> t.List[Site]:
 
 def _site(given: Options) -> Site:
     admin_host = given['admin_host']
-    return Site(http.ascii_host(given['host']), given['id'], sitemap.encoded(given['path']), given['status'],
-                given['contains'], http.ascii_host(admin_host) if admin_host else None)
+    return Site(
+        http.ascii_host(given['host']),
+        given['id'],
+        sitemap.encoded(given['path']),
+        given['status'],
+        given['contains'],
+        http.ascii_host(admin_host) if admin_host else None,
+    )

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.http import Reply, host_of
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import foreign_json
 
-DEFAULT_ID = 1        # the site that answers for every host that no site claims
+DEFAULT_ID = 1  # the site that answers for every host that no site claims
 # What proved that the site itself answered: its number, its base URL or host, its page, or nothing.
 BY_ID, BY_BASE_URL, BY_PAGE, NOT_PROVEN = 'id', 'base_url', 'page', 'not_proven'
 ANSWERED_BY_DEFAULT = 'answered_by_default'
@@ -22,25 +22,26 @@ _SHOWN = 160
 _NAMED = 3  # hosts in a message
 _ANY_HOST = (
     'the answering site cannot be verified: it is site %d, which has no base URL and answers for any host. Set id or '
-    'contains.')
+    'contains.'
+)
 _ADVICE = {
     'database_gone': 'Check that the database server runs and accepts the login of config.json.',
     'site_closed': 'It is closed in its settings, or this address is banned there. Open it, or set status: 403.',
     'site_disabled': 'It is disabled in the list of sites. Enable it there, or remove it from sites.',
     'installer': 'The application has no usable config.json, and its installer is open to everybody. Stop it, and '
-                 'restore the file.',
+    'restore the file.',
     'limited': 'Its limiter refuses requests, because memory is low or there are too many of them. Check the memory of '
-               'the host, then try again after some seconds.',
+    'the host, then try again after some seconds.',
     'server_error': 'Check cache/error.log and running.log of the instance, and the log of the proxy. If all pages '
-                    'fail, check that its template exists.',
+    'fail, check that its template exists.',
     'no_answer': 'Check that the instance, or the proxy, listens at this address.',
     'timeout': 'Check what the process and its database are doing, or set a longer timeout.',
     'not_http': 'Something else listens there, or scheme is wrong.',
     'tls_error': 'Check the certificate of this name and the scheme, or set validate_certs to false.',
     'redirect': 'Redirects to other hosts or schemes are not followed. Check that host or scheme instead, or set '
-                'status.',
+    'status.',
     'unexpected_status': 'If the database of an additional site is missing, its articles answer 404 while its home '
-                         'page still looks correct.',
+    'page still looks correct.',
     'no_template': 'Check that the template named in its settings exists in template/ of its directory.',
     'content_missing': 'Another page, or another site, answers.',
     'unexpected_answer': 'Something else answers there, or a proxy blocks the request.',
@@ -109,8 +110,12 @@ def parse_siteinfo(body: bytes) -> t.Optional[SiteInfo]:
         return None
     if not _is_number(code):
         return None
-    return SiteInfo(code, msg if isinstance(msg, str) else '', number if _is_number(number) else None,
-                    base_url if isinstance(base_url, str) else '')
+    return SiteInfo(
+        code,
+        msg if isinstance(msg, str) else '',
+        number if _is_number(number) else None,
+        base_url if isinstance(base_url, str) else '',
+    )
 
 
 def _is_number(value: t.Any) -> bool:
@@ -137,7 +142,8 @@ def decide(site: Site, seen: Seen) -> Verdict:
     """One verdict, with the most telling reason: what is wrong with the identity comes before the page."""
     if seen.info is None:
         return _page(site, seen, None) or _well(
-            seen.page, None, _by_text(site), 'this version has no siteinfo, so only its page was checked')
+            seen.page, None, _by_text(site), 'this version has no siteinfo, so only its page was checked'
+        )
     broken = _broken(seen.info, 'siteinfo')
     if broken is not None:
         return broken
@@ -175,16 +181,22 @@ def compare(sites: t.Sequence[Site], verdicts: t.Sequence[Verdict]) -> t.List[Ve
     which is proven.
     """
     by_default = dict.fromkeys(
-        host_of('//' + site.host) for site, verdict in zip(sites, verdicts) if verdict.ok and verdict.id == DEFAULT_ID)
-    return [_compared(verdict, [host for host in by_default if host != host_of('//' + site.host)])
-            for site, verdict in zip(sites, verdicts)]
+        host_of('//' + site.host) for site, verdict in zip(sites, verdicts) if verdict.ok and verdict.id == DEFAULT_ID
+    )
+    return [
+        _compared(verdict, [host for host in by_default if host != host_of('//' + site.host)])
+        for site, verdict in zip(sites, verdicts)
+    ]
 
 
 def _compared(verdict: Verdict, others: t.Sequence[str]) -> Verdict:
     if verdict.identity != NOT_PROVEN or verdict.id != DEFAULT_ID or not others:
         return verdict
     told = 'site %d answers, as it does for %s; if that is intended, set id: %d' % (
-        DEFAULT_ID, ', '.join(others[:_NAMED]), DEFAULT_ID)
+        DEFAULT_ID,
+        ', '.join(others[:_NAMED]),
+        DEFAULT_ID,
+    )
     return Verdict(ANSWERED_BY_DEFAULT, told, verdict.status, verdict.id)
 
 
@@ -278,9 +290,11 @@ def _by_page(site: Site, seen: Seen) -> Verdict:
         return _well(seen.page, None, BY_PAGE, 'identified by its page: only the admin host can read siteinfo')
     page, stranger = seen.page, seen.stranger
     if page is None or stranger is None or stranger.failure:
-        return Verdict('admin_host',
-            'only the admin host can read siteinfo, and '
-            'nothing distinguishes this page from that of another site', _status(page))
+        return Verdict(
+            'admin_host',
+            'only the admin host can read siteinfo, and nothing distinguishes this page from that of another site',
+            _status(page),
+        )
     if (page.status, page.body) == (stranger.status, stranger.body):
         told = 'its page is the one for unknown hosts; if the default site is intended, set id: %d' % DEFAULT_ID
         return Verdict(ANSWERED_BY_DEFAULT, told, page.status)
@@ -337,4 +351,5 @@ def _advice_on_identity(site: Site, verdict: Verdict) -> str:
         return 'Compare the base URLs of the sites in their settings.'
     return (
         'It could not be loaded, or has another host name. Check its database, its directory and its base URL. The '
-        'application tries again only at its next start.')
+        'application tries again only at its next start.'
+    )

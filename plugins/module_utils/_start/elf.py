@@ -14,9 +14,9 @@ import typing as t
 
 SHEBANG = b'#!'
 HEADER_BYTES = 64
-SCRIPT_BYTES = 256        # of the first line, which the kernel reads (128 before Linux 5.1)
-MAX_SCRIPTS = 5           # scripts that name scripts; the sixth is ELOOP
-MAX_SECTIONS = 65535      # more is not parsed: a table of that size is no release
+SCRIPT_BYTES = 256  # of the first line, which the kernel reads (128 before Linux 5.1)
+MAX_SCRIPTS = 5  # scripts that name scripts; the sixth is ELOOP
+MAX_SECTIONS = 65535  # more is not parsed: a table of that size is no release
 _MAGIC = b'\x7fELF'
 _EXEC, _DYN = 2, 3
 _LOAD, _INTERP = 1, 3
@@ -30,8 +30,14 @@ Machine = t.Tuple[int, int, int]
 X86_64, X32, I386 = (2, 1, 62), (1, 1, 62), (1, 1, 3)
 AARCH64, ARM = (2, 1, 183), (1, 1, 40)
 _ALSO_32_BIT: t.Dict[Machine, Machine] = {
-    X86_64: I386, AARCH64: ARM, (2, 2, 22): (1, 2, 22), (2, 2, 21): (1, 2, 20), (2, 2, 8): (1, 2, 8),
-    (2, 1, 8): (1, 1, 8), (2, 2, 43): (1, 2, 2)}
+    X86_64: I386,
+    AARCH64: ARM,
+    (2, 2, 22): (1, 2, 22),
+    (2, 2, 21): (1, 2, 20),
+    (2, 2, 8): (1, 2, 8),
+    (2, 1, 8): (1, 1, 8),
+    (2, 2, 43): (1, 2, 2),
+}
 
 
 class NotRunnable(Exception):
@@ -86,10 +92,18 @@ def parse_header(data: bytes) -> Header:
         raise NotRunnable('its ELF header is damaged (class %d, byte order %d)' % (data[4], data[5]))
     order = '<' if data[5] == 1 else '>'
     kind, machine, _version, entry, first, table, _flags, _size, size, count, section_size, sections, _names = (
-        struct.unpack_from(order + ('HHIQQQIHHHHHH' if data[4] == 2 else 'HHIIIIIHHHHHH'), data, 16))
+        struct.unpack_from(order + ('HHIQQQIHHHHHH' if data[4] == 2 else 'HHIIIIIHHHHHH'), data, 16)
+    )
     sections = sections or 1 if table else 0
-    return Header((data[4], data[5], machine), kind, entry, Range(first, size * count), size,
-                  Range(table, section_size * sections), section_size)
+    return Header(
+        (data[4], data[5], machine),
+        kind,
+        entry,
+        Range(first, size * count),
+        size,
+        Range(table, section_size * sections),
+        section_size,
+    )
 
 
 def runnable_machines(own: Machine, compat: bool) -> t.Set[Machine]:
@@ -101,13 +115,17 @@ def runnable_machines(own: Machine, compat: bool) -> t.Set[Machine]:
 def check_kind(header: Header, size: int, machines: t.Collection[Machine]) -> None:
     """NotRunnable for another architecture, what is no program, and tables outside of the file of ``size`` bytes."""
     if header.machine not in machines:
-        raise NotRunnable('it is for another processor architecture (ELF machine %s, this host runs %s)' % (
-            _name_of(header.machine), ' and '.join(sorted(_name_of(known) for known in machines))))
+        raise NotRunnable(
+            'it is for another processor architecture (ELF machine %s, this host runs %s)'
+            % (_name_of(header.machine), ' and '.join(sorted(_name_of(known) for known in machines)))
+        )
     if header.kind not in (_EXEC, _DYN):
         raise NotRunnable('it is %s, not a program' % _KINDS.get(header.kind, 'an ELF file of type %d' % header.kind))
     if header.segment_size != (56 if header.wide else 32) or not 0 < header.segments.size <= _MAX_SEGMENT_BYTES:
-        raise NotRunnable('its ELF header is damaged (program headers: %d bytes, of %d bytes each)' % (
-            header.segments.size, header.segment_size))
+        raise NotRunnable(
+            'its ELF header is damaged (program headers: %d bytes, of %d bytes each)'
+            % (header.segments.size, header.segment_size)
+        )
     if header.sections.size and header.section_size != (64 if header.wide else 40):
         raise NotRunnable('its ELF header is damaged (section headers of %d bytes each)' % header.section_size)
     _check_within(size, header.segments, 'its program headers')
@@ -160,7 +178,8 @@ def parse_segments(header: Header, table: bytes) -> t.List[ProgramSegment]:
     for at in range(0, len(table) - header.segment_size + 1, header.segment_size):
         if header.wide:
             kind, _flags, offset, address, _physical, length, memory = struct.unpack_from(
-                header.order + 'IIQQQQQ', table, at)
+                header.order + 'IIQQQQQ', table, at
+            )
         else:
             kind, offset, address, _physical, length, memory = struct.unpack_from(header.order + 'IIIIII', table, at)
         found.append(ProgramSegment(kind, Range(offset, length), address, memory))
@@ -185,8 +204,9 @@ def check_segments(header: Header, segments: t.Sequence[ProgramSegment], size: i
 
 def _check_load(segment: ProgramSegment, page: int) -> None:
     if segment.data.size > segment.memory:
-        raise NotRunnable('its program segments are damaged (%d bytes for %d of memory)' % (
-            segment.data.size, segment.memory))
+        raise NotRunnable(
+            'its program segments are damaged (%d bytes for %d of memory)' % (segment.data.size, segment.memory)
+        )
     if segment.data.size and (segment.data.offset - segment.address) % page:
         raise NotRunnable('its program segments are not aligned to the pages of this host (%d bytes)' % page)
 
@@ -206,7 +226,7 @@ class Script(t.NamedTuple):
 def parse_script(data: bytes, most: int = SCRIPT_BYTES) -> Script:
     """The first line of a script from its first bytes, as the kernel reads it. NotRunnable when it refuses."""
     head = data[:most]
-    line, newline, _rest = head[len(SHEBANG):].partition(b'\n')
+    line, newline, _rest = head[len(SHEBANG) :].partition(b'\n')
     if not newline and len(data) >= most:
         line = line[:-1]
         if not _has_end(line):

@@ -24,7 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import el
 
 _ACL = 'system.posix_acl_access'
 _DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-_PER_LINUX32, _ASK = 8, 0xffffffff
+_PER_LINUX32, _ASK = 8, 0xFFFFFFFF
 
 
 class Executability(t.NamedTuple):
@@ -120,8 +120,10 @@ def _check_mode(file: Opened, record: t.Optional[LaunchRecord]) -> None:
         raise elf.NotRunnable('it is not executable (mode %04o)' % mode)
     # What an access control list says is known to the kernel alone: the parked child asks it before the stop.
     if not _has_acl(file) and not may_execute(file.status, record):
-        raise elf.NotRunnable('uid %d has no permission to execute it (mode %04o, owner %d, group %d)' % (
-            record.uid if record else 0, mode, file.status.st_uid, file.status.st_gid))
+        raise elf.NotRunnable(
+            'uid %d has no permission to execute it (mode %04o, owner %d, group %d)'
+            % (record.uid if record else 0, mode, file.status.st_uid, file.status.st_gid)
+        )
     if os.fstatvfs(file.look).f_flag & os.ST_NOEXEC:
         raise elf.NotRunnable('it is on a file system that is mounted with noexec')
 
@@ -132,12 +134,16 @@ def _check_set_id(file: Opened, record: t.Optional[LaunchRecord]) -> None:
     if record is None or os.fstatvfs(file.look).f_flag & os.ST_NOSUID:
         return
     if mode & stat.S_ISUID and file.status.st_uid != record.uid:
-        raise elf.NotRunnable('it is set-user-ID (mode %04o): its process would run as uid %d, not %d' % (
-            stat.S_IMODE(mode), file.status.st_uid, record.uid))
+        raise elf.NotRunnable(
+            'it is set-user-ID (mode %04o): its process would run as uid %d, not %d'
+            % (stat.S_IMODE(mode), file.status.st_uid, record.uid)
+        )
     groups = set(record.groups) | {record.gid}
     if mode & stat.S_ISGID and mode & stat.S_IXGRP and record.uid != 0 and file.status.st_gid not in groups:
-        raise elf.NotRunnable('it is set-group-ID (mode %04o): its process would run with gid %d' % (
-            stat.S_IMODE(mode), file.status.st_gid))
+        raise elf.NotRunnable(
+            'it is set-group-ID (mode %04o): its process would run with gid %d'
+            % (stat.S_IMODE(mode), file.status.st_gid)
+        )
 
 
 def own_machines() -> t.Set[elf.Machine]:
@@ -161,7 +167,7 @@ def _has_arm_mode() -> bool:
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         before = libc.personality(ctypes.c_ulong(_ASK))
-        found = libc.personality(ctypes.c_ulong(before & ~0xff | _PER_LINUX32)) != -1
+        found = libc.personality(ctypes.c_ulong(before & ~0xFF | _PER_LINUX32)) != -1
         libc.personality(ctypes.c_ulong(before))
         return bool(found)
     except (OSError, AttributeError):
@@ -287,8 +293,10 @@ def refuse(instance: Instance, record: t.Optional[LaunchRecord], pid: t.Optional
     if found.busy:
         raise NotYet(
             '%s cannot be started now: %s. Nothing was stopped or started. Wait until the file is complete (it may be '
-            'a running upload), or end that process.' % (instance.id, found.busy))
+            'a running upload), or end that process.' % (instance.id, found.busy)
+        )
     if found.problem:
         raise LifecycleError(
             '%s cannot be started: %s. Nothing was stopped or started. Install the binary of this release there (mode '
-            '0755).' % (instance.id, found.problem))
+            '0755).' % (instance.id, found.problem)
+        )

@@ -15,10 +15,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.names impo
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.launch import LaunchRecord
 
-_WRITTEN = ('running.log', 'error.log')               # what it writes,
-_MAY_BE_ROOTS = ('config.json', 'public')             # what root may keep where it keeps the install directory,
+_WRITTEN = ('running.log', 'error.log')  # what it writes,
+_MAY_BE_ROOTS = ('config.json', 'public')  # what root may keep where it keeps the install directory,
 _WRITTEN_BELOW = ('cache', 'data', 'public/uploads')  # and directories in which it writes everything
-_MOST_NAMES = 2000                                    # that are looked at below each of these
+_MOST_NAMES = 2000  # that are looked at below each of these
 
 
 def may_write(info: os.stat_result, record: LaunchRecord) -> bool:
@@ -41,16 +41,16 @@ def of(instance: Instance, before: t.Optional[int], record: LaunchRecord) -> t.L
         for name in list(dict.fromkeys(_names(directory, hardened) + ([log] if log else []))):
             info = _lstat(directory, name)
             if info is not None and not may_write(info, record):
-                found.append('%s (owner %s, mode %04o)' % (
-                    name, name_of(info.st_uid), stat.S_IMODE(info.st_mode)))
+                found.append('%s (owner %s, mode %04o)' % (name, name_of(info.st_uid), stat.S_IMODE(info.st_mode)))
     return found
 
 
 def _names(directory: files.InstallDir, hardened: bool) -> t.List[str]:
     names = list(_WRITTEN)
     if not hardened:
-        names += list(_MAY_BE_ROOTS) + [name for name in _names_in(directory, 'public', _MOST_NAMES)
-                                        if not _is_directory(_lstat(directory, name))]  # robots.txt, sitemaps
+        names += list(_MAY_BE_ROOTS) + [
+            name for name in _names_in(directory, 'public', _MOST_NAMES) if not _is_directory(_lstat(directory, name))
+        ]  # robots.txt, sitemaps
     for name in _WRITTEN_BELOW:
         names += [name] + _names_below(directory, name)
     return names

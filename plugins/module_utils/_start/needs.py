@@ -68,12 +68,22 @@ def gather(context: Context, record: LaunchRecord, answers: t.Sequence[_database
     if dictionary is False:
         read = preconditions.dictionary_was_read(context.logs.since(0, LOG_BYTES), context.instance.dir)
     return preconditions.Needs(
-        context.instance.dir, version, locales, dictionary, read, answers,
-        names_database=bool(databases(context, record)), uid=record.uid,
+        context.instance.dir,
+        version,
+        locales,
+        dictionary,
+        read,
+        answers,
+        names_database=bool(databases(context, record)),
+        uid=record.uid,
         writable=root_runs.writable(context.instance) if record.uid == 0 else [],
-        owner=name_of(os.stat(context.instance.dir).st_uid), user=name_of(record.uid),
+        owner=name_of(os.stat(context.instance.dir).st_uid),
+        user=name_of(record.uid),
         left_behind=left_behind.of(context.instance, ran_as(context), record),
-        newer=newer.newer, newer_than=version, newer_unknown=newer.unknown)
+        newer=newer.newer,
+        newer_than=version,
+        newer_unknown=newer.unknown,
+    )
 
 
 def ran_as(context: Context) -> t.Optional[int]:
@@ -87,8 +97,7 @@ def ran_as(context: Context) -> t.Optional[int]:
 def ask_databases(context: Context, record: LaunchRecord) -> t.List[_database.Answer]:
     """By processes of their own, as the instance's user."""
     who = children.Identity(record.uid, record.gid, record.groups)
-    return _database.ask_all(databases(context, record),
-                             lambda target, limit: _database.ask(target, who, limit))
+    return _database.ask_all(databases(context, record), lambda target, limit: _database.ask(target, who, limit))
 
 
 def accepted(context: Context, params: Params) -> t.FrozenSet[str]:
@@ -101,8 +110,13 @@ def untouched(context: Context) -> str:
     return 'Nothing was stopped or started.' if context.foreseen.stops else 'Nothing was started.'
 
 
-def require(context: Context, params: Params, record: LaunchRecord, answers: t.Sequence[_database.Answer],
-            not_done: t.Optional[str] = None) -> t.List[str]:
+def require(
+    context: Context,
+    params: Params,
+    record: LaunchRecord,
+    answers: t.Sequence[_database.Answer],
+    not_done: t.Optional[str] = None,
+) -> t.List[str]:
     """The notes for the result. LifecycleError (NotYet for what may come back) for what is missing."""
     needs, names = gather(context, record, answers), accepted(context, params)
     preconditions.require(needs, names, context.instance.id, not_done or untouched(context))
@@ -119,8 +133,9 @@ class Said(t.NamedTuple):
     unknown: t.Sequence[str] = ()
 
 
-def judge(version: t.Optional[str], found: t.Sequence[asking.Found],
-          recorded: t.Callable[[str], t.Optional[str]]) -> Said:
+def judge(
+    version: t.Optional[str], found: t.Sequence[asking.Found], recorded: t.Callable[[str], t.Optional[str]]
+) -> Said:
     """``recorded``: the highest version that we have seen work on the database of a key. Pure."""
     newer, unknown = [], []
     for one in found:

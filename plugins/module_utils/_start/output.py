@@ -21,11 +21,19 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import pos
 
 BY_USER, HELD, PROVED, NOWHERE = 'by its user', 'held', 'proved', 'nowhere'
 APPEND = os.O_WRONLY | os.O_APPEND
-_KINDS = dict(pipe='a pipe', socket='a socket', terminal='a terminal', closed='nothing (it was closed)',
-              null='/dev/null', other='something other than a log file', file='a file')
+_KINDS = dict(
+    pipe='a pipe',
+    socket='a socket',
+    terminal='a terminal',
+    closed='nothing (it was closed)',
+    null='/dev/null',
+    other='something other than a log file',
+    file='a file',
+)
 _WAY_OUT = (
     "Create it again as a regular file of the instance's user, in directories that only root can write, or start the "
-    "instance by hand once with its output in running.log of the install directory.")
+    "instance by hand once with its output in running.log of the install directory."
+)
 
 
 class Choice(t.NamedTuple):
@@ -52,8 +60,7 @@ class Output(t.NamedTuple):
 # --- which: pure
 
 
-def choices(seen: t.Optional[LaunchRecord], proved: t.Optional[str], directory: str,
-            running: bool) -> t.List[Choice]:
+def choices(seen: t.Optional[LaunchRecord], proved: t.Optional[str], directory: str, running: bool) -> t.List[Choice]:
     """The ways to open its log, best first; none where nothing fits. ``proved``: the log of the last proved start."""
     if seen is None or (seen.log is None and seen.output == 'file'):
         return [_by_name(proved or os.path.join(directory, 'running.log'), directory)]
@@ -82,8 +89,12 @@ def _without_log(seen: LaunchRecord, directory: str) -> Choice:
 def _instead_of_errors(seen: LaunchRecord, log: str, directory: str) -> Choice:
     """Where only its standard error was in a file, that file need not be had: its output went elsewhere anyway."""
     path = os.path.join(directory, 'running.log')
-    return Choice(path, BY_USER, 'its standard output went to %s, its standard error to %s; both now go to %s' % (
-        _KINDS.get(seen.output or ''), log, path))
+    return Choice(
+        path,
+        BY_USER,
+        'its standard output went to %s, its standard error to %s; both now go to %s'
+        % (_KINDS.get(seen.output or ''), log, path),
+    )
 
 
 def _both_in_one(seen: LaunchRecord, log: str) -> t.Optional[str]:
@@ -99,11 +110,13 @@ def _is_rotated(log: str, path: str) -> bool:
     """Whether ``path`` is a name that a rotation gives to ``log``."""
     beside = os.path.dirname(log) == os.path.dirname(path)
     return beside and os.path.basename(path) in _log_position.rotated_names(
-        os.path.basename(log), [os.path.basename(path)])
+        os.path.basename(log), [os.path.basename(path)]
+    )
 
 
-def _inside(seen: LaunchRecord, log: str, proved: t.Optional[str], directory: str, running: bool,
-            note: t.Optional[str]) -> t.List[Choice]:
+def _inside(
+    seen: LaunchRecord, log: str, proved: t.Optional[str], directory: str, running: bool, note: t.Optional[str]
+) -> t.List[Choice]:
     """By its name, opened by its user; root's ways before that fit only where root alone can write the directory."""
     for name in (proved, os.path.join(directory, 'running.log')):
         if name and _is_rotated(name, log):
@@ -118,8 +131,9 @@ def _is_held(seen: LaunchRecord, running: bool) -> bool:
     return seen.log_found == 'same' and bool(running or seen.log_file)
 
 
-def _outside(seen: LaunchRecord, log: str, proved: t.Optional[str], running: bool,
-             note: t.Optional[str]) -> t.List[Choice]:
+def _outside(
+    seen: LaunchRecord, log: str, proved: t.Optional[str], running: bool, note: t.Optional[str]
+) -> t.List[Choice]:
     found = [Choice(log, HELD, note)] if _is_held(seen, running) else []
     if proved is not None and proved == log:
         found.append(Choice(proved, PROVED, note))
@@ -134,8 +148,14 @@ def _outside(seen: LaunchRecord, log: str, proved: t.Optional[str], running: boo
 # --- open
 
 
-def opened(directory: files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.Sequence[Choice], uid: int,
-           proc: t.Optional[procfs.ProcDir], untouched: str) -> Output:
+def opened(
+    directory: files.InstallDir,
+    seen: t.Optional[LaunchRecord],
+    ways: t.Sequence[Choice],
+    uid: int,
+    proc: t.Optional[procfs.ProcDir],
+    untouched: str,
+) -> Output:
     """The first way that works. LifecycleError, naming the log, when none does. ``proc``: of the running process."""
     problems: t.List[LifecycleError] = []
     for way in ways:
@@ -144,17 +164,20 @@ def opened(directory: files.InstallDir, seen: t.Optional[LaunchRecord], ways: t.
         except LifecycleError as exc:
             problems.append(LifecycleError('%s %s' % (exc.msg, untouched)))
         except OSError as exc:
-            problems.append(LifecycleError('The log %s cannot be opened: %s. %s %s' % (
-                way.path, exc.strerror, untouched, _WAY_OUT)))
+            problems.append(
+                LifecycleError('The log %s cannot be opened: %s. %s %s' % (way.path, exc.strerror, untouched, _WAY_OUT))
+            )
     if problems:
         raise problems[0]
     raise LifecycleError(
         'The instance writes to the log %s, which is not the file of that name on this host. The log was not opened. '
-        '%s %s' % (seen.log if seen else None, untouched, _WAY_OUT))
+        '%s %s' % (seen.log if seen else None, untouched, _WAY_OUT)
+    )
 
 
-def _open(directory: files.InstallDir, seen: t.Optional[LaunchRecord], way: Choice, uid: int,
-          proc: t.Optional[procfs.ProcDir]) -> int:
+def _open(
+    directory: files.InstallDir, seen: t.Optional[LaunchRecord], way: Choice, uid: int, proc: t.Optional[procfs.ProcDir]
+) -> int:
     """A descriptor where root opens it; -1 where the user will, after a look whether the file is a plain one."""
     if way.path is None:
         return -1

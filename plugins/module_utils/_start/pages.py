@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import http
 
-LIMIT_S = 3.0   # after the version has answered: the templates come one second later, and a template can be broken
+LIMIT_S = 3.0  # after the version has answered: the templates come one second later, and a template can be broken
 _PAUSE_S = 0.05
 _ANSWER_TIMEOUT_S, _LEAST_TIMEOUT_S = 1.0, 0.25
 _FRESH = 'Cache-Control: no-cache'  # without it a stored home page answers, while all others do not

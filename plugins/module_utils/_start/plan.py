@@ -42,8 +42,11 @@ def plan(context: Context, params: Params) -> t.Dict[str, t.Any]:
     # Last, because MySQL counts connections without a login: a start that waits for its port must not add to them.
     notes = needs.require(context, params, record, needs.ask_databases(context, record))
     words = launch.short([context.instance.executable] + record.argv[1:])
-    return dict(changed=True, would='start %s as uid %d' % (' '.join(words), record.uid),
-                notes=chosen.notes + list(output.notes) + notes)
+    return dict(
+        changed=True,
+        would='start %s as uid %d' % (' '.join(words), record.uid),
+        notes=chosen.notes + list(output.notes) + notes,
+    )
 
 
 def _choose_for_binary(context: Context, params: Params) -> _record.Chosen:
@@ -66,26 +69,36 @@ def _refuse_unfit_process(context: Context, pid: int) -> None:
     if not context.listens() and (context.seen() or {}).get('version'):
         raise LifecycleError(
             '%s runs as pid %d with its port %d closed, and will not serve again. Nothing was started. Stop it first '
-            '(graceful_stop).'
-                             % (context.instance.id, pid, context.port))
+            '(graceful_stop).' % (context.instance.id, pid, context.port)
+        )
 
 
 def _refuse_config(context: Context) -> None:
     config = present(context.config)
     if config.state == 'ok' and not config.port_error:
         return
-    consequence = ('The application would start its installer, which is open to everybody.'
-                   if config.state in ('missing', 'unreadable') else 'The application would not start.')
-    raise LifecycleError('config.json of %s is %s: %s. %s Nothing was stopped or started. Fix the file first.' % (
-        context.instance.id, config.state if config.state != 'ok' else 'not usable',
-        (config.message or config.port_error or '').rstrip('.'), consequence))
+    consequence = (
+        'The application would start its installer, which is open to everybody.'
+        if config.state in ('missing', 'unreadable')
+        else 'The application would not start.'
+    )
+    raise LifecycleError(
+        'config.json of %s is %s: %s. %s Nothing was stopped or started. Fix the file first.'
+        % (
+            context.instance.id,
+            config.state if config.state != 'ok' else 'not usable',
+            (config.message or config.port_error or '').rstrip('.'),
+            consequence,
+        )
+    )
 
 
 def _refuse_user(context: Context, record: launch.LaunchRecord) -> None:
     if os.geteuid() not in (0, record.uid):
         raise LifecycleError(
             '%s runs as uid %d, and only root can start it as another user. Nothing was stopped or started. Run as '
-            'root or as that user.' % (context.instance.id, record.uid))
+            'root or as that user.' % (context.instance.id, record.uid)
+        )
 
 
 class HeldByStranger(NotYet):
@@ -105,6 +118,8 @@ def refuse_port(context: Context, record: launch.LaunchRecord) -> None:
     others = context.strangers_on(port)
     way_out = ' ' + context.way_out(others) if others else ''
     kind = HeldByStranger if others else NotYet
-    raise kind('Port %d of %s is held by %s. %s End that process, or change the port.%s' % (
-        port, context.instance.id, names or 'a process that is not visible', needs.untouched(context), way_out),
-        holders=found)
+    raise kind(
+        'Port %d of %s is held by %s. %s End that process, or change the port.%s'
+        % (port, context.instance.id, names or 'a process that is not visible', needs.untouched(context), way_out),
+        holders=found,
+    )

@@ -41,7 +41,8 @@ def choose(context: Context, params: Params) -> Chosen:
     if why_not and seen is None and not params.get('user'):
         raise LifecycleError(
             '%s: %s, and there is no earlier record of how it ran. Nothing was stopped or started. Stop it '
-            '(graceful_stop), then start it by hand, or set user.' % (context.instance.id, why_not))
+            '(graceful_stop), then start it by hand, or set user.' % (context.instance.id, why_not)
+        )
     stored = context.state.launch()
     proved = launch.proved_of(stored)
     uid = _uid(context, params, seen, proved, running)
@@ -83,8 +84,9 @@ def _seen(context: Context) -> t.Tuple[t.Optional[launch.LaunchRecord], bool, t.
     return context.stored_record(), False, why_not
 
 
-def _settled(context: Context, seen: t.Optional[launch.LaunchRecord], uid: int,
-             proved: t.Optional[launch.Proved]) -> sighting.Settled:
+def _settled(
+    context: Context, seen: t.Optional[launch.LaunchRecord], uid: int, proved: t.Optional[launch.Proved]
+) -> sighting.Settled:
     account = _account(context, uid)
     in_its_unit = seen is not None and units.unit_and_uid(context.instance, seen.cgroups) is not None
     own = Own(launch.own_label(), _cgroups.own())
@@ -100,8 +102,13 @@ def _ending(context: Context, cgroups: t.Mapping[str, str]) -> t.Optional[str]:
 # --- as whom
 
 
-def _uid(context: Context, params: Params, seen: t.Optional[launch.LaunchRecord],
-         proved: t.Optional[launch.Proved], running: bool) -> int:
+def _uid(
+    context: Context,
+    params: Params,
+    seen: t.Optional[launch.LaunchRecord],
+    proved: t.Optional[launch.Proved],
+    running: bool,
+) -> int:
     """The user that was given, that it runs as, of its last proved start, or that it was last seen running as."""
     given = users.uid_of(params.get('user') or context.user)
     if given is not None:
@@ -141,7 +148,8 @@ def _first_uid(context: Context) -> int:
         listing = ', '.join('%s: uid %d' % item for item in sorted(owners.items()))
         raise LifecycleError(
             '%s was never seen running, and the owners of its files differ (%s), so the user to start it as is not '
-            'known. Nothing was stopped or started. Set user.' % (context.instance.id, listing))
+            'known. Nothing was stopped or started. Set user.' % (context.instance.id, listing)
+        )
     return uid
 
 
@@ -158,12 +166,25 @@ def _account(context: Context, uid: int) -> Account:
 
 def _plain(context: Context, account: Account) -> launch.LaunchRecord:
     """A start of which nothing was seen before."""
-    environment = dict(PATH=_PATH, HOME=account.home, USER=account.name, LOGNAME=account.name,
-                       LANG=os.environ.get('LANG', 'C.UTF-8'))
+    environment = dict(
+        PATH=_PATH, HOME=account.home, USER=account.name, LOGNAME=account.name, LANG=os.environ.get('LANG', 'C.UTF-8')
+    )
     return launch.LaunchRecord(
-        argv=[context.instance.executable], environment=environment, uid=account.uid, gid=account.gid,
-        groups=list(account.groups), umask=0o022, limits=launch.current_limits(), nice=0, oom_score_adj=0, cgroups={},
-        label=None, cwd=context.instance.dir, log=os.path.join(context.instance.dir, 'running.log'), ignores_hup=True)
+        argv=[context.instance.executable],
+        environment=environment,
+        uid=account.uid,
+        gid=account.gid,
+        groups=list(account.groups),
+        umask=0o022,
+        limits=launch.current_limits(),
+        nice=0,
+        oom_score_adj=0,
+        cgroups={},
+        label=None,
+        cwd=context.instance.dir,
+        log=os.path.join(context.instance.dir, 'running.log'),
+        ignores_hup=True,
+    )
 
 
 # --- options
@@ -177,7 +198,8 @@ def private_port(context: Context) -> int:
     if context.run.private_port is None:
         raise LifecycleError(
             'No free port was found between %d and %d. Nothing '
-            'was started. Free a port in this range, then try again.' % _PRIVATE_PORTS)
+            'was started. Free a port in this range, then try again.' % _PRIVATE_PORTS
+        )
     return context.run.private_port
 
 
@@ -214,4 +236,5 @@ def _refuse_impossible(record: launch.LaunchRecord) -> None:
     if wrong:
         raise LifecycleError(
             'Invalid start options: %s. Nothing was '
-            'stopped or started. Correct environment and arguments.' % '; '.join(wrong))
+            'stopped or started. Correct environment and arguments.' % '; '.join(wrong)
+        )

@@ -75,8 +75,7 @@ def harden(record: LaunchRecord, directory: str, given: t.Iterable[str] = ()) ->
     notes = _without_loader(environment, set(given))
     notes += [] if 'PATH' in set(given) else _without_open_places(environment)
     if record.cwd not in (None, directory) and not _is_safe(record.cwd or ''):
-        notes.append('root starts it in the install directory instead of %s, which other users can change'
-                     % record.cwd)
+        notes.append('root starts it in the install directory instead of %s, which other users can change' % record.cwd)
         record = record._replace(cwd=None)
     return record._replace(environment=environment), notes
 
@@ -85,8 +84,11 @@ def _without_loader(environment: t.Dict[str, str], given: t.Set[str]) -> t.List[
     names = sorted(name for name in environment if name.startswith(_LOADER) and name not in given)
     for name in names:
         del environment[name]
-    return ['root does not keep %s of the last process. Set it in environment to keep it' % ', '.join(names)
-            ] if names else []
+    return (
+        ['root does not keep %s of the last process. Set it in environment to keep it' % ', '.join(names)]
+        if names
+        else []
+    )
 
 
 def _without_open_places(environment: t.Dict[str, str]) -> t.List[str]:
@@ -95,5 +97,7 @@ def _without_open_places(environment: t.Dict[str, str]) -> t.List[str]:
     if not dropped:
         return []
     environment['PATH'] = ':'.join(place for place in places if place not in dropped) or DEFAULT_PATH
-    return ['root removes %s from PATH, because other users can change it' % ', '.join(
-        place or '(the working directory)' for place in dropped)]
+    return [
+        'root removes %s from PATH, because other users can change it'
+        % ', '.join(place or '(the working directory)' for place in dropped)
+    ]

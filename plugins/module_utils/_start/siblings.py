@@ -70,8 +70,9 @@ def closed_to_others(path: str) -> t.Optional[str]:
     return None
 
 
-def protect(state: StateDir, instance: Instance, record: LaunchRecord,
-            versions: t.Sequence[t.Optional[str]]) -> t.Tuple[t.Dict[str, str], t.List[str]]:
+def protect(
+    state: StateDir, instance: Instance, record: LaunchRecord, versions: t.Sequence[t.Optional[str]]
+) -> t.Tuple[t.Dict[str, str], t.List[str]]:
     """The environment of one start, its PATH led by the harmless tools, and notes.
 
     LifecycleError when these cannot be set up, a sibling runs, and the version may kill it.
@@ -85,7 +86,8 @@ def protect(state: StateDir, instance: Instance, record: LaunchRecord,
         raise LifecycleError(
             'The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. Nothing was '
             'stopped or started. Set a state_dir that every user can enter, with free space, on a file system without '
-            'noexec.' % (instance.id, directory, problem))
+            'noexec.' % (instance.id, directory, problem)
+        )
     return dict(record.environment), ['siblings are not protected (needed for versions 3.2.2 to 3.4.5): ' + problem]
 
 

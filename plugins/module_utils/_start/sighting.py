@@ -52,8 +52,15 @@ def as_seen(seen: LaunchRecord, ending: t.Optional[str] = None) -> Settled:
     return Settled(seen, notes)
 
 
-def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account, proved: t.Optional[Proved],
-           own: Own, in_its_unit: bool = False, ending: t.Optional[str] = None) -> Settled:
+def settle(
+    seen: t.Optional[LaunchRecord],
+    fresh: LaunchRecord,
+    account: Account,
+    proved: t.Optional[Proved],
+    own: Own,
+    in_its_unit: bool = False,
+    ending: t.Optional[str] = None,
+) -> Settled:
     """How to start it as this user.
 
     ``seen``: how it was last seen running. ``fresh``: a plain start. ``in_its_unit``: the control group that it was
@@ -80,7 +87,8 @@ def settle(seen: t.Optional[LaunchRecord], fresh: LaunchRecord, account: Account
 def _ended_with(unit: str) -> str:
     return (
         'systemd ends every process left in %s when its main process has ended. The new process is therefore not put '
-        'into the control group of that unit, and the limits of the unit do not apply to it' % unit)
+        'into the control group of that unit, and the limits of the unit do not apply to it' % unit
+    )
 
 
 def _groups(record: LaunchRecord, account: Account, proved: t.Optional[Proved]) -> t.Tuple[int, t.Sequence[int]]:
@@ -96,7 +104,8 @@ def _of_another_user(seen: t.Optional[LaunchRecord], account: Account) -> t.List
         return []
     text = (
         'it last ran as uid %d and starts as uid %d: its former arguments, environment, directory, umask, limits, nice '
-        'value and log are not used' % (seen.uid, account.uid))
+        'value and log are not used' % (seen.uid, account.uid)
+    )
     return [text + (' (arguments: %s)' % ' '.join(seen.argv[1:]) if seen.argv[1:] else '')]
 
 
@@ -105,16 +114,18 @@ def _different_groups(seen: t.Optional[LaunchRecord], gid: int, groups: t.Sequen
         return []
     return [
         'it ran with group %d and groups %s; it starts '
-        'with group %d and groups %s, as in the user database' % (seen.gid, list(seen.groups), gid, list(groups))]
+        'with group %d and groups %s, as in the user database' % (seen.gid, list(seen.groups), gid, list(groups))
+    ]
 
 
-def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapping[str, str],
-                     own: Own) -> t.List[str]:
+def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapping[str, str], own: Own) -> t.List[str]:
     """Security label and control group."""
     notes = []
     if seen.label is not None and seen.label != (label or own.label):
-        notes.append('it ran with the security label %s, which no verified start had; it gets the label of a new start'
-                     % seen.label)
+        notes.append(
+            'it ran with the security label %s, which no verified start had; it gets the label of a new start'
+            % seen.label
+        )
     if in_login_session(seen.cgroups):
         return notes  # never taken over, and no loss
     wanted = cgroups or own.cgroups
@@ -122,5 +133,6 @@ def _different_place(seen: LaunchRecord, label: t.Optional[str], cgroups: t.Mapp
     if others:
         notes.append(
             'it ran in the control group %s, which is neither that of its last verified start nor that of its unit; '
-            'this control group is not used' % ', '.join(others))
+            'this control group is not used' % ', '.join(others)
+        )
     return notes

@@ -29,12 +29,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import ch
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import output as _output
 
 PREPARE_S = 10.0  # a child that is not ready by then, without the time for its database, is given up
-EXEC_S = 5.0      # one that was released has executed the binary by then
+EXEC_S = 5.0  # one that was released has executed the binary by then
 TRIES = 3
 _REAP_S = 5.0
 _UNTOUCHED = 'Nothing was stopped or started.'
 
-_BUSY_S = 2.0         # so long a binary that somebody writes is tried again, before that is reported
+_BUSY_S = 2.0  # so long a binary that somebody writes is tried again, before that is reported
 _BUSY_PAUSE_S = 0.05
 
 
@@ -49,10 +49,16 @@ class Launcher(Parked):
     is closed with it; by default its user opens the log of the record. ``accepted``: hazards, by their codes.
     """
 
-    def __init__(self, instance: Instance, record: LaunchRecord, environment: t.Mapping[str, str],
-                 parked: t.Callable[[int], None] = lambda pid: None,
-                 databases: t.Sequence[_database.Target] = (),
-                 output: t.Optional[_output.Output] = None, accepted: t.Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        record: LaunchRecord,
+        environment: t.Mapping[str, str],
+        parked: t.Callable[[int], None] = lambda pid: None,
+        databases: t.Sequence[_database.Target] = (),
+        output: t.Optional[_output.Output] = None,
+        accepted: t.Collection[str] = (),
+    ) -> None:
         self.instance, self.record, self.environment = instance, record, dict(environment)
         self.parked, self.databases, self.accepted = parked, databases, accepted
         self.output = output or _output.Output(record.log)
@@ -76,9 +82,9 @@ class Launcher(Parked):
         except OSError as exc:
             problem, advice = used_up(exc) or ('no process could be created for it (%s)' % exc.strerror, '')
         except _Silent:
-            problem = ('the process that was prepared for the start (pid %d) was not ready within %g s; it may be '
-                       'suspended') % (
-                self.pid, PREPARE_S + _database.LIMIT_S)
+            problem = (
+                'the process that was prepared for the start (pid %d) was not ready within %g s; it may be suspended'
+            ) % (self.pid, PREPARE_S + _database.LIMIT_S)
         if problem:
             self.abandon()
             text = '%s cannot be started: %s. %s %s' % (self.instance.id, problem, untouched, advice)
@@ -136,7 +142,8 @@ class Launcher(Parked):
         self._close_output()
         raise LifecycleError(
             '%s could not be executed: %s, %d times. Nothing runs. Find out what suspends or kills processes of its '
-            'user, then start it.' % (self.instance.executable, problem, TRIES))
+            'user, then start it.' % (self.instance.executable, problem, TRIES)
+        )
 
     def _wake(self) -> None:
         """Its user may have stopped it in the instant before the new program began, which then never would begin."""
@@ -157,7 +164,9 @@ class Launcher(Parked):
                 report = self._report(until - time.monotonic())
         except _Silent:
             return 'the process that was prepared for the start (pid %d) did nothing for %g s; it may be suspended' % (
-                self.pid, EXEC_S)
+                self.pid,
+                EXEC_S,
+            )
         if report.get('error'):
             self.abandon()
             raise self._not_executed(report)
@@ -178,7 +187,8 @@ class Launcher(Parked):
             self.abandon()
             raise LifecycleError(
                 '%s was started as pid %d, but %s. That process was ended. Nothing runs. Find out what replaces the '
-                'binary, then start it.' % (self.instance.executable, pid, why))
+                'binary, then start it.' % (self.instance.executable, pid, why)
+            )
 
     def _not_executed(self, report: t.Mapping[str, t.Any]) -> LifecycleError:
         what = '%s could not be executed: %s.' % (self.instance.executable, report['error'])
@@ -196,8 +206,14 @@ class Launcher(Parked):
     def started_record(self) -> LaunchRecord:
         """As it was started, for the next start."""
         path, kind = self.output.path, 'null' if self.output.path is None else 'file'
-        return self.record._replace(log=path, log_found='same' if path else None, log_file=None, output=kind,
-                                    error_output=None, traits=traits.given(self.record.traits))
+        return self.record._replace(
+            log=path,
+            log_found='same' if path else None,
+            log_file=None,
+            output=kind,
+            error_output=None,
+            traits=traits.given(self.record.traits),
+        )
 
     def proved_log(self) -> t.Optional[str]:
         """The log as a proved start has it: none that only the instance's user has vouched for."""
@@ -286,8 +302,9 @@ class Launcher(Parked):
             child.chdir(self.instance, record)
             self._log = self._open_log()  # so that a log that cannot be opened is known before anything is stopped
             if not children.may_execute(self.instance.executable, record.uid):
-                raise PermissionError(errno.EACCES,
-                    'uid %d has no permission to execute it' % record.uid, self.instance.executable)
+                raise PermissionError(
+                    errno.EACCES, 'uid %d has no permission to execute it' % record.uid, self.instance.executable
+                )
             return notes, _database.ask_all(self.databases, lambda target, limit: _database.ask(target, None, limit))
 
     def _open_log(self) -> int:

@@ -24,24 +24,29 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import re
 Params = t.Mapping[str, t.Any]
 
 READY_LIMIT_S = 900.0
-_FAST_S = 2.0            # a start without a migration is over by then
-_POLL_S = 0.001          # between two version questions while the port is closed: a refused connection costs 0.05 ms
-_SLOW_POLL_S = 0.02      # later, and while it answers something else
-_MARK_S = 1.0            # between two looks at what moves
-_STRANGER_S = 1.0        # a stranger that answers is given so long to go away
-_NO_VERSION_S = 5.0      # our own listener that answers HTTP, but without a version, is given so long
-_HOSTS_PAUSE_S = 1.0     # between two rounds of asking by the names of sites
-_RETRY_S = 1.0           # between two tries of a start that waits for a database, a port or a busy file
+_FAST_S = 2.0  # a start without a migration is over by then
+_POLL_S = 0.001  # between two version questions while the port is closed: a refused connection costs 0.05 ms
+_SLOW_POLL_S = 0.02  # later, and while it answers something else
+_MARK_S = 1.0  # between two looks at what moves
+_STRANGER_S = 1.0  # a stranger that answers is given so long to go away
+_NO_VERSION_S = 5.0  # our own listener that answers HTTP, but without a version, is given so long
+_HOSTS_PAUSE_S = 1.0  # between two rounds of asking by the names of sites
+_RETRY_S = 1.0  # between two tries of a start that waits for a database, a port or a busy file
 _ANSWER_TIMEOUT_S = 1.0
 _TAIL_LINES = 20
-_SOURCES = {binary.BINARY: 'what this binary reported before', binary.CHANGELOG: 'taken from CHANGELOG.md',
-            None: 'not known'}
+_SOURCES = {
+    binary.BINARY: 'what this binary reported before',
+    binary.CHANGELOG: 'taken from CHANGELOG.md',
+    None: 'not known',
+}
 _NO_VERSION = (
     'it answers on port %d, but without a version (%s%s). The cause may be a disabled site, or a database that is '
-    'newer than this version')
+    'newer than this version'
+)
 _TOO_LONG = (
     'it did not answer within %g s, the time limit of this start (last answer: %s). It was not ended, because it may '
-    'be migrating its database')
+    'be migrating its database'
+)
 
 
 def note_databases(context: Context) -> None:
@@ -65,8 +70,9 @@ def prepare(context: Context, params: Params, untouched: str = 'Nothing was stop
     environment, notes = siblings.protect(context.state, context.instance, record, versions)
     databases = needs.databases(context, record)
     output = _start_record.output(context, chosen, untouched)
-    launcher = spawn.Launcher(context.instance, record, environment, parked, databases, output,
-                               needs.accepted(context, params))
+    launcher = spawn.Launcher(
+        context.instance, record, environment, parked, databases, output, needs.accepted(context, params)
+    )
     try:
         launcher.prepare(untouched)
         launcher.notes += chosen.notes + list(output.notes) + notes
@@ -125,8 +131,10 @@ class Proof:
             asked = '; also asked as %s' % ', '.join(self.context.run.hosts) if self.context.run.hosts else ''
             return _NO_VERSION % (self.port, last, asked)
         if not self._moves():
-            return ('it did not answer, and there was '
-                    'no progress for %g s (last answer: %s)') % (self.ready_timeout, last)
+            return ('it did not answer, and there was no progress for %g s (last answer: %s)') % (
+                self.ready_timeout,
+                last,
+            )
         if elapsed >= self.ready_limit:
             return _TOO_LONG % (round(self.ready_limit, 1), last)
         return None
@@ -186,10 +194,13 @@ class Proof:
         notes = []
         if self.asked_as:
             notes.append(
-                'it reports its version only for the host name %s, because the first site is disabled' % self.asked_as)
+                'it reports its version only for the host name %s, because the first site is disabled' % self.asked_as
+            )
         if self.answer.version is None:
-            notes.append('version/info is forbidden (an admin host is set): the version is %s'
-                         % _SOURCES[self.context.files.source])
+            notes.append(
+                'version/info is forbidden (an admin host is set): the version is %s'
+                % _SOURCES[self.context.files.source]
+            )
         if self.owns is None:
             notes.append('this user cannot see whether the listener belongs to the instance')
         return notes + pages.notes(self.page)
@@ -243,8 +254,14 @@ class Start:
     def _ended(self) -> LifecycleError:
         code = _exit_code(self.handle.pid)
         why = exit_codes.explain(code, self.context.file_version, self._log() + self._error_log())
-        return self._failure('it ended: %s' % why.meaning, NotYet if why.passes else LifecycleError, exit_code=code,
-                             exit_meaning=why.meaning, advice=why.advice, cause_line=why.line)
+        return self._failure(
+            'it ended: %s' % why.meaning,
+            NotYet if why.passes else LifecycleError,
+            exit_code=code,
+            exit_meaning=why.meaning,
+            advice=why.advice,
+            cause_line=why.line,
+        )
 
     def _log(self) -> str:
         return self.context.logs.since(self.position)
@@ -259,19 +276,31 @@ class Start:
         state = 'It still runs as pid %d.' % self.handle.pid if alive else 'Nothing runs.'
         said = more.get('cause_line') or (log[-1] if log else 'nothing')
         advice = more.pop('advice', None) or (
-            'Check its log. Once it answers, run recover, which '
-            'verifies the start. If it hangs, end the process.' if alive
-            else 'Check its log, then start it again.')
+            'Check its log. Once it answers, run recover, which verifies the start. If it hangs, end the process.'
+            if alive
+            else 'Check its log, then start it again.'
+        )
         return kind(
             '%s was started and %s. Its log says: %s. %s %s' % (self.context.instance.id, what, said, state, advice),
-            changed=True, pid=self.handle.pid if alive else None, log_tail=log, log_position=self.log_position,
-            **more)
+            changed=True,
+            pid=self.handle.pid if alive else None,
+            log_tail=log,
+            log_position=self.log_position,
+            **more,
+        )
 
     def result(self) -> t.Dict[str, t.Any]:
-        return dict(changed=True, pid=self.handle.pid, ready_ms=milliseconds(self.begin, self.ready_at),
-                    version=self.proof.answer.version or self.context.file_version, log_position=self.log_position,
-                    exit_code=None, log_tail=[], findings=self.proof.findings(),
-                    notes=self.launcher.notes + self.proof.notes())
+        return dict(
+            changed=True,
+            pid=self.handle.pid,
+            ready_ms=milliseconds(self.begin, self.ready_at),
+            version=self.proof.answer.version or self.context.file_version,
+            log_position=self.log_position,
+            exit_code=None,
+            log_tail=[],
+            findings=self.proof.findings(),
+            notes=self.launcher.notes + self.proof.notes(),
+        )
 
 
 def _exit_code(pid: int) -> t.Optional[int]:
@@ -291,7 +320,10 @@ def _ended_meanwhile(context: Context, pid: int) -> Unproven:
     return Unproven(
         'pid %d of %s was running, but exited before it answered: %s. Its log says: %s. Nothing was started. %s'
         % (pid, context.instance.id, why.meaning, why.line or (tail or ['nothing'])[-1], why.advice),
-        pid=None, exit_meaning=why.meaning, log_tail=tail)
+        pid=None,
+        exit_meaning=why.meaning,
+        log_tail=tail,
+    )
 
 
 def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -302,16 +334,27 @@ def verify_running(context: Context, params: Params) -> t.Dict[str, t.Any]:
     if present(context.handle).gone():
         raise _ended_meanwhile(context, pid)
     if wrong:
-        raise Unproven('pid %d of %s runs, but %s. Nothing was started. Check its log, or stop it first.' % (
-            pid, context.instance.id, wrong), pid=pid)
+        raise Unproven(
+            'pid %d of %s runs, but %s. Nothing was started. Check its log, or stop it first.'
+            % (pid, context.instance.id, wrong),
+            pid=pid,
+        )
     context.running_version = proof.answer.version
     if proof.owns:
         context.binaries.learn(context.binaries.running, proof.answer.version)
     context.run.downtime.end(time.monotonic())
     context.remember()
-    return dict(changed=False, pid=pid, ready_ms=milliseconds(begin), exit_code=None, log_tail=[],
-                version=proof.answer.version or context.file_version, log_position=context.logs.position(),
-                findings=proof.findings(), notes=['it was already running'] + proof.notes())
+    return dict(
+        changed=False,
+        pid=pid,
+        ready_ms=milliseconds(begin),
+        exit_code=None,
+        log_tail=[],
+        version=proof.answer.version or context.file_version,
+        log_position=context.logs.position(),
+        findings=proof.findings(),
+        notes=['it was already running'] + proof.notes(),
+    )
 
 
 def start(context: Context, params: Params) -> t.Dict[str, t.Any]:
@@ -350,14 +393,29 @@ def _start_once(context: Context, params: Params) -> t.Dict[str, t.Any]:
     context.progress('starting the instance, waiting for its version')
     work = Start(context, launcher, params['stable_for'])
     work.run(params)
-    context.remember_started(work.handle, work.launcher, work.proof.answer.version, work.log_position,
-                             proven=bool(work.proof.owns), usual=not params.get('private_port'))
+    context.remember_started(
+        work.handle,
+        work.launcher,
+        work.proof.answer.version,
+        work.log_position,
+        proven=bool(work.proof.owns),
+        usual=not params.get('private_port'),
+    )
     return work.result()
 
 
 def foresee(context: Context, params: Params) -> t.Dict[str, t.Any]:
     """The result in check mode: nothing is started."""
     planned = _start_plan.plan(context, params)
-    return dict(changed=planned['changed'], would=planned['would'], pid=planned.get('pid'), ready_ms=None,
-                version=context.version, log_position=context.logs.position(), exit_code=None, log_tail=[],
-                findings=[], notes=planned.get('notes') or [])
+    return dict(
+        changed=planned['changed'],
+        would=planned['would'],
+        pid=planned.get('pid'),
+        ready_ms=None,
+        version=context.version,
+        log_position=context.logs.position(),
+        exit_code=None,
+        log_tail=[],
+        findings=[],
+        notes=planned.get('notes') or [],
+    )

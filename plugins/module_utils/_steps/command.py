@@ -23,7 +23,7 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
     timeout=dict(type='float', default=60.0),
     undo=dict(type='list', elements='str'),
 )
-_SHOWN = 4096   # bytes of its output
+_SHOWN = 4096  # bytes of its output
 _KILL_WAIT_S = 5.0
 _DRAIN_S = 0.5  # for the rest of the output of a command that has ended
 # Never the caller's: root's command is not looked up in it.
@@ -44,8 +44,10 @@ def words(params: t.Mapping[str, t.Any]) -> t.List[str]:
 def _with_path(argv: t.List[str]) -> t.List[str]:
     program = shutil.which(argv[0], path=_PATH) if argv else None
     if program is None:
-        raise LifecycleError('command: %r is not a program that can be executed (looked for in %s). Nothing was done.'
-                             % (argv[0] if argv else '', _PATH))
+        raise LifecycleError(
+            'command: %r is not a program that can be executed (looked for in %s). Nothing was done.'
+            % (argv[0] if argv else '', _PATH)
+        )
     return [program] + argv[1:]
 
 
@@ -109,11 +111,18 @@ def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> 
     name = argv[0]
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # the worker has no module any more
-            argv, cwd=params['chdir'] or '/', env=dict(os.environ, PATH=_PATH), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            argv,
+            cwd=params['chdir'] or '/',
+            env=dict(os.environ, PATH=_PATH),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     except OSError as exc:
-        raise LifecycleError('%s could not be executed: %s. The following steps were not run. Check the command.' % (
-            name, exc.strerror)) from exc
+        raise LifecycleError(
+            '%s could not be executed: %s. The following steps were not run. Check the command.' % (name, exc.strerror)
+        ) from exc
     output = _Output(present(process.stdout))
     limit = context.run.time_left(params['timeout'])
     context.progress('running %s, at most %.3g s' % (name, limit))
@@ -121,10 +130,21 @@ def _run(context: Context, argv: t.List[str], params: t.Mapping[str, t.Any]) -> 
         process.wait(limit)
     except subprocess.TimeoutExpired as exc:
         _end(process)
-        raise LifecycleError('%s was ended after %.3g s (%s). The following steps were not run. Its output: %s' % (
-            name, limit, 'timeout' if limit == params['timeout'] else 'the deadline of the window',
-            output.text() or '(none).'), changed=True) from exc
+        raise LifecycleError(
+            '%s was ended after %.3g s (%s). The following steps were not run. Its output: %s'
+            % (
+                name,
+                limit,
+                'timeout' if limit == params['timeout'] else 'the deadline of the window',
+                output.text() or '(none).',
+            ),
+            changed=True,
+        ) from exc
     if process.returncode:
-        raise LifecycleError('%s ended with exit status %d. The following steps were not run. Its output: %s' % (
-            name, process.returncode, output.text() or '(none).'), changed=True, exit_code=process.returncode)
+        raise LifecycleError(
+            '%s ended with exit status %d. The following steps were not run. Its output: %s'
+            % (name, process.returncode, output.text() or '(none).'),
+            changed=True,
+            exit_code=process.returncode,
+        )
     return dict(changed=True, exit_code=0, output=output.text())

@@ -23,9 +23,12 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     if context.foreseen.starts:
         killed = kill_policy.would_kill(context.foreseen.version or context.version, params['force'])
-        return dict(changed=True, would='wait at most %g s for requests in flight, then send SIGTERM to the process '
-                    'that this window has started%s' % (params['idle_timeout'], killed),
-                    then=dict(stops=True, starts=False))
+        return dict(
+            changed=True,
+            would='wait at most %g s for requests in flight, then send SIGTERM to the process '
+            'that this window has started%s' % (params['idle_timeout'], killed),
+            then=dict(stops=True, starts=False),
+        )
     planned = refusals.plan(context, params)
     return dict(planned, then=dict(stops=bool(planned['changed'])))
 

@@ -19,8 +19,7 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
 
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     logs.check_params(params)
-    return dict(changed=False, would='read what the logs say since %s' % (
-        params['since'] or 'the start of the window'))
+    return dict(changed=False, would='read what the logs say since %s' % (params['since'] or 'the start of the window'))
 
 
 def run(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

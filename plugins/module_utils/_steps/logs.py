@@ -23,8 +23,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.position i
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs.scan import Scanner
 
 LAST_START = 'last_start'
-_SHOWN = 3              # findings in a message
-_START_SLACK_S = 2.0    # the first line of a process is that much later than its start at most
+_SHOWN = 3  # findings in a message
+_START_SLACK_S = 2.0  # the first line of a process is that much later than its start at most
 _TIME = re.compile(r'^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)?\s*(Z|[+-]\d\d:?\d\d)?$')
 _EPOCH = re.compile(r'^\d{9,11}(?:\.\d+)?$')
 _LIKE_A_CODE = re.compile(r'^[a-z]+(?:_[a-z]+)+$')
@@ -68,7 +68,8 @@ def parse_since(text: str) -> Since:
         pass
     raise LifecycleError(
         'since: %r is not valid. No log was read. Use last_start, a position, or a time such as 2026-01-31T12:00:00 or '
-        '2026-01-31T12:00:00Z.' % text[:80])
+        '2026-01-31T12:00:00Z.' % text[:80]
+    )
 
 
 def _epoch(found: t.Match[str]) -> float:
@@ -92,8 +93,10 @@ def parse_ignore(entries: t.Sequence[str]) -> Ignore:
         if entry in log_lines.CODES:
             codes.add(entry)
         elif _LIKE_A_CODE.match(entry):
-            raise LifecycleError('ignore: unknown finding code: %s. No log was read. Known codes: %s.' % (
-                entry, ', '.join(sorted(log_lines.CODES))))
+            raise LifecycleError(
+                'ignore: unknown finding code: %s. No log was read. Known codes: %s.'
+                % (entry, ', '.join(sorted(log_lines.CODES)))
+            )
         else:
             patterns.append(_compiled(entry))
     return lambda finding: finding['code'] in codes or any(pattern.search(finding['text']) for pattern in patterns)
@@ -135,12 +138,20 @@ def fails(findings: t.Sequence[t.Mapping[str, t.Any]], fail_on: str) -> bool:
 
 def message(name: str, findings: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """What was found, and what to do about the first of it."""
-    shown = ['%s: %s%s' % (finding['code'], finding['text'], ' (%d times)' % finding['count']
-                           if finding['count'] > 1 else '') for finding in findings[:_SHOWN]]
+    shown = [
+        '%s: %s%s'
+        % (finding['code'], finding['text'], ' (%d times)' % finding['count'] if finding['count'] > 1 else '')
+        for finding in findings[:_SHOWN]
+    ]
     more = ['%d more' % (len(findings) - _SHOWN)] if len(findings) > _SHOWN else []
     first = findings[0]
     return 'The logs of %s hold %d finding(s): %s. %s Found in %s.' % (
-        name, len(findings), '; '.join(shown + more), first['advice'], first['file'])
+        name,
+        len(findings),
+        '; '.join(shown + more),
+        first['advice'],
+        first['file'],
+    )
 
 
 # --- reading
@@ -179,8 +190,9 @@ class Check:
                 self.unread.append(dict(file=path, why=exc.msg))
 
     def position(self) -> str:
-        return _log_position.encode(_log_position.Position(
-            time.time(), self.context.candidate is not None, self.places))
+        return _log_position.encode(
+            _log_position.Position(time.time(), self.context.candidate is not None, self.places)
+        )
 
     def _process_start(self) -> t.Optional[float]:
         """Seconds since the epoch, from the kernel's count since boot; None when nothing runs."""
@@ -210,7 +222,8 @@ class Check:
         if older > 0:
             self.notes.append(
                 '%s has no times (before 3.4.7): only its last block was used, and %d other block(s) that may be older '
-                'were ignored' % (path, older))
+                'were ignored' % (path, older)
+            )
 
     def _begin(self, kind: str, path: str) -> Begin:
         position = self.since.position
@@ -267,9 +280,17 @@ def check(context: Context, params: t.Mapping[str, t.Any], since: str) -> Result
     kept.sort(key=lambda found: found['severity'] != ERROR)
     if work.left_out:
         work.notes.append('%d more finding(s) are not listed' % work.left_out)
-    result: Result = dict(changed=False, verdict=verdict(kept, work.unread), findings=kept, markers=work.markers,
-                  position=work.position(), unread=work.unread, lost=work.lost, notes=work.notes,
-                  ignored=len(work.findings) - len(kept))
+    result: Result = dict(
+        changed=False,
+        verdict=verdict(kept, work.unread),
+        findings=kept,
+        markers=work.markers,
+        position=work.position(),
+        unread=work.unread,
+        lost=work.lost,
+        notes=work.notes,
+        ignored=len(work.findings) - len(kept),
+    )
     if fails(kept, params['fail_on']):
         raise LifecycleError(message(context.instance.id, kept), **result)
     return result

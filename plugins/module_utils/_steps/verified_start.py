@@ -53,5 +53,7 @@ def _refuse_other_version(context: Context, told: t.Optional[str]) -> None:
     if wanted is not None and found is not None and wanted != found:
         raise LifecycleError(
             'The release that was switched in as %s reports version %s, so it is not the requested release. Stage it '
-            'as %s, or get the archive of %s.' % (
-                                 context.run.expected_version, told, told, context.run.expected_version), changed=True)
+            'as %s, or get the archive of %s.'
+            % (context.run.expected_version, told, told, context.run.expected_version),
+            changed=True,
+        )

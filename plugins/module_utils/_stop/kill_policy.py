@@ -83,10 +83,12 @@ def would_kill(version: t.Optional[str], force: str) -> str:
     if versions.behaviour(version).on_sigterm != 'stays':
         return ''
     if force == 'never':
-        return ('; version %s does not exit on SIGTERM, and force '
-                'is never: the process will stay, with its port closed') % version
-    return (', then SIGKILL when its port is closed and no '
-            'request is left, because version %s does not exit on SIGTERM') % version
+        return (
+            '; version %s does not exit on SIGTERM, and force is never: the process will stay, with its port closed'
+        ) % version
+    return (
+        ', then SIGKILL when its port is closed and no request is left, because version %s does not exit on SIGTERM'
+    ) % version
 
 
 class Look(t.NamedTuple):

@@ -22,8 +22,8 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.contex
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.kill_policy import DatabaseUse
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop.waiting import Waiting
 
-_YOUNG_S = 900.0         # a process that is older, and at which no statement of a migration is seen, has failed
-_SILENT_S = 20.0         # nothing is sent to or from the database for so long
+_YOUNG_S = 900.0  # a process that is older, and at which no statement of a migration is seen, has failed
+_SILENT_S = 20.0  # nothing is sent to or from the database for so long
 _POLL_S, _PROGRESS_S = 0.2, 1.0
 _LOG_BYTES = 1 << 18
 _READS = re.compile(r'\s*(?:SELECT|SHOW|SET)\b', re.IGNORECASE)
@@ -73,8 +73,10 @@ def judge(version: t.Optional[str], found: t.Sequence[asking.Found], life: Life)
             if answer.state == migration.RUNNING or waits:
                 runs.append('%s: %s' % (one.name, answer.why))
             elif answer.state == migration.PENDING:
-                unknown.append('%s: %s, and nothing is working on it%s' % (
-                    one.name, answer.why, ': its log says "%s"' % _FAILED if life.failed else ''))
+                unknown.append(
+                    '%s: %s, and nothing is working on it%s'
+                    % (one.name, answer.why, ': its log says "%s"' % _FAILED if life.failed else '')
+                )
             elif answer.state == migration.UNKNOWN:
                 unknown.append('whether a migration runs is not known: %s' % answer.why)
     return Judged(runs, unknown)
@@ -84,8 +86,11 @@ def came_over_statistics(version: t.Optional[str], history: t.Sequence[t.Mapping
     """Whether the version before this one had the table ``statistics``: its rows are written late. Pure."""
     if not versions.at_least(version, versions.STATISTICS_LATE):
         return False
-    others = [entry['version'] for entry in history
-              if entry.get('version') and versions.parse(entry['version']) != versions.parse(version)]
+    others = [
+        entry['version']
+        for entry in history
+        if entry.get('version') and versions.parse(entry['version']) != versions.parse(version)
+    ]
     return bool(others) and versions.at_least(others[-1], versions.STATISTICS_IN_FILES) is False
 
 
@@ -141,8 +146,9 @@ class Wait(Waiting):
     def _life(self, found: t.Sequence[asking.Found]) -> Life:
         """What it costs time to see is looked at only where it matters."""
         version = self.context.version
-        pending = any(one.seen is not None and migration.decide(version, one.seen).state == migration.PENDING
-                      for one in found)
+        pending = any(
+            one.seen is not None and migration.decide(version, one.seen).state == migration.PENDING for one in found
+        )
         if not pending:
             return Life(self._age())
         log = exit_codes.of_last_start(self.context.logs.since(0, _LOG_BYTES), self.context.instance.dir)
@@ -168,17 +174,26 @@ class Wait(Waiting):
         now = time.monotonic()
         if now - self.told_at >= _PROGRESS_S:
             self.told_at = now
-            self.context.progress('waiting for the migration to end: %d s, %s' % (
-                now - (self.begin or now), '; '.join(self.judged.runs)))
+            self.context.progress(
+                'waiting for the migration to end: %d s, %s' % (now - (self.begin or now), '; '.join(self.judged.runs))
+            )
 
     def _refusal(self) -> LifecycleError:
         return LifecycleError(
             'pid %d of %s is migrating its database (%s). The stop waited for %d s, %s. Nothing was signalled, and the '
             'migration goes on. force does not override this. Wait until the migration has ended (check SHOW '
-            'PROCESSLIST and last_run_version in the table settings), then try again, or raise migration_timeout.' % (
-                self.handle.pid, self.context.instance.id, '; '.join(self.judged.runs),
-                time.monotonic() - (self.begin or 0.0), self._limit()),
-            pid=self.handle.pid, migrating=True, migration=self.result())
+            'PROCESSLIST and last_run_version in the table settings), then try again, or raise migration_timeout.'
+            % (
+                self.handle.pid,
+                self.context.instance.id,
+                '; '.join(self.judged.runs),
+                time.monotonic() - (self.begin or 0.0),
+                self._limit(),
+            ),
+            pid=self.handle.pid,
+            migrating=True,
+            migration=self.result(),
+        )
 
     def result(self) -> t.Dict[str, t.Any]:
         return dict(waited_ms=self._waited_ms(), seen=list(self.seen), unknown=list(self.judged.unknown))
@@ -206,8 +221,11 @@ def _written_since(root: str, moment: float) -> bool:
     today = time.strftime('%Y%m%d', time.localtime(moment))
     try:
         with files.InstallDir(root) as directory:
-            names = [name for name in directory.names(migration.STATISTICS, _MOST_FILES)
-                     if name.endswith('.log') and name < today]
+            names = [
+                name
+                for name in directory.names(migration.STATISTICS, _MOST_FILES)
+                if name.endswith('.log') and name < today
+            ]
             found = [directory.lstat('%s/%s' % (migration.STATISTICS, name)) for name in names]
     except FileNotFoundError:
         return False

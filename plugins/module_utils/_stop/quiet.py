@@ -183,7 +183,9 @@ def would_wait(seen: Seen, seconds: float) -> str:
     if not seen.files:
         return ''
     return 'wait at most %g s for the end of %s, ' % (
-        seconds, ' and '.join('%s %s' % (_WHAT[entry.kind], entry.path) for entry in seen.files))
+        seconds,
+        ' and '.join('%s %s' % (_WHAT[entry.kind], entry.path) for entry in seen.files),
+    )
 
 
 # --- the wait before the signal
@@ -229,8 +231,10 @@ class Wait(Waiting):
         since, size = self.first[entry]
         grown = self.seen.sizes[entry] - size
         more = ', %s more than at the first check' % _size(grown) if entry.kind == BACKUP else ''
-        self.context.progress('waiting for the end of %s %s: %d s, %s%s' % (
-            _WHAT[entry.kind], entry.path, now - since, _size(self.seen.sizes[entry]), more))
+        self.context.progress(
+            'waiting for the end of %s %s: %d s, %s%s'
+            % (_WHAT[entry.kind], entry.path, now - since, _size(self.seen.sizes[entry]), more)
+        )
 
     def _refusal(self) -> LifecycleError:
         entry = self.seen.files[0]
@@ -239,9 +243,16 @@ class Wait(Waiting):
         return LifecycleError(
             'pid %d of %s has %s %s.%s The stop waited for %d s, %s. Nothing was signalled. force does not override '
             'this. Wait until it has ended (the backup page of the administration shows it; a download ends with its '
-            'connection), then try again, or raise quiet_timeout.' % (
-                self.handle.pid, self.context.instance.id, entry.path, _WHY[entry.kind] % _size(self.seen.sizes[entry]),
-                halted, time.monotonic() - self.first[entry][0], self._limit()),
+            'connection), then try again, or raise quiet_timeout.'
+            % (
+                self.handle.pid,
+                self.context.instance.id,
+                entry.path,
+                _WHY[entry.kind] % _size(self.seen.sizes[entry]),
+                halted,
+                time.monotonic() - self.first[entry][0],
+                self._limit(),
+            ),
             pid=self.handle.pid,
             quiet=self.result(),
         )

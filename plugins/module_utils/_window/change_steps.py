@@ -42,8 +42,14 @@ def settle(context: Context, run: t.Mapping[str, t.Any], limit: float) -> None:
     try:
         with access.Databases(context, sites is None or len(set(sites)) > 1, client_dir) as databases:
             waited = [migration.Waiting(one.session, one.name) for one in databases.opened]
-            migration.wait(waited, context.version, limit, context.progress, pause=_PAUSE_S,
-                           alive=lambda: context.handle is None or not context.handle.gone())
+            migration.wait(
+                waited,
+                context.version,
+                limit,
+                context.progress,
+                pause=_PAUSE_S,
+                alive=lambda: context.handle is None or not context.handle.gone(),
+            )
     except migration.Stalled:
         return
     except client.DatabaseError as exc:
@@ -55,11 +61,14 @@ def settle(context: Context, run: t.Mapping[str, t.Any], limit: float) -> None:
 def register() -> None:
     """Add them to those that a window knows."""
     STEPS['config'] = Step(config.SPEC, config.plan, config.run, config.undo, lambda params: True, left=config.left)
-    STEPS['release'] = Step(release.SPEC, release.plan, release.run, release_moves.undo, release.changes_files,
-                            left=release.left)
-    STEPS['keep_files'] = Step(keep_files.SPEC, keep_files.plan, keep_files.run, keep_files.undo, keep_files.is_change,
-                               left=config.left)
-    STEPS['database'] = Step(database.SPEC, database_plan.plan, database.run, database.undo, database.is_change,
-                             settle=settle)
+    STEPS['release'] = Step(
+        release.SPEC, release.plan, release.run, release_moves.undo, release.changes_files, left=release.left
+    )
+    STEPS['keep_files'] = Step(
+        keep_files.SPEC, keep_files.plan, keep_files.run, keep_files.undo, keep_files.is_change, left=config.left
+    )
+    STEPS['database'] = Step(
+        database.SPEC, database_plan.plan, database.run, database.undo, database.is_change, settle=settle
+    )
     STEPS['rollback'] = Step(rollback.SPEC, rollback.plan, rollback.run, rollback.undo, lambda params: True)
     STEPS['rollback_point'] = Step(rollback_point.SPEC, rollback_point.plan, rollback_point.run)

@@ -18,8 +18,17 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import cgr
 _READY = b'ready'
 
 _GUARDED = (
-    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN,
-    signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGTSTP,
+    signal.SIGTTOU,
+    signal.SIGTTIN,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+)
 
 
 def _nothing(dummy_signum: int, dummy_frame: t.Any) -> None:

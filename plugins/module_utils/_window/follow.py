@@ -82,8 +82,12 @@ def whereabouts(run: t.Sequence[_state.Entry]) -> t.Dict[str, t.Any]:
     steps = [run[index] for index in begins]
     texts = [entry.get('text') for entry in run[begins[-1] if begins else 0 :] if entry.get('event') == 'progress']
     names = run[0].get('steps') or [] if run else []
-    return dict(step=steps[-1].get('name') if steps else None, index=len(steps), of=len(names),
-                text=texts[-1] if texts else None)
+    return dict(
+        step=steps[-1].get('name') if steps else None,
+        index=len(steps),
+        of=len(names),
+        text=texts[-1] if texts else None,
+    )
 
 
 def _times(run: t.Sequence[_state.Entry], deadline: float) -> t.Dict[str, int]:
@@ -113,14 +117,29 @@ def report(state: _state.StateDir, token: str, ended: bool, deadline: float) -> 
         return dict(running=True, changed=False, where=where)
     refused = _not_begun(run, token)
     if refused is not None:
-        return dict(failed=True, outcome='failed', changed=False, where=where, steps=[], state='unknown',
-                    downtime_ms=None, verified_ms=None, msg=refused)
+        return dict(
+            failed=True,
+            outcome='failed',
+            changed=False,
+            where=where,
+            steps=[],
+            state='unknown',
+            downtime_ms=None,
+            verified_ms=None,
+            msg=refused,
+        )
     return dict(
-        failed=True, outcome='failed', changed=journal.has_changed(run), where=where, steps=journal.steps_begun(run),
+        failed=True,
+        outcome='failed',
+        changed=journal.has_changed(run),
+        where=where,
+        steps=journal.steps_begun(run),
         state='unknown',
-        downtime_ms=None, verified_ms=None,
-        msg='%s: worker and guardian ended without a result in step %s of the run. %s' % (
-            state.instance.id, where['step'] or 'prepare', _what_now(state, run)))
+        downtime_ms=None,
+        verified_ms=None,
+        msg='%s: worker and guardian ended without a result in step %s of the run. %s'
+        % (state.instance.id, where['step'] or 'prepare', _what_now(state, run)),
+    )
 
 
 def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
@@ -129,7 +148,8 @@ def _what_now(state: _state.StateDir, run: t.Sequence[_state.Entry]) -> str:
     if run and not journal.is_of_this_boot(run[0]) and boot_hook.is_armed(state):
         return (
             'The host was rebooted meanwhile, and the recovery at boot has not ended yet. Check with instance_info. If '
-            'the run stays unfinished, run recover.yml.')
+            'the run stays unfinished, run recover.yml.'
+        )
     return 'The instance may be down. Run recover.yml, or run this again: it recovers first.'
 
 

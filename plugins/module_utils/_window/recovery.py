@@ -31,10 +31,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps.table imp
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import inflight, quiet
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
-_SETTLE_S = 0.3       # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
+_SETTLE_S = 0.3  # a SIGTERM that was just sent shows its effect: the port closes within some milliseconds
 _STOP_TIMEOUT_S = 120.0
-_LOOK_S = 1.0         # for one question to a process that may still be starting
-_EXEC_WAIT_S = 5.0    # a child that was released has executed the binary by then
+_LOOK_S = 1.0  # for one question to a process that may still be starting
+_EXEC_WAIT_S = 5.0  # a child that was released has executed the binary by then
 _SETTLE_LIMIT_S = 30.0  # for a look whether a migration goes on; whether one has failed shows after 20 s
 WAITS_FOR_MIGRATION = 'migration'
 

@@ -36,8 +36,12 @@ def shown_step(step: t.Any) -> t.Any:
     """One entry of ``steps`` as it is shown: what is secret, or not known, is masked."""
     if not isinstance(step, dict):
         return MASK
-    return {name: hidden.options(STEPS[name].spec, params) if name in STEPS and isinstance(params, dict)
-            else params and MASK for name, params in step.items()}
+    return {
+        name: hidden.options(STEPS[name].spec, params)
+        if name in STEPS and isinstance(params, dict)
+        else params and MASK
+        for name, params in step.items()
+    }
 
 
 def _options(name: str, params: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Tuple[t.Dict[str, t.Any], t.List[str]]:
@@ -51,8 +55,11 @@ def _options(name: str, params: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Tu
     if unknown:
         errors.append('unknown option %s; known options: %s' % (', '.join(unknown), ', '.join(sorted(spec)) or 'none'))
     valid = result.validated_parameters
-    errors += ['%s must not be negative, got %g' % (key, value) for key, value in sorted(valid.items())
-               if isinstance(value, float) and value < 0]
+    errors += [
+        '%s must not be negative, got %g' % (key, value)
+        for key, value in sorted(valid.items())
+        if isinstance(value, float) and value < 0
+    ]
     return valid, errors
 
 

@@ -51,10 +51,11 @@ def said_of_guardian(result: Result, plan: window_plan.Plan) -> str:
         return (
             ' The run is unfinished, and the process was left running. Do not end it. A guardian on the host waits for '
             'the migration to end, at most %g s, and %s. If the migration takes longer, run the recover playbook after '
-            'it has ended.' % (plan.guardian_limit, then))
+            'it has ended.' % (plan.guardian_limit, then)
+        )
     stays = {
-        WAITS_FOR_END: 'waits for the process to end, at most %g s' + (
-            '' if plan.wanted_state == 'stopped' else ', then starts the instance'),
+        WAITS_FOR_END: 'waits for the process to end, at most %g s'
+        + ('' if plan.wanted_state == 'stopped' else ', then starts the instance'),
         WAITS_FOR_ANSWER: 'waits for its answer, at most %g s, and starts the instance again if the process ends',
         WAITS_FOR_CONDITION: 'tries to start it for at most %g s',
         WAITS_FOR_MIGRATION: 'waits for the migration to end, at most %g s, then recovers the instance',
@@ -135,18 +136,28 @@ class Window:
             return
         try:
             versions = (self.version_before, self.context.version)
-            runs.keep(self.context.state, self.context.run.dir(), self.plan.run_id, round(time.time(), 3), versions,
-                       undo.what_was_left(self.context, changes))
+            runs.keep(
+                self.context.state,
+                self.context.run.dir(),
+                self.plan.run_id,
+                round(time.time(), 3),
+                versions,
+                undo.what_was_left(self.context, changes),
+            )
         except Exception as exc:
-            self.notes.append('This run cannot be rolled back later, because the data for it could not be saved: %s' %
-                              system_text(exc))
+            self.notes.append(
+                'This run cannot be rolled back later, because the data for it could not be saved: %s'
+                % system_text(exc)
+            )
 
     def _compare(self, after: Result) -> None:
         """All steps were done: has it stayed so since?"""
         wanted, running = self.plan.wanted_state, after['pid'] is not None
         if after['state'] != 'unknown' and wanted is not None and running != (wanted == 'running'):
-            self.error = LifecycleError('all steps were done, but afterwards %s. Find out what %s it.' % (
-                ('something has started it again', 'starts') if running else ('its process has ended', 'ends')))
+            self.error = LifecycleError(
+                'all steps were done, but afterwards %s. Find out what %s it.'
+                % (('something has started it again', 'starts') if running else ('its process has ended', 'ends'))
+            )
 
     def _has_to_take_back(self) -> bool:
         """Whether there is something: the launch record counts as soon as a process was signalled or started."""
@@ -234,8 +245,8 @@ class Window:
             if self.plan.makes_changes:
                 raise LifecycleError(
                     'The unfinished run %s was recovered, but this could not be recorded in %s: %s. No step was run. '
-                    'Free space there, then try again.' % (
-                        run.get('run_id'), self.context.state.path, system_text(exc))) from exc
+                    'Free space there, then try again.' % (run.get('run_id'), self.context.state.path, system_text(exc))
+                ) from exc
 
     def _take_over(self, run: state.Entry, why: str) -> Result:
         """This run stops and starts the instance itself, which is all that the earlier one had left to do."""
@@ -292,7 +303,9 @@ class Window:
             self.undone = again.get('undone')
             if again['changed']:
                 error.result['second_try'] = 'The instance %s: %s.' % (
-                    'runs (pid %s)' % again['pid'] if again['pid'] else 'is stopped', again['recovered'])
+                    'runs (pid %s)' % again['pid'] if again['pid'] else 'is stopped',
+                    again['recovered'],
+                )
         except LifecycleError as exc:
             self.second_error = exc
             self.undone = exc.result.get('undone')
@@ -316,7 +329,9 @@ class Window:
         wait = waits_for(error)
         if not self._has_to_take_back() or wait in (WAITS_FOR_END, WAITS_FOR_MIGRATION):
             return wait is not None
-        return wait == WAITS_FOR_ANSWER and any(change['kind'] in window_plan.MIGRATING for change in self.context.run.changes)
+        return wait == WAITS_FOR_ANSWER and any(
+            change['kind'] in window_plan.MIGRATING for change in self.context.run.changes
+        )
 
     def _should_run_again(self) -> bool:
         """What did not run before is left so by a window that makes changes: that is what a rollback comes to."""
@@ -334,13 +349,19 @@ class Window:
     def result(self, after: Result) -> Result:
         changed, down = self._has_changed(), self.context.run.downtime
         result: Result = dict(
-            outcome=self._outcome(after, changed), changed=changed, steps=self.done,
-            run_id=self.plan.run_id, instance=describe_instance(self.context),
+            outcome=self._outcome(after, changed),
+            changed=changed,
+            steps=self.done,
+            run_id=self.plan.run_id,
+            instance=describe_instance(self.context),
             downtime_ms=down.milliseconds,
             verified_ms=None if self.error or down.milliseconds is None else milliseconds(present(down.first)),
-            pid_before=self.before['pid'] if self.before else None, pid_after=after['pid'], state=after['state'],
+            pid_before=self.before['pid'] if self.before else None,
+            pid_after=after['pid'],
+            state=after['state'],
             version=self.context.running_version or self.context.version,
-            held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD))
+            held=dict(connections=0, longest_ms=0, why_not=_WHY_NOT_HELD),
+        )
         notes = list(self.context.run.lock_notes) + self.notes
         if notes:
             result['notes'] = notes

@@ -50,8 +50,11 @@ class Plan(t.NamedTuple):
     @property
     def restores_s(self) -> float:
         """Seconds that restores of what its steps dump may take at most."""
-        timeouts = [float(params['timeout']) for name, params in self.steps if name == 'database'
-                    and undo.is_change(name, params)]
+        timeouts = [
+            float(params['timeout'])
+            for name, params in self.steps
+            if name == 'database' and undo.is_change(name, params)
+        ]
         return runs.RESTORE_FACTOR * sum(timeouts)
 
     @property

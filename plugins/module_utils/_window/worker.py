@@ -29,7 +29,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import d
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 
-OVERSTAY_S = 60.0      # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
+OVERSTAY_S = 60.0  # after the deadline: the start that a late stop is followed by, twice, then the worker is ended
 _KILL_WAIT_S = 10.0
 _LEAST_RECOVERY_S = 60.0
 _REPORT_S = 30.0
@@ -45,8 +45,11 @@ class Guardian:
     """
 
     def __init__(
-        self, context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry],
-        lock: t.Optional[_lock.Lock] = None
+        self,
+        context: Context,
+        plan: window_plan.Plan,
+        unfinished: t.Optional[_state.Entry],
+        lock: t.Optional[_lock.Lock] = None,
     ) -> None:
         self.context, self.plan, self.unfinished, self.lock = context, plan, unfinished, lock
         self.overstayed = False
@@ -107,26 +110,42 @@ class Guardian:
     def _how_it_ended(self, worker: int, status: t.Optional[int]) -> str:
         if self.overstayed:
             return 'the worker (pid %d) had not ended %g s after the deadline of %g s and was %s' % (
-                worker, self.overstay, self.plan.deadline, 'ended' if status is not None else 'sent SIGKILL')
+                worker,
+                self.overstay,
+                self.plan.deadline,
+                'ended' if status is not None else 'sent SIGKILL',
+            )
         if status is not None and os.WIFSIGNALED(status):
             return 'the worker (pid %d) was killed by signal %d' % (worker, os.WTERMSIG(status))
         return 'the worker (pid %d) ended without a result; see %s' % (
-            worker, os.path.join(self.context.state.path, 'worker.log'))
+            worker,
+            os.path.join(self.context.state.path, 'worker.log'),
+        )
 
     def _recover(self, worker: int, status: t.Optional[int]) -> _window.Result:
         state = self.context.state
         run = journal.last_run(state.journal())
         todo = journal.unfinished(run) or dict(steps=self.plan.names)
         result: _window.Result = dict(
-            outcome='failed', failed=True, run_id=self.plan.run_id, downtime_ms=None, verified_ms=None,
-            steps=journal.steps_begun(run), instance=_window.describe_instance(self.context),
-            pid_before=(todo.get('before') or {}).get('pid'))
+            outcome='failed',
+            failed=True,
+            run_id=self.plan.run_id,
+            downtime_ms=None,
+            verified_ms=None,
+            steps=journal.steps_begun(run),
+            instance=_window.describe_instance(self.context),
+            pid_before=(todo.get('before') or {}).get('pid'),
+        )
         what = '%s: %s in step %s.' % (
-            self.context.instance.id, self._how_it_ended(worker, status), todo.get('step') or 'prepare')
+            self.context.instance.id,
+            self._how_it_ended(worker, status),
+            todo.get('step') or 'prepare',
+        )
         try:
             changes = todo.get('changes') or []
             self.context.run.until = time.monotonic() + max(
-                recovery_limit(self.plan), window_plan.rollback_s(changes) if changes else 0.0)
+                recovery_limit(self.plan), window_plan.rollback_s(changes) if changes else 0.0
+            )
             found = recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian recovered the instance: %s.' % (what, found['recovered'])
             lost = _end(state, 'recovered', pid=found['pid'])
@@ -273,15 +292,17 @@ def _say_unfinished(state: _state.StateDir, plan: window_plan.Plan, result: _win
     if said is None:
         said = (
             '%s: all steps were done, but the commit could not be recorded. The next run or recovery will undo its '
-            'changes.'
-                % state.instance.id)
+            'changes.' % state.instance.id
+        )
     result.update(outcome='failed', failed=True, unfinished=True, waits_for=None)
     result['msg'] = '%s %s%s' % (said, _not_noted(state, lost), _window.said_of_guardian(result, plan))
 
 
 def _not_noted(state: _state.StateDir, lost: OSError) -> str:
     return 'The end of the run could not be recorded in %s: %s. Free space there, or fix the other cause.' % (
-        state.path, system_text(lost))
+        state.path,
+        system_text(lost),
+    )
 
 
 def begin(context: Context, plan: window_plan.Plan) -> int:
@@ -332,8 +353,9 @@ def _detach_guardian(
         raise not_begun(context, plan, unfinished, exc) from exc
 
 
-def not_begun(context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry],
-              exc: OSError) -> LifecycleError:
+def not_begun(
+    context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry], exc: OSError
+) -> LifecycleError:
     """End a run that has no worker: nothing was touched, so nothing of it is left for a recovery.
 
     An earlier run that was to be put right first stays unfinished. Returns what the caller is to be told.
@@ -367,8 +389,9 @@ def not_begun(context: Context, plan: window_plan.Plan, unfinished: t.Optional[_
 
 def _context_of_worker(context: Context, plan: window_plan.Plan) -> Context:
     state = context.state
-    fresh = Context(context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text),
-                    context.user)
+    fresh = Context(
+        context.instance, state, context.port_option, lambda text: state.try_log('progress', text=text), context.user
+    )
     fresh.run.note = functools.partial(state.try_log, run_id=plan.run_id)
     fresh.run.id, fresh.run.token = plan.run_id, plan.token
     fresh.run.accepted_hazards = context.run.accepted_hazards
@@ -379,9 +402,19 @@ def _context_of_worker(context: Context, plan: window_plan.Plan) -> Context:
 def _write_begin(context: Context, plan: window_plan.Plan, unfinished: t.Optional[_state.Entry]) -> None:
     try:
         context.state.reserve()
-        context.state.log('begin', durable=True, run_id=plan.run_id, token=plan.token, steps=plan.names,
-                          before=_window.identity_of(context), boot_id=procfs.boot_id(), recovers=unfinished,
-                          force=plan.force, hosts=plan.hosts, accepts=sorted(context.run.accepted_hazards))
+        context.state.log(
+            'begin',
+            durable=True,
+            run_id=plan.run_id,
+            token=plan.token,
+            steps=plan.names,
+            before=_window.identity_of(context),
+            boot_id=procfs.boot_id(),
+            recovers=unfinished,
+            force=plan.force,
+            hosts=plan.hosts,
+            accepts=sorted(context.run.accepted_hazards),
+        )
     except OSError as exc:
         context.state.release_reserve()
         raise nothing_done('The journal in %s could not be written' % context.state.path, exc) from exc

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The listening socket, as Go makes it, and the dial that looks whether the port is in use."""
+
 from __future__ import annotations
 
 import os

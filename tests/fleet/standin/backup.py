@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Backup and restore of the admin pages: a file below data/backup of the site is open for as long as either lasts."""
+
 from __future__ import annotations
 
 import json
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from standin.main import Program
 
 PREFIX = "/system/api/plugin/backup/"
-_ROWS = 100           # of one INSERT
-_PARTS = 20           # of a backup without a database
-_SLOW_SECONDS = 0.2   # gorm logs such a statement
-_KEPT_SECONDS = 3.0   # the status, after the end
+_ROWS = 100  # of one INSERT
+_PARTS = 20  # of a backup without a database
+_SLOW_SECONDS = 0.2  # gorm logs such a statement
+_KEPT_SECONDS = 3.0  # the status, after the end
 _NO_TASK = "当前没有进行中的任务"
 _BUSY = "当前有备份/恢复任务进行中，请稍后再试"
 
@@ -177,8 +178,12 @@ def _statements(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _tables(database: Database) -> list[str]:
-    return [str(row[0]) for row in database.run(
-        "SELECT `table_name` FROM `information_schema`.`tables` WHERE `table_schema` = DATABASE() ORDER BY 1")]
+    return [
+        str(row[0])
+        for row in database.run(
+            "SELECT `table_name` FROM `information_schema`.`tables` WHERE `table_schema` = DATABASE() ORDER BY 1"
+        )
+    ]
 
 
 def _parts(database: Database) -> int:
@@ -191,18 +196,25 @@ def _parts(database: Database) -> int:
 def _dumped(database: Database) -> Iterator[str]:
     """Per table: its making, then its rows by the hundred."""
     if isinstance(database, NoDatabase):
-        yield from (f"INSERT INTO `archives`(`id`,`title`) VALUES\n({number},'Article {number}');\n"
-                    for number in range(1, _PARTS + 1))
+        yield from (
+            f"INSERT INTO `archives`(`id`,`title`) VALUES\n({number},'Article {number}');\n"
+            for number in range(1, _PARTS + 1)
+        )
         return
     for table in _tables(database):
         making = str(database.run(f"SHOW CREATE TABLE `{table}`")[0][1])
         yield f"DROP TABLE IF EXISTS `{table}`;\n{making};\n\n"
-        columns = ",".join(f"`{row[0]}`" for row in database.run(
-            "SELECT `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = DATABASE() "
-            "AND `table_name` = %s ORDER BY `ordinal_position`", (table,)))
+        columns = ",".join(
+            f"`{row[0]}`"
+            for row in database.run(
+                "SELECT `column_name` FROM `information_schema`.`columns` WHERE `table_schema` = DATABASE() "
+                "AND `table_name` = %s ORDER BY `ordinal_position`",
+                (table,),
+            )
+        )
         rows = database.run(f"SELECT * FROM `{table}`")
         for first in range(0, len(rows), _ROWS):
-            values = ",\n".join(_row(row) for row in rows[first:first + _ROWS])
+            values = ",\n".join(_row(row) for row in rows[first : first + _ROWS])
             yield f"INSERT INTO `{table}`({columns}) VALUES\n{values};\n"
 
 

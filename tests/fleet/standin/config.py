@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """config.json as the application reads it, and the stand-in's own knobs."""
+
 from __future__ import annotations
 
 import json
@@ -32,21 +33,21 @@ class Config(NamedTuple):
 
 # How it hangs. The port of the first four is open, that of the others never.
 NOT_ACCEPTED = "not_accepted"  # nobody takes the connections
-SILENT = "silent"              # takes them, reads nothing and sends nothing
-HELD = "held"                  # reads every request and never answers
-DRIPPING = "dripping"          # answers byte by byte; the headers never end
-NO_PORT = "no_port"            # its connections to the database stay open and idle
-ASKING = "asking"              # asks the database without end
+SILENT = "silent"  # takes them, reads nothing and sends nothing
+HELD = "held"  # reads every request and never answers
+DRIPPING = "dripping"  # answers byte by byte; the headers never end
+NO_PORT = "no_port"  # its connections to the database stay open and idle
+ASKING = "asking"  # asks the database without end
 HANGS = ("", NOT_ACCEPTED, SILENT, HELD, DRIPPING, NO_PORT, ASKING)
 
 
 # Points of a migration, in their order, at which it can be stopped. Each is reached by every version that has it.
-BEGIN = "begin"            # nothing was changed
-TABLES = "tables"          # half of the tables have their new columns
-PURGED = "purged"          # soft-deleted rows are gone (3.3.0: archives; 3.5.3: all), the drafts still in place
-DRAFTS = "drafts"          # drafts are in both tables
-FLAGS = "flags"            # drafts have moved, flags have not
-END = "end"                # all is done but the mark, last_run_version
+BEGIN = "begin"  # nothing was changed
+TABLES = "tables"  # half of the tables have their new columns
+PURGED = "purged"  # soft-deleted rows are gone (3.3.0: archives; 3.5.3: all), the drafts still in place
+DRAFTS = "drafts"  # drafts are in both tables
+FLAGS = "flags"  # drafts have moved, flags have not
+END = "end"  # all is done but the mark, last_run_version
 STATISTICS = "statistics"  # 3.3.11: marked; the statistics are copied, and their table is still there
 POINTS = ("", BEGIN, TABLES, PURGED, DRAFTS, FLAGS, END, STATISTICS)
 
@@ -59,38 +60,38 @@ class Knobs(NamedTuple):
     that lies in the install directory can make the new version fail and spare the old one.
     """
 
-    start_delay_ms: int = 0          # after the signal handler is there and before the port opens
-    exit_delay_ms: int = 0           # between the signal's marker and the exit
-    migration_ms: int = 0            # least time that a due migration copies rows
-    background_copy_ms: int = 0      # least time that the background copy of categories takes
+    start_delay_ms: int = 0  # after the signal handler is there and before the port opens
+    exit_delay_ms: int = 0  # between the signal's marker and the exit
+    migration_ms: int = 0  # least time that a due migration copies rows
+    background_copy_ms: int = 0  # least time that the background copy of categories takes
     ignore_sigterm: bool = False
-    hang_on_shutdown: bool = False   # closes the port on a signal and never exits
-    child: str = ""                  # name under source/ of a child that survives, e.g. cwebp_linux_amd64
-    crash_after_ms: int = 0          # panic and exit 2, counted from the open port
-    exit_code: int = -1              # exits with it instead of opening the port
-    no_database: bool = False        # serves one site from memory: for tests that need no MariaDB
-    wrong_version: str = ""          # what version/info answers instead of the truth
-    limited: bool = False            # the memory limiter is at work: pages answer 429 (3.4.7)
-    says: str = ""                   # a line in its log at each start, e.g. of a failure that does not end it
-    panics_at: str = ""              # a handler that panics: this path answers 500
+    hang_on_shutdown: bool = False  # closes the port on a signal and never exits
+    child: str = ""  # name under source/ of a child that survives, e.g. cwebp_linux_amd64
+    crash_after_ms: int = 0  # panic and exit 2, counted from the open port
+    exit_code: int = -1  # exits with it instead of opening the port
+    no_database: bool = False  # serves one site from memory: for tests that need no MariaDB
+    wrong_version: str = ""  # what version/info answers instead of the truth
+    limited: bool = False  # the memory limiter is at work: pages answer 429 (3.4.7)
+    says: str = ""  # a line in its log at each start, e.g. of a failure that does not end it
+    panics_at: str = ""  # a handler that panics: this path answers 500
     redirects: tuple[tuple[str, str], ...] = ()  # path and where it leads to with 301, as in the admin pages
-    hangs: str = ""                  # one of HANGS
-    disabled: bool = False           # site 1 is disabled: every path answers 200 with a page, version/info too
-    second_site: str = ""            # host of a further site that is served from memory
-    backup_ms: int = 0               # least time that a backup takes
-    restore_ms: int = 0              # least time that a restore takes
-    dump_lingers_ms: int = 0         # how long the file of a backup stays open after its end (until 3.4.2)
-    fulltext: bool = False           # the full-text search is open, without a database; with one it is a setting
-    fulltext_ms: int = 0             # time that its dictionary takes
-    log_before_port_ms: int = 0      # a line in its log each time, while the port is closed
-    log_after_port_ms: int = 0       # the same from the open port on
+    hangs: str = ""  # one of HANGS
+    disabled: bool = False  # site 1 is disabled: every path answers 200 with a page, version/info too
+    second_site: str = ""  # host of a further site that is served from memory
+    backup_ms: int = 0  # least time that a backup takes
+    restore_ms: int = 0  # least time that a restore takes
+    dump_lingers_ms: int = 0  # how long the file of a backup stays open after its end (until 3.4.2)
+    fulltext: bool = False  # the full-text search is open, without a database; with one it is a setting
+    fulltext_ms: int = 0  # time that its dictionary takes
+    log_before_port_ms: int = 0  # a line in its log each time, while the port is closed
+    log_after_port_ms: int = 0  # the same from the open port on
     statistics_flush_ms: int = 10000  # how long statistics stay in memory (3.5.0)
-    migration_site: int = 0          # the site whose migration is meant below; 0: each one's
-    migration_fails_at: str = ""     # one of POINTS: it says so in its log, goes on without a mark and serves
-    migration_dies_at: str = ""      # one of POINTS: SIGKILL to itself there
-    migration_waits_at: str = ""     # one of POINTS: it waits there, with an INSERT … SELECT in the server …
-    migration_waits_for: str = ""    # … until there is a file at this path
-    spoils: tuple[str, ...] = ()     # statements that are executed before the mark: rows or settings get lost
+    migration_site: int = 0  # the site whose migration is meant below; 0: each one's
+    migration_fails_at: str = ""  # one of POINTS: it says so in its log, goes on without a mark and serves
+    migration_dies_at: str = ""  # one of POINTS: SIGKILL to itself there
+    migration_waits_at: str = ""  # one of POINTS: it waits there, with an INSERT … SELECT in the server …
+    migration_waits_for: str = ""  # … until there is a file at this path
+    spoils: tuple[str, ...] = ()  # statements that are executed before the mark: rows or settings get lost
     crash_after_migration: bool = False  # panic and exit 2 when it is over: before the port, or behind it
 
 
@@ -139,9 +140,7 @@ def parse(text: str) -> Config:
     server, mysql = _section(raw, "server"), _section(raw, "mysql")
     port = _number(server, "server", "port") or 8001
     texts = {key: _text(mysql, key) for key in ("database", "user", "password")}
-    settings = Mysql(
-        host=_text(mysql, "host") or "127.0.0.1", port=_number(mysql, "mysql", "port") or 3306, **texts
-    )
+    settings = Mysql(host=_text(mysql, "host") or "127.0.0.1", port=_number(mysql, "mysql", "port") or 3306, **texts)
     return Config(bool(settings.database), port, settings, raw)
 
 

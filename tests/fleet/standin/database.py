@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """MariaDB connections that look like those of Go's driver, its wording of errors and gorm's log lines."""
+
 from __future__ import annotations
 
 import socket
@@ -34,8 +35,13 @@ class _Connection:
     def __init__(self, settings: Mysql, name: str) -> None:
         driver: Any = pymysql  # its types do not know what is used of it here
         self._link = driver.connect(
-            host=settings.host, port=settings.port, user=settings.user, password=settings.password,
-            database=name or None, charset="utf8mb4", autocommit=True,
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password,
+            database=name or None,
+            charset="utf8mb4",
+            autocommit=True,
         )
         sock: socket.socket = self._link._sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -86,8 +92,9 @@ class Database:
         """Make the database that is named in the settings, and connect to it."""
         connection = self._opened("")
         try:
-            connection.exchange(f"CREATE DATABASE IF NOT EXISTS `{self.settings.database}` "
-                                "DEFAULT CHARACTER SET utf8mb4")
+            connection.exchange(
+                f"CREATE DATABASE IF NOT EXISTS `{self.settings.database}` DEFAULT CHARACTER SET utf8mb4"
+            )
         except pymysql.MySQLError as error:
             raise self._worded(error) from None
         finally:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The full-text search of 2.5.1 and later: its dictionary is loaded at each start, in the background."""
+
 from __future__ import annotations
 
 import os

@@ -6,6 +6,7 @@
 The stand-in finds its victims like the application and spares everything whose executable is not below its fleet's
 root, so that it is harmless on a machine that runs the real application.
 """
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the program prints, in the formats of Go's log and fmt, iris and gorm. Nothing is buffered."""
+
 from __future__ import annotations
 
 import os
@@ -88,20 +89,29 @@ def config_panic(panic: Panic) -> None:
 
 def crash(text: str) -> None:
     """A Go panic in a goroutine."""
-    _write(2, f"panic: {text}\n\ngoroutine 87 [running]:\n{_SOURCE}provider.(*Website).Task()\n"
-              f"\t{_SOURCE}provider/task.go:64 +0x1d2\n")
+    _write(
+        2,
+        f"panic: {text}\n\ngoroutine 87 [running]:\n{_SOURCE}provider.(*Website).Task()\n"
+        f"\t{_SOURCE}provider/task.go:64 +0x1d2\n",
+    )
 
 
 def no_memory(size: int, used: int) -> None:
     """What the Go runtime prints when it is not given the memory that it asks for."""
-    _write(2, f"runtime: out of memory: cannot allocate {size}-byte block ({used} in use)\nfatal error: out of memory\n"
-              f"\ngoroutine 1 [running]:\nruntime.throw()\n\truntime/panic.go:1047 +0x5d\n")
+    _write(
+        2,
+        f"runtime: out of memory: cannot allocate {size}-byte block ({used} in use)\nfatal error: out of memory\n"
+        f"\ngoroutine 1 [running]:\nruntime.throw()\n\truntime/panic.go:1047 +0x5d\n",
+    )
 
 
 def signal_dump(said: str) -> None:
     """What the Go runtime prints when a signal ends it that nobody handles."""
-    _write(2, f"{said}\nPC=0x46d5c1 m=0 sigcode=0\n\ngoroutine 0 [idle]:\nruntime.futex()\n"
-              "\truntime/sys_linux_amd64.s:557 +0x21\n\ngoroutine 1 [select]:\nmain.main()\n\tmain/main.go:24 +0x85\n")
+    _write(
+        2,
+        f"{said}\nPC=0x46d5c1 m=0 sigcode=0\n\ngoroutine 0 [idle]:\nruntime.futex()\n"
+        "\truntime/sys_linux_amd64.s:557 +0x21\n\ngoroutine 1 [select]:\nmain.main()\n\tmain/main.go:24 +0x85\n",
+    )
 
 
 def error_file(root: str, text: str) -> None:

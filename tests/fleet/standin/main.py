@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From exec to exit. The main thread owns the signals; everything that may wait runs in another thread."""
+
 from __future__ import annotations
 
 import os
@@ -21,9 +22,13 @@ from standin.server import Handler, Server
 from standin.settings import complete_file
 
 _NAMES = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupt", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
-_FATAL = {signal.SIGABRT: "SIGABRT: abort", signal.SIGSEGV: "SIGSEGV: segmentation violation",
-          signal.SIGBUS: "SIGBUS: bus error", signal.SIGFPE: "SIGFPE: floating-point exception",
-          signal.SIGILL: "SIGILL: illegal instruction"}
+_FATAL = {
+    signal.SIGABRT: "SIGABRT: abort",
+    signal.SIGSEGV: "SIGSEGV: segmentation violation",
+    signal.SIGBUS: "SIGBUS: bus error",
+    signal.SIGFPE: "SIGFPE: floating-point exception",
+    signal.SIGILL: "SIGILL: illegal instruction",
+}
 _BOOTED, _RESTART = 200, 201  # events beside the signal numbers
 _VERSION_MARK = b"\nanqicms stand-in "  # written by freeze.py
 _END_BYTES = 4096
@@ -33,7 +38,7 @@ class Program(NamedTuple):
     """Where it runs and whom it plays."""
 
     exe: str
-    root: str    # with a slash at the end, as in the first log line
+    root: str  # with a slash at the end, as in the first log line
     bundle: str  # the frozen program's own files
     behaviour: Behaviour
     knobs: Knobs
@@ -152,6 +157,7 @@ class Application:
             self._start_up()
         except Exception:
             import traceback
+
             try:
                 traceback.print_exc()
             finally:  # its log may be on that disk
@@ -176,8 +182,10 @@ class Application:
         program = self.program
         if not program.config.installed and not (program.knobs.no_database and program.config.raw):
             from standin.sites import install_answer
+
             return install_answer
         from standin.booting import boot_sites
+
         return boot_sites(program, self.ask_restart)
 
     def _chatter(self) -> None:
@@ -247,6 +255,7 @@ def _catch(*numbers: signal.Signals) -> None:
 
 def _locales_present(root: str) -> bool:
     from standin.migration import locales_present
+
     return locales_present(root)
 
 
@@ -255,8 +264,12 @@ def _spawn_child(root: str, name: str) -> None:
     directory = os.path.join(root, "public", "uploads")
     os.makedirs(directory, exist_ok=True)
     opened = os.open(os.path.join(directory, "converting.webp"), os.O_WRONLY | os.O_CREAT, 0o644)
-    os.posix_spawn(os.path.join(root, "source", name), ["sleep", "600"], os.environ,
-                   file_actions=[(os.POSIX_SPAWN_DUP2, opened, 1)])
+    os.posix_spawn(
+        os.path.join(root, "source", name),
+        ["sleep", "600"],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, opened, 1)],
+    )
     os.close(opened)
 
 
@@ -284,12 +297,23 @@ def _environment_config(behaviour: Behaviour, root: str, config: Config, port: i
     password = get("MYSQL_ROOT_PASSWORD") or get("MYSQL_PASSWORD")
     if not (behaviour.mysql_environment and get("MYSQL_DATABASE") and get("MYSQL_HOST") and password):
         return config
-    mysql = Mysql(get("MYSQL_DATABASE", ""), get("MYSQL_USER", "root"), password, get("MYSQL_HOST", ""),
-                  int(get("MYSQL_PORT") or 3306))
+    mysql = Mysql(
+        get("MYSQL_DATABASE", ""),
+        get("MYSQL_USER", "root"),
+        password,
+        get("MYSQL_HOST", ""),
+        int(get("MYSQL_PORT") or 3306),
+    )
     server = config.raw.get("server") or {}
-    raw = {"mysql": {**mysql._asdict(), "use_default": False},
-           "server": {"env": server.get("env", "production"), "port": port or config.port,
-                      "log_level": server.get("log_level", "error")}, "sparks": None}
+    raw = {
+        "mysql": {**mysql._asdict(), "use_default": False},
+        "server": {
+            "env": server.get("env", "production"),
+            "port": port or config.port,
+            "log_level": server.get("log_level", "error"),
+        },
+        "sparks": None,
+    }
     try:
         write(root, raw)
     except OSError:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a start does to the schema of one site, by version, and when."""
+
 from __future__ import annotations
 
 import os
@@ -104,8 +105,9 @@ class Migration:
 
     def _move_statistics(self) -> None:
         try:
-            self._statistics = move_statistics(self._behaviour, self._database, self._root,
-                                               self._knobs.statistics_flush_ms, self._reached)
+            self._statistics = move_statistics(
+                self._behaviour, self._database, self._root, self._knobs.statistics_flush_ms, self._reached
+            )
         except MigrationFailed as error:
             log.stamped(f"migrate table error  {error}")
 
@@ -121,8 +123,9 @@ class Migration:
             database.run(statement)
         self._reached(END)
         if behaviour.records_version:
-            database.run("REPLACE INTO `settings` (`key`,`value`) VALUES ('last_run_version', %s)",
-                         (behaviour.version,))
+            database.run(
+                "REPLACE INTO `settings` (`key`,`value`) VALUES ('last_run_version', %s)", (behaviour.version,)
+            )
 
     def _reached(self, point: str) -> None:
         """Whatever the knobs want at this point, of a migration that is due."""
@@ -162,13 +165,21 @@ class Migration:
         where = " AND `modules`.`deleted_at` IS NULL" if behaviour.soft_delete else ""
         for number, (table, name) in _MODULES.items():
             statement = f"SELECT * FROM `modules` WHERE `id` = {number}{where} LIMIT 1"
-            found = (database.first(behaviour.at_modules, statement) if behaviour.at_modules
-                     else database.run(statement))
+            found = database.first(behaviour.at_modules, statement) if behaviour.at_modules else database.run(statement)
             if not found:
                 self._insert("modules", {"id": number, "table_name": table, "title": table, "status": 1, "name": name})
         if behaviour.multi_site and self._number == 1:
-            self._insert("websites", {"id": 1, "root_path": self._root, "name": "Default Website", "mysql": "{}",
-                                      "status": 1, "token_secret": _SECRET})
+            self._insert(
+                "websites",
+                {
+                    "id": 1,
+                    "root_path": self._root,
+                    "name": "Default Website",
+                    "mysql": "{}",
+                    "status": 1,
+                    "token_secret": _SECRET,
+                },
+            )
         self._fill_admin()
 
     def _insert(self, table: str, values: dict[str, object]) -> None:
@@ -184,8 +195,10 @@ class Migration:
         found = self._database.first(location, statement) if location else self._database.run(statement)
         if not found:
             if self._behaviour.at_admin_save:
-                self._database.first(self._behaviour.at_admin_save, "SELECT * FROM `admins` WHERE `id` = 1 "
-                                     "AND `admins`.`deleted_at` IS NULL LIMIT 1")
+                self._database.first(
+                    self._behaviour.at_admin_save,
+                    "SELECT * FROM `admins` WHERE `id` = 1 AND `admins`.`deleted_at` IS NULL LIMIT 1",
+                )
             self._database.run("INSERT INTO `admins` (`id`,`user_name`,`status`) VALUES (1,'admin',1)")
 
     def _fill_columns(self) -> None:
@@ -196,14 +209,22 @@ class Migration:
         tables = existing_tables(self._database)
         if self._number == 1 and "token_secret" in self._wanted.get("websites", {}):
             now = f"`updated_time`={int(time.time())}," if "token_secret" in tables["websites"] else ""
-            self._fill_column(self._behaviour.at_site_update, tables, "websites", 1, "token_secret", _SECRET,
-                              f"{now}`status`=1,`parent_id`=0")
+            self._fill_column(
+                self._behaviour.at_site_update,
+                tables,
+                "websites",
+                1,
+                "token_secret",
+                _SECRET,
+                f"{now}`status`=1,`parent_id`=0",
+            )
         if "name" in self._wanted["modules"]:
             for number, (_table, name) in _MODULES.items():
                 self._fill_column(self._behaviour.at_module_update, tables, "modules", number, "name", name)
 
-    def _fill_column(self, location: str, tables: Existing, table: str, number: int, column: str, value: str,
-                     more: str = "") -> None:
+    def _fill_column(
+        self, location: str, tables: Existing, table: str, number: int, column: str, value: str, more: str = ""
+    ) -> None:
         statement = f"UPDATE `{table}` SET `{column}`='{value}'{',' if more else ''}{more} WHERE `id` = {number}"
         if column not in tables[table]:
             if location:
@@ -222,17 +243,28 @@ class Migration:
         end = time.monotonic() + self._knobs.background_copy_ms / 1000
         for number, category in run("SELECT `id`, `category_id` FROM `archives`"):
             values = (category, number, category, number)
-            run("INSERT INTO `archive_categories` (`category_id`,`archive_id`) SELECT %s, %s FROM DUAL "
+            run(
+                "INSERT INTO `archive_categories` (`category_id`,`archive_id`) SELECT %s, %s FROM DUAL "
                 "WHERE NOT EXISTS (SELECT 1 FROM `archive_categories` "
-                "WHERE `category_id` = %s AND `archive_id` = %s)", values)
+                "WHERE `category_id` = %s AND `archive_id` = %s)",
+                values,
+            )
         self._copy_rows(int((end - time.monotonic()) * 1000))
-        run("REPLACE INTO `settings` (`key`,`value`) VALUES (%s, %s)",
-            (_CATEGORY_KEY, time.strftime("%Y-%m-%d %H:%M:%S")))
+        run(
+            "REPLACE INTO `settings` (`key`,`value`) VALUES (%s, %s)",
+            (_CATEGORY_KEY, time.strftime("%Y-%m-%d %H:%M:%S")),
+        )
 
 
 def _without_faults(knobs: Knobs) -> Knobs:
-    return knobs._replace(migration_ms=0, migration_fails_at="", migration_dies_at="", migration_waits_at="", spoils=(),
-                          crash_after_migration=False)
+    return knobs._replace(
+        migration_ms=0,
+        migration_fails_at="",
+        migration_dies_at="",
+        migration_waits_at="",
+        spoils=(),
+        crash_after_migration=False,
+    )
 
 
 def _crash() -> None:

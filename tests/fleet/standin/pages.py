@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What visitors get of one site: limiter, redirects, closing pages, HTML cache, files of public/, articles."""
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,7 @@ class Site(NamedTuple):
     status: int
     database: Database
     settings: dict[str, Any]  # the keys system and html_cache of the table
-    home: bytes               # kept in memory: survives the loss of the database
+    home: bytes  # kept in memory: survives the loss of the database
     root: str
     pages_fail: bool = False  # its tables are those of a newer version
 

@@ -5,6 +5,7 @@
 
 A generation holds until the next one; a table that did not change is not repeated, None means that it is dropped.
 """
+
 from __future__ import annotations
 
 _2_3_6: dict[str, str | None] = {
@@ -60,9 +61,7 @@ _2_5_3: dict[str, str | None] = {
         "unsigned, sort int(10) unsigned, template varchar(250), detail_template varchar(250), is_inherit int(1) "
         "unsigned, images text, logo varchar(250), status tinyint(1) unsigned"
     ),
-    "settings": (
-        "key varchar(190), value longtext"
-    ),
+    "settings": ("key varchar(190), value longtext"),
 }
 _3_2_8: dict[str, str | None] = {
     "archives": (
@@ -97,9 +96,7 @@ _3_3_0: dict[str, str | None] = {
         "unsigned, has_pseudo tinyint(1), keyword_id bigint(20), origin_url varchar(190), origin_title "
         "varchar(190), origin_id tinyint(1) unsigned"
     ),
-    "archive_data": (
-        "id int(10) unsigned, content longtext"
-    ),
+    "archive_data": ("id int(10) unsigned, content longtext"),
     "archive_drafts": (
         "id int(10) unsigned, created_time int(11), updated_time int(11), title varchar(190), seo_title "
         "varchar(250), url_token varchar(190), keywords varchar(250), description varchar(1000), module_id int(10)"
@@ -134,9 +131,7 @@ _3_5_8: dict[str, str | None] = {
         "sort int(10) unsigned, has_pseudo tinyint(1), keyword_id bigint(20), origin_url varchar(190), "
         "origin_title varchar(190), origin_id tinyint(1) unsigned, status tinyint(1) unsigned"
     ),
-    "archive_data": (
-        "id bigint(20) unsigned, content longtext"
-    ),
+    "archive_data": ("id bigint(20) unsigned, content longtext"),
     "categories": (
         "id int(10) unsigned, created_time int(11), updated_time int(11), title varchar(250), seo_title "
         "varchar(250), keywords varchar(250), url_token varchar(190), description varchar(1000), content longtext,"
@@ -204,8 +199,11 @@ _INDEXES = {"archive_categories": "archive_id", "archive_flags": "archive_id"}
 
 def _with_big_ids(tables: dict[str, str | None]) -> dict[str, str | None]:
     """From 3.4.5 on new tables number articles with bigint."""
-    return {name: columns and columns.replace("id int(10) unsigned", "id bigint(20)", 1)
-            for name, columns in tables.items() if name.startswith("archive")}
+    return {
+        name: columns and columns.replace("id int(10) unsigned", "id bigint(20)", 1)
+        for name, columns in tables.items()
+        if name.startswith("archive")
+    }
 
 
 _GENERATIONS: tuple[tuple[str, dict[str, str | None]], ...] = (

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small threaded HTTP/1.1 server that stops like Go's net/http."""
+
 from __future__ import annotations
 
 import json
@@ -13,8 +14,16 @@ from urllib.parse import unquote
 
 from standin.config import DRIPPING, HELD, NOT_ACCEPTED, SILENT
 
-_REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 403: "Forbidden",
-            404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
+_REASONS = {
+    200: "OK",
+    301: "Moved Permanently",
+    302: "Found",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+}
 _FRESH_SECONDS = 5  # Go calls a connection without a request idle only after this time
 _DRIP_SECONDS = 0.05
 
@@ -46,8 +55,10 @@ def json_response(code: int, text: str, data: Any = None) -> Response:
     body: dict[str, Any] = {"code": code, "msg": text}
     if code == 0 and (data is not None or not text):
         body["data"] = data
-    return Response(body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-                    content_type="application/json; charset=utf-8")
+    return Response(
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        content_type="application/json; charset=utf-8",
+    )
 
 
 Handler = Callable[[Request], Response]
@@ -232,8 +243,9 @@ def _send(sock: socket.socket, response: Response, keep: bool, head_only: bool) 
     ]
     if response.location:
         rows.append(f"Location: {response.location}")
-    rows.append("Transfer-Encoding: chunked" if response.stream is not None
-                else f"Content-Length: {len(response.body)}")
+    rows.append(
+        "Transfer-Encoding: chunked" if response.stream is not None else f"Content-Length: {len(response.body)}"
+    )
     if not keep:
         rows.append("Connection: close")
     header = ("\r\n".join(rows) + "\r\n\r\n").encode()

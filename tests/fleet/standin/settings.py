@@ -5,6 +5,7 @@
 
 The application rewrites config.json from what it knows, so that other keys get lost.
 """
+
 from __future__ import annotations
 
 import json
@@ -18,7 +19,15 @@ from standin.database import Database
 _MYSQL = ("database", "user", "password", "host", "port")
 _SERVER = ("site_name", "env", "port", "log_level", "token_secret")
 _PLUGINS_2_3_6 = (
-    "push", "sitemap", "rewrite", "anchor", "guestbook", "upload_file", "sendmail", "import_api", "storage",
+    "push",
+    "sitemap",
+    "rewrite",
+    "anchor",
+    "guestbook",
+    "upload_file",
+    "sendmail",
+    "import_api",
+    "storage",
 )
 _PLUGINS = _PLUGINS_2_3_6 + ("pay", "weapp", "wechat", "retailer", "user", "order")
 _PARTS = ("system", "content", "index", "contact", "safe")
@@ -72,8 +81,10 @@ def ensure_token(database: Database) -> None:
 def _server_part(raw: Raw) -> Raw:
     """The keys of both blocks that the version knows, and only these."""
     mysql, server = raw.get("mysql") or {}, raw.get("server") or {}
-    return {"mysql": {name: mysql[name] for name in _MYSQL if name in mysql},
-            "server": {name: server[name] for name in _SERVER if name in server}}
+    return {
+        "mysql": {name: mysql[name] for name in _MYSQL if name in mysql},
+        "server": {name: server[name] for name in _SERVER if name in server},
+    }
 
 
 def _token(value: Any) -> str:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which sites there are, and what they answer: health endpoints, pages, and slow requests for tests."""
+
 from __future__ import annotations
 
 import json
@@ -36,8 +37,9 @@ def _settings(database: Database) -> dict[str, Any]:
     return {str(key): json.loads(value) for key, value in rows}
 
 
-def load_sites(behaviour: Behaviour, config: Config, database: Database, root: str,
-               migrated: Callable[[int, Database, str], bool]) -> list[Site]:
+def load_sites(
+    behaviour: Behaviour, config: Config, database: Database, root: str, migrated: Callable[[int, Database, str], bool]
+) -> list[Site]:
     """Site 1 and the reachable ones of the table websites. A broken one is left out without a word.
 
     `migrated` is called for each one that is enabled before its settings are read, and tells whether its pages fail.
@@ -76,8 +78,9 @@ def memory_sites(behaviour: Behaviour, config: Config, database: Database, knobs
 
 def closed_site(behaviour: Behaviour, database: Database, root: str) -> Site:
     """The database has no `websites.deleted_at` any more: no site is found, and every path tells that it is closed."""
-    for location, end in zip(behaviour.at_websites, ("`id` = 1 AND {} ORDER BY `websites`.`id` LIMIT 1",
-                                                     "{} ORDER BY `id` asc")):
+    for location, end in zip(
+        behaviour.at_websites, ("`id` = 1 AND {} ORDER BY `websites`.`id` LIMIT 1", "{} ORDER BY `id` asc")
+    ):
         where = end.format("`websites`.`deleted_at` IS NULL")
         database.logged(location, f"SELECT * FROM `websites` WHERE {where}")
     return _site(1, "", 0, database, {}, root)
@@ -106,8 +109,7 @@ def _own_mysql(main: Mysql, text: str) -> Mysql:
 class Sites:
     """The handler of an installed instance."""
 
-    def __init__(self, program: "Program", sites: list[Site], told_version: str,
-                 restart: Callable[[], None]) -> None:
+    def __init__(self, program: "Program", sites: list[Site], told_version: str, restart: Callable[[], None]) -> None:
         self._behaviour = program.behaviour
         self._knobs = program.knobs
         self._root = program.root

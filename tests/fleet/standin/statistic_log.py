@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """3.3.11 and later: visits in data/statistic/YYYYMMDD.log of each site, one JSON object a line, appended."""
+
 from __future__ import annotations
 
 import json
@@ -67,8 +68,9 @@ class StatisticLog:
             file.writelines(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
 
 
-def move_statistics(behaviour: Behaviour, database: Database, root: str, flush_ms: int,
-                    reached: Callable[[str], None]) -> StatisticLog | None:
+def move_statistics(
+    behaviour: Behaviour, database: Database, root: str, flush_ms: int, reached: Callable[[str], None]
+) -> StatisticLog | None:
     """Open the log of a site, and empty the table of older versions into it, deleted rows too. Then drop the table."""
     statistics = StatisticLog(root, behaviour.buffers_statistics, flush_ms)
     if not statistics.open():
@@ -77,8 +79,9 @@ def move_statistics(behaviour: Behaviour, database: Database, root: str, flush_m
         last = 0
         columns = ",".join(f"`{name}`" for name in _COLUMNS)
         while True:
-            rows = database.run(f"SELECT {columns} FROM `statistics` WHERE `id` > %s ORDER BY `id` LIMIT {_BATCH}",
-                                (last,))
+            rows = database.run(
+                f"SELECT {columns} FROM `statistics` WHERE `id` > %s ORDER BY `id` LIMIT {_BATCH}", (last,)
+            )
             if not rows:
                 break
             statistics.write([dict(zip(_COLUMNS, row)) for row in rows])

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a migration does to the tables of one schema: new tables and columns, then what moves and what is purged."""
+
 from __future__ import annotations
 
 from typing import Callable
@@ -17,8 +18,7 @@ Existing = dict[str, dict[str, str]]  # table -> column -> type
 def existing_tables(database: Database) -> Existing:
     tables: Existing = {}
     for table, column, kind in database.run(
-        "SELECT table_name, column_name, column_type FROM information_schema.columns "
-        "WHERE table_schema = DATABASE()"
+        "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE table_schema = DATABASE()"
     ):
         tables.setdefault(table, {})[column] = kind
     return tables
@@ -56,8 +56,11 @@ class Tables:
             if table not in existing:
                 self._create(table, columns)
             elif columns.keys() - existing[table].keys():
-                added = ", ".join(f"ADD COLUMN `{name}` {_definition(name, kind, '')}"
-                                  for name, kind in columns.items() if name not in existing[table])
+                added = ", ".join(
+                    f"ADD COLUMN `{name}` {_definition(name, kind, '')}"
+                    for name, kind in columns.items()
+                    if name not in existing[table]
+                )
                 self._run(f"ALTER TABLE `{table}` {added}")
 
     def _create(self, table: str, columns: dict[str, str]) -> None:
@@ -72,8 +75,11 @@ class Tables:
         """Of articles and drafts, where the version does that."""
         engine = self._behaviour.archives_engine
         for table in ("archives", "archive_drafts"):
-            if engine and self._run("SELECT 1 FROM `information_schema`.`tables` WHERE `table_schema` = DATABASE() "
-                                    "AND `table_name` = %s AND `engine` <> %s", (table, engine)):
+            if engine and self._run(
+                "SELECT 1 FROM `information_schema`.`tables` WHERE `table_schema` = DATABASE() "
+                "AND `table_name` = %s AND `engine` <> %s",
+                (table, engine),
+            ):
                 self._run(f"ALTER TABLE `{table}` ENGINE={engine}")
 
     def _split_archives(self, columns: dict[str, str]) -> None:
@@ -83,15 +89,19 @@ class Tables:
         """
         if "status" in columns:
             shared = ",".join(f"`{name}`" for name in self._wanted["archive_drafts"] if name in columns)
-            self._run(f"INSERT IGNORE INTO `archive_drafts` ({shared}) SELECT {shared} FROM `archives` "
-                      "WHERE `status` <> 1")
+            self._run(
+                f"INSERT IGNORE INTO `archive_drafts` ({shared}) SELECT {shared} FROM `archives` WHERE `status` <> 1"
+            )
             self._reached(DRAFTS)
             self._run("DELETE FROM `archives` WHERE `status` <> 1")
         self._reached(FLAGS)
         if "flag" in columns:
             for flag in "chpfsjab":
-                self._run("INSERT INTO `archive_flags` (`flag`,`archive_id`) SELECT %s, `id` FROM `archives` "
-                          "WHERE FIND_IN_SET(%s, `flag`)", (flag, flag))
+                self._run(
+                    "INSERT INTO `archive_flags` (`flag`,`archive_id`) SELECT %s, `id` FROM `archives` "
+                    "WHERE FIND_IN_SET(%s, `flag`)",
+                    (flag, flag),
+                )
         for name in ("status", "flag"):
             self._drop_column("archives", name, {"archives": columns})
 

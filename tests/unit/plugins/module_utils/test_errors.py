@@ -45,8 +45,7 @@ def texts() -> t.Iterator[t.Tuple[str, str]]:
                     yield name, text
 
 
-CLAIMS = sorted({(name, text) for name, text in texts() if any(
-    verb not in HARMLESS for verb in CLAIM.findall(text))})
+CLAIMS = sorted({(name, text) for name, text in texts() if any(verb not in HARMLESS for verb in CLAIM.findall(text))})
 
 
 def test_there_are_such_messages() -> None:
@@ -62,24 +61,30 @@ def test_every_claim_is_one_that_is_taken_back_after_a_change(name: str, text: s
     assert name not in ONLY_LOOK
 
 
-@pytest.mark.parametrize('before, after', [
-    ('Nothing was done. Wait.', 'Nothing more was done. Wait.'),
-    ('x. Nothing was stopped or started. Set user.', 'x. Nothing more was stopped or started. Set user.'),
-    ('Nothing was signalled, and it goes on serving.', 'Nothing more was signalled, and it goes on serving.'),
-    ('It was not used, and nothing was done. Update', 'It was not used, and nothing more was done. Update'),
-    ('(x). No process was signalled. End', '(x). No further process was signalled. End'),
-    ('No further signal was sent. Nothing runs.', 'No further signal was sent. Nothing runs.'),
-    ('No site was asked.', 'No site was asked.'),
-])
+@pytest.mark.parametrize(
+    'before, after',
+    [
+        ('Nothing was done. Wait.', 'Nothing more was done. Wait.'),
+        ('x. Nothing was stopped or started. Set user.', 'x. Nothing more was stopped or started. Set user.'),
+        ('Nothing was signalled, and it goes on serving.', 'Nothing more was signalled, and it goes on serving.'),
+        ('It was not used, and nothing was done. Update', 'It was not used, and nothing more was done. Update'),
+        ('(x). No process was signalled. End', '(x). No further process was signalled. End'),
+        ('No further signal was sent. Nothing runs.', 'No further signal was sent. Nothing runs.'),
+        ('No site was asked.', 'No site was asked.'),
+    ],
+)
 def test_after_a_change(before: str, after: str) -> None:
     assert _errors.after_a_change(before) == after
     assert _errors.after_a_change(after) == after, 'once more changes nothing'
 
 
-@pytest.mark.parametrize('number, said', [
-    (errno.ENOSPC, 'no space is left on the disk'),
-    (errno.EDQUOT, 'the disk quota of this user is used up'),
-    (errno.ENOENT, 'No such file or directory'),
-])
+@pytest.mark.parametrize(
+    'number, said',
+    [
+        (errno.ENOSPC, 'no space is left on the disk'),
+        (errno.EDQUOT, 'the disk quota of this user is used up'),
+        (errno.ENOENT, 'No such file or directory'),
+    ],
+)
 def test_reason(number: int, said: str) -> None:
     assert _errors.reason(OSError(number, os.strerror(number), '/x')) == said

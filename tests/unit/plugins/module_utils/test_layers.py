@@ -15,8 +15,24 @@ import ansible_collections.anqicms.lifecycle.plugins.module_utils as package
 
 ROOT = str(next(iter(package.__path__)))
 DOCS = os.path.join(ROOT, "..", "..", "docs")
-LAYERS = ("_errors", "_host", "_app", "_logs", "_instance", "_sites", "_database", "_hazards", "_stop", "_start",
-          "_info", "_steps", "_death", "_change", "_window", "_ansible")
+LAYERS = (
+    "_errors",
+    "_host",
+    "_app",
+    "_logs",
+    "_instance",
+    "_sites",
+    "_database",
+    "_hazards",
+    "_stop",
+    "_start",
+    "_info",
+    "_steps",
+    "_death",
+    "_change",
+    "_window",
+    "_ansible",
+)
 # It makes the imports of all others cheaper, so it comes before them; the cache that it fills is loaded late.
 FIRST = "_payload"
 LATE = {(FIRST, "_ansible")}
@@ -38,11 +54,11 @@ def imported(path: str, text: str) -> t.Set[str]:
     found: t.Set[str] = set()
     for node in ast.walk(ast.parse(text, path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.__name__):
-            below = (node.module or "")[len(package.__name__) + 1:]
+            below = (node.module or "")[len(package.__name__) + 1 :]
             found |= {below.partition(".")[0]} if below else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith(package.__name__ + ".")]
-            found |= {name[len(package.__name__) + 1:].partition(".")[0] for name in names}
+            found |= {name[len(package.__name__) + 1 :].partition(".")[0] for name in names}
     return found
 
 
@@ -58,10 +74,15 @@ def test_imports_point_one_way(path: str) -> None:
         assert backwards(path, stream.read()) == []
 
 
-@pytest.mark.parametrize("text", [
-    "from {0}._window import worker", "from {0}._window.worker import run", "import {0}._window.worker",
-    "def late():\n    from {0}._window import worker",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from {0}._window import worker",
+        "from {0}._window.worker import run",
+        "import {0}._window.worker",
+        "def late():\n    from {0}._window import worker",
+    ],
+)
 def test_an_import_the_other_way_is_seen(text: str) -> None:
     path = os.path.join(ROOT, "_host", "procfs.py")
     assert backwards(path, text.format(package.__name__)) == [("_host", "_window")]

@@ -26,8 +26,8 @@ except ImportError:
 
 ROOT = str(next(iter(package.__path__)))
 SHORT, LONG = 8000, 32000
-LIKELY_LINEAR_S = 0.02   # a pattern that does the long text in this time is not compared
-MOST_GROWTH = 9.0        # of four times the text: linear is 4, quadratic 16
+LIKELY_LINEAR_S = 0.02  # a pattern that does the long text in this time is not compared
+MOST_GROWTH = 9.0  # of four times the text: linear is 4, quadratic 16
 SEVERAL = {"search", "sub", "subn", "split", "findall", "finditer"}
 SINGLES = "aZ0 \t\n\"'\\/.-_[](){}<>:;=%@,#&|!*\x00\x1b\xff"
 
@@ -134,8 +134,14 @@ def member(item: t.Any) -> str:
         return re.escape(chr(value))
     if kind == "RANGE":
         return "%s-%s" % (re.escape(chr(value[0])), re.escape(chr(value[1])))
-    return {"CATEGORY_DIGIT": r"\d", "CATEGORY_SPACE": r"\s", "CATEGORY_WORD": r"\w",
-            "CATEGORY_NOT_SPACE": r"\S", "CATEGORY_NOT_WORD": r"\W", "CATEGORY_NOT_DIGIT": r"\D"}[str(value)]
+    return {
+        "CATEGORY_DIGIT": r"\d",
+        "CATEGORY_SPACE": r"\s",
+        "CATEGORY_WORD": r"\w",
+        "CATEGORY_NOT_SPACE": r"\S",
+        "CATEGORY_NOT_WORD": r"\W",
+        "CATEGORY_NOT_DIGIT": r"\D",
+    }[str(value)]
 
 
 def sample(nodes: t.Iterable[t.Any], many: bool = False) -> str:
@@ -218,8 +224,15 @@ CASES = all_cases()
 
 def test_the_patterns_are_found() -> None:
     places = {case.where.partition(":")[0] for case in CASES}
-    assert {"_host.cron", "_instance.supervisors", "_death.kernel_lines", "_death.userspace", "_death.log_prefix",
-            "_app.http", "_sites.sitemap"} <= places
+    assert {
+        "_host.cron",
+        "_instance.supervisors",
+        "_death.kernel_lines",
+        "_death.userspace",
+        "_death.log_prefix",
+        "_app.http",
+        "_sites.sitemap",
+    } <= places
     assert len(CASES) > 100
 
 

@@ -112,7 +112,10 @@ def test_what_is_damaged_is_made_again(home: str, damage: str) -> None:
     with open(file_of(home), 'rb') as stream:
         data = stream.read()
     changed = {
-        'empty': b'', 'cut': data[:-1], 'bit': data[:-1] + bytes([data[-1] ^ 1]), 'magic': b'\0\0\r\n' + data[4:],
+        'empty': b'',
+        'cut': data[:-1],
+        'bit': data[:-1] + bytes([data[-1] ^ 1]),
+        'magic': b'\0\0\r\n' + data[4:],
         'huge': data + b'\0' * (16 << 20),
     }[damage]
     with open(file_of(home), 'wb') as stream:
@@ -124,7 +127,8 @@ def test_what_is_damaged_is_made_again(home: str, damage: str) -> None:
 
 
 def test_a_home_that_is_not_there_or_cannot_be_written_is_no_failure(
-        home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv('HOME', os.path.join(home, 'none'))
         assert answer(kept()) == 42

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import exit_codes
 
 TRANSCRIPTS = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "..", "fixtures", "transcripts")
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "..", "fixtures", "transcripts"
+)
 CAUSES = {
     "wrong-password": "refused the user or password",
     "port-in-use": "port",
@@ -19,8 +20,11 @@ CAUSES = {
     "config-not-json": "not valid JSON",
 }
 CASES = sorted(
-    (version, name[:-4]) for version in os.listdir(TRANSCRIPTS)
-    for name in os.listdir(os.path.join(TRANSCRIPTS, version)) if name[:-4] in CAUSES)
+    (version, name[:-4])
+    for version in os.listdir(TRANSCRIPTS)
+    for name in os.listdir(os.path.join(TRANSCRIPTS, version))
+    if name[:-4] in CAUSES
+)
 
 
 @pytest.mark.parametrize("version,cause", CASES)
@@ -37,10 +41,17 @@ def test_the_log_of_the_application_says_why(version: str, cause: str) -> None:
 
 
 BY_CODE = [
-    (0, "3.5.8", "exit code 0"), (1, "3.3.11", "locales/ is missing"), (1, "3.5.8", "a file that it needs"),
-    (2, "3.2.8", "Go panic"), (126, None, "could not be executed"), (127, None, "could not be executed"),
-    (255, "2.5.3", "port in use"), (70, "3.5.8", "does not use itself"), (-9, "3.5.8", "SIGKILL"),
-    (-15, "2.5.3", "signal 15")]
+    (0, "3.5.8", "exit code 0"),
+    (1, "3.3.11", "locales/ is missing"),
+    (1, "3.5.8", "a file that it needs"),
+    (2, "3.2.8", "Go panic"),
+    (126, None, "could not be executed"),
+    (127, None, "could not be executed"),
+    (255, "2.5.3", "port in use"),
+    (70, "3.5.8", "does not use itself"),
+    (-9, "3.5.8", "SIGKILL"),
+    (-15, "2.5.3", "signal 15"),
+]
 
 
 @pytest.mark.parametrize("code,version,expected", BY_CODE)
@@ -72,23 +83,35 @@ def test_lines_of_the_log(line: str, code: int, expected: str) -> None:
     assert "\x1b" not in found.line
 
 
-@pytest.mark.parametrize("error,passes", [
-    ("dial tcp 127.0.0.1:3306: connect: connection refused", True), ("Error 1040 (HY000): Too many connections", True),
-    ("Error 1040: Too many connections", True), ("Error 1053 (08S01): Server shutdown in progress", True),
-    ("Error 1146 (42S02): Table 'shop.settings' doesn't exist", False), ("Error 1045: Access denied", False),
-])
+@pytest.mark.parametrize(
+    "error,passes",
+    [
+        ("dial tcp 127.0.0.1:3306: connect: connection refused", True),
+        ("Error 1040 (HY000): Too many connections", True),
+        ("Error 1040: Too many connections", True),
+        ("Error 1053 (08S01): Server shutdown in progress", True),
+        ("Error 1146 (42S02): Table 'shop.settings' doesn't exist", False),
+        ("Error 1045: Access denied", False),
+    ],
+)
 def test_what_is_worth_another_try(error: str, passes: bool) -> None:
     """An answer of the server is the same a second later: in an upgrade that would be waited for to the deadline."""
     log = "/www/shop/\nFailed To Connect Database:  %s\n" % error
     assert exit_codes.explain(255, "2.5.3", log).passes is passes
 
 
-@pytest.mark.parametrize("log, meaning, line", [
-    ("2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n", "the last line of its log says why",
-     "something new"),
-    ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
-    ("", "port in use, invalid config.json", None),
-])
+@pytest.mark.parametrize(
+    "log, meaning, line",
+    [
+        (
+            "2026/01/01 10:00:00 /www/shop/\nsomething new\nNow listening on: x\n",
+            "the last line of its log says why",
+            "something new",
+        ),
+        ("2026/01/01 10:00:00 /www/shop/\nNow listening on: x\n", "port in use, invalid config.json", None),
+        ("", "port in use, invalid config.json", None),
+    ],
+)
 def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
     log: str, meaning: str, line: t.Optional[str]
 ) -> None:
@@ -97,9 +120,19 @@ def test_a_start_that_ended_with_255_is_explained_by_its_last_line(
     assert found.line == line
 
 
-@pytest.mark.parametrize("number, advice", [
-    (11, "the line of the kernel log"), (7, "the line of the kernel log"), (8, "report it"), (4, "report it"),
-    (15, "Find out who sent it"), (6, "Find out who sent it"), (25, "ulimit -f"), (99, "Find out who sent it")])
+@pytest.mark.parametrize(
+    "number, advice",
+    [
+        (11, "the line of the kernel log"),
+        (7, "the line of the kernel log"),
+        (8, "report it"),
+        (4, "report it"),
+        (15, "Find out who sent it"),
+        (6, "Find out who sent it"),
+        (25, "ulimit -f"),
+        (99, "Find out who sent it"),
+    ],
+)
 def test_nobody_has_sent_a_segmentation_fault(number: int, advice: str) -> None:
     assert advice in exit_codes.explain(-number, "3.5.8", "").advice
     for name in ("SEGV: segmentation violation", "BUS: bus error", "FPE: floating-point exception"):

@@ -97,10 +97,17 @@ def test_answer_in_pieces_on_a_connection_that_stays_open() -> None:
     assert b"bot" not in agent.lower() and b"spider" not in agent.lower()
 
 
-@pytest.mark.parametrize("host, asked", [
-    ("localhost", "localhost:none"), ("shop.example:8001", "shop.example:none"), ("shop.example:", "shop.example:none"),
-    ("[::1]", "[::1]:none"), ("[::1]:80", "[::1]:none"), ("b\u00fccher.example", "xn--bcher-kva.example:none"),
-])
+@pytest.mark.parametrize(
+    "host, asked",
+    [
+        ("localhost", "localhost:none"),
+        ("shop.example:8001", "shop.example:none"),
+        ("shop.example:", "shop.example:none"),
+        ("[::1]", "[::1]:none"),
+        ("[::1]:80", "[::1]:none"),
+        ("b\u00fccher.example", "xn--bcher-kva.example:none"),
+    ],
+)
 def test_application_is_asked_by_no_port(host: str, asked: str) -> None:
     """Its base URL would be that of our question; a proxy needs the host as it is."""
     server = Server(response(GOOD))

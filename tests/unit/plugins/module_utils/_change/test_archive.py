@@ -66,7 +66,7 @@ def declares(size: int) -> bytes:
     """The directory says another size for a file than its data has."""
     data = bytearray(make(dict(RELEASE, big=b"x" * 1000)))
     at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"big"))
-    data[at + 24:at + 28] = struct.pack("<I", size)
+    data[at + 24 : at + 28] = struct.pack("<I", size)
     return bytes(data)
 
 
@@ -76,7 +76,7 @@ BAD = [
     ("text", b"<html>404</html>" * 50, "no zip archive"),
     ("tar", b"\x1f\x8b" + b"\0" * 500, "no zip archive"),
     ("truncated", GOOD[:-30], "or a truncated one"),
-    ("half", GOOD[:len(GOOD) // 2], "or a truncated one"),
+    ("half", GOOD[: len(GOOD) // 2], "or a truncated one"),
     ("head cut off", GOOD[40:], "damaged"),
     ("damaged", corrupted(), "'anqicms' in it is damaged"),
     ("escape", make(None, entry("../evil")), "leads out of the directory"),
@@ -157,7 +157,8 @@ def test_checksum() -> None:
 def test_manifest() -> None:
     found = archive.manifest_of(io.BytesIO(make(None, entry("cache/", stat.S_IFDIR | 0o755))))
     assert found.files == sorted(
-        archive.File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in RELEASE.items())
+        archive.File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in RELEASE.items()
+    )
     assert found.directories == ["cache", "locales", "locales/en"]
     assert (found.changelog, found.machine) == ("3.5.8", elf.X86_64)
     assert found.size == sum(map(len, RELEASE.values()))
@@ -222,7 +223,7 @@ def test_no_accepted_path_leads_out(path: str) -> None:
 @given(st.binary(max_size=40), st.integers(0, len(GOOD) - 1))
 def test_whatever_is_changed_it_is_refused_or_whole(noise: bytes, at: int) -> None:
     try:
-        found = read(GOOD[:at] + noise + GOOD[at + len(noise):])
+        found = read(GOOD[:at] + noise + GOOD[at + len(noise) :])
     except archive.BadArchive:
         return
     known = {(name, hashlib.sha256(data).hexdigest()) for name, data in RELEASE.items()}

@@ -7,11 +7,14 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import boot_hook
 
 
-@pytest.mark.parametrize("word,unit,cron", [
-    ("/var/lib/a_b-c.d/boot/recover.py", "/var/lib/a_b-c.d/boot/recover.py", "/var/lib/a_b-c.d/boot/recover.py"),
-    ("/srv/my state/x", '"/srv/my state/x"', "'/srv/my state/x'"),
-    ("/srv/100%/x", '"/srv/100%%/x"', "/srv/100\\%/x"),
-    ('/srv/$HOME/"\\', '"/srv/$$HOME/\\"\\\\"', "'/srv/$HOME/\"\\'"),
-])
+@pytest.mark.parametrize(
+    "word,unit,cron",
+    [
+        ("/var/lib/a_b-c.d/boot/recover.py", "/var/lib/a_b-c.d/boot/recover.py", "/var/lib/a_b-c.d/boot/recover.py"),
+        ("/srv/my state/x", '"/srv/my state/x"', "'/srv/my state/x'"),
+        ("/srv/100%/x", '"/srv/100%%/x"', "/srv/100\\%/x"),
+        ('/srv/$HOME/"\\', '"/srv/$$HOME/\\"\\\\"', "'/srv/$HOME/\"\\'"),
+    ],
+)
 def test_words_of_a_command(word: str, unit: str, cron: str) -> None:
     assert (boot_hook.for_systemd(word), boot_hook.for_cron(word)) == (unit, cron)

@@ -9,7 +9,10 @@ import pytest
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import config_rules as rules
 
 BEFORE: Dict[str, Any] = {
-    'mysql': {'database': 'a', 'password': 'p'}, 'server': {'port': 8001, 'token_secret': 's'}, 'own': 1}
+    'mysql': {'database': 'a', 'password': 'p'},
+    'server': {'port': 8001, 'token_secret': 's'},
+    'own': 1,
+}
 VARIABLES = {'MYSQL_DATABASE': 'a', 'MYSQL_HOST': 'h', 'MYSQL_PASSWORD': 'p'}
 
 
@@ -76,15 +79,18 @@ def test_refusals(version: Any, argv: Any, environment: Any, after: Any, word: A
     assert (word in ' '.join(found)) if word else found == []
 
 
-@pytest.mark.parametrize('one, other, paths', [
-    ({}, {}, []),
-    ({'a': 1}, {'a': 1.0}, [('a',)]),
-    ({'a': True}, {'a': 1}, [('a',)]),
-    ({'a': {'b': 1}}, {'a': {'b': 2, 'c': 1}}, [('a', 'b'), ('a', 'c')]),
-    ({'a': {'b': 1}}, {'a': 3}, [('a',)]),
-    ({'a': [1]}, {'a': [1, 2]}, [('a',)]),
-    ({'a': None}, {}, [('a',)]),
-])
+@pytest.mark.parametrize(
+    'one, other, paths',
+    [
+        ({}, {}, []),
+        ({'a': 1}, {'a': 1.0}, [('a',)]),
+        ({'a': True}, {'a': 1}, [('a',)]),
+        ({'a': {'b': 1}}, {'a': {'b': 2, 'c': 1}}, [('a', 'b'), ('a', 'c')]),
+        ({'a': {'b': 1}}, {'a': 3}, [('a',)]),
+        ({'a': [1]}, {'a': [1, 2]}, [('a',)]),
+        ({'a': None}, {}, [('a',)]),
+    ],
+)
 def test_changed_paths(one: Any, other: Any, paths: Any) -> None:
     assert rules.changed_paths(one, other) == paths
 
@@ -94,8 +100,9 @@ def test_leaves_of_nested_settings() -> None:
     assert rules.leaves(settings) == [(('a', 'b'), 1), (('a', 'c'), {}), (('d',), [1])]
 
 
-@pytest.mark.parametrize('key, value', [(('server', 'token_secret'), 's'), (('mysql', 'use_default'), True),
-                                        (('server', 'site_name'), 'x')])
+@pytest.mark.parametrize(
+    'key, value', [(('server', 'token_secret'), 's'), (('mysql', 'use_default'), True), (('server', 'site_name'), 'x')]
+)
 @pytest.mark.parametrize('version', ['2.5.5', '3.0.4', '3.3.5', '3.5.8'])
 def test_what_is_not_read_may_be_removed(version: str, key: Any, value: Any) -> None:
     """But for a secret that is read."""

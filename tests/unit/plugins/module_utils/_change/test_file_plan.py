@@ -41,8 +41,13 @@ def there(contents: t.Mapping[str, t.Union[str, Seen]]) -> t.Dict[str, Seen]:
     return found
 
 
-def make(new: t.Sequence[File], now: t.Mapping[str, t.Union[str, Seen]], version: str = "3.5.8",
-         old: t.Optional[t.Mapping[str, str]] = None, empty: t.Sequence[str] = ()) -> file_plan.FilePlan:
+def make(
+    new: t.Sequence[File],
+    now: t.Mapping[str, t.Union[str, Seen]],
+    version: str = "3.5.8",
+    old: t.Optional[t.Mapping[str, str]] = None,
+    empty: t.Sequence[str] = (),
+) -> file_plan.FilePlan:
     directories = sorted({up for file in new for up in file_plan.parents(file.path)} | set(empty))
     proof = {path: [digest(text)] for path, text in old.items()} if old is not None else None
     return file_plan.make(version, new, directories, there(now), TOP, "anqicms", {0, WWW}, proof)
@@ -83,8 +88,9 @@ def renames(plan: file_plan.FilePlan) -> t.List[str]:
     (dict(a="2", anqicms="2", z="2"), {"a": "1", "anqicms": "1", "z": "1"}, None,
      ["out anqicms", "out a", "in a", "out z", "in z", "in anqicms"]),
 ])  # fmt: skip
-def test_renames(new: t.Dict[str, str], now: t.Dict[str, t.Any], old: t.Optional[t.Dict[str, str]],
-                 expected: t.List[str]) -> None:
+def test_renames(
+    new: t.Dict[str, str], now: t.Dict[str, t.Any], old: t.Optional[t.Dict[str, str]], expected: t.List[str]
+) -> None:
     assert renames(make(release(**new), now, old=old)) == expected
 
 
@@ -112,8 +118,10 @@ def test_the_plan_says_which_files_stay_and_why() -> None:
     assert "(no release that is known has them as they are here): template/default/b. " in text
     assert "template/default/a" not in text and "anqicms_releases" in text
     assert file_plan.why_kept(make(new, {"template/default/a": "3"})) == ""
-    many = make(release(**{"template__%03d" % number: "2" for number in range(50)}),
-                {"template/%03d" % number: "1" for number in range(50)})
+    many = make(
+        release(**{"template__%03d" % number: "2" for number in range(50)}),
+        {"template/%03d" % number: "1" for number in range(50)},
+    )
     assert "template/039 and 10 more. " in file_plan.why_kept(many)
 
 
@@ -127,7 +135,9 @@ def test_what_is_known_of_releases() -> None:
     two = manifest(template__a="2", template__b="3", start_sh="1")
     new = manifest(template__a="3", template__b="3")
     assert file_plan.known_in([one, two, new], new) == {
-        "template/a": [digest("1"), digest("2")], "template/b": [digest("1")]}
+        "template/a": [digest("1"), digest("2")],
+        "template/b": [digest("1")],
+    }
     assert sorted(file_plan.known_in([one])) == ["template/a", "template/b", "template/gone"]
     known = file_plan.joined([{"a": ["1"]}, {"a": ["1", "2"], "b": ["3"]}])
     assert known == {"a": ["1", "2"], "b": ["3"]}
@@ -205,8 +215,11 @@ def test_what_is_new_in_a_directory_belongs_to_its_owner() -> None:
 def test_a_whole_directory_keeps_its_mode() -> None:
     now = {"locales": Seen(DIRECTORY, WWW, 9, 0o2750), "locales/en": Seen(FILE, WWW, 9, 0o640, 1, digest("1"))}
     plan = make(release(locales__en="2", locales__zh="2"), now)
-    assert plan.owned == {"locales": Owned(WWW, 9, 0o2750), "locales/en": Owned(WWW, 9, 0o640),
-                          "locales/zh": Owned(WWW, 9, 0o644)}
+    assert plan.owned == {
+        "locales": Owned(WWW, 9, 0o2750),
+        "locales/en": Owned(WWW, 9, 0o640),
+        "locales/zh": Owned(WWW, 9, 0o644),
+    }
 
 
 # --- refusals
@@ -247,8 +260,10 @@ def test_many_refusals_are_counted() -> None:
     (["locales/en"], True), (["locales"], True), (["li"], False), (["template"], False),
 ])  # fmt: skip
 def test_mounts(mounts: t.List[str], refused: bool) -> None:
-    plan = make(release(lib__a="2", locales__en__x="2", template__a="2"),
-                {"lib/a": "1", "locales/en/x": "1", "template/a": "1", "public/uploads/x": "1", "data/x": "1"})
+    plan = make(
+        release(lib__a="2", locales__en__x="2", template__a="2"),
+        {"lib/a": "1", "locales/en/x": "1", "template/a": "1", "public/uploads/x": "1", "data/x": "1"},
+    )
     if refused:
         with pytest.raises(LifecycleError, match="another file system is mounted there"):
             file_plan.refuse_mounts(plan.renames, mounts, "3.5.8")
@@ -257,14 +272,20 @@ def test_mounts(mounts: t.List[str], refused: bool) -> None:
 
 
 def test_mounts_below() -> None:
-    text = ("36 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
-            "37 36 8:2 / /www/shop/public/uploads rw shared:1 - ext4 /dev/sdb rw\n"
-            "38 36 8:2 / /www/shop/with\\040blank\\134x rw - ext4 /dev/sdb rw\n"
-            "39 36 8:2 / /www/shop2 rw - ext4 /dev/sdb rw\n"
-            "40 36 8:2 / /www/shop rw - ext4 /dev/sdb rw\n\nodd\n")
+    text = (
+        "36 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        "37 36 8:2 / /www/shop/public/uploads rw shared:1 - ext4 /dev/sdb rw\n"
+        "38 36 8:2 / /www/shop/with\\040blank\\134x rw - ext4 /dev/sdb rw\n"
+        "39 36 8:2 / /www/shop2 rw - ext4 /dev/sdb rw\n"
+        "40 36 8:2 / /www/shop rw - ext4 /dev/sdb rw\n\nodd\n"
+    )
     assert file_plan.mounts_below(text, "/www/shop") == ["public/uploads", "with blank\\x"]
     assert file_plan.mounts_below(text, "/") == [
-        "www/shop", "www/shop/public/uploads", "www/shop/with blank\\x", "www/shop2"]
+        "www/shop",
+        "www/shop/public/uploads",
+        "www/shop/with blank\\x",
+        "www/shop2",
+    ]
 
 
 @pytest.mark.parametrize("version,path,refused", [
@@ -284,8 +305,9 @@ def test_diff() -> None:
     new = release(a="1", b="2")
     now = there({"b": "1"})
     found = file_plan.diff(make(new, {"b": "1"}), new, now)
-    assert found == dict(before="b  %s\n" % digest("1")[:12],
-                         after="a  %s\nb  %s\n" % (digest("1")[:12], digest("2")[:12]))
+    assert found == dict(
+        before="b  %s\n" % digest("1")[:12], after="a  %s\nb  %s\n" % (digest("1")[:12], digest("2")[:12])
+    )
 
 
 def test_order_of_a_rename_list_is_that_of_paths() -> None:
@@ -293,16 +315,22 @@ def test_order_of_a_rename_list_is_that_of_paths() -> None:
     assert plan.renames == [Rename(True, "a"), Rename(False, "a"), Rename(True, "b"), Rename(False, "b")]
 
 
-@pytest.mark.parametrize("new,now,expected", [
-    (dict(a="1", lib__b="2"), {}, {"a": "1", "lib/b": "2"}),
-    (dict(a="2"), {"a": "1", "own": "mine"}, {"a": "2", "own": "mine"}),
-    # what is kept and what is the same stay as they are
-    (dict(template__default__a="2", same="x"), {"template/default/a": "1", "same": "x"},
-     {"template/default/a": "1", "same": "x"}),
-    # a directory of the release goes as a whole, with what was in it
-    (dict(locales__en="2"), {"locales/en": "1", "locales/own": "1"}, {"locales/en": "2"}),
-    (dict(a="1"), {"system/index.html": "1"}, {"a": "1"}),
-])
+@pytest.mark.parametrize(
+    "new,now,expected",
+    [
+        (dict(a="1", lib__b="2"), {}, {"a": "1", "lib/b": "2"}),
+        (dict(a="2"), {"a": "1", "own": "mine"}, {"a": "2", "own": "mine"}),
+        # what is kept and what is the same stay as they are
+        (
+            dict(template__default__a="2", same="x"),
+            {"template/default/a": "1", "same": "x"},
+            {"template/default/a": "1", "same": "x"},
+        ),
+        # a directory of the release goes as a whole, with what was in it
+        (dict(locales__en="2"), {"locales/en": "1", "locales/own": "1"}, {"locales/en": "2"}),
+        (dict(a="1"), {"system/index.html": "1"}, {"a": "1"}),
+    ],
+)
 def test_what_stands_there_after_a_plan(
     new: t.Dict[str, str], now: t.Dict[str, t.Union[str, Seen]], expected: t.Dict[str, t.Union[str, Seen]]
 ) -> None:

@@ -41,7 +41,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 5))
 def test_path(source: str, target: str, direct: bool, expected: t.List[str]) -> None:
     way = hops.path(source, target, ALL, direct)
     assert [hop.version for hop in way] == expected
-    assert [hop.source for hop in way] == ([source.strip("v")] + expected)[:len(expected)]
+    assert [hop.source for hop in way] == ([source.strip("v")] + expected)[: len(expected)]
 
 
 @pytest.mark.parametrize("source,target,available,said", [
@@ -113,8 +113,9 @@ def test_a_hop_within_one_schema_can_be_gone_back() -> None:
     assert (hop.one_way, hop.schema, hop.changes) == (False, False, [])
 
 
-@pytest.mark.parametrize("table", [hops.documented_stages, hops.documented_changes, hops.documented_tags,
-                                   hops.documented_schemas])
+@pytest.mark.parametrize(
+    "table", [hops.documented_stages, hops.documented_changes, hops.documented_tags, hops.documented_schemas]
+)
 def test_the_upgrade_guide_has_the_tables(table: t.Callable[[], str]) -> None:
     with open(os.path.join(ROOT, "docs", "upgrade.md"), encoding="utf-8") as file:
         assert "\n\n%s\n" % table() in file.read()

@@ -29,8 +29,13 @@ NEW = {"anqicms": PROGRAM, "CHANGELOG.md": b"## v3.5.8\n", "lib/deep/a": b"new",
 @pytest.fixture
 def shop(tmp_path: pathlib.Path) -> pathlib.Path:
     directory = tmp_path / "shop"
-    for path, data in (("anqicms", b"old"), ("config.json", b"{}"), ("locales/en.yml", b"old"), ("lib/x", b"old"),
-                       ("system/index.html", b"old")):
+    for path, data in (
+        ("anqicms", b"old"),
+        ("config.json", b"{}"),
+        ("locales/en.yml", b"old"),
+        ("lib/x", b"old"),
+        ("system/index.html", b"old"),
+    ):
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
     with zipfile.ZipFile(str(tmp_path / "new.zip"), "w", zipfile.ZIP_DEFLATED) as made:
@@ -49,8 +54,11 @@ def call(shop: pathlib.Path, **given: t.Any) -> t.Dict[str, t.Any]:
 
 
 def content(shop: pathlib.Path) -> t.Dict[str, bytes]:
-    return {str(path.relative_to(shop)): path.read_bytes() for path in sorted(shop.rglob("*"))
-            if path.is_file() and ".lifecycle" not in path.parts}
+    return {
+        str(path.relative_to(shop)): path.read_bytes()
+        for path in sorted(shop.rglob("*"))
+        if path.is_file() and ".lifecycle" not in path.parts
+    }
 
 
 def test_there_and_back(shop: pathlib.Path) -> None:
@@ -82,7 +90,11 @@ def test_records_are_for_their_owner_alone(shop: pathlib.Path) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
     assert sorted(path.name.split("-")[0] for path in directory.iterdir()) == [
-        "active.json", "bulk.json", "staged", "switch"]
+        "active.json",
+        "bulk.json",
+        "staged",
+        "switch",
+    ]
 
 
 # --- places
@@ -92,7 +104,8 @@ def test_records_are_for_their_owner_alone(shop: pathlib.Path) -> None:
 def tree(tmp_path: pathlib.Path) -> t.Iterator[places.Tree]:
     (tmp_path / "tree" / "a" / "b").mkdir(parents=True)
     with files.InstallDir(str(tmp_path / "tree")) as directory, places.open_install(
-            directory, {os.geteuid(), 0}) as opened:
+        directory, {os.geteuid(), 0}
+    ) as opened:
         yield opened
 
 
@@ -163,8 +176,9 @@ def test_removing_a_tree_removes_its_links_only(tree: places.Tree, tmp_path: pat
     (lambda path: path.symlink_to("/"), "a link or no directory"),
     (lambda path: path.write_text("x"), "a link or no directory"),
 ])  # fmt: skip
-def test_bulk_that_is_not_ours(tree: places.Tree, tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], t.Any],
-                               said: str) -> None:
+def test_bulk_that_is_not_ours(
+    tree: places.Tree, tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], t.Any], said: str
+) -> None:
     assert places.open_bulk(tree) is None
     make(tmp_path / "tree" / ".lifecycle")
     for making in (False, True):

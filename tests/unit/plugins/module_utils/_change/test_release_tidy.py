@@ -15,12 +15,30 @@ def staged(number: int) -> Staged:
 
 
 def switch(number: int, run: t.Optional[str] = None) -> Switch:
-    return Switch("s%d" % number, "3.5.%d" % number, "0" * 64, "new-%d" % number, "old-%d" % number, "left-%d" % number,
-                  [1, 2], number + 0.5, run, None, None, [])
+    return Switch(
+        "s%d" % number,
+        "3.5.%d" % number,
+        "0" * 64,
+        "new-%d" % number,
+        "old-%d" % number,
+        "left-%d" % number,
+        [1, 2],
+        number + 0.5,
+        run,
+        None,
+        None,
+        [],
+    )
 
 
-def choose(keep: int, switched: t.Sequence[int], active: t.Optional[int], run: t.Optional[str] = None,
-           runs: t.Sequence[int] = (), used: t.Sequence[str] = ()) -> t.Tuple[t.List[str], t.List[t.Tuple[str, str]]]:
+def choose(
+    keep: int,
+    switched: t.Sequence[int],
+    active: t.Optional[int],
+    run: t.Optional[str] = None,
+    runs: t.Sequence[int] = (),
+    used: t.Sequence[str] = (),
+) -> t.Tuple[t.List[str], t.List[t.Tuple[str, str]]]:
     """Five staged releases, some of them switched in; those of ``runs`` by one run."""
     releases = [staged(number) for number in range(5, 0, -1)]
     switches = [switch(number, run if number in runs else None) for number in sorted(switched, reverse=True)]
@@ -47,10 +65,12 @@ def choose(keep: int, switched: t.Sequence[int], active: t.Optional[int], run: t
     # nothing is active any more
     (0, [1], None, {}, "left-1-ab left-5-cd new-1 new-2 new-3 new-4 new-5 old-1 zip-x"),
 ])  # fmt: skip
-def test_what_goes(keep: int, switched: t.List[int], active: t.Optional[int], more: t.Dict[str, t.Any],
-                   gone: str) -> None:
+def test_what_goes(
+    keep: int, switched: t.List[int], active: t.Optional[int], more: t.Dict[str, t.Any], gone: str
+) -> None:
     names, records = choose(keep, switched, active, **more)
     assert names == gone.split()
     assert {name for kind, name in records if kind == "staged"} == {name for name in names if name.startswith("new-")}
     assert {name for kind, name in records if kind == "switch"} == {
-        "s" + name[4:] for name in names if name.startswith("old-")}
+        "s" + name[4:] for name in names if name.startswith("old-")
+    }

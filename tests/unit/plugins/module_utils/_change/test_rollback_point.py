@@ -14,51 +14,76 @@ MARK = {'upgrade_archive_category': 'x'}
 
 
 def held(_known: t.Optional[t.Mapping[str, str]] = None, **tables: t.Tuple[int, str]) -> Held:
-    return Held('shop', {name: facts.Row(rows, rows, checksum, rows + 1, 'ddl')
-                         for name, (rows, checksum) in tables.items()}, _known)
+    return Held(
+        'shop',
+        {name: facts.Row(rows, rows, checksum, rows + 1, 'ddl') for name, (rows, checksum) in tables.items()},
+        _known,
+    )
 
 
-@pytest.mark.parametrize('before,now,text', [
-    (held(archives=(5, 'a')), held(archives=(5, 'a')), ''),
-    (held(archives=(5, 'a')), held(archives=(6, 'b')), 'shop.archives: 5 -> 6 rows'),
-    (held(archives=(5, 'a')), held(archives=(4, 'b')), 'shop.archives: 5 -> 4 rows'),
-    (held(archives=(5, 'a')), held(archives=(5, 'b')), 'shop.archives: 5 rows, content changed'),
-    (held(archives=(5, 'a')), held(archives=(5, 'a'), more=(0, '0')), 'shop.more: no table -> 0 rows'),
-    (held(archives=(5, 'a')), held(), 'shop.archives: 5 -> no table rows'),
-    # what the application writes by itself
-    (held({}, archive_categories=(1, 'a')), held({}, archive_categories=(9, 'b')), ''),
-    (held(MARK, archive_categories=(1, 'a')), held(MARK, archive_categories=(9, 'b')),
-     'shop.archive_categories: 1 -> 9 rows'),
-    (held(None, archive_categories=(1, 'a')), held(None, archive_categories=(9, 'b')),
-     'shop.archive_categories: 1 -> 9 rows'),
-    (held({'system': '1'}, settings=(1, 'a')), held(dict(MARK, system='1', last_run_version='2'), settings=(3, 'b')),
-     ''),
-    (held({'system': '1'}, settings=(1, 'a')), held({'system': '2'}, settings=(1, 'b')),
-     'shop.settings: 1 rows, content changed'),
-    (held({'system': '1'}, settings=(1, 'a')), held({'system': '1', 'own': '2'}, settings=(2, 'b')),
-     'shop.settings: 1 -> 2 rows'),
-    (held(None, settings=(1, 'a')), held({}, settings=(1, 'b')), 'shop.settings: 1 rows, content changed'),
-])
+@pytest.mark.parametrize(
+    'before,now,text',
+    [
+        (held(archives=(5, 'a')), held(archives=(5, 'a')), ''),
+        (held(archives=(5, 'a')), held(archives=(6, 'b')), 'shop.archives: 5 -> 6 rows'),
+        (held(archives=(5, 'a')), held(archives=(4, 'b')), 'shop.archives: 5 -> 4 rows'),
+        (held(archives=(5, 'a')), held(archives=(5, 'b')), 'shop.archives: 5 rows, content changed'),
+        (held(archives=(5, 'a')), held(archives=(5, 'a'), more=(0, '0')), 'shop.more: no table -> 0 rows'),
+        (held(archives=(5, 'a')), held(), 'shop.archives: 5 -> no table rows'),
+        # what the application writes by itself
+        (held({}, archive_categories=(1, 'a')), held({}, archive_categories=(9, 'b')), ''),
+        (
+            held(MARK, archive_categories=(1, 'a')),
+            held(MARK, archive_categories=(9, 'b')),
+            'shop.archive_categories: 1 -> 9 rows',
+        ),
+        (
+            held(None, archive_categories=(1, 'a')),
+            held(None, archive_categories=(9, 'b')),
+            'shop.archive_categories: 1 -> 9 rows',
+        ),
+        (
+            held({'system': '1'}, settings=(1, 'a')),
+            held(dict(MARK, system='1', last_run_version='2'), settings=(3, 'b')),
+            '',
+        ),
+        (
+            held({'system': '1'}, settings=(1, 'a')),
+            held({'system': '2'}, settings=(1, 'b')),
+            'shop.settings: 1 rows, content changed',
+        ),
+        (
+            held({'system': '1'}, settings=(1, 'a')),
+            held({'system': '1', 'own': '2'}, settings=(2, 'b')),
+            'shop.settings: 1 -> 2 rows',
+        ),
+        (held(None, settings=(1, 'a')), held({}, settings=(1, 'b')), 'shop.settings: 1 rows, content changed'),
+    ],
+)
 def test_written_since(before: Held, now: Held, text: str) -> None:
     assert rollback_point.shown(rollback_point.since({'k': before}, {'k': now})) == text
 
 
 def sites(checksum: str, rows: int = 1, **columns: str) -> Held:
     """With one site whose row has these columns."""
-    return held({}, websites=(rows, checksum))._replace(rows={'websites': {'1': dict({
-        'id': 'i', 'name': 'n', 'token_secret': '', 'updated_time': 't'}, **columns)}})
+    return held({}, websites=(rows, checksum))._replace(
+        rows={'websites': {'1': dict({'id': 'i', 'name': 'n', 'token_secret': '', 'updated_time': 't'}, **columns)}}
+    )
 
 
-@pytest.mark.parametrize('now,is_lost', [
-    (sites('b', token_secret='s'), False),
-    (sites('b', token_secret='s', updated_time='u'), False),
-    (sites('b', token_secret='s', name='m'), True),
-    (sites('b', updated_time='u'), True),
-    (sites('b', name='m'), True),
-    (sites('b', more='m', token_secret='s'), True),
-    (sites('b', rows=2)._replace(rows={'websites': {'1': {}, '2': {}}}), True),
-    (sites('b', token_secret='s')._replace(rows={}), True),
-])
+@pytest.mark.parametrize(
+    'now,is_lost',
+    [
+        (sites('b', token_secret='s'), False),
+        (sites('b', token_secret='s', updated_time='u'), False),
+        (sites('b', token_secret='s', name='m'), True),
+        (sites('b', updated_time='u'), True),
+        (sites('b', name='m'), True),
+        (sites('b', more='m', token_secret='s'), True),
+        (sites('b', rows=2)._replace(rows={'websites': {'1': {}, '2': {}}}), True),
+        (sites('b', token_secret='s')._replace(rows={}), True),
+    ],
+)
 def test_a_secret_that_the_next_start_makes(now: Held, is_lost: bool) -> None:
     assert bool(rollback_point.since({'k': sites('a')}, {'k': now})) == is_lost
 
@@ -70,8 +95,9 @@ def test_a_secret_of_before_that_is_another_one() -> None:
 
 @pytest.mark.parametrize('before,now,is_lost', [('', 'n', False), ('n', 'm', True), ('n', '', True)])
 def test_a_name_that_the_next_start_fills(before: str, now: str, is_lost: bool) -> None:
-    then, there = (held({}, modules=(1, one))._replace(rows={'modules': {'1': {'id': 'i', 'name': one}}})
-                   for one in (before, now))
+    then, there = (
+        held({}, modules=(1, one))._replace(rows={'modules': {'1': {'id': 'i', 'name': one}}}) for one in (before, now)
+    )
     assert bool(rollback_point.since({'k': then}, {'k': there})) == is_lost
 
 

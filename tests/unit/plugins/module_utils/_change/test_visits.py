@@ -33,8 +33,10 @@ def held(root: str) -> t.Dict[str, t.Dict[str, bytes]]:
     return found
 
 
-@pytest.mark.parametrize('known,then', [(None, None), ({}, {}), ({'1.log': 4}, {'1.log': b'old\n'}),
-                                        ({'1.log': 4, 'gone.log': 7}, {'1.log': b'old\n'})])
+@pytest.mark.parametrize(
+    'known,then',
+    [(None, None), ({}, {}), ({'1.log': 4}, {'1.log': b'old\n'}), ({'1.log': 4, 'gone.log': 7}, {'1.log': b'old\n'})],
+)
 def test_set_aside_and_put_back(root: str, known: visits.Sizes, then: t.Any) -> None:
     assert visits.differs(root, known)
     assert visits.set_aside(root, known, 'r1') == os.path.join(root, 'data/statistic-r1')
@@ -56,8 +58,9 @@ def test_put_back_from_any_point(root: str) -> None:
     assert held(root) == {'statistic': NOW}
 
 
-@pytest.mark.parametrize('known,differs', [
-    (None, True), ({}, True), ({'1.log': 8}, True), ({'1.log': 8, '2.log': 6}, False)])
+@pytest.mark.parametrize(
+    'known,differs', [(None, True), ({}, True), ({'1.log': 8}, True), ({'1.log': 8, '2.log': 6}, False)]
+)
 def test_differs(root: str, known: visits.Sizes, differs: bool) -> None:
     assert visits.differs(root, known) is differs
 

@@ -19,23 +19,45 @@ ALTER = 'ALTER TABLE `archives` MODIFY COLUMN `id` bigint'
 CATEGORIES = 'INSERT INTO `archive_categories` (`category_id`,`archive_id`) SELECT 1, 2'
 
 
-def seen(marker: t.Optional[str] = None, tables: str = 'settings archives', statements: t.Sequence[str] = (),
-         settings: str = '', lines: t.Optional[int] = None, columns: str = '') -> migration.Seen:
-    return migration.Seen(frozenset(tables.split()), frozenset(columns.split()), marker, frozenset(settings.split()),
-                          statements, lines)
+def seen(
+    marker: t.Optional[str] = None,
+    tables: str = 'settings archives',
+    statements: t.Sequence[str] = (),
+    settings: str = '',
+    lines: t.Optional[int] = None,
+    columns: str = '',
+) -> migration.Seen:
+    return migration.Seen(
+        frozenset(tables.split()), frozenset(columns.split()), marker, frozenset(settings.split()), statements, lines
+    )
 
 
-@pytest.mark.parametrize('statement,changes', [
-    (ALTER, True), ('alter table x add y int', True), ('/* gorm */ ALTER TABLE x ADD y int', True),
-    ('CREATE UNIQUE INDEX i ON x (y)', True), ('CREATE INDEX i ON x (y)', True), ('DROP TABLE statistics', True),
-    ('INSERT INTO `archive_drafts` (`id`) SELECT `id` FROM `archives`', True),
-    ('INSERT INTO a\nSELECT * FROM b', True), ('REPLACE INTO a SELECT 1', True), ('OPTIMIZE TABLE archives', True),
-    ("INSERT INTO a VALUES ('SELECT 1')", False), ('INSERT INTO `a` (`b`) VALUES (1)', False),
-    ('SELECT * FROM archives', False), ('UPDATE archives SET views = views + 1', False), ('', False),
-    (CATEGORIES, False), ('alternative', False),
-    (' /* a */ /* b ** */\nALTER TABLE x ADD y int', True), ('/* ALTER TABLE x */ SELECT 1', False),
-    ('/* ALTER TABLE x', False), ('/**/ ' * 60 + '!', False),  # read in one way only: else it takes for ever
-])
+@pytest.mark.parametrize(
+    'statement,changes',
+    [
+        (ALTER, True),
+        ('alter table x add y int', True),
+        ('/* gorm */ ALTER TABLE x ADD y int', True),
+        ('CREATE UNIQUE INDEX i ON x (y)', True),
+        ('CREATE INDEX i ON x (y)', True),
+        ('DROP TABLE statistics', True),
+        ('INSERT INTO `archive_drafts` (`id`) SELECT `id` FROM `archives`', True),
+        ('INSERT INTO a\nSELECT * FROM b', True),
+        ('REPLACE INTO a SELECT 1', True),
+        ('OPTIMIZE TABLE archives', True),
+        ("INSERT INTO a VALUES ('SELECT 1')", False),
+        ('INSERT INTO `a` (`b`) VALUES (1)', False),
+        ('SELECT * FROM archives', False),
+        ('UPDATE archives SET views = views + 1', False),
+        ('', False),
+        (CATEGORIES, False),
+        ('alternative', False),
+        (' /* a */ /* b ** */\nALTER TABLE x ADD y int', True),
+        ('/* ALTER TABLE x */ SELECT 1', False),
+        ('/* ALTER TABLE x', False),
+        ('/**/ ' * 60 + '!', False),  # read in one way only: else it takes for ever
+    ],
+)
 def test_statements_of_a_migration(statement: str, changes: bool) -> None:
     assert bool(migration.changing([statement])) == changes
 
@@ -57,7 +79,7 @@ MIGRATIONS = [  # version, seen, expected lines, marked for: state
     ('3.5.8', seen('3.5.8', lines=None), 100, 1.0, RUNNING),
     ('3.5.8', seen('3.5.8', lines=None), 100, 12.0, DONE),
     ('3.5.8', seen('3.5.8', lines=0), 0, 0.0, DONE),
-    ('3.3.11', seen('3.3.11', lines=0), 100, 0.0, DONE),   # it writes them before the port opens
+    ('3.3.11', seen('3.3.11', lines=0), 100, 0.0, DONE),  # it writes them before the port opens
     ('3.3.0', seen(None), None, None, PENDING),
     ('3.2.8', seen(None), None, None, DONE),
     ('2.5.3', seen(None, settings=''), None, None, PENDING),
@@ -73,28 +95,44 @@ def test_whether_a_migration_runs(
     assert migration.decide(version, found, lines, marked).state == state
 
 
-@pytest.mark.parametrize('version,settings,tables,noted', [
-    ('3.5.8', '', 'settings archive_categories', True),
-    ('3.5.8', 'upgrade_archive_category', 'archive_categories', False),
-    ('3.1.9', '', 'archive_categories', False), ('3.5.8', '', 'settings', False),
-])
+@pytest.mark.parametrize(
+    'version,settings,tables,noted',
+    [
+        ('3.5.8', '', 'settings archive_categories', True),
+        ('3.5.8', 'upgrade_archive_category', 'archive_categories', False),
+        ('3.1.9', '', 'archive_categories', False),
+        ('3.5.8', '', 'settings', False),
+    ],
+)
 def test_the_copy_of_categories_is_reported_only(version: str, settings: str, tables: str, noted: bool) -> None:
     answer = migration.decide(version, seen(version, tables=tables, settings=settings))
     assert (answer.state, bool(answer.notes)) == (DONE, noted)
 
 
-@pytest.mark.parametrize('before,after,late', [
-    ('3.2.8', '3.5.8', True), ('2.5.3', '3.5.0', True), ('3.3.11', '3.5.8', False), ('3.2.8', '3.3.11', False),
-    ('3.2.8', '3.4.0', False), (None, '3.5.8', True), ('3.5.7', '3.5.8', False), ('3.2.8', None, True),
-])
+@pytest.mark.parametrize(
+    'before,after,late',
+    [
+        ('3.2.8', '3.5.8', True),
+        ('2.5.3', '3.5.0', True),
+        ('3.3.11', '3.5.8', False),
+        ('3.2.8', '3.3.11', False),
+        ('3.2.8', '3.4.0', False),
+        (None, '3.5.8', True),
+        ('3.5.7', '3.5.8', False),
+        ('3.2.8', None, True),
+    ],
+)
 def test_late_statistics(before: t.Optional[str], after: t.Optional[str], late: bool) -> None:
     assert migration.jumps_over_statistics(before, after) == late
 
 
 OLD = 'id deleted_at'
 SHAPES = [  # tables, columns of websites: the oldest version
-    ('', '', None), ('archives statistics', '', (0, 0, 0)), ('archives settings', '', (2, 5, 0)),
-    ('archives settings websites', OLD, (3, 0, 0)), ('settings websites archive_categories', OLD, (3, 2, 0)),
+    ('', '', None),
+    ('archives statistics', '', (0, 0, 0)),
+    ('archives settings', '', (2, 5, 0)),
+    ('archives settings websites', OLD, (3, 0, 0)),
+    ('settings websites archive_categories', OLD, (3, 2, 0)),
     ('settings websites archive_categories archive_drafts', OLD, (3, 3, 0)),
     ('settings websites archive_drafts', OLD + ' parent_id', (3, 3, 12)),
     ('settings websites archive_drafts', 'id parent_id', (3, 5, 3)),
@@ -109,15 +147,15 @@ def test_version_by_shape(tables: str, columns: str, version: t.Any) -> None:
 NEWEST: t.Dict[str, t.Any] = dict(tables='settings websites archive_drafts', columns='id parent_id')
 NEWER = [  # binary, seen, recorded: newer
     ('3.5.8', seen('3.5.8', **NEWEST), None, False),
-    ('3.5.7', seen('3.5.8', **NEWEST), None, False),     # the same schema
+    ('3.5.7', seen('3.5.8', **NEWEST), None, False),  # the same schema
     ('3.5.6', seen('3.5.8', **NEWEST), None, True),
     ('3.5.6', seen('3.5.7', **NEWEST), None, True),
     ('3.5.5', seen('3.5.6', **NEWEST), None, False),
     ('3.5.3', seen('3.5.4', **NEWEST), None, False),
     ('3.5.0', seen('3.5.1', tables='settings', columns=OLD), None, False),
     ('3.5.1', seen('3.5.2', tables='settings', columns=OLD), None, True),
-    ('3.4.0', seen('3.3.11', **NEWEST), None, True),     # last_run_version was set back
-    ('3.5.4', seen('3.5.4', **NEWEST), '3.5.8', True),   # we saw a newer one work on it
+    ('3.4.0', seen('3.3.11', **NEWEST), None, True),  # last_run_version was set back
+    ('3.5.4', seen('3.5.4', **NEWEST), '3.5.8', True),  # we saw a newer one work on it
     ('3.2.8', seen(None, tables='archives'), None, False),
     ('2.3.6', seen(None, tables='archives settings'), None, True),
     ('2.5.3', seen(None, tables='archives settings'), None, False),
@@ -143,16 +181,44 @@ def row(rows: int, live: t.Optional[int] = None) -> facts.Row:
     return facts.Row(rows, rows if live is None else live, 'c', 1, 'd')
 
 
-TABLES: facts.Recorded = dict(archives=row(20000, 19995), archive_data=row(20000), settings=row(2), admins=row(1),
-              comments=row(1000, 997), statistics=row(5000), categories=row(7))
-BEFORE = compare.Before(TABLES, facts.Content(
-    '3.2.8', {'system': 'h1', 'content': 'h2', 'last_run_version': 'v'}, {'base_url': 'http://a', 'site_name': 'n'},
-    {'1': 'p1'}, 0, ['20000', '55', '20000', '55']))
-ROWS = dict(archives=(17995, 17995), archive_drafts=(2000, 2000), archive_data=(20000, 20000), settings=(4, 4),
-            admins=(1, 1), comments=(997, 997), categories=(7, 7), new_one=(3, 3))
-CONTENT = facts.Content('3.5.8', {'system': 'h1', 'content': 'h2', 'last_run_version': 'w', 'more': 'x'},
-                        {'base_url': 'http://a', 'site_name': 'n', 'template_name': 't'}, {'1': 'p1'}, 2000,
-                        ['20000', '55', '20000', '55'])
+TABLES: facts.Recorded = dict(
+    archives=row(20000, 19995),
+    archive_data=row(20000),
+    settings=row(2),
+    admins=row(1),
+    comments=row(1000, 997),
+    statistics=row(5000),
+    categories=row(7),
+)
+BEFORE = compare.Before(
+    TABLES,
+    facts.Content(
+        '3.2.8',
+        {'system': 'h1', 'content': 'h2', 'last_run_version': 'v'},
+        {'base_url': 'http://a', 'site_name': 'n'},
+        {'1': 'p1'},
+        0,
+        ['20000', '55', '20000', '55'],
+    ),
+)
+ROWS = dict(
+    archives=(17995, 17995),
+    archive_drafts=(2000, 2000),
+    archive_data=(20000, 20000),
+    settings=(4, 4),
+    admins=(1, 1),
+    comments=(997, 997),
+    categories=(7, 7),
+    new_one=(3, 3),
+)
+CONTENT = facts.Content(
+    '3.5.8',
+    {'system': 'h1', 'content': 'h2', 'last_run_version': 'w', 'more': 'x'},
+    {'base_url': 'http://a', 'site_name': 'n', 'template_name': 't'},
+    {'1': 'p1'},
+    2000,
+    ['20000', '55', '20000', '55'],
+)
 
 
 def after(rows: t.Any = None, **content: t.Any) -> compare.After:
@@ -165,8 +231,8 @@ def without(name: str) -> compare.After:
 
 BROKEN = [  # what was found: a word of what is broken, or nothing
     (after(), ''),
-    (after(dict(comments=(1000, 997))), ''),                      # not purged yet
-    (after(dict(comments=(1001, 1001))), ''),                     # the application may add rows
+    (after(dict(comments=(1000, 997))), ''),  # not purged yet
+    (after(dict(comments=(1001, 1001))), ''),  # the application may add rows
     (after(dict(comments=(996, 996))), 'comments has 996 rows, not 997'),
     (after(dict(archives=(17994, 17994))), 'archives and archive_drafts have 19994 rows, not 19995'),
     (after(dict(archive_drafts=(2001, 2001))), 'have 19996 rows'),

@@ -12,8 +12,25 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 ROW = facts.Row(3, 2, '77', 4, 'ddl')
-MANIFEST = dump_manifest.Manifest('k', 'shop', 1, '/r', '', 'none', 0, None, ['a', 'b'], {'a': ROW, 'b': ROW}, None, '3.5.8',
-                         '10.11', 1.5, {}, 0, True)
+MANIFEST = dump_manifest.Manifest(
+    'k',
+    'shop',
+    1,
+    '/r',
+    '',
+    'none',
+    0,
+    None,
+    ['a', 'b'],
+    {'a': ROW, 'b': ROW},
+    None,
+    '3.5.8',
+    '10.11',
+    1.5,
+    {},
+    0,
+    True,
+)
 
 
 def table(name: str, engine: str = 'InnoDB') -> facts.Table:
@@ -21,8 +38,9 @@ def table(name: str, engine: str = 'InnoDB') -> facts.Table:
 
 
 def inspected(*tables: facts.Table) -> facts.Inspected:
-    return facts.Inspected({one.name: one for one in tables}, {}, [], [], [], [], frozenset(facts.RIGHTS),
-                           '10.11.6-MariaDB', '/d')
+    return facts.Inspected(
+        {one.name: one for one in tables}, {}, [], [], [], [], frozenset(facts.RIGHTS), '10.11.6-MariaDB', '/d'
+    )
 
 
 def test_copies_are_no_tables_of_the_site() -> None:
@@ -33,16 +51,25 @@ def test_copies_are_no_tables_of_the_site() -> None:
 
 def test_statements() -> None:
     assert shadow.copying(['a', 'b`'], {'a': ['id', 'order'], 'b`': ['x']})[1:] == [
-        'CREATE TABLE `_als1_a` LIKE `a`', 'INSERT INTO `_als1_a` (`id`, `order`) SELECT `id`, `order` FROM `a`',
-        'CREATE TABLE `_als1_b``` LIKE `b```', 'INSERT INTO `_als1_b``` (`x`) SELECT `x` FROM `b```']
+        'CREATE TABLE `_als1_a` LIKE `a`',
+        'INSERT INTO `_als1_a` (`id`, `order`) SELECT `id`, `order` FROM `a`',
+        'CREATE TABLE `_als1_b``` LIKE `b```',
+        'INSERT INTO `_als1_b``` (`x`) SELECT `x` FROM `b```',
+    ]
     assert shadow.numbering({'a': 6, 'b': 4, 'c': 0, 'd': 77}, {'a': 4, 'b': 4, 'c': 0, 'd': 0}) == [
-        'ALTER TABLE `_als1_a` AUTO_INCREMENT = 6', 'ALTER TABLE `_als1_d` AUTO_INCREMENT = 77']
+        'ALTER TABLE `_als1_a` AUTO_INCREMENT = 6',
+        'ALTER TABLE `_als1_d` AUTO_INCREMENT = 77',
+    ]
 
 
-@pytest.mark.parametrize('made,expected', [
-    (None, ['_als1_a', '_als1_x']), (shadow.Made('/d', ['a', 'b']), ['_als1_x']),
-    (shadow.Made('/d', ['a', 'x']), []),
-])
+@pytest.mark.parametrize(
+    'made,expected',
+    [
+        (None, ['_als1_a', '_als1_x']),
+        (shadow.Made('/d', ['a', 'b']), ['_als1_x']),
+        (shadow.Made('/d', ['a', 'x']), []),
+    ],
+)
 def test_copies_that_nobody_knows(made: t.Optional[shadow.Made], expected: t.List[str]) -> None:
     assert shadow.unknown(inspected(table('a'), table('_als1_a'), table('_als1_x')), made) == expected
 
@@ -53,15 +80,19 @@ def test_notes() -> None:
     assert 'innodb_flush_log_at_trx_commit=2' in first and 'of a, which' in second
 
 
-@pytest.mark.parametrize('line,expected', [
-    (b'CREATE TABLE `_als1_a` (\n', b'CREATE TABLE `a` (\n'),
-    (b'INSERT INTO `_als1__als1_a` VALUES\n', b'INSERT INTO `_als1_a` VALUES\n'),
-    (b'DROP TABLE IF EXISTS `_als1_a`;\n', b'DROP TABLE IF EXISTS `a`;\n'),
-    (b'/*!40000 ALTER TABLE `_als1_a` DISABLE KEYS */;\n', b'/*!40000 ALTER TABLE `a` DISABLE KEYS */;\n'),
-    (b"(1,'CREATE TABLE `_als1_a`'),\n", b"(1,'CREATE TABLE `_als1_a`'),\n"),
-    (b"  `_als1_a` int COMMENT 'INSERT INTO `_als1_a`',\n", b"  `_als1_a` int COMMENT 'INSERT INTO `_als1_a`',\n"),
-    (b'\xff\xfe', b'\xff\xfe'), (b'', b''),
-])
+@pytest.mark.parametrize(
+    'line,expected',
+    [
+        (b'CREATE TABLE `_als1_a` (\n', b'CREATE TABLE `a` (\n'),
+        (b'INSERT INTO `_als1__als1_a` VALUES\n', b'INSERT INTO `_als1_a` VALUES\n'),
+        (b'DROP TABLE IF EXISTS `_als1_a`;\n', b'DROP TABLE IF EXISTS `a`;\n'),
+        (b'/*!40000 ALTER TABLE `_als1_a` DISABLE KEYS */;\n', b'/*!40000 ALTER TABLE `a` DISABLE KEYS */;\n'),
+        (b"(1,'CREATE TABLE `_als1_a`'),\n", b"(1,'CREATE TABLE `_als1_a`'),\n"),
+        (b"  `_als1_a` int COMMENT 'INSERT INTO `_als1_a`',\n", b"  `_als1_a` int COMMENT 'INSERT INTO `_als1_a`',\n"),
+        (b'\xff\xfe', b'\xff\xfe'),
+        (b'', b''),
+    ],
+)
 def test_a_line_of_a_dump_of_copies(line: bytes, expected: bytes) -> None:
     assert dump.with_original_name(line) == expected
 

@@ -53,8 +53,9 @@ TARGETS: t.List[t.Tuple[t.Dict[str, t.Any], t.Dict[str, str], t.Optional[str], t
 
 
 @pytest.mark.parametrize("configured,environment,version,expected", TARGETS)
-def test_which_database_a_start_asks(configured: t.Any, environment: t.Any, version: t.Optional[str],
-                                     expected: t.List[str]) -> None:
+def test_which_database_a_start_asks(
+    configured: t.Any, environment: t.Any, version: t.Optional[str], expected: t.List[str]
+) -> None:
     assert [target.address for target in targets(configured, environment, version)] == expected
 
 
@@ -135,8 +136,10 @@ def test_an_address_that_does_not_answer_uses_up_nobody_elses_time(listener: soc
                 sock.close()
 
 
-@pytest.mark.parametrize("hangs,expected", [
-    (True, "its name was not resolved within 0.5 s"), (False, "its name cannot be resolved (Name or service not")])
+@pytest.mark.parametrize(
+    "hangs,expected",
+    [(True, "its name was not resolved within 0.5 s"), (False, "its name cannot be resolved (Name or service not")],
+)
 def test_names(monkeypatch: pytest.MonkeyPatch, hangs: bool, expected: str) -> None:
     """getaddrinfo is replaced: the resolver of this machine may do either."""
 
@@ -154,9 +157,15 @@ def test_names(monkeypatch: pytest.MonkeyPatch, hangs: bool, expected: str) -> N
         os.waitpid(-1, os.WNOHANG)
 
 
-@pytest.mark.parametrize("target,expected", [
-    (Target("a\0b", 3306), "cannot be resolved"), (Target("x" * 300, 3306), "cannot be resolved"),
-    (Target("127.0.0.1", 70000), "not between"), (Target("127.0.0.1", -1), "not between")])
+@pytest.mark.parametrize(
+    "target,expected",
+    [
+        (Target("a\0b", 3306), "cannot be resolved"),
+        (Target("x" * 300, 3306), "cannot be resolved"),
+        (Target("127.0.0.1", 70000), "not between"),
+        (Target("127.0.0.1", -1), "not between"),
+    ],
+)
 def test_nonsense(target: Target, expected: str) -> None:
     answer = _database.ask(target, None, LIMIT)
     assert expected in (answer.problem or "")
@@ -185,15 +194,20 @@ def test_a_socket_in_the_file_system(short: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_nothing_is_loaded_while_it_acts_as_another_user(listener: socket.socket, host: str) -> None:
     """That user may be unable to read this Python's library: what is needed must be there before."""
-    code = ("import os, sys\n"
-            "from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as database\n"
-            "from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children\n"
-            "before = set(sys.modules)\n"
-            "answer = database.ask_here(database.Target(sys.argv[1], int(sys.argv[2])))\n"
-            "assert answer.reached, answer\nassert set(sys.modules) == before, set(sys.modules) - before\n")
+    code = (
+        "import os, sys\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import target as database\n"
+        "from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children\n"
+        "before = set(sys.modules)\n"
+        "answer = database.ask_here(database.Target(sys.argv[1], int(sys.argv[2])))\n"
+        "assert answer.reached, answer\nassert set(sys.modules) == before, set(sys.modules) - before\n"
+    )
     tree = os.path.join(next(iter(ansible_collections.__path__)), "..")
-    subprocess.run([sys.executable, "-c", code, host, str(listener.getsockname()[1])], check=True,
-                   env=dict(os.environ, PYTHONPATH=tree))
+    subprocess.run(
+        [sys.executable, "-c", code, host, str(listener.getsockname()[1])],
+        check=True,
+        env=dict(os.environ, PYTHONPATH=tree),
+    )
 
 
 def test_no_process_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,12 +244,16 @@ def sock_to(address: str, port: int, state: int = 1) -> Sock:
     return Sock(2, state, "127.0.0.1", 40000, address, port, 33, 7, 0, 0, None)
 
 
-@pytest.mark.parametrize("target,sock,expected", [
-    (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3306), True),
-    (Target("10.0.0.5", 3306), sock_to("::ffff:10.0.0.5", 3306), True),
-    (Target("db.example", 3306), sock_to("10.0.0.5", 3306), True),
-    (Target("10.0.0.5", 3306), sock_to("10.0.0.6", 3306), False),
-    (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3307), False),
-    (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3306, 8), False)])
+@pytest.mark.parametrize(
+    "target,sock,expected",
+    [
+        (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3306), True),
+        (Target("10.0.0.5", 3306), sock_to("::ffff:10.0.0.5", 3306), True),
+        (Target("db.example", 3306), sock_to("10.0.0.5", 3306), True),
+        (Target("10.0.0.5", 3306), sock_to("10.0.0.6", 3306), False),
+        (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3307), False),
+        (Target("10.0.0.5", 3306), sock_to("10.0.0.5", 3306, 8), False),
+    ],
+)
 def test_a_connection_that_is_there_tells_it_too(target: Target, sock: Sock, expected: bool) -> None:
     assert is_connected(target, [sock]) is expected

@@ -25,8 +25,10 @@ KINDS = [  # what clients print, and the kind
     ("ERROR 1045 (28000): Access denied for user 'x'@'h' (using password: YES)", 'access_denied'),
     ("ERROR 1698 (28000): Access denied for user 'root'@'localhost'", 'access_denied'),
     ('mariadb-dump: Got error: 1045: "Access denied for user \'x\'@\'h\'" when trying to connect', 'access_denied'),
-    ("mysqldump: Got error: 1044: Access denied for user 'x'@'h' to database 'd' when selecting the database",
-     'access_denied'),
+    (
+        "mysqldump: Got error: 1044: Access denied for user 'x'@'h' to database 'd' when selecting the database",
+        'access_denied',
+    ),
     ("ERROR 1049 (42000): Unknown database 'd'", 'unknown_database'),
     ('mariadb-dump: Got error: 1049: "Unknown database \'d\'" when selecting the database', 'unknown_database'),
     ("ERROR 2002 (HY000): Can't connect to server on '127.0.0.1' (115)", 'cannot_connect'),
@@ -50,8 +52,10 @@ def test_kind_of_a_failure(said: str, kind: str) -> None:
 
 
 def test_warnings_are_left_out() -> None:
-    said = ("Warning: mariadb-dump: unknown variable 'loose-column-statistics=0'\n"
-            "mysqldump: [Warning] Using a password on the command line interface can be insecure.\n  ERROR 1\n")
+    said = (
+        "Warning: mariadb-dump: unknown variable 'loose-column-statistics=0'\n"
+        "mysqldump: [Warning] Using a password on the command line interface can be insecure.\n  ERROR 1\n"
+    )
     assert texts.without_warnings(said) == 'ERROR 1'
 
 
@@ -99,11 +103,14 @@ def test_no_client(tmp_path: t.Any) -> None:
 MAIN = dict(host='127.0.0.1', port=3306, user='u', password='p', database='first')
 
 
-@pytest.mark.parametrize('text,expected', [
-    ('{"use_default":true,"database":"b"}', ('b', '127.0.0.1', 3306, 'u', 'p')),
-    ('{"database":"c","user":"x","password":"y","host":"h","port":3307}', ('c', 'h', 3307, 'x', 'y')),
-    ('{"database":"d","host":"","port":0}', ('d', '127.0.0.1', 3306, 'u', 'p')),
-])
+@pytest.mark.parametrize(
+    'text,expected',
+    [
+        ('{"use_default":true,"database":"b"}', ('b', '127.0.0.1', 3306, 'u', 'p')),
+        ('{"database":"c","user":"x","password":"y","host":"h","port":3307}', ('c', 'h', 3307, 'x', 'y')),
+        ('{"database":"d","host":"","port":0}', ('d', '127.0.0.1', 3306, 'u', 'p')),
+    ],
+)
 def test_login_of_another_site(text: str, expected: t.Tuple[t.Any, ...]) -> None:
     login = schemas.login_of(schemas.site_mysql(MAIN, text))
     assert login is not None
@@ -116,8 +123,9 @@ def sites(*rows: t.Tuple[int, bool, str]) -> t.List[schemas.Site]:
 
 def test_databases_of_other_sites() -> None:
     own = '{"use_default":true,"database":"%s"}'
-    rows = sites((1, True, 'broken'), (2, True, own % 'b'), (3, False, own % 'c'), (4, True, own % 'b'),
-                 (5, True, own % 'first'))
+    rows = sites(
+        (1, True, 'broken'), (2, True, own % 'b'), (3, False, own % 'c'), (4, True, own % 'b'), (5, True, own % 'first')
+    )
     assert [one.site for one in schemas.others(MAIN, rows, ['127.0.0.1:3306/first'])] == [2]
 
 
@@ -129,19 +137,24 @@ def test_site_whose_database_is_not_known(text: str) -> None:
 
 def test_sites_from_rows() -> None:
     assert schemas.rows_to_sites([['2', '1', '{}', '/a'], ['3', '0', '', ''], ['x', '1', '', '']]) == [
-        schemas.Site(2, True, '{}', '/a'), schemas.Site(3, False, '', '')]
+        schemas.Site(2, True, '{}', '/a'),
+        schemas.Site(3, False, '', ''),
+    ]
 
 
 VARIABLES = dict(MYSQL_DATABASE='e', MYSQL_HOST='eh', MYSQL_PASSWORD='ep')
 
 
-@pytest.mark.parametrize('environment,version,expected', [
-    ({}, '3.5.8', ('first', '127.0.0.1', 'u', 'p')),
-    (VARIABLES, '3.5.8', ('e', 'eh', 'root', 'ep')),
-    (dict(VARIABLES, MYSQL_USER='eu', MYSQL_ROOT_PASSWORD='rp'), '3.5.8', ('e', 'eh', 'eu', 'rp')),
-    (VARIABLES, '3.3.11', ('first', '127.0.0.1', 'u', 'p')),
-    (VARIABLES, '3.4.5', ('first', '127.0.0.1', 'u', 'p')),
-])
+@pytest.mark.parametrize(
+    'environment,version,expected',
+    [
+        ({}, '3.5.8', ('first', '127.0.0.1', 'u', 'p')),
+        (VARIABLES, '3.5.8', ('e', 'eh', 'root', 'ep')),
+        (dict(VARIABLES, MYSQL_USER='eu', MYSQL_ROOT_PASSWORD='rp'), '3.5.8', ('e', 'eh', 'eu', 'rp')),
+        (VARIABLES, '3.3.11', ('first', '127.0.0.1', 'u', 'p')),
+        (VARIABLES, '3.4.5', ('first', '127.0.0.1', 'u', 'p')),
+    ],
+)
 def test_variables_win_where_the_version_reads_them(
     environment: t.Dict[str, str], version: str, expected: t.Tuple[str, ...]
 ) -> None:
@@ -175,18 +188,21 @@ def table(name: str, kind: str = 'BASE TABLE', data: int = 100) -> facts.Table:
     return facts.Table(name, kind, 'InnoDB', data, 10, 0, 'utf8mb4_general_ci')
 
 
-@pytest.mark.parametrize('seen,word', [
-    (inspected(table('a')), ''),
-    (inspected(table('a'), foreign_keys=['a (fk_1)']), 'foreign keys: a (fk_1)'),
-    (inspected(table('v', 'VIEW')), 'no tables: v'),
-    (inspected(table('s', 'SEQUENCE')), 'no tables: s'),
-    (inspected(table('a'), triggers=['trg']), 'triggers: trg'),
-    (inspected(table('x' * 58)), ''),
-    (inspected(table('x' * 59)), 'too long'),
-    (inspected(table('a\nb')), 'characters'),
-    (inspected(table('_alr1_a')), ''),  # told by whoever meets them
-    (inspected(table('a'), routines=['r'], events=['e']), ''),
-])
+@pytest.mark.parametrize(
+    'seen,word',
+    [
+        (inspected(table('a')), ''),
+        (inspected(table('a'), foreign_keys=['a (fk_1)']), 'foreign keys: a (fk_1)'),
+        (inspected(table('v', 'VIEW')), 'no tables: v'),
+        (inspected(table('s', 'SEQUENCE')), 'no tables: s'),
+        (inspected(table('a'), triggers=['trg']), 'triggers: trg'),
+        (inspected(table('x' * 58)), ''),
+        (inspected(table('x' * 59)), 'too long'),
+        (inspected(table('a\nb')), 'characters'),
+        (inspected(table('_alr1_a')), ''),  # told by whoever meets them
+        (inspected(table('a'), routines=['r'], events=['e']), ''),
+    ],
+)
 def test_obstacles(seen: facts.Inspected, word: str) -> None:
     found = '; '.join(facts.obstacles(seen))
     assert word in found and bool(found) == bool(word)
@@ -205,21 +221,38 @@ def test_rights_and_notes() -> None:
     assert (seen.data_bytes, seen.all_bytes, seen.names) == (100, 110, ['a'])
 
 
-@pytest.mark.parametrize('server,expected', [
-    ('10.11.19-MariaDB-0+deb12u1', True), ('10.6.0-MariaDB', True), ('10.5.29-MariaDB', False),
-    ('5.5.5-10.11.6-MariaDB', True), ('5.5.5-10.3.39-MariaDB', False), ('8.0.36', True), ('5.7.44-log', False),
-    ('', False),
-    ('11.4.2-MariaDB', True), ('5.6.50', False),
-])
+@pytest.mark.parametrize(
+    'server,expected',
+    [
+        ('10.11.19-MariaDB-0+deb12u1', True),
+        ('10.6.0-MariaDB', True),
+        ('10.5.29-MariaDB', False),
+        ('5.5.5-10.11.6-MariaDB', True),
+        ('5.5.5-10.3.39-MariaDB', False),
+        ('8.0.36', True),
+        ('5.7.44-log', False),
+        ('', False),
+        ('11.4.2-MariaDB', True),
+        ('5.6.50', False),
+    ],
+)
 def test_servers_that_rename_all_or_nothing(server: str, expected: bool) -> None:
     assert facts.renames_all_or_nothing(server) is expected
 
 
-@pytest.mark.parametrize('system,expected', [
-    ('{"base_url":"http://a","site_name":"店","template_name":"t","icp":"x"}',
-     dict(base_url='http://a', site_name='店', template_name='t')),
-    ('', {}), ('{broken', {}), ('[]', {}), (dict(base_url='u'), dict(base_url='u')),
-])
+@pytest.mark.parametrize(
+    'system,expected',
+    [
+        (
+            '{"base_url":"http://a","site_name":"店","template_name":"t","icp":"x"}',
+            dict(base_url='http://a', site_name='店', template_name='t'),
+        ),
+        ('', {}),
+        ('{broken', {}),
+        ('[]', {}),
+        (dict(base_url='u'), dict(base_url='u')),
+    ],
+)
 def test_site_of_settings(system: t.Any, expected: t.Dict[str, str]) -> None:
     assert facts.site_of(system) == expected
 
@@ -235,19 +268,20 @@ def test_one_statement_counts_all() -> None:
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize('wanted,data,free,available,expected', [
-    ('auto', 100, 200, ['zstd', 'gzip'], 'none'),
-    ('auto', 100, 150, ['zstd', 'gzip'], 'zstd'),
-    ('auto', 100, 150, ['gzip'], 'gzip'),
-    ('auto', 100, 150, [], None),
-    ('auto', 100, 120, ['zstd'], None),
-    ('none', 100, 150, ['zstd'], None),
-    ('none', 100, 200, [], 'none'),
-    ('gzip', 100, 130, ['gzip'], 'gzip'),
-])
-def test_room_for_a_dump(
-    wanted: str, data: int, free: int, available: t.List[str], expected: t.Optional[str]
-) -> None:
+@pytest.mark.parametrize(
+    'wanted,data,free,available,expected',
+    [
+        ('auto', 100, 200, ['zstd', 'gzip'], 'none'),
+        ('auto', 100, 150, ['zstd', 'gzip'], 'zstd'),
+        ('auto', 100, 150, ['gzip'], 'gzip'),
+        ('auto', 100, 150, [], None),
+        ('auto', 100, 120, ['zstd'], None),
+        ('none', 100, 150, ['zstd'], None),
+        ('none', 100, 200, [], 'none'),
+        ('gzip', 100, 130, ['gzip'], 'gzip'),
+    ],
+)
+def test_room_for_a_dump(wanted: str, data: int, free: int, available: t.List[str], expected: t.Optional[str]) -> None:
     assert dump_file.choose(wanted, data * MIB, free * MIB, available) == expected
 
 
@@ -259,15 +293,18 @@ def test_tables_in_a_dump() -> None:
     assert dump.tables_in(b'\nCREATE TABLE `cut') == []
 
 
-@pytest.mark.parametrize('tail,made,word', [
-    (b'x\n-- Dump completed on 2026-11-27 10:00:00\n', ['a', 'b'], None),
-    (b'x\n-- Dump completed\n\n', ['a', 'b'], None),
-    (b"INSERT INTO x VALUES ('-- Dump completed');\n", ['a', 'b'], 'last line'),
-    (b'-- Dump completed\nmore\n', ['a', 'b'], 'last line'),
-    (b'', ['a', 'b'], 'last line'),
-    (b'-- Dump completed\n', ['a'], 'missing in it: b'),
-    (b'-- Dump completed\n', ['a', 'b', 'c'], 'did not have before: c'),
-])
+@pytest.mark.parametrize(
+    'tail,made,word',
+    [
+        (b'x\n-- Dump completed on 2026-11-27 10:00:00\n', ['a', 'b'], None),
+        (b'x\n-- Dump completed\n\n', ['a', 'b'], None),
+        (b"INSERT INTO x VALUES ('-- Dump completed');\n", ['a', 'b'], 'last line'),
+        (b'-- Dump completed\nmore\n', ['a', 'b'], 'last line'),
+        (b'', ['a', 'b'], 'last line'),
+        (b'-- Dump completed\n', ['a'], 'missing in it: b'),
+        (b'-- Dump completed\n', ['a', 'b', 'c'], 'did not have before: c'),
+    ],
+)
 def test_incomplete_dumps(tail: bytes, made: t.List[str], word: t.Optional[str]) -> None:
     found = dump.why_incomplete(tail, made, ['a', 'b'])
     assert found is None if word is None else word in (found or '')
@@ -275,8 +312,23 @@ def test_incomplete_dumps(tail: bytes, made: t.List[str], word: t.Optional[str])
 
 ROW = facts.Row(3, 2, '77', 4, 'ddl')
 CONTENT = facts.Content('3.5.8', {'system': 'h'}, {'base_url': 'u'}, {'1': 'p'}, 5, ['1', '2', '1', '2'])
-MANIFEST = dump_manifest.Manifest('k', 'shop', 1, '/r', 'site-1.sql', 'none', 9, None, ['a'], {'a': ROW}, CONTENT, '3.5.8',
-                         '10.11', 1.5, {'site_name': 'x'})
+MANIFEST = dump_manifest.Manifest(
+    'k',
+    'shop',
+    1,
+    '/r',
+    'site-1.sql',
+    'none',
+    9,
+    None,
+    ['a'],
+    {'a': ROW},
+    CONTENT,
+    '3.5.8',
+    '10.11',
+    1.5,
+    {'site_name': 'x'},
+)
 
 
 @pytest.mark.parametrize('manifest', [MANIFEST, MANIFEST._replace(tables=None, content=None, site_settings={})])
@@ -284,11 +336,18 @@ def test_a_manifest_comes_back(manifest: dump_manifest.Manifest) -> None:
     assert dump_manifest.from_json(dump_manifest.to_json(manifest)) == manifest
 
 
-@pytest.mark.parametrize('data', [
-    b'', b'{}', b'[]', dump_manifest.to_json(MANIFEST).replace(b'"format": 1', b'"format": 2'),
-    dump_manifest.to_json(MANIFEST._replace(file='../x')), dump_manifest.to_json(MANIFEST._replace(compression='sh')),
-    dump_manifest.to_json(MANIFEST).replace(b'"site": 1, ', b''),
-])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'{}',
+        b'[]',
+        dump_manifest.to_json(MANIFEST).replace(b'"format": 1', b'"format": 2'),
+        dump_manifest.to_json(MANIFEST._replace(file='../x')),
+        dump_manifest.to_json(MANIFEST._replace(compression='sh')),
+        dump_manifest.to_json(MANIFEST).replace(b'"site": 1, ', b''),
+    ],
+)
 def test_a_manifest_that_is_not_believed(data: bytes, tmp_path: t.Any) -> None:
     (tmp_path / 'site-1.json').write_bytes(data)
     with pytest.raises(LifecycleError, match='Nothing was done'):
@@ -316,7 +375,7 @@ DEATHS = [  # journal, plain tables, tables aside: way, dropped, renamed
     ([RENAMING], ['a', 'b'], [], 'nothing', [], []),
     ([RENAMING], [], [P + 'a', P + 'b'], 'back', [], BACK),
     ([RENAMING], ['a', 'new'], [P + 'a', P + 'b'], 'back', ['a', 'new'], BACK),
-    ([RENAMING], ['b'], [P + 'a'], 'back', [], BACK[:1]),           # a server that does not rename all or nothing
+    ([RENAMING], ['b'], [P + 'a'], 'back', [], BACK[:1]),  # a server that does not rename all or nothing
     ([RENAMING, COMPARED], ['a', 'b'], [P + 'a', P + 'b'], 'forward', [P + 'a', P + 'b'], []),
     ([RENAMING, COMPARED], ['a', 'b'], [P + 'b'], 'forward', [P + 'b'], []),
     ([RENAMING, COMPARED], ['a', 'b'], [], 'nothing', [], []),
@@ -337,14 +396,17 @@ def test_statements() -> None:
     assert restore.drop_statement(['a', 'b`']) == 'DROP TABLE `a`, `b```'
 
 
-@pytest.mark.parametrize('found,word', [
-    ({'a': ROW}, ''),
-    ({'a': ROW._replace(rows=4)}, 'a has 4 rows, not 3'),
-    ({'a': ROW._replace(checksum='78')}, 'other content'),
-    ({'a': ROW._replace(ddl='x')}, 'defined differently'),
-    ({}, 'missing: a'),
-    ({'a': ROW, 'n': ROW}, 'that were not: n'),
-])
+@pytest.mark.parametrize(
+    'found,word',
+    [
+        ({'a': ROW}, ''),
+        ({'a': ROW._replace(rows=4)}, 'a has 4 rows, not 3'),
+        ({'a': ROW._replace(checksum='78')}, 'other content'),
+        ({'a': ROW._replace(ddl='x')}, 'defined differently'),
+        ({}, 'missing: a'),
+        ({'a': ROW, 'n': ROW}, 'that were not: n'),
+    ],
+)
 def test_differences(found: facts.Recorded, word: str) -> None:
     texts = '; '.join(restore.differences({'a': ROW}, found))
     assert word in texts and bool(texts) == bool(word)

@@ -20,11 +20,27 @@ INSTANCE = Instance('/www/shop', 'anqicms', '1a2b3c4d-shop')
 
 def inspected(name: str = SHOP, source: str = '/www/shop', path: str = '/app/start.sh', **state: t.Any) -> t.Any:
     """As docker 20 to 28 and podman 4 write it, with what is of no matter here left out."""
-    told = dict({'Status': 'exited', 'Running': False, 'Paused': False, 'OOMKilled': True, 'Dead': False, 'Pid': 0,
-                 'ExitCode': 137, 'StartedAt': '2026-01-31T10:00:00.123456789Z',
-                 'FinishedAt': '2026-01-31T12:00:20.38246629Z'}, **state)
-    return {'Id': name, 'Path': path, 'Args': [], 'State': told,
-            'Mounts': [{'Type': 'bind', 'Source': source, 'Destination': '/app', 'RW': True}]}
+    told = dict(
+        {
+            'Status': 'exited',
+            'Running': False,
+            'Paused': False,
+            'OOMKilled': True,
+            'Dead': False,
+            'Pid': 0,
+            'ExitCode': 137,
+            'StartedAt': '2026-01-31T10:00:00.123456789Z',
+            'FinishedAt': '2026-01-31T12:00:20.38246629Z',
+        },
+        **state,
+    )
+    return {
+        'Id': name,
+        'Path': path,
+        'Args': [],
+        'State': told,
+        'Mounts': [{'Type': 'bind', 'Source': source, 'Destination': '/app', 'RW': True}],
+    }
 
 
 def docker(tmp_path: Path, *containers: t.Any, script: t.Optional[str] = None) -> str:
@@ -45,11 +61,20 @@ def test_the_container_that_has_the_directory_was_killed(tmp_path: Path) -> None
     assert 'OOMKilled true, ExitCode 137' in event.evidence[0].text
 
 
-@pytest.mark.parametrize('source, path, known, expected', [
-    ('/www/shop', '/bin/sh', (), True), ('/www', '/www/shop/anqicms', (), True), ('/www', 'nginx', (), False),
-    ('/www/shop2', '/app/anqicms', (), False), ('/www/shop/public', 'nginx', (), False), ('/x', '/x', (SHOP,), True)])
-def test_whose_container_it_is(tmp_path: Path, source: str, path: str, known: t.Tuple[str, ...],
-                               expected: bool) -> None:
+@pytest.mark.parametrize(
+    'source, path, known, expected',
+    [
+        ('/www/shop', '/bin/sh', (), True),
+        ('/www', '/www/shop/anqicms', (), True),
+        ('/www', 'nginx', (), False),
+        ('/www/shop2', '/app/anqicms', (), False),
+        ('/www/shop/public', 'nginx', (), False),
+        ('/x', '/x', (SHOP,), True),
+    ],
+)
+def test_whose_container_it_is(
+    tmp_path: Path, source: str, path: str, known: t.Tuple[str, ...], expected: bool
+) -> None:
     reading = _containers.read(INSTANCE, frozenset(known), docker(tmp_path, inspected(SHOP, source, path)))
     assert (reading.ids == {SHOP}) == expected and bool(reading.events) == expected
 
@@ -60,9 +85,14 @@ def test_a_container_that_did_not_end_for_memory(tmp_path: Path, state: t.Dict[s
     assert reading.ids == {SHOP} and not reading.events
 
 
-@pytest.mark.parametrize('broken', [
-    {'Id': SHOP}, {'Id': SHOP, 'State': 7, 'Mounts': [None, 7], 'Args': 'x', 'Path': 7},
-    dict(inspected(), State=dict(inspected()['State'], FinishedAt='0001-01-01T00:00:00Z'))])
+@pytest.mark.parametrize(
+    'broken',
+    [
+        {'Id': SHOP},
+        {'Id': SHOP, 'State': 7, 'Mounts': [None, 7], 'Args': 'x', 'Path': 7},
+        dict(inspected(), State=dict(inspected()['State'], FinishedAt='0001-01-01T00:00:00Z')),
+    ],
+)
 def test_what_is_odd_breaks_nothing(tmp_path: Path, broken: t.Any) -> None:
     reading = _containers.read(INSTANCE, frozenset([SHOP]), docker(tmp_path, broken))
     assert all(event.time is None for event in reading.events)
@@ -80,8 +110,9 @@ def test_an_engine_that_is_down_matters_where_it_ran_the_instance(tmp_path: Path
     assert coverage is not None and not coverage.readable and 'Cannot connect' in (coverage.why_not or '')
 
 
-@pytest.mark.parametrize('script', [
-    'head -c 100000 /dev/urandom', 'echo null', 'echo %s; echo "[]"' % SHOP, 'kill -9 $$'])
+@pytest.mark.parametrize(
+    'script', ['head -c 100000 /dev/urandom', 'echo null', 'echo %s; echo "[]"' % SHOP, 'kill -9 $$']
+)
 def test_any_answer(tmp_path: Path, script: str) -> None:
     reading = _containers.read(INSTANCE, frozenset(), docker(tmp_path, script=script))
     assert (reading.ids, reading.events) == (frozenset(), [])

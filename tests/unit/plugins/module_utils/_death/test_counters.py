@@ -24,14 +24,19 @@ def proc_with(tmp_path: Path, vmstat: t.Optional[bytes], stat: t.Optional[bytes]
     return str(tmp_path)
 
 
-@pytest.mark.parametrize('data,counts', [
-    (b'nr_free_pages 12\noom_kill 3\n', {'nr_free_pages': 12, 'oom_kill': 3}),
-    (b'low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 1\n',
-     {'low': 0, 'high': 0, 'max': 7, 'oom': 2, 'oom_kill': 1, 'oom_group_kill': 1}),
-    (b'oom_kill_disable 0\nunder_oom 0\noom_kill 4', {'oom_kill_disable': 0, 'under_oom': 0, 'oom_kill': 4}),
-    (b'', {}),
-    (b'oom_kill\noom_kill x\noom_kill -1\noom_kill 1 2\n\0\xff\n', {}),
-])
+@pytest.mark.parametrize(
+    'data,counts',
+    [
+        (b'nr_free_pages 12\noom_kill 3\n', {'nr_free_pages': 12, 'oom_kill': 3}),
+        (
+            b'low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 1\n',
+            {'low': 0, 'high': 0, 'max': 7, 'oom': 2, 'oom_kill': 1, 'oom_group_kill': 1},
+        ),
+        (b'oom_kill_disable 0\nunder_oom 0\noom_kill 4', {'oom_kill_disable': 0, 'under_oom': 0, 'oom_kill': 4}),
+        (b'', {}),
+        (b'oom_kill\noom_kill x\noom_kill -1\noom_kill 1 2\n\0\xff\n', {}),
+    ],
+)
 def test_lines_of_a_word_and_a_number(data: bytes, counts: t.Dict[str, int]) -> None:
     assert _oom_counters.parse_counts(data) == counts
 
@@ -81,10 +86,12 @@ def mount_text(point: Path, kind: str) -> str:
     return '31 23 0:26 / %s rw - %s x rw,memory\n' % (point, kind)
 
 
-@pytest.mark.parametrize('controllers,kind,name', [
-    ('', 'cgroup2', 'memory.events'), ('memory', 'cgroup', 'memory.oom_control')])
-def test_counters_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str, kind: str,
-                             name: str) -> None:
+@pytest.mark.parametrize(
+    'controllers,kind,name', [('', 'cgroup2', 'memory.events'), ('memory', 'cgroup', 'memory.oom_control')]
+)
+def test_counters_of_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str, kind: str, name: str
+) -> None:
     """The files of both versions, in a directory of our own that stands for the mount."""
     group = tmp_path / 'system.slice' / 'anq.service'
     group.mkdir(parents=True)
@@ -98,14 +105,18 @@ def test_counters_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     assert coverage.begin is not None and coverage.end is not None and coverage.begin < coverage.end
 
 
-@pytest.mark.parametrize('make,why', [
-    (lambda group: None, 'does not exist'),
-    (lambda group: os.mkfifo(str(group / 'memory.events')), 'a FIFO'),
-    (lambda group: (group / 'memory.events').mkdir(), 'a directory'),
-    (lambda group: (group / 'memory.events').write_bytes(b'low 0\nhigh 0\n'), 'does not count'),
-])
-def test_a_group_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                              make: t.Callable[[Path], object], why: str) -> None:
+@pytest.mark.parametrize(
+    'make,why',
+    [
+        (lambda group: None, 'does not exist'),
+        (lambda group: os.mkfifo(str(group / 'memory.events')), 'a FIFO'),
+        (lambda group: (group / 'memory.events').mkdir(), 'a directory'),
+        (lambda group: (group / 'memory.events').write_bytes(b'low 0\nhigh 0\n'), 'does not count'),
+    ],
+)
+def test_a_group_that_cannot_be_read_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: t.Callable[[Path], object], why: str
+) -> None:
     make(tmp_path)
     monkeypatch.setattr(procfs, 'read_text', lambda dummy: mount_text(tmp_path, 'cgroup2'))
     found = _oom_counters.read_groups({'': '/'})

@@ -49,8 +49,17 @@ def test_every_form_of_the_kernel() -> None:
         assert ('a kill' in row[2]) == (record.form in KILLS), row
 
 
-KILLS = (kernel_lines.KILLED, kernel_lines.CHOSEN, kernel_lines.REAPED, kernel_lines.PINNED, kernel_lines.SHARING,
-         kernel_lines.TASK_IN, kernel_lines.GROUP, kernel_lines.NAMED, kernel_lines.ANDROID)
+KILLS = (
+    kernel_lines.KILLED,
+    kernel_lines.CHOSEN,
+    kernel_lines.REAPED,
+    kernel_lines.PINNED,
+    kernel_lines.SHARING,
+    kernel_lines.TASK_IN,
+    kernel_lines.GROUP,
+    kernel_lines.NAMED,
+    kernel_lines.ANDROID,
+)
 
 
 def test_every_stamp_and_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,9 @@ def test_a_kill_of_that_name_wakes(journal: Made) -> None:
     assert notes == []
 
 
-@pytest.mark.parametrize("line", [
-    KILL.replace("anqicms", "mysqld"), '{"MESSAGE":"usb 1-1: new device of anqicms"}', "no json", ""])
+@pytest.mark.parametrize(
+    "line", [KILL.replace("anqicms", "mysqld"), '{"MESSAGE":"usb 1-1: new device of anqicms"}', "no json", ""]
+)
 def test_other_lines_do_not(journal: Made, line: str) -> None:
     follower, _notes = journal("echo '%s'\nexec sleep 100\n" % line)
     assert not wait(follower, 0.7)[0]

@@ -24,9 +24,11 @@ BERLIN = 'CET-1CEST,M3.5.0,M10.5.0/3'
 @pytest.fixture(autouse=True)
 def zone(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[t.Callable[[str], None]]:
     """UTC, unless a test sets another zone."""
+
     def set_zone(name: str) -> None:
         monkeypatch.setenv('TZ', name)
         time.tzset()
+
     set_zone('UTC0')
     yield set_zone
     monkeypatch.undo()
@@ -43,8 +45,12 @@ def minutes(*numbers: t.Any) -> t.List[str]:
     return [line(60 * index + 1, number) for index, number in enumerate(numbers)]
 
 
-def read(tmp_path: t.Any, lines: t.Union[bytes, t.Sequence[str]], since: t.Optional[float] = None,
-         until: t.Optional[float] = None) -> guard_log.Reading:
+def read(
+    tmp_path: t.Any,
+    lines: t.Union[bytes, t.Sequence[str]],
+    since: t.Optional[float] = None,
+    until: t.Optional[float] = None,
+) -> guard_log.Reading:
     data = lines if isinstance(lines, bytes) else ''.join(text + '\n' for text in lines).encode('utf-8')
     path = str(tmp_path / 'check.log')
     with open(path, 'wb') as file:
@@ -105,8 +111,9 @@ def test_a_usual_count_that_never_falls_is_no_proof(tmp_path: t.Any) -> None:
 
 def test_two_instances_one_of_them_for_good(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(*[2] * 20 + [1] * 60 + [0]))
-    assert [(event.details['baseline'], event.details['count']) for event in reading.events
-            if event.kind == 'guard_drop'] == [(2, 1), (1, 0)]
+    assert [
+        (event.details['baseline'], event.details['count']) for event in reading.events if event.kind == 'guard_drop'
+    ] == [(2, 1), (1, 0)]
     assert reading.baseline == 1
 
 
@@ -125,10 +132,13 @@ def test_a_drop_across_a_gap_may_be_any_time_in_it(tmp_path: t.Any) -> None:
     assert reading.notes == ['check.log has 1 gap(s) of more than 15 minutes']
 
 
-@pytest.mark.parametrize(('numbers', 'count'), [
-    ((1, 0, 1, 0, 1, 0, 1), 3),
-    ((1, 0, 0, 0, 0, 1), 4),
-])
+@pytest.mark.parametrize(
+    ('numbers', 'count'),
+    [
+        ((1, 0, 1, 0, 1, 0, 1), 3),
+        ((1, 0, 0, 0, 0, 1), 4),
+    ],
+)
 def test_starts_close_together_are_a_crash_loop(tmp_path: t.Any, numbers: t.Sequence[int], count: int) -> None:
     loop = one(read(tmp_path, minutes(*numbers)), 'guard_crash_loop')
     assert loop.details['count'] == count
@@ -164,7 +174,8 @@ def test_pids_are_a_stop_by_hand(tmp_path: t.Any, digits: str) -> None:
 def test_stop_of_nothing_has_no_number(tmp_path: t.Any) -> None:
     reading = read(tmp_path, minutes(1, 1) + [line(90, '')])
     assert one(reading, 'guard_admin_stop').details == dict(
-        digits='', certain=True, not_before=MIDNIGHT + 90, not_after=MIDNIGHT + 91)
+        digits='', certain=True, not_before=MIDNIGHT + 90, not_after=MIDNIGHT + 91
+    )
 
 
 def test_a_small_pid_off_the_minute(tmp_path: t.Any) -> None:
@@ -210,8 +221,13 @@ def test_a_large_log_is_read_in_bounded_memory_and_time(tmp_path: t.Any) -> None
     with open(str(path), 'wb') as file:
         for day in range(150):
             stamp = time.strftime('%Y%m%d', time.gmtime(MIDNIGHT + 86400 * day))
-            file.write(''.join('%s %02d:%02d:%02d anqicms PID check: %d\n' % (stamp, at // 180, at // 3 % 60, at % 3,
-                               day != 147 or at != 2500) for at in range(4320)).encode('ascii'))
+            file.write(
+                ''.join(
+                    '%s %02d:%02d:%02d anqicms PID check: %d\n'
+                    % (stamp, at // 180, at // 3 % 60, at % 3, day != 147 or at != 2500)
+                    for at in range(4320)
+                ).encode('ascii')
+            )
     size = os.path.getsize(str(path))
     fd = os.open(str(path), os.O_RDONLY)
     tracemalloc.start()
@@ -254,15 +270,20 @@ def test_window(tmp_path: t.Any) -> None:
     assert len(read(tmp_path, lines).events) == 6
     reading = read(tmp_path, lines, MIDNIGHT + 41 * 60 - 70, MIDNIGHT + 42 * 60)
     assert [(event.kind, event.evidence[-1].line) for event in reading.events] == [
-        ('guard_drop', 42), ('guard_start', 42)]
+        ('guard_drop', 42),
+        ('guard_start', 42),
+    ]
 
 
-@pytest.mark.parametrize(('data', 'why_not'), [
-    (b'', 'it is empty'),
-    (b'\0' * 100000, 'it is empty'),
-    (b'\x7fELF\x02\x01' * 10000, 'none of its lines can be parsed'),
-    (b'x' * 1000000, 'none of its lines can be parsed'),
-])
+@pytest.mark.parametrize(
+    ('data', 'why_not'),
+    [
+        (b'', 'it is empty'),
+        (b'\0' * 100000, 'it is empty'),
+        (b'\x7fELF\x02\x01' * 10000, 'none of its lines can be parsed'),
+        (b'x' * 1000000, 'none of its lines can be parsed'),
+    ],
+)
 def test_files_without_a_line(tmp_path: t.Any, data: bytes, why_not: str) -> None:
     reading = read(tmp_path, data)
     assert reading.events == []
@@ -271,14 +292,18 @@ def test_files_without_a_line(tmp_path: t.Any, data: bytes, why_not: str) -> Non
 
 _PIECE = st.one_of(
     st.binary(max_size=40),
-    st.builds(lambda at, number: (line(at, number) + '\n').encode(), st.integers(0, 10 ** 8), st.integers(0, 10 ** 6)),
-    st.builds(lambda at, number, cut: line(at, number).encode()[cut:], st.integers(0, 10 ** 5), st.integers(0, 3),
-              st.integers(0, 30)),
+    st.builds(lambda at, number: (line(at, number) + '\n').encode(), st.integers(0, 10**8), st.integers(0, 10**6)),
+    st.builds(
+        lambda at, number, cut: line(at, number).encode()[cut:],
+        st.integers(0, 10**5),
+        st.integers(0, 3),
+        st.integers(0, 30),
+    ),
 )
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(_PIECE, max_size=60), st.one_of(st.none(), st.integers(0, 2 ** 33)))
+@given(st.lists(_PIECE, max_size=60), st.one_of(st.none(), st.integers(0, 2**33)))
 def test_any_bytes(pieces: t.List[bytes], since: t.Optional[int]) -> None:
     """Never a traceback; a drop is always below its baseline, and no event lies outside its own lines."""
     watch = guard_log.Watch()

@@ -48,29 +48,38 @@ def life(pid: int, begin: float, last_seen: float, running: bool = False, cgroup
     return Life(pid, NOON + begin, NOON + last_seen, running, 1000, cgroup)
 
 
-@pytest.mark.parametrize('path, own, expected', [
-    ('/system.slice', '/system.slice/shop.service', True),
-    ('system.slice', '/system.slice/shop.service', True),
-    ('web.slice', '/outer/web.slice/shop.service', True),
-    ('/system', '/system.slice/shop.service', False),
-    ('slice', '/system.slice/shop.service', False),
-    ('/', '/system.slice/shop.service', False),
-    ('/system.slice', '/', False),
-    ('', '/a', False), (None, '/a', False), ('/a', None, False),
-])
+@pytest.mark.parametrize(
+    'path, own, expected',
+    [
+        ('/system.slice', '/system.slice/shop.service', True),
+        ('system.slice', '/system.slice/shop.service', True),
+        ('web.slice', '/outer/web.slice/shop.service', True),
+        ('/system', '/system.slice/shop.service', False),
+        ('slice', '/system.slice/shop.service', False),
+        ('/', '/system.slice/shop.service', False),
+        ('/system.slice', '/', False),
+        ('', '/a', False),
+        (None, '/a', False),
+        ('/a', None, False),
+    ],
+)
 def test_a_slice_that_holds_the_group(path: t.Optional[str], own: t.Optional[str], expected: bool) -> None:
     assert holds_cgroup(path, own) is expected
 
 
-@pytest.mark.parametrize('lives, starts, spans, answer', [
-    ((life(4142, -900, -60),), (), ((NOON - 999, NOON + 999),), 'other'),  # its log would have the start
-    ((life(4142, -900, -60),), (), (), 'maybe'),
-    ((life(4142, -900, -60),), (NOON - 30,), ((NOON - 999, NOON + 999),), 'ours'),
-    ((life(4142, 60, 90),), (), (), 'ours'),                               # the one after it
-    ((life(4711, -900, -60),), (), (), 'ours'),
-])
-def test_the_last_known_process_was_another(lives: t.Tuple[Life, ...], starts: t.Tuple[float, ...],
-                                            spans: t.Tuple[t.Tuple[float, float], ...], answer: str) -> None:
+@pytest.mark.parametrize(
+    'lives, starts, spans, answer',
+    [
+        ((life(4142, -900, -60),), (), ((NOON - 999, NOON + 999),), 'other'),  # its log would have the start
+        ((life(4142, -900, -60),), (), (), 'maybe'),
+        ((life(4142, -900, -60),), (NOON - 30,), ((NOON - 999, NOON + 999),), 'ours'),
+        ((life(4142, 60, 90),), (), (), 'ours'),  # the one after it
+        ((life(4711, -900, -60),), (), (), 'ours'),
+    ],
+)
+def test_the_last_known_process_was_another(
+    lives: t.Tuple[Life, ...], starts: t.Tuple[float, ...], spans: t.Tuple[t.Tuple[float, float], ...], answer: str
+) -> None:
     seen = Seen(Starts(tuple(event(types.STARTED, time) for time in starts), spans))
     found = match(event(pid=4711, comm=b'anqicms'), SUBJECT._replace(lives=lives), seen)
     assert found.answer == answer, found
@@ -92,10 +101,14 @@ def test_an_instance_that_is_recorded_can_have_died() -> None:
     assert match(event(pid=5, comm=b'anqicms'), SUBJECT._replace(others=others)).candidates == ('blog',)
 
 
-@pytest.mark.parametrize('begin, last_seen, answer', [
-    (-900, -60, 'other'), (-900, 60, 'other'),  # by a clock that is behind it lived on
-    (60, 90, 'ours'),                           # it got the pid later
-])
+@pytest.mark.parametrize(
+    'begin, last_seen, answer',
+    [
+        (-900, -60, 'other'),
+        (-900, 60, 'other'),  # by a clock that is behind it lived on
+        (60, 90, 'ours'),  # it got the pid later
+    ],
+)
 def test_a_pid_in_the_history_of_another(begin: float, last_seen: float, answer: str) -> None:
     blog = Other('blog', NOON - 900, 1000, None, (life(5, begin, last_seen),))
     assert match(event(pid=5, comm=b'anqicms'), SUBJECT._replace(others=(blog,))).answer == answer

@@ -56,18 +56,21 @@ def test_what_others_write_is_not_the_kernels(form: bytes) -> None:
     assert not _kernel_lines.is_not_understood(raw)
 
 
-@pytest.mark.parametrize(('line', 'facility', 'tag', 'pid', 'message'), [
-    (b'Jul 12 16:09:14 web1 earlyoom[123]: mem avail', None, b'earlyoom', 123, b'mem avail'),
-    (b'Jul 12 16:09:14 web1 root: Killed process 1 (x)', None, b'root', None, b'Killed process 1 (x)'),
-    (b'<14>Jul 12 16:09:14 web1 root: text', 1, b'root', None, b'text'),
-    (b'<30>1 2026-07-12T16:09:14Z web1 systemd 1 - - x.service: text', 3, b'systemd', 1, b'x.service: text'),
-    (b'<30>1 2026-07-12T16:09:14Z web1 app - id [a@1 b="c"] \xef\xbb\xbftext', 3, b'app', None, b'text'),
-    (b'2026-07-12T16:09:14.1+08:00 web1 systemd-oomd[700]: Killed /a', None, b'systemd-oomd', 700, b'Killed /a'),
-    (b'user  :warn  : [   12.500000] text', 1, None, None, b'text'),
-    (b'12,77,12500000,-;text', 1, None, None, b'text'),
-    (b'30,77,12500000,-;systemd[1]: text', 3, None, None, b'systemd[1]: text'),
-    (b'<12>[   12.500000] text', 1, None, None, b'text'),
-])
+@pytest.mark.parametrize(
+    ('line', 'facility', 'tag', 'pid', 'message'),
+    [
+        (b'Jul 12 16:09:14 web1 earlyoom[123]: mem avail', None, b'earlyoom', 123, b'mem avail'),
+        (b'Jul 12 16:09:14 web1 root: Killed process 1 (x)', None, b'root', None, b'Killed process 1 (x)'),
+        (b'<14>Jul 12 16:09:14 web1 root: text', 1, b'root', None, b'text'),
+        (b'<30>1 2026-07-12T16:09:14Z web1 systemd 1 - - x.service: text', 3, b'systemd', 1, b'x.service: text'),
+        (b'<30>1 2026-07-12T16:09:14Z web1 app - id [a@1 b="c"] \xef\xbb\xbftext', 3, b'app', None, b'text'),
+        (b'2026-07-12T16:09:14.1+08:00 web1 systemd-oomd[700]: Killed /a', None, b'systemd-oomd', 700, b'Killed /a'),
+        (b'user  :warn  : [   12.500000] text', 1, None, None, b'text'),
+        (b'12,77,12500000,-;text', 1, None, None, b'text'),
+        (b'30,77,12500000,-;systemd[1]: text', 3, None, None, b'systemd[1]: text'),
+        (b'<12>[   12.500000] text', 1, None, None, b'text'),
+    ],
+)
 def test_whoever_wrote_it_is_told(line: bytes, facility: int, tag: bytes, pid: int, message: bytes) -> None:
     prefix = log_prefix.split(line)
     assert (prefix.facility, prefix.tag, prefix.tag_pid, prefix.message) == (facility, tag, pid, message)
@@ -77,11 +80,14 @@ def test_kmsg_properties_are_left_out() -> None:
     assert log_prefix.split(b'6,1,5,-;text\n SUBSYSTEM=pci\n').message == b'text'
 
 
-@pytest.mark.parametrize('line', [
-    b'EXT4-fs (loop0): Unrecognized mount option "x of memory: Killed process 1 (x)"',
-    b'web1 Out of memory: Killed process 1 (x)',
-    b'Jul 12 16:09:14 Out of memory: Killed process 1 (x)',
-])
+@pytest.mark.parametrize(
+    'line',
+    [
+        b'EXT4-fs (loop0): Unrecognized mount option "x of memory: Killed process 1 (x)"',
+        b'web1 Out of memory: Killed process 1 (x)',
+        b'Jul 12 16:09:14 Out of memory: Killed process 1 (x)',
+    ],
+)
 def test_no_prefix_is_made_up(line: bytes) -> None:
     assert not log_prefix.split(line).message.startswith(b'Out of memory')
 

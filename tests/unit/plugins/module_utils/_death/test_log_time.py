@@ -57,18 +57,22 @@ def test_every_stamp_is_read(zone: Zone, name: str) -> None:
     assert moment.uncertainty <= 60
 
 
-@pytest.mark.parametrize(('stamp', 'not_after', 'expected'), [
-    ('Dec 31 23:59:00', (2026, 1, 2), (2025, 12, 31, 23, 59)),
-    ('Jan  1 00:01:00', (2026, 1, 2), (2026, 1, 1, 0, 1)),
-    ('Feb 29 12:00:00', (2026, 3, 1), (2024, 2, 29, 12)),
-    ('Feb 29 12:00:00', (2024, 2, 28, 23), (2024, 2, 29, 12)),
-    ('Feb 29 12:00:00', (2024, 2, 20), (2020, 2, 29, 12)),
-    ('Feb 29 12:00:00', (2104, 2, 1), (2096, 2, 29, 12)),
-    ('Jul 12 00:30:00', (2026, 7, 12), (2026, 7, 12, 0, 30)),
-    ('Jul 14 00:00:00', (2026, 7, 12), (2025, 7, 14)),
-])
-def test_a_year_that_is_not_written_is_the_latest_that_fits(zone: Zone, stamp: str, not_after: t.Tuple[int, ...],
-                                          expected: t.Tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ('stamp', 'not_after', 'expected'),
+    [
+        ('Dec 31 23:59:00', (2026, 1, 2), (2025, 12, 31, 23, 59)),
+        ('Jan  1 00:01:00', (2026, 1, 2), (2026, 1, 1, 0, 1)),
+        ('Feb 29 12:00:00', (2026, 3, 1), (2024, 2, 29, 12)),
+        ('Feb 29 12:00:00', (2024, 2, 28, 23), (2024, 2, 29, 12)),
+        ('Feb 29 12:00:00', (2024, 2, 20), (2020, 2, 29, 12)),
+        ('Feb 29 12:00:00', (2104, 2, 1), (2096, 2, 29, 12)),
+        ('Jul 12 00:30:00', (2026, 7, 12), (2026, 7, 12, 0, 30)),
+        ('Jul 14 00:00:00', (2026, 7, 12), (2025, 7, 14)),
+    ],
+)
+def test_a_year_that_is_not_written_is_the_latest_that_fits(
+    zone: Zone, stamp: str, not_after: t.Tuple[int, ...], expected: t.Tuple[int, ...]
+) -> None:
     assert of(stamp, utc(*not_after)).time == utc(*expected)
 
 
@@ -99,26 +103,42 @@ def test_time_asleep_is_an_uncertainty() -> None:
     assert awake.uncertainty < 1
 
 
-@pytest.mark.parametrize(('stamp', 'expected'), [
-    ('2026-07-12T16:09:14.123456+08:00', utc(2026, 7, 12, 8, 9, 14) + 0.123456),
-    ('2026-07-12T16:09:14-0330', utc(2026, 7, 12, 19, 39, 14)),
-    ('2026-07-12 16:09:14', utc(2026, 7, 12, 8, 9, 14)),
-    ('2026-07-12T16:09:14Z', utc(2026, 7, 12, 16, 9, 14)),
-    ('Sun 2026-07-12 16:09:14 CST', utc(2026, 7, 12, 8, 9, 14)),
-    ('Sun 2026-07-12 16:09:14 UTC', utc(2026, 7, 12, 16, 9, 14)),
-])
+@pytest.mark.parametrize(
+    ('stamp', 'expected'),
+    [
+        ('2026-07-12T16:09:14.123456+08:00', utc(2026, 7, 12, 8, 9, 14) + 0.123456),
+        ('2026-07-12T16:09:14-0330', utc(2026, 7, 12, 19, 39, 14)),
+        ('2026-07-12 16:09:14', utc(2026, 7, 12, 8, 9, 14)),
+        ('2026-07-12T16:09:14Z', utc(2026, 7, 12, 16, 9, 14)),
+        ('Sun 2026-07-12 16:09:14 CST', utc(2026, 7, 12, 8, 9, 14)),
+        ('Sun 2026-07-12 16:09:14 UTC', utc(2026, 7, 12, 16, 9, 14)),
+    ],
+)
 def test_zones(zone: Zone, stamp: str, expected: float) -> None:
     zone('Asia/Shanghai')
     assert abs(of(stamp, utc(2026, 8, 1)).time - expected) < 1e-3
 
 
-@pytest.mark.parametrize(('stamp', 'month', 'day'), [
-    ('Di Mär 12 10:11:12 2024', 3, 12), ('mar. mars 12 10:11:12 2024', 3, 12), ('mer. déc. 17 10:11:12 2025', 12, 17),
-    ('dim. 19 avril 18:03:30 2026', 4, 19), ('jeu. août 14 10:11:12 2025', 8, 14), ('mar 12 ago 10:11:12 2025', 8, 12),
-    ('dom ene 12 10:11:12 2025', 1, 12), ('ter set 16 10:11:12 2025', 9, 16), ('śro paź 15 10:11:12 2025', 10, 15),
-    ('Вт авг 12 10:11:12 2025', 8, 12), ('二 12月 23 10:11:12 2025', 12, 23), ('火  7月  8 10:11:12 2025', 7, 8),
-    ('화  8월 12 10:11:12 2025', 8, 12), ('wo mrt 12 10:11:12 2025', 3, 12), ('sam. juin 14 10:11:12 2025', 6, 14),
-])
+@pytest.mark.parametrize(
+    ('stamp', 'month', 'day'),
+    [
+        ('Di Mär 12 10:11:12 2024', 3, 12),
+        ('mar. mars 12 10:11:12 2024', 3, 12),
+        ('mer. déc. 17 10:11:12 2025', 12, 17),
+        ('dim. 19 avril 18:03:30 2026', 4, 19),
+        ('jeu. août 14 10:11:12 2025', 8, 14),
+        ('mar 12 ago 10:11:12 2025', 8, 12),
+        ('dom ene 12 10:11:12 2025', 1, 12),
+        ('ter set 16 10:11:12 2025', 9, 16),
+        ('śro paź 15 10:11:12 2025', 10, 15),
+        ('Вт авг 12 10:11:12 2025', 8, 12),
+        ('二 12月 23 10:11:12 2025', 12, 23),
+        ('火  7月  8 10:11:12 2025', 7, 8),
+        ('화  8월 12 10:11:12 2025', 8, 12),
+        ('wo mrt 12 10:11:12 2025', 3, 12),
+        ('sam. juin 14 10:11:12 2025', 6, 14),
+    ],
+)
 def test_languages_of_dmesg(zone: Zone, stamp: str, month: int, day: int) -> None:
     found = time.gmtime(of(stamp, utc(2026, 8, 1)).time)
     assert (found.tm_mon, found.tm_mday) == (month, day)
@@ -136,9 +156,23 @@ def test_a_month_that_is_not_understood_is_any_month(zone: Zone) -> None:
         assert abs(moment.time - utc(2026, month, 12, 10, 11, 12)) <= moment.uncertainty
 
 
-@pytest.mark.parametrize('stamp', [b'', b'12:00:00', b'Jul 12', b'Jul 32 10:00:00', b'Feb 30 10:00:00 2026',
-                                   b'Jul 12 16:09:14 CST', b'2026-07-12 16:09:14 IST', b'2026-07-12 16:09:14 XYZ',
-                                   b'Jul 12 25:00:00', b'2026-13-01T00:00:00Z', b'0000-01-01T00:00:00Z', b'\xff\xfe'])
+@pytest.mark.parametrize(
+    'stamp',
+    [
+        b'',
+        b'12:00:00',
+        b'Jul 12',
+        b'Jul 32 10:00:00',
+        b'Feb 30 10:00:00 2026',
+        b'Jul 12 16:09:14 CST',
+        b'2026-07-12 16:09:14 IST',
+        b'2026-07-12 16:09:14 XYZ',
+        b'Jul 12 25:00:00',
+        b'2026-13-01T00:00:00Z',
+        b'0000-01-01T00:00:00Z',
+        b'\xff\xfe',
+    ],
+)
 def test_no_time_is_made_up(zone: Zone, stamp: bytes) -> None:
     assert log_time.of_stamp(stamp, utc(2026, 8, 1)) is None
 

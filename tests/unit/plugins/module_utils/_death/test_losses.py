@@ -67,28 +67,46 @@ def sources(*lines: RawLine) -> t.Dict[str, t.Tuple[Gap, ...]]:
 
 SYSLOG = 'Jul 12 16:09:14 web1 %s'
 SAID = {
-    'missed': ('systemd-journald[412]: Missed 2034 kernel messages',
-               'systemd-journal[1770]: Missed 1427 kernel messages', 'journal: Missed 3 kernel messages'),
-    'overrun': ('systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.',
-                'kernel: [771.88] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.'),
+    'missed': (
+        'systemd-journald[412]: Missed 2034 kernel messages',
+        'systemd-journal[1770]: Missed 1427 kernel messages',
+        'journal: Missed 3 kernel messages',
+    ),
+    'overrun': (
+        'systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.',
+        'kernel: [771.88] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.',
+    ),
     'not_written': ('systemd-journald[381]: Failed to write entry (22 items, 800 bytes), ignoring: No space left',),
     'suppressed': ('systemd-journald[1]: Suppressed 917 messages from /system.slice/earlyoom.service',),
-    'imjournal_begins': ('rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting',
-                         'rsyslogd[812]: imjournal from <web1:kernel>: begin to drop messages due to rate-limiting'),
-    'imjournal_lost': ('rsyslogd: imjournal: 84667 messages lost due to rate-limiting',
-                       'rsyslogd: imjournal: 9 messages lost due to rate-limiting (20000 allowed within 600 seconds)'),
-    'imuxsock': ('rsyslogd: imuxsock lost 41 messages from pid 567 due to rate-limiting',
-                 'rsyslogd: imuxsock begins to drop messages from pid 5 due to rate-limiting'),
+    'imjournal_begins': (
+        'rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting',
+        'rsyslogd[812]: imjournal from <web1:kernel>: begin to drop messages due to rate-limiting',
+    ),
+    'imjournal_lost': (
+        'rsyslogd: imjournal: 84667 messages lost due to rate-limiting',
+        'rsyslogd: imjournal: 9 messages lost due to rate-limiting (20000 allowed within 600 seconds)',
+    ),
+    'imuxsock': (
+        'rsyslogd: imuxsock lost 41 messages from pid 567 due to rate-limiting',
+        'rsyslogd: imuxsock begins to drop messages from pid 5 due to rate-limiting',
+    ),
     'imuxsock_killer': (
-        'host#rsyslogd: imuxsock[pid: 51, name: /usr/bin/earlyoom]: 48 messages lost due to rate-limiting',),
+        'host#rsyslogd: imuxsock[pid: 51, name: /usr/bin/earlyoom]: 48 messages lost due to rate-limiting',
+    ),
     'queue': ('rsyslogd: main Q: 12 messages lost', 'rsyslogd: action-1 queue: 7 messages dropped'),
     'console': ('kernel: ** 34 printk messages dropped **',),
-    'burst': ('kernel: [641.27] oom_kill_process: 132 callbacks suppressed',
-              'kernel: [641.27] __ratelimit: 7 callbacks suppressed'),
+    'burst': (
+        'kernel: [641.27] oom_kill_process: 132 callbacks suppressed',
+        'kernel: [641.27] __ratelimit: 7 callbacks suppressed',
+    ),
     'printk': ('kernel: printk: 443 messages suppressed.',),
 }
-WHERE = {losses.OWN: {'messages'}, losses.FILES: {'messages', 'kern.log'},
-         losses.JOURNAL: {'journal', 'messages', 'kern.log'}, losses.ALL: {'journal', 'kmsg', 'messages', 'kern.log'}}
+WHERE = {
+    losses.OWN: {'messages'},
+    losses.FILES: {'messages', 'kern.log'},
+    losses.JOURNAL: {'journal', 'messages', 'kern.log'},
+    losses.ALL: {'journal', 'kmsg', 'messages', 'kern.log'},
+}
 
 
 def test_each_loss_has_a_case() -> None:
@@ -108,13 +126,20 @@ def test_a_loss_is_seen(loss: losses.Loss) -> None:
         assert text in gap.why
 
 
-@pytest.mark.parametrize('text', [
-    'shop[7]: Missed 2034 kernel messages', 'shop: oom_kill_process: 132 callbacks suppressed',
-    'kernel: [1.2] net_ratelimit: 7 callbacks suppressed', 'rsyslogd: [origin software="rsyslogd"] start',
-    'systemd-journald[1]: Suppressed 917 messages from /system.slice/shop.service', 'shop: imjournal: 9 messages lost',
-    'rsyslogd: imuxsock[pid: 51, name: /usr/bin/syncd]: 48 messages lost due to rate-limiting',
-    'rsyslogd: imjournal: journal files changed, reloading...', 'systemd-journald[1]: Journal started',
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'shop[7]: Missed 2034 kernel messages',
+        'shop: oom_kill_process: 132 callbacks suppressed',
+        'kernel: [1.2] net_ratelimit: 7 callbacks suppressed',
+        'rsyslogd: [origin software="rsyslogd"] start',
+        'systemd-journald[1]: Suppressed 917 messages from /system.slice/shop.service',
+        'shop: imjournal: 9 messages lost',
+        'rsyslogd: imuxsock[pid: 51, name: /usr/bin/syncd]: 48 messages lost due to rate-limiting',
+        'rsyslogd: imjournal: journal files changed, reloading...',
+        'systemd-journald[1]: Journal started',
+    ],
+)
 def test_what_loses_nothing_of_these(text: str) -> None:
     assert sources(line(SYSLOG % text)) == {}
 
@@ -136,15 +161,26 @@ SKIPPED = SYSLOG % 'kernel: Out of memory: OOM victim 4711 (anqicms) is already 
 NOBODY = SYSLOG % 'kernel: Out of memory and no killable processes...'
 
 
-@pytest.mark.parametrize('texts, is_gap', [
-    ([INVOKED], True), ([INTENT], True), ([INVOKED, INTENT], True), ([INVOKED, KILLED], False),
-    ([INTENT, KILLED], False),
-    ([INVOKED, INTENT, CHILD], False), ([INVOKED, SKIPPED], False), ([INVOKED, NOBODY], False),
-    ([INVOKED, KILLED, INVOKED], True), ([SYSLOG % 'kernel: anqicms: page allocation failure: order:4'], False),
-])
+@pytest.mark.parametrize(
+    'texts, is_gap',
+    [
+        ([INVOKED], True),
+        ([INTENT], True),
+        ([INVOKED, INTENT], True),
+        ([INVOKED, KILLED], False),
+        ([INTENT, KILLED], False),
+        ([INVOKED, INTENT, CHILD], False),
+        ([INVOKED, SKIPPED], False),
+        ([INVOKED, NOBODY], False),
+        ([INVOKED, KILLED, INVOKED], True),
+        ([SYSLOG % 'kernel: anqicms: page allocation failure: order:4'], False),
+    ],
+)
 def test_a_killer_without_a_victim(texts: t.List[str], is_gap: bool) -> None:
-    lines = [line(text)._replace(evidence=Evidence('messages', None, number, None, text))
-             for number, text in enumerate(texts)]
+    lines = [
+        line(text)._replace(evidence=Evidence('messages', None, number, None, text))
+        for number, text in enumerate(texts)
+    ]
     found = sources(*lines)
     assert set(found) == ({'messages'} if is_gap else set())
     assert all('no line shows the outcome' in gap.why for gap in found.get('messages', ()))
@@ -199,11 +235,17 @@ def test_what_is_understood_or_not_the_kernels_is_no_gap(text: str) -> None:
     assert sources(line(text)) == {}
 
 
-@pytest.mark.parametrize('around, begin, end', [
-    ((T0 - 10, T0 + 10), T0 - 70, T0 + 70), ((None, T0), -math.inf, T0 + 60), ((None, None), -math.inf, math.inf),
-])
+@pytest.mark.parametrize(
+    'around, begin, end',
+    [
+        ((T0 - 10, T0 + 10), T0 - 70, T0 + 70),
+        ((None, T0), -math.inf, T0 + 60),
+        ((None, None), -math.inf, math.inf),
+    ],
+)
 def test_a_time_that_is_not_understood_lies_between_its_neighbours(
-        around: t.Tuple[t.Optional[float], t.Optional[float]], begin: float, end: float) -> None:
+    around: t.Tuple[t.Optional[float], t.Optional[float]], begin: float, end: float
+) -> None:
     said = line('Quux 99 16h09 web1 kernel: Out of memory: Killed process 4711 (x)', None, around=around)
     (gap,) = sources(said)['messages']
     assert (gap.begin, gap.end) == (begin, end)
@@ -223,36 +265,64 @@ def verdict(path: Path, data: bytes) -> causes.Decision:
     os.utime(str(path), (T0 + HOUR, T0 + HOUR))
     (reading,) = system_logs.read_files(T0 - HOUR, T0 + HOUR - 300, [str(path)])
     of_kernel = _kernel_oom.events(reading.lines)
-    events = of_kernel + userspace.events(reading.lines) + [
-        Event(_death_types.ABRUPT_END, T0, 20.0, None, None, None, None, None, None, True, {},
-              (Evidence('running.log', None, 1, None, 'gone'),))]
+    events = (
+        of_kernel
+        + userspace.events(reading.lines)
+        + [
+            Event(
+                _death_types.ABRUPT_END,
+                T0,
+                20.0,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                True,
+                {},
+                (Evidence('running.log', None, 1, None, 'gone'),),
+            )
+        ]
+    )
     coverage = losses.with_gaps([reading.coverage], reading.lines, of_kernel)
     case = Case(T0 - HOUR, T0 + HOUR - 300, SUBJECT, tuple(events), tuple(coverage), given=(str(path),))
     return _oom_verdict.decide(case)
 
 
 def around(data: bytes) -> bytes:
-    return (b'Jul 12 14:00:00 web1 kernel: [1.0] eth0: up\n' + data + (b'' if data.endswith(b'\n') else b'\n')
-            + b'Jul 12 17:09:10 web1 kernel: [2.0] eth0: up\n')
+    return (
+        b'Jul 12 14:00:00 web1 kernel: [1.0] eth0: up\n'
+        + data
+        + (b'' if data.endswith(b'\n') else b'\n')
+        + b'Jul 12 17:09:10 web1 kernel: [2.0] eth0: up\n'
+    )
 
 
 def test_a_quiet_log_excludes_a_kill(tmp_path: Path) -> None:
     assert verdict(tmp_path / 'messages', around(b'')).verdict == 'no'
 
 
-@pytest.mark.parametrize('text', [SYSLOG % text for texts in SAID.values() for text in texts if 'imuxsock' not in text
-                                  and 'Suppressed' not in text] + list(NOT_UNDERSTOOD) + [INVOKED, INTENT])
+@pytest.mark.parametrize(
+    'text',
+    [SYSLOG % text for texts in SAID.values() for text in texts if 'imuxsock' not in text and 'Suppressed' not in text]
+    + list(NOT_UNDERSTOOD)
+    + [INVOKED, INTENT],
+)
 def test_a_log_that_lacks_something_excludes_none(tmp_path: Path, text: str) -> None:
     found = verdict(tmp_path / 'messages', around(text.encode()))
     assert found.verdict == 'unknown', found
     assert any(text[20:60] in incident.how for incident in found.incidents), found
 
 
-@pytest.mark.parametrize('data, why', [
-    (b'@@16h09 eth0: up\n@@16h10 eth0: down\n', 'cannot be parsed: "@@16h09 eth0: up"'),
-    (b'[12345.678901] eth0: up\n[12346.678901] eth0: down\n', 'count from an unknown boot'),
-    (b'', 'it has no lines in the time window'),
-])
+@pytest.mark.parametrize(
+    'data, why',
+    [
+        (b'@@16h09 eth0: up\n@@16h10 eth0: down\n', 'cannot be parsed: "@@16h09 eth0: up"'),
+        (b'[12345.678901] eth0: up\n[12346.678901] eth0: down\n', 'count from an unknown boot'),
+        (b'', 'it has no lines in the time window'),
+    ],
+)
 def test_why_a_file_covers_nothing(tmp_path: Path, data: bytes, why: str) -> None:
     path = tmp_path / 'dmesg.txt'
     path.write_bytes(data)
@@ -265,19 +335,27 @@ def test_why_a_file_covers_nothing(tmp_path: Path, data: bytes, why: str) -> Non
 
 _PREFIXES = sorted(name for name, before in kernel_lines.PREFIXES.items() if 'below' not in name)
 _TEXTS = sorted(kernel_lines.FORMS)
-_SLOW = settings(max_examples=60, deadline=None, database=None,
-                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+_SLOW = settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 def _pieces() -> 'st.SearchStrategy[bytes]':
     known = st.tuples(st.sampled_from(_PREFIXES), st.sampled_from(_TEXTS)).map(
-        lambda pair: b''.join(kernel_lines.PREFIXES[pair[0]].prefix + text + b'\n'
-                              for text in kernel_lines.FORMS[pair[1]].lines))
+        lambda pair: b''.join(
+            kernel_lines.PREFIXES[pair[0]].prefix + text + b'\n' for text in kernel_lines.FORMS[pair[1]].lines
+        )
+    )
     wrapped = st.tuples(st.sampled_from(sorted(kernel_lines.WRAPPED)), st.sampled_from(_TEXTS)).map(
-        lambda pair: kernel_lines.WRAPPED[pair[0]] % kernel_lines.FORMS[pair[1]].lines[-1] + b'\n')
+        lambda pair: kernel_lines.WRAPPED[pair[0]] % kernel_lines.FORMS[pair[1]].lines[-1] + b'\n'
+    )
     said = st.sampled_from([text.encode() + b'\n' for text in NOT_UNDERSTOOD + UNDERSTOOD])
     cut = st.tuples(st.one_of(known, wrapped, said), st.integers(0, 80), st.integers(0, 80)).map(
-        lambda parts: parts[0][parts[1] : len(parts[0]) - parts[2]])
+        lambda parts: parts[0][parts[1] : len(parts[0]) - parts[2]]
+    )
     return st.one_of(known, wrapped, said, cut, st.binary(max_size=60), st.just(b'\0' * 50))
 
 

@@ -24,14 +24,32 @@ def life(pid: int = 7, begin: float = T - 500, last_seen: float = T, running: bo
     return Life(pid, begin, last_seen, running, 1000, None)
 
 
-def event(kind: str = types.KERNEL_KILL, time: float = T, pid: t.Optional[int] = 7, uncertainty: float = 0.1,
-          text: str = "a line", trusted: bool = True, tgid: t.Optional[int] = None) -> Event:
-    return Event(kind, time, uncertainty, pid, tgid, b"anqicms", 1000, None, types.GLOBAL, trusted, {},
-                 (Evidence("kmsg", "/dev/kmsg", None, None, text),))
+def event(
+    kind: str = types.KERNEL_KILL,
+    time: float = T,
+    pid: t.Optional[int] = 7,
+    uncertainty: float = 0.1,
+    text: str = "a line",
+    trusted: bool = True,
+    tgid: t.Optional[int] = None,
+) -> Event:
+    return Event(
+        kind,
+        time,
+        uncertainty,
+        pid,
+        tgid,
+        b"anqicms",
+        1000,
+        None,
+        types.GLOBAL,
+        trusted,
+        {},
+        (Evidence("kmsg", "/dev/kmsg", None, None, text),),
+    )
 
 
-def incident(cause: str = causes.GLOBAL_OOM, verdict: str = causes.CONFIRMED,
-             **values: t.Any) -> Incident:
+def incident(cause: str = causes.GLOBAL_OOM, verdict: str = causes.CONFIRMED, **values: t.Any) -> Incident:
     return Incident(verdict, cause, event(**values), "so")
 
 
@@ -46,16 +64,19 @@ def clean_stop(time: float = T, text: str = "bye") -> Incident:
 UNEXPLAINED = incident(causes.UNEXPLAINED, causes.NO, kind=types.ABRUPT_END, text="")
 
 
-@pytest.mark.parametrize("incidents, cause", [
-    ((UNEXPLAINED, incident()), causes.GLOBAL_OOM),
-    ((UNEXPLAINED, clean_stop()), causes.ADMIN_STOP),
-    ((clean_stop(), incident()), causes.GLOBAL_OOM),
-    ((UNEXPLAINED, incident(pid=8)), causes.UNEXPLAINED),
-    ((UNEXPLAINED, incident(pid=9, tgid=7)), causes.GLOBAL_OOM),
-    ((UNEXPLAINED, clean_stop(T - 60)), causes.UNEXPLAINED),
-    ((clean_stop(T - 8, "first"), clean_stop(T, "second")), causes.ADMIN_STOP),
-    ((), causes.UNEXPLAINED),
-])
+@pytest.mark.parametrize(
+    "incidents, cause",
+    [
+        ((UNEXPLAINED, incident()), causes.GLOBAL_OOM),
+        ((UNEXPLAINED, clean_stop()), causes.ADMIN_STOP),
+        ((clean_stop(), incident()), causes.GLOBAL_OOM),
+        ((UNEXPLAINED, incident(pid=8)), causes.UNEXPLAINED),
+        ((UNEXPLAINED, incident(pid=9, tgid=7)), causes.GLOBAL_OOM),
+        ((UNEXPLAINED, clean_stop(T - 60)), causes.UNEXPLAINED),
+        ((clean_stop(T - 8, "first"), clean_stop(T, "second")), causes.ADMIN_STOP),
+        ((), causes.UNEXPLAINED),
+    ],
+)
 def test_what_is_told_of_an_end(incidents: t.Sequence[Incident], cause: str) -> None:
     found = news.of_death(decision(*incidents), life(), T + 1, [])
     assert found.cause == cause
@@ -88,14 +109,17 @@ def test_an_end_without_any_word_is_told_all_the_same() -> None:
     assert found.event.uncertainty == 5
 
 
-@pytest.mark.parametrize("one, known", [
-    (incident(), True),
-    (incident(pid=8), False),
-    (incident(trusted=False), False),
-    (incident(verdict=causes.LIKELY), False),
-    (clean_stop(), False),
-    (UNEXPLAINED, False),
-])
+@pytest.mark.parametrize(
+    "one, known",
+    [
+        (incident(), True),
+        (incident(pid=8), False),
+        (incident(trusted=False), False),
+        (incident(verdict=causes.LIKELY), False),
+        (clean_stop(), False),
+        (UNEXPLAINED, False),
+    ],
+)
 def test_kills_that_nobody_saw_are_told_only_of_known_pids(one: Incident, known: bool) -> None:
     assert bool(news.kills(decision(one), [life()], [])) == known
 
@@ -113,8 +137,10 @@ def test_what_is_kept_has_a_bound() -> None:
     assert news.kept(told, T + 5000 + news.KEPT_S) == []
 
 
-@pytest.mark.parametrize("rows, count", [
-    ([[7, T, "crash", "m"]], 1), ([[None, 5, "crash", "m"]], 1), (["x", 7, None, [1], ["7", T, "c", "m"]], 0)])
+@pytest.mark.parametrize(
+    "rows, count",
+    [([[7, T, "crash", "m"]], 1), ([[None, 5, "crash", "m"]], 1), (["x", 7, None, [1], ["7", T, "c", "m"]], 0)],
+)
 def test_stored_rows(rows: t.Any, count: int) -> None:
     assert len(news.told_of(rows)) == count
 
@@ -125,17 +151,20 @@ def test_what_was_watched_is_known_better_than_the_history_says() -> None:
     assert [(one.pid, one.last_seen) for one in lives] == [(9, T - 600), (7, T)]
 
 
-@pytest.mark.parametrize("counts, since_boot, expected", [
-    ([(T - 600, 205), (T - 2, 205)], 205, (T - 2, 0)),
-    ([(T - 2, 205)], 206, (T - 2, 1)),
-    ([(T - 0.5, 205)], 205, (T - 9000, None)),
-    ([], 205, (T - 9000, None)),
-    ([], 0, (T - 9000, 0)),
-    ([(T - 2, 0)], None, (T - 9000, None)),
-])
+@pytest.mark.parametrize(
+    "counts, since_boot, expected",
+    [
+        ([(T - 600, 205), (T - 2, 205)], 205, (T - 2, 0)),
+        ([(T - 2, 205)], 206, (T - 2, 1)),
+        ([(T - 0.5, 205)], 205, (T - 9000, None)),
+        ([], 205, (T - 9000, None)),
+        ([], 0, (T - 9000, 0)),
+        ([(T - 2, 0)], None, (T - 9000, None)),
+    ],
+)
 def test_kills_are_counted_from_shortly_before_the_end(
-        counts: t.List[t.Tuple[float, int]], since_boot: t.Optional[int],
-        expected: t.Tuple[float, t.Optional[int]]) -> None:
+    counts: t.List[t.Tuple[float, int]], since_boot: t.Optional[int], expected: t.Tuple[float, t.Optional[int]]
+) -> None:
     subject = Subject(b"anqicms", None, frozenset(), (), ())
     case = Case(T - 60, T + 60, subject, (), (), Counters(T - 9000, since_boot))
     found = news.counted(case, [life()], [news.Count(*count) for count in counts]).counters
@@ -159,12 +188,20 @@ def test_a_storm_of_kills_tells_each_once_and_ends() -> None:
     for pid in range(1, count + 1):
         at = T + pid * 0.01
         text = "Out of memory: Killed process %d (anqicms) total-vm:1kB, anon-rss:1kB, file-rss:0kB" % pid
-        lines.append(RawLine(text.encode(), at, 0.1, Evidence("kmsg", "/dev/kmsg", None, "seq=%d" % pid, text),
-                             "kernel", 0, None))
+        lines.append(
+            RawLine(
+                text.encode(), at, 0.1, Evidence("kmsg", "/dev/kmsg", None, "seq=%d" % pid, text), "kernel", 0, None
+            )
+        )
         lives.append(life(pid, at - 0.01, at))
     subject = Subject(b"anqicms", None, frozenset([1000]), tuple(lives), ())
-    case = Case(T - 60, T + 60, subject, tuple(_kernel_oom.events(lines)),
-                (Coverage("kmsg", T - 900, T + 60, True, None, True),))
+    case = Case(
+        T - 60,
+        T + 60,
+        subject,
+        tuple(_kernel_oom.events(lines)),
+        (Coverage("kmsg", T - 900, T + 60, True, None, True),),
+    )
     begin = time.time()
     verdict = _oom_verdict.decide(case)
     found = news.kills(verdict, lives, [])

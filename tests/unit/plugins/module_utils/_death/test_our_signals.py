@@ -27,13 +27,25 @@ def told(*entries: t.Dict[str, t.Any]) -> t.List[Event]:
     return signals_sent.events(entries, PATH)
 
 
-@pytest.mark.parametrize('entries, by, run_id, how', [
-    ([begin(), sent('SIGTERM', 7)], 'window', 'r1', 'a window of this collection (run r1) sent SIGTERM'),
-    ([begin(), sent('SIGTERM', 7, run_id='r0')], 'window', 'r0', 'a window of this collection (run r0) sent SIGTERM'),
-    ([sent('SIGTERM', 7)], 'window', None, 'a window of this collection sent SIGTERM'),
-    ([begin(), sent('SIGTERM', 7, by='graceful_stop')], 'graceful_stop', None,
-     'the task graceful_stop of this collection sent SIGTERM'),
-])
+@pytest.mark.parametrize(
+    'entries, by, run_id, how',
+    [
+        ([begin(), sent('SIGTERM', 7)], 'window', 'r1', 'a window of this collection (run r1) sent SIGTERM'),
+        (
+            [begin(), sent('SIGTERM', 7, run_id='r0')],
+            'window',
+            'r0',
+            'a window of this collection (run r0) sent SIGTERM',
+        ),
+        ([sent('SIGTERM', 7)], 'window', None, 'a window of this collection sent SIGTERM'),
+        (
+            [begin(), sent('SIGTERM', 7, by='graceful_stop')],
+            'graceful_stop',
+            None,
+            'the task graceful_stop of this collection sent SIGTERM',
+        ),
+    ],
+)
 def test_who_did_it(entries: t.List[t.Dict[str, t.Any]], by: str, run_id: t.Optional[str], how: str) -> None:
     (event,) = told(*entries)
     assert (event.kind, event.pid, event.time, event.trusted) == (CLEAN_STOP, 7, NOON, True)
@@ -58,8 +70,15 @@ def test_a_pid_that_was_used_again_is_another_process() -> None:
     assert len(told(sent('SIGTERM', 7), sent('SIGTERM', 7, NOON + 86400))) == 2
 
 
-@pytest.mark.parametrize('odd', [
-    dict(event='signal'), sent('SIGTERM', 7, at=None), dict(event='signal', signal='SIGTERM', at=NOON),  # type: ignore
-    sent('SIGCONT', 7), dict(event='progress', signal='SIGTERM', pid=7, at=NOON)])
+@pytest.mark.parametrize(
+    'odd',
+    [
+        dict(event='signal'),
+        sent('SIGTERM', 7, at=None),
+        dict(event='signal', signal='SIGTERM', at=NOON),  # type: ignore
+        sent('SIGCONT', 7),
+        dict(event='progress', signal='SIGTERM', pid=7, at=NOON),
+    ],
+)
 def test_what_is_no_signal_that_ends_anything(odd: t.Dict[str, t.Any]) -> None:
     assert told(odd) == []

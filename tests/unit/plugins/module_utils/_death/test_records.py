@@ -24,8 +24,14 @@ Record = t.Dict[str, t.Union[str, bytes]]
 
 
 def record(message: t.Union[str, bytes] = KILL, when: float = T0, **fields: str) -> Record:
-    found: Record = {'__CURSOR': 's=1;i=2', '__REALTIME_TIMESTAMP': '%d' % (when * 1e6), '_TRANSPORT': 'kernel',
-             'PRIORITY': '3', 'SYSLOG_FACILITY': '0', 'MESSAGE': message}
+    found: Record = {
+        '__CURSOR': 's=1;i=2',
+        '__REALTIME_TIMESTAMP': '%d' % (when * 1e6),
+        '_TRANSPORT': 'kernel',
+        'PRIORITY': '3',
+        'SYSLOG_FACILITY': '0',
+        'MESSAGE': message,
+    }
     found.update(fields)
     return found
 
@@ -43,22 +49,30 @@ def export(*rows: Record) -> bytes:
 
 
 def pretty(*rows: Record) -> bytes:
-    plain = [{key: list(bytearray(value)) if isinstance(value, bytes) else value for key, value in row.items()}
-             for row in rows]
+    plain = [
+        {key: list(bytearray(value)) if isinstance(value, bytes) else value for key, value in row.items()}
+        for row in rows
+    ]
     return b''.join(json.dumps(row, indent=8).replace('": ', '" : ').encode() + b'\n' for row in plain)
 
 
 FORMATS = {'export': export, 'json-pretty': pretty}
-NOISE = [record('eth0: up', T0 - 3600),
-         record('started', T0 - 60, _TRANSPORT='syslog', _PID='7', _SYSTEMD_UNIT='x.service')]
+NOISE = [
+    record('eth0: up', T0 - 3600),
+    record('started', T0 - 60, _TRANSPORT='syslog', _PID='7', _SYSTEMD_UNIT='x.service'),
+]
 
 
 @pytest.mark.parametrize('form', sorted(FORMATS))
-@pytest.mark.parametrize('message, comm', [
-    (KILL, b'anqicms'), (KILL.replace('anqicms', 'a\nb').encode(), b'a\nb'),
-    (KILL.replace('anqicms', 'a\n\nb').encode(), b'a\n\nb'),
-    (KILL.encode().replace(b'anqicms', b'\xff\xfe'), b'\xff\xfe'),
-])
+@pytest.mark.parametrize(
+    'message, comm',
+    [
+        (KILL, b'anqicms'),
+        (KILL.replace('anqicms', 'a\nb').encode(), b'a\nb'),
+        (KILL.replace('anqicms', 'a\n\nb').encode(), b'a\n\nb'),
+        (KILL.encode().replace(b'anqicms', b'\xff\xfe'), b'\xff\xfe'),
+    ],
+)
 def test_a_kill_in_a_file_of_the_journal(tmp_path: Path, form: str, message: t.Union[str, bytes], comm: bytes) -> None:
     path = tmp_path / 'journal'
     path.write_bytes(FORMATS[form](*NOISE, record(message), record('eth0: down', T0 + 3600)))
@@ -70,8 +84,9 @@ def test_a_kill_in_a_file_of_the_journal(tmp_path: Path, form: str, message: t.U
 
 
 @pytest.mark.parametrize('form', sorted(FORMATS))
-@pytest.mark.parametrize('fields', [dict(SYSLOG_FACILITY='1'),
-                                    dict(_TRANSPORT='syslog', SYSLOG_IDENTIFIER='kernel', _PID='7')])
+@pytest.mark.parametrize(
+    'fields', [dict(SYSLOG_FACILITY='1'), dict(_TRANSPORT='syslog', SYSLOG_IDENTIFIER='kernel', _PID='7')]
+)
 def test_what_a_program_wrote_is_not_the_kernels(form: str, fields: t.Dict[str, t.Any]) -> None:
     joiner = records.Joiner()
     line = joiner.feed(FORMATS[form](record(**fields))) + joiner.finish()
@@ -80,8 +95,11 @@ def test_what_a_program_wrote_is_not_the_kernels(form: str, fields: t.Dict[str, 
 
 
 @settings(deadline=None, max_examples=60)
-@given(form=st.sampled_from(sorted(FORMATS)), noise=st.lists(st.binary(max_size=40), max_size=4),
-       sizes=st.lists(st.integers(1, 300), min_size=1, max_size=30))
+@given(
+    form=st.sampled_from(sorted(FORMATS)),
+    noise=st.lists(st.binary(max_size=40), max_size=4),
+    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=30),
+)
 def test_records_do_not_depend_on_the_blocks(form: str, noise: t.List[bytes], sizes: t.List[int]) -> None:
     data = FORMATS[form](*[record(each) for each in noise], record())
     assert records.is_of_records(data)

@@ -89,7 +89,12 @@ def test_abrupt_end_lies_between_its_neighbours() -> None:
 
 def test_order_is_that_of_the_log_within_one_second_too() -> None:
     assert kinds(story(start(0) + start(0) + ENDED + start(0))) == [
-        'started', 'abrupt_end', 'started', 'clean_stop', 'started']
+        'started',
+        'abrupt_end',
+        'started',
+        'clean_stop',
+        'started',
+    ]
 
 
 def test_log_that_stops_is_only_the_end_of_what_does_not_run() -> None:
@@ -157,7 +162,11 @@ def test_a_signal_that_arrived_is_no_end() -> None:
     assert one(reading, 'clean_stop').details['is_complete'] is False
     assert reading.unfinished is not None
     assert kinds(story(start(0) + '退出 terminated\n' + start(20))) == [
-        'started', 'clean_stop', 'abrupt_end', 'started']
+        'started',
+        'clean_stop',
+        'abrupt_end',
+        'started',
+    ]
 
 
 @pytest.mark.parametrize('time_of_it', ['', at(50, '')[:-1]])
@@ -173,32 +182,38 @@ def test_templates_are_read_again() -> None:
 # --- crashes
 
 
-@pytest.mark.parametrize('text', [
-    'panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation]',
-    'panic: a [recovered]\n\tpanic: a',
-    'panic: a\npanic: b',
-    'fatal error: concurrent map writes',
-    'fatal error: all goroutines are asleep - deadlock!',
-    'runtime: goroutine stack exceeds 1000000000-byte limit\nfatal error: stack overflow',
-    'runtime: failed to create new OS thread (have 12 already; errno=11)\nfatal error: newosproc',
-    'SIGABRT: abort\nPC=0x46 m=0 sigcode=0',
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation]',
+        'panic: a [recovered]\n\tpanic: a',
+        'panic: a\npanic: b',
+        'fatal error: concurrent map writes',
+        'fatal error: all goroutines are asleep - deadlock!',
+        'runtime: goroutine stack exceeds 1000000000-byte limit\nfatal error: stack overflow',
+        'runtime: failed to create new OS thread (have 12 already; errno=11)\nfatal error: newosproc',
+        'SIGABRT: abort\nPC=0x46 m=0 sigcode=0',
+    ],
+)
 def test_a_crash_with_its_stacks_is_a_panic(text: str) -> None:
     reading = story(start(0) + at(100, 'a') + text + '\n' + DUMP + start(160))
     assert kinds(reading) == ['started', 'panic', 'started']
     assert one(reading, 'panic').details['has_dump'] and one(reading, 'panic').time == MIDNIGHT + 130.5
 
 
-@pytest.mark.parametrize('text', [
-    'fatal error: runtime: out of memory',
-    'fatal error: out of memory',
-    'fatal error: runtime: cannot allocate memory',
-    'fatal error: failed to reserve page summary memory',
-    'fatal error: pageAlloc: out of memory',
-    'fatal error: out of memory (stackalloc)',
-    'fatal error: out of memory allocating heap arena map',
-    'fatal error: runtime: cannot map pages in arena address space',
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'fatal error: runtime: out of memory',
+        'fatal error: out of memory',
+        'fatal error: runtime: cannot allocate memory',
+        'fatal error: failed to reserve page summary memory',
+        'fatal error: pageAlloc: out of memory',
+        'fatal error: out of memory (stackalloc)',
+        'fatal error: out of memory allocating heap arena map',
+        'fatal error: runtime: cannot map pages in arena address space',
+    ],
+)
 def test_each_word_of_go_for_no_memory_is_known(text: str) -> None:
     asked = 'runtime: out of memory: cannot allocate 67108864-byte block (742129664 in use)\n'
     for before in ('', asked):
@@ -212,8 +227,11 @@ def test_each_word_of_go_for_no_memory_is_known(text: str) -> None:
 def test_words_of_a_crash_without_stacks_end_nothing() -> None:
     reading = story(start(0) + 'panic: said a visitor\n' + at(5, 'a'))
     assert one(reading, 'panic').details['has_dump'] is False and reading.unfinished is not None
-    for text in ('http: panic serving 10.0.0.1:1: boom\ngoroutine 9 [running]:\n', at(5, 'x panic: y'),
-                 'fork/exec /usr/bin/cwebp: cannot allocate memory\n'):
+    for text in (
+        'http: panic serving 10.0.0.1:1: boom\ngoroutine 9 [running]:\n',
+        at(5, 'x panic: y'),
+        'fork/exec /usr/bin/cwebp: cannot allocate memory\n',
+    ):
         assert kinds(story(start(0) + text)) == ['started']
 
 
@@ -234,13 +252,16 @@ def test_a_guard_that_tries_again_ends_nothing(words: str) -> None:
     assert len(scan(start(0) + tries).markers) < 10
 
 
-@pytest.mark.parametrize(('line', 'code'), [
-    ('Invalid Config:  unexpected end of JSON input\npanic: runtime error: x\n' + DUMP, 'config_invalid'),
-    ('Failed To Connect Database:  dial tcp 127.0.0.1:3306: connect: connection refused\n', 'database_unreachable'),
-    ("Failed To Connect Database:  Error 1045 (28000): Access denied for user 'a'\n", 'database_denied'),
-    ('languages err catalog: empty languages\n', 'locales_missing'),
-    ('无法载入字典文件 "dictionary.txt"\n', 'dictionary_missing'),
-])
+@pytest.mark.parametrize(
+    ('line', 'code'),
+    [
+        ('Invalid Config:  unexpected end of JSON input\npanic: runtime error: x\n' + DUMP, 'config_invalid'),
+        ('Failed To Connect Database:  dial tcp 127.0.0.1:3306: connect: connection refused\n', 'database_unreachable'),
+        ("Failed To Connect Database:  Error 1045 (28000): Access denied for user 'a'\n", 'database_denied'),
+        ('languages err catalog: empty languages\n', 'locales_missing'),
+        ('无法载入字典文件 "dictionary.txt"\n', 'dictionary_missing'),
+    ],
+)
 def test_failed_start_is_no_crash_and_no_proof(line: str, code: str) -> None:
     reading = story(start(0) + ENDED + at(60, ROOT + '/') + line + start(120))
     assert kinds(reading) == ['started', 'clean_stop', 'started', 'started']
@@ -267,13 +288,21 @@ def test_path_in_a_line_is_no_start() -> None:
 # --- what real versions print
 
 _TRANSCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 4 + ['fixtures', 'transcripts'])
-_FAILURES = {'config-not-json': 'config_invalid', 'database-down': 'database_unreachable',
-             'wrong-password': 'database_denied'}
+_FAILURES = {
+    'config-not-json': 'config_invalid',
+    'database-down': 'database_unreachable',
+    'wrong-password': 'database_denied',
+}
 
 
-@pytest.mark.parametrize(('version', 'name'), [
-    (version, name) for version in sorted(os.listdir(_TRANSCRIPTS))
-    for name in sorted(os.listdir(os.path.join(_TRANSCRIPTS, version)))])
+@pytest.mark.parametrize(
+    ('version', 'name'),
+    [
+        (version, name)
+        for version in sorted(os.listdir(_TRANSCRIPTS))
+        for name in sorted(os.listdir(os.path.join(_TRANSCRIPTS, version)))
+    ],
+)
 def test_transcripts(version: str, name: str) -> None:
     with open(os.path.join(_TRANSCRIPTS, version, name), encoding='utf-8') as file:
         text = file.read().split('--- running.log\n')[1].split('--- ')[0]
@@ -329,8 +358,11 @@ def files(tmp_path: t.Any, since: t.Optional[float], until: t.Optional[float] = 
 
 def test_rotated_files_are_read_too(tmp_path: t.Any) -> None:
     root = str(tmp_path)
-    for name, text in (('running.log.2.gz', start(0, root) + at(10, 'a')), ('running.log.1', at(20, 'b')),
-                       ('running.log', at(30, 'c') + start(60, root) + ENDED)):
+    for name, text in (
+        ('running.log.2.gz', start(0, root) + at(10, 'a')),
+        ('running.log.1', at(20, 'b')),
+        ('running.log', at(30, 'c') + start(60, root) + ENDED),
+    ):
         data = text.encode('utf-8')
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith('.gz') else data)
     order = ('running.log.2.gz', 'running.log.1', 'running.log')
@@ -385,10 +417,27 @@ def test_large_log_is_read_from_the_window_on(tmp_path: t.Any) -> None:
 # --- any bytes
 
 
-_TEXTS = [text.encode('utf-8') for text in (
-    start(0), start(90), at(60, ROOT + '/'), at(100, 'a'), ENDED, DUMP, 'panic: x\n', 'fatal error: out of memory\n',
-    '退出 terminated\n', '\n', 'Invalid Config: x\n', at(7, '端口已经被占用'), 'SIGQUIT: quit\n',
-    '进程结束，开始重启\n', '9999/99/99 99:99:99 x\n', '2023/02/31 00:00:00 x\n')]
+_TEXTS = [
+    text.encode('utf-8')
+    for text in (
+        start(0),
+        start(90),
+        at(60, ROOT + '/'),
+        at(100, 'a'),
+        ENDED,
+        DUMP,
+        'panic: x\n',
+        'fatal error: out of memory\n',
+        '退出 terminated\n',
+        '\n',
+        'Invalid Config: x\n',
+        at(7, '端口已经被占用'),
+        'SIGQUIT: quit\n',
+        '进程结束，开始重启\n',
+        '9999/99/99 99:99:99 x\n',
+        '2023/02/31 00:00:00 x\n',
+    )
+]
 _PIECES = st.lists(st.one_of(st.binary(max_size=30), st.sampled_from(_TEXTS)), max_size=30)
 
 

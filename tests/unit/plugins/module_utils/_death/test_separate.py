@@ -39,41 +39,51 @@ def start(time: float, uncertainty: float = 0.5, **details: t.Any) -> Event:
     return at(time, uncertainty, types.STARTED, details=details)
 
 
-@pytest.mark.parametrize('one, other, begin, expected', [
-    (at(10), at(20), start(15), True),
-    (at(20), at(10), start(15), True),       # whatever their order
-    (at(10), at(20), start(25), False),
-    (at(10), at(20), start(5), False),
-    (at(10, 20), at(20), start(15), False),  # it can have been after the start
-    (at(10), at(20, 9), start(15), False),   # and this one before it
-    (at(8, 7), at(20, 5), start(15), True),  # both up to the stamp of the start, as in one log
-    (at(10), at(20), start(15, 1800), False),  # an hour that comes twice
-    (at(None), at(20), start(15), False),
-])
+@pytest.mark.parametrize(
+    'one, other, begin, expected',
+    [
+        (at(10), at(20), start(15), True),
+        (at(20), at(10), start(15), True),  # whatever their order
+        (at(10), at(20), start(25), False),
+        (at(10), at(20), start(5), False),
+        (at(10, 20), at(20), start(15), False),  # it can have been after the start
+        (at(10), at(20, 9), start(15), False),  # and this one before it
+        (at(8, 7), at(20, 5), start(15), True),  # both up to the stamp of the start, as in one log
+        (at(10), at(20), start(15, 1800), False),  # an hour that comes twice
+        (at(None), at(20), start(15), False),
+    ],
+)
 def test_a_start_that_certainly_lies_between(one: Event, other: Event, begin: Event, expected: bool) -> None:
     assert Starts((begin,)).between(one, other) is expected
 
 
-@pytest.mark.parametrize('apart, uncertainty, begin, expected', [
-    (30, 21, 15, True), (30, 21, 40, False), (30, 21, -1, False), (20, 21, 10, False), (1, 0.1, 0.5, True)])
-def test_a_start_between_two_lines_of_one_killer(apart: float, uncertainty: float, begin: float,
-                                                 expected: bool) -> None:
+@pytest.mark.parametrize(
+    'apart, uncertainty, begin, expected',
+    [(30, 21, 15, True), (30, 21, 40, False), (30, 21, -1, False), (20, 21, 10, False), (1, 0.1, 0.5, True)],
+)
+def test_a_start_between_two_lines_of_one_killer(
+    apart: float, uncertainty: float, begin: float, expected: bool
+) -> None:
     known = Starts((start(begin),))
     assert known.between_stamps(at(0, uncertainty), at(apart, uncertainty)) is expected
     assert known.between_stamps(at(apart, uncertainty), at(0, uncertainty)) is expected
 
 
-@pytest.mark.parametrize('one, other, starts, spans, expected', [
-    (10, 11, (), ((0, 99),), False),
-    (10, 80, (), ((0, 99),), False),
-    (10, 80, (20,), ((0, 99),), True),
-    (10, 80, (90,), ((0, 99),), False),
-    (10, 11, (), (), False),
-    (10, 80, (), (), True),              # no log would show it
-    (10, 80, (), ((0, 50), (60, 99)), True),
-])
-def test_a_start_that_may_lie_between(one: float, other: float, starts: t.Tuple[float, ...],
-                                      spans: t.Tuple[t.Tuple[float, float], ...], expected: bool) -> None:
+@pytest.mark.parametrize(
+    'one, other, starts, spans, expected',
+    [
+        (10, 11, (), ((0, 99),), False),
+        (10, 80, (), ((0, 99),), False),
+        (10, 80, (20,), ((0, 99),), True),
+        (10, 80, (90,), ((0, 99),), False),
+        (10, 11, (), (), False),
+        (10, 80, (), (), True),  # no log would show it
+        (10, 80, (), ((0, 50), (60, 99)), True),
+    ],
+)
+def test_a_start_that_may_lie_between(
+    one: float, other: float, starts: t.Tuple[float, ...], spans: t.Tuple[t.Tuple[float, float], ...], expected: bool
+) -> None:
     known = Starts(tuple(map(start, starts)), spans)
     assert known.possible_between(at(one), at(other)) is expected
     assert known.possible_between(at(other), at(one)) is expected
@@ -100,10 +110,18 @@ def test_the_nearest_is_the_one_within_whose_span_the_time_lies() -> None:
 
 
 def test_pids_and_processes_of_the_log_differ() -> None:
-    events = [at(1, pid=4), at(1, pid=5, tgid=4), at(1, pid=6), at(1, details={'process': 1}),
-              at(1, details={'process': 2})]
-    different = [(one, other) for one, other in itertools.combinations(range(5), 2)
-                 if separate.differ(events[one], events[other])]
+    events = [
+        at(1, pid=4),
+        at(1, pid=5, tgid=4),
+        at(1, pid=6),
+        at(1, details={'process': 1}),
+        at(1, details={'process': 2}),
+    ]
+    different = [
+        (one, other)
+        for one, other in itertools.combinations(range(5), 2)
+        if separate.differ(events[one], events[other])
+    ]
     assert different == [(0, 2), (1, 2), (3, 4)]
 
 

@@ -28,9 +28,16 @@ BOOT = uuid.UUID('0123456789abcdef0123456789abcdef')
 
 
 def record(message: t.Any = KILL, when: float = NOW, **fields: t.Optional[str]) -> bytes:
-    entry = {'__REALTIME_TIMESTAMP': '%d' % (when * 1e6), '__MONOTONIC_TIMESTAMP': '5000000000', 'MESSAGE': message,
-             '__CURSOR': 's=1;i=2', '_BOOT_ID': BOOT.hex, '_TRANSPORT': 'kernel', 'SYSLOG_FACILITY': '0',
-             '_SOURCE_MONOTONIC_TIMESTAMP': '5000000000'}
+    entry = {
+        '__REALTIME_TIMESTAMP': '%d' % (when * 1e6),
+        '__MONOTONIC_TIMESTAMP': '5000000000',
+        'MESSAGE': message,
+        '__CURSOR': 's=1;i=2',
+        '_BOOT_ID': BOOT.hex,
+        '_TRANSPORT': 'kernel',
+        'SYSLOG_FACILITY': '0',
+        '_SOURCE_MONOTONIC_TIMESTAMP': '5000000000',
+    }
     return json.dumps({key: value for key, value in dict(entry, **fields).items() if value is not None}).encode()
 
 
@@ -45,8 +52,11 @@ def journal(tmp_path: Path, first: bytes, last: bytes, found: t.Sequence[bytes])
     """A program that answers as journalctl does to the three questions."""
     for name, lines in (('first', [first]), ('last', [last]), ('found', found)):
         (tmp_path / name).write_bytes(b''.join(line + b'\n' for line in lines))
-    return program(tmp_path, 'cd %s; echo "$*" >> asked\ncase "$*" in\n*--since*) cat found;;\n*"-n 1"*) cat last;;\n'
-                             '*) cat first;;\nesac\n' % tmp_path)
+    return program(
+        tmp_path,
+        'cd %s; echo "$*" >> asked\ncase "$*" in\n*--since*) cat found;;\n*"-n 1"*) cat last;;\n'
+        '*) cat first;;\nesac\n' % tmp_path,
+    )
 
 
 # --- journal
@@ -59,18 +69,42 @@ def test_a_record_of_the_kernel() -> None:
     assert (line.boot_id, line.evidence.cursor, line.evidence.text) == (str(BOOT), 's=1;i=2', KILL)
 
 
-@pytest.mark.parametrize('message,text', [
-    ([79, 255, 254, 41], b'O\xff\xfe)'), ('内存', '内存'.encode()), (['first', 'second'], b'first'),
-    ([[79, 75], 'x'], b'OK'), ('a\nb', b'a\nb')])
+@pytest.mark.parametrize(
+    'message,text',
+    [
+        ([79, 255, 254, 41], b'O\xff\xfe)'),
+        ('内存', '内存'.encode()),
+        (['first', 'second'], b'first'),
+        ([[79, 75], 'x'], b'OK'),
+        ('a\nb', b'a\nb'),
+    ],
+)
 def test_a_message_that_is_a_list_is_read(message: t.Any, text: bytes) -> None:
     line = _death_sources.parse_journal(record(message))
     assert line is not None and line.text == text
 
 
-@pytest.mark.parametrize('line', [
-    b'', b'{', b'[]', b'null', b'{"MESSAGE": "x"}', b'-- No entries --', record(None), record([]), record([256]),
-    record([True, 300]), record({'a': 1}), record(when=0, __REALTIME_TIMESTAMP='x'), b'\xff\xfe{}', b'"MESSAGE": [',
-    b'{"MESSAGE": "x", "__REALTIME_TIMESTAMP": ["1"]}', record(7)])
+@pytest.mark.parametrize(
+    'line',
+    [
+        b'',
+        b'{',
+        b'[]',
+        b'null',
+        b'{"MESSAGE": "x"}',
+        b'-- No entries --',
+        record(None),
+        record([]),
+        record([256]),
+        record([True, 300]),
+        record({'a': 1}),
+        record(when=0, __REALTIME_TIMESTAMP='x'),
+        b'\xff\xfe{}',
+        b'"MESSAGE": [',
+        b'{"MESSAGE": "x", "__REALTIME_TIMESTAMP": ["1"]}',
+        record(7),
+    ],
+)
 def test_what_is_no_record(line: bytes) -> None:
     assert _death_sources.parse_journal(line) is None
 
@@ -86,13 +120,17 @@ def test_a_program_that_wrote_to_the_kernels_log_keeps_its_facility() -> None:
     assert line is not None and (line.transport, line.facility) == ('kernel', 1)
 
 
-@pytest.mark.parametrize('fields,tag', [
-    (dict(_SYSTEMD_UNIT='earlyoom.service', _PID='812'), (b'earlyoom', 812)),
-    (dict(_SYSTEMD_UNIT='init.scope', _PID='1'), (b'systemd', 1)),
-    (dict(_SYSTEMD_UNIT='user@1000.service', _PID='7'), (b'user@1000', 7)),
-])
-def test_who_spoke_is_told_by_the_journal_and_not_by_the_program(fields: t.Dict[str, t.Any],
-                                                                 tag: t.Tuple[bytes, int]) -> None:
+@pytest.mark.parametrize(
+    'fields,tag',
+    [
+        (dict(_SYSTEMD_UNIT='earlyoom.service', _PID='812'), (b'earlyoom', 812)),
+        (dict(_SYSTEMD_UNIT='init.scope', _PID='1'), (b'systemd', 1)),
+        (dict(_SYSTEMD_UNIT='user@1000.service', _PID='7'), (b'user@1000', 7)),
+    ],
+)
+def test_who_spoke_is_told_by_the_journal_and_not_by_the_program(
+    fields: t.Dict[str, t.Any], tag: t.Tuple[bytes, int]
+) -> None:
     line = _death_sources.parse_journal(record('sending SIGTERM', _TRANSPORT='syslog', SYSLOG_IDENTIFIER='x', **fields))
     assert line is not None and line.transport == 'journal'
     prefix = log_prefix.split(line.text)
@@ -100,8 +138,13 @@ def test_who_spoke_is_told_by_the_journal_and_not_by_the_program(fields: t.Dict[
     assert line.evidence.text == '%s[%d]: sending SIGTERM' % (tag[0].decode(), tag[1])
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=4), max_leaves=6))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=4),
+        max_leaves=6,
+    )
+)
 def test_no_message_breaks_it(message: t.Any) -> None:
     _death_sources.parse_journal(record(message))
     _death_sources.parse_journal(json.dumps(message).encode())
@@ -111,7 +154,8 @@ def test_the_journal_gives_the_lines_of_the_window_of_all_boots(tmp_path: Path) 
     first, last = record('Linux version 6.1', NOW - 9e5), record('usb', NOW - 5)
     odd = record(list(KILL.replace('anqicms', 'a').encode() + b'\xff'))
     found = _death_sources.read_journal(
-        NOW - 600, NOW, journal(tmp_path, first, last, [record('eth0: up'), record(), odd]))
+        NOW - 600, NOW, journal(tmp_path, first, last, [record('eth0: up'), record(), odd])
+    )
     assert [line.text for line in found.lines] == [KILL.encode(), KILL.replace('anqicms', 'a').encode() + b'\xff']
     assert found.coverage[:6] == ('journal', NOW - 9e5, NOW - 5, True, None, True)
     asked = (tmp_path / 'asked').read_text()
@@ -120,7 +164,8 @@ def test_the_journal_gives_the_lines_of_the_window_of_all_boots(tmp_path: Path) 
 
 
 def test_the_journal_of_this_boot_reaches_to_now_while_its_daemon_runs(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = uuid.UUID(procfs.boot_id()).hex
     path = journal(tmp_path, record(), record(when=NOW - 60, _BOOT_ID=mine), [])
     for runs in (True, False):
@@ -135,16 +180,25 @@ def test_without_journalctl_the_journal_is_not_readable(tmp_path: Path) -> None:
     assert 'is not installed' in (found.coverage.why_not or '')
 
 
-@pytest.mark.parametrize('script,readable,why', [
-    ('echo "No journal files were opened due to insufficient permissions." >&2', False, 'systemd-journal'),
-    ('echo "Hint: You are currently not seeing messages from other users and the system." >&2; cat first', False,
-     'systemd-journal'),
-    ('case "$*" in *json*) ;; *) echo "Hint: You are currently not seeing messages from other users" >&2;; esac', False,
-     'systemd-journal'),
-    ('echo "No journal files were found." >&2', True, 'no kernel messages'),
-    ('echo "journalctl: unrecognized option" >&2; exit 1', False, 'unrecognized option'),
-    ('kill -9 $$', False, 'failed'),
-])
+@pytest.mark.parametrize(
+    'script,readable,why',
+    [
+        ('echo "No journal files were opened due to insufficient permissions." >&2', False, 'systemd-journal'),
+        (
+            'echo "Hint: You are currently not seeing messages from other users and the system." >&2; cat first',
+            False,
+            'systemd-journal',
+        ),
+        (
+            'case "$*" in *json*) ;; *) echo "Hint: You are currently not seeing messages from other users" >&2;; esac',
+            False,
+            'systemd-journal',
+        ),
+        ('echo "No journal files were found." >&2', True, 'no kernel messages'),
+        ('echo "journalctl: unrecognized option" >&2; exit 1', False, 'unrecognized option'),
+        ('kill -9 $$', False, 'failed'),
+    ],
+)
 def test_a_journal_that_cannot_be_read_covers_nothing(tmp_path: Path, script: str, readable: bool, why: str) -> None:
     (tmp_path / 'first').write_bytes(record() + b'\n')
     found = _death_sources.read_journal(0.0, NOW, program(tmp_path, 'cd %s; %s\n' % (tmp_path, script)))
@@ -202,7 +256,9 @@ def ring(records: t.Sequence[t.Any], since: float = NOW - 9000, until: float = N
 def test_a_ring_that_holds_all_since_the_boot() -> None:
     found = ring([kmsg(0, 0, 'Linux version 6.1'), kmsg(1, 9000, KILL), kmsg(2, 9001, 'oom fake', 11)], NOW - 2000)
     assert [(line.text.decode(), line.facility, line.evidence.cursor) for line in found.lines] == [
-        (KILL, 0, 'seq=1'), ('oom fake', 1, 'seq=2')]
+        (KILL, 0, 'seq=1'),
+        ('oom fake', 1, 'seq=2'),
+    ]
     assert found.lines[0].time == NOW - 1000
     assert found.coverage[:6] == ('kmsg', NOW - 10000, NOW, True, None, True)
 
@@ -225,8 +281,9 @@ def test_a_host_that_slept_says_how_far_off_the_time_is() -> None:
     assert len(found.lines) == 1
 
 
-@pytest.mark.parametrize('data', [b'', b';', b'3,1;x', b'a,b,c;x', b'3,1,-5,-;x', b'no record', b'\xff\0;',
-                                  b'3,1,\xb2,-;x'])
+@pytest.mark.parametrize(
+    'data', [b'', b';', b'3,1;x', b'a,b,c;x', b'3,1,-5,-;x', b'no record', b'\xff\0;', b'3,1,\xb2,-;x']
+)
 def test_what_is_no_record_of_the_ring(data: bytes) -> None:
     assert _death_sources.parse_kmsg(data, AT) is None
 
@@ -236,9 +293,17 @@ def test_a_ring_that_holds_nothing_covers_nothing() -> None:
     assert (found.coverage.readable, found.coverage.complete) == (False, False)
 
 
-@pytest.mark.parametrize('make', [lambda path: path.write_bytes(kmsg(0, 0, KILL)), lambda path: os.mkfifo(str(path)),
-                                  lambda path: path.mkdir(), lambda path: path.symlink_to('/dev/null'),
-                                  lambda path: path.symlink_to('/dev/full'), lambda path: None])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda path: path.write_bytes(kmsg(0, 0, KILL)),
+        lambda path: os.mkfifo(str(path)),
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to('/dev/null'),
+        lambda path: path.symlink_to('/dev/full'),
+        lambda path: None,
+    ],
+)
 def test_what_is_not_the_kernels_log_is_not_read(tmp_path: Path, make: t.Callable[[Path], object]) -> None:
     """A container may have anything at that place."""
     make(tmp_path / 'kmsg')
@@ -255,21 +320,30 @@ def test_the_ring_of_this_host() -> None:
     assert found.coverage.begin < found.coverage.end <= time.time()
 
 
-@pytest.mark.parametrize('line,message,facility', [
-    (b'<3>[ 9000.000000] oom', b'oom', 0), (b'<12>[ 9000.000000] oom', b'oom', 1),
-    (b'<4>[ 9000.0][ T91] oom', b'oom', 0), (b'[ 9000.000000] oom', b'oom', None)])
+@pytest.mark.parametrize(
+    'line,message,facility',
+    [
+        (b'<3>[ 9000.000000] oom', b'oom', 0),
+        (b'<12>[ 9000.000000] oom', b'oom', 1),
+        (b'<4>[ 9000.0][ T91] oom', b'oom', 0),
+        (b'[ 9000.000000] oom', b'oom', None),
+    ],
+)
 def test_lines_of_dmesg(line: bytes, message: bytes, facility: t.Optional[int]) -> None:
     found = _death_sources.parse_dmesg(line, AT)
     assert found is not None and (found.text, found.facility, found.time) == (message, facility, NOW - 1000)
 
 
-@pytest.mark.parametrize('script,readable', [
-    ('[ "$1" = -S ] || exit 1; echo "<5>[    0.0] Linux version 6"; echo "<3>[    1.0] oom"', True),
-    ('[ "$1" = -S ] && { echo "dmesg: invalid option" >&2; exit 1; }; echo "<3>[    1.0] oom"', True),
-    ('echo "dmesg: read kernel buffer failed: Operation not permitted" >&2; exit 1', False),
-    ('echo "a log without times: oom"', False),
-    ('exit 0', False),
-])
+@pytest.mark.parametrize(
+    'script,readable',
+    [
+        ('[ "$1" = -S ] || exit 1; echo "<5>[    0.0] Linux version 6"; echo "<3>[    1.0] oom"', True),
+        ('[ "$1" = -S ] && { echo "dmesg: invalid option" >&2; exit 1; }; echo "<3>[    1.0] oom"', True),
+        ('echo "dmesg: read kernel buffer failed: Operation not permitted" >&2; exit 1', False),
+        ('echo "a log without times: oom"', False),
+        ('exit 0', False),
+    ],
+)
 def test_dmesg_is_read_where_the_ring_cannot_be_opened(tmp_path: Path, script: str, readable: bool) -> None:
     found = _death_sources.read_dmesg(0.0, time.time(), program(tmp_path, script + '\n', 'dmesg'))
     assert found.coverage.readable == readable
@@ -288,14 +362,17 @@ def test_without_dmesg(tmp_path: Path) -> None:
 def test_the_last_words_of_a_kernel_are_read(tmp_path: Path) -> None:
     below = tmp_path / '176' / 'dmesg-efi-1'
     below.parent.mkdir()
-    below.write_bytes(b'Oops#1 Part1\n<4>[  90.000000] usb\n'
-                      b'<0>[  97.500000] Kernel panic - not syncing: Out of memory\n'
-                      b'<0>[ 100.000000] Rebooting\n')
+    below.write_bytes(
+        b'Oops#1 Part1\n<4>[  90.000000] usb\n'
+        b'<0>[  97.500000] Kernel panic - not syncing: Out of memory\n'
+        b'<0>[ 100.000000] Rebooting\n'
+    )
     os.utime(str(below), (NOW, NOW))
     (tmp_path / 'console-ramoops').write_bytes(b'<0>[  1.0] oom\n')
     found = _death_sources.read_pstore([str(tmp_path), str(tmp_path / 'missing')])
     assert [(line.text, line.time, line.evidence.line) for line in found.lines] == [
-        (b'Kernel panic - not syncing: Out of memory', NOW - 2.5, 3)]
+        (b'Kernel panic - not syncing: Out of memory', NOW - 2.5, 3)
+    ]
     assert found.coverage[:6] == ('pstore', None, None, True, None, False)
 
 
@@ -309,8 +386,9 @@ def test_a_pstore_of_anything(tmp_path: Path) -> None:
 def test_all_sources_of_a_host_without_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('read_journal', 'read_kmsg', 'read_dmesg'):
         real = getattr(_death_sources, name)
-        monkeypatch.setattr(_death_sources, name,
-                            lambda since, until, real=real: real(since, until, str(tmp_path / 'missing')))
+        monkeypatch.setattr(
+            _death_sources, name, lambda since, until, real=real: real(since, until, str(tmp_path / 'missing'))
+        )
     found = _death_sources.read_all(0.0, time.time(), [str(tmp_path / 'kern.log')])
     assert [reading.coverage.source for reading in found] == ['journal', 'kmsg', 'kern.log', 'pstore']
     assert not any(reading.coverage.complete or reading.lines for reading in found)

@@ -87,8 +87,9 @@ def test_a_kill_in_a_syslog_that_lags_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('stamp', [syslog, iso])
 @pytest.mark.parametrize('share', [0.0, 0.02, 0.5, 0.97, 1.0])
-def test_the_place_in_a_large_plain_file_is_found_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                          stamp: t.Callable[..., bytes], share: float) -> None:
+def test_the_place_in_a_large_plain_file_is_found_by_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stamp: t.Callable[..., bytes], share: float
+) -> None:
     begin, count = at('2025-11-01 00:00:00'), 80000
     spot = int((count - 1) * share)
     data = b''.join(stamp(begin + number * 60, KILL if number == spot else b'x' * 100) for number in range(count))
@@ -157,8 +158,11 @@ def test_of_forty_packed_files_one_is_read(tmp_path: Path, monkeypatch: pytest.M
     put(tmp_path / 'kern.log', iso(end), end)
     for number in range(1, 41):
         last = end - number * DAY
-        path = put(tmp_path / ('kern.log.%d%s' % (number, '' if ending == '.zst' else ending)),
-                   iso(last - 23 * HOUR) + iso(last - 12 * HOUR, KILL) + iso(last), last)
+        path = put(
+            tmp_path / ('kern.log.%d%s' % (number, '' if ending == '.zst' else ending)),
+            iso(last - 23 * HOUR) + iso(last - 12 * HOUR, KILL) + iso(last),
+            last,
+        )
         if ending == '.zst':
             subprocess.run(['zstd', '-q', '--rm', str(path)], check=True)
             os.utime(str(path) + ending, (last, last))
@@ -189,10 +193,18 @@ def test_zst_without_the_program_is_said_to_be_skipped(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize('ending', sorted(PACKERS))
-@pytest.mark.parametrize('spoil', [lambda data: data[:-20], lambda data: b'no archive at all',
-                                   lambda data: data[:40] + b'\xff' * 40 + data[80:], lambda data: b''])
-def test_a_packed_file_that_is_broken_covers_nothing(tmp_path: Path, ending: str,
-                                                     spoil: t.Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        lambda data: data[:-20],
+        lambda data: b'no archive at all',
+        lambda data: data[:40] + b'\xff' * 40 + data[80:],
+        lambda data: b'',
+    ],
+)
+def test_a_packed_file_that_is_broken_covers_nothing(
+    tmp_path: Path, ending: str, spoil: t.Callable[[bytes], bytes]
+) -> None:
     noon = at('2026-07-12 12:00:00')
     path = put(tmp_path / ('kern.log.1' + ending), iso(noon - HOUR, KILL) + os.urandom(4000) + b'\n' + iso(noon), noon)
     path.write_bytes(spoil(path.read_bytes()))
@@ -216,13 +228,16 @@ def link_to_itself(path: Path) -> None:
     path.symlink_to(path)
 
 
-@pytest.mark.parametrize('make,why', [
-    (lambda path: None, 'does not exist|No such file'),
-    (Path.mkdir, 'is a directory'),
-    (os.mkfifo, 'is a FIFO'),
-    (lambda path: path.symlink_to('/dev/zero'), 'is a device'),
-    (link_to_itself, 'symbolic links'),
-])
+@pytest.mark.parametrize(
+    'make,why',
+    [
+        (lambda path: None, 'does not exist|No such file'),
+        (Path.mkdir, 'is a directory'),
+        (os.mkfifo, 'is a FIFO'),
+        (lambda path: path.symlink_to('/dev/zero'), 'is a device'),
+        (link_to_itself, 'symbolic links'),
+    ],
+)
 def test_what_is_no_file_is_named(tmp_path: Path, make: t.Callable[[Path], object], why: str) -> None:
     make(tmp_path / 'kern.log')
     found = read(tmp_path / 'kern.log', 0.0, time.time())
@@ -231,8 +246,9 @@ def test_what_is_no_file_is_named(tmp_path: Path, make: t.Callable[[Path], objec
     assert re.search(why, found.coverage.why_not or '')
 
 
-@pytest.mark.parametrize('data', [b'', b'\n\n\n', b'\0' * 5000, bytes(range(256)) * 3000, b'x' * 3000000,
-                                  b'no time in here\n' * 40000])
+@pytest.mark.parametrize(
+    'data', [b'', b'\n\n\n', b'\0' * 5000, bytes(range(256)) * 3000, b'x' * 3000000, b'no time in here\n' * 40000]
+)
 def test_what_has_no_time_covers_nothing(tmp_path: Path, data: bytes) -> None:
     found = read(put(tmp_path / 'kern.log', data, time.time()), 0.0, time.time())
     assert found.lines == []
@@ -307,36 +323,40 @@ def test_a_log_that_may_not_be_read_says_what_to_grant(tmp_path: Path) -> None:
     assert 'no permission to read' in said and 'group adm' in said
 
 
-@pytest.mark.parametrize('line', [
-    'Out of Memory: Killed process 16498 (java).',
-    'Out of Memory: Kill process 16498 (java) score 12345 and children.',
-    'No available memory in cpuset: kill process 1 (x) score 2 or a child',
-    'Would have killed process 1 (x). But continuing instead.',
-    'oom_reaper: reaped process 1381 (g), now anon-rss:0kB',
-    'oom-kill:constraint=CONSTRAINT_MEMCG',
-    'Tasks in /A1 are going to be killed due to memory.oom.group set',
-    'Memory cgroup out of memory: OOM victim 3804877 (stress) is already exiting. Skip killing the task',
-    'Task in /lxc/A killed as a result of limit of /lxc/A',
-    'oom killer 1 (x) has mm pinned by 2 (y)',
-    'Out of memory and no killable processes...',
-    'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled',
-    'Workqueue: events moom_callback',
-    'x invoked oom-killer: gfp_mask=0x1201d2',
-    'Killing process 9994 termshark',
-    'sending SIGTERM to process 9994',
-    'escalating to SIGKILL after 2.8 seconds',
-    'process exited after 2.8 seconds',
-    'Killed /path/x.service due to memory pressure',
-    'x.service: A process of this unit has been killed by the OOM killer.',
-    "Failed with result 'oom-kill'.",
-    'x.service: Main process exited, code=killed, status=9/KILL',
-    'oomd kill: 81.28',
-    '[ OK ] Sending SIGTERM',
-    'systemd-oomd killed 19 process(es) in this unit.',
-    'State.OOMKilled=true',
-    'a.out[1]: segfault at 0 ip',
-    'traps: x[1] trap divide error ip',
-    'traps: x[1] general protection fault ip'])
+@pytest.mark.parametrize(
+    'line',
+    [
+        'Out of Memory: Killed process 16498 (java).',
+        'Out of Memory: Kill process 16498 (java) score 12345 and children.',
+        'No available memory in cpuset: kill process 1 (x) score 2 or a child',
+        'Would have killed process 1 (x). But continuing instead.',
+        'oom_reaper: reaped process 1381 (g), now anon-rss:0kB',
+        'oom-kill:constraint=CONSTRAINT_MEMCG',
+        'Tasks in /A1 are going to be killed due to memory.oom.group set',
+        'Memory cgroup out of memory: OOM victim 3804877 (stress) is already exiting. Skip killing the task',
+        'Task in /lxc/A killed as a result of limit of /lxc/A',
+        'oom killer 1 (x) has mm pinned by 2 (y)',
+        'Out of memory and no killable processes...',
+        'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled',
+        'Workqueue: events moom_callback',
+        'x invoked oom-killer: gfp_mask=0x1201d2',
+        'Killing process 9994 termshark',
+        'sending SIGTERM to process 9994',
+        'escalating to SIGKILL after 2.8 seconds',
+        'process exited after 2.8 seconds',
+        'Killed /path/x.service due to memory pressure',
+        'x.service: A process of this unit has been killed by the OOM killer.',
+        "Failed with result 'oom-kill'.",
+        'x.service: Main process exited, code=killed, status=9/KILL',
+        'oomd kill: 81.28',
+        '[ OK ] Sending SIGTERM',
+        'systemd-oomd killed 19 process(es) in this unit.',
+        'State.OOMKilled=true',
+        'a.out[1]: segfault at 0 ip',
+        'traps: x[1] trap divide error ip',
+        'traps: x[1] general protection fault ip',
+    ],
+)
 def test_no_line_that_tells_of_a_death_is_passed_over(line: str) -> None:
     data = b'noise\n' + line.encode() + b'\nmore noise\n'
     assert needles.matching(data, needles.rare_bytes(data)) == [(6, 6 + len(line))]
@@ -346,15 +366,26 @@ def test_what_needles_have_of_rare_bytes_is_enough_to_be_rare() -> None:
     assert not [needle for needle in needles.NEEDLES if len(needles.rare_bytes(needle)) < 3]
 
 
-@pytest.mark.parametrize('line,escaped', [
-    (b'plain', 'plain'), (b'a\xff\xfeb', 'a\\xff\\xfeb'), ('内存'.encode(), '内存'),
-    (b'a\x1b[31m\0', 'a\\x1b[31m\\x00')])
+@pytest.mark.parametrize(
+    'line,escaped',
+    [
+        (b'plain', 'plain'),
+        (b'a\xff\xfeb', 'a\\xff\\xfeb'),
+        ('内存'.encode(), '内存'),
+        (b'a\x1b[31m\0', 'a\\x1b[31m\\x00'),
+    ],
+)
 def test_lines_are_shown_without_control_characters(line: bytes, escaped: str) -> None:
     assert system_logs.shown(line) == escaped
 
 
-@given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([KILL, b'oom', b'\n', b'Linux version \n', b'\0'])),
-                max_size=30), st.integers(1, 70))
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=60), st.sampled_from([KILL, b'oom', b'\n', b'Linux version \n', b'\0'])),
+        max_size=30,
+    ),
+    st.integers(1, 70),
+)
 @settings(max_examples=60, deadline=None)
 def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size: int) -> None:
     data = b''.join(parts)
@@ -369,9 +400,12 @@ def test_what_is_found_does_not_depend_on_the_blocks(parts: t.List[bytes], size:
     assert len(found[0]) == sum(needles.concerns(line) for line in re.split(b'[\n\0]', data))
 
 
-@pytest.mark.parametrize('line', [
-    b'earlyoom[700]: dryrun, not actually sending any signal',  # without it the line before it reads like a kill
-    b'nohang[800]: The victim: PID 9994, Name anqicms, badness 712',
-])
+@pytest.mark.parametrize(
+    'line',
+    [
+        b'earlyoom[700]: dryrun, not actually sending any signal',  # without it the line before it reads like a kill
+        b'nohang[800]: The victim: PID 9994, Name anqicms, badness 712',
+    ],
+)
 def test_lines_beside_a_kill_that_change_its_meaning_are_found(line: bytes) -> None:
     assert needles.concerns(line)

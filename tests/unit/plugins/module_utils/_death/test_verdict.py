@@ -55,10 +55,13 @@ def test_where_nothing_tells_which_of_two_the_kill_is_likely() -> None:
     assert decision.incidents[0].candidates == ('1a2b3c4d-blog.example',)
 
 
-@pytest.mark.parametrize('others, fields', [
-    ((Other('blog', SINCE - HOUR, None, None),), {}),
-    ((Other('blog', None, 1001, None),), {'uids': frozenset([1000])}),
-])
+@pytest.mark.parametrize(
+    'others, fields',
+    [
+        ((Other('blog', SINCE - HOUR, None, None),), {}),
+        ((Other('blog', None, 1001, None),), {'uids': frozenset([1000])}),
+    ],
+)
 def test_where_nobody_else_can_have_died_the_kill_is_confirmed(
     others: t.Tuple[Other, ...], fields: t.Dict[str, t.Any]
 ) -> None:
@@ -170,21 +173,26 @@ def test_a_count_since_a_boot_after_the_death_excludes_nothing() -> None:
     assert outcome(ABRUPT, coverage=(UNREADABLE,), counters=Counters(NOON + HOUR, 0))[0] == 'unknown'
 
 
-@pytest.mark.parametrize('counted, cause', [
-    (Counters(SINCE - HOUR, 2), 'kernel_oom_global'), (Counters(SINCE - HOUR, 2, 1), 'kernel_oom_cgroup')])
+@pytest.mark.parametrize(
+    'counted, cause',
+    [(Counters(SINCE - HOUR, 2), 'kernel_oom_global'), (Counters(SINCE - HOUR, 2, 1), 'kernel_oom_cgroup')],
+)
 def test_a_counted_kill_whose_log_is_lost_is_likely(counted: Counters, cause: str) -> None:
     assert outcome(ABRUPT, DROP, coverage=(UNREADABLE,), counters=counted) == ('likely', cause)
 
 
-@pytest.mark.parametrize('noted, expected', [
-    (((SINCE - 9, 2),), ('no', 'unexplained')),  # not one more until now
-    (((SINCE - 9, 1),), ('likely', 'kernel_oom_global')),
-    (((NOON - 900, 2),), ('unknown', 'unexplained')),  # not this end, but who knows of the hours before
-    (((SINCE - 9, 1), (NOON + 900, 1)), ('unknown', 'unexplained')),  # the one more came later
-    (((SINCE - 9, 1), (NOON + 900, 2)), ('likely', 'kernel_oom_global')),
-    (((NOON + 900, 1), (NOON + 1200, 2)), ('likely', 'kernel_oom_global')),
-    (((NOON + 900, 0), (UNTIL, 2)), ('unknown', 'unexplained')),
-])
+@pytest.mark.parametrize(
+    'noted, expected',
+    [
+        (((SINCE - 9, 2),), ('no', 'unexplained')),  # not one more until now
+        (((SINCE - 9, 1),), ('likely', 'kernel_oom_global')),
+        (((NOON - 900, 2),), ('unknown', 'unexplained')),  # not this end, but who knows of the hours before
+        (((SINCE - 9, 1), (NOON + 900, 1)), ('unknown', 'unexplained')),  # the one more came later
+        (((SINCE - 9, 1), (NOON + 900, 2)), ('likely', 'kernel_oom_global')),
+        (((NOON + 900, 1), (NOON + 1200, 2)), ('likely', 'kernel_oom_global')),
+        (((NOON + 900, 0), (UNTIL, 2)), ('unknown', 'unexplained')),
+    ],
+)
 def test_counts_that_were_noted_earlier_tell_when_the_kill_was(
     noted: t.Tuple[t.Tuple[float, int], ...], expected: t.Tuple[str, str]
 ) -> None:
@@ -243,8 +251,10 @@ def test_a_choice_without_a_kill_is_no_death() -> None:
 
 def test_a_kill_of_a_whole_group_is_one_incident_with_victims() -> None:
     details = {'oom_group': True, 'oom_memcg': '/web'}
-    kills = [kill(pid, NOON + pid / 10000.0, scope='cgroup', details=details, comm=comm)
-             for pid, comm in ((4711, b'anqicms'), (4712, b'cwebp'), (4713, b'cwebp'))]
+    kills = [
+        kill(pid, NOON + pid / 10000.0, scope='cgroup', details=details, comm=comm)
+        for pid, comm in ((4711, b'anqicms'), (4712, b'cwebp'), (4713, b'cwebp'))
+    ]
     decision = decide(ABRUPT, *kills)
     assert len(decision.incidents) == 1
     assert {victim.pid for victim in decision.incidents[0].victims} == {4712, 4713}
@@ -341,8 +351,10 @@ def test_systemd_tells_of_a_kill_by_the_kernel_too() -> None:
     assert len(decision.incidents) == 1
 
 
-@pytest.mark.parametrize('killer, cause', [
-    ('systemd', 'kernel_oom_cgroup'), ('docker', 'kernel_oom_cgroup'), ('systemd-oomd', 'userspace_oom')])
+@pytest.mark.parametrize(
+    'killer, cause',
+    [('systemd', 'kernel_oom_cgroup'), ('docker', 'kernel_oom_cgroup'), ('systemd-oomd', 'userspace_oom')],
+)
 def test_systemd_and_docker_tell_of_a_kill_by_the_kernel_whose_log_is_lost(killer: str, cause: str) -> None:
     told = event(types.USERSPACE_KILL, cgroup='shop.service', details={'killer': killer})
     lives = (life(4711, SINCE - HOUR, cgroup='/system.slice/shop.service'),)
@@ -370,10 +382,13 @@ def test_a_line_of_a_text_log_that_the_journal_does_not_have() -> None:
     assert outcome(written, lives=lives, coverage=(FULL._replace(source='kern.log'),))[0] == 'confirmed'
 
 
-@pytest.mark.parametrize('given, verdict', [
-    ('/mnt/old/syslog', 'confirmed'),
-    ('/mnt/old/messages', 'likely'),
-])
+@pytest.mark.parametrize(
+    'given, verdict',
+    [
+        ('/mnt/old/syslog', 'confirmed'),
+        ('/mnt/old/messages', 'likely'),
+    ],
+)
 def test_a_log_that_was_asked_for_can_be_of_another_host(given: str, verdict: str) -> None:
     row = Evidence('syslog', '/mnt/old/syslog.1', 7, None, 'Killed process 4711 (anqicms)')
     assert outcome(kill(evidence=(row,)), lives=(life(4711, SINCE - HOUR),), given=(given,))[0] == verdict

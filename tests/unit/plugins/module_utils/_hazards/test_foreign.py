@@ -20,21 +20,24 @@ SRV = [Part('/', 0, 0o40755), Part('/srv', 0, 0o40777)]
 TMP = [Part('/', 0, 0o40755), Part('/tmp', 0, 0o41777)]
 
 
-@pytest.mark.parametrize('parts, uid, word', [
-    (TOP + [Part('/www/shop', WWW, 0o40755)], WWW, None),
-    (TOP + [Part('/www/shop', WWW, 0o40775)], WWW, None),
-    (TOP + [Part('/www/shop', 0, 0o40755)], WWW, None),
-    (TOP + [Part('/www/shop', 0, 0o40755)], 0, None),
-    (TOP + [Part('/www/home', WWW, 0o40700), Part('/www/home/shop', WWW, 0o40755)], WWW, None),
-    (TMP + [Part('/tmp/fleet', 0, 0o40700), Part('/tmp/fleet/shop', WWW, 0o40755)], WWW, None),
-    (TOP + [Part('/www/shop', WWW, 0o40755)], MALLORY, 'its directory belongs to'),
-    (TOP + [Part('/www/shop', WWW, 0o40755)], 0, None),
-    (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], 0, 'below /www/bob'),
-    (TOP + [Part('/www/shop', WWW, 0o40777)], WWW, 'everybody may write its directory'),
-    (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], WWW, 'below /www/bob'),
-    (TMP + [Part('/tmp/shop', MALLORY, 0o40755)], MALLORY, 'below /tmp, where everybody'),
-    (SRV + [Part('/srv/shop', 0, 0o40755)], 0, 'below /srv, where everybody'),
-])
+@pytest.mark.parametrize(
+    'parts, uid, word',
+    [
+        (TOP + [Part('/www/shop', WWW, 0o40755)], WWW, None),
+        (TOP + [Part('/www/shop', WWW, 0o40775)], WWW, None),
+        (TOP + [Part('/www/shop', 0, 0o40755)], WWW, None),
+        (TOP + [Part('/www/shop', 0, 0o40755)], 0, None),
+        (TOP + [Part('/www/home', WWW, 0o40700), Part('/www/home/shop', WWW, 0o40755)], WWW, None),
+        (TMP + [Part('/tmp/fleet', 0, 0o40700), Part('/tmp/fleet/shop', WWW, 0o40755)], WWW, None),
+        (TOP + [Part('/www/shop', WWW, 0o40755)], MALLORY, 'its directory belongs to'),
+        (TOP + [Part('/www/shop', WWW, 0o40755)], 0, None),
+        (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], 0, 'below /www/bob'),
+        (TOP + [Part('/www/shop', WWW, 0o40777)], WWW, 'everybody may write its directory'),
+        (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], WWW, 'below /www/bob'),
+        (TMP + [Part('/tmp/shop', MALLORY, 0o40755)], MALLORY, 'below /tmp, where everybody'),
+        (SRV + [Part('/srv/shop', 0, 0o40755)], 0, 'below /srv, where everybody'),
+    ],
+)
 def test_place(parts: t.Sequence[Part], uid: int, word: t.Optional[str]) -> None:
     found = foreign.judge(parts, uid)
     assert found is None if word is None else word in str(found)
@@ -47,13 +50,16 @@ def test_what_an_operator_has_put_into_a_sticky_directory_is_his() -> None:
     assert 'below /srv' in str(foreign.judge(SRV + [Part('/srv/shop', WWW, 0o40755)], WWW, ours=WWW))
 
 
-@pytest.mark.parametrize('shell, home, word', [
-    ('/bin/bash', '{0}', 'who can log in'),
-    ('', '{0}', 'who can log in'),
-    ('/usr/sbin/nologin', '{0}', None),
-    ('/bin/bash', '{0}/elsewhere', None),
-    ('/bin/bash', '/', None),
-])
+@pytest.mark.parametrize(
+    'shell, home, word',
+    [
+        ('/bin/bash', '{0}', 'who can log in'),
+        ('', '{0}', 'who can log in'),
+        ('/usr/sbin/nologin', '{0}', None),
+        ('/bin/bash', '{0}/elsewhere', None),
+        ('/bin/bash', '/', None),
+    ],
+)
 def test_home_of_a_user(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shell: str, home: str, word: t.Optional[str]
 ) -> None:

@@ -89,12 +89,16 @@ def test_what_was_accepted_refuses_nothing_and_is_noted() -> None:
     assert "locales_missing is accepted: version 3.3.11" in preconditions.notes(needs, ["locales_missing"])[0]
 
 
-@pytest.mark.parametrize("seen,expected", [
-    (dict(), []),
-    (dict(dictionary=False, reads_dictionary=None), ["dictionary.txt is missing. Whether"]),
-    (dict(databases=[], names_database=False), ["config.json names no database"]),
-    (dict(databases=[UNKNOWN]), ["whether db:3306 can be reached is not known: Too many"]),
-    (dict(databases=[ALSO, Answer(Target("db", 3306))], version=None), ["db:3306 is reachable, other:3306 is not"])])
+@pytest.mark.parametrize(
+    "seen,expected",
+    [
+        (dict(), []),
+        (dict(dictionary=False, reads_dictionary=None), ["dictionary.txt is missing. Whether"]),
+        (dict(databases=[], names_database=False), ["config.json names no database"]),
+        (dict(databases=[UNKNOWN]), ["whether db:3306 can be reached is not known: Too many"]),
+        (dict(databases=[ALSO, Answer(Target("db", 3306))], version=None), ["db:3306 is reachable, other:3306 is not"]),
+    ],
+)
 def test_notes(seen: t.Dict[str, t.Any], expected: t.List[str]) -> None:
     found = preconditions.notes(FINE._replace(**seen), [])
     assert len(found) == len(expected)
@@ -105,9 +109,19 @@ START = "2026/11/26 20:00:00 /www/a/\n"
 READ = "2026/11/26 20:00:01 载入sego词典 /www/a/dictionary.txt\n"
 
 
-@pytest.mark.parametrize("log,expected", [
-    ("", None), ("something\n", None), (START, False), (READ, True), (START + READ, True), (READ + START, False),
-    (START + READ + START, False), (START + READ + "2026/11/26 20:00:00 /www/ab/\n", True)])
+@pytest.mark.parametrize(
+    "log,expected",
+    [
+        ("", None),
+        ("something\n", None),
+        (START, False),
+        (READ, True),
+        (START + READ, True),
+        (READ + START, False),
+        (START + READ + START, False),
+        (START + READ + "2026/11/26 20:00:00 /www/ab/\n", True),
+    ],
+)
 def test_the_log_tells_whether_the_dictionary_was_read(log: str, expected: t.Optional[bool]) -> None:
     assert preconditions.dictionary_was_read(log, "/www/a") is expected
 

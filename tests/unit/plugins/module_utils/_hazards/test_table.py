@@ -60,7 +60,8 @@ CASES: t.Dict[str, t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]] = {
     "executable_unusable": (dict(executable_problem="ARM"), dict(executable_problem=None)),
     "locales_missing": (dict(BOTH_340, locales=False), dict(locales=False)),
     "dictionary_missing": (
-        dict(dictionary=False, reads_dictionary=True), dict(dictionary=False, reads_dictionary=None),
+        dict(dictionary=False, reads_dictionary=True),
+        dict(dictionary=False, reads_dictionary=None),
     ),
     "database_unreachable": (
         dict(databases=[Answer(Target("db", 3306), "it refuses connections")]),

@@ -49,8 +49,10 @@ def test_what_was_cut_is_told(spool: t.Any) -> None:
     (spool / "data").write_text("#\n" * (200 << 10))
     found = cron.read_all()
     assert [line.command for line in found.lines][-1] == "/www/shop/stop.sh"
-    assert found.unread == ["%s: only its first 256 KiB were read" % (spool / "data"),
-                            "%s: only the first 4096 characters of a line of 5029 were read" % (spool / "www")]
+    assert found.unread == [
+        "%s: only its first 256 KiB were read" % (spool / "data"),
+        "%s: only the first 4096 characters of a line of 5029 were read" % (spool / "www"),
+    ]
 
 
 def test_a_job_of_the_panel_is_read_once_for_each_user(spool: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,18 +17,21 @@ def after(*moments: t.Tuple[str, float]) -> Downtime:
     return downtime
 
 
-@pytest.mark.parametrize('moments, expected', [
-    ((), None),
-    ((('begin', 5.0), ('end', 5.25)), 250),
-    ((('end', 1.0),), None),                                              # it ran already
-    ((('end', 1.0), ('begin', 5.0), ('end', 5.5)), 500),                  # it ran, then was restarted
-    ((('begin', 5.0),), None),                                            # still down
-    ((('begin', 5.0), ('begin', 6.0), ('end', 7.0)), 2000),               # the first sight of its end counts
-    ((('begin', 5.0), ('end', 6.0), ('end', 9.0)), 1000),
-    ((('begin', 5.0), ('end', 6.0), ('begin', 8.0), ('end', 8.5)), 1500),  # two restarts in one run
-    ((('begin', 5.0), ('end', 6.0), ('begin', 8.0)), None),               # the second one did not answer
-    ((('begin', 5.0), ('end', 4.0)), 0),                                  # no clock makes it negative
-])
+@pytest.mark.parametrize(
+    'moments, expected',
+    [
+        ((), None),
+        ((('begin', 5.0), ('end', 5.25)), 250),
+        ((('end', 1.0),), None),  # it ran already
+        ((('end', 1.0), ('begin', 5.0), ('end', 5.5)), 500),  # it ran, then was restarted
+        ((('begin', 5.0),), None),  # still down
+        ((('begin', 5.0), ('begin', 6.0), ('end', 7.0)), 2000),  # the first sight of its end counts
+        ((('begin', 5.0), ('end', 6.0), ('end', 9.0)), 1000),
+        ((('begin', 5.0), ('end', 6.0), ('begin', 8.0), ('end', 8.5)), 1500),  # two restarts in one run
+        ((('begin', 5.0), ('end', 6.0), ('begin', 8.0)), None),  # the second one did not answer
+        ((('begin', 5.0), ('end', 4.0)), 0),  # no clock makes it negative
+    ],
+)
 def test_downtime(moments: t.Tuple[t.Tuple[str, float], ...], expected: t.Optional[int]) -> None:
     downtime = after(*moments)
     assert downtime.milliseconds == expected

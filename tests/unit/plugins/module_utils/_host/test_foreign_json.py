@@ -95,4 +95,9 @@ def test_everything_is_read_by_the_one_reader() -> None:
                     reads = re.search(r"(?<!_)json\.loads?\(", stream.read())
                 found |= {os.path.relpath(path, directory)} if reads else set()
     assert found <= {
-        "_host/foreign_json.py", "_host/secrets.py", "_start/spawn.py", "_database/target.py", "_change/json_edit.py"}
+        "_host/foreign_json.py",
+        "_host/secrets.py",
+        "_start/spawn.py",
+        "_database/target.py",
+        "_change/json_edit.py",
+    }

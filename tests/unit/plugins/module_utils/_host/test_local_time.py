@@ -28,8 +28,9 @@ def test_leap_day_in_every_form(zone: str, stamp: str) -> None:
     assert high == low + 1.0
 
 
-@pytest.mark.parametrize('stamp', ['2023/02/29 00:00:00', '20241399 00:00:00', '', 'x', '20240101 25:00:00',
-                                   '0000/00/00 00:00:00', '99999'])
+@pytest.mark.parametrize(
+    'stamp', ['2023/02/29 00:00:00', '20241399 00:00:00', '', 'x', '20240101 25:00:00', '0000/00/00 00:00:00', '99999']
+)
 def test_what_is_no_time(stamp: str) -> None:
     assert local_time.span(stamp) is None
 
@@ -43,23 +44,29 @@ def test_nights_when_clocks_change(zone: str) -> None:
     assert never[0] <= 1774747800.0 <= never[1]
 
 
-@pytest.mark.parametrize(('low', 'high', 'expected'), [
-    ((10.0, 11.0), (20.0, 21.0), (15.5, 5.5)),
-    ((20.0, 21.0), (10.0, 11.0), (15.5, 5.5)),
-    (None, (10.0, 11.0), (None, 0.0)),
-    ((10.0, 11.0), None, (None, 0.0)),
-])
+@pytest.mark.parametrize(
+    ('low', 'high', 'expected'),
+    [
+        ((10.0, 11.0), (20.0, 21.0), (15.5, 5.5)),
+        ((20.0, 21.0), (10.0, 11.0), (15.5, 5.5)),
+        (None, (10.0, 11.0), (None, 0.0)),
+        ((10.0, 11.0), None, (None, 0.0)),
+    ],
+)
 def test_around(low: t.Any, high: t.Any, expected: t.Any) -> None:
     assert local_time.around(low, high) == expected
 
 
-@pytest.mark.parametrize(('moment', 'uncertainty', 'since', 'until', 'expected'), [
-    (None, 0.0, 1.0, 2.0, True),
-    (5.0, 1.0, 6.0, None, True),
-    (5.0, 0.9, 6.0, None, False),
-    (5.0, 1.0, None, 4.0, True),
-    (5.0, 0.9, None, 4.0, False),
-    (5.0, 0.0, None, None, True),
-])
+@pytest.mark.parametrize(
+    ('moment', 'uncertainty', 'since', 'until', 'expected'),
+    [
+        (None, 0.0, 1.0, 2.0, True),
+        (5.0, 1.0, 6.0, None, True),
+        (5.0, 0.9, 6.0, None, False),
+        (5.0, 1.0, None, 4.0, True),
+        (5.0, 0.9, None, 4.0, False),
+        (5.0, 0.0, None, None, True),
+    ],
+)
 def test_overlaps(moment: t.Any, uncertainty: float, since: t.Any, until: t.Any, expected: bool) -> None:
     assert local_time.overlaps(moment, uncertainty, since, until) is expected

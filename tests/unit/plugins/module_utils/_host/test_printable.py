@@ -78,12 +78,21 @@ def is_harmless(text: str) -> bool:
     kinds = {unicodedata.category(char) for char in text}
     directions = {unicodedata.bidirectional(char) for char in text}
     return not kinds & {'Cc', 'Cs', 'Zl', 'Zp'} and not directions & {
-        'LRE', 'RLE', 'LRO', 'RLO', 'PDF', 'LRI', 'RLI', 'FSI', 'PDI'}
+        'LRE',
+        'RLE',
+        'LRO',
+        'RLO',
+        'PDF',
+        'LRI',
+        'RLI',
+        'FSI',
+        'PDI',
+    }
 
 
 def test_every_character_that_acts_on_a_terminal_is_escaped() -> None:
     for number in range(0x110000):
-        if number < 0x3000 or 0xd7ff < number < 0x10000 or number > 0xdffff:
+        if number < 0x3000 or 0xD7FF < number < 0x10000 or number > 0xDFFFF:
             text = printable.line(chr(number))
             assert is_harmless(text), hex(number)
             assert text == chr(number) or text.startswith('\\')
@@ -98,14 +107,19 @@ def test_any_text_comes_out_printable(text: str) -> None:
     assert printable.lines(printable.lines(text)) == printable.lines(text)
 
 
-@given(st.text(st.characters(min_codepoint=0x4e00, max_codepoint=0x9fff)))
+@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)))
 def test_chinese_is_untouched(text: str) -> None:
     assert printable.line(text) == text and printable.is_printable(text)
 
 
 @settings(max_examples=50)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters(blacklist_categories=())),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(st.characters(blacklist_categories=())),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
 def test_any_structure_is_json_in_utf8_and_passes_twice(value: t.Any) -> None:
     found = printable.value(value)
     json.dumps(found, ensure_ascii=False).encode('utf-8')

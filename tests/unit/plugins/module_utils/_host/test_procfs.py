@@ -110,9 +110,16 @@ def test_pids_and_boot_id() -> None:
     assert len(procfs.boot_id()) == 36
 
 
-@pytest.mark.parametrize("data,expected", [
-    (b"pgfault 7\noom_kill 3\nballoon 1\n", 3), (b"oom_kill 0\n", 0), (b"pgfault 7\n", None), (b"", None),
-    (b"drop_oom_kill 5\n", None)])
+@pytest.mark.parametrize(
+    "data,expected",
+    [
+        (b"pgfault 7\noom_kill 3\nballoon 1\n", 3),
+        (b"oom_kill 0\n", 0),
+        (b"pgfault 7\n", None),
+        (b"", None),
+        (b"drop_oom_kill 5\n", None),
+    ],
+)
 def test_kills_that_the_kernel_has_counted(data: bytes, expected: t.Optional[int]) -> None:
     assert procfs.parse_oom_kills(data) == expected
 

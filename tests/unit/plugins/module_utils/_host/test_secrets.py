@@ -23,21 +23,44 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets im
 CONFIG: t.Dict[str, t.Any] = {
     'mysql': {'user': 'anq', 'password': 'p"ss wörd', 'host': '127.0.0.1', 'port': 3306},
     'server': {'token_secret': '0123456789abcdef', 'port': 8001, 'env': 'production'},
-    'plugin_storage': {'aliyun_access_key_secret': 'ali', 'bucket_url': 'https://x', 'empty_token': '', 'keys': [
-        {'api_key': 'k-12345'}, {'name': 'plain'}]},
+    'plugin_storage': {
+        'aliyun_access_key_secret': 'ali',
+        'bucket_url': 'https://x',
+        'empty_token': '',
+        'keys': [{'api_key': 'k-12345'}, {'name': 'plain'}],
+    },
     'secret': {'nested': ['deep-one', {'more': 12345}], 'on': True, 'nothing': None},
 }
 
 
-@pytest.mark.parametrize('name', [
-    'password', 'mysql_password', 'Passwd', 'token_secret', 'tokenSecret', 'app_key', 'appKey', 'AccessKeyId', 'key',
-    'secret_key', 'private', 'dsn', 'cookie', 'auth_code', 'salt', 'smtp_pwd'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'password',
+        'mysql_password',
+        'Passwd',
+        'token_secret',
+        'tokenSecret',
+        'app_key',
+        'appKey',
+        'AccessKeyId',
+        'key',
+        'secret_key',
+        'private',
+        'dsn',
+        'cookie',
+        'auth_code',
+        'salt',
+        'smtp_pwd',
+    ],
+)
 def test_secret_names(name: str) -> None:
     assert is_secret(name)
 
 
-@pytest.mark.parametrize('name', [
-    'user', 'host', 'port', 'database', 'keywords', 'author', 'monkey', 'env', 'base_url'])
+@pytest.mark.parametrize(
+    'name', ['user', 'host', 'port', 'database', 'keywords', 'author', 'monkey', 'env', 'base_url']
+)
 def test_other_names(name: str) -> None:
     assert not is_secret(name)
 
@@ -56,8 +79,12 @@ def test_config_is_masked_by_its_keys() -> None:
     found = masked(CONFIG)
     assert found['mysql'] == {'user': 'anq', 'password': MASK, 'host': '127.0.0.1', 'port': 3306}
     assert found['server'] == {'token_secret': MASK, 'port': 8001, 'env': 'production'}
-    assert found['plugin_storage'] == {'aliyun_access_key_secret': MASK, 'bucket_url': 'https://x', 'empty_token': '',
-                                       'keys': [{'api_key': MASK}, {'name': 'plain'}]}
+    assert found['plugin_storage'] == {
+        'aliyun_access_key_secret': MASK,
+        'bucket_url': 'https://x',
+        'empty_token': '',
+        'keys': [{'api_key': MASK}, {'name': 'plain'}],
+    }
     assert found['secret'] == {'nested': [MASK, {'more': MASK}], 'on': True, 'nothing': None}
 
 
@@ -65,31 +92,48 @@ def test_values_are_found_to_be_looked_for() -> None:
     assert values_of(CONFIG) == {'p"ss wörd', '0123456789abcdef', 'ali', '', 'k-12345', 'deep-one', '12345'}
 
 
-@pytest.mark.parametrize('text', [
-    'Error 1045: p"ss wörd is wrong', json.dumps('p"ss wörd'), json.dumps('p"ss wörd', ensure_ascii=False),
-    'GET /?p=p%22ss%20w%C3%B6rd', '{anq anq p"ss wörd 127.0.0.1 3306}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'Error 1045: p"ss wörd is wrong',
+        json.dumps('p"ss wörd'),
+        json.dumps('p"ss wörd', ensure_ascii=False),
+        'GET /?p=p%22ss%20w%C3%B6rd',
+        '{anq anq p"ss wörd 127.0.0.1 3306}',
+    ],
+)
 def test_known_secrets_are_masked_in_every_form(text: str) -> None:
     shown = Mask(values_of(CONFIG)).text(text.encode('utf-8')).decode('utf-8')
     assert MASK in shown
     assert 'ss' not in shown.replace('ss=', '')
 
 
-@pytest.mark.parametrize('text, expected', [
-    (b'dial root:s3cr:et@tcp(127.0.0.1:3306)/anq', b'dial root:********@tcp(127.0.0.1:3306)/anq'),
-    (b'redis://:s3cret@127.0.0.1:6379/0', b'redis://:********@127.0.0.1:6379/0'),
-    (b'https://user:s3cret@example.com/x', b'https://user:********@example.com/x'),
-    (b'password=s3cret host=x', b'password=******** host=x'),
-    (b'&{Password:s3cret Host:127.0.0.1}', b'&{Password:******** Host:127.0.0.1}'),
-    (b'{"password": "s3cret", "port": 1}', b'{"password": "********", "port": 1}'),
-    (b'GET /login?token=s3cret&x=1', b'GET /login?token=********&x=1'),
-])
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        (b'dial root:s3cr:et@tcp(127.0.0.1:3306)/anq', b'dial root:********@tcp(127.0.0.1:3306)/anq'),
+        (b'redis://:s3cret@127.0.0.1:6379/0', b'redis://:********@127.0.0.1:6379/0'),
+        (b'https://user:s3cret@example.com/x', b'https://user:********@example.com/x'),
+        (b'password=s3cret host=x', b'password=******** host=x'),
+        (b'&{Password:s3cret Host:127.0.0.1}', b'&{Password:******** Host:127.0.0.1}'),
+        (b'{"password": "s3cret", "port": 1}', b'{"password": "********", "port": 1}'),
+        (b'GET /login?token=s3cret&x=1', b'GET /login?token=********&x=1'),
+    ],
+)
 def test_what_looks_like_a_secret_is_masked_unknown(text: bytes, expected: bytes) -> None:
     assert Mask([]).text(text) == expected
 
 
-@pytest.mark.parametrize('text', [
-    b'2026/01/31 12:00:00 [ERRO] 127.0.0.1:3306: connection refused', b'the password of the user is wrong',
-    b'http://localhost:8001/a@b', b'mail to a:b@example.com', b'\xff\x00 binary \xfe'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        b'2026/01/31 12:00:00 [ERRO] 127.0.0.1:3306: connection refused',
+        b'the password of the user is wrong',
+        b'http://localhost:8001/a@b',
+        b'mail to a:b@example.com',
+        b'\xff\x00 binary \xfe',
+    ],
+)
 def test_other_texts_stay(text: bytes) -> None:
     assert Mask(['longer than that']).text(text) == text
 
@@ -107,8 +151,9 @@ def test_texts_in_a_structure() -> None:
     assert Mask(['s3cret']).value(value) == {'a': ['has ******** in it', 1, None, True], 'pass': None}
 
 
-@pytest.mark.parametrize('broken', [
-    '{"mysql": {"password": "s3\\"cret", }', '"password" : "s3\\"cret"', '{"a": 1 "password":"s3\\"cret"'])
+@pytest.mark.parametrize(
+    'broken', ['{"mysql": {"password": "s3\\"cret", }', '"password" : "s3\\"cret"', '{"a": 1 "password":"s3\\"cret"']
+)
 def test_secrets_of_what_is_no_json(broken: str) -> None:
     assert {'s3"cret', 's3\\"cret'} <= values_in_text(broken)
 

@@ -14,7 +14,7 @@ STATUS = dict(Uid="33\t33\t33\t33", CapEff="0", CapPrm="0", CapInh="0", CapAmb="
 LOST = [
     (dict(), False, []),
     (dict(CapEff="400", CapPrm="400", CapInh="400", CapAmb="400"), False, ["the capabilities 0x400"]),
-    (dict(CapEff="400", CapPrm="400"), True, []),        # by its file: the next process has them too
+    (dict(CapEff="400", CapPrm="400"), True, []),  # by its file: the next process has them too
     (dict(CapEff="1ff", Uid="0\t0\t0\t0"), False, []),
     (dict(Seccomp="2"), False, ["a seccomp filter"]),
 ]
@@ -69,8 +69,9 @@ def own() -> traits.Traits:
 def test_all_of_them_are_given() -> None:
     mine = own()
     processors = [min(os.sched_getaffinity(0))] if (os.cpu_count() or 1) > 1 else []
-    wanted = mine._replace(no_new_privs=True, affinity=processors, scheduler=3, io_priority=3 << 13,
-                           coredump_filter=7, timer_slack=60000)
+    wanted = mine._replace(
+        no_new_privs=True, affinity=processors, scheduler=3, io_priority=3 << 13, coredump_filter=7, timer_slack=60000
+    )
     if mine.personality is not None:
         wanted = wanted._replace(personality=0x0040000)
     notes, found = after(wanted)

@@ -18,7 +18,7 @@ HISTORY: t.List[t.Dict[str, t.Any]] = [
     {"pid": 1, "version": "3.5.7", "binary": list(SHOP)},
     {"pid": 2, "version": "3.5.8", "binary": list(SHOP)},
     {"pid": 3, "version": "3.4.0", "binary": list(SHOP._replace(inode=78))},
-    {"pid": 4, "version": "2.0.1"},                              # a release that noted no binary, or nobody's listener
+    {"pid": 4, "version": "2.0.1"},  # a release that noted no binary, or nobody's listener
     {"pid": 5, "binary": list(SHOP)},
     {"pid": 6, "version": None, "binary": list(SHOP)},
 ]
@@ -77,7 +77,7 @@ def test_of_a_process_it_is_the_file_that_it_executes() -> None:
         os.close(directory)
 
 
-@pytest.mark.parametrize("value", [[2 ** 64 - 1, 2 ** 64 - 1, 0, -1], list(SHOP), [], None])
+@pytest.mark.parametrize("value", [[2**64 - 1, 2**64 - 1, 0, -1], list(SHOP), [], None])
 def test_no_file_makes_a_record_that_is_refused(value: t.Any) -> None:
     """An owner can give a file any time of change, and a file system any number."""
     entry = dict(pid=1, start_ticks=2, binary=value, exe=value)

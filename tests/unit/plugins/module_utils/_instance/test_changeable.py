@@ -36,8 +36,7 @@ ACLS: t.List[t.Tuple[bytes, t.Optional[t.List[t.Tuple[str, int]]]]] = [
 
 
 @pytest.mark.parametrize("data,expected", ACLS)
-def test_whom_an_access_control_list_lets_write(data: bytes,
-                                                expected: t.Optional[t.List[t.Tuple[str, int]]]) -> None:
+def test_whom_an_access_control_list_lets_write(data: bytes, expected: t.Optional[t.List[t.Tuple[str, int]]]) -> None:
     assert changeable.parse_acl(data) == expected
 
 
@@ -69,9 +68,11 @@ def test_one_part(mode: int, uid: int, gid: int, entries: bytes, expected: bool)
 
 
 def test_file_systems_of_a_users_own_program() -> None:
-    text = (b"40 29 0:52 / /www/a rw,nosuid shared:1 - fuse.sshfs h:/ rw,user_id=33,group_id=33,allow_other\n"
-            b"41 29 0:53 / /mnt rw - fuse.lxcfs lxcfs rw,user_id=0,group_id=0,allow_other\n"
-            b"29 1 254:0 / / rw - ext4 /dev/vda rw\n\nodd\n")
+    text = (
+        b"40 29 0:52 / /www/a rw,nosuid shared:1 - fuse.sshfs h:/ rw,user_id=33,group_id=33,allow_other\n"
+        b"41 29 0:53 / /mnt rw - fuse.lxcfs lxcfs rw,user_id=0,group_id=0,allow_other\n"
+        b"29 1 254:0 / / rw - ext4 /dev/vda rw\n\nodd\n"
+    )
     assert changeable.parse_mounts_of_users(text) == {(0, 52): 33}
 
 

@@ -168,16 +168,19 @@ START = "2026/01/31 12:00:00 /www/a/\n"
 SERVED = "Now listening on: http://localhost:8001\n"
 
 
-@pytest.mark.parametrize(("seen", "log", "served"), [
-    (dict(version="3.5.8"), "", True),
-    (dict(listened=True), "", True),
-    (dict(port=8001), "", False),
-    (None, START + SERVED, True),
-    (None, START + SERVED + START, False),
-    (None, SERVED + "more of a long life\n", True),  # its first line is further away than what is read
-    (None, START + "/www/b/\n", False),
-    (None, "", False),
-])
+@pytest.mark.parametrize(
+    ("seen", "log", "served"),
+    [
+        (dict(version="3.5.8"), "", True),
+        (dict(listened=True), "", True),
+        (dict(port=8001), "", False),
+        (None, START + SERVED, True),
+        (None, START + SERVED + START, False),
+        (None, SERVED + "more of a long life\n", True),  # its first line is further away than what is read
+        (None, START + "/www/b/\n", False),
+        (None, "", False),
+    ],
+)
 def test_whether_it_has_served(seen: t.Optional[t.Dict[str, t.Any]], log: str, served: bool) -> None:
     """What is noted, or else what it printed since its start; the kernel is not asked without a port."""
     asked: t.List[int] = []

@@ -16,8 +16,13 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other use
 WEB, TENANT = 33, 65534
 WAYS: t.List[t.Tuple[str, t.List[Way], int, int, t.Optional[str]]] = [
     ("root's", [Way("/", 0, False), Way("/www", 0, True)], 33, 0, None),
-    ("the owner's of the directory", [Way("/home/deploy", 1000, False), Way("/home/deploy/now", 1000, True)], 1000, 0,
-     None),
+    (
+        "the owner's of the directory",
+        [Way("/home/deploy", 1000, False), Way("/home/deploy/now", 1000, True)],
+        1000,
+        0,
+        None,
+    ),
     ("a link of somebody else's", [Way("/", 0, False), Way("/www/now", 1000, True)], 33, 0, "/www/now"),
     ("a directory of somebody else's", [Way("/", 0, False), Way("/home/b", 65534, False)], 33, 0, "/home/b"),
     ("a user's, to a directory of root's", [Way("/home/deploy", 1000, False)], 0, 0, "/home/deploy"),
@@ -26,9 +31,7 @@ WAYS: t.List[t.Tuple[str, t.List[Way], int, int, t.Optional[str]]] = [
 
 
 @pytest.mark.parametrize("what,ways,uid,me,path", WAYS, ids=[row[0] for row in WAYS])
-def test_who_may_lead_to_a_directory(
-    what: str, ways: t.List[Way], uid: int, me: int, path: t.Optional[str]
-) -> None:
+def test_who_may_lead_to_a_directory(what: str, ways: t.List[Way], uid: int, me: int, path: t.Optional[str]) -> None:
     found = instance.misleading(ways, uid, me)
     assert (None if found is None else found.path) == path
 

@@ -24,15 +24,34 @@ Max something new         1                    2                    pears
 
 def record(**fields: t.Any) -> launch.LaunchRecord:
     known: t.Dict[str, t.Any] = dict(
-        argv=["/a/anqicms"], environment={"PATH": "/bin"}, uid=1, gid=2, groups=[2], umask=18, limits={}, nice=0,
-        oom_score_adj=0, cgroups={}, label=None, cwd="/a", log=None, ignores_hup=True)
+        argv=["/a/anqicms"],
+        environment={"PATH": "/bin"},
+        uid=1,
+        gid=2,
+        groups=[2],
+        umask=18,
+        limits={},
+        nice=0,
+        oom_score_adj=0,
+        cgroups={},
+        label=None,
+        cwd="/a",
+        log=None,
+        ignores_hup=True,
+    )
     known.update(fields)
     return launch.LaunchRecord(**known)
 
 
 def test_limits() -> None:
     assert launch.parse_limits(LIMITS) == {
-        "0": [-1, -1], "1": [-1, -1], "4": [0, -1], "6": [127235, 127235], "7": [1024, 1048576], "13": [0, 0]}
+        "0": [-1, -1],
+        "1": [-1, -1],
+        "4": [0, -1],
+        "6": [127235, 127235],
+        "7": [1024, 1048576],
+        "13": [0, 0],
+    }
 
 
 def test_cgroups_of_both_kinds() -> None:
@@ -57,11 +76,11 @@ def test_the_shim_never_becomes_part_of_a_record(given: t.Dict[str, str], expect
 
 
 FDINFO = [
-    ("pos:\t0\nflags:\t0102001\nmnt_id:\t29\n", True),    # O_WRONLY|O_APPEND
-    ("pos:\t0\nflags:\t0100002\n", True),                 # O_RDWR
-    ("pos:\t0\nflags:\t0100000\n", False),                # O_RDONLY: anybody may have a file of root's open so
-    ("pos:\t0\nflags:\t012000000\n", False),              # O_PATH: not even the right to read is needed
-    ("pos:\t0\nflags:\t010000001\n", False),              # O_PATH with a mode that the kernel would have ignored
+    ("pos:\t0\nflags:\t0102001\nmnt_id:\t29\n", True),  # O_WRONLY|O_APPEND
+    ("pos:\t0\nflags:\t0100002\n", True),  # O_RDWR
+    ("pos:\t0\nflags:\t0100000\n", False),  # O_RDONLY: anybody may have a file of root's open so
+    ("pos:\t0\nflags:\t012000000\n", False),  # O_PATH: not even the right to read is needed
+    ("pos:\t0\nflags:\t010000001\n", False),  # O_PATH with a mode that the kernel would have ignored
     ("", False),
     ("flags:\tnonsense\n", False),
 ]
@@ -72,8 +91,9 @@ def test_only_a_descriptor_that_writes_tells_the_log(text: str, expected: bool) 
     assert launch.is_for_writing(text.encode('ascii')) is expected
 
 
-@pytest.mark.parametrize("flags,expected", [
-    (os.O_WRONLY | os.O_APPEND, True), (os.O_RDONLY, False), (os.O_PATH, False)])
+@pytest.mark.parametrize(
+    "flags,expected", [(os.O_WRONLY | os.O_APPEND, True), (os.O_RDONLY, False), (os.O_PATH, False)]
+)
 def test_log_of_a_real_process(tmp_path: t.Any, flags: int, expected: bool) -> None:
     log = tmp_path / "running.log"
     log.write_text("")
@@ -97,9 +117,18 @@ def test_log_of_a_real_process(tmp_path: t.Any, flags: int, expected: bool) -> N
     assert found == (str(log) if expected else None)
 
 
-@pytest.mark.parametrize("link,expected", [
-    ("/a/running.log", "/a/running.log"), ("/a/running.log (deleted)", "/a/running.log"), ("/dev/null", None),
-    ("/dev/pts/3", None), ("pipe:[123]", None), ("socket:[5]", None), (None, None)])
+@pytest.mark.parametrize(
+    "link,expected",
+    [
+        ("/a/running.log", "/a/running.log"),
+        ("/a/running.log (deleted)", "/a/running.log"),
+        ("/dev/null", None),
+        ("/dev/pts/3", None),
+        ("pipe:[123]", None),
+        ("socket:[5]", None),
+        (None, None),
+    ],
+)
 def test_regular_target(link: t.Optional[str], expected: t.Optional[str]) -> None:
     assert launch.regular_target(link) == expected
 
@@ -128,7 +157,8 @@ def test_capture_of_this_process() -> None:
     assert sorted(found.groups) == sorted(os.getgroups())
     assert found.cwd == os.getcwd()
     assert {name: found.limits[name] for name in found.limits} == {
-        name: value for name, value in launch.current_limits().items() if name in found.limits}
+        name: value for name, value in launch.current_limits().items() if name in found.limits
+    }
 
 
 FITS: t.List[t.Tuple[t.List[str], t.Dict[str, str], int, t.Optional[str]]] = [

@@ -129,8 +129,9 @@ def test_the_lock_of_a_state_that_was_moved_aside_is_none(made: _state.StateDir)
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EROFS, errno.ENOSPC])
-def test_what_keeps_it_from_being_taken_is_said(made: _state.StateDir, monkeypatch: pytest.MonkeyPatch,
-                                                number: int) -> None:
+def test_what_keeps_it_from_being_taken_is_said(
+    made: _state.StateDir, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     def fail(*_unused: t.Any) -> None:
         raise OSError(number, os.strerror(number))
 

@@ -21,16 +21,19 @@ broken line
 ''')
 
 
-@pytest.mark.parametrize('path,kind,asked', [
-    ('/var/lib', 'ext4', False),
-    ('/', 'ext4', False),
-    ('/www', 'nfs4', True),
-    ('/www/wwwroot/shop', 'nfs4', True),
-    ('/wwwroot', 'ext4', False),
-    ('/www/local disk/shop', 'xfs', False),
-    ('/mnt/x', 'fuse.sshfs', True),
-    ('/twice/x', 'cifs', True),
-])
+@pytest.mark.parametrize(
+    'path,kind,asked',
+    [
+        ('/var/lib', 'ext4', False),
+        ('/', 'ext4', False),
+        ('/www', 'nfs4', True),
+        ('/www/wwwroot/shop', 'nfs4', True),
+        ('/wwwroot', 'ext4', False),
+        ('/www/local disk/shop', 'xfs', False),
+        ('/mnt/x', 'fuse.sshfs', True),
+        ('/twice/x', 'cifs', True),
+    ],
+)
 def test_mounts(path: str, kind: str, asked: bool) -> None:
     mount = mount_of(path, MOUNTS)
     assert mount is not None and mount.kind == kind and is_asked(mount) is asked

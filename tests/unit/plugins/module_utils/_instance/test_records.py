@@ -17,24 +17,69 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 PROCESS = dict(pid=599, start_ticks=1459565)
 # As the first commit that kept them has written them: no format.
 LAUNCH: t.Dict[str, t.Any] = dict(
-    argv=["/www/shop/anqicms"], environment={"PATH": "/bin", "LANG": "C.UTF-8"}, uid=33, gid=33, groups=[33], umask=18,
-    limits={"7": [1024, 1048576], "0": [-1, -1]}, nice=0, oom_score_adj=0, cgroups={"": "/"}, label=None,
-    cwd="/www/shop", log="/www/shop/running.log", ignores_hup=True)
+    argv=["/www/shop/anqicms"],
+    environment={"PATH": "/bin", "LANG": "C.UTF-8"},
+    uid=33,
+    gid=33,
+    groups=[33],
+    umask=18,
+    limits={"7": [1024, 1048576], "0": [-1, -1]},
+    nice=0,
+    oom_score_adj=0,
+    cgroups={"": "/"},
+    label=None,
+    cwd="/www/shop",
+    log="/www/shop/running.log",
+    ignores_hup=True,
+)
 HISTORY: t.Dict[str, t.Any] = dict(
-    uid=33, cgroups={"": "/"}, version="3.5.8", log_position=None, pid=599, start_ticks=1459565, boot_id="3a135189",
-    oom_kills=0, at=1795329902.1, monotonic=14595.6)
+    uid=33,
+    cgroups={"": "/"},
+    version="3.5.8",
+    log_position=None,
+    pid=599,
+    start_ticks=1459565,
+    boot_id="3a135189",
+    oom_kills=0,
+    at=1795329902.1,
+    monotonic=14595.6,
+)
 BEGIN: t.Dict[str, t.Any] = dict(
-    run_id="r1", token="t", steps=["graceful_stop", "verified_start"], before=PROCESS, boot_id="3a135189",
-    recovers=None, event="begin", at=1795329902.1, monotonic=14595.6)
+    run_id="r1",
+    token="t",
+    steps=["graceful_stop", "verified_start"],
+    before=PROCESS,
+    boot_id="3a135189",
+    recovers=None,
+    event="begin",
+    at=1795329902.1,
+    monotonic=14595.6,
+)
 UNFINISHED = dict(
-    run_id="r0", token="t0", began_at=1795329902.1, boot_id="3a135189", step=None, steps=["verified_start"],
-    before=None, signalled=False, parked=dict(PROCESS, event="parked", at=1.0, monotonic=1.0))
+    run_id="r0",
+    token="t0",
+    began_at=1795329902.1,
+    boot_id="3a135189",
+    step=None,
+    steps=["verified_start"],
+    before=None,
+    signalled=False,
+    parked=dict(PROCESS, event="parked", at=1.0, monotonic=1.0),
+)
 EVENTS: t.List[t.Dict[str, t.Any]] = [
-    BEGIN, dict(BEGIN, recovers=UNFINISHED), dict(BEGIN, before=None), dict(event="guardian", pid=5),
-    dict(event="worker", pid=6), dict(event="parked", pid=7, start_ticks=8), dict(event="step", index=0, name="a"),
-    dict(event="signal", signal="SIGTERM", pid=599), dict(event="progress", text="waiting for \u4e2d"),
-    dict(event="step_end", index=0, name="a", ok=True), dict(event="recovered", before=None, how="it ran"),
-    dict(event="recovery_failed", msg="why"), dict(event="end", outcome="done"),
+    BEGIN,
+    dict(BEGIN, recovers=UNFINISHED),
+    dict(BEGIN, before=None),
+    dict(event="guardian", pid=5),
+    dict(event="worker", pid=6),
+    dict(event="parked", pid=7, start_ticks=8),
+    dict(event="step", index=0, name="a"),
+    dict(event="signal", signal="SIGTERM", pid=599),
+    dict(event="progress", text="waiting for \u4e2d"),
+    dict(event="step_end", index=0, name="a", ok=True),
+    dict(event="recovered", before=None, how="it ran"),
+    dict(event="recovery_failed", msg="why"),
+    dict(event="end", outcome="done"),
     dict(event="end", outcome="recovered", pid=None),
 ]
 
@@ -56,9 +101,19 @@ def test_older_and_present_formats_are_read(number: t.Optional[int]) -> None:
 NEWER = "format 2, written by a newer release of the collection; this one knows formats up to 1"
 
 
-@pytest.mark.parametrize("number,text", [
-    (2, NEWER), (10 ** 30, "written by a newer release"), (-1, "the format -1"), ("1", "the format a text"),
-    (True, "the format true"), (None, "the format null"), (1.0, "the format 1.0"), ([1], "the format a list")])
+@pytest.mark.parametrize(
+    "number,text",
+    [
+        (2, NEWER),
+        (10**30, "written by a newer release"),
+        (-1, "the format -1"),
+        ("1", "the format a text"),
+        (True, "the format true"),
+        (None, "the format null"),
+        (1.0, "the format 1.0"),
+        ([1], "the format a list"),
+    ],
+)
 def test_other_formats_are_refused(number: t.Any, text: str) -> None:
     for fields, entry in ((_records.LAUNCH, LAUNCH), (_records.RESULT, {})):
         with pytest.raises(_records.Odd, match=text):
@@ -69,14 +124,41 @@ def test_other_formats_are_refused(number: t.Any, text: str) -> None:
 
 
 ODD_LAUNCH: t.List[t.Tuple[str, t.Any]] = [
-    ("argv", "anqicms"), ("argv", []), ("argv", [1]), ("argv", ["a\0b"]), ("argv", ["\ud800"]), ("environment", []),
-    ("environment", {"A": 1}), ("environment", {"A=B": "x"}), ("environment", {"A": "\0"}), ("uid", "0"), ("uid", -1),
-    ("uid", True), ("uid", 2 ** 32), ("gid", None), ("groups", "0"), ("groups", [None]), ("groups", [[]]),
-    ("limits", None), ("limits", {"7": 5}), ("limits", {"7": [1]}), ("limits", {"x": [1, 1]}),
-    ("limits", {"7": ["1", 1]}), ("limits", {"7": [1, 2 ** 70]}), ("nice", 99), ("nice", "0"),
-    ("oom_score_adj", 10 ** 9), ("cgroups", []),
-    ("cgroups", {"": None}), ("umask", "022"), ("umask", 10 ** 9), ("label", 5), ("cwd", ["/"]), ("log", {}),
-    ("ignores_hup", "yes"), ("ignores_hup", 1),
+    ("argv", "anqicms"),
+    ("argv", []),
+    ("argv", [1]),
+    ("argv", ["a\0b"]),
+    ("argv", ["\ud800"]),
+    ("environment", []),
+    ("environment", {"A": 1}),
+    ("environment", {"A=B": "x"}),
+    ("environment", {"A": "\0"}),
+    ("uid", "0"),
+    ("uid", -1),
+    ("uid", True),
+    ("uid", 2**32),
+    ("gid", None),
+    ("groups", "0"),
+    ("groups", [None]),
+    ("groups", [[]]),
+    ("limits", None),
+    ("limits", {"7": 5}),
+    ("limits", {"7": [1]}),
+    ("limits", {"x": [1, 1]}),
+    ("limits", {"7": ["1", 1]}),
+    ("limits", {"7": [1, 2**70]}),
+    ("nice", 99),
+    ("nice", "0"),
+    ("oom_score_adj", 10**9),
+    ("cgroups", []),
+    ("cgroups", {"": None}),
+    ("umask", "022"),
+    ("umask", 10**9),
+    ("label", 5),
+    ("cwd", ["/"]),
+    ("log", {}),
+    ("ignores_hup", "yes"),
+    ("ignores_hup", 1),
 ]
 
 
@@ -94,19 +176,45 @@ def test_a_record_without_a_field() -> None:
 
 
 ODD_EVENTS: t.List[t.Any] = [
-    dict(BEGIN, before=[]), dict(BEGIN, before=5), dict(BEGIN, before={}),
+    dict(BEGIN, before=[]),
+    dict(BEGIN, before=5),
+    dict(BEGIN, before={}),
     dict(BEGIN, before=dict(pid="5", start_ticks=1)),
-    dict(BEGIN, before=dict(pid=0, start_ticks=1)), dict(BEGIN, before=dict(pid=2 ** 31, start_ticks=1)),
-    dict(BEGIN, steps="graceful_stop"), dict(BEGIN, steps=[1]), dict(BEGIN, run_id=1), dict(BEGIN, token=[]),
-    dict(BEGIN, boot_id={}), dict(BEGIN, at="now"), dict(BEGIN, at=float("nan")), dict(BEGIN, at=float("inf")),
-    dict(BEGIN, monotonic=[1]), dict(BEGIN, monotonic=True), dict(BEGIN, recovers="r0"), dict(BEGIN, recovers=[]),
-    dict(BEGIN, recovers=dict(UNFINISHED, parked=[])), dict(BEGIN, recovers=dict(UNFINISHED, steps=5)),
+    dict(BEGIN, before=dict(pid=0, start_ticks=1)),
+    dict(BEGIN, before=dict(pid=2**31, start_ticks=1)),
+    dict(BEGIN, steps="graceful_stop"),
+    dict(BEGIN, steps=[1]),
+    dict(BEGIN, run_id=1),
+    dict(BEGIN, token=[]),
+    dict(BEGIN, boot_id={}),
+    dict(BEGIN, at="now"),
+    dict(BEGIN, at=float("nan")),
+    dict(BEGIN, at=float("inf")),
+    dict(BEGIN, monotonic=[1]),
+    dict(BEGIN, monotonic=True),
+    dict(BEGIN, recovers="r0"),
+    dict(BEGIN, recovers=[]),
+    dict(BEGIN, recovers=dict(UNFINISHED, parked=[])),
+    dict(BEGIN, recovers=dict(UNFINISHED, steps=5)),
     dict(BEGIN, recovers=dict(UNFINISHED, before=dict(pid=-1, start_ticks=0))),
-    dict(event="parked", pid="7", start_ticks=8), dict(event="parked", pid=7, start_ticks=8.5),
-    dict(event="step", index="0", name="a"), dict(event="step", index=0, name={}),
-    dict(event="step_end", index=0, ok="yes"), dict(event="signal", signal=15), dict(event="recovered", before="x"),
-    dict(event="end", outcome={}), dict(event=None), dict(event=[]), dict(event=5), dict(run_id="r"),
-    {}, [], [2], "begin", 5, None,
+    dict(event="parked", pid="7", start_ticks=8),
+    dict(event="parked", pid=7, start_ticks=8.5),
+    dict(event="step", index="0", name="a"),
+    dict(event="step", index=0, name={}),
+    dict(event="step_end", index=0, ok="yes"),
+    dict(event="signal", signal=15),
+    dict(event="recovered", before="x"),
+    dict(event="end", outcome={}),
+    dict(event=None),
+    dict(event=[]),
+    dict(event=5),
+    dict(run_id="r"),
+    {},
+    [],
+    [2],
+    "begin",
+    5,
+    None,
 ]
 
 
@@ -116,25 +224,60 @@ def test_an_odd_line_of_the_journal(entry: t.Any) -> None:
         _records.parse_lines(line(BEGIN) + b"\n" + line(entry) + b"\n", _records.JOURNAL)
 
 
-@pytest.mark.parametrize("field,value", [
-    ("pid", "599"), ("pid", None), ("start_ticks", 1.5), ("start_ticks", -1), ("boot_id", 5), ("at", "x"),
-    ("uid", "33"), ("cgroups", []), ("cgroups", {"": 1}), ("version", 3), ("log_position", 7),
-    ("oom_kills", "0"), ("listened", "yes")])
+@pytest.mark.parametrize(
+    "field,value",
+    [
+        ("pid", "599"),
+        ("pid", None),
+        ("start_ticks", 1.5),
+        ("start_ticks", -1),
+        ("boot_id", 5),
+        ("at", "x"),
+        ("uid", "33"),
+        ("cgroups", []),
+        ("cgroups", {"": 1}),
+        ("version", 3),
+        ("log_position", 7),
+        ("oom_kills", "0"),
+        ("listened", "yes"),
+    ],
+)
 def test_an_odd_line_of_the_history(field: str, value: t.Any) -> None:
     with pytest.raises(_records.Odd, match="line 1 has .* as %s" % field):
         _records.parse_lines(line(dict(HISTORY, **{field: value})), _records.HISTORY)
 
 
-@pytest.mark.parametrize("entry", [
-    dict(dir="a", binary="b"), dict(dir="/a", binary="b/c"), dict(dir="/a\0", binary="b"), dict(dir="/a", binary=".."),
-    dict(dir="/a"), dict(dir=["/a"], binary="b")])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        dict(dir="a", binary="b"),
+        dict(dir="/a", binary="b/c"),
+        dict(dir="/a\0", binary="b"),
+        dict(dir="/a", binary=".."),
+        dict(dir="/a"),
+        dict(dir=["/a"], binary="b"),
+    ],
+)
 def test_an_odd_name_of_an_instance(entry: t.Any) -> None:
     with pytest.raises(_records.Odd):
         _records.parse_record(line(entry), _records.INSTANCE)
 
 
-NOT_JSON = [b"", b"\xff\xfe", b"{]", b"nothing", b"[1]", b'"text"', b"[" * 200000, b'{"a":' * 200000, b"{}}",
-            b"{'a': 1}", b'{"a": [' + b"[" * 60 + b"]" * 61 + b"}", b"NaN", b"\0\0"]
+NOT_JSON = [
+    b"",
+    b"\xff\xfe",
+    b"{]",
+    b"nothing",
+    b"[1]",
+    b'"text"',
+    b"[" * 200000,
+    b'{"a":' * 200000,
+    b"{}}",
+    b"{'a': 1}",
+    b'{"a": [' + b"[" * 60 + b"]" * 61 + b"}",
+    b"NaN",
+    b"\0\0",
+]
 
 
 @pytest.mark.parametrize("data", NOT_JSON, ids=lambda data: repr(data[:10]))
@@ -143,8 +286,19 @@ def test_what_is_no_record(data: bytes) -> None:
         _records.parse_record(data, _records.RESULT)
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"{]", b"[" * 200000, b'{"event": xx}', b"{}}", b'{"event": "\xe4"}',
-                                  b"garbage", b'{"event":' * 2000 + b"1" + b"}" * 2000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff",
+        b"{]",
+        b"[" * 200000,
+        b'{"event": xx}',
+        b"{}}",
+        b'{"event": "\xe4"}',
+        b"garbage",
+        b'{"event":' * 2000 + b"1" + b"}" * 2000,
+    ],
+)
 def test_a_line_that_no_power_cut_makes(data: bytes) -> None:
     with pytest.raises(_records.Odd, match="line 2 "):
         _records.parse_lines(line(BEGIN) + b"\n" + data + b"\n" + line(BEGIN) + b"\n", _records.JOURNAL)
@@ -177,7 +331,9 @@ def test_nothing_of_a_record_is_shown() -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
 NAMES = st.sampled_from(sorted({name for event in EVENTS for name in event} | {"format"}))
 KINDS = st.sampled_from([event["event"] for event in EVENTS] + ["other"])
 

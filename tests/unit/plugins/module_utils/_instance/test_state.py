@@ -68,14 +68,17 @@ CHANGED = {"event": "change", "kind": "config", "number": 0, "data": {}}
 UNDONE = {"event": "undone", "number": 0}
 
 
-@pytest.mark.parametrize("run, changes, had", [
-    ([BEGIN], 0, False),
-    ([BEGIN, CHANGED], 1, True),
-    ([BEGIN, CHANGED, UNDONE], 0, True),  # all is taken back, and it is still known that there was something
-    ([dict(BEGIN, recovers={"changes": [{"kind": "config", "number": 0, "data": {}}]}), UNDONE], 0, True),
-    ([dict(BEGIN, recovers={"changes": [], "had_changes": True})], 0, True),
-    ([dict(BEGIN, recovers={"had_changes": True}), {"event": "recovered", "before": None}], 0, False),
-])
+@pytest.mark.parametrize(
+    "run, changes, had",
+    [
+        ([BEGIN], 0, False),
+        ([BEGIN, CHANGED], 1, True),
+        ([BEGIN, CHANGED, UNDONE], 0, True),  # all is taken back, and it is still known that there was something
+        ([dict(BEGIN, recovers={"changes": [{"kind": "config", "number": 0, "data": {}}]}), UNDONE], 0, True),
+        ([dict(BEGIN, recovers={"changes": [], "had_changes": True})], 0, True),
+        ([dict(BEGIN, recovers={"had_changes": True}), {"event": "recovered", "before": None}], 0, False),
+    ],
+)
 def test_a_run_remembers_that_it_had_changes(run: t.Any, changes: int, had: bool) -> None:
     found = journal.unfinished(run)
     assert found is not None and (len(found["changes"]), journal.has_had_changes(found)) == (changes, had)
@@ -113,8 +116,10 @@ def test_lock_excludes_and_ends_with_its_holder(instance: Instance) -> None:
 def test_lock_holders_of_a_given_text(instance: Instance) -> None:
     found = os.stat(instance.dir)
     where = "%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
-    text = ("1: POSIX  ADVISORY  WRITE 11 %s 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 %s 0 EOF\n"
-            "3: FLOCK  ADVISORY  READ 3 0:1:2 0 EOF\n")
+    text = (
+        "1: POSIX  ADVISORY  WRITE 11 %s 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 %s 0 EOF\n"
+        "3: FLOCK  ADVISORY  READ 3 0:1:2 0 EOF\n"
+    )
     assert directory_lock.holders(instance, text % (where, where)) == [22]
 
 
@@ -252,8 +257,9 @@ def test_entries_are_json(state: _state.StateDir) -> None:
         assert json.loads(stream.read())["name"] == "a"
 
 
-def test_a_record_is_not_to_be_removed_for_want_of_descriptors(state: _state.StateDir,
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_is_not_to_be_removed_for_want_of_descriptors(
+    state: _state.StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state.log("begin")
 
     def fail(*_unused: t.Any) -> int:
@@ -276,8 +282,12 @@ def test_a_shortened_journal_keeps_the_last_run_and_who_was_signalled() -> None:
         signalled(1, run_id='r1'),
         dict(event='end'),
     ]
-    last: t.List[t.Dict[str, t.Any]] = [dict(BEGIN, run_id='r2'), dict(event='step', name='a'), signalled(2),
-            signalled(3, by='graceful_stop')]
+    last: t.List[t.Dict[str, t.Any]] = [
+        dict(BEGIN, run_id='r2'),
+        dict(event='step', name='a'),
+        signalled(2),
+        signalled(3, by='graceful_stop'),
+    ]
     assert journal.kept_of_journal(old + last) == [signalled(1, run_id='r1')] + last
 
 
@@ -298,18 +308,21 @@ STEP: t.Dict[str, t.Any] = dict(event='step', index=0)
 ENDED: t.Dict[str, t.Any] = dict(event='step_end', index=0, ok=True)
 
 
-@pytest.mark.parametrize('entries, changed', [
-    ([], []),
-    ([dict(STEP, name='graceful_stop')], [False]),                           # nothing was signalled yet
-    ([dict(STEP, name='graceful_stop'), signalled(7)], [True]),
-    ([dict(STEP, name='graceful_stop'), signalled(7, by='graceful_stop')], [False]),  # not by this run
-    ([dict(STEP, name='verified_start')], [True]),                           # it may have
-    ([dict(STEP, name='command')], [True]),
-    ([dict(STEP, name='port_released'), dict(STEP, name='log_check'), dict(STEP, name='site_check')], [False] * 3),
-    ([dict(STEP, name='verified_start'), dict(ENDED, changed=False)], [False]),  # it ran already
-    ([dict(STEP, name='graceful_stop'), signalled(7), dict(ENDED, changed=True)], [True]),
-    ([dict(STEP, name='verified_start'), ENDED], [True]),                      # of an earlier release
-])
+@pytest.mark.parametrize(
+    'entries, changed',
+    [
+        ([], []),
+        ([dict(STEP, name='graceful_stop')], [False]),  # nothing was signalled yet
+        ([dict(STEP, name='graceful_stop'), signalled(7)], [True]),
+        ([dict(STEP, name='graceful_stop'), signalled(7, by='graceful_stop')], [False]),  # not by this run
+        ([dict(STEP, name='verified_start')], [True]),  # it may have
+        ([dict(STEP, name='command')], [True]),
+        ([dict(STEP, name='port_released'), dict(STEP, name='log_check'), dict(STEP, name='site_check')], [False] * 3),
+        ([dict(STEP, name='verified_start'), dict(ENDED, changed=False)], [False]),  # it ran already
+        ([dict(STEP, name='graceful_stop'), signalled(7), dict(ENDED, changed=True)], [True]),
+        ([dict(STEP, name='verified_start'), ENDED], [True]),  # of an earlier release
+    ],
+)
 def test_what_a_broken_off_run_has_changed(entries: t.List[t.Dict[str, t.Any]], changed: t.List[bool]) -> None:
     run = [dict(BEGIN)] + entries
     assert [step['changed'] for step in journal.steps_begun(run)] == changed

@@ -30,7 +30,8 @@ def test_users(what: str, seen: t.Dict[str, t.Any], uids: t.Set[int]) -> None:
 def test_messages_name_the_users_and_why() -> None:
     assert users.decide(0, {}).text() == "root alone"
     assert users.decide(0, {"data": 4242}, user=4243).text() == (
-        "user id 4242 (owns data), user id 4243 (given as user)")
+        "user id 4242 (owns data), user id 4243 (given as user)"
+    )
 
 
 @pytest.mark.parametrize("user,uid", [(None, None), ("", None), ("root", 0), ("0", 0), (33, 33), ("4242", 4242)])

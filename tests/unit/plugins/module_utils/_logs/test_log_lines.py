@@ -47,7 +47,8 @@ def is_right(case: Case) -> bool:
     if found != expected or (cause is not None) is not ('ends' in case.words):
         return False
     return cause is None or (
-        cause.code == case.code and cause.passes is ('passes' in case.words) and case.meaning in cause.meaning)
+        cause.code == case.code and cause.passes is ('passes' in case.words) and case.meaning in cause.meaning
+    )
 
 
 @pytest.mark.parametrize('case', CASES, ids=lambda case: case.name)
@@ -82,8 +83,11 @@ def changes(row: log_lines.Line) -> t.Iterator[t.Dict[str, t.Any]]:
         yield dict(meaning='other')
 
 
-@pytest.mark.parametrize(('row', 'change'), [(row, change) for row in ROWS for change in changes(row)],
-                         ids=lambda value: value.code if isinstance(value, log_lines.Line) else '-'.join(value))
+@pytest.mark.parametrize(
+    ('row', 'change'),
+    [(row, change) for row in ROWS for change in changes(row)],
+    ids=lambda value: value.code if isinstance(value, log_lines.Line) else '-'.join(value),
+)
 def test_a_row_that_says_something_else_is_noticed(
     row: log_lines.Line, change: t.Dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,8 +103,11 @@ def test_a_row_that_says_something_else_is_noticed(
 NEEDLES = log_lines.needles(log_lines.RUNNING)
 
 
-@pytest.mark.parametrize('needle', [it for it in NEEDLES if not any(other in it for other in NEEDLES if other != it)],
-                         ids=lambda needle: needle.decode('utf-8'))
+@pytest.mark.parametrize(
+    'needle',
+    [it for it in NEEDLES if not any(other in it for other in NEEDLES if other != it)],
+    ids=lambda needle: needle.decode('utf-8'),
+)
 def test_a_text_that_is_not_searched_for_is_noticed(needle: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     others = [it for it in NEEDLES if it != needle]
     monkeypatch.setattr(log_lines, 'needles', lambda kind: [] if kind == log_lines.START_FAILURES else others)

@@ -44,8 +44,17 @@ def test_a_position_as_text() -> None:
     assert _log_position.decode(token) == position
 
 
-@pytest.mark.parametrize('content', ['[]', '{}', '{"taken": 1, "serving": true, "places": {"a": 1}}', 'x',
-                                     '{"taken": "x", "serving": true, "places": {}}', '{"a": "%s"}' % ('x' * 99999)])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '[]',
+        '{}',
+        '{"taken": 1, "serving": true, "places": {"a": 1}}',
+        'x',
+        '{"taken": "x", "serving": true, "places": {}}',
+        '{"a": "%s"}' % ('x' * 99999),
+    ],
+)
 def test_what_only_looks_like_a_position_is_refused(content: str) -> None:
     packed = base64.urlsafe_b64encode(zlib.compress(content.encode())).decode()
     with pytest.raises(LifecycleError, match='is not a position'):
@@ -53,12 +62,31 @@ def test_what_only_looks_like_a_position_is_refused(content: str) -> None:
 
 
 def test_names_of_rotated_files() -> None:
-    names = ['running.log', 'running.log.1', 'running.log.2.gz', 'running.log-20260131', 'running.log-20260130.gz',
-             'running-20260131.log', 'running_2026-01-31.log.gz', 'running.log.old', 'running.log.1.gz', 'running.logx',
-             'running.log.swp', 'error.log.1', 'xrunning.log.1', 'running.sh']
+    names = [
+        'running.log',
+        'running.log.1',
+        'running.log.2.gz',
+        'running.log-20260131',
+        'running.log-20260130.gz',
+        'running-20260131.log',
+        'running_2026-01-31.log.gz',
+        'running.log.old',
+        'running.log.1.gz',
+        'running.logx',
+        'running.log.swp',
+        'error.log.1',
+        'xrunning.log.1',
+        'running.sh',
+    ]
     assert sorted(_log_position.rotated_names('running.log', names)) == [
-        'running-20260131.log', 'running.log-20260130.gz', 'running.log-20260131', 'running.log.1', 'running.log.2.gz',
-        'running.log.old', 'running_2026-01-31.log.gz']
+        'running-20260131.log',
+        'running.log-20260130.gz',
+        'running.log-20260131',
+        'running.log.1',
+        'running.log.2.gz',
+        'running.log.old',
+        'running_2026-01-31.log.gz',
+    ]
 
 
 @pytest.mark.parametrize('offset', [1, 700, 1024, 1025, 5000, 300000])

@@ -19,11 +19,20 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._logs import sca
 
 _DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 _FIXTURES = os.path.join(_DIRECTORY, *[os.pardir] * 4, 'fixtures')
-_TEXTS = (('<time>', '2026/01/31 12:00:00'), ('<date>', '2026-01-31'), ('<minute>', '2026/01/31 12:00'),
-          ('<esc>', '\x1b'), ('<root>', '/www/wwwroot/shop.example'), ('<duration>', '0.231ms'), ('<port>', '8001'),
-          ('<database>', 'shop'))
-RED = ('\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1m%s\n'
-       '\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m %s\n')
+_TEXTS = (
+    ('<time>', '2026/01/31 12:00:00'),
+    ('<date>', '2026-01-31'),
+    ('<minute>', '2026/01/31 12:00'),
+    ('<esc>', '\x1b'),
+    ('<root>', '/www/wwwroot/shop.example'),
+    ('<duration>', '0.231ms'),
+    ('<port>', '8001'),
+    ('<database>', 'shop'),
+)
+RED = (
+    '\n2026/01/31 12:00:01 \x1b[31;1mkandaoni.com/anqicms/provider/a.go:7 \x1b[35;1m%s\n'
+    '\x1b[0m\x1b[33m[0.2ms] \x1b[34;1m[rows:0]\x1b[0m %s\n'
+)
 
 
 def _read(directory: str, version: str, name: str) -> t.Dict[str, str]:
@@ -50,8 +59,13 @@ _STARTED = ['process_started', 'listening', 'banner']
 _ENDED = ['signal_arrived', 'exiting']
 
 
-def scan(text: t.Union[str, bytes], kind: str = 'running', serving: bool = False, since: t.Optional[str] = None,
-         sizes: t.Optional[t.List[int]] = None) -> _log_scan.Scanner:
+def scan(
+    text: t.Union[str, bytes],
+    kind: str = 'running',
+    serving: bool = False,
+    since: t.Optional[str] = None,
+    sizes: t.Optional[t.List[int]] = None,
+) -> _log_scan.Scanner:
     data = text if isinstance(text, bytes) else text.encode('utf-8')
     scanner = _log_scan.Scanner(kind, serving, since)
     scanner.begin('a.log')
@@ -78,8 +92,11 @@ def expected(version: str, situation: str) -> t.List[t.Tuple[str, str]]:
         return [('error', 'bind_failed' if version.startswith('2.') else 'port_in_use')]
     if situation == 'locales-missing':
         return [('error', 'locales_missing')] if version in ('3.3.11', '3.4.0') else []
-    return {'config-not-json': [('error', 'config_invalid')], 'wrong-password': [('error', 'database_denied')],
-            'database-down': [('error', 'database_unreachable')]}.get(situation, [])
+    return {
+        'config-not-json': [('error', 'config_invalid')],
+        'wrong-password': [('error', 'database_denied')],
+        'database-down': [('error', 'database_unreachable')],
+    }.get(situation, [])
 
 
 @pytest.mark.parametrize('blank', ['\n', '\r\n'])
@@ -102,7 +119,8 @@ def test_every_situation_of_every_version(version: str, situation: str, blank: s
 def test_markers_of_every_situation(version: str, situation: str) -> None:
     found = markers(scan(SITUATIONS[(version, situation)]['running.log']))
     running = situation in ('warm-start-sigterm', 'first-start', 'upgrade', 'page-in-first-second') or (
-        situation == 'locales-missing' and version.startswith('3.5'))
+        situation == 'locales-missing' and version.startswith('3.5')
+    )
     is_ended = situation in ('warm-start-sigterm', 'upgrade', 'sigterm-in-migration')
     ends = _ENDED if is_ended and version not in ('2.3.6', '2.5.3', '3.1.9', '3.2.1') else []
     wanted = (_STARTED if running else _STARTED[:1]) + ends
@@ -144,8 +162,13 @@ def test_pages_that_were_asked_for_too_early_are_one_marker() -> None:
 HEALTHY = sorted(key for key in SITUATIONS if not expected(*key) and key[1] != 'sigterm-in-migration')
 
 
-ADDED = [case for case in CASES if case.severity in ('error', 'warning') and not {'error', 'panics'} & set(case.words)
-         and case.code != 'schema_mismatch']  # that depends on where it stands, and has tests below
+ADDED = [
+    case
+    for case in CASES
+    if case.severity in ('error', 'warning')
+    and not {'error', 'panics'} & set(case.words)
+    and case.code != 'schema_mismatch'
+]  # that depends on where it stands, and has tests below
 
 
 @pytest.mark.parametrize('case', ADDED, ids=lambda case: case.name)
@@ -161,12 +184,15 @@ def test_a_line_added_to_a_healthy_log_is_found(case: Case) -> None:
             assert set(codes(found)) == set(codes(scan(text))) | {(case.severity, case.code)}
 
 
-@pytest.mark.parametrize(('added', 'severity'), [
-    ("Error 1054 (42S22): Unknown column 'user_id' in 'where clause'", 'error'),
-    ("Error 1054 (42S22): Unknown column 'token_secret' in 'SET'", 'error'),
-    ("Error 1146 (42S02): Table 'shop.archives' doesn't exist", 'error'),
-    ("Error 1062 (23000): Duplicate entry '7' for key 'PRIMARY'", 'warning'),
-])
+@pytest.mark.parametrize(
+    ('added', 'severity'),
+    [
+        ("Error 1054 (42S22): Unknown column 'user_id' in 'where clause'", 'error'),
+        ("Error 1054 (42S22): Unknown column 'token_secret' in 'SET'", 'error'),
+        ("Error 1146 (42S02): Table 'shop.archives' doesn't exist", 'error'),
+        ("Error 1062 (23000): Duplicate entry '7' for key 'PRIMARY'", 'warning'),
+    ],
+)
 def test_missing_tables_and_columns_are_no_harm_before_the_banner_only(added: str, severity: str) -> None:
     text = SITUATIONS[('3.5.8', 'warm-start-sigterm')]['running.log']
     banner = text.index('Press CTRL+C to shut down.\n') + 27
@@ -215,7 +241,11 @@ def test_what_follows_our_own_stop_is_no_finding() -> None:
 def test_an_in_app_restart_is_told_by_markers() -> None:
     text = '监听到路由更改\n进程结束，开始重启\n2026/01/31 12:00:00 /www/x/\n重载模板\n'
     assert markers(scan(text, serving=True)) == [
-        'restart_requested', 'in_app_restart', 'process_started', 'templates_reloaded']
+        'restart_requested',
+        'in_app_restart',
+        'process_started',
+        'templates_reloaded',
+    ]
 
 
 def test_repeated_handler_panics_are_counted_by_what_they_are() -> None:
@@ -237,8 +267,10 @@ def test_undated_blocks_count_since_a_time_only_when_they_are_the_last() -> None
 
 
 def test_lines_before_a_time_do_not_count_and_still_tell_the_state() -> None:
-    text = ('2026/01/31 12:00:00 /www/x/\nNow listening on: http://localhost:1\npanic: old\n'
-            '2026/01/31 13:00:00 /www/x/\npanic: new\n')
+    text = (
+        '2026/01/31 12:00:00 /www/x/\nNow listening on: http://localhost:1\npanic: old\n'
+        '2026/01/31 13:00:00 /www/x/\npanic: new\n'
+    )
     found = scan(text, since='2026-01-31 12:30:00')
     assert [entry['text'] for entry in found.findings.values()] == ['panic: new']
     assert markers(found) == ['process_started']
@@ -296,15 +328,34 @@ def test_a_panic_right_after_nuls_is_found(before: str, size: int) -> None:
         assert [entry['text'] for entry in found.findings.values()] == ['panic: boom']
 
 
-_PIECES = st.sampled_from([
-    b'\0', b'\0' * 20000, b'\n\0\0\n',
-    b'\n', b'\r\n', b'panic: boom\n', b'Invalid Config:  x\n', b'2026/01/31 12:00:00 /www/x/\n', b'/\n',
-    b'2026/01/31 12:00:07 hello\n', (RED % ('Error 1146 (42S02): Table \'a.archives\' doesn\'t exist', 'S')).encode(),
-    (RED % ('invalid connection', 'S')).encode(), '端口已经被占用\n'.encode(), '退出 terminated\n'.encode(),
-    b'Now listening on: http://localhost:1\n', b'x' * 9000, b'y' * 20000 + b'\n', b'\x1b[35;1m',
-    b'\xff\xfe\x00', b'Error 1054',
-    b"Recovered from a route's Handler('a')\n", b'At Request: 1\n', b'Trace: boom\n', b'FROM `admins`',
-])
+_PIECES = st.sampled_from(
+    [
+        b'\0',
+        b'\0' * 20000,
+        b'\n\0\0\n',
+        b'\n',
+        b'\r\n',
+        b'panic: boom\n',
+        b'Invalid Config:  x\n',
+        b'2026/01/31 12:00:00 /www/x/\n',
+        b'/\n',
+        b'2026/01/31 12:00:07 hello\n',
+        (RED % ('Error 1146 (42S02): Table \'a.archives\' doesn\'t exist', 'S')).encode(),
+        (RED % ('invalid connection', 'S')).encode(),
+        '端口已经被占用\n'.encode(),
+        '退出 terminated\n'.encode(),
+        b'Now listening on: http://localhost:1\n',
+        b'x' * 9000,
+        b'y' * 20000 + b'\n',
+        b'\x1b[35;1m',
+        b'\xff\xfe\x00',
+        b'Error 1054',
+        b"Recovered from a route's Handler('a')\n",
+        b'At Request: 1\n',
+        b'Trace: boom\n',
+        b'FROM `admins`',
+    ]
+)
 _DATA = st.lists(st.one_of(_PIECES, st.binary(max_size=40)), max_size=30).map(b''.join)
 _SIZES = st.lists(st.integers(min_value=0, max_value=3000), max_size=60)
 _MODEST = settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

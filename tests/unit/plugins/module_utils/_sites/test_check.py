@@ -33,11 +33,31 @@ def test_redirects_stay_on_the_host(location: str, path: t.Optional[str]) -> Non
 
 
 HOSTS: t.List[t.Tuple[str, bool]] = [
-    ("shop.example", True), ("localhost", True), ("127.0.0.1", True), ("[::1]", True), ("[::1]:8001", True),
-    ("shop.example:8001", True), ("xn--fiqs8s", True), ("例子.example", True), ("a_b.example", True),
-    ("", False), ("a b", False), ("a\n", False), ("a\r\nb", False), ("a\x00", False), ("a/b", False), ("a:0", False),
-    ("a:70000", False), ("a:b", False), ("http://a", False), ("a@b", False), ("-a", False), ("a" * 300, False),
-    (".", False), ("[::1", False), ("\u2028", False),
+    ("shop.example", True),
+    ("localhost", True),
+    ("127.0.0.1", True),
+    ("[::1]", True),
+    ("[::1]:8001", True),
+    ("shop.example:8001", True),
+    ("xn--fiqs8s", True),
+    ("例子.example", True),
+    ("a_b.example", True),
+    ("", False),
+    ("a b", False),
+    ("a\n", False),
+    ("a\r\nb", False),
+    ("a\x00", False),
+    ("a/b", False),
+    ("a:0", False),
+    ("a:70000", False),
+    ("a:b", False),
+    ("http://a", False),
+    ("a@b", False),
+    ("-a", False),
+    ("a" * 300, False),
+    (".", False),
+    ("[::1", False),
+    ("\u2028", False),
 ]
 
 

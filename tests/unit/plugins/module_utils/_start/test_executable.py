@@ -110,7 +110,7 @@ def test_a_truncated_copy_of_a_program(instance: Instance, part: float) -> None:
     data = content(SHELL)
     put(instance.executable, data)
     assert not problem(instance)
-    put(instance.executable, data[:int(len(data) * part)])
+    put(instance.executable, data[: int(len(data) * part)])
     assert ('truncated' if part else 'it is empty') in problem(instance)
 
 
@@ -118,10 +118,10 @@ def with_loader(loader: bytes) -> bytes:
     """The shell with another loader; the new path is shorter than the old one."""
     data = content(SHELL)
     header = elf.parse_header(data[:64])
-    for segment in elf.parse_segments(header, data[header.segments.offset:header.segments.end]):
+    for segment in elf.parse_segments(header, data[header.segments.offset : header.segments.end]):
         if segment.kind == 3:
             assert len(loader) < segment.data.size
-            return data[:segment.data.offset] + loader.ljust(segment.data.size, b'\0') + data[segment.data.end:]
+            return data[: segment.data.offset] + loader.ljust(segment.data.size, b'\0') + data[segment.data.end :]
     raise AssertionError('the shell of this host has no loader')
 
 
@@ -142,10 +142,16 @@ def loaders(path: str) -> t.List[t.Tuple[str, str]]:
     put(path + '/c', elf_files.make(loader=b'')[:-1])
     put(path + '/m', elf_files.make(machine=243))
     put(path + '/x', content(SHELL), 0o644)
-    return [('/none', 'is missing: No such file'), ('/d', 'is missing: it is not a regular file'),
-            ('/l', 'is missing: No such file'), ('/e', 'it is empty'), ('/n', 'not a Linux program'),
-            ('/c', 'truncated'), ('/m', 'another processor architecture (ELF machine 243'),
-            ('/x', 'not executable (mode 0644)')]
+    return [
+        ('/none', 'is missing: No such file'),
+        ('/d', 'is missing: it is not a regular file'),
+        ('/l', 'is missing: No such file'),
+        ('/e', 'it is empty'),
+        ('/n', 'not a Linux program'),
+        ('/c', 'truncated'),
+        ('/m', 'another processor architecture (ELF machine 243'),
+        ('/x', 'not executable (mode 0644)'),
+    ]
 
 
 def test_the_loader_of_the_program(instance: Instance, short_directory: str) -> None:
@@ -163,14 +169,20 @@ def test_a_script_and_its_interpreter(instance: Instance, record: launch.LaunchR
     put(directory + '/plain', content(SHELL), 0o644)
     os.symlink('nowhere', directory + '/broken')
     table = [
-        ('#!%s\n' % SHELL, WORKS), ('#! /bin/sh -e\n', WORKS),
+        ('#!%s\n' % SHELL, WORKS),
+        ('#! /bin/sh -e\n', WORKS),
         ('#!/no/such/sh\n', "its interpreter '/no/such/sh' is missing"),
-        ('#!/bin/sh\r\n', 'CR LF'), ('#!%s\n' % directory, 'is missing: it is not a regular file'),
-        ('#!%s/plain\n' % directory, 'not executable (mode 0644)'), ('#!%s/broken\n' % directory, 'is missing'),
-        ('#!/usr/bin/env sh\n', WORKS), ('#!/usr/bin/env -S sh -e\n', WORKS),
+        ('#!/bin/sh\r\n', 'CR LF'),
+        ('#!%s\n' % directory, 'is missing: it is not a regular file'),
+        ('#!%s/plain\n' % directory, 'not executable (mode 0644)'),
+        ('#!%s/broken\n' % directory, 'is missing'),
+        ('#!/usr/bin/env sh\n', WORKS),
+        ('#!/usr/bin/env -S sh -e\n', WORKS),
         ('#!/usr/bin/env no-such-shell\n', "looks for 'no-such-shell', which is not in PATH"),
-        ('#!/usr/bin/env sh -e\n', "looks for 'sh -e'"), ('no script\n', 'not a Linux program'),
-        ('#!%s\n' % ('/' * 300 + 'bin/sh'), 'no end within')]
+        ('#!/usr/bin/env sh -e\n', "looks for 'sh -e'"),
+        ('no script\n', 'not a Linux program'),
+        ('#!%s\n' % ('/' * 300 + 'bin/sh'), 'no end within'),
+    ]
     for line, expected in table:
         put(instance.executable, line.encode())
         text = problem(instance, record)
@@ -188,9 +200,20 @@ def test_scripts_that_name_scripts(instance: Instance) -> None:
     assert 'it is a script as well, and Linux follows at most' in text
 
 
-@pytest.mark.parametrize(('mode', 'uid', 'groups', 'expected'), [
-    (0o755, 5, [6], True), (0o100, 5, [6], True), (0o677, 5, [6], False), (0o010, 9, [6], True),
-    (0o701, 9, [6], False), (0o001, 9, [8], True), (0o776, 9, [8], False), (0o010, 0, [], True), (0o666, 0, [], False)])
+@pytest.mark.parametrize(
+    ('mode', 'uid', 'groups', 'expected'),
+    [
+        (0o755, 5, [6], True),
+        (0o100, 5, [6], True),
+        (0o677, 5, [6], False),
+        (0o010, 9, [6], True),
+        (0o701, 9, [6], False),
+        (0o001, 9, [8], True),
+        (0o776, 9, [8], False),
+        (0o010, 0, [], True),
+        (0o666, 0, [], False),
+    ],
+)
 def test_modes(record: launch.LaunchRecord, mode: int, uid: int, groups: t.List[int], expected: bool) -> None:
     status = os.stat_result((0o100000 | mode, 0, 0, 1, 5, 6, 0, 0, 0, 0))
     record = record._replace(uid=uid, gid=groups[0] if groups else 0, groups=groups)

@@ -14,8 +14,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards.facts i
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import needs
 
 
-def found(marker: t.Optional[str] = None, tables: str = 'settings websites', columns: str = 'id deleted_at',
-          **more: t.Any) -> asking.Found:
+def found(
+    marker: t.Optional[str] = None, tables: str = 'settings websites', columns: str = 'id deleted_at', **more: t.Any
+) -> asking.Found:
     seen = migration.Seen(frozenset(tables.split()), frozenset(columns.split()), marker, frozenset(), [])
     return asking.Found(**dict(dict(name='shop', key='k', seen=seen), **more))
 
@@ -35,16 +36,27 @@ CASES = [  # version, found, recorded: newer, unknown
 
 
 @pytest.mark.parametrize('version,databases,recorded,newer_ones,unknown', CASES)
-def test_what_is_newer(version: t.Optional[str], databases: t.Sequence[asking.Found], recorded: t.Optional[str],
-                       newer_ones: int, unknown: int) -> None:
+def test_what_is_newer(
+    version: t.Optional[str],
+    databases: t.Sequence[asking.Found],
+    recorded: t.Optional[str],
+    newer_ones: int,
+    unknown: int,
+) -> None:
     said = needs.judge(version, databases, lambda key: recorded)
     assert (len(said.newer), len(said.unknown)) == (newer_ones, unknown), said
 
 
-@pytest.mark.parametrize('marker,tables,columns,version', [
-    ('3.5.8', 'settings websites', 'id', '3.5.8'), ('3.3.11', 'settings websites', 'id', '3.5.3'),
-    (None, 'settings', '', '2.5.0'), (None, 'archives', '', None), (None, '', '', None),
-])
+@pytest.mark.parametrize(
+    'marker,tables,columns,version',
+    [
+        ('3.5.8', 'settings websites', 'id', '3.5.8'),
+        ('3.3.11', 'settings websites', 'id', '3.5.3'),
+        (None, 'settings', '', '2.5.0'),
+        (None, 'archives', '', None),
+        (None, '', '', None),
+    ],
+)
 def test_version_of_a_database(marker: t.Optional[str], tables: str, columns: str, version: t.Optional[str]) -> None:
     seen = found(marker, tables, columns).seen
     assert seen is not None and migration.version_of(seen) == version

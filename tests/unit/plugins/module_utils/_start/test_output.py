@@ -20,8 +20,21 @@ NAME, HELD, PROVED, NOWHERE = output.BY_USER, output.HELD, output.PROVED, output
 
 def record(**fields: t.Any) -> LaunchRecord:
     known: t.Dict[str, t.Any] = dict(
-        argv=["x"], environment={}, uid=33, gid=33, groups=[], umask=0, limits={}, nice=0, oom_score_adj=0, cgroups={},
-        label=None, cwd="/", log=None, ignores_hup=True)
+        argv=["x"],
+        environment={},
+        uid=33,
+        gid=33,
+        groups=[],
+        umask=0,
+        limits={},
+        nice=0,
+        oom_score_adj=0,
+        cgroups={},
+        label=None,
+        cwd="/",
+        log=None,
+        ignores_hup=True,
+    )
     known.update(fields)
     return LaunchRecord(**known)
 
@@ -29,11 +42,11 @@ def record(**fields: t.Any) -> LaunchRecord:
 # Seen so -> what is tried last: its user opens it, by its name.
 INSIDE = [
     (dict(FILE, log=OWN, log_found="same"), [(OWN, NAME)]),
-    (dict(FILE, log=OWN, log_found="gone"), [(OWN, NAME)]),          # deleted, or replaced
-    (dict(FILE, log=OWN), [(OWN, NAME)]),                            # of other mounts: opened by the user
+    (dict(FILE, log=OWN, log_found="gone"), [(OWN, NAME)]),  # deleted, or replaced
+    (dict(FILE, log=OWN), [(OWN, NAME)]),  # of other mounts: opened by the user
     (dict(OLD, log=OWN), [(OWN, NAME)]),
     (dict(FILE, log=DIR + "/app.log", log_found="same"), [(DIR + "/app.log", NAME)]),
-    (dict(FILE, log=OWN + ".1", log_found="same"), [(OWN, NAME)]),   # rotated by a rename
+    (dict(FILE, log=OWN + ".1", log_found="same"), [(OWN, NAME)]),  # rotated by a rename
     (dict(FILE, log=DIR + "/running-20260131.log", log_found="same"), [(OWN, NAME)]),
     (dict(FILE, log=DIR + "/a.log-20260131", log_found="same"), [(DIR + "/a.log-20260131", NAME)]),
     (dict(output="null"), [(None, NOWHERE)]),
@@ -46,8 +59,9 @@ INSIDE = [
 def test_in_the_directory(seen: t.Dict[str, t.Any], expected: t.Any, running: bool) -> None:
     found = _ways(seen, None, running)
     assert found[-1:] == expected
-    assert found[:-1] == ([(seen["log"], HELD)] if running and seen.get("log_found") == "same" and found[0][1] == HELD
-                          else [])
+    assert found[:-1] == (
+        [(seen["log"], HELD)] if running and seen.get("log_found") == "same" and found[0][1] == HELD else []
+    )
 
 
 # Seen so -> before that root tries, which fits only where root alone can write the directory.
@@ -64,8 +78,9 @@ BY_ROOT: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str], bool, t.List[str]]]
 
 
 @pytest.mark.parametrize("seen,proved,running,expected", BY_ROOT)
-def test_in_a_directory_of_roots(seen: t.Dict[str, t.Any], proved: t.Optional[str], running: bool,
-                                 expected: t.List[str]) -> None:
+def test_in_a_directory_of_roots(
+    seen: t.Dict[str, t.Any], proved: t.Optional[str], running: bool, expected: t.List[str]
+) -> None:
     assert _ways(dict(FILE, log=OWN, **seen), proved, running) == [(OWN, how) for how in [*expected, NAME]]
 
 
@@ -77,14 +92,18 @@ OUTSIDE = [
     (dict(log_found="same"), OTHER, [(PANEL, HELD), (OTHER, PROVED)], [(OTHER, PROVED), (PANEL, NAME)]),
     (dict(log_found="gone"), None, [(PANEL, NAME)], [(PANEL, NAME)]),
     (dict(log_found="gone"), PANEL, [(PANEL, PROVED), (PANEL, NAME)], [(PANEL, PROVED), (PANEL, NAME)]),
-    (dict(), None, [], []),                                          # a text of other mounts is no path
+    (dict(), None, [], []),  # a text of other mounts is no path
     (dict(), PANEL, [(PANEL, PROVED)], [(PANEL, PROVED)]),
-    (dict(log=PANEL + ".1", log_found="same"), PANEL, [(PANEL, PROVED), (PANEL + ".1", HELD)],
-     [(PANEL, PROVED), (PANEL + ".1", NAME)]),
+    (
+        dict(log=PANEL + ".1", log_found="same"),
+        PANEL,
+        [(PANEL, PROVED), (PANEL + ".1", HELD)],
+        [(PANEL, PROVED), (PANEL + ".1", NAME)],
+    ),
     (dict(log_found="same"), OWN, [(PANEL, HELD)], [(PANEL, NAME)]),
     (dict(output="pipe", log_found="same"), None, [(PANEL, HELD), (OWN, NAME)], [(PANEL, NAME), (OWN, NAME)]),
-    (dict(output="terminal"), None, [(OWN, NAME)], [(OWN, NAME)]),   # only its standard error went to a file
-    (dict(output=None), None, [], [(PANEL, NAME)]),                  # of an older release: only the user's right counts
+    (dict(output="terminal"), None, [(OWN, NAME)], [(OWN, NAME)]),  # only its standard error went to a file
+    (dict(output=None), None, [], [(PANEL, NAME)]),  # of an older release: only the user's right counts
 ]
 
 
@@ -109,8 +128,10 @@ SAID: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[str]]] = [
     (dict(output="null"), "its output goes to /dev/null, as before"),
     (dict(output="socket"), "its output went to a socket before; it now goes to %s" % OWN),
     (dict(), "its output went to an unknown place before; it now goes to %s" % OWN),
-    (dict(output="null", log=OWN, log_found="same"),
-     "its standard output went to /dev/null before; it now goes to %s" % OWN),
+    (
+        dict(output="null", log=OWN, log_found="same"),
+        "its standard output went to /dev/null before; it now goes to %s" % OWN,
+    ),
     (dict(FILE, log=OWN, error_output="pipe"), "its standard error went to a pipe of its own; it now goes to %s" % OWN),
     (dict(FILE, log=OWN + ".1"), "its log was rotated to %s.1; it now writes to %s again" % (OWN, OWN)),
 ]

@@ -52,8 +52,9 @@ ENVIRONMENTS: t.List[t.Tuple[t.Dict[str, str], t.Tuple[str, ...], t.Dict[str, st
 
 
 @pytest.mark.parametrize("before,given,after", ENVIRONMENTS)
-def test_variables_of_a_start_as_root(before: t.Dict[str, str], given: t.Tuple[str, ...],
-                                      after: t.Dict[str, str]) -> None:
+def test_variables_of_a_start_as_root(
+    before: t.Dict[str, str], given: t.Tuple[str, ...], after: t.Dict[str, str]
+) -> None:
     found, notes = root_runs.harden(record(environment=before), "/www/a", given)
     assert found.environment == after
     assert bool(notes) is (before != after)
@@ -74,8 +75,15 @@ def test_what_another_user_cannot_write(tmp_path: Path) -> None:
     site = tmp_path / "site"
     (site / "data").mkdir(parents=True)
     (site / "cache").symlink_to("/etc")
-    for name, uid, mode in (("config.json", THEIRS, 0o600), ("running.log", 0, 0o644), ("mine.log", 0, 0o644),
-                            ("other", 0, 0o600), ("data/a", 0, 0o666), ("data/b", 0, 0o664), ("data/c", 0, 0o400)):
+    for name, uid, mode in (
+        ("config.json", THEIRS, 0o600),
+        ("running.log", 0, 0o644),
+        ("mine.log", 0, 0o644),
+        ("other", 0, 0o600),
+        ("data/a", 0, 0o666),
+        ("data/b", 0, 0o664),
+        ("data/c", 0, 0o400),
+    ):
         (site / name).write_text("")
         os.chown(str(site / name), uid, THEIRS if name == "data/b" else 0)
         (site / name).chmod(mode)
@@ -93,8 +101,13 @@ def test_what_another_user_cannot_write(tmp_path: Path) -> None:
 def test_what_another_user_cannot_write_further_down(tmp_path: Path) -> None:
     """3.3.11 writes data/statistic/DATE.log and public/robots.txt, uploads go below public/uploads/."""
     site = tmp_path / "site"
-    roots = ("data/statistic/today.log", "cache/pc/a/index.html", "public/uploads/202611", "public/robots.txt",
-             "public/static/site.css")
+    roots = (
+        "data/statistic/today.log",
+        "cache/pc/a/index.html",
+        "public/uploads/202611",
+        "public/robots.txt",
+        "public/static/site.css",
+    )
     for name in roots:
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text("")
@@ -103,13 +116,18 @@ def test_what_another_user_cannot_write_further_down(tmp_path: Path) -> None:
     (site / "data" / "elsewhere").symlink_to(site / "public" / "static")
     found = left_behind.of(resolve(str(site)), 0, record(uid=THEIRS, gid=THEIRS))
     assert [text.split(" ")[0] for text in found] == [
-        "public/robots.txt", "cache/pc/a/index.html", "data/statistic/today.log", "public/uploads/202611"]
+        "public/robots.txt",
+        "cache/pc/a/index.html",
+        "data/statistic/today.log",
+        "public/uploads/202611",
+    ]
 
 
 @root
 @pytest.mark.parametrize("owner,expected", [(THEIRS, ["config.json", "public", "public/robots.txt"]), (0, [])])
-def test_what_root_keeps_in_a_directory_of_its_own_is_not_left_behind(tmp_path: Path, owner: int,
-                                                                      expected: t.List[str]) -> None:
+def test_what_root_keeps_in_a_directory_of_its_own_is_not_left_behind(
+    tmp_path: Path, owner: int, expected: t.List[str]
+) -> None:
     site = tmp_path / "site"
     (site / "public" / "uploads").mkdir(parents=True)
     for name in ("config.json", "public/robots.txt"):
@@ -128,7 +146,8 @@ def test_what_another_user_cannot_write_has_a_limit(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(left_behind, "_MOST_NAMES", 12)
     found = left_behind.of(resolve(str(site)), 0, record(uid=THEIRS, gid=THEIRS))
     assert [text.split(" ")[0] for text in found] == (
-        ["data"] + [f"data/{number}" for number in range(9)] + [f"data/{number}/below" for number in range(3)])
+        ["data"] + [f"data/{number}" for number in range(9)] + [f"data/{number}/below" for number in range(3)]
+    )
 
 
 def test_links_are_left_to_the_application() -> None:

@@ -19,9 +19,21 @@ OWN = sighting.Own("ours", {"": "/worker", "memory": "/"})
 
 def record(**fields: t.Any) -> LaunchRecord:
     known: t.Dict[str, t.Any] = dict(
-        argv=["/a/anqicms", "-port", "8002"], environment={"A": "1"}, uid=33, gid=33, groups=[], umask=0o027, limits={},
-        nice=-3, oom_score_adj=0, cgroups={}, label=None, cwd="/a", log="/a/running.log",
-        ignores_hup=True)
+        argv=["/a/anqicms", "-port", "8002"],
+        environment={"A": "1"},
+        uid=33,
+        gid=33,
+        groups=[],
+        umask=0o027,
+        limits={},
+        nice=-3,
+        oom_score_adj=0,
+        cgroups={},
+        label=None,
+        cwd="/a",
+        log="/a/running.log",
+        ignores_hup=True,
+    )
     known.update(fields)
     return LaunchRecord(**known)
 
@@ -49,7 +61,7 @@ def proved(**fields: t.Any) -> Proved:
 GIVEN: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[Proved], sighting.Account, t.Any, t.List[str]]] = [
     (dict(), None, WEB, (33, [], None, {}), []),
     (dict(groups=[33]), None, WEB, (33, [33], None, {}), []),
-    (dict(gid=42), None, WEB, (33, [33], None, {}), ["group 42"]),                 # through a setgid program
+    (dict(gid=42), None, WEB, (33, [33], None, {}), ["group 42"]),  # through a setgid program
     (dict(groups=[33, 4, 27]), None, WEB, (33, [33], None, {}), ["groups [33, 4, 27]"]),
     (dict(gid=42), proved(gid=42, groups=[42]), WEB, (33, [33], "proved", {"": "/proved"}), ["group 42"]),
     (dict(label="httpd"), None, WEB, (33, [], None, {}), ["security label httpd"]),
@@ -60,7 +72,7 @@ GIVEN: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[Proved], sighting.Account, 
     (dict(cgroups={"": "/worker", "memory": "/unlimited"}), None, WEB, (33, [], None, {}), ["group memory:/unlimited"]),
     (dict(cgroups={"": "/user.slice/user-33.slice/session-4.scope"}), None, WEB, (33, [], None, {}), []),
     (dict(cgroups={"": "/elsewhere"}), proved(), WEB, (33, [], "proved", {"": "/proved"}), ["control group :/else"]),
-    (dict(), proved(uid=34), WEB, (33, [], None, {}), []),                          # of another user: nothing
+    (dict(), proved(uid=34), WEB, (33, [], None, {}), []),  # of another user: nothing
     (dict(uid=4000, gid=77), None, NUMBER, (77, [], None, {}), []),
     (dict(uid=4000, gid=0), None, NUMBER, (77, [], None, {}), ["group 0"]),
     (dict(uid=4000, gid=5), proved(uid=4000, gid=5, groups=[6]), NUMBER, (5, [6], "proved", {"": "/proved"}), ["[6]"]),
@@ -68,15 +80,20 @@ GIVEN: t.List[t.Tuple[t.Dict[str, t.Any], t.Optional[Proved], sighting.Account, 
 
 
 @pytest.mark.parametrize("seen,proof,account,given,said", GIVEN)
-def test_what_gives_rights_comes_from_elsewhere(seen: t.Dict[str, t.Any], proof: t.Optional[Proved],
-                                                account: sighting.Account, given: t.Any, said: t.List[str]) -> None:
+def test_what_gives_rights_comes_from_elsewhere(
+    seen: t.Dict[str, t.Any], proof: t.Optional[Proved], account: sighting.Account, given: t.Any, said: t.List[str]
+) -> None:
     settled = sighting.settle(record(**seen), PLAIN, account, proof, OWN)
     found = settled.record
     assert (found.gid, found.groups, found.label, found.cgroups) == given
     assert [word in note for word, note in zip(said, settled.notes)] == [True] * len(said)
     assert len(settled.notes) == len(said), settled.notes
     assert (found.argv, found.environment, found.umask, found.nice) == (
-        ["/a/anqicms", "-port", "8002"], {"A": "1"}, 0o027, -3), "what its user decides itself is followed"
+        ["/a/anqicms", "-port", "8002"],
+        {"A": "1"},
+        0o027,
+        -3,
+    ), "what its user decides itself is followed"
 
 
 def test_the_control_group_of_its_unit_is_followed() -> None:

@@ -43,9 +43,15 @@ def test_procs_file(controllers: str, path: str, expected: t.Optional[str]) -> N
     assert cgroups.procs_file(controllers, path, MOUNTINFO) == expected
 
 
-@pytest.mark.parametrize("path,expected", [
-    ("/user.slice/user-0.slice/session-4.scope", True), ("/user.slice/user-1000.slice/user@1000.service/a", True),
-    ("/system.slice/anqicms.service", False), ("/", False)])
+@pytest.mark.parametrize(
+    "path,expected",
+    [
+        ("/user.slice/user-0.slice/session-4.scope", True),
+        ("/user.slice/user-1000.slice/user@1000.service/a", True),
+        ("/system.slice/anqicms.service", False),
+        ("/", False),
+    ],
+)
 def test_login_sessions(path: str, expected: bool) -> None:
     assert cgroups.in_login_session({"": path}) is expected
 
@@ -55,16 +61,33 @@ def instance(tmp_path: t.Any) -> Instance:
     return resolve(str(tmp_path))
 
 
-@pytest.mark.parametrize("versions,expected", [
-    (("3.2.8",), True), (("3.5.8",), False), (("2.5.3", None), False), ((None, None), True), (("3.5.8", "3.2.8"), True),
-    (("3.4.5",), True), (("3.4.7",), False), (("3.2.1",), False), (("nonsense",), True)])
+@pytest.mark.parametrize(
+    "versions,expected",
+    [
+        (("3.2.8",), True),
+        (("3.5.8",), False),
+        (("2.5.3", None), False),
+        ((None, None), True),
+        (("3.5.8", "3.2.8"), True),
+        (("3.4.5",), True),
+        (("3.4.7",), False),
+        (("3.2.1",), False),
+        (("nonsense",), True),
+    ],
+)
 def test_which_start_may_kill_siblings(versions: t.Any, expected: bool) -> None:
     assert siblings.may_kill_siblings(*versions) is expected
 
 
-@pytest.mark.parametrize("label,expected", [
-    ("system_u:system_r:httpd_t:s0", "system_u:system_r:httpd_t:s0"), ("anqicms (enforce)", "exec anqicms"),
-    ("/usr/bin/x (complain)", "exec /usr/bin/x"), ("unconfined", "exec unconfined")])
+@pytest.mark.parametrize(
+    "label,expected",
+    [
+        ("system_u:system_r:httpd_t:s0", "system_u:system_r:httpd_t:s0"),
+        ("anqicms (enforce)", "exec anqicms"),
+        ("/usr/bin/x (complain)", "exec /usr/bin/x"),
+        ("unconfined", "exec unconfined"),
+    ],
+)
 def test_how_a_label_is_asked_for(label: str, expected: str) -> None:
     assert child.exec_label(label) == expected
 

@@ -45,7 +45,9 @@ def test_a_writer_is_seen_and_named(path: str, flags: int) -> None:
     try:
         assert is_written(path) is True
         assert 'it is open for writing by pid %d (%s, user ' % (
-            os.getpid(), os.readlink('/proc/self/exe')) in description(path)
+            os.getpid(),
+            os.readlink('/proc/self/exe'),
+        ) in description(path)
     finally:
         os.close(fd)
     assert is_written(path) is False
@@ -136,9 +138,15 @@ def test_a_writer_that_comes_during_the_look_does_no_harm(path: str) -> None:
     assert opened > 1000
 
 
-@pytest.mark.parametrize(('text', 'inode'), [
-    (b'pos:\t0\nflags:\t0100002\nmnt_id:\t29\nino:\t4711\n', 4711),
-    (b'pos:\t0\nflags:\t0100001\nmnt_id:\t29\n', None), (b'ino:\tx\n', None), (b'', None)])
+@pytest.mark.parametrize(
+    ('text', 'inode'),
+    [
+        (b'pos:\t0\nflags:\t0100002\nmnt_id:\t29\nino:\t4711\n', 4711),
+        (b'pos:\t0\nflags:\t0100001\nmnt_id:\t29\n', None),
+        (b'ino:\tx\n', None),
+        (b'', None),
+    ],
+)
 def test_fdinfo(text: bytes, inode: t.Optional[int]) -> None:
     assert writers.parse_inode(text) == inode
 
@@ -152,7 +160,7 @@ MAPS = b"""\
 
 @pytest.mark.parametrize(('inode', 'expected'), [(4711, False), (4712, True), (0, False), (471, False)])
 def test_maps(inode: int, expected: bool) -> None:
-    assert writers.parse_maps(MAPS, inode, os.makedev(0xfe, 1)) is expected
+    assert writers.parse_maps(MAPS, inode, os.makedev(0xFE, 1)) is expected
 
 
 LOCKS = b"""\
@@ -166,7 +174,7 @@ LOCKS = b"""\
 
 
 def test_locks() -> None:
-    assert writers.parse_leases(LOCKS, 4711, os.makedev(0xfe, 1)) == [200, 300]
+    assert writers.parse_leases(LOCKS, 4711, os.makedev(0xFE, 1)) == [200, 300]
 
 
 @given(st.binary(max_size=300))

@@ -107,9 +107,7 @@ def test_every_kill() -> None:
     rows = list(itertools.product(("never", "idle", "timeout"), either, (0, 1), verdicts, either, either, either))
     for row in rows:
         force, closed, in_use, verdict, idle, expired, at_deadline = row
-        look = kill_policy.Look(
-            closed, in_use, Migration(verdict, ""), 2.0 if idle else 1.9, 2.0, expired, at_deadline
-        )
+        look = kill_policy.Look(closed, in_use, Migration(verdict, ""), 2.0 if idle else 1.9, 2.0, expired, at_deadline)
         assert kill_policy.may_kill(force, look) == allowed(*row), row
     assert len(rows) == 288
 
@@ -130,14 +128,17 @@ def test_cut(on_sigterm: str, kind: str, at_signal: int, at_kill: int, cut: int)
     assert kill_policy.cut_requests(on_sigterm, kind, at_signal, at_kill) == cut
 
 
-@pytest.mark.parametrize('version,force,words', [
-    ('3.2.1', 'idle', ', then SIGKILL when its port is closed and no request is left'),
-    ('2.5.3', 'timeout', ', then SIGKILL'),
-    ('2.5.3', 'never', 'the process will stay, with its port closed'),
-    ('3.2.2', 'idle', None),
-    ('3.5.8', 'never', None),
-    (None, 'idle', None),
-])
+@pytest.mark.parametrize(
+    'version,force,words',
+    [
+        ('3.2.1', 'idle', ', then SIGKILL when its port is closed and no request is left'),
+        ('2.5.3', 'timeout', ', then SIGKILL'),
+        ('2.5.3', 'never', 'the process will stay, with its port closed'),
+        ('3.2.2', 'idle', None),
+        ('3.5.8', 'never', None),
+        (None, 'idle', None),
+    ],
+)
 def test_what_the_plan_says_of_a_version_that_sigterm_never_ends(
     version: t.Optional[str], force: str, words: t.Optional[str]
 ) -> None:

@@ -77,9 +77,7 @@ def test_end_of_a_backup_in_the_log(log: str, changed: float, over: bool) -> Non
 def test_end_of_a_backup_says_nothing_of_other_files() -> None:
     assert not quiet.is_over("/www/shop/data/backup/mine.sql", AT + 90, DONE)
     assert not quiet.is_over("/www/shop/data/backup/99999999999999.sql", AT + 90, DONE)
-    assert quiet.judge([quiet.Descriptor(OWN, READ, 0, AT + 90)], log=lambda: DONE) == {
-        quiet.File(OWN, "restore"): 0
-    }
+    assert quiet.judge([quiet.Descriptor(OWN, READ, 0, AT + 90)], log=lambda: DONE) == {quiet.File(OWN, "restore"): 0}
 
 
 def test_log_is_read_only_for_backups() -> None:

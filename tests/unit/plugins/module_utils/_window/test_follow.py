@@ -33,10 +33,17 @@ RUN: t.List[t.Dict[str, t.Any]] = [
 ]
 
 
-@pytest.mark.parametrize("count,expected", [
-    (0, (None, 0, 0, None)), (1, (None, 0, 2, None)), (2, ("graceful_stop", 1, 2, None)),
-    (3, ("graceful_stop", 1, 2, "waiting")), (4, ("verified_start", 2, 2, None)),
-    (5, ("verified_start", 2, 2, "starting the instance"))])
+@pytest.mark.parametrize(
+    "count,expected",
+    [
+        (0, (None, 0, 0, None)),
+        (1, (None, 0, 2, None)),
+        (2, ("graceful_stop", 1, 2, None)),
+        (3, ("graceful_stop", 1, 2, "waiting")),
+        (4, ("verified_start", 2, 2, None)),
+        (5, ("verified_start", 2, 2, "starting the instance")),
+    ],
+)
 def test_whereabouts(count: int, expected: t.Any) -> None:
     where = _follow.whereabouts(RUN[:count])
     assert (where["step"], where["index"], where["of"], where["text"]) == expected
