@@ -101,8 +101,8 @@ MYSQL_8 = (
     ),
     "mysqldump: [ERROR] unknown variable 'no-autocommit'",
     (
-        "mysqldump: Error: 'Access denied; you need (at least one of) the PROCESS privilege(s) for this operation' when "
-        "trying to dump tablespaces"
+        "mysqldump: Error: 'Access denied; you need (at least one of) the PROCESS privilege(s) for this operation' "
+        "when trying to dump tablespaces"
     ),
 )
 

@@ -111,9 +111,7 @@ CASES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    "kernel, guards, lines, verdict, cause", [case[1:] for case in CASES], ids=[case[0] for case in CASES]
-)
+@pytest.mark.parametrize("kernel, guards, lines, verdict, cause", [one[1:] for one in CASES], ids=[c[0] for c in CASES])
 def test_a_death(
     noon: Noon, kernel: str, guards: str | None, lines: list[str] | None, verdict: str, cause: str
 ) -> None:
@@ -197,7 +195,7 @@ def test_a_kill_is_found_behind_every_prefix(noon: Noon, utc: None, prefix: str)
 OTHERS = "Jan 31 12:00:20 web1 %s\n"
 LOST = {
     "journald": "systemd-journald[412]: Missed 2034 kernel messages",
-    "journald, in the kernel's log": "kernel: [1.5] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.",
+    "the kernel's log": "kernel: [1.5] systemd-journald[381]: /dev/kmsg buffer overrun, some messages lost.",
     "imjournal": "rsyslogd: imjournal: 84667 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
     "imjournal begins": "rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting",
     "rsyslog": "rsyslogd: main Q: 12 messages lost",

@@ -215,8 +215,8 @@ def _run(module: AnsibleModule, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
             needs=kinds.MODULE,
             failed=True,
             msg=(
-                'The unfinished run of %s has changed %s, which this module cannot undo. Nothing was done. Run the recover '
-                'playbook.' % (context.instance.id, ', '.join(needs))
+                'The unfinished run of %s has changed %s, which this module cannot undo. Nothing was done. Run the '
+                'recover playbook.' % (context.instance.id, ', '.join(needs))
             ),
         )
     until = time.monotonic() + (_internal(module.params)['wait'] or _worker.longest(plan))

@@ -194,8 +194,8 @@ def _begin(
         cwd='/',
         pass_fds=list(fds),
         start_new_session=True,
-        preexec_fn=preexec,
-    )  # noqa: PLW1509  # it takes no lock
+        preexec_fn=preexec,  # noqa: PLW1509  # it takes no lock
+    )
 
 
 class Running:

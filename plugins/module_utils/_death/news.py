@@ -165,3 +165,10 @@ def kills(decision: Decision, lives: t.Iterable[Life], told: t.Sequence[Told]) -
 def as_told(incident: Incident) -> Told:
     event = incident.event
     return Told(event.tgid if event.tgid is not None else event.pid, event.time or 0.0, incident.cause, mark_of(event))
+
+
+def is_known(life: Life, told: t.Iterable[Told]) -> bool:
+    """Whether the end of this process was told before it was seen."""
+    return any(
+        entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin for entry in told
+    )

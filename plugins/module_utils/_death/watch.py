@@ -232,7 +232,7 @@ class Watched:
             decision, known = _nothing(why), tuple(lives)
         found: t.List[Incident] = []
         for death in deaths:
-            if not _is_known(death.life, self.told):
+            if not _death_news.is_known(death.life, self.told):
                 incident = _death_news.of_death(decision, death.life, death.until, self.told)
                 self._tell(_death_news.meant(incident) if death.by_us else incident, found)
         for incident in _death_news.kills(decision, known, self.told):
@@ -262,13 +262,6 @@ class Watched:
         finally:
             context.close()
         return case._replace(subject=_death_news.with_lives(case.subject, lives))
-
-
-def _is_known(life: Life, told: t.Iterable[_death_news.Told]) -> bool:
-    """Whether the end of this process was told before it was seen."""
-    return any(
-        entry.pid == life.pid and life.begin <= entry.epoch + 2.0 and entry.epoch >= life.begin for entry in told
-    )
 
 
 def _nothing(why: str) -> Decision:

@@ -74,8 +74,8 @@ def test_a_pid_that_was_used_again_is_another_process() -> None:
     'odd',
     [
         dict(event='signal'),
-        sent('SIGTERM', 7, at=None),
-        dict(event='signal', signal='SIGTERM', at=NOON),  # type: ignore
+        sent('SIGTERM', 7, at=None),  # type: ignore[arg-type]
+        dict(event='signal', signal='SIGTERM', at=NOON),
         sent('SIGCONT', 7),
         dict(event='progress', signal='SIGTERM', pid=7, at=NOON),
     ],

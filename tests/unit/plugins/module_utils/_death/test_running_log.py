@@ -185,7 +185,10 @@ def test_templates_are_read_again() -> None:
 @pytest.mark.parametrize(
     'text',
     [
-        'panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation]',
+        (
+            'panic: runtime error: invalid memory address or nil pointer dereference\n'
+            '[signal SIGSEGV: segmentation violation]'
+        ),
         'panic: a [recovered]\n\tpanic: a',
         'panic: a\npanic: b',
         'fatal error: concurrent map writes',
