@@ -43,16 +43,14 @@ class Step(t.NamedTuple):
     left: t.Optional[t.Callable[[Context, Params], t.Dict[str, t.Any]]] = None
 
 
-STEPS = {
-    name: Step(kind.SPEC, kind.plan, kind.run)
-    for name, kind in (
-        ('graceful_stop', graceful_stop),
-        ('port_released', port_released),
-        ('verified_start', verified_start),
-        ('site_check', site_check),
-        ('log_check', log_check),
-    )
-}
+_KINDS = (
+    ('graceful_stop', graceful_stop),
+    ('port_released', port_released),
+    ('verified_start', verified_start),
+    ('site_check', site_check),
+    ('log_check', log_check),
+)
+STEPS = {name: Step(kind.SPEC, kind.plan, kind.run) for name, kind in _KINDS}
 STEPS['command'] = Step(
     _step_command.SPEC, _step_command.plan, _step_command.run, _step_command.undo, _step_command.is_change
 )
