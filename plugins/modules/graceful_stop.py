@@ -151,12 +151,12 @@ requests:
       returned: always
   sample: {"in_flight": 2, "cut": 0}
 notes:
-  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  description: That somebody who is no user of the instance holds the lock of its directory, which was ignored.
   returned: when there are any
   type: list
   elements: str
   sample:
-    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was ignored"
 quiet:
   description: Backups and restores of the application itself that were seen before the signal, and waited for.
   returned: always, unless it was refused for another reason

@@ -294,12 +294,12 @@ kept_in:
   type: str
   sample: /var/lib/anqicms-lifecycle/1f3a0c52-shop.example.aside-20261126T201826Z
 notes:
-  description: That somebody who is no user of the instance holds the lock of its directory, which was not heeded.
+  description: That somebody who is no user of the instance holds the lock of its directory, which was ignored.
   returned: when there are any
   type: list
   elements: str
   sample:
-    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was ignored"
 connection_losses:
   description: Why the connection was made anew while the window went on, one text for each time.
   returned: when the connection was lost

@@ -21,8 +21,7 @@ SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
 def plan(context: Context, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     wrong = [port for port in params['ports'] or [] if not 0 < port < 65536]
     if wrong:
-        raise LifecycleError(
-            '%s is not a port (1 to 65535). Nothing was done. Correct ports.' % ', '.join(map(str, wrong)))
+        raise LifecycleError('%s is not a port (1 to 65535). Nothing was done.' % ', '.join(map(str, wrong)))
     return dict(changed=False, would='wait at most %g s until %s can be bound' % (
         params['timeout'], ', '.join('port %d' % port for port in params['ports'] or [context.start_port])))
 
