@@ -166,7 +166,7 @@ notes:
   type: list
   elements: str
   sample:
-    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was ignored"
 quiet:
   description: Backups and restores by the application itself that were detected before the signal and waited for.
   returned: always, unless the stop was refused for another reason

@@ -308,7 +308,7 @@ notes:
   type: list
   elements: str
   sample:
-    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was not heeded"
+    - "the lock of /www/wwwroot/shop.example is held by pid 4711 (guest), no user of this instance: it was ignored"
 connection_losses:
   description: Why the connection had to be re-established while the window continued, one text for each time.
   returned: when the connection was lost

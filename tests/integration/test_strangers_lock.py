@@ -131,11 +131,11 @@ def test_whose_lock_keeps_root_away(site: Instance, place: Path, hold: Callable[
             windows.run(site, None, place / "state")
         assert site.pid == before
         return
-    assert "was not heeded" in window_call.run(call)["notes"][0]
+    assert "was ignored" in window_call.run(call)["notes"][0]
     result = windows.run(site, None, place / "state")
     assert (result["outcome"], result["pid_before"]) == ("done", before), result
     assert site.pid == result["pid_after"] != before
-    assert "was not heeded" in result["notes"][0] and str(site.dir) in result["notes"][0]
+    assert "was ignored" in result["notes"][0] and str(site.dir) in result["notes"][0]
     assert ("nobody" in result["notes"][0]) is (one.how != "in flight")
     assert at_work.interrupted(state) is None and not at_work.is_worked_on(state)
 
