@@ -224,15 +224,15 @@ class Memory:
             self.lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise RuntimeError(
-                f"What is told cannot be kept in {path}: {error.strerror}. Give a state_file that this user can write."
+                f"Reported deaths cannot be recorded in {path}: {error.strerror}. Set state_file to a writable path."
             ) from None
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self.lock)
             raise RuntimeError(
-                f"{path} is used by another process_death source. Watch each host once, or give each source a "
-                "state_file of its own."
+                f"{path} is used by another process_death source. Watch each host once, or give each source its own "
+                "state_file."
             ) from None
         self._load()
 
@@ -243,7 +243,7 @@ class Memory:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError, AttributeError):
-            LOGGER.warning("%s cannot be understood and is begun anew. What was before now is not told.", self.path)
+            LOGGER.warning("%s is damaged and is created again. Earlier deaths are not reported.", self.path)
 
     def known(self) -> Row:
         return self.instances
