@@ -13,7 +13,7 @@ author:
 description:
   - Reads the output of the script of P(anqicms.lifecycle.python_probe#filter).
   - A configured interpreter is used if it is suitable. Otherwise, the interpreter of the distribution is used if it is
-    suitable, or else the newest suitable one.
+    suitable, otherwise the newest suitable one.
 positional: core, configured, check_mode
 options:
   _input:

@@ -64,7 +64,7 @@ options:
     description:
       - Where the dump is stored with O(state=dumped).
       - V(dump) writes a file in O(path).
-      - V(shadow) copies every table inside the database, under a name that begins with C(_als1_). O(path) contains only
+      - V(shadow) copies every table inside the database, under a name that starts with C(_als1_). O(path) contains only
         the manifest. The instance must be stopped. The copies are compared with the tables by number of rows, by
         C(CHECKSUM TABLE), and by definition including AUTO_INCREMENT.
       - Restoring shadow tables takes one rename, about 0.2 seconds for any size, after they were compared. The shadow

@@ -10,8 +10,8 @@ version_added: 0.1.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
-  - Reports for each instance which processes run, which version, on which port, what else could start or stop it, and
-    which hazards it has.
+  - Reports for each instance its processes, version and port, the other programs that could start or stop it, and its
+    hazards.
   - With O(dir), one instance is described. Without it, the module finds the instances of the host by running processes
     whose executable is in an install directory, by cron lines that name one, by O(search), and by the records of
     earlier runs in O(state_dir). These records identify the instances whose last run did not end, and with O(recorded)
@@ -285,7 +285,7 @@ instances:
       elements: str
       sample: [shop.example]
     supervisors:
-      description: What else could start or stop the instance.
+      description: Which other programs could start or stop the instance.
       type: list
       elements: dict
       contains:

@@ -14,7 +14,7 @@ description:
     the controller and connects to no host.
   - With O(phase=variables), the module fails for variables whose names are similar to a variable of this collection,
     such as C(anqicms_instance) for C(anqicms_instances). It checks the inventory, facts that were set, the variables of
-    the play and of the task, and extra variables, but not variables of roles. All other unknown names that begin with
+    the play and of the task, and extra variables, but not variables of roles. All other unknown names that start with
     C(anqicms_) result in one warning, or in a failure if C(anqicms_strict) is set.
   - After that, it checks the values of all variables that the role reads, on every host of the play. One message lists
     each invalid variable, what is allowed, and its current value.
@@ -90,7 +90,7 @@ left_out:
   elements: str
   sample: [web7.example]
 unknown:
-  description: Names that begin with C(anqicms_) and are not known.
+  description: Names that start with C(anqicms_) and are not known.
   returned: with O(phase=variables)
   type: list
   elements: str

@@ -65,7 +65,7 @@ options:
   version:
     description:
       - The version that the program of the release reports. Required with V(staged) and V(switched).
-      - The module fails if the archive has been staged as another version before, or if its C(CHANGELOG.md) begins with
+      - The module fails if the archive has been staged as another version before, or if its C(CHANGELOG.md) starts with
         a newer version or a version of another line. A C(CHANGELOG.md) that is some patch versions behind is common and
         accepted.
       - With O(state=reverted), the version to go back to.

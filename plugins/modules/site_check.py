@@ -27,7 +27,7 @@ options:
   sites:
     description:
       - The sites to check.
-      - Without this option, the site in C(config.json) is checked (up to version 2.3.6), or else the default site at
+      - Without this option, the site in C(config.json) is checked (up to version 2.3.6), otherwise the default site at
         C(127.0.0.1). For these, any page or redirect is accepted. If C(siteinfo) is restricted to an admin host, only
         the page is checked.
     type: list

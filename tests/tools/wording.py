@@ -26,7 +26,22 @@ import paths
 
 WORDS = Path(__file__).with_name("wording.txt")
 # Globs below the repository root, of Markdown, YAML and Python files.
-CHECKED = ("docs/*.md", "CONTRIBUTING.md", "tests/README.md", "extensions/**/*.py", "extensions/**/*.yml")
+CHECKED = (
+    "*.md",
+    "docs/*.md",
+    "tests/README.md",
+    "requirements/README.md",
+    "roles/*/*.md",
+    "roles/*/meta/*.yml",
+    "roles/*/tasks/*.yml",
+    "playbooks/*.yml",
+    "plugins/modules/*.py",
+    "plugins/doc_fragments/*.py",
+    "plugins/filter/*.py",
+    "plugins/lookup/*.py",
+    "extensions/**/*.py",
+    "extensions/**/*.yml",
+)
 
 # The keys whose values people read: in documentation blocks, argument specifications, tasks and changelog fragments.
 KEYS = (
