@@ -10,6 +10,7 @@ not like. The times of two lengths are compared, so a slow machine makes no diff
 """
 
 import ast
+import functools
 import os
 import re
 import time
@@ -76,9 +77,19 @@ def within(value: t.Any, depth: int = 3) -> t.Iterator[t.Any]:
             yield from within(entry, depth - 1)
 
 
+@functools.lru_cache(None)
+def everything() -> str:
+    texts = []
+    for path in sources():
+        with open(path, encoding="utf-8") as stream:
+            texts.append(stream.read())
+    return "\n".join(texts)
+
+
 def is_anchored(source: str, name: str) -> bool:
-    """Whether the module asks this pattern only for the begin of a text."""
-    calls = set(re.findall(r"\b%s\.(\w+)\(" % re.escape(name), source))
+    """Whether this pattern is asked only for the begin of a text: by its module, a public one by any."""
+    text = source if name.startswith("_") else everything()
+    calls = set(re.findall(r"\b%s\.(\w+)\(" % re.escape(name), text))
     calls |= set() if calls else set(re.findall(r"\b(?:pattern|form|victim)\.(\w+)\(", source))  # of a table
     return bool(calls) and not calls & SEVERAL
 
