@@ -46,7 +46,7 @@ def refused(shop: Instance, steps: Any = None, base: Path | None = None) -> str:
 WRONG_STEPS = [
     (
         [{"gracefull_stop": {}}],
-        "unknown step gracefull_stop; known steps: command, config, database, graceful_stop, keep_files",
+        "unknown step gracefull_stop; known steps: command, config, ",
     ),
     ([{"graceful_stop": {}, "verified_start": {}}], "one key is expected"),
     ([{}], "one key is expected"),
