@@ -209,7 +209,7 @@ class _AtStatement:
             (restore.Journal, "add", before("journal", add)),
             (shadow.Record, "write", before("record", write)),
             (shadow.Record, "forget", before("forget", forget)),
-            (dump, "write", before("manifest", noted)),
+            (dump_manifest, "write", before("manifest", noted)),
         ):
             setattr(owner, method, original)
 

@@ -155,7 +155,7 @@ def test_a_strangers_file_of_such_a_name_stays(shop: Instance) -> None:
 WRONG = [
     ({}, "neither settings nor remove"),
     ({"settings": LEVEL, "remove": ["server"]}, "is in both settings and remove"),
-    ({"remove": ["server..port"]}, "is no path"),
+    ({"remove": ["server..port"]}, "is not a path"),
     ({"settings": {"server": {"port": "8002"}}}, "server.port is \"8002\", not a number"),
     ({"settings": {"server": {"port": 70000}}}, "not between 1 and 65535"),
     ({"remove": ["server.port"]}, "server.port is missing"),

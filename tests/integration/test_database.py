@@ -26,7 +26,7 @@ from mariadb import MariaDB, free_port
 from websites import Sites
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import access, database
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump, migration
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import client, dump_file, migration
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 
 Make = Callable[..., Instance]
@@ -350,7 +350,7 @@ def test_not_packed_where_there_is_no_room(shop: Make, db: MariaDB, monkeypatch:
     before = databases.state(db, instance.database)
     done = call(instance, "dumped")
     with monkeypatch.context() as patch:
-        patch.setattr(dump, "free_bytes", lambda _directory: 64 << 20)
+        patch.setattr(dump_file, "free_bytes", lambda _directory: 64 << 20)
         with pytest.raises(LifecycleError, match="There is no room to compress the dump"):
             call(instance, "packed", path=done["directory"])
     assert sorted(path.name for path in Path(done["directory"]).iterdir()) == ["site-1.json", "site-1.sql"]

@@ -209,7 +209,7 @@ def test_a_backup_of_a_running_site(db: MariaDB, name: str, session: client.Sess
 @pytest.mark.parametrize(
     "compression,said",
     [
-        ("none", "no room is left on the disk"),
+        ("none", "no space is left on the disk"),
         ("zstd", "zstd ended with exit status 1"),
     ],
 )

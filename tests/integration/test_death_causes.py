@@ -43,9 +43,9 @@ ENDS = [
     ("SIGHUP", "3.2.8", "admin_stop", "sent it a signal to end"),
     ("SIGQUIT", "3.5.8", "admin_stop", "sent it a signal to end"),
     ("SIGQUIT", "2.5.3", "admin_stop", "sent it a signal to end"),
-    ("SIGABRT", "3.5.8", "crash", "report"),
-    ("SIGABRT", "2.5.3", "crash", "report"),
-    ("SIGSEGV", "3.5.8", "crash", "report"),
+    ("SIGABRT", "3.5.8", "crash", "Report the crash"),
+    ("SIGABRT", "2.5.3", "crash", "Report the crash"),
+    ("SIGSEGV", "3.5.8", "crash", "Report the crash"),
     ("old stop.sh", "3.5.8", "admin_kill", "stop.sh"),
     ("new stop.sh", "3.5.8", "unexplained", "It was not OOM-killed"),
 ]

@@ -93,7 +93,7 @@ def test_what_was_put_there_after_the_check_is_ended(
     exchange_after_the_check(monkeypatch, instance)
     launcher = launcher_of(instance, uid, WRITABLE)
     parked = launcher.pid
-    with pytest.raises(LifecycleError, match=rf"as pid {parked}, and it executes another file .* Nothing runs"):
+    with pytest.raises(LifecycleError, match=rf"as pid {parked}, but it executes another file .* Nothing runs"):
         launcher.go()
     assert not alive(parked) and launcher.pid == 0
 

@@ -169,7 +169,7 @@ def test_another_users_site(place: Path) -> None:
     assert result["outcome"] == "done", result
     after = captured(site.pid)
     assert (after.uid, after.gid, after.groups) == (NOBODY, NOBODY, [NOBODY])
-    assert "groups [12, 34, 65534]: it starts with" in str(result["steps"][-1]["result"]["notes"])
+    assert "groups [12, 34, 65534]; it starts with" in str(result["steps"][-1]["result"]["notes"])
     same(before._replace(groups=after.groups), after)
     status = Path(f"/proc/{site.pid}/status").read_text()
     assert f"Uid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}" in status

@@ -234,7 +234,7 @@ TABLE = [
     Layout(cut, OWN, OWN),
     Layout(opened_by_roots_shell, "!running.log: Permission denied", "!running.log: Permission denied"),
     Layout(hardened(WEB), OWN, OWN),
-    Layout(hardened(0), OWN, "!running.log: Permission denied: uid 33 opens it", before="refused at a restart too"),
+    Layout(hardened(0), OWN, "!running.log: Permission denied: uid 33 opens this file", before="refused before"),
     Layout(linked, "!running.log was not opened: it is a symbolic link", "!it is a symbolic link"),
     Layout(panel_of_root, SHOP, "!shop.log: Permission denied", before="started by the text of the link"),
     Layout(panel_of_web, SHOP, SHOP),
@@ -249,7 +249,7 @@ TABLE = [
         "!shop.log: Permission denied",
         before="root opened the new file",
     ),
-    Layout(panel_of_the_web_user, "!when root alone can write", "!when root alone can write"),
+    Layout(panel_of_the_web_user, "!only if root alone can write", "!only if root alone can write"),
     Layout(two_names, "!has 2 names", "!has 2 names"),
     Layout(
         other_mounts,
@@ -345,7 +345,7 @@ def test_stopped_by_us_and_another_file_put_there(ground: Ground) -> None:
     restart(ground, [{"graceful_stop": {}}])
     ground.log.rename(f"{ground.log}.1")
     ground.log.write_text(SECRET)
-    with pytest.raises(LifecycleError, match=r"shop.log: Permission denied: uid 33 opens it"):
+    with pytest.raises(LifecycleError, match=r"shop.log: Permission denied: uid 33 opens this file"):
         restart(ground, START)
     assert ground.log.read_text() == SECRET
 
@@ -386,12 +386,12 @@ def test_a_record_without_an_origin_was_only_seen(ground: Ground) -> None:
     context.state.write_json("launch.json", old)
     context.look()
     assert context.logs.path() == str(ground.site.log), "not even read"
-    with pytest.raises(LifecycleError, match=r"secret: Permission denied: uid 33 opens it"):
+    with pytest.raises(LifecycleError, match=r"secret: Permission denied: uid 33 opens this file"):
         restart(ground, START)
     assert ground.secret.read_text() == SECRET
     context.state.write_json("launch.json", dict(old, log=str(ground.site.log)))
     result = restart(ground, START)
-    assert "group 42 and groups [0, 42]: it starts with group 33" in str(result["steps"][0]["result"]["notes"])
+    assert "group 42 and groups [0, 42]; it starts with group 33" in str(result["steps"][0]["result"]["notes"])
     assert "Gid:\t33\t33\t33\t33" in Path(f"/proc/{ground.site.pid}/status").read_text()
 
 

@@ -280,7 +280,10 @@ def test_the_refusal_names_both_ways_out_and_a_stop_works(scene: Scene) -> None:
     before = of_www_by(0)(scene)
     with pytest.raises(LifecycleError) as caught:
         restart(scene, {})
-    assert f"user: {WWW_NAME}" in caught.value.msg and f"accept {WRITABLE} by name" in caught.value.msg
+    assert (
+        f"with user: {WWW_NAME} it would run" in caught.value.msg
+        and f"add {WRITABLE} to accept_hazards" in caught.value.msg
+    )
     result = windows.run(scene.site, [{"graceful_stop": {}}], scene.place / "state")
     assert (result["outcome"], result["pid_before"], result["state"]) == ("done", before, "stopped")
     with pytest.raises(LifecycleError, match="root would run"):
@@ -345,4 +348,8 @@ def test_root_takes_over_no_program_that_others_can_change(scene: Scene) -> None
     assert not [text for text in variables if text.startswith(("LD_PRELOAD", "LD_LIBRARY"))]
     assert os.readlink(f"/proc/{pid}/cwd") == str(scene.site.dir)
     notes = " ".join(result["steps"][-1]["result"]["notes"])
-    assert "LD_LIBRARY_PATH, LD_PRELOAD" in notes and f"{theirs}, . of PATH" in notes and f"in {theirs}," in notes
+    assert (
+        "LD_LIBRARY_PATH, LD_PRELOAD" in notes
+        and f"{theirs}, . from PATH" in notes
+        and f"instead of {theirs}," in notes
+    ), notes

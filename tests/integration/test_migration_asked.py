@@ -139,7 +139,7 @@ def test_nothing_is_signalled_at_the_limit(shop: Make, db: MariaDB, base: Path, 
             "Nothing was signalled",
             f"migration_timeout is {limit:g} s",
             "last_run_version",
-            "no force",
+            "force does not override this",
         ):
             assert text in result["msg"], result["msg"]
         assert result["migration"]["waited_ms"] >= limit * 1000

@@ -366,7 +366,7 @@ import json, os, sys
 sys.path[:0] = json.loads(sys.argv[1])
 import windows
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import describe as _describe
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan as _plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
@@ -375,7 +375,7 @@ os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 instance = resolve({directory!r})
 row = _describe.describe(instance, {port}, base={base!r})
 try:
-    _window.foresee(Context(instance, StateDir(instance, {base!r}), {port}), windows.plan_of(windows.RESTART))
+    _plan.foresee(Context(instance, StateDir(instance, {base!r}), {port}), windows.plan_of(windows.RESTART))
     refusal = None
 except LifecycleError as error:
     refusal = error.msg

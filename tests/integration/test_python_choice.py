@@ -124,7 +124,7 @@ def test_whatever_a_login_says_around_it_is_no_part_of_the_answer(change: object
 )
 def test_half_an_answer_is_none(text: str) -> None:
     choice = python_choice(text, "2.21.5")
-    assert choice["action"] == "none" and "did not answer" in choice["message"]
+    assert choice["action"] == "none" and "did not report" in choice["message"]
     assert choice["message"].isprintable() and "{{" not in choice["message"] and len(choice["message"]) < 400
 
 

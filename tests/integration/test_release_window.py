@@ -153,7 +153,7 @@ def test_the_worker_dies_after_the_plan_or_after_the_renames(
         with pytest.raises(LifecycleError, match="Only a recovery may"):
             on_instance.refuse_half_changed(windows.context_of(shop))
         result = windows.run(shop, [])  # the next run puts it right first
-        assert "taken back" in str(result.get("recovered")), result
+        assert "undone" in str(result.get("recovered")), result
     assert windows.runs(shop) and shop.told_version() == OLD
     assert files_of(shop) == before
     assert at_work.interrupted(windows.context_of(shop).state) is None

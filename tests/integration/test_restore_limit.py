@@ -19,6 +19,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import at_work
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import worker as _worker
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _upgrade_path, _upgrade_steps
 
@@ -37,7 +38,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
         load(session, reader, manifest, until, progress)
 
     monkeypatch.setattr(restore, "_load", slow)
-    monkeypatch.setattr(_window, "ROLLBACK_S", 1.0)
+    monkeypatch.setattr(window_plan, "ROLLBACK_S", 1.0)
 
 
 def steps_of(site: Site, archives: dict[str, Path]) -> list[dict[str, Any]]:

@@ -24,7 +24,6 @@ from websites import Sites
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._database import (
     client,
-    dump,
     dump_file,
     dump_manifest,
     restore,
@@ -90,7 +89,9 @@ def test_tables_of_such_names_that_nobody_knows(shop: Make, db: MariaDB) -> None
 def test_no_room_on_the_server(shop: Make, db: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = shop()
     free = dump_file.free_bytes
-    monkeypatch.setattr(dump, "free_bytes", lambda path: 1000 if path.startswith(str(db.directory)) else free(path))
+    monkeypatch.setattr(
+        dump_file, "free_bytes", lambda path: 1000 if path.startswith(str(db.directory)) else free(path)
+    )
     assert "no room for a copy of all tables" in refused(instance, method="shadow")
 
 
@@ -250,7 +251,7 @@ def test_the_databases_of_all_sites(shop: Make, db: MariaDB, monkeypatch: pytest
                 killer.kill()
             write(directory, manifest)
 
-        patch.setattr(dump, "write", writing)
+        patch.setattr(dump_manifest, "write", writing)
         pipe = windows.begin(context, plan)
     assert windows.wait(context, plan, pipe)["failed"]
     assert [databases.state(db, sites.database(number)) for number in (1, 2)] == before and records(instance) == []

@@ -330,7 +330,7 @@ def test_the_dictionary_of_the_full_text_search(site: Callable[..., Instance], v
     assert windows.run(shop)["outcome"] == "done"
     dictionary.unlink()
     error = refused(shop)
-    assert "dictionary.txt is missing: the full-text search is open" in error.msg
+    assert "dictionary.txt is missing: the full-text search is enabled" in error.msg
     assert not isinstance(error, NotYet)
     shop.knobs(no_database=True)
     assert windows.run(shop, start_with(accept_hazards=["dictionary_missing"]))["outcome"] == "done"

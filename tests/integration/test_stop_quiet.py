@@ -24,6 +24,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import des
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import resolve
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.run import Run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import quiet
 
 VERSIONS = ["2.5.3", "3.3.11", "3.5.8"]
@@ -147,7 +148,7 @@ def test_refused_when_it_does_not_end(holder: Holder, base: Path, force: str, se
 
 def test_refused_at_the_deadline_of_the_window(holder: Holder, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end = time.monotonic() + 0.5
-    monkeypatch.setattr(Context, "until", property(lambda self: end, lambda self, value: None), raising=False)
+    monkeypatch.setattr(Run, "until", property(lambda self: end, lambda self, value: None), raising=False)
     pid = holder.hold(holder.backup(), 60, os.O_RDWR)
     begin = time.monotonic()
     result = stop(holder.dir, base)

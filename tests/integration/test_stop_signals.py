@@ -339,7 +339,7 @@ def test_a_new_executable_is_named(actor: Actor, base: Path) -> None:
     restart = "lambda *_: os.execv('/bin/sleep', ['sleep', '600'])"
     pid = actor.start(f"signal.signal(signal.SIGTERM, {restart})\nready()\ntime.sleep(600)")
     result = stop(actor.dir, base, timeout=0.5)
-    assert result["failed"] and f"executed {os.path.realpath('/bin/sleep')} meanwhile" in result["msg"]
+    assert result["failed"] and f"it now executes {os.path.realpath('/bin/sleep')}" in result["msg"]
     assert not gone(pid)
     os.kill(pid, signal.SIGKILL)
 

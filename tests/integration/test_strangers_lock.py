@@ -31,7 +31,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window as _window
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import window_plan
 
 root = pytest.mark.root
@@ -251,7 +250,7 @@ def test_a_call_that_is_repeated_while_the_first_one_looks_follows_it(
         time.sleep(1.5)
         return foresee(*given)
 
-    monkeypatch.setattr(_window, "foresee", slow)
+    monkeypatch.setattr(window_plan, "foresee", slow)
     options: dict[str, Any] = {"internal": {"token": "abc", "wait": 0.0}, "recover": "auto"}
     if os.geteuid() == 0:
         options["accept_hazards"] = ["root_runs_writable"]

@@ -157,7 +157,7 @@ def test_private_arguments_stay_private(shop: Instance) -> None:
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
-    assert "Not for playbooks" in document
+    assert "Do not use it in playbooks" in document
 
 
 LOST: list[tuple[Result, bool]] = [

@@ -160,7 +160,7 @@ _TABLE: t.Tuple[Line, ...] = (
          'visits are not counted',
          'Give the user of the instance write permission for data/statistic.', first='3.3.11'),
     Line('cache_failed', WARNING, ('cache path create err',), r'cache path create err',
-        'the cache directory could not be created, so nothing is cached on disk',
+         'the cache directory could not be created, so nothing is cached on disk',
          'Give the user of the instance write permission for cache/.'),
     Line('storage_failed', WARNING, ('静态服务器连接失败',), r'静态服务器连接失败',
          'the remote storage of uploads is not reachable', 'Check the storage settings of the site.'),
@@ -199,7 +199,7 @@ SQL_ERRORS: t.Tuple[Line, ...] = (
          'a table or column is missing after the start: a migration failed, was interrupted, or never ran',
          'Compare the version of the binary with settings.last_run_version, and read the log of that start.'),
     Line('sql_error', WARNING, (), r'.', 'a statement failed',
-        'Read the line, and check the page or task that it belongs to.'),
+         'Read the line, and check the page or task that it belongs to.'),
 )
 # fmt: on
 

@@ -48,7 +48,7 @@ WantedBy=%(target)s
 _LINE = '# Made by anqicms.lifecycle for the time of one run, and removed with its end.\n@reboot root %s %s\n'
 _PROGRAM = """import sys
 sys.path.insert(0, %(code)r)
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import %(imports)s
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import %(imports)s
 %(register)ssys.exit(at_boot.main(%(dir)r, %(binary)r, %(base)r))
 """
 
@@ -118,8 +118,8 @@ def _keep_code(state: _state.StateDir) -> str:
     instance, script = state.instance, os.path.join(place, _SCRIPT)
     changes = not STEPS.keys().isdisjoint(kinds.OF_CHANGES)  # else this code was sent without them
     program = _PROGRAM % dict(
-        imports='at_boot, steps' if changes else 'at_boot',
-        register='steps.register()\n' if changes else '',
+        imports='at_boot, change_steps' if changes else 'at_boot',
+        register='change_steps.register()\n' if changes else '',
         code=code,
         dir=instance.dir,
         binary=instance.binary,

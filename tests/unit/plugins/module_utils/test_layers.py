@@ -39,7 +39,7 @@ LATE = {(FIRST, "_ansible")}
 
 
 def folder_of(path: str) -> str:
-    return os.path.relpath(path, ROOT).split(os.sep)[0].partition(".")[0]
+    return os.path.relpath(path, ROOT).split(os.sep, 1)[0].partition(".")[0]
 
 
 def sources() -> t.Iterator[str]:
