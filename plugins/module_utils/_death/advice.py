@@ -149,125 +149,67 @@ def _of_high_go_limit(figures: Figures) -> str:
     )
 
 
+# fmt: off
 _TABLE = (
     _Row(lambda f: f.cause == CGROUP_OOM, _of_limit),
     _Row(lambda f: f.cause in _SHORT_HOST, _of_host),
     _Row(_is_hog, _of_largest),
-    _Row(
-        lambda f: f.cause in _SHORT_HOST and f.host_swap == 0,
-        lambda f: 'The host has no swap, so a short peak of memory use leads to a kill. Add a small amount of swap.',
-    ),
-    _Row(
-        lambda f: f.kills >= 3,
-        lambda f: (
-            'It was killed %d times in the time window. Fix the lack of memory first: another start will not '
-            'help.' % f.kills
-        ),
-    ),
+    _Row(lambda f: f.cause in _SHORT_HOST and f.host_swap == 0,
+         lambda f: 'The host has no swap, so a short peak of memory use leads to a kill. Add a small amount of swap.'),
+    _Row(lambda f: f.kills >= 3,
+         lambda f: 'It was killed %d times in the time window. Fix the lack of memory first: another start will not '
+                   'help.'
+         % f.kills),
     _Row(lambda f: _is_memory(f) and not f.gomemlimit, _of_go_limit),
     _Row(_has_high_go_limit, _of_high_go_limit),
-    _Row(
-        lambda f: f.cause in (CGROUP_OOM, GO_RUNTIME_OOM) and not _older(f, (3, 4, 7)),
-        lambda f: (
-            'The memory limiter and the cache of the application use the memory of the host, not the limit of a '
-            'container or unit, so they do not help here.'
-        ),
-    ),
-    _Row(
-        lambda f: _is_memory(f) and not _older(f, (2, 5, 1)),
-        lambda f: (
-            'The built-in full-text search keeps the index of every site in memory and rebuilds it at each '
-            'start. Disable it, exclude article bodies from it, or use an external engine (from 3.5).'
-        ),
-    ),
-    _Row(
-        lambda f: _is_memory(f) and not _older(f, (3, 3, 0)),
-        lambda f: (
-            'Set the cache type to files in the settings of each site: the in-memory cache %s.'
-            % ('has no size limit' if not _older(f, (3, 4, 10)) else 'holds up to 10000 entries')
-        ),
-    ),
-    _Row(
-        lambda f: _is_memory(f) and _older(f, (3, 5, 5)),
-        lambda f: (
-            'Version %s reads whole uploads into memory. Version 3.5.5 needs much less memory for them.' % f.version
-        ),
-    ),
-    _Row(
-        lambda f: _is_memory(f) and versions.between(f.version, (3, 3, 0), (3, 3, 2)),
-        lambda f: (
-            'Version %s can use up all memory with rewrite rules of several levels. This is fixed in 3.3.3.' % f.version
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == GO_RUNTIME_OOM,
-        lambda f: (
-            'Nothing killed it. It requested memory that a limit (ulimit -v, LimitAS=%s) did not allow, or that '
-            'the host did not have.' % (', here %s' % mib(f.address_space) if f.address_space else '')
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == CRASH,
-        lambda f: (
-            'Report the crash to the authors of the application, with the log from the line of the panic on. '
-            'log_check shows these lines.'
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == ADMIN_KILL,
-        lambda f: (
-            "The vendor's stop.sh kills every instance of a host with SIGKILL. Stop single instances with "
-            'graceful_stop or the stop playbook.'
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == ADMIN_STOP,
-        lambda f: (
-            'A person or a program sent it a signal to end. Check who was logged in at that time, and check '
-            'cron, panels and systemd units.'
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == HOST_REBOOT,
-        lambda f: 'The host was rebooted. Make sure that something starts the instance at boot.',
-    ),
-    _Row(
-        lambda f: f.cause == HOST_PANIC,
-        lambda f: 'vm.panic_on_oom is set on this host, so the host reboots instead of killing one process.',
-    ),
-    _Row(
-        lambda f: f.cause in (UNEXPLAINED, ADMIN_KILL) and f.ended_together > 0,
-        lambda f: (
-            'All %d known instances of this host may have ended within one second. "pkill -9 %s" has that '
-            "effect, and the vendor's stop.sh runs it. Check cron, panels and shell histories. Stop single "
-            'instances with graceful_stop or the stop playbook.' % (f.ended_together + 1, f.name)
-        ),
-    ),
-    _Row(
-        lambda f: f.cause == UNEXPLAINED and f.verdict != UNKNOWN,
-        lambda f: (
-            'It was not OOM-killed. A process that exits without logging was killed with SIGKILL: by a script, '
-            'a panel, a person, or the start of another instance of 3.2.2 - 3.4.5.'
-        ),
-    ),
-    _Row(
-        lambda f: f.verdict == UNKNOWN and bool(f.unreadable), lambda f: 'To know more: %s.' % '; '.join(f.unreadable)
-    ),
-    _Row(
-        lambda f: f.verdict == UNKNOWN and not f.unreadable,
-        lambda f: (
-            'To know more: keep the kernel log for longer (a persistent journal, or kern.log), and run diagnose '
-            'or instance_info regularly, which record the pid and the control group of each process.'
-        ),
-    ),
-    _Row(
-        lambda f: f.verdict == LIKELY,
-        lambda f: (
-            'The verdict is not certain, for the reason given in the summary. Run diagnose or instance_info '
-            'regularly: what they record about a process makes the next verdict certain.'
-        ),
-    ),
+    _Row(lambda f: f.cause in (CGROUP_OOM, GO_RUNTIME_OOM) and not _older(f, (3, 4, 7)),
+         lambda f: 'The memory limiter and the cache of the application use the memory of the host, not the limit of a '
+                   'container or unit, so they do not help here.'),
+    _Row(lambda f: _is_memory(f) and not _older(f, (2, 5, 1)),
+         lambda f: 'The built-in full-text search keeps the index of every site in memory and rebuilds it at each '
+                   'start. Disable it, exclude article bodies from it, or use an external engine (from 3.5).'),
+    _Row(lambda f: _is_memory(f) and not _older(f, (3, 3, 0)),
+         lambda f: 'Set the cache type to files in the settings of each site: the in-memory cache %s.'
+         % ('has no size limit' if not _older(f, (3, 4, 10)) else 'holds up to 10000 entries')),
+    _Row(lambda f: _is_memory(f) and _older(f, (3, 5, 5)),
+         lambda f: 'Version %s reads whole uploads into memory. '
+                   'Version 3.5.5 needs much less memory for them.' % f.version),
+    _Row(lambda f: _is_memory(f) and versions.between(f.version, (3, 3, 0), (3, 3, 2)),
+         lambda f: 'Version %s can use up all memory with rewrite rules of several levels. This is fixed in 3.3.3.'
+         % f.version),
+    _Row(lambda f: f.cause == GO_RUNTIME_OOM,
+         lambda f: 'Nothing killed it. It requested memory that a limit (ulimit -v, LimitAS=%s) did not allow, or that '
+                   'the host did not have.' % (', here %s' % mib(f.address_space) if f.address_space else '')),
+    _Row(lambda f: f.cause == CRASH,
+         lambda f: 'Report the crash to the authors of the application, with the log from the line of the panic on. '
+                   'log_check shows these lines.'),
+    _Row(lambda f: f.cause == ADMIN_KILL,
+         lambda f: "The vendor's stop.sh kills every instance of a host with SIGKILL. Stop single instances with "
+                   'graceful_stop or the stop playbook.'),
+    _Row(lambda f: f.cause == ADMIN_STOP,
+         lambda f: 'A person or a program sent it a signal to end. Check who was logged in at that time, and check '
+                   'cron, panels and systemd units.'),
+    _Row(lambda f: f.cause == HOST_REBOOT,
+         lambda f: 'The host was rebooted. Make sure that something starts the instance at boot.'),
+    _Row(lambda f: f.cause == HOST_PANIC,
+         lambda f: 'vm.panic_on_oom is set on this host, so the host reboots instead of killing one process.'),
+    _Row(lambda f: f.cause in (UNEXPLAINED, ADMIN_KILL) and f.ended_together > 0,
+         lambda f: 'All %d known instances of this host may have ended within one second. "pkill -9 %s" has that '
+                   "effect, and the vendor's stop.sh runs it. Check cron, panels and shell histories. Stop single "
+                   'instances with graceful_stop or the stop playbook.' % (f.ended_together + 1, f.name)),
+    _Row(lambda f: f.cause == UNEXPLAINED and f.verdict != UNKNOWN,
+         lambda f: 'It was not OOM-killed. A process that exits without logging was killed with SIGKILL: by a script, '
+                   'a panel, a person, or the start of another instance of 3.2.2 - 3.4.5.'),
+    _Row(lambda f: f.verdict == UNKNOWN and bool(f.unreadable),
+         lambda f: 'To know more: %s.' % '; '.join(f.unreadable)),
+    _Row(lambda f: f.verdict == UNKNOWN and not f.unreadable,
+         lambda f: 'To know more: keep the kernel log for longer (a persistent journal, or kern.log), and run diagnose '
+                   'or instance_info regularly, which record the pid and the control group of each process.'),
+    _Row(lambda f: f.verdict == LIKELY,
+         lambda f: 'The verdict is not certain, for the reason given in the summary. Run diagnose or instance_info '
+                   'regularly: what they record about a process makes the next verdict certain.'),
 )
+# fmt: on
 
 
 def advise(figures: Figures) -> t.List[str]:

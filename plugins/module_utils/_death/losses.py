@@ -47,76 +47,29 @@ class Loss(t.NamedTuple):
 
 
 JOURNALD, RSYSLOG, KERNEL = 'journald', 'rsyslog', 'kernel'
-LOSSES: t.Tuple[Loss, ...] = tuple(
+# fmt: off
+_ROWS: t.Tuple[t.Tuple[str, str, bytes, float, float, str, bool, bool], ...] = (
+    ('missed', JOURNALD, rb'(?:Missed|Lost|Dropped) \d{1,20} (?:kernel )?messages?\b', 300, 5, JOURNAL, True, False),
+    ('overrun', JOURNALD, rb'/dev/kmsg buffer overrun, some messages lost', 300, 5, JOURNAL, True, False),
+    ('not_written', JOURNALD, rb'Failed to write entry ', 5, 5, JOURNAL, True, True),
+    ('suppressed', JOURNALD, rb'Suppressed \d{1,20} messages from [^\n]{0,255}?' + _KILLERS, 60, 5, JOURNAL, False,
+     True),
+    ('imjournal_begins', RSYSLOG, rb'imjournal[^\n]{0,200}?begin to drop messages', 5, 600, FILES, True, True),
+    ('imjournal_lost', RSYSLOG, rb'imjournal[^\n]{0,200}?\d{1,20} messages lost', 600, 5, FILES, True, True),
+    ('imuxsock', RSYSLOG, (rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
+     rb'|lost \d{1,20} messages)'), 60, 60, FILES, False, True),
+    ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
+    ('queue', RSYSLOG, (rb'(?!imjournal|imuxsock)[^\n]{0,200}?'
+     rb'(?:messages (?:lost|dropped)\b|drop messages due to rate-limiting)'), 600, 60, FILES, True, True),
+    ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
+    ('burst', KERNEL, (rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
+     rb'\d{1,20} callbacks suppressed'), 300, 5, ALL, True, False),
+    ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
+)
+# fmt: on
+LOSSES = tuple(
     Loss(code, by, re.compile(pattern), before, after, where, kernel, services)
-    for code, by, pattern, before, after, where, kernel, services in (
-        (
-            'missed',
-            JOURNALD,
-            rb'(?:Missed|Lost|Dropped) \d{1,20} (?:kernel )?messages?\b',
-            300,
-            5,
-            JOURNAL,
-            True,
-            False,
-        ),
-        ('overrun', JOURNALD, rb'/dev/kmsg buffer overrun, some messages lost', 300, 5, JOURNAL, True, False),
-        ('not_written', JOURNALD, rb'Failed to write entry ', 5, 5, JOURNAL, True, True),
-        (
-            'suppressed',
-            JOURNALD,
-            rb'Suppressed \d{1,20} messages from [^\n]{0,255}?' + _KILLERS,
-            60,
-            5,
-            JOURNAL,
-            False,
-            True,
-        ),
-        ('imjournal_begins', RSYSLOG, rb'imjournal[^\n]{0,200}?begin to drop messages', 5, 600, FILES, True, True),
-        ('imjournal_lost', RSYSLOG, rb'imjournal[^\n]{0,200}?\d{1,20} messages lost', 600, 5, FILES, True, True),
-        (
-            'imuxsock',
-            RSYSLOG,
-            (
-                rb'imuxsock(?!\[[^\]\n]{0,200}?name: )[^\n]{0,200}?(?:begins? to drop messages|messages lost'
-                rb'|lost \d{1,20} messages)'
-            ),
-            60,
-            60,
-            FILES,
-            False,
-            True,
-        ),
-        ('imuxsock_killer', RSYSLOG, rb'imuxsock\[[^\]\n]{0,200}?' + _KILLERS + rb'\b', 60, 60, FILES, False, True),
-        (
-            'queue',
-            RSYSLOG,
-            (
-                rb'(?!imjournal|imuxsock)[^\n]{0,200}?'
-                rb'(?:messages (?:lost|dropped)\b|drop messages due to rate-limiting)'
-            ),
-            600,
-            60,
-            FILES,
-            True,
-            True,
-        ),
-        ('console', KERNEL, rb'\*\* \d{1,20} printk messages dropped \*\*', 60, 5, OWN, True, False),
-        (
-            'burst',
-            KERNEL,
-            (
-                rb'(?:oom_kill_process|dump_header|out_of_memory|mem_cgroup_out_of_memory|__ratelimit): '
-                rb'\d{1,20} callbacks suppressed'
-            ),
-            300,
-            5,
-            ALL,
-            True,
-            False,
-        ),
-        ('printk', KERNEL, rb'printk: \d{1,20} (?:level \d )?messages suppressed', 300, 5, ALL, True, False),
-    )
+    for code, by, pattern, before, after, where, kernel, services in _ROWS
 )
 # What a block of a log is searched for, so that its lines are looked at. Each costs a pass, so they are few.
 NEEDLES = (

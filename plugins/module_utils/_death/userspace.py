@@ -63,66 +63,39 @@ _TAGS = {
 }
 _UNIT = rb'(?P<unit>\S{1,255}): '
 _QUOTED = rb'(?P<comm>.{0,64}?)'
-_TABLE = tuple(
-    (killer, what, re.compile(pattern, re.DOTALL))
-    for killer, what, pattern in (
-        (
-            EARLYOOM,
-            _KILL,
-            (
-                rb'sending (?P<signal>SIG[A-Z]+) to process (?P<pid>\d{1,10})(?: uid (?P<uid>\d{1,10}))? "'
-                + _QUOTED
-                + rb'": (?:badness|oom_score) (?P<score>\d{1,20}).*?VmRSS (?P<rss>\d{1,20}) MiB'
-            ),
-        ),
-        (
-            EARLYOOM,
-            _KILL,
-            (
-                rb'killing process (?P<pid>\d{1,10}) "'
-                + _QUOTED
-                + rb'" with signal (?P<number>\d+): badness (?P<score>\d{1,20}), VmRSS (?P<rss>\d{1,20}) MiB'
-            ),
-        ),
-        (
-            EARLYOOM,
-            _KILL,
-            (
-                rb"Killing process '" + _QUOTED + rb"' with signal (?P<number>\d+), pid: (?P<pid>\d{1,10}), "
-                rb'badness: (?P<score>\d{1,20}), VmRSS: (?P<rss>\d{1,20}) MiB'
-            ),
-        ),
-        (EARLYOOM, _KILL, rb'Killing process (?P<pid>\d{1,10}) (?P<comm>\S.{0,63})\Z'),
-        (EARLYOOM, _BEFORE, rb'[Ll]ow [Mm]emory! '),
-        (EARLYOOM, _AFTER, rb'escalating to (?P<signal>SIGKILL) after '),
-        (EARLYOOM, _AFTER, rb'process (?:\d{1,10} )?exited after '),
-        (EARLYOOM, _DRY, rb'dryrun, not actually sending any signal'),
-        (EARLYOOM, _FAILED, rb'kill failed: (?:No such process|Operation not permitted|Timer expired)'),
-        (EARLYOOM, _FAILED, rb'process (?:(?P<pid>\d{1,10}) )?did not exit\b'),
-        (SYSTEMD_OOMD, _KILL, rb'Killed (?P<cgroup>/.*?) due to memory (?P<why>pressure for .*|used .*)'),
-        (
-            SYSTEMD_OOMD,
-            _KILL,
-            (
-                rb'Marked (?P<cgroup>/.{0,4000}?) for killing due to memory '
-                rb'(?P<why>pressure for .*|used .*)'
-            ),
-        ),
-        (SYSTEMD_OOMD, _KILL, rb'(?=[^/\n]{0,500}(?P<cgroup>/[^\s,;\'")]{1,1000}))?Rule .{0,1000}?\btaking action\b'),
-        (SYSTEMD_OOMD, _KILL, _UNIT + rb'systemd-oomd killed (?:(?P<count>\d+)|some) process'),
-        (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>A process of this unit has been killed by the OOM killer)'),
-        (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>The kernel OOM killer killed some processes in this unit)'),
-        (SYSTEMD, _KILL, _UNIT + rb"Failed with result 'oom-kill'"),
-        (SYSTEMD, _AFTER, _UNIT + rb'Main process exited, code=killed'),
-        (OOMD, _KILL, rb'oomd kill: [\d.]+ [\d.]+ [\d.]+ (?P<cgroup>\S+) +(?P<bytes>\d+) (?!.*\(dry\))'),
-        (NOHANG, _BEFORE, rb' *PID: (?P<pid>\d{1,10}), [Nn]ame: (?P<comm>.{1,64}?), badness: (?P<score>\d{1,20})'),
-        (NOHANG, _KILL, rb' *\[ OK \] Sending (?P<signal>SIG[A-Z]+)'),
-        (NOHANG, _AFTER, rb' *The victim |.*FINISHING implement_corrective_action\(\)'),
-        (LMKD, _KILL, rb"Kill '(?P<comm>.{0,255}?)' \((?P<pid>\d{1,10})\)(?:, uid (?P<uid>\d{1,10}))?,? "),
-        (DOCKER, _KILL, rb'(?:\S+ )?container oom (?P<container>[0-9a-f]{12,64})\b'),
-        (DOCKER, _KILL, rb'.*\bTaskOOM event.{0,40}?container_id:\\?"(?P<container>[0-9a-f]{12,64})\b'),
-    )
-)
+# fmt: off
+_TABLE = tuple((killer, what, re.compile(pattern, re.DOTALL)) for killer, what, pattern in (
+    (EARLYOOM, _KILL, (rb'sending (?P<signal>SIG[A-Z]+) to process (?P<pid>\d{1,10})(?: uid (?P<uid>\d{1,10}))? "'
+                       + _QUOTED + rb'": (?:badness|oom_score) (?P<score>\d{1,20}).*?VmRSS (?P<rss>\d{1,20}) MiB')),
+    (EARLYOOM, _KILL, (rb'killing process (?P<pid>\d{1,10}) "' + _QUOTED
+                       + rb'" with signal (?P<number>\d+): badness (?P<score>\d{1,20}), VmRSS (?P<rss>\d{1,20}) MiB')),
+    (EARLYOOM, _KILL, (rb"Killing process '" + _QUOTED + rb"' with signal (?P<number>\d+), pid: (?P<pid>\d{1,10}), "
+                       rb'badness: (?P<score>\d{1,20}), VmRSS: (?P<rss>\d{1,20}) MiB')),
+    (EARLYOOM, _KILL, rb'Killing process (?P<pid>\d{1,10}) (?P<comm>\S.{0,63})\Z'),
+    (EARLYOOM, _BEFORE, rb'[Ll]ow [Mm]emory! '),
+    (EARLYOOM, _AFTER, rb'escalating to (?P<signal>SIGKILL) after '),
+    (EARLYOOM, _AFTER, rb'process (?:\d{1,10} )?exited after '),
+    (EARLYOOM, _DRY, rb'dryrun, not actually sending any signal'),
+    (EARLYOOM, _FAILED, rb'kill failed: (?:No such process|Operation not permitted|Timer expired)'),
+    (EARLYOOM, _FAILED, rb'process (?:(?P<pid>\d{1,10}) )?did not exit\b'),
+    (SYSTEMD_OOMD, _KILL, rb'Killed (?P<cgroup>/.*?) due to memory (?P<why>pressure for .*|used .*)'),
+    (SYSTEMD_OOMD, _KILL, (rb'Marked (?P<cgroup>/.{0,4000}?) for killing due to memory '
+                           rb'(?P<why>pressure for .*|used .*)')),
+    (SYSTEMD_OOMD, _KILL, rb'(?=[^/\n]{0,500}(?P<cgroup>/[^\s,;\'")]{1,1000}))?Rule .{0,1000}?\btaking action\b'),
+    (SYSTEMD_OOMD, _KILL, _UNIT + rb'systemd-oomd killed (?:(?P<count>\d+)|some) process'),
+    (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>A process of this unit has been killed by the OOM killer)'),
+    (SYSTEMD, _KILL, _UNIT + rb'(?P<kernel>The kernel OOM killer killed some processes in this unit)'),
+    (SYSTEMD, _KILL, _UNIT + rb"Failed with result 'oom-kill'"),
+    (SYSTEMD, _AFTER, _UNIT + rb'Main process exited, code=killed'),
+    (OOMD, _KILL, rb'oomd kill: [\d.]+ [\d.]+ [\d.]+ (?P<cgroup>\S+) +(?P<bytes>\d+) (?!.*\(dry\))'),
+    (NOHANG, _BEFORE, rb' *PID: (?P<pid>\d{1,10}), [Nn]ame: (?P<comm>.{1,64}?), badness: (?P<score>\d{1,20})'),
+    (NOHANG, _KILL, rb' *\[ OK \] Sending (?P<signal>SIG[A-Z]+)'),
+    (NOHANG, _AFTER, rb' *The victim |.*FINISHING implement_corrective_action\(\)'),
+    (LMKD, _KILL, rb"Kill '(?P<comm>.{0,255}?)' \((?P<pid>\d{1,10})\)(?:, uid (?P<uid>\d{1,10}))?,? "),
+    (DOCKER, _KILL, rb'(?:\S+ )?container oom (?P<container>[0-9a-f]{12,64})\b'),
+    (DOCKER, _KILL, rb'.*\bTaskOOM event.{0,40}?container_id:\\?"(?P<container>[0-9a-f]{12,64})\b'),
+))
+# fmt: on
 # Group of a pattern, its name in the details, and what makes kB of it.
 _NUMBERS = (
     ('score', 'score', 1, 1),
