@@ -7,6 +7,7 @@
 import random
 import typing as t
 
+import death_events
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
@@ -26,22 +27,7 @@ NOON = 1e9
 
 
 def event(kind: str = types.KERNEL_KILL, time: t.Optional[float] = NOON, **fields: t.Any) -> Event:
-    values: t.Dict[str, t.Any] = dict(
-        kind=kind,
-        time=time,
-        uncertainty=1.0,
-        pid=None,
-        tgid=None,
-        comm=None,
-        uid=None,
-        cgroup=None,
-        scope=None,
-        trusted=True,
-        details={},
-        evidence=(),
-    )
-    values.update(fields)
-    return Event(**values)
+    return death_events.event(kind, time, **dict(dict(uncertainty=1.0, evidence=()), **fields))
 
 
 def life(pid: int, begin: float, last_seen: float, running: bool = False, cgroup: t.Optional[str] = '/') -> Life:

@@ -8,6 +8,7 @@ import itertools
 import random
 import typing as t
 
+import death_events
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._death import events as types
@@ -17,22 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._death.separate 
 
 
 def at(time: t.Optional[float], uncertainty: float = 0.5, kind: str = types.ABRUPT_END, **fields: t.Any) -> Event:
-    values: t.Dict[str, t.Any] = dict(
-        kind=kind,
-        time=time,
-        uncertainty=uncertainty,
-        pid=None,
-        tgid=None,
-        comm=None,
-        uid=None,
-        cgroup=None,
-        scope=None,
-        trusted=True,
-        details={},
-        evidence=(),
-    )
-    values.update(fields)
-    return Event(**values)
+    return death_events.event(kind, time, uncertainty=uncertainty, **dict(dict(evidence=()), **fields))
 
 
 def start(time: float, uncertainty: float = 0.5, **details: t.Any) -> Event:
