@@ -11,9 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible.module import run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, after_a_change
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import one_at_a_time, reach, users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import observed, one_at_a_time, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 
 Work = t.Callable[[Context, t.Mapping[str, t.Any]], t.Dict[str, t.Any]]
@@ -23,10 +21,7 @@ def context_of(params: t.Mapping[str, t.Any]) -> Context:
     """The instance that the common options name. LifecycleError when there is none."""
     if params['port'] is not None and not 0 < params['port'] < 65536:
         raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was done.' % params['port'])
-    reach.refuse_hanging(params['dir'])
-    instance = _instance.resolve(params['dir'], params['binary'])
-    state = _state.StateDir(instance, params['state_dir'])
-    return Context(instance, state, params['port'], user=users.known(params.get('user')))
+    return Context(*observed.named(params), params['port'], user=users.known(params.get('user')))
 
 
 def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:

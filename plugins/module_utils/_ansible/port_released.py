@@ -7,21 +7,13 @@
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import instance as _instance
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import reach, users
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import observed, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.observed import Observed
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.state import StateDir
 
-SPEC: t.Dict[str, t.Dict[str, t.Any]] = dict(
-    _ports.WAIT_OPTIONS,
-    dir=dict(type='path'),
-    binary=dict(type='str', default='anqicms'),
-    port=dict(type='int'),
-    user=dict(type='str'),
-    state_dir=dict(type='path'),
-)
+SPEC = _module.common_spec(dir=dict(type='path'), **_ports.WAIT_OPTIONS)
 
 _SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
 
@@ -32,10 +24,7 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
         return list(params['ports'])
     if params['dir'] is None:
         return [params['port']]
-    reach.refuse_hanging(params['dir'])
-    instance = _instance.resolve(params['dir'], params['binary'])
-    state = StateDir(instance, params['state_dir'])
-    found = Observed(instance, state, params['port'], users.known(params.get('user')))
+    found = Observed(*observed.named(params), params['port'], users.known(params.get('user')))
     found.look()
     if params['port'] is None:
         return [found.start_port]

@@ -16,7 +16,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import for
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.files import InstallDir, UnsafePath
 
 NAME = 'config.json'
-INSTALLER_PORT = 8001  # without a config.json
+DEFAULT_PORT = 8001  # what the application takes without a config.json
 # The keys that the application decodes; a value of another type is refused by its JSON decoder.
 _TYPES: t.Dict[str, t.Dict[str, type]] = {
     'server': {'env': str, 'port': int, 'log_level': str, 'token_secret': str},

@@ -77,25 +77,7 @@ def _run_dumped(context: Context, params: Params) -> Result:
                 ['none'] * len(seen) if shadows else database_plan.compressions(directory, seen, params['compression'])
             )
             manifests = [
-                _take(
-                    context,
-                    one,
-                    dump.Wanted(
-                        one.session,
-                        found,
-                        directory,
-                        one.schema.site,
-                        one.schema.root,
-                        one.schema.key,
-                        how,
-                        online,
-                        context.version,
-                        database_later.settings_of_file(databases, one),
-                        database_later.visits(one, found),
-                    ),
-                    shadows,
-                    until,
-                )
+                _take(context, one, _wanted(context, databases, one, found, directory, how, online), shadows, until)
                 for one, found, how in zip(databases.opened, seen, chosen)
             ]
     except LifecycleError as exc:
@@ -112,6 +94,30 @@ def _run_dumped(context: Context, params: Params) -> Result:
         )
     return dict(
         changed=True, directory=directory, online=online, notes=notes, databases=[_shown(one) for one in manifests]
+    )
+
+
+def _wanted(
+    context: Context,
+    databases: access.Databases,
+    one: access.Opened,
+    found: facts.Inspected,
+    directory: str,
+    compression: str,
+    online: bool,
+) -> dump.Wanted:
+    return dump.Wanted(
+        one.session,
+        found,
+        directory,
+        one.schema.site,
+        one.schema.root,
+        one.schema.key,
+        compression,
+        online,
+        context.version,
+        database_later.settings_of_file(databases, one),
+        database_later.visits(one, found),
     )
 
 

@@ -20,7 +20,6 @@ OLDEST, NEWEST_LINE = (2, 0, 0), (3, 5)  # what this release knows: from the fir
 NEWEST_SEEN = (3, 5, 8)  # later ones of the same line may change what is not written here
 
 SETTINGS_MOVE = ((2, 5, 0), (2, 5, 5))  # the only versions that move the settings from config.json to the database
-LAST_WITH_SETTINGS_IN_FILE = (2, 4, 999)
 BACK_TO_INNODB = (3, 3, 11)  # the only version that turns the articles from MyISAM back to InnoDB
 FIRST_MYISAM = (3, 3, 0)
 

@@ -172,12 +172,3 @@ def run(
             'run the recover playbook, which goes on from there.' % (install.path, system_text(exc), switch.version),
             changed=True,
         ) from exc
-
-
-def is_complete(trees: Trees) -> bool:
-    """Whether the release stands in all of its places."""
-    return all(
-        trees.new.lstat(one.path) is None and trees.place.lstat(one.path) is not None
-        for one in trees.switch.renames
-        if not one.out
-    )

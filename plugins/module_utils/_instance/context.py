@@ -62,7 +62,7 @@ class Context(Observed):
         self.binaries.running = _binary.of_process(self.handle.proc.fd) if self.handle else None
         if self.candidate is not None:
             self._ask_version()
-        self._read_version()
+            self._read_version()
         return self.candidate
 
     def _read(self, directory: files.InstallDir, owners: t.Collection[int]) -> None:

@@ -8,14 +8,25 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import config_file
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._app.config_file import DEFAULT_PORT
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import files, process, sockdiag
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import port_choice, selection, strangers
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    port_choice,
+    reach,
+    selection,
+    strangers,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import users as _users
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.instance import Instance, resolve
 
-DEFAULT_PORT = 8001  # what the application takes without a config.json
+
+def named(params: t.Mapping[str, t.Any]) -> t.Tuple[Instance, _state.StateDir]:
+    """What the options ``dir``, ``binary`` and ``state_dir`` name. LifecycleError when there is no such instance."""
+    reach.refuse_hanging(params['dir'])
+    instance = resolve(params['dir'], params['binary'])
+    return instance, _state.StateDir(instance, params['state_dir'])
 
 
 class Observed:
