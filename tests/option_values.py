@@ -78,6 +78,8 @@ def _words(one: str, two: str, *wrong: Any) -> Row:
 
 _HOOKS = _words("/etc/hooks/out.yml", "in.yml")
 _SITE = {"host": "shop.example"}
+_TARGET = {"type": "slack", "url": "https://chat.example/1"}
+_SENT = {**_TARGET, "timeout": 5.0, "validate_certs": True}
 _ENTRIES = [{"dir": "/srv/a", "port": 8001}, {"dir": "/srv/b"}]
 ROWS = {
     "anqicms_" + name: row
@@ -233,7 +235,33 @@ ROWS = {
             None,
             [630, 37800, "10:30", "yesterday", True, False, [], {}, 20260131, 3.1, "2026-13-01"],
         ),
-        "report": _text("/tmp/report.json"),
+        "report": _text("/tmp/report"),
+        "resume": _text("night-7"),
+        "language": Row(
+            _same("en", "zh"), [(" zh\n", "zh")], None, ["fr", "EN", "zh_CN", 0, 1, True, False, ["en"], {}, [], DATE]
+        ),
+        "time_zone": Row(
+            _same("Asia/Shanghai", "UTC"),
+            [(" Asia/Shanghai\n", "Asia/Shanghai")],
+            None,
+            [*NO_TEXT, 8, "+08:00", "Mars/Olympus", "/etc/localtime", "../UTC"],
+        ),
+        "notify": Row(
+            [([], []), ([_TARGET], [_SENT]), ([{**_TARGET, "events": ["failed"]}], [{**_SENT, "events": ["failed"]}])],
+            [(json.dumps([_TARGET]), [_SENT]), ("- type: slack\n  url: https://chat.example/1", [_SENT]), ("[]", [])],
+            [],
+            [
+                7,
+                True,
+                DATE,
+                {},
+                "all",
+                ["all"],
+                [{}],
+                [{"type": "fax", "url": "x"}],
+                [{**_TARGET, "events": ["never"]}],
+            ],
+        ),
         "collect": _flag(False),
         "collect_dir": _text("/tmp/evidence", "./anqicms-diagnose"),
         "search": _words("/srv/*", "/www/wwwroot/*"),
@@ -248,6 +276,12 @@ ROWS = {
             [("1", [1]), ("1,10%", [1, "10%"]), ("1\n10%\n", [1, "10%"]), ("[1, '10%']", [1, "10%"])],
             [1, "10%", "25%"],
             [0, "0", -1, False, True, [], {}, "half", "10 %", [0], [None], 1.5, DATE],
+        ),
+        "serial_by": Row(
+            [({}, {}), *_same({"customer": 1}, {"rack": "50%", "edge": 2})],
+            [('{"customer": 1}', {"customer": 1}), ("customer: 1\nrack: 50%\n", {"customer": 1, "rack": "50%"})],
+            {},
+            [7, 3.1, True, DATE, [], ["a"], "customer", {"a": 0}, {"a": "half"}, {"a": [1, 2]}, {"a": None}, "{"],
         ),
     }.items()
 }

@@ -25,7 +25,10 @@ _HOOKED = frozenset({'restart', 'configure', 'upgrade', 'rollback'})
 _CONFIGURE, _UPGRADE, _ROLLBACK = (frozenset({name}) for name in ('configure', 'upgrade', 'rollback'))
 _RESTART, _RECOVER, _DIAGNOSE = (frozenset({name}) for name in ('restart', 'recover', 'diagnose'))
 _INSTANCES = CHANGING | _DIAGNOSE
-_ALL = _INSTANCES | {'prepare', 'discover'}
+_SEEING = _INSTANCES | {'status'}
+_ALL = _SEEING | {'prepare', 'discover'}
+_BATCHED = CHANGING | {'prepare'}
+_RESUMED = CHANGING - {'recover'}
 _DISCOVER = frozenset({'discover'})
 
 
@@ -61,14 +64,20 @@ _TIME = 'a time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00+08:00'
 OPTIONS: t.Mapping[str, Option] = {
     PREFIX + name: option
     for name, option in {
-        'instances': Option('a list of dictionaries with dir each, or the word discover', read.instances, _INSTANCES),
-        'only': Option(f'a list of ids of instances, {_SUCH}', read.ids, _INSTANCES, ()),
-        'user': Option('the name of a user', read.text, _INSTANCES),
+        'instances': Option('a list of dictionaries with dir each, or the word discover', read.instances, _SEEING),
+        'only': Option(f'a list of ids of instances, {_SUCH}', read.ids, _SEEING, ()),
+        'user': Option('the name of a user', read.text, _SEEING),
         'run_id': Option('a name for the run', read.text, _INSTANCES),
-        'state_dir': Option('the path of a directory on the host', read.text, _INSTANCES | _DISCOVER),
+        'state_dir': Option('the path of a directory on the host', read.text, _SEEING | _DISCOVER),
+        'resume': Option('the name of an earlier run', read.text, _RESUMED),
+        'language': Option('one of en, zh', lambda value: read.choice(value, ('en', 'zh')), _ALL),
+        'time_zone': Option('the name of a time zone, such as Asia/Shanghai', read.time_zone, _ALL),
+        'notify': Option(
+            'a list of dictionaries with type and url each', read.notification_targets, _INSTANCES, (), secret=True
+        ),
         'strict': _flag(_ALL),
-        'unreachable': _choice(CHANGING | {'prepare'}, 'stop', 'skip'),
-        'unreachable_fails': _flag(CHANGING | {'prepare'}),
+        'unreachable': _choice(_BATCHED, 'stop', 'skip'),
+        'unreachable_fails': _flag(_BATCHED),
         'accept_hazards': Option('a list of codes of hazards', read.hazards, CHANGING, ()),
         'only_if_needed': _flag(_RESTART),
         'before_window': Option('a list of paths of task files', read.words, _HOOKED, ()),
@@ -115,22 +124,32 @@ OPTIONS: t.Mapping[str, Option] = {
         'put_aside': Option(f'the id of an instance, {_SUCH}', read.identity, _RECOVER),
         'since': Option(_TIME, read.moment, _DIAGNOSE),
         'until': Option(_TIME, read.moment, _DIAGNOSE),
-        'report': Option('the path of a file on the controller', read.text, _DIAGNOSE),
+        'report': Option(
+            'the path of a directory on the controller, an address for uploads, or the word artifacts',
+            read.text,
+            _INSTANCES,
+        ),
         'collect': _flag(_DIAGNOSE),
         'collect_dir': Option('the path of a directory on the controller', read.text, _DIAGNOSE, './anqicms-diagnose'),
         'search': Option('a list of patterns of directories', read.words, _DISCOVER, ()),
-        # Play keywords read these two, before any task.
+        # Play keywords read these three, before any task.
         'hosts': Option('a pattern of hosts, as text or as a list, such as web1,web2', read.pattern, _ALL, 'anqicms'),
         'serial': Option(
             'numbers of hosts or percentages of them, 1 or more, such as 1,10%,25%',
             read.batches,
-            CHANGING | {'prepare'},
+            _BATCHED,
             (1, '10%', '25%'),
+        ),
+        'serial_by': Option(
+            'a dictionary from groups or variables of hosts to numbers of hosts or percentages, such as customer: 1',
+            read.batch_limits,
+            _BATCHED,
+            {},
         ),
     }.items()
 }
 
-OF_KEYWORDS = frozenset({'anqicms_hosts', 'anqicms_serial'})
+OF_KEYWORDS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_serial_by'})
 
 
 def is_given(value: t.Any) -> bool:

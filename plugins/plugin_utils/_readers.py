@@ -15,6 +15,7 @@ import math
 import re
 import typing as t
 import warnings
+import zoneinfo
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -32,6 +33,16 @@ ENTRY: t.Mapping[str, t.Any] = {
     'port': {'type': 'int'},
     'user': {'type': 'str'},
     'sites': {'type': 'list', 'elements': 'dict'},
+}
+EVENTS = ('start', 'canary', 'finished', 'failed', 'lost')
+# What an entry of anqicms_notify may hold.
+TARGET: t.Mapping[str, t.Any] = {
+    'type': {'type': 'str', 'required': True, 'choices': ['dingtalk', 'feishu', 'wecom', 'slack', 'webhook']},
+    'url': {'type': 'str', 'required': True, 'no_log': True},
+    'secret': {'type': 'str', 'no_log': True},
+    'events': {'type': 'list', 'elements': 'str', 'choices': list(EVENTS)},
+    'timeout': {'type': 'float', 'default': 5.0},
+    'validate_certs': {'type': 'bool', 'default': True},
 }
 _RELEASE: t.Mapping[str, t.Any] = {
     'src': {'type': 'path', 'required': True},
@@ -214,7 +225,34 @@ def batches(value: t.Any) -> list[int | str]:
     return [size if size.endswith('%') else int(size) for size in sizes]
 
 
+def batch_limits(value: t.Any) -> dict[str, int | str]:
+    """At most so many hosts at once with the same value of a variable, or in the same group."""
+    found = _loaded(value, dict) if isinstance(value, str) else value
+    if not isinstance(found, t.Mapping):
+        raise ValueError
+    return {_word(name): _limit(name, limit) for name, limit in found.items()}
+
+
+def _limit(name: t.Any, value: t.Any) -> int | str:
+    try:
+        (size,) = batches(value)
+    except ValueError as error:
+        raise ValueError(
+            f'{shown(name, 100)}: {shown(value, 100)!r} is not a number of hosts or a percentage'
+        ) from error
+    return size
+
+
 # --- times
+
+
+def time_zone(value: t.Any) -> str:
+    found = text(value)
+    try:
+        zoneinfo.ZoneInfo(found)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+        raise ValueError('the time zone database of the controller does not contain it') from error
+    return found
 
 
 def moment(value: t.Any) -> str:
@@ -303,6 +341,21 @@ def _whole(value: t.Any) -> t.Any:
     if isinstance(value, t.Mapping):
         return {str(key): _whole(entry) for key, entry in value.items()}
     return [_whole(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def notification_targets(value: t.Any) -> list[dict[str, t.Any]]:
+    """Where to send notifications: an address and the type of the service behind it each."""
+    found = _split(value) if isinstance(value, str) else value
+    if isinstance(found, (str, bytes, t.Mapping)) or not isinstance(found, t.Sequence):
+        raise ValueError
+    return [_target(number, entry) for number, entry in enumerate(found, 1)]
+
+
+def _target(number: int, given: t.Any) -> dict[str, t.Any]:
+    where = f'entry {number}'
+    if not isinstance(given, t.Mapping):
+        raise ValueError(f'{where} is no dictionary')
+    return {key: entry for key, entry in _validated(TARGET, plain(given), where).items() if entry is not None}
 
 
 def version(value: t.Any) -> str:

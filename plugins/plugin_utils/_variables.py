@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._options import OPTIONS, PREFIX
 
 # What only playbooks read.
-OF_PLAYS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_search'})
+OF_PLAYS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_serial_by', 'anqicms_search'})
 KNOWN = frozenset(OPTIONS)
 OF_ROLES = KNOWN - OF_PLAYS
 # What the collection hands over, and a workflow hands on as extra variables.
