@@ -43,9 +43,19 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
         work = {'plan': self._show_plan, 'canary': self._canary, 'end': self._end}.get(phase, self._check)
-        return {**result, **work(verb)}
+        return {**result, **self._translated(work(verb))}
+
+    def _translated(self, answer: Result) -> Result:
+        """The texts for people among the values, in their language."""
+        known = self._words.known
+        lists = {key: [known(text) for text in answer[key]] for key in ('warnings', 'how_to_go_on') if key in answer}
+        return {**answer, 'msg': known(str(answer['msg'])), **lists}
+
+    def _show(self, lines: t.Iterable[str]) -> None:
+        _lines.show(self._words.known(line) for line in lines)
 
     # --- tags
 
@@ -136,12 +146,13 @@ class ActionModule(ActionBase):
     def _show_plan(self, verb: str) -> Result:
         hosts = [str(host) for host in self._vars['ansible_play_batch']]
         facts = {host: self._facts(host) for host in hosts}
-        _lines.show(_table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)]))
+        rows = [row for host in hosts for row in _table.host_rows(host, facts[host], verb, self._words)]
+        _lines.show(_table.table(rows, words=self._words))
         plans = {host: _table.plan_of(facts[host], verb) for host in hosts}
         unlisted = [host for host in hosts if plans[host].unlisted]
         if unlisted:
             found = {host: facts[host].get('anqicms__found') for host in unlisted}
-            _lines.show(_table.for_inventory(found).splitlines())
+            self._show(_table.for_inventory(found).splitlines())
         unreachable = self._unreachable() if self._vars.get('anqicms__whole_fleet') else []
         if unreachable:
             return _failed(
@@ -157,8 +168,12 @@ class ActionModule(ActionBase):
         if refusal:
             return _failed(refusal)
         asks = verb == 'upgrade' and self._asks(hosts)
-        _lines.show([_ASKS] if asks else [])
-        return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+        self._show([_ASKS] if asks else [])
+        return {
+            'changed': False,
+            'msg': _table.summary(plans, verb, self._words),
+            'asks': asks and not self._task.check_mode,
+        }
 
     def _unreachable(self) -> list[str]:
         """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
@@ -224,7 +239,7 @@ class ActionModule(ActionBase):
         asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
-        _lines.show(_canary.seen(asked))
+        self._show(_canary.seen(asked))
         return {
             'changed': False,
             'msg': ' '.join(_canary.seen(asked)),
@@ -257,7 +272,7 @@ class ActionModule(ActionBase):
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
-        _lines.show([] if fails else [said])
+        self._show([] if fails else [said])
         return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
 
 
