@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
         """The end of a run that is refused before its plan is made from this."""
         if verb not in _options.CHANGING:
             return answer
-        return {**answer, 'run': self._run.head('', answer['msg'] if answer.get('failed') else '')}
+        return {**answer, 'run': self._run.head()}
 
     def _tags(self) -> _tags.Tags:
         given = (self._vars.get('ansible_run_tags'), self._vars.get('ansible_skip_tags'), self._task.tags)
@@ -154,9 +154,10 @@ class ActionModule(ActionBase):
             found = {host: facts[host].get('anqicms__found') for host in unlisted}
             _lines.show(_table.for_inventory(found).splitlines())
         refusal = self._plan_refusal(verb, plans)
-        run = {**self._run.head(self._run_id(), refusal), 'planned': self._planned(facts, plans)}
+        run = self._run.head(self._run_id())
         if refusal:
             return {**_failed(refusal), 'run': run}
+        run['planned'] = self._planned(facts, plans)
         asks = verb == 'upgrade' and self._asks(hosts)
         _lines.show([_ASKS] if asks else [])
         if not any(plan.refusals for plan in plans.values()):

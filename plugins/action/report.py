@@ -42,7 +42,10 @@ class ActionModule(ActionBase):
         return result
 
     def _record(self, record: Result, stops: bool) -> Result:
-        """Pass a record on to programs, to the end of the run and, as a line, to people."""
+        """Pass a record on to programs, to the end of the run and, as a line, to people.
+
+        After a failure that stops, the rescue section passes it on.
+        """
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results
 
@@ -50,7 +53,7 @@ class ActionModule(ActionBase):
         passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
         passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
         if record['failed']:
-            return {**passed, 'failed': stops, 'msg': record['reason']}
+            return {'failed': True, 'msg': record['reason']} if stops else {**passed, 'msg': record['reason']}
         line = _outcome.line(record, host)
         _lines.show([line])
         return {**passed, 'msg': line}

@@ -84,7 +84,8 @@ class CallbackModule(CallbackBase):
     def _take(self, result: t.Any) -> None:
         """Only our own actions are read: a module on a host may return anything."""
         if result._task.action == _PREFLIGHT and result._result.get("run"):
-            run = self._collector.add_plan(result._result["run"], time.time())
+            refusal = result._result["msg"] if result._result.get("failed") else ""
+            run = self._collector.add_plan({**result._result["run"], "message": refusal}, time.time())
             self._targets[id(run)] = self._targets_of(result)
         elif result._task.action == _REPORT and result._result.get("records"):
             self._collector.add_records(result._result["records"][-1:], time.time())

@@ -93,9 +93,9 @@ left_out:
 run:
   description:
     - The run as data, for the closing table. C(play), C(verb), C(run_id), C(check_mode), C(began_at) in seconds since
-      1970, C(resumes), C(awx_job), C(language), C(time_zone), and C(message), which explains why the run was refused.
-    - With O(phase=plan), C(planned) lists for each instance, and for each host without one, the host, the ID, the
-      directory, the version, the state, why it is left out, and an explanation.
+      1970, C(resumes), C(awx_job), C(language), and C(time_zone), as far as they are set.
+    - With O(phase=plan), unless the run is refused, C(planned) lists for each instance, and for each host without one,
+      the host, the ID, the directory, the version, the state, why it is left out, and an explanation.
   returned: with O(phase=variables) and O(phase=plan), if O(verb) changes instances
   type: dict
   sample: {verb: restart, run_id: 20261122T064502Z-bb32d1, check_mode: false, planned: []}

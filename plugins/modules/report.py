@@ -71,13 +71,13 @@ msg:
   sample: web1.example  4b1d0a7e-shop.example  3.5.8  done  pid 599 -> 1506  downtime 277 ms  verified 1288 ms
 records:
   description: The records of the host in this run, the latest last.
-  returned: when O(record) was set
+  returned: when O(record) was set, unless the module fails because of it
   type: list
   elements: dict
   sample: []
 of:
   description: The run to which RV(records) belong.
-  returned: when O(record) was set
+  returned: when O(record) was set, unless the module fails because of it
   type: dict
   sample: {play: 0242ac11-0002-8b1f-4a3c-000000000006, verb: restart}
 kept:

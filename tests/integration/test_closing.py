@@ -160,7 +160,11 @@ def test_a_refused_run_says_why_and_lists_nothing_else() -> None:
 
 def test_a_run_without_a_plan() -> None:
     lines = shown(head=Head("", "stop", message="anqicms_force must be one of idle, never, timeout."))
-    assert lines[1:] == ["stop: failed", "Nothing was done. Fix the cause, then run the same command again."]
+    assert lines[1:] == [
+        "stop: failed",
+        "  ! anqicms_force must be one of idle, never, timeout.",
+        "Nothing was done. Fix the cause, then run the same command again.",
+    ]
 
 
 def test_check_mode_does_not_repeat_the_plan() -> None:

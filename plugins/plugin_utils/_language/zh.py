@@ -43,7 +43,9 @@ TEXTS: t.Mapping[str, str] = {
     '{count} {outcome}': '{outcome} {count}',
     'Result: {counts}': '结果：{counts}',
     'Check mode: nothing was changed.': '检查模式：没有做任何改动。',
-    'Nothing was done. Fix the cause, then run the same command again.': '没有做任何操作。请排除原因，再运行同一条命令。',
+    'Nothing was done. Fix the cause, then run the same command again.': (
+        '没有做任何操作。请排除原因，再运行同一条命令。'
+    ),
     'Next: fix the cause, then {how}': '下一步：排除原因，然后{how}',
     'Next: when the unreachable hosts are back, {how}': '下一步：等无法连接的主机恢复后，{how}',
     'run the same command again.': '再运行同一条命令。',

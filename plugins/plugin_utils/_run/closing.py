@@ -38,7 +38,7 @@ def lines(document: Data, words: Words, zone: str | None) -> list[str]:
     parts = [
         ['', _head(document, words, zone)],
         _table(document, worked, words),
-        _groups(rows, words) if worked or document['ended'] == 'finished' else _refusals(rows, words),
+        _groups(rows, words) if worked or document['ended'] == 'finished' else _refusals(document, words),
         _totals(document, words),
         _next(document, worked, words),
     ]
@@ -146,10 +146,11 @@ def _in_lines(text: str, names: t.Sequence[str], words: Words) -> list[str]:
     return found
 
 
-def _refusals(rows: t.Sequence[Data], words: Words) -> list[str]:
+def _refusals(document: Data, words: Words) -> list[str]:
     """Why nothing was done. The plan has shown all instances already."""
-    named = [row for row in rows if row['outcome'] == 'not_touched' and row['reason']]
-    texts = [f'  ! {_name(row)}: {shown(words.known(row["reason"]), 2 * _REASON)}' for row in named]
+    named = [row for row in document['instances'] if row['outcome'] == 'not_touched' and row['reason']]
+    texts = [f'  ! {shown(words.known(document["message"]))}'] if document['message'] else []
+    texts += [f'  ! {_name(row)}: {shown(words.known(row["reason"]), 2 * _REASON)}' for row in named]
     more = len(texts) - _MOST_REFUSALS
     return texts[:_MOST_REFUSALS] + ([words('  and {count} more', count=more)] if more > 0 else [])
 

@@ -110,7 +110,7 @@ class Collector:
         self.runs: list[Run] = []
 
     def add_plan(self, plan: Data, now: float) -> Run:
-        play, verb = str(plan['play']), str(plan['verb'])
+        play, verb = str(plan.get('play', '')), str(plan['verb'])
         last = self.runs[-1] if self.runs else None
         if last is None or (last.play, last.verb) != (play, verb):
             last = Run(play, verb)
@@ -146,7 +146,7 @@ def of_tasks(of_hosts: t.Mapping[str, Data], own: Data, lost: t.Iterable[str], n
 
     A plan is registered on all hosts that it is for. Records of another run may be left over from an earlier play.
     """
-    run = Run(str(own['play']), str(own['verb']))
+    run = Run(str(own.get('play', '')), str(own['verb']))
     plans = {plan.get('began_at'): plan for plan in map(plan_of, of_hosts.values()) if is_same(plan, own)}
     for plan in [*plans.values()] or [own]:
         run.add_plan(plan, now)

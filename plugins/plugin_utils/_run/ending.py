@@ -42,7 +42,7 @@ def targets(given: t.Callable[[str], t.Any]) -> Targets:
     for name in ('anqicms_report', 'anqicms_notify'):
         try:
             values.append(_options.value_of(name, given(name)))
-        except ValueError:
+        except Exception:  # a template of any kind may be behind it
             values.append(_options.value_of(name, None))
     return Targets(*values)
 

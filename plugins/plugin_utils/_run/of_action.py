@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.errors import AnsibleError
+
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _origin, _plan
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, ending, planned, results
@@ -23,10 +25,10 @@ class OfAction:
     def __init__(self, task: t.Any, variables: Data, templar: t.Any, verb: str) -> None:
         self._task, self._vars, self._templar, self._verb = task, variables, templar, verb
 
-    def head(self, run_id: str, message: str = '') -> dict[str, t.Any]:
-        """``message``: why the whole run is refused. Language and zone are not checked yet where that is the reason."""
+    def head(self, run_id: str = '') -> dict[str, t.Any]:
+        """What is known of the run itself; nothing else, because a failed task shows it."""
         job = self._vars.get('awx_job_id') or self._vars.get('tower_job_id')
-        return {
+        known = {
             'play': str(getattr(_origin.play_of(self._task), '_uuid', '')),
             'verb': self._verb,
             'run_id': run_id,
@@ -36,15 +38,14 @@ class OfAction:
             'awx_job': str(job or ''),
             'language': self.value('anqicms_language'),
             'time_zone': self.value('anqicms_time_zone'),
-            'message': message,
         }
+        return {key: value for key, value in known.items() if value}
 
     def value(self, name: str) -> t.Any:
-        """The value for the host of this task; the default where it is wrong."""
-        given = self._templar.template(self._vars.get(name))
+        """The value for the host of this task; the default where it is wrong, which this task reports."""
         try:
-            return _options.value_of(name, given)
-        except ValueError:
+            return _options.value_of(name, self._templar.template(self._vars.get(name)))
+        except (ValueError, AnsibleError):
             return _options.value_of(name, None)
 
     def planned(
@@ -78,10 +79,10 @@ class OfAction:
         to = ending.targets(lambda name: self._templar.template(self._vars.get(name)))
         if not to.notify or self._task.check_mode:
             return []
-        seen = collect.Run(str(run['play']), self._verb)
+        seen = collect.Run('', self._verb)
         seen.add_plan(run, time.time())
         document = seen.document()
-        ending.notify(event, document, to.notify, _words.of(run['language']))
+        ending.notify(event, document, to.notify, _words.of(run.get('language')))
         return list(document['notifications'])
 
     def passed_on(self) -> dict[str, t.Any]:
