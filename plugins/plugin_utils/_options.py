@@ -14,6 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _readers as read
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import targets
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 PREFIX = 'anqicms_'
@@ -36,7 +37,7 @@ class Option(t.NamedTuple):
     """``allowed`` stands behind 'must be'; ``read`` makes the value of what was given, or raises ValueError.
 
     ``verbs``: the roles that read it, and 'discover' for that playbook. ``default``: None where the module decides.
-    ``secret``: a wrong value is not shown.
+    ``secret``: a wrong value is not shown, and ``read`` does not repeat it in its error.
     """
 
     allowed: str
@@ -72,9 +73,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'resume': Option('the name of an earlier run', read.text, _RESUMED),
         'language': Option('one of en, zh', lambda value: read.choice(value, ('en', 'zh')), _ALL),
         'time_zone': Option('the name of a time zone, such as Asia/Shanghai', read.time_zone, _ALL),
-        'notify': Option(
-            'a list of dictionaries with type and url each', read.notification_targets, _INSTANCES, (), secret=True
-        ),
+        'notify': Option('a list of dictionaries with type and url each', targets.targets, _INSTANCES, (), secret=True),
         'strict': _flag(_ALL),
         'unreachable': _choice(_BATCHED, 'stop', 'skip'),
         'unreachable_fails': _flag(_BATCHED),
@@ -164,8 +163,8 @@ def value_of(name: str, given: t.Any) -> t.Any:
     try:
         return option.read(given)
     except ValueError as error:
-        told = 'another value, which may be secret' if option.secret else f'{_told(given)}{_why(error)}'
-        raise ValueError(f'{name} must be {option.allowed}. It is {told}.') from error
+        told = 'another value, which may be secret' if option.secret else _told(given)
+        raise ValueError(f'{name} must be {option.allowed}. It is {told}{_why(error)}.') from error
 
 
 def _told(given: t.Any) -> str:
