@@ -48,7 +48,7 @@ class Message(t.NamedTuple):
 
 
 def make(event: str, document: Data, words: Words) -> Message:
-    """``event``: one of ``targets.EVENTS``. ``document``: see ``_run/document.py``; its ``text`` is a fact of its own."""
+    """``event``: one of ``targets.EVENTS``. ``document``: see ``_run/document.py``; its ``text`` is one fact."""
     chosen = _instances(event, document)
     rows = [_row(one, words) for one in chosen]
     data = {'event': event, 'text': shown(document.get('text') or '', _MOST_TEXT)}

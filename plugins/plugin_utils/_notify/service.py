@@ -30,7 +30,7 @@ class Request(t.NamedTuple):
 
 
 class Service(t.NamedTuple):
-    """``request``: for a message to a target at a time. ``refusal``: what an answer of HTTP 2xx says is wrong, or ''."""
+    """``request``: for a message to a target at a time. ``refusal``: what an answer of HTTP 2xx complains about."""
 
     request: t.Callable[[Message, Target, float], Request]
     refusal: t.Callable[[str, Words], str]
