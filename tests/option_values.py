@@ -79,6 +79,7 @@ def _words(one: str, two: str, *wrong: Any) -> Row:
 _HOOKS = _words("/etc/hooks/out.yml", "in.yml")
 _SITE = {"host": "shop.example"}
 _TARGET = {"type": "slack", "url": "https://chat.example/1"}
+_RUN = {"schema": 1, "run_id": "night-7", "instances": [{"host": "web1", "id": ID, "outcome": "done"}]}
 _SENT = {**_TARGET, "timeout": 5.0, "validate_certs": True}
 _ENTRIES = [{"dir": "/srv/a", "port": 8001}, {"dir": "/srv/b"}]
 ROWS = {
@@ -285,6 +286,28 @@ ROWS = {
                 [{**_TARGET, "validate_certs": "perhaps"}],
                 [{**_TARGET, "secret": "no signature there"}],
                 [{**_TARGET, "type": "feishu", "secret": ["x"]}],
+            ],
+        ),
+        "notify_event": _choice("finished", "start", "canary", "failed", "lost"),
+        "notify_text": _text("All shops are back"),
+        "notify_document": Row(
+            [({"instances": []}, {"instances": []}), (_RUN, _RUN)],
+            [(json.dumps(_RUN), _RUN), ("instances: []\n", {"instances": []})],
+            None,
+            [
+                7,
+                3.1,
+                True,
+                DATE,
+                [],
+                {},
+                "web1",
+                "{",
+                {"instances": {}},
+                {"instances": [{}]},
+                {"instances": [{"host": "web1", "outcome": "fine"}]},
+                {"web1": "done"},
+                {"web1": {ID: {"outcome": "fine"}}},
             ],
         ),
         "collect": _flag(False),

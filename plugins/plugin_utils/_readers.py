@@ -319,8 +319,8 @@ def proxy(value: t.Any) -> dict[str, t.Any]:
     return given
 
 
-def settings(value: t.Any) -> dict[str, t.Any]:
-    """Keys of config.json. Null, a blank text and an empty list are values in it."""
+def dictionary(value: t.Any) -> dict[str, t.Any]:
+    """A dictionary as it is, or as text, with null, blank texts and empty lists as values in it."""
     found = _loaded(value, dict) if isinstance(value, str) else value
     if not isinstance(found, t.Mapping):
         raise ValueError

@@ -29,5 +29,6 @@ TEXTS: t.Mapping[str, str] = {
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
     'the answer is not that of such a robot': '应答不是这种机器人的应答',
+    'Notification not sent ({type}, {event}): {reason}': '通知未能发出（{type}，{event}）：{reason}',
     'it failed with {error}': '发送时出错：{error}',
 }
