@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _canary,
+    _connections,
     _ends,
     _lines,
     _options,
@@ -127,7 +128,13 @@ class ActionModule(ActionBase):
                 broken.append(f'{name} cannot be read: {shown(str(error).splitlines()[0], 300).rstrip(".")}.')
         self._templar.available_variables = self._vars
         values, wrong = _options.judge(verb, given)
-        return values, [*broken, *wrong, *self._missing_hooks(values)]
+        return values, [*broken, *wrong, *self._missing_hooks(values), *self._wrong_connection(host)]
+
+    def _wrong_connection(self, host: str) -> list[str]:
+        """The variables of this task have another one, so that it can say this."""
+        used = self._vars['hostvars'][host].get('ansible_connection') or context.CLIARGS.get('connection')
+        refusal = _connections.refusal(used)
+        return [refusal] if refusal else []
 
     def _missing_hooks(self, values: Result) -> list[str]:
         """A hook that is not there would end the run before its first window, or after one."""
