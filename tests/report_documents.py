@@ -19,7 +19,9 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import docu
 
 Row = dict[str, Any]
 BEGAN = 1764230400.0  # 2025-11-27 08:00:00 UTC
-EVIL = "<script>window.evil=1</script>\"'><img src=x onerror=window.evil=1>&amp;{{ 7*7 }}\u202e\x1b[31m\nend"
+# What a script would do is seen in the document.
+SCRIPT = "document.documentElement.dataset.evil=1"
+EVIL = f"</title><script>{SCRIPT}</script>\"'><img src=x onerror={SCRIPT}>&amp;{{{{ 7*7 }}}}\u202e\x1b[31m\n\\end"
 _SITES = ("shop", "blog", "news", "docs", "forum", "media", "store", "wiki", "jobs", "events", "press", "labs")
 
 
@@ -31,10 +33,10 @@ def steps(start_ms: int, extra: str = "", failed: str = "") -> list[Row]:
     for name, length in {**lasts, "site_check": 210}.items():
         if not name:
             continue
-        found.append({"name": name, "started_ms": at, "ended_ms": at + length, "changed": name != "log_check"})
+        step = {"name": name, "started_ms": at, "ended_ms": at + length, "changed": name != "log_check"}
+        found.append({**step, "ok": name != failed})
         at += length
         if name == failed:
-            found[-1]["failed"] = True
             break
     return found
 
@@ -108,7 +110,7 @@ def bad() -> Row:
     at = BEGAN + 5
     worked = [
         record("web1.example", "shop", at),
-        record("web1.example", "blog", at + 2.4, pages=[{**FINDING, "code": "page_5xx", "severity": "warning"}]),
+        record("web1.example", "blog", at + 2.4, 1400, pages=[{**FINDING, "code": "page_5xx", "severity": "warning"}]),
         record(
             "web2.example",
             "news",
@@ -131,7 +133,7 @@ def bad() -> Row:
             sites=[{"host": "docs.example", "ok": False, "reason": "status 502", "identity": None}],
             reason="Run the window: step site_check: docs.example answered with status 502.",
         ),
-        record("web4.example", "forum", 0, outcome="lost", failed=True, steps=[{}][:0] or [], reason="connection lost"),
+        record("web4.example", "forum", 0, outcome="lost", failed=True, reason="connection lost"),
     ]
     worked[-1].update(began_at=None, ended_at=None, steps=[], downtime_ms=None, verified_ms=None, pid_after=None)
     rest = [record(f"web{number}.example", _SITES[number], 0) for number in range(5, 11)]
@@ -156,7 +158,7 @@ def hostile() -> Row:
     one.update(id=EVIL, reason=EVIL, outcome="failed", failed=True)
     one["findings"] = [dict.fromkeys(("severity", "code", "text", "file", "time", "meaning", "advice"), EVIL)]
     one["pages"], one["sites"] = one["findings"], [{"host": EVIL, "ok": False, "reason": EVIL, "identity": None}]
-    one["steps"] = [{"name": EVIL, "started_ms": 0, "ended_ms": 500, "failed": True}]
+    one["steps"] = [{"name": EVIL, "started_ms": 0, "ended_ms": 500, "ok": False}]
     one["hops"] = [{"from": EVIL, "version": EVIL, "outcome": EVIL, "downtime_ms": 1}]
     away = document.Planned(EVIL, EVIL, EVIL, EVIL, EVIL, "only", EVIL)
     sent = ({"type": EVIL, "event": EVIL, "ok": False, "reason": EVIL},)
@@ -188,6 +190,20 @@ def sick() -> list[Row]:
         },
     }
     return _diagnosis.records(facts, list(facts))
+
+
+def hostile_diagnosis() -> Row:
+    """Every text that a host, a log or a person gives is hostile."""
+    (one, *_rest) = sick()
+    for key in ("host", "id", "dir", "version", "state", "summary", "cause", "bundle"):
+        one[key] = EVIL
+    finding = dict.fromkeys(("severity", "code", "text", "file", "line", "time", "meaning", "advice"), EVIL)
+    one["log"], one["problems"], one["advice"], one["notes"] = {"findings": [finding]}, [EVIL], [EVIL], [EVIL]
+    one["hazards"] = [{"severity": "warn", "code": EVIL, "message": EVIL, "advice": EVIL}]
+    for died in one["incidents"]:
+        died.update(dict.fromkeys(("time", "cause", "identity"), EVIL))
+        died["evidence"] = [dict.fromkeys(("text", "file", "line"), EVIL)]
+    return {**diagnosed(one), "run_id": EVIL}
 
 
 KERNEL_LINE = (

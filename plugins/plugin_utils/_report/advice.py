@@ -17,7 +17,7 @@ _MOST_HOSTS = 5
 
 
 class Advice(t.NamedTuple):
-    """``command``: the playbook with its options, without those of the inventory; may be ''."""
+    """``command``: to copy; may be ''."""
 
     text: str
     command: str = ''
@@ -31,7 +31,7 @@ def of_run(document: Data, words: Words) -> list[Advice]:
     found = [
         *_of_lost([row for row in rows if row['outcome'] == 'lost'], words),
         *_of_failed(document, words),
-        *_of_left_out([row for row in rows if row['why'] == 'unreachable'], document, words),
+        *_of_left_out([row for row in rows if row['why'] == 'unreachable'], words),
     ]
     if any(finding.get('severity') == 'error' for row in rows for finding in row['findings']):
         found.append(Advice(words('Read the errors in the logs of the instances below.')))
@@ -54,30 +54,19 @@ def _of_lost(lost: t.Sequence[Data], words: Words) -> list[Advice]:
 
 def _of_failed(document: Data, words: Words) -> list[Advice]:
     totals = document['totals']
-    bad = totals['failed'] + totals['rolled_back']
-    if not bad + totals['lost'] + totals['not_touched']:
+    if not any(totals[name] for name in ('failed', 'rolled_back', 'lost', 'not_touched')):
         return []
-    text = (
-        words('Remove the cause of each failure named below. Then work on all instances that are not done yet.')
-        if bad
-        else words('Then work on all instances that are not done yet.')
-    )
-    return [Advice(text, _again(document))]
+    if document['verb'] == 'recover':  # it takes what is left by itself
+        return [Advice(words('Fix the cause, then run the same command again.'))]
+    text = words('Fix the cause, then run the same command with this option. It leaves out what is done.')
+    return [Advice(text, f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}')]
 
 
-def _again(document: Data) -> str:
-    """Recover takes what is left by itself, every other verb resumes."""
-    command = f'ansible-playbook anqicms.lifecycle.{document["verb"]}'
-    if document['verb'] == 'recover':
-        return command
-    return f'{command} -e anqicms_resume={shlex.quote(str(document["run_id"]))}'
-
-
-def _of_left_out(away: t.Sequence[Data], document: Data, words: Words) -> list[Advice]:
+def _of_left_out(away: t.Sequence[Data], words: Words) -> list[Advice]:
     if not away:
         return []
-    text = words('{hosts} could not be reached. Bring the connection back, then run it there.', hosts=_names(away))
-    return [Advice(text, f'ansible-playbook anqicms.lifecycle.{document["verb"]} --limit {_limit(away)}')]
+    text = words('When {hosts} can be reached again, run the same command with this option.', hosts=_names(away))
+    return [Advice(text, f'--limit {_limit(away)}')]
 
 
 def _hosts(rows: t.Sequence[Data]) -> list[str]:

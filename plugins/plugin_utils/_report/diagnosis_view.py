@@ -84,15 +84,15 @@ def verdict(found: Data, words: Words) -> Verdict:
     bad = sum(number for name, number in totals.items() if _level(name) == 'bad')
     remarks = totals['attention'] + totals['restarted']
     if bad:
-        headline = words('{bad} of {all} instances need attention', bad=bad, all=count)
-        return Verdict('bad', headline, words('{count} are fine.', count=totals['fine']))
+        headline = words('Attention needed: {bad} of {all} instances', bad=bad, all=count)
+        return Verdict('bad', headline, words('Fine: {count}.', count=totals['fine']))
     if remarks:
-        headline = words('All {count} instances are running, {some} of them with remarks', count=count, some=remarks)
-        return Verdict('note', headline, words('{count} are fine.', count=totals['fine']))
+        headline = words('All instances are running, with remarks on {some} of {count}', count=count, some=remarks)
+        return Verdict('note', headline, words('Fine: {count}.', count=totals['fine']))
     if not count:
         return Verdict('note', words('Nothing was checked'), words('No instance was found.'))
     text = words('They are running, none has died, and no problem was found.')
-    return Verdict('good', words('All is well with {count} instances', count=count), text)
+    return Verdict('good', words('All is well: {count} of {count} instances are fine', count=count), text)
 
 
 def _level(urgency: str) -> str:

@@ -37,7 +37,7 @@ def refusal(target: str) -> str:
     path = path_of(target)
     try:
         found = os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return _above(path, is_file(target))
     except OSError as error:
         return f'{path}: {error.strerror}'

@@ -49,6 +49,7 @@ def page(document: Data, zone: str | None, words: Words) -> str:
     return _templates().get_template(name).render(
         **values,
         words=words,
+        known=lambda code: words.known(str(code).replace('_', ' ')),
         zone=clock.offset(document['ended_at']),
         duration=times.duration,
         name_of=run_view.name_of,

@@ -92,13 +92,13 @@ def verdict(document: Data, words: Words) -> Verdict:
     bad = sum(totals[name] for name in BAD)
     if bad:
         text = _state_of_rest(document, words)
-        return Verdict('bad', words('{bad} of {all} instances need attention', bad=bad, all=count), text)
+        return Verdict('bad', words('Attention needed: {bad} of {all} instances', bad=bad, all=count), text)
     if document['ended'] == 'interrupted':
         return Verdict('bad', words('The run was interrupted'), _state_of_rest(document, words))
     if document['ended'] == 'failed' or totals['not_touched']:
         return Verdict('bad', words('The run stopped before its end'), _state_of_rest(document, words))
     if document['check_mode']:
-        text = words('{count} instances would be worked on, and nothing in the plan is refused.', count=totals['planned'])
+        text = words('Planned instances: {count}. Nothing is refused.', count=totals['planned'])
         return Verdict('plan', words('A plan: nothing was changed'), text)
     return _good(document, words)
 
@@ -107,8 +107,8 @@ def _state_of_rest(document: Data, words: Words) -> str:
     totals = document['totals']
     done = totals['done'] + totals['unchanged']
     if totals['not_touched']:
-        return words('{done} are done, and {rest} were not touched.', done=done, rest=totals['not_touched'])
-    return words('{done} are done.', done=done)
+        return words('Done: {done}. Not touched: {rest}.', done=done, rest=totals['not_touched'])
+    return words('Done: {done}.', done=done)
 
 
 def _good(document: Data, words: Words) -> Verdict:
@@ -117,12 +117,12 @@ def _good(document: Data, words: Words) -> Verdict:
     remarks = sum(1 for row in rows if has_remarks(row))
     away = len({row['host'] for row in rows if row['why'] == 'unreachable'})
     if away:
-        headline = words('{done} instances are done, {away} hosts could not be reached', done=done, away=away)
+        headline = words('Done, but hosts could not be reached: {away}', away=away)
         return Verdict('note', headline, _longest_text(rows, words))
     if not done:
         return Verdict('note', words('Nothing was to be done'), words('No instance was worked on.'))
     if remarks:
-        headline = words('All {done} instances are done, {count} of them with remarks', done=done, count=remarks)
+        headline = words('All instances are done, with remarks on {count} of {done}', done=done, count=remarks)
         return Verdict('note', headline, _longest_text(rows, words))
     return Verdict('good', words('All is well: {done} of {done} instances are done', done=done), _longest_text(rows, words))
 
@@ -152,8 +152,8 @@ def _facts(document: Data, clock: times.Clock, words: Words) -> list[tuple[str, 
     hosts = {row['host'] for row in document['instances']}
     found = [
         (words('Run'), str(document['run_id'])),
-        (words('Start'), f'{clock.moment(began)} ({clock.offset(began)})' if began else ''),
-        (words('End'), f'{clock.moment(ended)}' if ended else ''),
+        (words('Started at'), f'{clock.moment(began)} ({clock.offset(began)})' if began else ''),
+        (words('Ended at'), f'{clock.moment(ended)}' if ended else ''),
         (words('Hosts'), str(len(hosts))),
         (words('Versions'), _versions(document['instances'])),
         (words('Resumes the run'), str(document['resumes'] or '')),
@@ -216,7 +216,7 @@ def _row(row: Data, longest: float, window: float, clock: times.Clock, words: Wo
         data=row,
         name=name_of(row),
         level='bad' if row['outcome'] in BAD else 'note' if has_remarks(row) else 'good',
-        outcome=words.known(row['outcome']),
+        outcome=words.known(row['outcome'].replace('_', ' ')),
         versions=_version(row),
         downtime=times.duration(row['downtime_ms']) if row['downtime_known'] else '-',
         share=round(100 * row['downtime_ms'] / longest, 1) if longest and row['downtime_known'] else 0.0,

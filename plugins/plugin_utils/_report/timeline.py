@@ -107,7 +107,7 @@ def segments(
         name = str(step.get('name'))
         kind, lasts = _KIND_OF.get(name, 'other'), times.duration(ended - began)
         found.append(
-            Segment(round(x + left, 1), round(right - left, 1), kind, words.known(name), lasts, bool(step.get('failed')))
+            Segment(round(x + left, 1), round(right - left, 1), kind, words.known(name.replace('_', ' ')), lasts, step.get('ok') is False)
         )
     return found
 

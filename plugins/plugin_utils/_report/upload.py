@@ -72,7 +72,13 @@ def _try_put(address: str, content: bytes, limit: float) -> str:
     headers = {'Content-Type': kind}
     try:
         answer: t.Any = open_url(
-            address, data=content, headers=headers, method='PUT', timeout=limit / 2, follow_redirects='none'
+            address,
+            data=content,
+            headers=headers,
+            method='PUT',
+            timeout=limit / 2,
+            follow_redirects='none',
+            force_basic_auth=True,
         )
         with answer:
             answer.read(_ANSWER)
