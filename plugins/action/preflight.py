@@ -20,6 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _options,
     _origin,
     _plan,
+    _resume,
     _table,
     _tags,
     _variables,
@@ -31,6 +32,10 @@ _ASKS = 'After the canary (the first batch), the run asks whether to go on. It e
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
+)
+_RESUME_IN_BATCHES = (
+    'anqicms_resume needs all hosts of a run in one preflight, as the playbooks of this collection have it. This play '
+    'has batches. Nothing was done. Use the playbook, or a play without serial.'
 )
 
 
@@ -153,12 +158,31 @@ class ActionModule(ActionBase):
                 'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
                 'correct anqicms_only.'
             )
+        resume = self._value(str(self._vars['inventory_hostname']), 'anqicms_resume')
+        refusal = self._resume_refusal(hosts, verb, resume) if resume and verb in _options.RESUMED else ''
+        if refusal:
+            return _failed(refusal)
         refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
         if refusal:
             return _failed(refusal)
         asks = verb == 'upgrade' and self._asks(hosts)
         _lines.show([_ASKS] if asks else [])
         return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+
+    def _resume_refusal(self, hosts: t.Sequence[str], verb: str, name: str) -> str:
+        """Why the run that is to be resumed cannot be, with these hosts. What is left of it is shown."""
+        if hosts != [str(host) for host in self._vars['ansible_play_hosts_all']]:
+            return _RESUME_IN_BATCHES
+        found = [
+            (host, one)
+            for host in hosts
+            for answer in _plan.chosen(self._found(host), self._value(host, 'anqicms_only'))
+            for one in answer.get('instances') or []
+        ]
+        limited = bool(context.CLIARGS.get('subset'))
+        refusal = _resume.of_fleet(name, found, self._vars['groups']['all'], limited)
+        _lines.show([] if refusal else [_resume.summary(name, found, verb, limited)])
+        return refusal
 
     def _unreachable(self) -> list[str]:
         """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
@@ -167,7 +191,7 @@ class ActionModule(ActionBase):
 
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
-        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
+        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed', 'anqicms_resume')
         return {**self._given(host, names), 'anqicms__found': self._found(host)}
 
     def _given(self, host: str, names: t.Iterable[str]) -> Result:
@@ -210,9 +234,11 @@ class ActionModule(ActionBase):
         members = []
         for host in hosts:
             found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
-            accept, only = (self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only'))
+            accept, only, resume = (
+                self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only', 'resume')
+            )
             seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
-            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only).instances
+            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only, resume=resume).instances
             members += [_canary.Member(host, instance, wanted) for instance in chosen]
         return members
 

@@ -419,6 +419,89 @@ instances:
           type: str
       sample: [{run_id: night-6, at: 1795243502.096, outcome: rolled_back}]
       version_added: 0.1.0
+    last_runs:
+      description: The last runs that have worked on the instance, the newest first, at most 5, as far as the journal
+        goes back.
+      type: list
+      elements: dict
+      contains:
+        run_id:
+          description: Name of the run.
+          type: str
+        verb:
+          description: What the run was to do, for example V(restart). V(null) if its plan was not recorded.
+          type: str
+        outcome:
+          description:
+            - V(done), V(unchanged), V(failed), V(rolled_back), V(recovered), or V(superseded).
+            - V(not_begun) if there was no worker, so that nothing was touched.
+            - V(under_way) if the run is working on the instance now.
+            - V(unfinished) if the window has no end. A recovery is needed.
+            - V(unknown) if a stop or start without a window has no end. Nothing continues it.
+          type: str
+        began_at:
+          description: When the work started, in seconds since the epoch.
+          type: float
+        ended_at:
+          description: When it ended. V(null) if it has no end.
+          type: float
+        step:
+          description: The step that is running, or that did not succeed. V(null) if all begun steps have succeeded.
+          type: str
+        steps:
+          description: Names of all steps of the run.
+          type: list
+          elements: str
+        pid:
+          description: The process that the run left. V(null) if it left none, or if this is not known.
+          type: int
+        state:
+          description: The state in which the run left the instance. V(null) if it is not known.
+          type: str
+        version:
+          description: The version that the run left.
+          type: str
+        as_left:
+          description: Whether the instance is still as the run left it, which means that the same process runs, or that
+            it is still stopped. V(null) if this is not known.
+          type: bool
+      sample:
+        [{run_id: 20261122T064502Z-bb32d1, verb: restart, outcome: done, began_at: 1795329902.096,
+        ended_at: 1795329903.311, step: null, steps: [graceful_stop, port_released, verified_start], pid: 1506,
+        state: running, version: 3.5.8, as_left: true}]
+      version_added: 0.1.0
+    planned:
+      description: The runs that were to work on the instance when they checked it, the newest first, at most 20. A run
+        records this before its first window. V(null) if it cannot be read.
+      type: list
+      elements: dict
+      contains:
+        run_id:
+          description: Name of the run.
+          type: str
+        verb:
+          description: What the run was to do.
+          type: str
+        at:
+          description: When it was recorded, in seconds since the epoch.
+          type: float
+        resumes:
+          description: Name of the run that it resumed. V(null) if it resumed none.
+          type: str
+        fleet:
+          description: The first and the last of the names of its hosts, in the order of names.
+          type: list
+          elements: str
+        version:
+          description: The version that was running at that time. V(null) if none was running or if it is not known.
+          type: str
+        begun:
+          description: Whether the work on this instance was started.
+          type: bool
+      sample:
+        [{run_id: 20261122T064502Z-bb32d1, verb: restart, at: 1795329900.112, resumes: null,
+        fleet: [web1.example, web9.example], version: 3.5.8, begun: true}]
+      version_added: 0.1.0
     foreign:
       description: Why the instance looks like an installation of someone else. V(null) if nothing indicates this. With
         C(anqicms_instances=discover), the roles show such an instance and do not work on it.
@@ -440,10 +523,12 @@ python_missing:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 
 
 def main() -> None:
-    look.run()
+    # The action plugin passes the plan of a run, which is recorded with what was seen.
+    look.run(**(dict(internal=dict(type='dict')) if _module.internal_options() else {}))
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ WORKED = ('done', 'unchanged', 'planned', 'rolled_back', 'failed', 'lost')
 NOT_WORKED = ('left_out', 'not_touched')
 OUTCOMES = (*WORKED, *NOT_WORKED)
 # Why an instance or a host was left out.
-LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'foreign')
+LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'not_part', 'foreign')
 # How a run ended.
 ENDS = ('finished', 'failed', 'interrupted')
 
