@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+
 import zoneinfo
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan, _resume
@@ -132,11 +133,18 @@ class Writer:
             record['version'],
             ' '.join(str(pid) for pid in record['pids'] or []) or '-',
             self.words.known(str(run.get('verb') or '-')),
-            self.words.known(str(run.get('outcome') or '-')),
+            self._outcome(run),
             self._when(run.get('ended_at') or run.get('began_at')),
             run.get('run_id') or '-',
         )
         return tuple(shown(value, 80) for value in values)
+
+    def _outcome(self, run: Data) -> str:
+        return (
+            self.words('not known')
+            if run.get('outcome') == 'unknown'
+            else self.words.known(str(run.get('outcome') or '-'))
+        )
 
     def _when(self, at: t.Any) -> str:
         if not isinstance(at, (int, float)):
@@ -150,7 +158,7 @@ class Writer:
             step = run.get('step') or words('before the first step')
             lines.append('  ! ' + words('run {run} is at work now: {step}', run=run['run_id'], step=step))
         elif run.get('step') and run.get('outcome') != 'done':
-            lines.append('  ! ' + words('it stopped in step {step}', step=run['step']))
+            lines.append('  ! ' + words('it ended in step {step}', step=run['step']))
         if record['unfinished']:
             lines.append('  ! ' + words('run {run} is unfinished: run the playbook recover', run=record['unfinished']))
         if run.get('as_left') is False:
@@ -176,8 +184,11 @@ class Writer:
             )
             lines.append(shown(run, _MOST))
             command = f'ansible-playbook anqicms.lifecycle.{verb} -e anqicms_resume={name}'
-            first = self.words('wait until that work has ended, then ') if count[UNDER_WAY] else ''
-            lines.append(shown('  > ' + first + self.words('to go on: {command}', command=command), _MOST * 2))
+            if count[UNDER_WAY]:
+                advice = self.words('wait until that work has ended, then {command}', command=command)
+            else:
+                advice = self.words('to go on: {command}', command=command)
+            lines.append(shown(f'  > {advice}', _MOST * 2))
         return lines
 
     def _summary(self, found: t.Sequence[Data]) -> str:
