@@ -216,7 +216,7 @@ ROW: Entry = dict(
     version=dict(running="3.5.8", files="3.5.8"),
     runs=[dict(run_id="u1")],
     planned=[dict(run_id="r1")],
-    last_runs=[dict(run_id="r0-3.3.11")],
+    last_runs=[dict(run_id="night-3.3.11")],
 )
 CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
     "any": ({}, {}, True),
@@ -233,7 +233,7 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
     "nothing to roll back": ({}, dict(of_run="u2"), False),
     "something to roll back": ({}, dict(of_run="u1"), True),
     "of the run that is resumed": ({}, dict(resumes="r1"), True),
-    "of the hops of the run that is resumed": ({}, dict(resumes="r0"), True),
+    "of the hops of the run that is resumed": ({}, dict(resumes="night"), True),
     "not of that run": ({}, dict(resumes="r2"), False),
     "plans that cannot be read": (dict(planned=None), dict(resumes="r1"), False),
 }
@@ -247,7 +247,7 @@ def test_whether_a_run_is_to_work_on_it(case: str) -> None:
 
 @pytest.mark.parametrize(
     "name, run_id, wanted",
-    [("r-3.3.11", "r", True), ("r", "r", False), ("r-x", "r", False), ("r2-3.3.11", "r", False), ("r-", "r", False)],
+    [("r-3.3.11", "r", True), ("r", "r", False), ("r-x", "r", False), ("rr-3.3.11", "r", False), ("r-", "r", False)],
 )
 def test_windows_of_hops(name: str, run_id: str, wanted: bool) -> None:
     assert plans.is_hop_of(name, run_id) is wanted
