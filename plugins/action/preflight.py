@@ -21,6 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _options,
     _origin,
     _plan,
+    _resume,
     _table,
     _tags,
     _variables,
@@ -33,6 +34,10 @@ _ASKS = 'After the canary (the first batch), the run asks whether to go on. It e
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
+)
+_RESUME_IN_BATCHES = (
+    'anqicms_resume needs all hosts of a run in one preflight, as the playbooks of this collection have it. This play '
+    'has batches. Nothing was done. Use the playbook, or a play without serial.'
 )
 
 
@@ -185,13 +190,30 @@ class ActionModule(ActionBase):
                 'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
                 'correct anqicms_only.'
             )
-        refusal = self._canary_refusal(list(plans)) if verb == 'upgrade' else ''
+        resume = self._value(str(self._vars['inventory_hostname']), 'anqicms_resume')
+        refusal = self._resume_refusal(list(plans), verb, resume) if resume and verb in _options.RESUMED else ''
+        refusal = refusal or (self._canary_refusal(list(plans)) if verb == 'upgrade' else '')
         return refusal or self._run.report_refusal()
 
     def _planned(self, facts: t.Mapping[str, Result], plans: t.Mapping[str, _plan.Plan]) -> list[list[t.Any]]:
         found = {host: of_host.get('anqicms__found') for host, of_host in facts.items()}
         only = {host: self._value(host, 'anqicms_only') for host in facts}
         return self._run.planned(found, plans, only)
+
+    def _resume_refusal(self, hosts: t.Sequence[str], verb: str, name: str) -> str:
+        """Why the run that is to be resumed cannot be, with these hosts. What is left of it is shown."""
+        if hosts != [str(host) for host in self._vars['ansible_play_hosts_all']]:
+            return _RESUME_IN_BATCHES
+        found = [
+            (host, one)
+            for host in hosts
+            for answer in _plan.chosen(self._found(host), self._value(host, 'anqicms_only'))
+            for one in answer.get('instances') or []
+        ]
+        limited = bool(context.CLIARGS.get('subset'))
+        refusal = _resume.of_fleet(name, found, self._vars['groups']['all'], limited)
+        _lines.show([] if refusal else [_resume.summary(name, found, verb, limited)])
+        return refusal
 
     def _unreachable(self) -> list[str]:
         """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
@@ -200,7 +222,7 @@ class ActionModule(ActionBase):
 
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
-        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
+        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed', 'anqicms_resume')
         return {**self._given(host, names), 'anqicms__found': self._found(host)}
 
     def _given(self, host: str, names: t.Iterable[str]) -> Result:
@@ -243,9 +265,11 @@ class ActionModule(ActionBase):
         members = []
         for host in hosts:
             found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
-            accept, only = (self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only'))
+            accept, only, resume = (
+                self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only', 'resume')
+            )
             seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
-            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only).instances
+            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only, resume=resume).instances
             members += [_canary.Member(host, instance, wanted) for instance in chosen]
         return members
 
@@ -289,14 +313,14 @@ class ActionModule(ActionBase):
         hosts = map(str, self._vars['ansible_play_hosts_all'])
         left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
         if not left_out:
-            of_tasks.close(self._vars, self._templar, verb)
-            return {'changed': False, 'msg': 'No host was left out.', 'left_out': []}
+            closed = of_tasks.close(self._vars, self._templar, verb)
+            return {'changed': False, 'msg': 'No host was left out.', 'left_out': [], **closed}
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
         _lines.show([] if fails else [said])
-        of_tasks.close(self._vars, self._templar, verb)
-        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
+        closed = of_tasks.close(self._vars, self._templar, verb)
+        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out, **closed}
 
 
 def _with_origin(text: str, hosts: list[str], where: t.Mapping[str, str]) -> str:

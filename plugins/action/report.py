@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         if args.get('record'):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
         if args.get('closing'):
-            self._close(str(args['closing']))
+            result.update(self._close(str(args['closing'])))
         if args.get('fail_msg'):
             result.update(failed=True, msg=str(args['fail_msg']))
         return result
@@ -65,10 +65,10 @@ class ActionModule(ActionBase):
         earlier = self._vars.get('anqicms__reported') or {}
         return {'of': of, 'records': earlier.get('records') or [] if earlier.get('of') == of else []}
 
-    def _close(self, verb: str) -> None:
+    def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
-        of_tasks.close(self._vars, self._templar, verb)
+        return of_tasks.close(self._vars, self._templar, verb)
 
 
 def _stats(data: t.Any) -> Result:

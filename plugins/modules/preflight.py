@@ -99,6 +99,12 @@ run:
   returned: with O(phase=variables) and O(phase=plan), if O(verb) changes instances
   type: dict
   sample: {verb: restart, run_id: 20261122T064502Z-bb32d1, check_mode: false, planned: []}
+artifact:
+  description: The names of the artifacts with the report of the run.
+  returned: with O(phase=end) and O(verb), if C(anqicms_report) is V(artifacts)
+  type: list
+  elements: str
+  sample: [anqicms_report_35]
 unknown:
   description: Names that start with C(anqicms_) and are not known.
   returned: with O(phase=variables)

@@ -30,7 +30,7 @@ _SEEING = _INSTANCES | {'status'}
 _ALL = _SEEING | {'prepare', 'discover', 'notify'}
 _NOTIFY = frozenset({'notify'})
 _BATCHED = CHANGING | {'prepare'}
-_RESUMED = CHANGING - {'recover'}
+RESUMED = CHANGING - {'recover'}
 _DISCOVER = frozenset({'discover'})
 
 
@@ -71,7 +71,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'user': Option('the name of a user', read.text, _SEEING),
         'run_id': Option('a name for the run', read.text, _INSTANCES | _NOTIFY),
         'state_dir': Option('the path of a directory on the host', read.text, _SEEING | _DISCOVER),
-        'resume': Option('the name of an earlier run', read.text, _RESUMED),
+        'resume': Option('the name of an earlier run', read.text, RESUMED),
         'language': Option('one of en, zh', lambda value: read.choice(value, ('en', 'zh')), _ALL),
         'time_zone': Option('the name of a time zone, such as Asia/Shanghai', read.time_zone, _ALL),
         'notify': Option(

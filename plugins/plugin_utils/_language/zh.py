@@ -37,6 +37,7 @@ TEXTS: t.Mapping[str, str] = {
     'Left out by anqicms_only': '未纳入，anqicms_only 之外',
     'Left out, restart not needed': '未纳入，不需要重启',
     'Left out, finished by the resumed run': '未纳入，被继续的运行已经完成',
+    'Left out, not part of the resumed run': '未纳入，不属于被继续的运行',
     'Left out, install of another user': '未纳入，属于其他用户的安装',
     'and {count} more': '还有 {count} 个',
     '  and {count} more': '  还有 {count} 个',
@@ -57,6 +58,9 @@ TEXTS: t.Mapping[str, str] = {
         'AWX：“在失败的主机上重新启动”不包括未动的实例。'
     ),
     'Notification not sent ({type}, {event}): {reason}': '通知没有发出（{type}，{event}）：{reason}',
+    'The report is not in the artifacts: no task could run at the end. The run itself is not affected.': (
+        '报告不在 artifacts 里：最后没有任务能运行。运行本身不受影响。'
+    ),
     'the connection was lost': '连接已断开',
     'the host was unreachable': '主机无法连接',
     'the run was interrupted; the host completes the started work or rolls it back by itself.': (
@@ -101,7 +105,9 @@ TEXTS: t.Mapping[str, str] = {
     'Done, but hosts could not be reached: {away}': '已完成，但有 {away} 台主机连不上',
     'Nothing was to be done': '没有要做的事',
     'No instance was worked on.': '没有处理任何实例。',
-    'All instances are done, with remarks on {count} of {done}': '全部完成，{done} 个实例中有 {count} 个有需要留意的情况',
+    'All instances are done, with remarks on {count} of {done}': (
+        '全部完成，{done} 个实例中有 {count} 个有需要留意的情况'
+    ),
     'All is well: {done} of {done} instances are done': '一切正常：{done} 个实例全部完成',
     'No instance was down.': '没有实例停过服务。',
     'No instance was down for longer than {time}.': '每个实例停服都不超过 {time}。',
@@ -119,8 +125,12 @@ TEXTS: t.Mapping[str, str] = {
     'Median downtime': '停服时间中位数',
     'Whole run': '总用时',
     'Whole window': '窗口用时',
-    'This was a plan. If it is right, run the same command without --check.': '以上是计划。确认无误后，去掉 --check 再运行同一条命令。',
-    'The connection to {hosts} was lost. Check in what state its instances are.': '与 {hosts} 的连接已断开。请查看其实例的状态。',
+    'This was a plan. If it is right, run the same command without --check.': (
+        '以上是计划。确认无误后，去掉 --check 再运行同一条命令。'
+    ),
+    'The connection to {hosts} was lost. Check in what state its instances are.': (
+        '与 {hosts} 的连接已断开。请查看其实例的状态。'
+    ),
     'Fix the cause, then run the same command with this option. It leaves out what is done.': (
         '排除原因后，给同一条命令加上这个选项再运行，已完成的实例会跳过。'
     ),
@@ -160,7 +170,9 @@ TEXTS: t.Mapping[str, str] = {
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'
     ),
-    'All instances are running, with remarks on {some} of {count}': '全部在运行，{count} 个实例中有 {some} 个有需要留意的情况',
+    'All instances are running, with remarks on {some} of {count}': (
+        '全部在运行，{count} 个实例中有 {some} 个有需要留意的情况'
+    ),
     'All is well: {count} of {count} instances are fine': '一切正常：{count} 个实例全部正常',
     'They are running, none has died, and no problem was found.': '都在运行，没有异常退出，也没有发现问题。',
     'Fine: {count}.': '正常 {count} 个。',
@@ -217,4 +229,30 @@ TEXTS: t.Mapping[str, str] = {
     'not needed': '不需要',
     'finished by the earlier run': '之前的运行已完成',
     'not of this run': '不属于这次运行',
+    # Status
+    'state': '状态',
+    'pid': 'pid',
+    'last run': '上次运行',
+    'when': '时间',
+    'run id': '运行 id',
+    'not begun': '未开始',
+    'under way': '进行中',
+    'under_way': '进行中',
+    'unfinished': '未完成',
+    'not known': '不明',
+    'not_begun': '未开始',
+    'recovered': '已恢复',
+    'superseded': '已被取代',
+    'run {run} is at work now: {step}': '运行 {run} 正在进行：{step}',
+    'before the first step': '第一步之前',
+    'it ended in step {step}': '它在步骤 {step} 结束',
+    'run {run} is unfinished: run the playbook recover': '运行 {run} 未完成：请运行 playbook recover',
+    'it was changed since that run': '那次运行之后它又有变化',
+    'run {run} ({verb}), planned {when}, has not begun here': '运行 {run}（{verb}，计划于 {when}）在此尚未开始',
+    'Run {run} ({verb}): {parts}.': '运行 {run}（{verb}）：{parts}。',
+    'wait until that work has ended, then {command}': '等该工作结束后执行 {command}',
+    'to go on: {command}': '继续执行：{command}',
+    '{instances} instances, {running} running, {unreachable} hosts unreachable': (
+        '实例 {instances} 个，运行中 {running} 个，连不上的主机 {unreachable} 台'
+    ),
 }
