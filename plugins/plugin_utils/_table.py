@@ -65,6 +65,7 @@ def what_happens(
     plan: _plan.Plan,
     verb: str,
     accept: t.Sequence[str],
+    resume: str | None = None,
     words: Words = ENGLISH,
 ) -> str:
     """A word on what the run does to an instance."""
@@ -75,7 +76,7 @@ def what_happens(
         reason = skipped[instance['dir']]
         is_whole = reason.startswith('not worked on')
         return words.known(reason) if is_whole else words('skip: {reason}', reason=words.known(reason))
-    return words('REFUSED') if _plan.refused(instance, verb, accept) else words.known(verb)
+    return words('REFUSED') if _plan.refused(instance, verb, accept, resume) else words.known(verb)
 
 
 def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
@@ -86,6 +87,7 @@ def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
         _option(facts, 'anqicms_accept_hazards', verb),
         _option(facts, 'anqicms_only_if_needed', verb),
         _option(facts, 'anqicms_only', verb),
+        _option(facts, 'anqicms_resume', verb),
     )
 
 
@@ -122,12 +124,12 @@ def host_rows(
 ) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
     found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards', verb)
-    only = _option(facts, 'anqicms_only', verb)
+    only, resume = (_option(facts, f'anqicms_{name}', verb) for name in ('only', 'resume'))
     plan = plan_of(facts, verb)
     rows = []
     for answer in _plan.chosen(found, only):
         for instance in answer.get('instances') or []:
-            what = what_happens(instance, plan, verb, accept, words)
+            what = what_happens(instance, plan, verb, accept, resume, words)
             rows.append((cells(host, instance, what, words), notes(instance, verb, accept, words)))
     if rows:
         return rows

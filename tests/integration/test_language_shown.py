@@ -176,7 +176,17 @@ DEAD: Row = {
 def test_diagnosis() -> None:
     first, row, *below = _diagnosis_table.lines([DEAD], ZH)
     headings = ["紧急程度", "主机", "实例", "状态", "版本", "原因", "异常退出", "启动次数", "内存"]
-    cells = ["被杀", "web1", "/www/shop", "已停止", "3.5.8", "kernel_oom_cgroup", "2026-11-22", "0 ", "退出时 206 MiB"]
+    cells = [
+        "被杀（内存不足）",
+        "web1",
+        "/www/shop",
+        "已停止",
+        "3.5.8",
+        "kernel_oom_cgroup",
+        "2026-11-22",
+        "0 ",
+        "退出时 206 MiB",
+    ]
     assert columns(first, headings) == columns(row, cells)
     assert below == [
         (
@@ -195,7 +205,7 @@ def test_diagnosis() -> None:
         ),
         "  . 内存: 上限 512 MiB, GOMEMLIMIT 未设置, 主机可用 0/2000 MiB, 没有交换空间",
         "以下主机未能查看 web1: journal: 耗时过长",
-        "从 2026-11-21 12:00:00 到 2026-11-22 12:00:00：1 被杀。",
+        "从 2026-11-21 12:00:00 到 2026-11-22 12:00:00：1 被杀（内存不足）。",
     ]
 
 
@@ -207,7 +217,7 @@ def test_diagnosis() -> None:
         (
             "anqicms_config",
             "x",
-            "anqicms_config 必须是 config.json 各键的字典。现在是 别的值（可能是敏感信息，不显示）。",
+            "anqicms_config 必须是 config.json 各键的字典。现在是别的值（可能是敏感信息，不显示）。",
         ),
     ],
 )

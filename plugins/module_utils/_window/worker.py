@@ -20,7 +20,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, process, procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, one_at_a_time, runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    journal,
+    last_runs,
+    one_at_a_time,
+    runs,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
@@ -268,7 +273,7 @@ def longest(plan: window_plan.Plan) -> float:
 def finish(state: _state.StateDir, plan: window_plan.Plan, result: _window.Result) -> None:
     """The end in the journal comes first: a run with a result is over, whoever is killed now."""
     if not result.get('unfinished'):
-        lost = _end(state, result['outcome'])
+        lost = _end(state, result['outcome'], **last_runs.left(result['state'], result['pid_after'], result['version']))
         if lost is not None and plan.makes_changes:
             if _is_unfinished(state):
                 _say_unfinished(state, plan, result, lost)

@@ -18,12 +18,14 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import
     zh_hazards,
     zh_hosts,
     zh_plan,
+    zh_variables,
     zh_work,
 )
 
 ZH: t.Sequence[t.Mapping[str, str]] = (
     zh.TEXTS,
     zh_plan.TEXTS,
+    zh_variables.TEXTS,
     zh_hazards.TEXTS,
     zh_diagnosis.TEXTS,
     zh_hosts.TEXTS,

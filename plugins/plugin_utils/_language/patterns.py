@@ -83,7 +83,10 @@ def fill(translation: str, values: t.Mapping[str, t.Any], translate: Translate) 
         parts.append(literal)
         if name is not None:
             value = values[name]
-            parts.append(_translated(str(value), translate) if spec == 'text' else format(value, spec or ''))
+            if spec == 'text':
+                parts.append(_translated(str(value), translate))
+            else:  # part of a text is formatted already
+                parts.append(value if isinstance(value, str) else format(value, spec or ''))
     return ''.join(parts)
 
 

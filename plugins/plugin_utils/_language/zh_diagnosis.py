@@ -44,12 +44,12 @@ TEXTS: t.Mapping[str, str] = {
     'not_dead': 'not_dead，没有异常退出',
     'unexplained': 'unexplained，原因不明',
     # Urgency
-    'killed': '被杀',
-    'likely killed': '很可能被杀',
+    'killed': '被杀（内存不足）',
+    'likely killed': '很可能被杀（内存不足）',
     'crashed': '崩溃',
     'died': '异常退出',
     'down': '未运行',
-    'attention': '需注意',
+    'attention': '需要留意',
     'restarted': '重启过',
     'fine': '正常',
     # Headings of the table
