@@ -215,7 +215,7 @@ ROW: Entry = dict(
     state="running",
     hazards=[],
     version=dict(running="3.5.8", files="3.5.8"),
-    runs=[dict(run_id="u1")],
+    runs=[dict(run_id="u1", stands=True), dict(run_id="u0", stands=False)],
     planned=[dict(run_id="r1")],
     last_runs=[dict(run_id="night-3.3.11")],
 )
@@ -232,6 +232,7 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
     "it has the version": ({}, dict(to_version="3.5.8"), False),
     "it has another version": ({}, dict(to_version="3.5.9"), True),
     "nothing to roll back": ({}, dict(of_run="u2"), False),
+    "rolled back already": ({}, dict(of_run="u0"), False),
     "something to roll back": ({}, dict(of_run="u1"), True),
     "of the run that is resumed": ({}, dict(resumes="r1"), True),
     "of the hops of the run that is resumed": ({}, dict(resumes="night"), True),
