@@ -68,7 +68,7 @@ def concerns(row: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> bool:
         return False
     if plan.get('to_version') and (row['version']['running'] or row['version']['files']) == plan['to_version']:
         return False
-    if plan.get('of_run') and plan['of_run'] not in [run['run_id'] for run in row['runs']]:
+    if plan.get('of_run') and plan['of_run'] not in [run['run_id'] for run in row['runs'] if run['stands']]:
         return False
     return not plan.get('resumes') or _knows(row, plan['resumes'])
 
