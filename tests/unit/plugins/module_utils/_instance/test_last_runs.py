@@ -216,7 +216,7 @@ ROW: Entry = dict(
     hazards=[],
     version=dict(running="3.5.8", files="3.5.8"),
     runs=[dict(run_id="u1", stands=True), dict(run_id="u0", stands=False)],
-    planned=[dict(run_id="r1")],
+    planned=[dict(run_id="r1", verb="restart")],
     last_runs=[dict(run_id="night-3.3.11")],
 )
 CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
@@ -236,6 +236,7 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
     "something to roll back": ({}, dict(of_run="u1"), True),
     "of the run that is resumed": ({}, dict(resumes="r1"), True),
     "of the hops of the run that is resumed": ({}, dict(resumes="night"), True),
+    "of that run, which did something else": ({}, dict(resumes="r1", verb="stop"), False),
     "not of that run": ({}, dict(resumes="r2"), False),
     "plans that cannot be read": (dict(planned=None), dict(resumes="r1"), False),
 }
@@ -244,7 +245,7 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
 @pytest.mark.parametrize("case", sorted(CONCERNS))
 def test_whether_a_run_is_to_work_on_it(case: str) -> None:
     row, plan, wanted = CONCERNS[case]
-    assert plans.concerns(dict(ROW, **row), plan) is wanted
+    assert plans.concerns(dict(ROW, **row), dict(dict(verb="restart"), **plan)) is wanted
 
 
 @pytest.mark.parametrize(
