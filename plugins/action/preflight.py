@@ -217,7 +217,7 @@ class ActionModule(ActionBase):
 
     def _resume_refusal(self, hosts: t.Sequence[str], verb: str, name: str) -> str:
         """Why the run that is to be resumed cannot be, with these hosts. What is left of it is shown."""
-        if hosts != [str(host) for host in self._vars['ansible_play_hosts_all']]:
+        if len(hosts) < len(self._vars['ansible_play_hosts']):
             return _RESUME_IN_BATCHES
         found = [
             (host, one)

@@ -64,10 +64,11 @@ def of_run(instance: Data, name: str) -> Run:
 
 
 def _followers(planned: t.Sequence[Data], name: str) -> set[str]:
-    """The runs that have resumed it, and those that have resumed them."""
+    """The runs that have resumed it, and those that have resumed them. One of another verb was refused."""
     found: set[str] = set()
+    verb = next((plan['verb'] for plan in planned if plan['run_id'] == name), None)
     for plan in reversed(planned):
-        if plan.get('resumes') in {name, *found}:
+        if plan.get('resumes') in {name, *found} and verb in (None, plan['verb']):
             found.add(str(plan['run_id']))
     return found - {name}
 

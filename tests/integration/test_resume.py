@@ -96,6 +96,11 @@ CASES: dict[str, tuple[Row, str, str]] = {
     "in the middle of its hops": (instance(last_runs=[run("R-3.3.11")]), "left", "run R-3.3.11"),
     "its last hop done": (instance(last_runs=[run("R"), run("R-3.3.11")]), "finished", "by run R"),
     "a name that begins the same": (instance([plan("R2")], [run("R2")]), "not_part", "not part of run R"),
+    "a run of another verb wanted to resume it": (
+        instance([plan("S", 30.0, "R", verb="stop"), plan("R")]),
+        "left",
+        "by run R",
+    ),
     "a text to break a terminal": (instance(last_runs=[run("R", "\x1b[31m{{ 1 }}")]), "left", "\\x1b[31m{\\{ 1 }}"),
 }
 

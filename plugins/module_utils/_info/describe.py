@@ -20,7 +20,6 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import (
     memory,
     names,
     ports,
-    procfs,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info import odd
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host import Host
@@ -173,13 +172,13 @@ class Description(Look):
         """With the verb of each, as far as its plan tells, and whether the instance is as it was left."""
         verbs = {plan['run_id']: plan['verb'] for plan in self.planned or []}
         process = (self.candidate.pid, self.candidate.start_ticks) if self.candidate is not None else None
-        boot, found = procfs.boot_id(), []
+        here, found = last_runs.here(), []
         for run in self.last_runs:
             named = [
                 verb for name, verb in verbs.items() if run['run_id'] == name or plans.is_hop_of(run['run_id'], name)
             ]
             told = dict(run, verb=run['verb'] or (named[0] if named else None))
-            found.append(last_runs.shown(told, last_runs.as_left(run, self.result['state'], process, boot)))
+            found.append(last_runs.shown(told, last_runs.as_left(run, self.result['state'], process, here)))
         return found
 
     def _memory_used(self) -> Row:

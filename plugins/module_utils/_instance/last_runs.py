@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The newest runs of an instance as its journal has them: windows, and tasks such as a stop. Pure, but for ``left``."""
+"""The newest runs of an instance as its journal has them: windows, and tasks such as a stop.
 
+Pure, but for ``here`` and ``left``.
+"""
+
+import os
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
@@ -62,6 +66,7 @@ def _new(entry: Entry, tasks: bool) -> Entry:
         state=None,
         after=None,
         boot_id=entry.get('boot_id'),
+        pid_space=None,
         tasks=tasks,
         done=[],
     )
@@ -96,7 +101,9 @@ def _add(run: Entry, entry: Entry) -> None:
 
 
 def _end(entry: Entry) -> Entry:
-    told = {key: entry[key] for key in ('state', 'after', 'version', 'boot_id') if entry.get(key) is not None}
+    told = {
+        key: entry[key] for key in ('state', 'after', 'version', 'boot_id', 'pid_space') if entry.get(key) is not None
+    }
     return dict(told, ended_at=entry.get('at'))
 
 
@@ -112,17 +119,33 @@ def _end_task(run: Entry, entry: Entry) -> None:
         run['outcome'] = 'done' if any(one.get('outcome') == 'done' for one in run['done']) else 'unchanged'
 
 
-def as_left(run: Entry, state: str, process: t.Optional[t.Tuple[int, int]], boot_id: str) -> t.Optional[bool]:
+class Here(t.NamedTuple):
+    """Where numbers of processes have a meaning: since which boot, and in which namespace."""
+
+    boot_id: str
+    pid_space: str
+
+
+def here() -> Here:
+    """Of this process."""
+    try:
+        space = os.readlink('/proc/self/ns/pid')
+    except OSError:
+        space = 'unknown'
+    return Here(procfs.boot_id(), space)
+
+
+def as_left(run: Entry, state: str, process: t.Optional[t.Tuple[int, int]], now: Here) -> t.Optional[bool]:
     """Whether an instance is as the run has left it: the same process, or still stopped. None: not known.
 
     ``process``: pid and start of the only process; ``state``: of the instance now.
     """
-    if state == 'ambiguous' or run['state'] is None:
+    if state == 'ambiguous' or run['state'] is None or run['pid_space'] != now.pid_space:
         return None
     if run['after'] is None:
         return state == 'stopped' if run['state'] == 'stopped' else None
     left = (run['after']['pid'], run['after']['start_ticks'])
-    return run['boot_id'] == boot_id and process == left
+    return run['boot_id'] == now.boot_id and process == left
 
 
 def shown(run: Entry, left: t.Optional[bool]) -> Entry:
@@ -141,4 +164,4 @@ def left(state: t.Optional[str], pid: t.Optional[int] = None, version: t.Optiona
         except OSError:
             stat = None  # it has ended since: nothing will ever be found to be this process
         after = dict(pid=pid, start_ticks=stat.start_ticks if stat else 0)
-    return dict(state=state, after=after, version=version, boot_id=procfs.boot_id())
+    return dict(here()._asdict(), state=state, after=after, version=version)

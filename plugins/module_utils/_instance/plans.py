@@ -68,15 +68,18 @@ def concerns(row: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> bool:
         return False
     if plan.get('to_version') and (row['version']['running'] or row['version']['files']) == plan['to_version']:
         return False
-    if plan.get('of_run') and plan['of_run'] not in [run['run_id'] for run in row['runs']]:
+    if plan.get('of_run') and plan['of_run'] not in [run['run_id'] for run in row['runs'] if run['stands']]:
         return False
-    return not plan.get('resumes') or _knows(row, plan['resumes'])
+    return not plan.get('resumes') or _was_part_of(row, plan['resumes'], plan['verb'])
 
 
 def _needs_restart(row: t.Mapping[str, t.Any]) -> bool:
     return row['state'] != 'running' or 'binary_replaced' in {hazard['code'] for hazard in row['hazards']}
 
 
-def _knows(row: t.Mapping[str, t.Any], run_id: str) -> bool:
-    names = [one['run_id'] for key in ('planned', 'last_runs') for one in row[key] or []]
-    return any(name == run_id or is_hop_of(str(name), run_id) for name in names)
+def _was_part_of(row: t.Mapping[str, t.Any], run_id: str, verb: str) -> bool:
+    """Whether a run was to do the same with it, or has done something."""
+    verbs = {plan['run_id']: plan['verb'] for plan in row['planned'] or []}
+    worked = [str(run['run_id']) for run in row['last_runs']]
+    known = run_id in verbs or any(name == run_id or is_hop_of(name, run_id) for name in worked)
+    return known and verbs.get(run_id, verb) == verb

@@ -129,7 +129,10 @@ UNFINISHED = _object(
     }
 )
 # What a run leaves: its process, if it runs, in which boot, and its version.
-_LEFT = {name: _or_null(kind) for name, kind in dict(after=PROCESS, boot_id=TEXT, state=TEXT, version=TEXT).items()}
+_LEFT = {
+    name: _or_null(kind)
+    for name, kind in dict(after=PROCESS, boot_id=TEXT, pid_space=TEXT, state=TEXT, version=TEXT).items()
+}
 EVENTS: t.Dict[str, t.Dict[str, Kind]] = dict(
     begin=dict(
         run_id=TEXT,

@@ -41,8 +41,8 @@ def task(run_id: str, by: str, outcome: t.Optional[str] = "done", **left: t.Any)
     )
 
 
-STOPPED = dict(state="stopped", after=None, boot_id="b")
-RUNNING = dict(state="running", after=P7, boot_id="b", version="3.5.8")
+STOPPED = dict(state="stopped", after=None, boot_id="b", pid_space="p")
+RUNNING = dict(state="running", after=P7, boot_id="b", pid_space="p", version="3.5.8")
 CASES: t.Dict[str, t.Tuple[t.List[Entry], bool, t.List[t.Tuple[t.Any, ...]]]] = {
     "nothing": ([], False, []),
     "a window that ended": (
@@ -139,6 +139,7 @@ AS_LEFT: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "still stopped": (STOPPED, "stopped", None, "b", True),
     "still stopped after a boot": (STOPPED, "stopped", None, "c", True),
     "started since": (STOPPED, "running", (9, 90), "b", False),
+    "seen from another namespace": (dict(RUNNING, pid_space="q"), "stopped", None, "b", None),
     "a record of an older release": ({}, "running", (7, 70), "b", None),
 }
 
@@ -147,7 +148,7 @@ AS_LEFT: t.Dict[str, t.Tuple[t.Any, ...]] = {
 def test_whether_it_is_as_the_run_left_it(case: str) -> None:
     left, state, process, boot, wanted = AS_LEFT[case]
     (run,) = last_runs.read([begin("r1"), end("done", **left)], lambda: False)
-    assert last_runs.as_left(run, state, process, boot) is wanted
+    assert last_runs.as_left(run, state, process, last_runs.Here(boot, "p")) is wanted
 
 
 def test_a_shortened_journal_keeps_the_last_runs_of_tasks() -> None:
@@ -214,8 +215,8 @@ ROW: Entry = dict(
     state="running",
     hazards=[],
     version=dict(running="3.5.8", files="3.5.8"),
-    runs=[dict(run_id="u1")],
-    planned=[dict(run_id="r1")],
+    runs=[dict(run_id="u1", stands=True), dict(run_id="u0", stands=False)],
+    planned=[dict(run_id="r1", verb="restart")],
     last_runs=[dict(run_id="night-3.3.11")],
 )
 CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
@@ -231,9 +232,11 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
     "it has the version": ({}, dict(to_version="3.5.8"), False),
     "it has another version": ({}, dict(to_version="3.5.9"), True),
     "nothing to roll back": ({}, dict(of_run="u2"), False),
+    "rolled back already": ({}, dict(of_run="u0"), False),
     "something to roll back": ({}, dict(of_run="u1"), True),
     "of the run that is resumed": ({}, dict(resumes="r1"), True),
     "of the hops of the run that is resumed": ({}, dict(resumes="night"), True),
+    "of that run, which did something else": ({}, dict(resumes="r1", verb="stop"), False),
     "not of that run": ({}, dict(resumes="r2"), False),
     "plans that cannot be read": (dict(planned=None), dict(resumes="r1"), False),
 }
@@ -242,7 +245,7 @@ CONCERNS: t.Dict[str, t.Tuple[Entry, Entry, bool]] = {
 @pytest.mark.parametrize("case", sorted(CONCERNS))
 def test_whether_a_run_is_to_work_on_it(case: str) -> None:
     row, plan, wanted = CONCERNS[case]
-    assert plans.concerns(dict(ROW, **row), plan) is wanted
+    assert plans.concerns(dict(ROW, **row), dict(dict(verb="restart"), **plan)) is wanted
 
 
 @pytest.mark.parametrize(
