@@ -5,6 +5,8 @@
 """Everything that people read has a Chinese text, and no Chinese text is used for nothing."""
 
 import ast
+import errno
+import os
 import re
 import string
 import typing as t
@@ -50,7 +52,33 @@ _KNOWS = (
     "of that run. An instance remembers its last 20 runs."
 )
 # What the code puts together from pieces, by the text that is meant for it.
+_OVERSTAYED = "the worker (pid 7) had not ended 9 s after the deadline of 9 s and was sent SIGKILL in step site_check"
 COMPOSED = {
+    "{0} must be one of {1}. It is {2} ({3}).": (
+        "anqicms_force must be one of idle, never, timeout. It is 'now' (extra variable)."
+    ),
+    "{0} must be {1}. It is {2} ({3}).": (
+        "anqicms_stop_timeout must be a number of seconds, 0 or more. It is 'now' (variable of web1, web2)."
+    ),
+    "{0} must be {1}. It is {2}: {3} ({4}).": (
+        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x: [': it "
+        "is neither "
+        "JSON nor YAML (extra variable)."
+    ),
+    "{0} must be {1}. It is {2}: {3}.": (
+        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x: [': it "
+        "is neither "
+        "JSON nor YAML."
+    ),
+    "{0} must be {1}. It is not set ({2}).": "anqicms_upgrade_to must be a version such as 3.5.8. It is not set "
+    "(extra variable).",
+    "the worker (pid {0}) had not ended {1} s after the deadline of {2} s and was {3} in step {4}": _OVERSTAYED,
+    "the worker (pid {0}) was killed by signal {1} in step {2}": "the worker (pid 7) was killed by signal 9 in step x",
+    "the worker (pid {0}) ended without a result; see {1} in step {2}": (
+        "the worker (pid 7) ended without a result; see /a/worker.log in step x"
+    ),
+    "its changes were undone, then {0}": "its changes were undone, then it ran",
+    "its last phase was completed, then {0}": "its last phase was completed, then it was started",
     "No host" + _KNOWS.replace("7", "{0}"): "No host" + _KNOWS,
     "No host within --limit" + _KNOWS.replace("7", "{0}"): "No host within --limit" + _KNOWS,
     "Resumes run {0}: {1} to do, {2} finished, {3} not part of it.": (
@@ -130,6 +158,7 @@ WORDS += (*_table.HEADINGS, *_diagnosis_table.HEADINGS, *(name for name, _fits i
 
 
 def sources() -> t.Iterator[t.Tuple[str, str]]:
+    """The files of the plugins, by their names."""
     for path in sorted(PLUGINS.glob("**/*.py")):
         name = str(path.relative_to(PLUGINS))
         if not name.startswith("plugin_utils/_language/"):
@@ -224,7 +253,8 @@ def test_no_chinese_text_is_used_for_nothing() -> None:
     literals |= {" ".join(literal.split()) for literal in _of_playbooks()} | set(of_templates())
     whole = "\n".join(sorted(literals))
     unused = [text for text in ZH if not _is_used(text, literals, whole)]
-    assert [text for text in unused if text not in COMPOSED and text not in SUMMARIES] == []
+    of_system = {os.strerror(number) for number in errno.errorcode}
+    assert [text for text in unused if text not in COMPOSED and text not in SUMMARIES and text not in of_system] == []
     assert [text for text in COMPOSED if text not in ZH] == []
 
 

@@ -37,6 +37,16 @@ TEXTS: t.Mapping[str, str] = {
     'the disk quota of this user is used up': '该用户的磁盘配额已用完',
     'the file system is read-only': '文件系统是只读的',
     'Mount it writable, then try again.': '请以可写方式挂载后再试。',
+    # As the system says it
+    'No such file or directory': '没有这个文件或目录',
+    'Permission denied': '权限不足',
+    'Operation not permitted': '不允许的操作',
+    'Connection refused': '连接被拒绝',
+    'No space left on device': '磁盘空间已用完',
+    'Read-only file system': '文件系统是只读的',
+    'Input/output error': '读写错误',
+    'Not a directory': '不是目录',
+    'Is a directory': '是目录',
     # The call
     'port must be between 1 and 65535, got {0}. Nothing was looked at. Correct port.': (
         'port 必须在 1 到 65535 之间，现在是 {0}。没有检查任何内容。请改正 port。'

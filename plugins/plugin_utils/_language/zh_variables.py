@@ -28,6 +28,7 @@ TEXTS: t.Mapping[str, str] = {
     # Names and values of variables
     '{0} ({1}): meant is {2}.': '{0}（{1:text}）：应为 {2}。',
     'extra variable': '额外变量',
+    'variable of {0}': '{0} 的变量',
     'variable of the play or the task': 'play 或任务的变量',
     'Correct the names. What other tools read needs a name that does not come close to one of this collection.': (
         '请改正变量名。其他工具使用的变量，名字不要与本集合的相近。'
@@ -40,6 +41,10 @@ TEXTS: t.Mapping[str, str] = {
         '不是本集合的变量：{0}。anqicms_strict 不允许使用。没有检查，也没有改动任何内容。'
     ),
     'Not variables of anqicms.lifecycle, and not used by it: {0}.': '不是 anqicms.lifecycle 的变量，不会使用：{0}。',
+    '{0} must be {1}. It is {2} ({3}).': '{0} 必须是{1:text}。现在是 {2}（{3:text}）。',
+    '{0} must be one of {1}. It is {2} ({3}).': '{0} 必须是以下之一：{1}。现在是 {2}（{3:text}）。',
+    '{0} must be {1}. It is {2}: {3} ({4}).': '{0} 必须是{1:text}。现在是 {2}：{3:text}（{4:text}）。',
+    '{0} must be {1}. It is not set ({2}).': '{0} 必须是{1:text}。尚未设置（{2:text}）。',
     '{0} must be {1}. It is {2}.': '{0} 必须是{1:text}。现在是 {2}。',
     '{0} must be {1}. It is not set.': '{0} 必须是{1:text}。尚未设置。',
     '{0} must be {1}. There is no file {2}.': '{0} 必须是{1:text}。文件 {2} 不存在。',

@@ -278,8 +278,11 @@ TEXTS: t.Mapping[str, str] = {
     ),
     'then undoes the changes': '然后撤销修改',
     'then checks the instance': '然后检查实例',
-    '{0} The guardian recovered the instance: {1}.': '{0:text}看护进程已恢复实例：{1:text}。',
+    'The guardian recovered the instance: {0}.': '看护进程已恢复实例：{0:text}。',
     'it was started': '已启动',
+    'it ran': '它在运行',
+    'its changes were undone, then {0}': '修改已撤销，然后{0:text}',
+    'its last phase was completed, then {0}': '最后阶段已完成，然后{0:text}',
     'nothing had to be done, because it was not running before': '它之前没有运行，无需处理',
     'its changes were undone; it was not running before': '修改已撤销；它之前没有运行',
     'the worker (pid {0}) had not ended {1} s after the deadline of {2} s and was {3}': (
@@ -287,6 +290,13 @@ TEXTS: t.Mapping[str, str] = {
     ),
     'the worker (pid {0}) was killed by signal {1}': '工作进程（进程号 {0}）被信号 {1} 杀掉',
     'the worker (pid {0}) ended without a result; see {1}': '工作进程（进程号 {0}）没有结果就结束了，见 {1}',
+    'the worker (pid {0}) had not ended {1} s after the deadline of {2} s and was {3} in step {4}': (
+        '工作进程（进程号 {0}）在 {2} 秒的期限过后 {1} 秒仍未结束，已被处理（{3}），当时在步骤 {4}'
+    ),
+    'the worker (pid {0}) was killed by signal {1} in step {2}': '工作进程（进程号 {0}）在步骤 {2} 中被信号 {1} 杀掉',
+    'the worker (pid {0}) ended without a result; see {1} in step {2}': (
+        '工作进程（进程号 {0}）在步骤 {2} 中没有结果就结束了，见 {1}'
+    ),
     'its time limit of {0} s has passed': '已超过 {0} 秒的时限',
     '{0}: worker and guardian ended without a result in step {1} of the run. {2}': (
         '{0}: 工作进程和看护进程在步骤 {1} 中没有结果就结束了。{2:text}'
