@@ -61,12 +61,12 @@ COMPOSED = {
         "anqicms_stop_timeout must be a number of seconds, 0 or more. It is 'now' (variable of web1, web2)."
     ),
     "{0} must be {1}. It is {2}: {3} ({4}).": (
-        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x: [': it "
+        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x [': it "
         "is neither "
         "JSON nor YAML (extra variable)."
     ),
     "{0} must be {1}. It is {2}: {3}.": (
-        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x: [': it "
+        "anqicms_instances must be a list of dictionaries with dir each, or the word discover. It is 'x [': it "
         "is neither "
         "JSON nor YAML."
     ),
