@@ -21,7 +21,7 @@ import pytest
 import venvs
 import yaml
 from awx_answers import as_extra_variables
-from e2e.playing import descendants, until
+from e2e.playing import descendants
 from fleet import Fleet
 
 PROJECT = paths.ROOT / "extensions" / "awx" / "project"
@@ -141,9 +141,3 @@ class Awx:
         script = place / "inventory" / "hosts"
         script.write_text(_INVENTORY.format(python=sys.executable, path=str(path)))
         script.chmod(0o700)
-
-
-def has_begun(job: Job, text: str) -> None:
-    """Wait until the job shows a text."""
-    until(lambda: text in job.output or job.process.poll() is not None, text, pause=0.05)
-    assert text in job.output, job.output
