@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The results of all jobs of a workflow as one document, and how large they become."""
+"""The results of all jobs of a workflow as one document."""
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results, workflow
 
 
@@ -56,37 +54,3 @@ def test_what_is_no_result_is_left_out(given: Any) -> None:
     name = "anqicms_results_1"
     document = workflow.make("1", results.given(name, {name: given}), ["web1"])
     assert outcomes(document) == [("web1", "", "not_touched")]
-
-
-# --- sizes
-
-
-def made(host: str, number: int) -> dict[str, Any]:
-    """A usual record: one window of a restart with all of its checks."""
-    identity = f"4b1d0a{number:02x}-shop{number}.example"
-    instance = {"id": identity, "dir": f"/www/wwwroot/shop{number}.example", "pids": [599], "binary": "anqicms"}
-    site = {"host": f"{host}.shop.example", "ok": True, "status": 200, "reason": "", "identity": "siteinfo"}
-    steps = [
-        {"name": name, "started_ms": 10, "ended_ms": 150, "changed": True, "result": {"changed": True}}
-        for name in ("graceful_stop", "port_released", "verified_start")
-    ]
-    steps.append({"name": "log_check", "started_ms": 150, "ended_ms": 160, "result": {"findings": []}})
-    steps.append({"name": "site_check", "started_ms": 160, "ended_ms": 170, "result": {"sites": [site]}})
-    result = {
-        "outcome": "done", "changed": True, "pid_before": 599, "pid_after": 1506, "downtime_ms": 277,
-        "verified_ms": 1288, "version": "3.5.8", "state": "running", "steps": steps,
-    }  # fmt: skip
-    return _outcome.make_record(instance, result, {}, "4711")
-
-
-@pytest.mark.parametrize(("hosts", "most_kib"), [(200, 600), (1000, 3000)])
-def test_artifacts_of_a_large_fleet_stay_small(hosts: int, most_kib: int) -> None:
-    """Two instances each. They become variables of all later jobs of a workflow."""
-    artifact: dict[str, Any] = {}
-    for number in range(hosts):
-        host = f"web{number}.example"
-        rows = [results.of_record("x", host, made(host, one))["x"][host] for one in (1, 2)]
-        artifact[host] = {**rows[0], **rows[1]}
-    size = len(json.dumps(artifact))
-    assert len(next(iter(artifact.values()))) == 2
-    assert hosts * 2 * 300 < size < most_kib * 1024, f"{size / 1024:.0f} KiB"
