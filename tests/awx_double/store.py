@@ -62,18 +62,12 @@ class Store:
         """The objects with exactly these values, each with its collection; of keys with or__ one is enough."""
         unified = collection == "unified_job_templates"
         names = [name for name, resource in RESOURCES.items() if resource.unified] if unified else [collection]
+        fields = {"id", "type"}.union(*(RESOURCES[name].fields for name in names))
+        unknown = sorted(key for key in query if key.removeprefix("or__") not in fields)
+        if unknown:
+            raise Refused({"detail": f"No field to filter by: {', '.join(unknown)}."})
         found = [(name, row) for name in names for row in self.rows[name].values()]
-        return [(name, row) for name, row in found if self._matches({**row, "type": self.type_of(name)}, query)]
-
-    @staticmethod
-    def _matches(row: Row, query: Mapping[str, str]) -> bool:
-        every = {key: value for key, value in query.items() if not key.startswith("or__")}
-        some = [(key[len("or__") :], value) for key, value in query.items() if key.startswith("or__")]
-        for key in [*every, *dict(some)]:
-            if key not in row:
-                raise Refused({"detail": f"{key} is not a field to filter by."})
-        one_is = not some or any(str(row[key]) == value for key, value in some)
-        return one_is and all(str(row[key]) == value for key, value in every.items())
+        return [(name, row) for name, row in found if _matches({**row, "type": self.type_of(name)}, query)]
 
     # --- projects
 
@@ -120,3 +114,11 @@ class Store:
         if name not in RESOURCES[collection].lists:
             raise Refused({"detail": "Not found."}, 404)
         return self.lists.setdefault((number, name), [])
+
+
+def _matches(row: Row, query: Mapping[str, str]) -> bool:
+    """A field that an object of this kind does not have matches nothing."""
+    is_so = {key: str(row.get(key.removeprefix("or__"), "")) == value for key, value in query.items()}
+    some = [same for key, same in is_so.items() if key.startswith("or__")]
+    every = all(same for key, same in is_so.items() if not key.startswith("or__"))
+    return every and (any(some) or not some)
