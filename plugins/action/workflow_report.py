@@ -11,7 +11,6 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import ending, report, results, workflow
 
 Result = dict[str, t.Any]
@@ -49,12 +48,7 @@ class ActionModule(ActionBase):
         number = name[len(results.NAME) + 1 :]
         hosts = [str(host) for host in self._vars['ansible_play_hosts_all']]
         document = workflow.make(number, results.given(name, self._vars), hosts)
-        _lines.show(ending.lines(document, language, time_zone, ending.Targets(target)))
-        return {'changed': False, 'document': document, **_artifacts(document, language, time_zone, target)}
-
-
-def _artifacts(document: Result, language: str | None, time_zone: str | None, target: str | None) -> Result:
-    if target != report.ARTIFACTS:
-        return {}
-    data = report.artifacts(document, _words.of(language), time_zone)
-    return {'ansible_stats': {'data': data, 'per_host': False, 'aggregate': True}}
+        to = ending.Targets(target)
+        passed_on = ending.artifacts(document, language, time_zone, to)
+        _lines.show(ending.lines(document, language, time_zone, to, bool(passed_on)))
+        return {'changed': False, 'document': document, **passed_on}

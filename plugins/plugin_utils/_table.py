@@ -58,7 +58,9 @@ def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str]) -
     return lines
 
 
-def what_happens(instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, accept: t.Sequence[str]) -> str:
+def what_happens(
+    instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, accept: t.Sequence[str], resume: str | None = None
+) -> str:
     """A word on what the run does to an instance."""
     skipped = {entry['dir']: entry['reason'] for entry in plan.skipped}
     if plan.unlisted:
@@ -66,7 +68,7 @@ def what_happens(instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, a
     if instance['dir'] in skipped:
         reason = skipped[instance['dir']]
         return reason if reason.startswith('not worked on') else f'skip: {reason}'
-    return 'REFUSED' if _plan.refused(instance, verb, accept) else verb
+    return 'REFUSED' if _plan.refused(instance, verb, accept, resume) else verb
 
 
 def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
@@ -77,6 +79,7 @@ def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
         _option(facts, 'anqicms_accept_hazards', verb),
         _option(facts, 'anqicms_only_if_needed', verb),
         _option(facts, 'anqicms_only', verb),
+        _option(facts, 'anqicms_resume', verb),
     )
 
 
@@ -111,13 +114,16 @@ def _quoted(value: t.Any) -> str:
 def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
     found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards', verb)
-    only = _option(facts, 'anqicms_only', verb)
+    only, resume = (_option(facts, f'anqicms_{name}', verb) for name in ('only', 'resume'))
     plan = plan_of(facts, verb)
     rows = []
     for answer in _plan.chosen(found, only):
         for instance in answer.get('instances') or []:
             rows.append(
-                (cells(host, instance, what_happens(instance, plan, verb, accept)), notes(instance, verb, accept))
+                (
+                    cells(host, instance, what_happens(instance, plan, verb, accept, resume)),
+                    notes(instance, verb, accept),
+                )
             )
     if rows:
         return rows

@@ -107,6 +107,8 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
         return Spec(name, core_python(found, version), ("core-" + version, *beside))
     if name in WITH_OWN_CORE:
         return Spec(name, core_python(found, name), (name,))
+    if name == "paramiko":
+        return Spec(name, core_python(found, default_core(found)), ("paramiko",))
     core = newest_core(found)
     return Spec(name, core_python(found, core), ("core-" + core, *ON_NEWEST_CORE[name]))
 
