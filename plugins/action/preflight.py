@@ -14,12 +14,14 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _batches,
     _canary,
     _ends,
     _lines,
     _options,
     _origin,
     _plan,
+    _play_keywords,
     _table,
     _tags,
     _variables,
@@ -27,7 +29,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
-_ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
+_ASKS = 'After the canary ({}), the run asks whether to go on. It ends there unless somebody answers yes.'
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
@@ -103,7 +105,19 @@ class ActionModule(ActionBase):
             values = values or found
             for text in texts:
                 wrong.setdefault(text, []).append(host)
-        return values, [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        said = [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(verb)]
+
+    def _wrong_limits(self, verb: str) -> list[str]:
+        """What limits batches must be known before anything is done: the batches themselves come later."""
+        if 'anqicms_serial_by' not in _options.of_verb(verb):
+            return []
+        keywords = _play_keywords.PlayKeywords(self._vars, self._templar, self._loader)
+        try:
+            keywords.limits([str(host) for host in self._vars['ansible_play_hosts_all']])
+        except ValueError as error:
+            return [str(error)]
+        return []
 
     def _judge_host(self, host: str, verb: str) -> tuple[Result, list[str]]:
         variables = _origin.variables_of(host, self._task, self._vars)
@@ -157,7 +171,8 @@ class ActionModule(ActionBase):
         if refusal:
             return _failed(refusal)
         asks = verb == 'upgrade' and self._asks(hosts)
-        _lines.show([_ASKS] if asks else [])
+        canary = 'the group anqicms_canary' if self._canaries() else 'the first batch'
+        _lines.show([_ASKS.format(canary)] if asks else [])
         return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
 
     def _unreachable(self) -> list[str]:
@@ -219,8 +234,7 @@ class ActionModule(ActionBase):
     def _canary(self, _verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
         hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
-        begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
-        parts = [self._members(part) for part in (hosts[:begins], batch, hosts[ends:])]
+        parts = [self._members(part) for part in _canary.parts(hosts, batch, self._canaries())]
         asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
@@ -234,6 +248,11 @@ class ActionModule(ActionBase):
             'can_answer': self._can_answer(),
             'how_to_go_on': _canary.how_to_go_on(asked),
         }
+
+    def _canaries(self) -> frozenset[str]:
+        """Hosts of this run that are canaries by their group."""
+        members = map(str, self._vars['groups'].get(_batches.CANARIES, ()))
+        return frozenset(members).intersection(map(str, self._vars['ansible_play_hosts_all']))
 
     def _run_id(self) -> str:
         given = self._templar.template(self._vars.get('anqicms_run_id'))
