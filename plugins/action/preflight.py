@@ -106,15 +106,14 @@ class ActionModule(ActionBase):
             for text in texts:
                 wrong.setdefault(text, []).append(host)
         said = [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
-        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(verb)]
+        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(values)]
 
-    def _wrong_limits(self, verb: str) -> list[str]:
-        """What limits batches must be known before anything is done: the batches themselves come later."""
-        if 'anqicms_serial_by' not in _options.of_verb(verb):
-            return []
+    def _wrong_limits(self, values: Result) -> list[str]:
+        """Names that limit batches are checked before anything is done: the batches themselves come later."""
         keywords = _play_keywords.PlayKeywords(self._vars, self._templar, self._loader)
+        hosts = [str(host) for host in self._vars['ansible_play_hosts_all']]
         try:
-            keywords.limits([str(host) for host in self._vars['ansible_play_hosts_all']])
+            keywords.limits(hosts, values.get('anqicms_serial_by') or {})
         except ValueError as error:
             return [str(error)]
         return []

@@ -39,13 +39,9 @@ class PlayKeywords:
     def value_of(self, name: str) -> t.Any:
         return {'anqicms_hosts': self._hosts, 'anqicms_serial': self._serial}.get(name, lambda: self._set(name))()
 
-    def limits(self, hosts: t.Sequence[str]) -> list[_batches.Limit]:
+    def limits(self, hosts: t.Sequence[str], serial_by: t.Mapping[str, _batches.Size]) -> list[_batches.Limit]:
         """How many of these hosts may be worked on at once."""
-        if not self._hostvars:
-            return []
-        return [
-            _batches.Limit(self._values(name, hosts), most) for name, most in self._set('anqicms_serial_by').items()
-        ]
+        return [_batches.Limit(self._values(name, hosts), most) for name, most in serial_by.items()]
 
     # --- the keywords
 
@@ -64,7 +60,7 @@ class PlayKeywords:
         return names
 
     def _in_order(self, hosts: t.Sequence[str]) -> list[str]:
-        if not self.limits(hosts):
+        if not (self._hostvars and self._set('anqicms_serial_by')):
             return _batches.ordered(hosts, self._canaries())
         return [name for batch in self._batches(hosts) for name in batch]
 
@@ -76,7 +72,8 @@ class PlayKeywords:
         return [len(batch) for batch in self._batches(hosts)]
 
     def _batches(self, hosts: t.Sequence[str]) -> list[list[str]]:
-        return _batches.plan(hosts, self._set('anqicms_serial'), self._canaries(), self.limits(hosts))
+        limits = self.limits(hosts, self._set('anqicms_serial_by') if self._hostvars else {})
+        return _batches.plan(hosts, self._set('anqicms_serial'), self._canaries(), limits)
 
     # --- variables
 
