@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _batches,
     _canary,
     _connections,
     _ends,
@@ -21,6 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _options,
     _origin,
     _plan,
+    _play_keywords,
     _resume,
     _table,
     _tags,
@@ -31,6 +33,10 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import sho
 
 Result = dict[str, t.Any]
 _ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
+_ASKS_AFTER_GROUP = (
+    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
+    'yes.'
+)
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
@@ -130,7 +136,18 @@ class ActionModule(ActionBase):
             values = values or found
             for text in texts:
                 wrong.setdefault(text, []).append(host)
-        return values, [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        said = [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(values)]
+
+    def _wrong_limits(self, values: Result) -> list[str]:
+        """Names that limit batches are checked before anything is done: the batches themselves come later."""
+        keywords = _play_keywords.PlayKeywords(self._vars, self._templar, self._loader)
+        hosts = [str(host) for host in self._vars['ansible_play_hosts_all']]
+        try:
+            keywords.limits(hosts, values.get('anqicms_serial_by') or {})
+        except ValueError as error:
+            return [str(error)]
+        return []
 
     def _judge_host(self, host: str, verb: str) -> tuple[Result, list[str]]:
         variables = _origin.variables_of(host, self._task, self._vars)
@@ -182,7 +199,7 @@ class ActionModule(ActionBase):
             return {**_failed(refusal), 'run': run}
         run['planned'] = self._planned(facts, plans)
         asks = verb == 'upgrade' and self._asks(hosts)
-        self._show([_ASKS] if asks else [])
+        self._show([_ASKS_AFTER_GROUP if self._canaries() else _ASKS] if asks else [])
         if not any(plan.refusals for plan in plans.values()):
             run['notifications'] = self._run.notify('start', run)
         answer = {
@@ -291,8 +308,7 @@ class ActionModule(ActionBase):
     def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
         hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
-        begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
-        parts = [self._members(part) for part in (hosts[:begins], batch, hosts[ends:])]
+        parts = [self._members(part) for part in _canary.parts(hosts, batch, self._canaries())]
         asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
@@ -307,6 +323,11 @@ class ActionModule(ActionBase):
             'can_answer': self._can_answer(),
             'how_to_go_on': _canary.how_to_go_on(asked),
         }
+
+    def _canaries(self) -> frozenset[str]:
+        """Hosts of this run that are canaries by their group."""
+        members = map(str, self._vars['groups'].get(_batches.CANARIES, ()))
+        return frozenset(members).intersection(map(str, self._vars['ansible_play_hosts_all']))
 
     def _run_id(self) -> str:
         given = self._templar.template(self._vars.get('anqicms_run_id'))

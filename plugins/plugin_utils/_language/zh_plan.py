@@ -143,6 +143,8 @@ TEXTS: t.Mapping[str, str] = {
     'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.': (
         '灰度批次（第一批）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。'
     ),
+    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
+    'yes.': '灰度批次（anqicms_canary 组）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。',
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of '
     'the play that it is in. Nothing was done. Use the playbook, or set it to false.': (
         'anqicms_confirm_after_canary 只用于 playbook anqicms.lifecycle.upgrade：角色无法结束它所在 play 的批次。未'
