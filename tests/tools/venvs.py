@@ -28,10 +28,11 @@ CORES: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {
 }
 # What is installed beside the newest ansible-core that an installed Python can run.
 ON_NEWEST_CORE = {
-    "dev": ("lint", "pytest", "fleet"),
+    "dev": ("lint", "pytest", "fleet", "report"),
     "demo": ("fleet",),
     "galaxy": ("galaxy",),
     "rulebook": ("rulebook",),
+    "ara": ("ara",),
 }
 
 
@@ -92,7 +93,7 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
             raise Missing("Python %s was not found" % version)
         return Spec(name, found[wanted], ("pytest",))
     if kind == "core":
-        return Spec(name, core_python(found, version), ("core-" + version, "pytest", "fleet"))
+        return Spec(name, core_python(found, version), ("core-" + version, "pytest", "fleet", "report"))
     core = newest_core(found)
     return Spec(name, core_python(found, core), ("core-" + core, *ON_NEWEST_CORE[name]))
 

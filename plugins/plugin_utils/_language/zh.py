@@ -87,7 +87,6 @@ TEXTS: t.Mapping[str, str] = {
     '{count} times': '{count} 次',
     'Report of anqicms.lifecycle. All times are in {zone}.': 'anqicms.lifecycle 的报告。时间均为 {zone}。',
     'Report: {path}': '报告：{path}',
-    'Report: artifact {name}': '报告：artifact {name}',
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'
     ),

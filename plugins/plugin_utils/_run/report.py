@@ -30,21 +30,42 @@ def refusal(target: str | None) -> str:
     return f'anqicms_report: the report cannot be written. {shown(why)}.' if why else ''
 
 
+class Written(t.NamedTuple):
+    """``line``: for people."""
+
+    ok: bool
+    line: str
+
+
 def write(document: Data, target: str, words: Words, zone: str | None) -> list[str]:
     """Lines for people. What could not be written is such a line, and never an error."""
+    return [attempt(document, target, words, zone).line]
+
+
+def attempt(document: Data, target: str, words: Words, zone: str | None) -> Written:
+    """The same for a caller that has to know whether it was written. Never raises."""
     try:
-        if target == ARTIFACTS:
-            return [words('Report: artifact {name}', name=artifact_name(document))]
-        plain = _plain(document)
-        if upload.is_address(target):
-            return _uploaded(plain, target, words, zone)
+        return Written(True, words('Report: {path}', path=shown(_written(document, target, words, zone))))
+    except Exception as error:  # of any kind: the run itself is done, and its report does not change its outcome
+        line = words(
+            'The report was not written to {target}: {why}. The run itself is not affected.',
+            target=shown(upload.shown(target) if upload.is_address(target) else target),
+            why=shown(getattr(error, 'strerror', None) or error or type(error).__name__, 300).rstrip('.'),
+        )
+        return Written(False, line)
+
+
+def _written(document: Data, target: str, words: Words, zone: str | None) -> str:
+    """Where to find it. Any error says why it could not be written."""
+    if target == ARTIFACTS:
+        return artifact_name(document)
+    plain, run = _plain(document), name_of_run(document)
+    if not upload.is_address(target):
         if directory.is_file(target):
-            path = directory.write_file(target, _json(plain))
-        else:
-            path = directory.write(target, name_of_run(document), _files(plain, words, zone)) + '/run.html'
-        return [words('Report: {path}', path=shown(path))]
-    except Exception as error:  # of any kind: the run itself is done, and its outcome is not changed by its report
-        return [_not_written(upload.shown(target) if upload.is_address(target) else target, _why(error), words)]
+            return directory.write_file(target, _json(plain))
+        return directory.write(target, run, _files(plain, words, zone)) + '/run.html'
+    # After the first file that could not be uploaded, the others are not tried: the waits would add up.
+    return [upload.put(target, run, name, content) for name, content in _files(plain, words, zone).items()][-1]
 
 
 def artifacts(document: Data, words: Words, zone: str | None) -> dict[str, t.Any]:
@@ -72,17 +93,6 @@ def name_of_run(document: Data) -> str:
     return re.sub('[^A-Za-z0-9._-]', '_', str(document['run_id']))[:120].lstrip('.') or 'run'
 
 
-def _uploaded(document: Data, target: str, words: Words, zone: str | None) -> list[str]:
-    """After the first file that could not be uploaded, the others are not tried: the waits would add up."""
-    told = ''
-    for name, content in _files(document, words, zone).items():
-        try:
-            told = upload.put(target, name_of_run(document), name, content)
-        except upload.NotUploaded as error:
-            return [_not_written(upload.shown(target), str(error), words)]
-    return [words('Report: {path}', path=shown(told))]
-
-
 def _files(document: Data, words: Words, zone: str | None) -> dict[str, bytes]:
     """The page is the last one: where it is there, the others are."""
     return {
@@ -103,15 +113,3 @@ def _json(document: Data) -> bytes:
         return (json.dumps(document, indent=2, ensure_ascii=False) + '\n').encode()
     except UnicodeEncodeError:
         return (json.dumps(document, indent=2) + '\n').encode()
-
-
-def _not_written(target: str, why: str, words: Words) -> str:
-    return words(
-        'The report was not written to {target}: {why}. The run itself is not affected.',
-        target=shown(target),
-        why=shown(why, 300).rstrip('.'),
-    )
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, 'strerror', None) or error or type(error).__name__)
