@@ -94,6 +94,8 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
         return Spec(name, found[wanted], ("pytest",))
     if kind == "core":
         return Spec(name, core_python(found, version), ("core-" + version, "pytest", "fleet", "report"))
+    if name == "paramiko":
+        return Spec(name, core_python(found, default_core(found)), ("paramiko",))
     core = newest_core(found)
     return Spec(name, core_python(found, core), ("core-" + core, *ON_NEWEST_CORE[name]))
 

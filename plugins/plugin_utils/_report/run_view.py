@@ -12,10 +12,9 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, times, timeline
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.document import BAD, WORKED
 
 Data = t.Mapping[str, t.Any]
-BAD = ('failed', 'rolled_back', 'lost')
-_DONE = ('done', 'unchanged', 'planned')
 # Of every verb: the heading of its report.
 TITLES: t.Mapping[str, str] = {
     'restart': 'Restart',
@@ -93,6 +92,8 @@ def verdict(document: Data, words: Words) -> Verdict:
     if bad:
         text = _state_of_rest(document, words)
         return Verdict('bad', words('Attention needed: {bad} of {all} instances', bad=bad, all=count), text)
+    if document['message'] and not any(totals[name] for name in WORKED):
+        return Verdict('bad', words('The run was refused'), words('No instance was worked on.'))
     if document['ended'] == 'interrupted':
         return Verdict('bad', words('The run was interrupted'), _state_of_rest(document, words))
     if document['ended'] == 'failed' or totals['not_touched']:

@@ -27,7 +27,7 @@ def refusal(target: str | None) -> str:
     if not target or target == ARTIFACTS:
         return ''
     why = upload.refusal(target) if upload.is_address(target) else directory.refusal(target)
-    return f'anqicms_report: the report cannot be written. {shown(why)}.' if why else ''
+    return f'anqicms_report must be a place where a report can be written. {shown(why)}.' if why else ''
 
 
 class Written(t.NamedTuple):
