@@ -170,7 +170,7 @@ def hostile() -> Row:
 
 
 def diagnosed(*records: Row) -> Row:
-    return diagnosis_view.document("20251127T080000Z-d1a600", records or sick(), BEGAN, BEGAN + 3)
+    return diagnosis_view.document("20251127T080000Z-d1a600", records or sick(), BEGAN)
 
 
 def sick() -> list[Row]:

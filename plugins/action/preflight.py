@@ -94,6 +94,7 @@ class ActionModule(ActionBase):
                 'a name that does not come close to one of this collection.'
             )
         values, wrong = self._judge_values(verb, where)
+        wrong = wrong or self._report_refusal(verb, values, where)
         if wrong:
             return _failed(' '.join(wrong) + ' Nothing was looked at or touched.')
         names = ', '.join(f'{shown(name)} ({where[name]})' for name in judgement.unknown)
@@ -135,6 +136,16 @@ class ActionModule(ActionBase):
         used = self._vars['hostvars'][host].get('ansible_connection') or context.CLIARGS.get('connection')
         refusal = _connections.refusal(used)
         return [refusal] if refusal else []
+
+    def _report_refusal(self, verb: str, values: Result, where: t.Mapping[str, str]) -> list[str]:
+        """A diagnosis changes nothing: it is shown first, and fails then."""
+        target = values.get('anqicms_report') if verb in _options.CHANGING else None
+        if not target:
+            return []
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+        refusal = report.refusal(target)
+        return [_with_origin(refusal, [str(self._vars['inventory_hostname'])], where)] if refusal else []
 
     def _missing_hooks(self, values: Result) -> list[str]:
         """A hook that is not there would end the run before its first window, or after one."""
@@ -284,19 +295,21 @@ class ActionModule(ActionBase):
     # --- the end
 
     def _end(self, verb: str) -> Result:
-        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
-
         hosts = map(str, self._vars['ansible_play_hosts_all'])
         left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
         if not left_out:
-            of_tasks.close(self._vars, self._templar, verb)
-            return {'changed': False, 'msg': 'No host was left out.', 'left_out': []}
+            return {'changed': False, 'msg': 'No host was left out.', 'left_out': [], **self._close(verb)}
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
         _lines.show([] if fails else [said])
-        of_tasks.close(self._vars, self._templar, verb)
-        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
+        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out, **self._close(verb)}
+
+    def _close(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
+        stats = of_tasks.close(self._vars, self._templar, verb)
+        return {'ansible_stats': {'data': stats, 'per_host': False, 'aggregate': True}} if stats else {}
 
 
 def _with_origin(text: str, hosts: list[str], where: t.Mapping[str, str]) -> str:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.ending import ARTIFACTS
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
@@ -36,7 +38,9 @@ class ActionModule(ActionBase):
         if args.get('record'):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
         if args.get('closing'):
-            self._close(str(args['closing']))
+            result.update(self._close(str(args['closing'])))
+        if args.get('diagnosis') is not None:
+            result.update(self._write_diagnosis(args['diagnosis']))
         if args.get('fail_msg'):
             result.update(failed=True, msg=str(args['fail_msg']))
         return result
@@ -65,10 +69,33 @@ class ActionModule(ActionBase):
         earlier = self._vars.get('anqicms__reported') or {}
         return {'of': of, 'records': earlier.get('records') or [] if earlier.get('of') == of else []}
 
-    def _close(self, verb: str) -> None:
+    def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
-        of_tasks.close(self._vars, self._templar, verb)
+        stats = of_tasks.close(self._vars, self._templar, verb)
+        return {'ansible_stats': _stats(stats)} if stats else {}
+
+    def _write_diagnosis(self, records: list[t.Any]) -> Result:
+        """The same report as that of a run. Here it is all that the task is for, so it fails without it."""
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import diagnosis_view
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+        target, language, zone = (self._option(name) for name in ('report', 'language', 'time_zone'))
+        if not target:
+            return {}
+        refusal = report.refusal(target)
+        if refusal:
+            return {'failed': True, 'msg': f'{refusal} The report was not written.'}
+        words = _words.of(language)
+        document = diagnosis_view.document(str(self._task.args['run_id']), records, time.time())
+        written = report.attempt(document, target, words, zone)
+        _lines.show([written.line] if written.ok else [])
+        stats = {'ansible_stats': _stats(report.artifacts(document, words, zone))} if target == ARTIFACTS else {}
+        return {'failed': not written.ok, 'msg': written.line, **stats}
+
+    def _option(self, name: str) -> t.Any:
+        return _options.value_of(f'anqicms_{name}', self._templar.template(self._vars.get(f'anqicms_{name}')))
 
 
 def _stats(data: t.Any) -> Result:

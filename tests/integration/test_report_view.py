@@ -76,7 +76,7 @@ def test_verdict_of_a_run(found: Row, level: str, headline: str) -> None:
 )
 def test_verdict_of_a_diagnosis(urgencies: list[str], level: str, headline: str) -> None:
     records = [{"urgency": name} for name in urgencies]
-    told = diagnosis_view.verdict(diagnosis_view.document("run-1", records, 1.0, 2.0), EN)
+    told = diagnosis_view.verdict(diagnosis_view.document("run-1", records, 2.0), EN)
     assert (told.level, told.headline) == (level, headline)
 
 

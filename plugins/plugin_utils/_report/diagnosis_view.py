@@ -48,14 +48,13 @@ class Row(t.NamedTuple):
     not_read: t.Sequence[Data]
 
 
-def document(run_id: str, records: t.Sequence[Data], began_at: float, ended_at: float) -> dict[str, t.Any]:
+def document(run_id: str, records: t.Sequence[Data], ended_at: float) -> dict[str, t.Any]:
     """Its schema is public, see docs/reports.md. ``records``: those of ``_diagnosis.records``."""
     totals = {name: sum(record['urgency'] == name for record in records) for name in URGENCIES}
     return {
         'schema': SCHEMA,
         'run_id': run_id,
         'verb': _diagnosis.VERB,
-        'began_at': began_at,
         'ended_at': ended_at,
         'totals': totals,
         'instances': list(records),

@@ -22,6 +22,7 @@ Data = t.Mapping[str, t.Any]
 
 # Set in the main process of ansible-playbook by the callback. The workers that run tasks are forks of it.
 callback_is_enabled = False
+ARTIFACTS = 'artifacts'  # the value of anqicms_report
 
 
 def later(name: str) -> t.Any:
@@ -84,6 +85,13 @@ def _write(document: Data, target: str | None, words: _words.Words, zone: str | 
     if not target:
         return []
     return list(later('_run.report').write(document, target, words, zone))
+
+
+def artifacts(document: Data, language: str | None, zone: str | None) -> dict[str, t.Any]:
+    """The report for ``set_stats``; never raises."""
+    if document['check_mode']:
+        return {}
+    return t.cast('dict[str, t.Any]', later('_run.report').artifacts(document, _words.of(language), zone))
 
 
 def _safely(work: t.Callable[[], list[str]], what: str) -> list[str]:

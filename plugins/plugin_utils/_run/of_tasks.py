@@ -14,15 +14,22 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, ending
 
 
-def close(variables: t.Mapping[str, t.Any], templar: t.Any, verb: str) -> None:
-    """Show the closing table of the run of this verb, and send and write what belongs to its end."""
+def close(variables: t.Mapping[str, t.Any], templar: t.Any, verb: str) -> dict[str, t.Any]:
+    """Show the closing table of the run of this verb, and send and write what belongs to its end.
+
+    The values are for ``set_stats``: the report, if it is wanted there. A callback cannot set any.
+    """
     own = collect.plan_of(variables)
-    if ending.callback_is_enabled or own.get('verb') != verb:
-        return
+    to = ending.targets(lambda name: templar.template(variables.get(name)))
+    wants_artifacts = to.report == ending.ARTIFACTS
+    if own.get('verb') != verb or (ending.callback_is_enabled and not wants_artifacts):
+        return {}
     hostvars: t.Any = variables['hostvars']
     hosts, alive = ([str(host) for host in variables[f'ansible_play_{name}']] for name in ('hosts_all', 'hosts'))
     of_hosts = {host: hostvars.raw_get(host) for host in hosts}
     lost = [host for host in hosts if host not in alive]
     run = collect.of_tasks(of_hosts, own, lost, time.time())
-    to = ending.targets(lambda name: templar.template(variables.get(name)))
-    _lines.show(ending.lines(run.document(), run.language, run.time_zone, to))
+    document = run.document()
+    if not ending.callback_is_enabled:
+        _lines.show(ending.lines(document, run.language, run.time_zone, to))
+    return ending.artifacts(document, run.language, run.time_zone) if wants_artifacts else {}

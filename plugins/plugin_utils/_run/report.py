@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import directory, metrics, page, upload
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.ending import ARTIFACTS
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Data = t.Mapping[str, t.Any]
-ARTIFACTS = 'artifacts'
 # Artifacts become variables of all later jobs of a workflow, so they have to stay small.
 MOST_JSON, MOST_HTML = 1024 * 1024, 256 * 1024
 _LONG = ('steps', 'findings', 'sites', 'pages', 'notes', 'hops')  # of an instance
