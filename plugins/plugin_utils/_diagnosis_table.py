@@ -91,7 +91,7 @@ def _line(mark: str, text: str) -> str:
 
 def _some(found: list[str], most: int = _MOST) -> list[str]:
     more = len(found) - most
-    return found if more <= 0 else [*found[:most], f'    {more} more in the report (-e anqicms_report=FILE)']
+    return found if more <= 0 else [*found[:most], f'    {more} more in the report (-e anqicms_report=DIR)']
 
 
 def _room(memory: Data) -> str:

@@ -71,7 +71,7 @@ def _written(document: Data, target: str, words: Words, zone: str | None) -> str
 def artifacts(document: Data, words: Words, zone: str | None) -> dict[str, t.Any]:
     """For set_stats: the document, with the page as ``html`` where it is small enough; never raises."""
     plain = _plain(document)
-    if len(_json(plain)) > MOST_JSON:
+    if len(json.dumps(plain)) > MOST_JSON:
         plain['instances'] = [{**row, **{key: [] for key in _LONG if key in row}} for row in plain['instances']]
         plain['shortened'] = True
     try:
