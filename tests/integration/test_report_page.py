@@ -92,8 +92,10 @@ def test_policy_stops_a_script_that_came_in(tmp_path: Path) -> None:
 # --- what it looks like
 
 
-@pytest.mark.parametrize("make", [documents.bad, documents.good, documents.hostile, documents.diagnosed])
-@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize(
+    ("make", "language"),
+    [(documents.bad, "en"), (documents.bad, "zh"), (documents.hostile, "en"), (documents.diagnosed, "en")],
+)
 def test_page_fits_a_phone(tmp_path: Path, make: Callable[[], Row], language: str) -> None:
     """In a frame as wide as a phone: nothing is wider."""
     measured = "<script>document.documentElement.dataset.width=document.documentElement.scrollWidth</script>"
@@ -111,13 +113,9 @@ def test_page_fits_a_phone(tmp_path: Path, make: Callable[[], Row], language: st
     ("name", "make", "language", "width", "height", "dark"),
     [
         ("report-good-desktop", documents.good, "en", DESKTOP, 1750, False),
-        ("report-good-dark", documents.good, "en", DESKTOP, 1750, True),
-        ("report-bad-desktop", documents.bad, "en", DESKTOP, 2600, False),
+        ("report-bad-desktop", documents.bad, "en", DESKTOP, 2400, True),
         ("report-bad-phone-zh", documents.bad, "zh", PHONE, 4200, False),
-        ("report-plan-phone", documents.plan_only, "en", PHONE, 1100, False),
-        ("report-upgrade-desktop-zh", documents.upgraded, "zh", DESKTOP, 1500, False),
-        ("report-diagnosis-desktop", documents.diagnosed, "en", DESKTOP, 2300, False),
-        ("report-diagnosis-phone", documents.diagnosed, "en", PHONE, 3600, True),
+        ("report-diagnosis-desktop", documents.diagnosed, "en", DESKTOP, 2100, False),
         ("report-hostile-phone", documents.hostile, "en", PHONE, 4200, False),
     ],
 )

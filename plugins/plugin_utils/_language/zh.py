@@ -153,7 +153,9 @@ TEXTS: t.Mapping[str, str] = {
     'Versions on the way': '途经的版本',
     'Notifications': '通知',
     '{count} times': '{count} 次',
-    'Report of anqicms.lifecycle. All times are in {zone}.': 'anqicms.lifecycle 的报告。时间均为 {zone}。',
+    'Report of anqicms.lifecycle. Times are in {zone}, those in lines of logs as the host wrote them.': (
+        'anqicms.lifecycle 的报告。时间为 {zone}，日志内容中的时间保持主机原样。'
+    ),
     'Report: {path}': '报告：{path}',
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'

@@ -40,6 +40,7 @@ class Row(t.NamedTuple):
     name: str
     level: str
     urgency: str
+    version: str
     died: str
     memory: str
     is_open: bool
@@ -170,6 +171,7 @@ def _row(record: Data, clock: times.Clock, words: Words) -> Row:
         name=name_of(record) if record['id'] or record['dir'] else '-',
         level=_level(record['urgency']),
         urgency=words.known(record['urgency']),
+        version=str(record['version'] or '?').replace('?', '-'),
         died=clock.moment(record['epoch'] or 0.0),
         memory=_memory(record, words),
         is_open=_level(record['urgency']) == 'bad',

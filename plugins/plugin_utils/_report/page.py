@@ -52,6 +52,7 @@ def page(document: Data, zone: str | None, words: Words) -> str:
         known=lambda code: words.known(str(code).replace('_', ' ')),
         zone=clock.offset(document['ended_at']),
         duration=times.duration,
+        moment=clock.moment,
         name_of=run_view.name_of,
         kind_names=KIND_NAMES,
         why_names=WHY_NAMES,

@@ -185,7 +185,7 @@ def _tiles(document: Data, words: Words) -> list[Tile]:
         tiles.append(Tile(words('Not touched'), str(totals['not_touched'])))
     if longest is not None:
         tiles.append(Tile(words('Longest downtime'), times.duration(longest['downtime_ms']), str(longest['host'])))
-        tiles.append(Tile(words('Median downtime'), times.duration(_median(known))))
+        tiles += [] if bad else [Tile(words('Median downtime'), times.duration(_median(known)))]
     if document['ended_at'] > document['began_at'] > 0:
         lasts = times.duration((document['ended_at'] - document['began_at']) * 1000)
         tiles.append(Tile(words('Whole run'), lasts))
@@ -216,7 +216,7 @@ def _row(row: Data, longest: float, window: float, clock: times.Clock, words: Wo
     return Row(
         data=row,
         name=name_of(row),
-        level='bad' if row['outcome'] in BAD else 'note' if has_remarks(row) else 'good',
+        level=_level(row),
         outcome=words.known(row['outcome'].replace('_', ' ')),
         versions=_version(row),
         downtime=times.duration(row['downtime_ms']) if row['downtime_known'] else '-',
@@ -228,6 +228,12 @@ def _row(row: Data, longest: float, window: float, clock: times.Clock, words: Wo
         segments=timeline.segments(row, window, words) if window else [],
         is_open=row['outcome'] in BAD or has_remarks(row),
     )
+
+
+def _level(row: Data) -> str:
+    if row['outcome'] in BAD:
+        return 'bad'
+    return 'plan' if row['outcome'] == 'planned' else 'note' if has_remarks(row) else 'good'
 
 
 def name_of(row: Data) -> str:

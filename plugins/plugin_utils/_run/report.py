@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import typing as t
@@ -19,7 +20,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import sho
 Data = t.Mapping[str, t.Any]
 # Artifacts become variables of all later jobs of a workflow, so they have to stay small.
 MOST_JSON, MOST_HTML = 1024 * 1024, 256 * 1024
-_LONG = ('steps', 'findings', 'sites', 'pages', 'notes', 'hops')  # of an instance
+_KEPT = ('advice', 'problems')  # of the lists of an instance, where the others are too long
 
 
 def refusal(target: str | None) -> str:
@@ -72,15 +73,24 @@ def artifacts(document: Data, words: Words, zone: str | None) -> dict[str, t.Any
     """For set_stats: the document, with the page as ``html`` where it is small enough; never raises."""
     plain = _plain(document)
     if len(json.dumps(plain)) > MOST_JSON:
-        plain['instances'] = [{**row, **{key: [] for key in _LONG if key in row}} for row in plain['instances']]
+        plain['instances'] = [_shortened(row) for row in plain['instances']]
         plain['shortened'] = True
-    try:
+    with contextlib.suppress(Exception):  # of any kind: the document itself is worth more
         text = page.page(plain, zone, words)
-    except Exception:  # of any kind: the document itself is worth more
-        text = ''
-    if text and len(text.encode()) <= MOST_HTML:
-        plain['html'] = text
+        plain |= {'html': text} if len(text.encode()) <= MOST_HTML else {}
     return {artifact_name(document): plain}
+
+
+def _shortened(row: Data) -> dict[str, t.Any]:
+    """Without the lists of an instance. The log of a diagnosis has lists of its own."""
+    return {
+        key: _shortened(value)
+        if isinstance(value, dict)
+        else []
+        if isinstance(value, list) and key not in _KEPT
+        else value
+        for key, value in row.items()
+    }
 
 
 def artifact_name(document: Data) -> str:
