@@ -147,7 +147,9 @@ def bad() -> Row:
 
 def plan_only() -> Row:
     found = good(3)
-    records = [{**row, "outcome": "planned", "steps": [], "began_at": None, "downtime_ms": None} for row in found["instances"]]
+    records = [
+        {**row, "outcome": "planned", "steps": [], "began_at": None, "downtime_ms": None} for row in found["instances"]
+    ]
     head = document.Head("20251127T080000Z-77aa01", "restart", True, BEGAN, BEGAN + 4)
     return document.make(head, [], records)
 
@@ -186,7 +188,10 @@ def sick() -> list[Row]:
             ("docs", {}, death("no", "not_dead"), []),
         ),
         "web9.example": {
-            "anqicms__diagnose_found": {"unreachable": True, "msg": "ssh: connect to host web9 port 22: No route to host"}
+            "anqicms__diagnose_found": {
+                "unreachable": True,
+                "msg": "ssh: connect to host web9 port 22: No route to host",
+            }
         },
     }
     return _diagnosis.records(facts, list(facts))

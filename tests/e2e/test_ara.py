@@ -14,6 +14,7 @@ from typing import Any
 
 import paths
 import pytest
+import pythons
 import venvs
 from e2e.conftest import VERSION
 from e2e.playing import Player
@@ -31,7 +32,7 @@ def player(tmp_path: Path) -> Player:
         bin_dir = venvs.ensure("ara")
     except venvs.Missing as error:
         pytest.skip(str(error))
-    player = Player(venvs.newest_core(venvs.pythons.discover()), tmp_path / "play")
+    player = Player(venvs.newest_core(pythons.discover()), tmp_path / "play")
     player.bin = bin_dir
     player.env.update(paths.private_env([bin_dir]), ARA_BASE_DIR=str(tmp_path / "ara"))
     variables = re.findall(r"^\$ export (\w+)=\$\((.*)\)", GUIDE, re.MULTILINE)

@@ -102,8 +102,8 @@ def test_page_fits_a_phone(tmp_path: Path, make: Callable[[], Row], language: st
     inner = CSP.sub("", render(make(), language)).replace("</main>", f"</main>{measured}")
     (tmp_path / "inner.html").write_text(inner, encoding="utf-8")
     frame = (
-        f'<!DOCTYPE html><iframe id="f" src="inner.html" width="{PHONE}" height="800" style="border:0"></iframe><script>'
-        "f.onload=()=>document.documentElement.dataset.width=f.contentDocument.documentElement.dataset.width</script>"
+        f'<!DOCTYPE html><iframe id="f" src="inner.html" width="{PHONE}" height="800" style="border:0"></iframe>'
+        "<script>f.onload=()=>document.documentElement.dataset.width=f.contentDocument.documentElement.dataset.width</script>"
     )
     tree = browser.dom(saved(tmp_path, frame), options=("--allow-file-access-from-files",))
     assert f'data-width="{PHONE}"' in tree

@@ -162,10 +162,15 @@ def test_nobody_listens(tmp_path: Path) -> None:
 )
 def test_bad_address_is_refused_before_anything_is_touched(target: str) -> None:
     told = report.refusal(target)
-    assert told.startswith("anqicms_report must be a place where a report can be written. ") and target.partition("://")[0] in told
+    assert (
+        told.startswith("anqicms_report must be a place where a report can be written. ")
+        and target.partition("://")[0] in told
+    )
 
 
-@pytest.mark.parametrize("target", ["http://reports.example", "https://reports.example:8443/a/?b=c", "http://[::1]:80/x"])
+@pytest.mark.parametrize(
+    "target", ["http://reports.example", "https://reports.example:8443/a/?b=c", "http://[::1]:80/x"]
+)
 def test_good_address_is_not_refused(target: str) -> None:
     assert report.refusal(target) == ""
 

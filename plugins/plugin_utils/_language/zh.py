@@ -102,7 +102,7 @@ TEXTS: t.Mapping[str, str] = {
     'Nothing was to be done': '没有要做的事',
     'The run was refused': '运行被拒绝',
     'No instance was worked on.': '没有处理任何实例。',
-    'All instances are done, with remarks on {count} of {done}': '全部完成，{done} 个实例中有 {count} 个有需要留意的情况',
+    'All instances are done, with remarks on {count} of {done}': '全部完成，{done} 个实例中有 {count} 个需要留意',
     'All is well: {done} of {done} instances are done': '一切正常：{done} 个实例全部完成',
     'No instance was down.': '没有实例停过服务。',
     'No instance was down for longer than {time}.': '每个实例停服都不超过 {time}。',
@@ -115,18 +115,24 @@ TEXTS: t.Mapping[str, str] = {
     'Planned': '计划处理',
     'Done': '已完成',
     'Failed or lost': '失败或失联',
-    'Not touched': '没有动过',
     'Left out': '排除在外',
     'Longest downtime': '最长停服时间',
     'Median downtime': '停服时间中位数',
     'Whole run': '总用时',
     'Whole window': '窗口用时',
-    'This was a plan. If it is right, run the same command without --check.': '以上是计划。确认无误后，去掉 --check 再运行同一条命令。',
-    'The connection to {hosts} was lost. Check in what state its instances are.': '与 {hosts} 的连接已断开。请查看其实例的状态。',
+    'This was a plan. If it is right, run the same command without --check.': (
+        '以上是计划。确认无误后，去掉 --check 再运行同一条命令。'
+    ),
+    'The connection to {hosts} was lost. Check in what state its instances are.': (
+        '与 {hosts} 的连接已断开。请查看其实例的状态。'
+    ),
     'When {hosts} can be reached again:': '{hosts} 恢复连接后：',
+    '{first} {then}': '{first}{then}',
     'Fix the cause.': '请先排除原因。',
     'Run the same command again.': '再运行同一条命令。',
-    'Run the same command with this option, which leaves out what is done.': '给同一条命令加上这个选项再运行，已完成的实例会跳过。',
+    'Run the same command with this option, which leaves out what is done.': (
+        '给同一条命令加上这个选项再运行，已完成的实例会跳过。'
+    ),
     'Read the errors in the logs of the instances below.': '请查看下面各实例运行日志中的错误。',
     'What to do next': '下一步',
     'What to do': '处理建议',
@@ -160,7 +166,9 @@ TEXTS: t.Mapping[str, str] = {
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'
     ),
-    'All instances are running, with remarks on {some} of {count}': '全部在运行，{count} 个实例中有 {some} 个有需要留意的情况',
+    'All instances are running, with remarks on {some} of {count}': (
+        '全部在运行，{count} 个实例中有 {some} 个有需要留意的情况'
+    ),
     'All is well: {count} of {count} instances are fine': '一切正常：{count} 个实例全部正常',
     'They are running, none has died, and no problem was found.': '都在运行，没有异常退出，也没有发现问题。',
     'Fine: {count}.': '正常 {count} 个。',
@@ -180,12 +188,6 @@ TEXTS: t.Mapping[str, str] = {
     'Hazards': '隐患',
     'What could not be read': '无法读取的内容',
     # Outcomes, states, urgencies, steps, and the like.
-    'unchanged': '未改动',
-    'planned': '计划中',
-    'rolled back': '已回滚',
-    'lost': '失联',
-    'left out': '排除在外',
-    'not touched': '没有动过',
     'running': '运行中',
     'stopped': '已停止',
     'undead': '进程在，端口已关',
@@ -201,7 +203,6 @@ TEXTS: t.Mapping[str, str] = {
     'fine': '正常',
     'error': '错误',
     'warning': '警告',
-    'finished': '完成',
     'canary': '首批完成',
     'graceful stop': '平稳停止',
     'port released': '等待端口释放',

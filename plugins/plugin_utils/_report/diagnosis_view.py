@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _diagnosis
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, times, timeline
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, timeline, times
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report.run_view import Tile, Verdict, name_of
 
 Data = t.Mapping[str, t.Any]

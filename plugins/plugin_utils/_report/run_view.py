@@ -11,7 +11,7 @@ import collections
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, times, timeline
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, timeline, times
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.document import BAD, WORKED
 
 Data = t.Mapping[str, t.Any]
@@ -125,7 +125,9 @@ def _good(document: Data, words: Words) -> Verdict:
     if remarks:
         headline = words('All instances are done, with remarks on {count} of {done}', done=done, count=remarks)
         return Verdict('note', headline, _longest_text(rows, words))
-    return Verdict('good', words('All is well: {done} of {done} instances are done', done=done), _longest_text(rows, words))
+    return Verdict(
+        'good', words('All is well: {done} of {done} instances are done', done=done), _longest_text(rows, words)
+    )
 
 
 def _longest_text(rows: t.Sequence[Data], words: Words) -> str:

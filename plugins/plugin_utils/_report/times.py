@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+
 import zoneinfo
 
 _SECOND, _MINUTE, _HOUR = 1000, 60_000, 3_600_000
