@@ -12,7 +12,6 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.ending import ARTIFACTS
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
@@ -27,6 +26,7 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         args = self._task.args
         lines = [str(line) for line in args.get('lines') or []]
         _lines.show(lines)
@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         if args.get('diagnosis') is not None:
             result.update(self._write_diagnosis(args['diagnosis']))
         if args.get('fail_msg'):
-            result.update(failed=True, msg=str(args['fail_msg']))
+            result.update(failed=True, msg=self._words.known(str(args['fail_msg'])))
         return result
 
     def _record(self, record: Result, stops: bool) -> Result:
@@ -57,8 +57,9 @@ class ActionModule(ActionBase):
         passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
         passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
         if record['failed']:
-            return {'failed': True, 'msg': record['reason']} if stops else {**passed, 'msg': record['reason']}
-        line = _outcome.line(record, host)
+            reason = self._words.known(record['reason'])
+            return {'failed': True, 'msg': reason} if stops else {**passed, 'msg': reason}
+        line = _outcome.line(record, host, self._words)
         _lines.show([line])
         return {**passed, 'msg': line}
 
@@ -72,27 +73,22 @@ class ActionModule(ActionBase):
     def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
-        stats = of_tasks.close(self._vars, self._templar, verb)
-        return {'ansible_stats': _stats(stats)} if stats else {}
+        return of_tasks.close(self._vars, self._templar, verb)
 
     def _write_diagnosis(self, records: list[t.Any]) -> Result:
         """The same report as that of a run. Here it is all that the task is for, so it fails without it."""
-        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import diagnosis_view
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
 
-        target, language, zone = (self._option(name) for name in ('report', 'language', 'time_zone'))
-        if not target:
-            return {}
+        target, zone = (self._option(name) for name in ('report', 'time_zone'))
         refusal = report.refusal(target)
-        if refusal:
-            return {'failed': True, 'msg': f'{refusal} The report was not written.'}
-        words = _words.of(language)
+        if refusal or not target:
+            return {'failed': bool(refusal), 'msg': self._words.known(refusal)}
         document = diagnosis_view.document(str(self._task.args['run_id']), records, time.time())
-        written = report.attempt(document, target, words, zone)
+        written = report.attempt(document, target, self._words, zone)
         _lines.show([written.line] if written.ok else [])
-        stats = {'ansible_stats': _stats(report.artifacts(document, words, zone))} if target == ARTIFACTS else {}
-        return {'failed': not written.ok, 'msg': written.line, **stats}
+        data = report.artifacts(document, self._words, zone) if target == report.ARTIFACTS else {}
+        return {'failed': not written.ok, 'msg': written.line, **({'ansible_stats': _stats(data)} if data else {})}
 
     def _option(self, name: str) -> t.Any:
         return _options.value_of(f'anqicms_{name}', self._templar.template(self._vars.get(f'anqicms_{name}')))

@@ -14,7 +14,6 @@ from typing import Any
 import jsonschema
 import paths
 import promtool
-import pytest
 from e2e.conftest import Maker
 from e2e.playing import Player, Run
 from e2e.test_closing_table import ENABLED, with_and_without
@@ -93,8 +92,8 @@ def test_report_in_the_artifacts(default_player: Player, make_fleet: Maker, call
 
 
 def refused(run: Run, said: str) -> None:
-    assert run.status == 2 and "anqicms_report must be a place where a report can be written. " in run.output
-    assert said in run.output and "(extra variable). Nothing was looked at or touched." in run.output, run.output
+    assert run.status == 2 and "anqicms_report: the report cannot be written. " in run.output
+    assert said in run.output and "Nothing was done. Correct anqicms_report, or leave it out." in run.output, run.output
 
 
 def test_target_that_cannot_be_written_is_refused_first(

@@ -178,9 +178,7 @@ def test_directory_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def refused_on(target: str) -> bool:
-    return report.refusal(target).startswith(
-        "anqicms_report must be a place where a report can be written. /proc/sys/kernel: "
-    )
+    return report.refusal(target).startswith("anqicms_report: the report cannot be written. /proc/sys/kernel: ")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import report_documents as documents
 from report_documents import EVIL, SCRIPT, Row
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words, zh
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import catalogue, words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import page, run_view, timeline
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import document
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
@@ -146,14 +146,14 @@ def texts_of_templates() -> set[str]:
 def test_every_text_of_the_templates_is_in_the_catalogue() -> None:
     found = texts_of_templates()
     assert len(found) > 30
-    assert not found - set(zh.TEXTS)
+    assert not found - set(catalogue.TEXTS["zh"])
 
 
 def test_every_code_that_is_shown_is_in_the_catalogue() -> None:
     steps = [name.replace("_", " ") for names in timeline.KINDS.values() for name in names]
     codes = [*page.KIND_NAMES.values(), *page.WHY_NAMES.values(), *run_view.TITLES.values(), *steps]
     codes += [outcome.replace("_", " ") for outcome in document.OUTCOMES]
-    assert not set(codes) - set(zh.TEXTS)
+    assert not set(codes) - set(catalogue.TEXTS["zh"])
     assert set(page.WHY_NAMES) == set(document.LEFT_OUT)
 
 

@@ -66,13 +66,9 @@ def _of_rest(document: Data, words: Words) -> list[Advice]:
         else words('Fix the cause.')
     )
     if document['verb'] not in _RESUMED or not any(document['totals'][name] for name in WORKED):
-        return [Advice(words('{first} {then}', first=first, then=words('Run the same command again.')))]
+        return [Advice(words.sentences(first, words('Run the same command again.')))]
     then = words('Run the same command with this option, which leaves out what is done.')
-    return [
-        Advice(
-            words('{first} {then}', first=first, then=then), f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}'
-        )
-    ]
+    return [Advice(words.sentences(first, then), f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}')]
 
 
 def _hosts(rows: t.Sequence[Data]) -> list[str]:

@@ -34,7 +34,8 @@ WHY_NAMES: t.Mapping[str, str] = {
     'only': 'not selected by anqicms_only',
     'not_needed': 'not needed',
     'finished': 'finished by the earlier run',
-    'foreign': 'not of this run',
+    'not_part': 'not part of the earlier run',
+    'foreign': 'install of another user',
 }
 
 

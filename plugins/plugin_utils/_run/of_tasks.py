@@ -13,23 +13,26 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, ending
 
+Result = dict[str, t.Any]
 
-def close(variables: t.Mapping[str, t.Any], templar: t.Any, verb: str) -> dict[str, t.Any]:
-    """Show the closing table of the run of this verb, and send and write what belongs to its end.
 
-    The values are for ``set_stats``: the report, if it is wanted there. A callback cannot set any.
-    """
+def close(variables: t.Mapping[str, t.Any], templar: t.Any, verb: str) -> Result:
+    """Show the closing table of the run of this verb, and do what else belongs to its end; returns what a task adds."""
     own = collect.plan_of(variables)
-    to = ending.targets(lambda name: templar.template(variables.get(name)))
-    wants_artifacts = to.report == ending.ARTIFACTS
-    if own.get('verb') != verb or (ending.callback_is_enabled and not wants_artifacts):
+    if own.get('verb') != verb:
         return {}
+    to = ending.targets(lambda name: templar.template(variables.get(name)))
+    if ending.callback_is_enabled and to.report != 'artifacts':
+        return {}
+    run = _run(variables, own)
+    artifacts = ending.artifacts(run.document(), run.language, run.time_zone, to)
+    if not ending.callback_is_enabled:
+        _lines.show(ending.lines(run.document(), run.language, run.time_zone, to, bool(artifacts)))
+    return artifacts
+
+
+def _run(variables: t.Mapping[str, t.Any], own: t.Mapping[str, t.Any]) -> collect.Run:
     hostvars: t.Any = variables['hostvars']
     hosts, alive = ([str(host) for host in variables[f'ansible_play_{name}']] for name in ('hosts_all', 'hosts'))
-    of_hosts = {host: hostvars.raw_get(host) for host in hosts}
     lost = [host for host in hosts if host not in alive]
-    run = collect.of_tasks(of_hosts, own, lost, time.time())
-    document = run.document()
-    if not ending.callback_is_enabled:
-        _lines.show(ending.lines(document, run.language, run.time_zone, to))
-    return ending.artifacts(document, run.language, run.time_zone) if wants_artifacts else {}
+    return collect.of_tasks({host: hostvars.raw_get(host) for host in hosts}, own, lost, time.time())

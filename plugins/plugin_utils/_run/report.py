@@ -14,10 +14,10 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import directory, metrics, page, upload
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.ending import ARTIFACTS
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Data = t.Mapping[str, t.Any]
+ARTIFACTS = 'artifacts'
 # Artifacts become variables of all later jobs of a workflow, so they have to stay small.
 MOST_JSON, MOST_HTML = 1024 * 1024, 256 * 1024
 _KEPT = ('advice', 'problems')  # of the lists of an instance, where the others are too long
@@ -28,7 +28,7 @@ def refusal(target: str | None) -> str:
     if not target or target == ARTIFACTS:
         return ''
     why = upload.refusal(target) if upload.is_address(target) else directory.refusal(target)
-    return f'anqicms_report must be a place where a report can be written. {shown(why)}.' if why else ''
+    return f'anqicms_report: the report cannot be written. {shown(why)}.' if why else ''
 
 
 class Written(t.NamedTuple):
