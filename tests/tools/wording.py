@@ -173,7 +173,8 @@ def main(globs: t.Sequence[str]) -> int:
     chinese = read_words(CHINESE_WORDS.read_text(encoding="utf-8"), whole="%s")
     words = read_words(WORDS.read_text(encoding="utf-8")) + chinese
     found = 0
-    for path, listed in [(one, words) for one in _files(globs or CHECKED)] + [(one, chinese) for one in _files(CATALOGUE)]:
+    checked = [(path, words) for path in _files(globs or CHECKED)] + [(path, chinese) for path in _files(CATALOGUE)]
+    for path, listed in checked:
         for hit in find(PROSE[path.suffix](path.read_text(encoding="utf-8")), listed):
             print("%s:%d: %s -> %s" % (path.relative_to(paths.ROOT), *hit))
             found += 1

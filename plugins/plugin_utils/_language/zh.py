@@ -284,6 +284,12 @@ TEXTS: t.Mapping[str, str] = {
     'Hosts outside --limit were not checked.': '没有检查 --limit 之外的主机。',
     'no instance was found': '没有找到实例',
     # Where a report cannot be written
+    'There is no awx_workflow_job_id, so this is not a job of a workflow in AWX. Nothing was done. Make it the '
+    'last node of a workflow, or read the closing tables of the single runs.': (
+        '没有 awx_workflow_job_id，这不是 AWX 工作流中的作业。未做任何操作。请把它作为工作流的最后一个节点，或查看'
+        '各次运行的汇总表。'
+    ),
+    'Nothing was done. Correct anqicms_report, or leave it out.': '未做任何操作。请改正 anqicms_report，或去掉它。',
     'anqicms_report: the report cannot be written. {0}.': 'anqicms_report：报告无法写入。{0:text}。',
     'anqicms_report: the report cannot be written. {0}. Nothing was done. Correct anqicms_report, or leave it out.': (
         'anqicms_report：报告无法写入。{0:text}。未做任何操作。请改正 anqicms_report，或不设置它。'
