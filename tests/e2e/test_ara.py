@@ -36,7 +36,7 @@ def player(tmp_path: Path) -> Player:
     player.bin = bin_dir
     player.env.update(paths.private_env([bin_dir]), ARA_BASE_DIR=str(tmp_path / "ara"))
     variables = re.findall(r"^\$ export (\w+)=\$\((.*)\)", GUIDE, re.MULTILINE)
-    assert [name for name, _command in variables] == ["ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_ACTION_PLUGINS"]
+    assert [name for name, _command in variables] == ["ANSIBLE_CALLBACK_PLUGINS"]
     for name, command in variables:
         player.env[name] = run(player, *command.split()).strip()
     return player
