@@ -24,7 +24,9 @@ FINDING = ('discover', 'diagnose', 'recover', 'status')
 
 
 class Plan(t.NamedTuple):
-    """``instances`` to work on, in order; ``skipped`` with a reason each; ``refusals`` that forbid the whole run.
+    """``instances`` to work on, in order; ``refusals`` that forbid the whole run.
+
+    ``skipped``: the others, with a reason for people and ``why`` as in ``_run/document.py`` each.
 
     ``unlisted``: nobody said which instances to work on.
     """
