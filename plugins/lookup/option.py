@@ -50,7 +50,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _play_keywords
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options, _play_keywords
 
 
 class LookupModule(LookupBase):
@@ -68,4 +68,5 @@ class LookupModule(LookupBase):
                 return [_play_keywords.PlayKeywords(known, self._templar, self._loader).value_of(name)]
             return [_options.value_of(name, self._templar.template(known[name]) if name in known else None)]
         except ValueError as error:
-            raise AnsibleLookupError(f'{error} Nothing was done.') from error
+            words = _lines.words_of(known, self._templar)
+            raise AnsibleLookupError(words.known(f'{error} Nothing was done.')) from error

@@ -45,6 +45,7 @@ PACKAGES = (
     Package("zstd", ("zstd",), TESTS | {"unit", "check"}),
     Package("openssl", ("openssl",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
+    Package("sshpass", ("sshpass",), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
     Package("podman", ("podman",), TESTS, root_only=True),
     Package("runc", ("runc",), TESTS, root_only=True),
