@@ -38,7 +38,9 @@ class PlayKeywords:
         self._read: dict[str, t.Mapping[str, t.Any]] = {}
 
     def value_of(self, name: str) -> t.Any:
-        return {'anqicms_hosts': self._hosts, 'anqicms_serial': self._serial}.get(name, lambda: self._set(name))()
+        if name == 'anqicms_hosts':
+            return self._hosts()
+        return self._serial() if name == 'anqicms_serial' else self._set(name)
 
     def limits(self, hosts: t.Sequence[str], serial_by: t.Mapping[str, _batches.Size]) -> list[_batches.Limit]:
         """How many of these hosts may be worked on at once."""
