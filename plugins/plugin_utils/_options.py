@@ -6,7 +6,8 @@
 """What each variable of this collection may hold, how people may write it, and what stands where nobody does. Pure.
 
 One rule for all: null and a blank text mean the default; 0, false and an empty list are values. Surveys of AWX send
-blank answers as one or the other, and every value as text or as what YAML makes of that text.
+blank answers as one or the other, and every value as text or as what YAML makes of that text. The texts that YAML reads
+as null mean the default, too.
 """
 
 from __future__ import annotations
@@ -157,8 +158,11 @@ OPTIONS: t.Mapping[str, Option] = {
 OF_KEYWORDS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_serial_by'})
 
 
+_NOT_GIVEN = ('', '~', 'null', 'Null', 'NULL')
+
+
 def is_given(value: t.Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
+    return value is not None and not (isinstance(value, str) and value.strip() in _NOT_GIVEN)
 
 
 def value_of(name: str, given: t.Any) -> t.Any:

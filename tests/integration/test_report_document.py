@@ -96,7 +96,9 @@ def test_name_of_an_artifact_is_one_of_a_variable() -> None:
     assert name.isidentifier()
 
 
-@pytest.mark.parametrize(("count", "has_page", "is_short"), [(40, True, False), (200, False, False), (1000, False, True)])
+@pytest.mark.parametrize(
+    ("count", "has_page", "is_short"), [(40, True, False), (200, False, False), (1000, False, True)]
+)
 def test_artifact_stays_small(count: int, has_page: bool, is_short: bool) -> None:
     found = many(count)
     _name, value = artifact(found)

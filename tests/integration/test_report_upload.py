@@ -165,7 +165,9 @@ def test_bad_address_is_refused_before_anything_is_touched(target: str) -> None:
     assert told.startswith("anqicms_report: the report cannot be written. ") and target.partition("://")[0] in told
 
 
-@pytest.mark.parametrize("target", ["http://reports.example", "https://reports.example:8443/a/?b=c", "http://[::1]:80/x"])
+@pytest.mark.parametrize(
+    "target", ["http://reports.example", "https://reports.example:8443/a/?b=c", "http://[::1]:80/x"]
+)
 def test_good_address_is_not_refused(target: str) -> None:
     assert report.refusal(target) == ""
 

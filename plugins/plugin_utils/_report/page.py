@@ -46,15 +46,19 @@ def page(document: Data, zone: str | None, words: Words) -> str:
     else:
         name, values = 'run.html.j2', run_view.view(document, clock, words)
         values['has_sites'] = any(row.sites for row in values['rows'])
-    return _templates().get_template(name).render(
-        **values,
-        words=words,
-        known=lambda code: words.known(str(code).replace('_', ' ')),
-        zone=clock.offset(document['ended_at']),
-        duration=times.duration,
-        name_of=run_view.name_of,
-        kind_names=KIND_NAMES,
-        why_names=WHY_NAMES,
+    return (
+        _templates()
+        .get_template(name)
+        .render(
+            **values,
+            words=words,
+            known=lambda code: words.known(str(code).replace('_', ' ')),
+            zone=clock.offset(document['ended_at']),
+            duration=times.duration,
+            name_of=run_view.name_of,
+            kind_names=KIND_NAMES,
+            why_names=WHY_NAMES,
+        )
     )
 
 

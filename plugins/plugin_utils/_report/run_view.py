@@ -124,7 +124,9 @@ def _good(document: Data, words: Words) -> Verdict:
     if remarks:
         headline = words('All instances are done, with remarks on {count} of {done}', done=done, count=remarks)
         return Verdict('note', headline, _longest_text(rows, words))
-    return Verdict('good', words('All is well: {done} of {done} instances are done', done=done), _longest_text(rows, words))
+    return Verdict(
+        'good', words('All is well: {done} of {done} instances are done', done=done), _longest_text(rows, words)
+    )
 
 
 def _longest_text(rows: t.Sequence[Data], words: Words) -> str:
