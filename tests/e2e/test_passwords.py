@@ -20,7 +20,7 @@ import pytest
 import pythons
 import venvs
 from e2e.bed import Bed, Host
-from e2e.conftest import Maker, for_standin, laid_out
+from e2e.conftest import Maker, for_standin, laid_out, player_of
 from e2e.playing import Player, Run, kill, until
 from e2e.sites import Site, write_inventory
 
@@ -141,16 +141,6 @@ def test_connection_of_paramiko_is_lost(bed: Bed, locked_site: Site, tmp_path: P
     give_paramiko(player, paramiko)
     inventory = with_password(bed, locked_site, tmp_path / "hosts.json", ansible_connection="paramiko")
     lose_connection(locked_site, player, inventory)
-
-
-def player_of(core: str, directory: Path, bed: Bed | None = None) -> Player:
-    try:
-        venvs.ensure("core-" + core)
-    except venvs.Missing as error:
-        pytest.skip(str(error))
-    player = Player(core, directory / "play", bed.on_controller() if bed else ())
-    player.directory.mkdir(parents=True)
-    return player
 
 
 # --- a host that paramiko serves

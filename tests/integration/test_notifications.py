@@ -118,7 +118,7 @@ def test_forms_of_the_services(robots: Robots) -> None:
 
 BAD = "web2 · 0123abcd-web2 · failed · graceful_stop: it is still running"
 GOOD = "web1 · 0123abcd-web1 · done · downtime 277 ms"
-NOT_TOUCHED, LEFT_OUT = "web3 · 0123abcd-web3 · not_touched", "web4 · left_out · unreachable"
+NOT_TOUCHED, LEFT_OUT = "web3 · 0123abcd-web3 · not touched", "web4 · left out · unreachable"
 
 
 @pytest.mark.parametrize(("event", "rows"), [

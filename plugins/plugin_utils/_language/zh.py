@@ -25,7 +25,7 @@ TEXTS: t.Mapping[str, str] = {
     'Fix the cause, then resume with -e anqicms_resume={run}': '排除原因后，用 -e anqicms_resume={run} 继续',
     'downtime {ms} ms': '中断 {ms} 毫秒',
     'and {count} more': '另有 {count} 个未列出',
-    'no answer within {seconds:g} s': '{seconds:g} 秒内没有应答',
+    'no answer within {seconds} s': '{seconds} 秒内没有应答',
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
     'the answer is not that of such a robot': '应答不是这种机器人的应答',

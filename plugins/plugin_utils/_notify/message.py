@@ -96,7 +96,7 @@ def _totals(document: Data, words: Words) -> str:
         return ''
     hosts = len({one['host'] for one in instances})
     counts = {outcome: sum(one['outcome'] == outcome for one in instances) for outcome in _ORDER}
-    text = ', '.join(f'{words.known(outcome)} {count}' for outcome, count in counts.items() if count)
+    text = ', '.join(f'{words.known(_word(outcome))} {count}' for outcome, count in counts.items() if count)
     return words('Instances: {count} on {hosts} hosts ({totals})', count=len(instances), hosts=hosts, totals=text)
 
 
@@ -118,6 +118,10 @@ def _instances(event: str, document: Data) -> list[Data]:
 def _row(one: Data, words: Words) -> str:
     names = [shown(one.get(key) or '', _MOST_NAME) for key in ('host', 'id')]
     downtime = words('downtime {ms} ms', ms=one['downtime_ms']) if one.get('downtime_known') else ''
-    why = words.known(shown(one.get('why') or '', _MOST_NAME))
+    why = shown(one.get('why') or '', _MOST_NAME)
     reason = words.known(shown(one.get('reason') or '', _MOST_REASON))
-    return ' · '.join(part for part in [*names, words.known(one['outcome']), downtime, why, reason] if part)
+    return ' · '.join(part for part in [*names, words.known(_word(one['outcome'])), downtime, why, reason] if part)
+
+
+def _word(code: str) -> str:
+    return code.replace('_', ' ')
