@@ -25,6 +25,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _tags,
     _variables,
 )
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_action
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
@@ -45,6 +46,7 @@ class ActionModule(ActionBase):
         del tmp
         self._vars = task_vars or {}
         phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
+        self._run = of_action.OfAction(self._task, self._vars, self._templar, verb)
         work = {'plan': self._show_plan, 'canary': self._canary, 'end': self._end}.get(phase, self._check)
         return {**result, **work(verb)}
 
@@ -53,11 +55,20 @@ class ActionModule(ActionBase):
     def _check(self, verb: str) -> Result:
         tags = self._tags()
         if not tags.restrict:
-            return self._check_variables(verb)
+            return self._with_run(verb, self._check_variables(verb))
         refusal = _tags.refusal(tags._replace(known=self._known_tags()), _is_included(self._task))
         if refusal:
-            return _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
-        return self._check_variables(verb) if tags.select else {'changed': False, 'msg': 'Not selected by --tags.'}
+            refused = _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
+            return self._with_run(verb, refused)
+        if not tags.select:
+            return {'changed': False, 'msg': 'Not selected by --tags.'}
+        return self._with_run(verb, self._check_variables(verb))
+
+    def _with_run(self, verb: str, answer: Result) -> Result:
+        """The end of a run that is refused before its plan is made from this."""
+        if verb not in _options.CHANGING:
+            return answer
+        return {**answer, 'run': self._run.head()}
 
     def _tags(self) -> _tags.Tags:
         given = (self._vars.get('ansible_run_tags'), self._vars.get('ansible_skip_tags'), self._task.tags)
@@ -149,23 +160,38 @@ class ActionModule(ActionBase):
         if unlisted:
             found = {host: facts[host].get('anqicms__found') for host in unlisted}
             _lines.show(_table.for_inventory(found).splitlines())
+        refusal = self._plan_refusal(verb, plans)
+        run = self._run.head(self._run_id())
+        if refusal:
+            return {**_failed(refusal), 'run': run}
+        run['planned'] = self._planned(facts, plans)
+        asks = verb == 'upgrade' and self._asks(hosts)
+        _lines.show([_ASKS] if asks else [])
+        if not any(plan.refusals for plan in plans.values()):
+            run['notifications'] = self._run.notify('start', run)
+        answer = {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+        return {**answer, 'run': run, **self._run.passed_on()}
+
+    def _plan_refusal(self, verb: str, plans: t.Mapping[str, _plan.Plan]) -> str:
+        """Why the whole run is refused, '' if it is not. Single hosts may refuse as well, after this task."""
         unreachable = self._unreachable() if self._vars.get('anqicms__whole_fleet') else []
         if unreachable:
-            return _failed(
+            return (
                 f'Unreachable: {shown(", ".join(unreachable))}. Nothing was done. Bring them back, leave them '
                 'out with --limit, or set anqicms_unreachable to skip.'
             )
         if self._is_empty(plans):
-            return _failed(
+            return (
                 'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
                 'correct anqicms_only.'
             )
-        refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
-        if refusal:
-            return _failed(refusal)
-        asks = verb == 'upgrade' and self._asks(hosts)
-        _lines.show([_ASKS] if asks else [])
-        return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+        refusal = self._canary_refusal(list(plans)) if verb == 'upgrade' else ''
+        return refusal or self._run.report_refusal()
+
+    def _planned(self, facts: t.Mapping[str, Result], plans: t.Mapping[str, _plan.Plan]) -> list[list[t.Any]]:
+        found = {host: of_host.get('anqicms__found') for host, of_host in facts.items()}
+        only = {host: self._value(host, 'anqicms_only') for host in facts}
+        return self._run.planned(found, plans, only)
 
     def _unreachable(self) -> list[str]:
         """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
@@ -223,7 +249,7 @@ class ActionModule(ActionBase):
             members += [_canary.Member(host, instance, wanted) for instance in chosen]
         return members
 
-    def _canary(self, _verb: str) -> Result:
+    def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
         hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
         begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
@@ -232,6 +258,7 @@ class ActionModule(ActionBase):
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
         _lines.show(_canary.seen(asked))
+        self._run.notify('canary', {**self._run.head(self._run_id()), 'verb': verb})
         return {
             'changed': False,
             'msg': ' '.join(_canary.seen(asked)),
@@ -256,15 +283,19 @@ class ActionModule(ActionBase):
 
     # --- the end
 
-    def _end(self, _verb: str) -> Result:
+    def _end(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
         hosts = map(str, self._vars['ansible_play_hosts_all'])
         left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
         if not left_out:
+            of_tasks.close(self._vars, self._templar, verb)
             return {'changed': False, 'msg': 'No host was left out.', 'left_out': []}
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
         _lines.show([] if fails else [said])
+        of_tasks.close(self._vars, self._templar, verb)
         return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
 
 

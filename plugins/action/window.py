@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._timed import timed
 
 display = Display()
 
@@ -111,6 +112,11 @@ class ActionModule(ActionBase):
         self._losses: list[str] = []
         # What a plain restart does not need is not sent to the host.
         self._module = 'window' if self._step_names().isdisjoint(kinds.OF_CHANGES) else kinds.MODULE
+        result.update(timed(self._follow))
+        return result
+
+    def _follow(self) -> Result:
+        """The result of the window, however long it takes."""
         token = uuid.uuid4().hex
         answer = self._call(self._arguments(token=token, wait=_FIRST_WAIT_S))
         while answer.get('running'):
@@ -120,8 +126,7 @@ class ActionModule(ActionBase):
                 answer = self._not_ended(answer)
                 break
             answer = self._call(self._arguments(token=token, wait=_NEXT_WAIT_S, follow=True))
-        result.update(self._shaped(without_private(answer)))
-        return result
+        return self._shaped(without_private(answer))
 
     def _not_ended(self, answer: Result) -> Result:
         msg = (

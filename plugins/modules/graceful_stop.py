@@ -295,6 +295,16 @@ zombie_parent:
   returned: always, unless the stop was refused
   type: int
   sample: null
+began_at:
+  description: When it started, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329902.118
+ended_at:
+  description: When it ended, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329903.914
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module

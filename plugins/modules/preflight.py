@@ -24,6 +24,7 @@ description:
   - With O(phase=canary), after a batch of C(playbooks/upgrade.yml), the module reports whether a person must confirm
     before the run continues, and the information for that decision.
   - With O(phase=end), the module lists the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
+    With O(verb), it shows the closing table of the run, unless P(anqicms.lifecycle.summary#callback) does this.
   - The module fails if C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has. For
     this reason, the roles tag it C(always). If the tags select only other tasks of your playbook, it checks nothing.
 extends_documentation_fragment:
@@ -89,6 +90,15 @@ left_out:
   type: list
   elements: str
   sample: [web7.example]
+run:
+  description:
+    - The run as data, for the closing table. C(play), C(verb), C(run_id), C(check_mode), C(began_at) in seconds since
+      1970, C(resumes), C(awx_job), C(language), and C(time_zone), as far as they are set.
+    - With O(phase=plan), unless the run is refused, C(planned) lists for each instance, and for each host without one,
+      the host, the ID, the directory, the version, the state, why it is left out, and an explanation.
+  returned: with O(phase=variables) and O(phase=plan), if O(verb) changes instances
+  type: dict
+  sample: {verb: restart, run_id: 20261122T064502Z-bb32d1, check_mode: false, planned: []}
 unknown:
   description: Names that start with C(anqicms_) and are not known.
   returned: with O(phase=variables)

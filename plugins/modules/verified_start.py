@@ -212,6 +212,16 @@ would:
   returned: in check mode
   type: str
   sample: start /www/wwwroot/shop.example/anqicms as uid 1000
+began_at:
+  description: When it started, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329902.118
+ended_at:
+  description: When it ended, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329903.914
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module

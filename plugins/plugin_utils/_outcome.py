@@ -16,6 +16,9 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_
 Data = t.Mapping[str, t.Any]
 BAD = ('failed', 'rolled_back', 'lost')
 _SHOWN_FINDINGS = 10
+_MOST_STEPS = 50
+# Verbs whose work is a single task, and the name of the step that it would be in a window.
+_ONE_STEP = {'stop': 'graceful_stop', 'start': 'verified_start'}
 
 
 # Verbs whose work a worker on the host does: it goes on when the connection is lost. The others are single tasks.
@@ -31,6 +34,7 @@ def make_record(
     verb: str = 'restart',
     checks: t.Mapping[str, t.Any] | None = None,
     upgrade: t.Mapping[str, t.Any] | None = None,
+    host: str = '',
 ) -> dict[str, t.Any]:
     """The record of one instance from its registered result and, if a task of its block failed, from that failure.
 
@@ -39,6 +43,7 @@ def make_record(
     and the result of the task that has ``packed`` the dumps of the last one.
     """
     record = _record(instance, result, failure, run_id, check_mode, verb, checks)
+    record['host'] = shown(host)
     upgrade = upgrade or {}
     if _belongs(result, instance) and result.get('outcome') == 'done':
         record['notes'] += _windows_done.not_packed(upgrade.get('packed') or {})
@@ -62,9 +67,13 @@ def _record(
     pids = instance.get('pids') or [None]
     return {
         'run_id': run_id,
+        'verb': verb,
         'id': instance['id'],
         'dir': instance['dir'],
         'version': shown(_plain(result.get('version')) or version_of(instance)),
+        'version_before': shown(version_of(instance)),
+        'began_at': _epoch(result.get('began_at')),
+        'ended_at': _epoch(result.get('ended_at')),
         'outcome': outcome,
         'failed': outcome in BAD,
         'changed': bool(result.get('changed')),
@@ -73,6 +82,7 @@ def _record(
         'state': _state(result),
         'downtime_ms': result.get('downtime_ms'),
         'verified_ms': result.get('verified_ms', result.get('ready_ms')),
+        'steps': _steps(result, verb),
         'findings': _findings(result),
         'sites': _sites(result),
         'pages': _pages(result),
@@ -104,6 +114,28 @@ def _with_checks(result: Data, checks: t.Mapping[str, t.Any], instance: Data) ->
         if answer.get('failed'):
             return {**result, 'steps': steps, 'failed': True, 'msg': answer.get('msg')}, ''
     return ({**result, 'steps': steps} if steps else result), ''
+
+
+def _epoch(value: t.Any) -> float | None:
+    return round(float(value), 3) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _steps(result: Data, verb: str) -> list[dict[str, t.Any]]:
+    """The steps whose times are known, in milliseconds since ``began_at``. A stop or a start is one step."""
+    entries = [step for step in result.get('steps') or [] if isinstance(step.get('ended_ms'), int)]
+    if not entries and verb in _ONE_STEP and _epoch(result.get('ended_at')) is not None:
+        took = round(1000 * (result['ended_at'] - result['began_at']))
+        entries = [{**result, 'name': _ONE_STEP[verb], 'started_ms': 0, 'ended_ms': took, 'result': result}]
+    return [
+        {
+            'name': shown(step.get('name')),
+            'started_ms': step.get('started_ms') or 0,
+            'ended_ms': step['ended_ms'],
+            'changed': bool(step.get('changed')),
+            'ok': 'result' in step and not step.get('failed'),
+        }
+        for step in entries[:_MOST_STEPS]
+    ]
 
 
 def _step_results(result: Data, name: str) -> list[Data]:

@@ -24,7 +24,9 @@ FINDING = ('discover', 'diagnose', 'recover')
 
 
 class Plan(t.NamedTuple):
-    """``instances`` to work on, in order; ``skipped`` with a reason each; ``refusals`` that forbid the whole run.
+    """``instances`` to work on, in order; ``refusals`` that forbid the whole run.
+
+    ``skipped``: the others, with a reason for people and ``why`` as in ``_run/document.py`` each.
 
     ``unlisted``: nobody said which instances to work on.
     """
@@ -148,11 +150,11 @@ def _add_answer(
         refusals = refused(instance, verb, accept)
         why = left_alone(instance, verb, discovered=not (given or named))
         if why:
-            plan.skipped.append({'dir': instance['dir'], 'reason': f'not worked on: {why}'})
+            plan.skipped.append({'dir': instance['dir'], 'why': 'foreign', 'reason': f'not worked on: {why}'})
         elif refusals:
             plan.refusals.extend(refusals)
         elif only_if_needed and not needs_restart(instance):
-            plan.skipped.append({'dir': instance['dir'], 'reason': 'runs its newest binary'})
+            plan.skipped.append({'dir': instance['dir'], 'why': 'not_needed', 'reason': 'runs its newest binary'})
         else:
             plan.instances.append({**{key: instance.get(key) for key in KEPT}, 'given': given})
 

@@ -30,6 +30,10 @@ def joined(record: Record, windows: t.Sequence[Data], before: t.Sequence[Data]) 
         'changed': any(one['changed'] for one in tried),
         'version': done[-1]['version'] if done and record['state'] == 'unknown' else record['version'],
         'pid_before': tried[0]['pid_before'],
+        'version_before': tried[0]['version_before'],
+        'began_at': tried[0]['began_at'],
+        'ended_at': tried[-1]['ended_at'],
+        'steps': _steps(tried),
         'downtime_ms': _sum(tried, 'downtime_ms'),
         'verified_ms': _sum(tried, 'verified_ms'),
         'findings': _all(tried, 'findings'),
@@ -69,6 +73,17 @@ def _own(record: Data, windows: t.Sequence[Data], before: t.Sequence[Data]) -> l
 def _hop(window: Data, record: Data) -> Record:
     told = {key: record[key] for key in ('outcome', 'downtime_ms', 'verified_ms')}
     return {**{key: window[key] for key in ('from', 'version', 'run_id')}, **told}
+
+
+def _steps(records: t.Sequence[Data]) -> list[Record]:
+    """Those of all windows, in milliseconds since the first one started; of the windows whose start is known."""
+    first = records[0]['began_at']
+    found = []
+    for record in records if first is not None else []:
+        later = round(1000 * ((record['began_at'] or first) - first))
+        times = ({key: step[key] + later for key in ('started_ms', 'ended_ms')} for step in record['steps'])
+        found += [{**step, **shifted} for step, shifted in zip(record['steps'], times)]
+    return found
 
 
 def _sum(records: t.Sequence[Data], key: str) -> int | None:
