@@ -171,4 +171,4 @@ def test_messages_of_plays_of_ones_own(
     assert (first["event"], first["text"]) == ("start", "@all: soon")
     assert (second["event"], second["run_id"], second["instances"][0]["reason"]) == ("failed", "night-7", "{{ 1 }}")
     run = play(default_player, fleet, "-e", "anqicms_notify_text=", verb=str(path))
-    assert run.status == 2 and "Neither is set." in run.output, run.output
+    assert run.status == 2 and "Neither is set" in run.output, run.output
