@@ -224,7 +224,7 @@ def test_host_that_paramiko_serves(make_fleet: Maker, tmp_path: Path, core: str,
 # --- where there is no paramiko
 
 
-@pytest.mark.parametrize("name", ["paramiko", "paramiko_ssh", "ansible.builtin.paramiko"])
+@pytest.mark.parametrize("name", ["paramiko", "ansible.builtin.paramiko_ssh"])
 def test_missing_connection_is_named_before_anything_is_done(player: Player, tmp_path: Path, name: str) -> None:
     """Of a later host, too: the first one has another."""
     hosts: dict[str, Any] = {
