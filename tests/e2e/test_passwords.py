@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -64,7 +65,7 @@ def locked_host(bed: Bed) -> Host:
     )
     done = host.run("/bin/sh", "-c", script, "sh", PASSWORD)
     assert done.status == 0, done.output
-    host.kill(host.pids_of("[listener]"), number=1)
+    host.kill(host.pids_of("[listener]"), signal.SIGHUP)
     assert host.ssh("true", user="ops").status != 0
     return host
 

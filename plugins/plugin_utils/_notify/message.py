@@ -51,7 +51,7 @@ def make(event: str, document: Data, words: Words) -> Message:
     """``event``: one of ``targets.EVENTS``. ``document``: see ``_run/document.py``; its ``text`` is one fact."""
     chosen = _instances(event, document)
     rows = [_row(one, words) for one in chosen]
-    data = {'event': event, 'text': shown(document.get('text') or '', _MOST_TEXT)}
+    data: dict[str, t.Any] = {'event': event, 'text': shown(document.get('text') or '', _MOST_TEXT)}
     data |= {key: _data(document[key]) for key in _RUN if key in document}
     data['instances'] = [{key: _data(one[key]) for key in _INSTANCE if key in one} for one in chosen]
     return Message(_title(event, document, words), _facts(event, document, words), rows, data, words)
