@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         args = self._task.args
         lines = [str(line) for line in args.get('lines') or []]
         _lines.show(lines)
@@ -38,9 +39,9 @@ class ActionModule(ActionBase):
         if args.get('batch_of'):
             result.update(self._start_batch(str(args['batch_of'])))
         if args.get('closing'):
-            self._close(str(args['closing']))
+            result.update(self._close(str(args['closing'])))
         if args.get('fail_msg'):
-            result.update(failed=True, msg=str(args['fail_msg']))
+            result.update(failed=True, msg=self._words.known(str(args['fail_msg'])))
         return result
 
     def _record(self, record: Result, stops: bool) -> Result:
@@ -55,8 +56,9 @@ class ActionModule(ActionBase):
         passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
         passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
         if record['failed']:
-            return {'failed': True, 'msg': record['reason']} if stops else {**passed, 'msg': record['reason']}
-        line = _outcome.line(record, host)
+            reason = self._words.known(record['reason'])
+            return {'failed': True, 'msg': reason} if stops else {**passed, 'msg': reason}
+        line = _outcome.line(record, host, self._words)
         _lines.show([line])
         return {**passed, 'msg': line}
 
@@ -72,10 +74,10 @@ class ActionModule(ActionBase):
 
         return of_tasks.start_batch(self._vars, self._templar, verb)
 
-    def _close(self, verb: str) -> None:
+    def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
-        of_tasks.close(self._vars, self._templar, verb)
+        return of_tasks.close(self._vars, self._templar, verb)
 
 
 def _stats(data: t.Any) -> Result:

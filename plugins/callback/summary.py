@@ -91,6 +91,8 @@ class CallbackModule(CallbackBase):
             self._collector.add_records(result._result["records"][-1:], time.time())
         if result._task.action in (_PREFLIGHT, _REPORT):  # those of the canary
             self._collector.add_notifications(result._result.get("notifications") or [])
+        if result._task.action in (_PREFLIGHT, _REPORT) and result._result.get("artifact"):
+            self._collector.add_artifact()
 
     def _uuid(self) -> str:
         return str(getattr(self._play, "_uuid", ""))
@@ -116,4 +118,5 @@ class CallbackModule(CallbackBase):
         runs, self._collector.runs = self._collector.runs, []
         for run in runs:
             to = self._targets.get(id(run), ending.Targets())
-            _lines.show(ending.lines(run.document(interrupted), run.language, run.time_zone, to))
+            document = run.document(interrupted)
+            _lines.show(ending.lines(document, run.language, run.time_zone, to, run.has_artifact))

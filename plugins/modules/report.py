@@ -80,6 +80,12 @@ records:
   type: list
   elements: dict
   sample: []
+artifact:
+  description: The names of the artifacts with the report of the run.
+  returned: with O(closing), if C(anqicms_report) is V(artifacts)
+  type: list
+  elements: str
+  sample: [anqicms_report_35]
 of:
   description: The run to which RV(records), or RV(number) and RV(notifications), belong.
   returned: when O(record) or O(batch_of) was set, unless the module fails because of it

@@ -44,6 +44,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
 attributes:
   check_mode:
     support: full
@@ -225,14 +226,18 @@ ended_at:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance, task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**verified_start.SPEC), supports_check_mode=True)
-    on_instance.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
+    module = _module.Module(
+        argument_spec=_module.common_spec(**verified_start.SPEC, **task_of_run.OPTIONS), supports_check_mode=True
+    )
+    on_instance.run_on_instance(
+        module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'), 'verified_start'
+    )
 
 
 if __name__ == '__main__':

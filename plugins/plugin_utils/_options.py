@@ -6,7 +6,8 @@
 """What each variable of this collection may hold, how people may write it, and what stands where nobody does. Pure.
 
 One rule for all: null and a blank text mean the default; 0, false and an empty list are values. Surveys of AWX send
-blank answers as one or the other, and every value as text or as what YAML makes of that text.
+blank answers as one or the other, and every value as text or as what YAML makes of that text. The texts that YAML reads
+as null mean the default, too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SEEING = _INSTANCES | {'status'}
 _ALL = _SEEING | {'prepare', 'discover', 'notify'}
 _NOTIFY = frozenset({'notify'})
 _BATCHED = CHANGING | {'prepare'}
-_RESUMED = CHANGING - {'recover'}
+RESUMED = CHANGING - {'recover'}
 _DISCOVER = frozenset({'discover'})
 
 
@@ -71,7 +72,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'user': Option('the name of a user', read.text, _SEEING),
         'run_id': Option('a name for the run', read.text, _INSTANCES | _NOTIFY),
         'state_dir': Option('the path of a directory on the host', read.text, _SEEING | _DISCOVER),
-        'resume': Option('the name of an earlier run', read.text, _RESUMED),
+        'resume': Option('the name of an earlier run', read.text, RESUMED),
         'language': Option('one of en, zh', lambda value: read.choice(value, ('en', 'zh')), _ALL),
         'time_zone': Option('the name of a time zone, such as Asia/Shanghai', read.time_zone, _ALL),
         'notify': Option(
@@ -157,8 +158,11 @@ OPTIONS: t.Mapping[str, Option] = {
 OF_KEYWORDS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_serial_by'})
 
 
+_NOT_GIVEN = ('', '~', 'null', 'Null', 'NULL')
+
+
 def is_given(value: t.Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
+    return value is not None and not (isinstance(value, str) and value.strip() in _NOT_GIVEN)
 
 
 def value_of(name: str, given: t.Any) -> t.Any:

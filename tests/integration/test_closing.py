@@ -132,6 +132,7 @@ def test_bad_outcomes_are_explained_and_come_last(outcome: str) -> None:
         ("only", "Left out by anqicms_only: h1 (0a-h1)"),
         ("not_needed", "Left out, restart not needed: h1 (0a-h1)"),
         ("finished", "Left out, finished by the resumed run: h1 (0a-h1)"),
+        ("not_part", "Left out, not part of the resumed run: h1 (0a-h1)"),
         ("foreign", "Left out, install of another user: h1 (0a-h1)"),
         ("", "Not touched: h1 (0a-h1)"),
     ],

@@ -231,10 +231,11 @@ def _importable(found: t.Mapping[pythons.Version, pythons.Python]) -> results.Co
 
 def environments() -> results.Counts:
     """What the end-to-end tests need and takes long to make. It counts for nothing: they make what is missing then."""
-    try:
-        venvs.ensure("rulebook", pythons.discover())
-    except venvs.Missing as error:
-        print("  not made: %s" % error, flush=True)
+    for name in ("rulebook", "awx"):
+        try:
+            venvs.ensure(name, pythons.discover())
+        except venvs.Missing as error:
+            print("  not made: %s" % error, flush=True)
     if os.geteuid() == 0:
         code = "from e2e import bed; bed.make_base()"
         search = os.pathsep.join(str(paths.ROOT / "tests" / name) for name in ("", "tools"))

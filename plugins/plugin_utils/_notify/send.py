@@ -64,9 +64,10 @@ def send(event: str, document: Data, targets: t.Sequence[Target], words: Words) 
     ]
     began = time.monotonic()
     for thread in threads:
-        thread.start()
+        _start(thread)
     for thread, target in zip(threads, wanted):
-        thread.join(max(0.0, began + _timeout(target) - time.monotonic()))
+        if thread.ident is not None:
+            thread.join(max(0.0, began + _timeout(target) - time.monotonic()))
     found = dict(reasons)
     late = [_no_answer(target, words) for target in wanted]
     told = [found.get(number, late[number]) for number in range(len(wanted))]
@@ -74,6 +75,14 @@ def send(event: str, document: Data, targets: t.Sequence[Target], words: Words) 
         {'type': target['type'], 'event': event, 'ok': not reason, 'reason': reason}
         for target, reason in zip(wanted, told)
     ]
+
+
+def _start(thread: threading.Thread) -> None:
+    """At the exit of the interpreter, after Ctrl-C, Python 3.12 and later start no thread any more."""
+    try:
+        thread.start()
+    except RuntimeError:
+        thread.run()
 
 
 def _timeout(target: Target) -> float:

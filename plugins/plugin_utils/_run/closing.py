@@ -119,6 +119,7 @@ def _groups(rows: t.Sequence[Data], words: Words) -> list[str]:
         'only': words('Left out by anqicms_only'),
         'not_needed': words('Left out, restart not needed'),
         'finished': words('Left out, finished by the resumed run'),
+        'not_part': words('Left out, not part of the resumed run'),
         'foreign': words('Left out, install of another user'),
     }
     found: list[str] = []

@@ -27,6 +27,7 @@ class Run:
     def __init__(self, play: str, verb: str) -> None:
         self.play, self.verb, self.run_id = play, verb, ''
         self.began_at = self.ended_at = 0.0
+        self.has_artifact = False
         self.language: str | None = None
         self.time_zone: str | None = None
         self._head: dict[str, t.Any] = {}
@@ -137,6 +138,11 @@ class Collector:
     def add_work(self, host: str) -> None:
         if self.runs:
             self.runs[-1].add_work(host)
+
+    def add_artifact(self) -> None:
+        """A task has put the report of the latest run into the artifacts."""
+        for run in self.runs[-1:]:
+            run.has_artifact = True
 
     def add_unreachable(self, host: str, reason: str, play: str, now: float) -> None:
         """``play``: the one in which it happened."""

@@ -22,7 +22,7 @@ BAD = ('rolled_back', 'failed', 'lost')
 # With one of these, a run has not reached its end.
 NOT_WELL = (*BAD, 'not_touched')
 # Why an instance or a host was left out.
-LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'foreign')
+LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'not_part', 'foreign')
 # How a run ended.
 ENDS = ('finished', 'failed', 'interrupted')
 

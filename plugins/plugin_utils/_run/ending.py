@@ -10,7 +10,6 @@ The callback does this if it is enabled, otherwise tasks do. Nothing here change
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
@@ -23,11 +22,6 @@ Data = t.Mapping[str, t.Any]
 
 # Set in the main process of ansible-playbook by the callback. The workers that run tasks are forks of it.
 callback_is_enabled = False
-
-
-def later(name: str) -> t.Any:
-    """A module below plugin_utils that most runs do not need."""
-    return importlib.import_module(f'ansible_collections.anqicms.lifecycle.plugins.plugin_utils.{name}')
 
 
 class Targets(t.NamedTuple):
@@ -48,14 +42,29 @@ def targets(given: t.Callable[[str], t.Any]) -> Targets:
     return Targets(*values)
 
 
-def lines(document: dict[str, t.Any], language: str | None, zone: str | None, to: Targets) -> t.Iterator[str]:
-    """The lines for people, each as soon as it is known. Never raises."""
+def lines(
+    document: dict[str, t.Any], language: str | None, zone: str | None, to: Targets, has_artifact: bool
+) -> t.Iterator[str]:
+    """The lines for people, each as soon as it is known. Never raises. ``has_artifact``: see ``artifacts``."""
     words = _words.of(language)
     yield from _safely(lambda: closing.lines(document, words, zone), 'The closing table')
     if document['check_mode']:
         return
     yield from _safely(lambda: notify(event_of(document), document, to.notify, words), 'The notification')
-    yield from _safely(lambda: _write(document, to.report, words, zone), 'The report')
+    yield from _safely(lambda: _write(document, to.report, words, zone, has_artifact), 'The report')
+
+
+def artifacts(document: dict[str, t.Any], language: str | None, zone: str | None, to: Targets) -> dict[str, t.Any]:
+    """What a task returns so that the report becomes an artifact; empty if it is for another target.
+
+    Only a task can do that: a callback comes after the one that AWX gets the artifacts from.
+    """
+    if to.report != 'artifacts' or document['check_mode']:
+        return {}
+    from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+    data = report.artifacts(document, _words.of(language), zone)
+    return {'artifact': list(data), 'ansible_stats': {'data': data, 'per_host': False, 'aggregate': True}}
 
 
 def event_of(document: Data) -> str:
@@ -67,15 +76,22 @@ def event_of(document: Data) -> str:
 def notify(event: str, document: dict[str, t.Any], to: t.Sequence[Data], words: _words.Words) -> list[str]:
     """Lines about notifications of this run that failed, earlier ones included. The document gets all of them."""
     if to:
-        send = later('_notify.send')
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import send
+
         document['notifications'] = [*document['notifications'], *send.send(event, document, to, words)]
     return result_lines.lines(document['notifications'], words)
 
 
-def _write(document: Data, target: str | None, words: _words.Words, zone: str | None) -> list[str]:
+def _write(document: Data, target: str | None, words: _words.Words, zone: str | None, has_artifact: bool) -> list[str]:
     if not target:
         return []
-    return list(later('_run.report').write(document, target, words, zone))
+    from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+    if target == report.ARTIFACTS and not has_artifact:
+        return [
+            words('The report is not in the artifacts: no task could run at the end. The run itself is not affected.')
+        ]
+    return report.write(document, target, words, zone)
 
 
 def _safely(work: t.Callable[[], list[str]], what: str) -> list[str]:

@@ -72,7 +72,9 @@ class OfAction:
         target = self.value('anqicms_report')
         if not target or self._task.check_mode:
             return ''
-        return str(ending.later('_run.report').refusal(target))
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+        return report.refusal(target)
 
     def notify(self, event: str, run: Data) -> list[Data]:
         """Send the start of the run, or the end of its canary. What became of it is said at the end of the run."""

@@ -19,14 +19,22 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import coll
 
 Data = t.Mapping[str, t.Any]
 
+Result = dict[str, t.Any]
 
-def close(variables: Data, templar: t.Any, verb: str) -> None:
-    """Show the closing table of the run of this verb, and send and write what belongs to its end."""
+
+def close(variables: Data, templar: t.Any, verb: str) -> Result:
+    """Show the closing table of the run of this verb, and do what else belongs to its end; returns what a task adds."""
     own = collect.plan_of(variables)
-    if ending.callback_is_enabled or own.get('verb') != verb:
-        return
+    if own.get('verb') != verb:
+        return {}
+    to = _targets(variables, templar)
+    if ending.callback_is_enabled and to.report != 'artifacts':
+        return {}
     run = _run(variables, own)
-    _lines.show(ending.lines(run.document(), run.language, run.time_zone, _targets(variables, templar)))
+    artifacts = ending.artifacts(run.document(), run.language, run.time_zone, to)
+    if not ending.callback_is_enabled:
+        _lines.show(ending.lines(run.document(), run.language, run.time_zone, to, bool(artifacts)))
+    return artifacts
 
 
 def start_batch(variables: Data, templar: t.Any, verb: str) -> dict[str, t.Any]:
