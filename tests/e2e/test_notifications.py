@@ -114,7 +114,7 @@ def test_none_that_does_not_work_harms_a_run(default_player: Player, make_fleet:
         dead = f"http://127.0.0.1:{closed.getsockname()[1]}/send?access_token={TOKEN}"
         bad = [
             {"type": "slack", "url": dead},
-            robots.target("feishu", "hanging", timeout=1),
+            robots.target("feishu", "hanging", timeout=2),
             robots.target("webhook", "refusing"),
             robots.target("wecom", "redirecting"),
             robots.target("dingtalk", "huge"),
@@ -130,7 +130,7 @@ def test_none_that_does_not_work_harms_a_run(default_player: Player, make_fleet:
     assert next(number for number, line in enumerate(lines) if line.startswith("Result: ")) < told[0]
     for reason in (
         "Connection refused",
-        "no answer within 1 s",
+        "no answer within 2 s",
         "HTTP 500",
         "HTTP 302",
         "HTTP 404",

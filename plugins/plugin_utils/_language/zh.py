@@ -71,7 +71,6 @@ TEXTS: t.Mapping[str, str] = {
     'Instances: {count} on {hosts} hosts ({totals})': '实例：{hosts} 台主机上的 {count} 个（{totals}）',
     'Duration: {minutes} min {seconds} s': '用时：{minutes} 分 {seconds} 秒',
     'Fix the cause, then resume with -e anqicms_resume={run}': '排除原因后，用 -e anqicms_resume={run} 继续',
-    'downtime {ms} ms': '停机 {ms} 毫秒',
     'no answer within {seconds} s': '{seconds} 秒内没有应答',
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
