@@ -25,7 +25,7 @@ options:
     elements: str
     required: true
   verb:
-    description: What the run does to the instances. V(discover) only shows them.
+    description: What the run does to the instances. V(discover) only shows them, with entries for the inventory.
     type: str
     required: true
     choices: [restart, stop, start, recover, discover]
@@ -56,8 +56,12 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _table
 
 
 def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str) -> list[str]:
-    """The table of all hosts; see ``_table.host_rows`` for its rows."""
-    return _table.table([row for host in hosts for row in _table.host_rows(host, hostvars[host], verb)])
+    """The table of all hosts; see ``_table.host_rows`` for its rows. For discover, with entries for the inventory."""
+    lines = _table.table([row for host in hosts for row in _table.host_rows(host, hostvars[host], verb)])
+    if verb != "discover":
+        return lines
+    found = {host: hostvars[host].get("anqicms__found") for host in hosts}
+    return [*lines, *_table.for_inventory(found).splitlines()]
 
 
 class FilterModule:
