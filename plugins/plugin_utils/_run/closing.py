@@ -196,9 +196,9 @@ def _after_failure(document: Data, words: Words) -> list[str]:
 
 
 def _again(document: Data, words: Words) -> str:
-    if document['verb'] not in _RESUMED:
+    run = shown(document.get('resume', document['run_id']), _NAME)  # that of a workflow is no run of its own
+    if document['verb'] not in _RESUMED or not run:
         return words('run the same command again.')
-    run = shown(document['run_id'], _NAME)
     return words('run the same command with -e anqicms_resume={run}', run=run)
 
 
