@@ -32,6 +32,9 @@ ON_NEWEST_CORE = {
     "demo": ("fleet",),
     "galaxy": ("galaxy",),
     "rulebook": ("rulebook",),
+    "molecule": ("molecule", "fleet"),
+    "docs": ("docs",),
+    "ci": ("ci",),
 }
 
 
