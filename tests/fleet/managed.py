@@ -53,7 +53,6 @@ class Instances:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.file = directory / "layout.json"
-        self.fleet = Fleet(directory, with_database=False)
         self.rows: list[dict[str, Any]] = []
 
     def read(self) -> "Instances":
