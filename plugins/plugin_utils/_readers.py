@@ -15,9 +15,9 @@ import math
 import re
 import typing as t
 import warnings
-import zoneinfo
 
 import yaml
+import zoneinfo
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._app import versions
