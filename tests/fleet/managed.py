@@ -41,7 +41,7 @@ from fleet import Fleet
 from instance import Instance
 from mariadb import MariaDB
 
-HASHED = ("anqicms", "config.json", "CHANGELOG.md", "template/default/index/index.html")
+HASHED = ("anqicms", "config.json", "CHANGELOG.md", "robots.txt")
 _START_SECONDS = 90.0
 _ASKED = "退出"  # what the log says once the process has been asked to end
 Platform = dict[str, Any]

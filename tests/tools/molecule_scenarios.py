@@ -44,7 +44,7 @@ def command(names: t.Sequence[str], left_out: t.Collection[str]) -> t.List[str]:
 def run(names: t.Sequence[str], output: t.Optional[t.IO[bytes]] = None) -> t.Tuple[int, t.List[str]]:
     """The exit status of Molecule, and the reasons for what was left out. Raise Missing without a Python for it."""
     bin_dir = venvs.ensure("molecule")
-    env = paths.private_env([bin_dir])
+    env = dict(paths.private_env([bin_dir]), MOLECULE_COMMAND_BORDERS="false")
     contained = [name for name in names or all_scenarios() if in_containers(name)]
     refused = why_no_containers(bin_dir, env) if contained else ""
     left_out = contained if refused else []

@@ -4,6 +4,7 @@
 
 """The guides lead to each other, or to the repository; what is internal has no page."""
 
+import re
 from pathlib import Path
 
 import docsite
@@ -36,3 +37,10 @@ def test_internal_plugins_are_those_that_no_guide_names() -> None:
     found = {path.stem for path in docsite.internal_plugins(paths.ROOT)}
     assert {"change_window", "preflight", "report", "plan", "outcome_line"} <= found
     assert not found & {"window", "instance_info", "upgrade_path"}
+
+
+def test_every_guide_is_in_the_index_of_the_guides() -> None:
+    index = (paths.ROOT / "docs" / "docsite" / "rst" / "guides.rst").read_text(encoding="utf-8")
+    named = set(re.findall(re.escape(docsite.REPOSITORY) + r"(docs/\S+\.md)", index))
+    there = {page.relative_to(paths.ROOT).as_posix() for page in docsite.guides(paths.ROOT)}
+    assert {name for name in there if ".zh" not in name and "/zh/" not in name} == named
