@@ -59,7 +59,7 @@ docs: python ## build the documentation site, without the network, below .cache/
 	@$(PYTHON) $(TOOLS)/prereqs.py docs
 	@$(PYTHON) $(TOOLS)/docsite.py
 
-bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e)
+bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e, f)
 	@$(PYTHON) $(TOOLS)/prereqs.py bench
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@PYTHONPATH=tests/fleet:tests/tools:tests $(VENV)/demo/bin/python tests/bench/run.py

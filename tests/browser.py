@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Sequence
 
 import paths
 import pytest
@@ -47,9 +48,9 @@ def _run(page: Path, *options: str) -> str:
     return done.stdout.decode()
 
 
-def dom(page: Path, width: int = 1100) -> str:
+def dom(page: Path, options: Sequence[str] = ()) -> str:
     """The document as HTML, after all scripts of the page have run."""
-    return _run(page, f"--window-size={width},900", "--dump-dom")
+    return _run(page, "--dump-dom", *options)
 
 
 def photograph(page: Path, name: str, width: int, height: int, dark: bool = False) -> Path:

@@ -79,6 +79,7 @@ def _words(one: str, two: str, *wrong: Any) -> Row:
 _HOOKS = _words("/etc/hooks/out.yml", "in.yml")
 _SITE = {"host": "shop.example"}
 _TARGET = {"type": "slack", "url": "https://chat.example/1"}
+_RUN = {"schema": 1, "run_id": "night-7", "instances": [{"host": "web1", "id": ID, "outcome": "done"}]}
 _SENT = {**_TARGET, "timeout": 5.0, "validate_certs": True}
 _ENTRIES = [{"dir": "/srv/a", "port": 8001}, {"dir": "/srv/b"}]
 ROWS = {
@@ -247,7 +248,15 @@ ROWS = {
             [*NO_TEXT, 8, "+08:00", "Mars/Olympus", "/etc/localtime", "../UTC"],
         ),
         "notify": Row(
-            [([], []), ([_TARGET], [_SENT]), ([{**_TARGET, "events": ["failed"]}], [{**_SENT, "events": ["failed"]}])],
+            [
+                ([], []),
+                ([_TARGET], [_SENT]),
+                ([{**_TARGET, "events": ["failed"]}], [{**_SENT, "events": ["failed"]}]),
+                ([{**_TARGET, "events": "failed, lost"}], [{**_SENT, "events": ["failed", "lost"]}]),
+                ([{**_TARGET, "timeout": "2.5", "secret": None}], [{**_SENT, "timeout": 2.5}]),
+                ([{**_TARGET, "validate_certs": "no"}], [{**_SENT, "validate_certs": False}]),
+                ([{**_TARGET, "type": "feishu", "secret": "x"}], [{**_SENT, "type": "feishu", "secret": "x"}]),
+            ],
             [(json.dumps([_TARGET]), [_SENT]), ("- type: slack\n  url: https://chat.example/1", [_SENT]), ("[]", [])],
             [],
             [
@@ -258,8 +267,47 @@ ROWS = {
                 "all",
                 ["all"],
                 [{}],
-                [{"type": "fax", "url": "x"}],
+                [{"type": "slack"}],
+                [{**_TARGET, "type": "fax"}],
+                [{**_TARGET, "to": "ops"}],
+                [{**_TARGET, "url": "chat.example/1"}],
+                [{**_TARGET, "url": "file:///etc/passwd"}],
+                [{**_TARGET, "url": "https://"}],
+                [{**_TARGET, "url": "https://chat.example:0/1"}],
+                [{**_TARGET, "url": "https://chat.example:http/1"}],
+                [{**_TARGET, "url": "https://[chat.example/1"}],
+                [{**_TARGET, "url": "https://chat.example/a b"}],
+                [{**_TARGET, "url": ["https://chat.example/1"]}],
                 [{**_TARGET, "events": ["never"]}],
+                [{**_TARGET, "events": []}],
+                [{**_TARGET, "timeout": 0}],
+                [{**_TARGET, "timeout": 31}],
+                [{**_TARGET, "timeout": "soon"}],
+                [{**_TARGET, "validate_certs": "perhaps"}],
+                [{**_TARGET, "secret": "no signature there"}],
+                [{**_TARGET, "type": "feishu", "secret": ["x"]}],
+            ],
+        ),
+        "notify_event": _choice("finished", "start", "canary", "failed", "lost"),
+        "notify_text": _text("All shops are back"),
+        "notify_document": Row(
+            [({"instances": []}, {"instances": []}), (_RUN, _RUN)],
+            [(json.dumps(_RUN), _RUN), ("instances: []\n", {"instances": []})],
+            None,
+            [
+                7,
+                3.1,
+                True,
+                DATE,
+                [],
+                {},
+                "web1",
+                "{",
+                {"instances": {}},
+                {"instances": [{}]},
+                {"instances": [{"host": "web1", "outcome": "fine"}]},
+                {"web1": "done"},
+                {"web1": {ID: {"outcome": "fine"}}},
             ],
         ),
         "collect": _flag(False),

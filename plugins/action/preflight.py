@@ -14,23 +14,36 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _batches,
     _canary,
+    _connections,
     _ends,
     _lines,
     _options,
     _origin,
     _plan,
+    _play_keywords,
+    _resume,
     _table,
     _tags,
     _variables,
 )
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_action
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
 _ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
+_ASKS_AFTER_GROUP = (
+    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
+    'yes.'
+)
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
+)
+_RESUME_IN_BATCHES = (
+    'anqicms_resume needs all hosts of a run in one preflight, as the playbooks of this collection have it. This play '
+    'has batches. Nothing was done. Use the playbook, or a play without serial.'
 )
 
 
@@ -43,20 +56,40 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
+        self._run = of_action.OfAction(self._task, self._vars, self._templar, verb)
         work = {'plan': self._show_plan, 'canary': self._canary, 'end': self._end}.get(phase, self._check)
-        return {**result, **work(verb)}
+        return {**result, **self._translated(work(verb))}
+
+    def _translated(self, answer: Result) -> Result:
+        """The texts for people among the values, in their language."""
+        known = self._words.known
+        lists = {key: [known(text) for text in answer[key]] for key in ('warnings', 'how_to_go_on') if key in answer}
+        return {**answer, 'msg': known(str(answer['msg'])), **lists}
+
+    def _show(self, lines: t.Iterable[str]) -> None:
+        _lines.show(self._words.known(line) for line in lines)
 
     # --- tags
 
     def _check(self, verb: str) -> Result:
         tags = self._tags()
         if not tags.restrict:
-            return self._check_variables(verb)
+            return self._with_run(verb, self._check_variables(verb))
         refusal = _tags.refusal(tags._replace(known=self._known_tags()), _is_included(self._task))
         if refusal:
-            return _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
-        return self._check_variables(verb) if tags.select else {'changed': False, 'msg': 'Not selected by --tags.'}
+            refused = _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
+            return self._with_run(verb, refused)
+        if not tags.select:
+            return {'changed': False, 'msg': 'Not selected by --tags.'}
+        return self._with_run(verb, self._check_variables(verb))
+
+    def _with_run(self, verb: str, answer: Result) -> Result:
+        """The end of a run that is refused before its plan is made from this."""
+        if verb not in _options.CHANGING:
+            return answer
+        return {**answer, 'run': self._run.head()}
 
     def _tags(self) -> _tags.Tags:
         given = (self._vars.get('ansible_run_tags'), self._vars.get('ansible_skip_tags'), self._task.tags)
@@ -103,7 +136,18 @@ class ActionModule(ActionBase):
             values = values or found
             for text in texts:
                 wrong.setdefault(text, []).append(host)
-        return values, [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        said = [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(values)]
+
+    def _wrong_limits(self, values: Result) -> list[str]:
+        """Names that limit batches are checked before anything is done: the batches themselves come later."""
+        keywords = _play_keywords.PlayKeywords(self._vars, self._templar, self._loader)
+        hosts = [str(host) for host in self._vars['ansible_play_hosts_all']]
+        try:
+            keywords.limits(hosts, values.get('anqicms_serial_by') or {})
+        except ValueError as error:
+            return [str(error)]
+        return []
 
     def _judge_host(self, host: str, verb: str) -> tuple[Result, list[str]]:
         variables = _origin.variables_of(host, self._task, self._vars)
@@ -116,7 +160,13 @@ class ActionModule(ActionBase):
                 broken.append(f'{name} cannot be read: {shown(str(error).splitlines()[0], 300).rstrip(".")}.')
         self._templar.available_variables = self._vars
         values, wrong = _options.judge(verb, given)
-        return values, [*broken, *wrong, *self._missing_hooks(values)]
+        return values, [*broken, *wrong, *self._missing_hooks(values), *self._wrong_connection(host)]
+
+    def _wrong_connection(self, host: str) -> list[str]:
+        """The variables of this task have another one, so that it can say this."""
+        used = self._vars['hostvars'][host].get('ansible_connection') or context.CLIARGS.get('connection')
+        refusal = _connections.refusal(used)
+        return [refusal] if refusal else []
 
     def _missing_hooks(self, values: Result) -> list[str]:
         """A hook that is not there would end the run before its first window, or after one."""
@@ -136,29 +186,66 @@ class ActionModule(ActionBase):
     def _show_plan(self, verb: str) -> Result:
         hosts = [str(host) for host in self._vars['ansible_play_batch']]
         facts = {host: self._facts(host) for host in hosts}
-        _lines.show(_table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)]))
+        rows = [row for host in hosts for row in _table.host_rows(host, facts[host], verb, self._words)]
+        _lines.show(_table.table(rows, words=self._words))
         plans = {host: _table.plan_of(facts[host], verb) for host in hosts}
         unlisted = [host for host in hosts if plans[host].unlisted]
         if unlisted:
             found = {host: facts[host].get('anqicms__found') for host in unlisted}
-            _lines.show(_table.for_inventory(found).splitlines())
+            self._show(_table.for_inventory(found).splitlines())
+        refusal = self._plan_refusal(verb, plans)
+        run = self._run.head(self._run_id())
+        if refusal:
+            return {**_failed(refusal), 'run': run}
+        run['planned'] = self._planned(facts, plans)
+        asks = verb == 'upgrade' and self._asks(hosts)
+        self._show([_ASKS_AFTER_GROUP if self._canaries() else _ASKS] if asks else [])
+        if not any(plan.refusals for plan in plans.values()):
+            run['notifications'] = self._run.notify('start', run)
+        answer = {
+            'changed': False,
+            'msg': _table.summary(plans, verb, self._words),
+            'asks': asks and not self._task.check_mode,
+        }
+        return {**answer, 'run': run, **self._run.passed_on()}
+
+    def _plan_refusal(self, verb: str, plans: t.Mapping[str, _plan.Plan]) -> str:
+        """Why the whole run is refused, '' if it is not. Single hosts may refuse as well, after this task."""
         unreachable = self._unreachable() if self._vars.get('anqicms__whole_fleet') else []
         if unreachable:
-            return _failed(
+            return (
                 f'Unreachable: {shown(", ".join(unreachable))}. Nothing was done. Bring them back, leave them '
                 'out with --limit, or set anqicms_unreachable to skip.'
             )
         if self._is_empty(plans):
-            return _failed(
+            return (
                 'No host has an instance to work on. Nothing was done. List the instances in anqicms_instances, or '
                 'correct anqicms_only.'
             )
-        refusal = self._canary_refusal(hosts) if verb == 'upgrade' else ''
-        if refusal:
-            return _failed(refusal)
-        asks = verb == 'upgrade' and self._asks(hosts)
-        _lines.show([_ASKS] if asks else [])
-        return {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+        resume = self._value(str(self._vars['inventory_hostname']), 'anqicms_resume')
+        refusal = self._resume_refusal(list(plans), verb, resume) if resume and verb in _options.RESUMED else ''
+        refusal = refusal or (self._canary_refusal(list(plans)) if verb == 'upgrade' else '')
+        return refusal or self._run.report_refusal()
+
+    def _planned(self, facts: t.Mapping[str, Result], plans: t.Mapping[str, _plan.Plan]) -> list[list[t.Any]]:
+        found = {host: of_host.get('anqicms__found') for host, of_host in facts.items()}
+        only = {host: self._value(host, 'anqicms_only') for host in facts}
+        return self._run.planned(found, plans, only)
+
+    def _resume_refusal(self, hosts: t.Sequence[str], verb: str, name: str) -> str:
+        """Why the run that is to be resumed cannot be, with these hosts. What is left of it is shown."""
+        if len(hosts) < len(self._vars['ansible_play_hosts']):
+            return _RESUME_IN_BATCHES
+        found = [
+            (host, one)
+            for host in hosts
+            for answer in _plan.chosen(self._found(host), self._value(host, 'anqicms_only'))
+            for one in answer.get('instances') or []
+        ]
+        limited = bool(context.CLIARGS.get('subset'))
+        refusal = _resume.of_fleet(name, found, self._vars['groups']['all'], limited)
+        self._show([] if refusal else [_resume.summary(name, found, verb, limited)])
+        return refusal
 
     def _unreachable(self) -> list[str]:
         """Hosts of the play that ansible-core has given up, as it does with those that have failed."""
@@ -167,7 +254,7 @@ class ActionModule(ActionBase):
 
     def _facts(self, host: str) -> Result:
         """What the table needs of a host; variables of the play are not among those of hosts."""
-        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed')
+        names = ('anqicms_accept_hazards', 'anqicms_only', 'anqicms_only_if_needed', 'anqicms_resume')
         return {**self._given(host, names), 'anqicms__found': self._found(host)}
 
     def _given(self, host: str, names: t.Iterable[str]) -> Result:
@@ -210,21 +297,23 @@ class ActionModule(ActionBase):
         members = []
         for host in hosts:
             found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
-            accept, only = (self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only'))
+            accept, only, resume = (
+                self._value(host, f'anqicms_{name}') for name in ('accept_hazards', 'only', 'resume')
+            )
             seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
-            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only).instances
+            chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only, resume=resume).instances
             members += [_canary.Member(host, instance, wanted) for instance in chosen]
         return members
 
-    def _canary(self, _verb: str) -> Result:
+    def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
         hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
-        begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
-        parts = [self._members(part) for part in (hosts[:begins], batch, hosts[ends:])]
+        parts = [self._members(part) for part in _canary.parts(hosts, batch, self._canaries())]
         asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
-        _lines.show(_canary.seen(asked))
+        self._show(_canary.seen(asked))
+        self._run.notify('canary', {**self._run.head(self._run_id()), 'verb': verb})
         return {
             'changed': False,
             'msg': ' '.join(_canary.seen(asked)),
@@ -234,6 +323,11 @@ class ActionModule(ActionBase):
             'can_answer': self._can_answer(),
             'how_to_go_on': _canary.how_to_go_on(asked),
         }
+
+    def _canaries(self) -> frozenset[str]:
+        """Hosts of this run that are canaries by their group."""
+        members = map(str, self._vars['groups'].get(_batches.CANARIES, ()))
+        return frozenset(members).intersection(map(str, self._vars['ansible_play_hosts_all']))
 
     def _run_id(self) -> str:
         given = self._templar.template(self._vars.get('anqicms_run_id'))
@@ -249,16 +343,20 @@ class ActionModule(ActionBase):
 
     # --- the end
 
-    def _end(self, _verb: str) -> Result:
+    def _end(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
         hosts = map(str, self._vars['ansible_play_hosts_all'])
         left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
         if not left_out:
-            return {'changed': False, 'msg': 'No host was left out.', 'left_out': []}
+            closed = of_tasks.close(self._vars, self._templar, verb)
+            return {'changed': False, 'msg': 'No host was left out.', 'left_out': [], **closed}
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
-        _lines.show([] if fails else [said])
-        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out}
+        self._show([] if fails else [said])
+        closed = of_tasks.close(self._vars, self._templar, verb)
+        return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out, **closed}
 
 
 def _with_origin(text: str, hosts: list[str], where: t.Mapping[str, str]) -> str:

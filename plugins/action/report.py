@@ -24,11 +24,54 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         del tmp
-        lines = [str(line) for line in self._task.args.get('lines') or []]
+        self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
+        args = self._task.args
+        lines = [str(line) for line in args.get('lines') or []]
         _lines.show(lines)
         result.update(changed=False, msg='\n'.join(lines))
-        if self._task.args.get('kept'):
-            result['kept'] = as_data(self._task.args['kept'])
-        if self._task.args.get('stats'):
-            result['ansible_stats'] = {'data': self._task.args['stats'], 'per_host': False, 'aggregate': True}
+        if args.get('kept'):
+            result['kept'] = as_data(args['kept'])
+        if args.get('stats'):
+            result['ansible_stats'] = _stats(args['stats'])
+        if args.get('record'):
+            result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
+        if args.get('closing'):
+            result.update(self._close(str(args['closing'])))
+        if args.get('fail_msg'):
+            result.update(failed=True, msg=self._words.known(str(args['fail_msg'])))
         return result
+
+    def _record(self, record: Result, stops: bool) -> Result:
+        """Pass a record on to programs, to the end of the run and, as a line, to people.
+
+        After a failure that stops, the rescue section passes it on.
+        """
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results
+
+        host = str(self._vars['inventory_hostname'])
+        passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
+        passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
+        if record['failed']:
+            reason = self._words.known(record['reason'])
+            return {'failed': True, 'msg': reason} if stops else {**passed, 'msg': reason}
+        line = _outcome.line(record, host, self._words)
+        _lines.show([line])
+        return {**passed, 'msg': line}
+
+    def _kept(self) -> Result:
+        """The run, and its records of this host so far. They are registered, so no later task has to keep them."""
+        plan = (self._vars.get('anqicms__shown') or {}).get('run') or {}
+        of = {key: plan.get(key) for key in ('play', 'verb')}
+        earlier = self._vars.get('anqicms__reported') or {}
+        return {'of': of, 'records': earlier.get('records') or [] if earlier.get('of') == of else []}
+
+    def _close(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
+        return of_tasks.close(self._vars, self._templar, verb)
+
+
+def _stats(data: t.Any) -> Result:
+    return {'data': data, 'per_host': False, 'aggregate': True}

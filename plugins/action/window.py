@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._change import kinds
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._timed import timed
 
 display = Display()
 
@@ -27,7 +28,7 @@ _FIRST_WAIT_S = 8.0  # most windows end within the first call
 _NEXT_WAIT_S = 5.0
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
 _UNSTARTED_RETRY_S = 30.0  # nothing is known to have begun: give up sooner
-_LOST_CODES = (-9, -15, 129, 130, 137, 143, 255)  # the module, sudo or ssh was killed under us
+_LOST_CODES = (-9, -15, 129, 130, 137, 143, 255, -1)  # the module, sudo or ssh was killed under us; -1: paramiko
 _DEFAULT_DEADLINE_S = 900.0
 _LONGER_S = 160.0  # than twice the deadline no worker and guardian are at work, see _worker.longest
 _ROLLBACKS_S = 1200.0  # and longer where there is something to take back
@@ -111,6 +112,11 @@ class ActionModule(ActionBase):
         self._losses: list[str] = []
         # What a plain restart does not need is not sent to the host.
         self._module = 'window' if self._step_names().isdisjoint(kinds.OF_CHANGES) else kinds.MODULE
+        result.update(timed(self._follow))
+        return result
+
+    def _follow(self) -> Result:
+        """The result of the window, however long it takes."""
         token = uuid.uuid4().hex
         answer = self._call(self._arguments(token=token, wait=_FIRST_WAIT_S))
         while answer.get('running'):
@@ -120,8 +126,7 @@ class ActionModule(ActionBase):
                 answer = self._not_ended(answer)
                 break
             answer = self._call(self._arguments(token=token, wait=_NEXT_WAIT_S, follow=True))
-        result.update(self._shaped(without_private(answer)))
-        return result
+        return self._shaped(without_private(answer))
 
     def _not_ended(self, answer: Result) -> Result:
         msg = (

@@ -53,6 +53,10 @@ options:
       - C(packed) is the registered result of the task that compressed the dumps of the last window.
     type: dict
     default: {}
+  host:
+    description: Name of the host.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -71,9 +75,12 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The record with C(run_id), C(id), C(dir), C(version), C(outcome), C(failed), C(changed), C(pid_before),
-      C(pid_after), C(state), C(downtime_ms), C(verified_ms), C(findings), C(sites), C(pages), C(notes), C(reason), and
-      C(hops).
+    - The record with C(run_id), C(host), C(verb), C(id), C(dir), C(version), C(version_before), C(outcome), C(failed),
+      C(changed), C(pid_before), C(pid_after), C(state), C(began_at), C(ended_at), C(downtime_ms), C(verified_ms),
+      C(steps), C(findings), C(sites), C(pages), C(notes), C(reason), and C(hops).
+    - C(began_at) and C(ended_at) are seconds since 1970 by the clock of the controller, V(null) if they are not known.
+      C(steps) lists the steps of the window, each with C(name), C(started_ms) and C(ended_ms) since C(began_at),
+      C(changed), and C(ok).
     - C(findings) contains the findings in the logs, and C(sites) the results of the site check. They are V(null) if
       there was no check.
     - C(pages) contains the findings of a start about the pages, for versions whose pages are available later than their
@@ -87,17 +94,26 @@ _value:
   type: dict
   sample:
     run_id: 20261122T064502Z-bb32d1
+    host: web1.example
+    verb: restart
     id: 4b1d0a7e-shop.example
     dir: /www/wwwroot/shop.example
     version: 3.5.8
+    version_before: 3.5.8
     outcome: done
     failed: false
     changed: true
     pid_before: 599
     pid_after: 1506
     state: running
+    began_at: 1795329902.118
+    ended_at: 1795329903.914
     downtime_ms: 277
     verified_ms: 1288
+    steps:
+      - {name: graceful_stop, started_ms: 12, ended_ms: 130, changed: true, ok: true}
+      - {name: port_released, started_ms: 130, ended_ms: 131, changed: false, ok: true}
+      - {name: verified_start, started_ms: 131, ended_ms: 1290, changed: true, ok: true}
     findings:
     sites:
     pages: []
@@ -120,9 +136,10 @@ def outcome(
     verb: str = "restart",
     checks: t.Any = None,
     upgrade: t.Any = None,
+    host: t.Any = "",
 ) -> dict[str, t.Any]:
     """The record of one instance; see ``_outcome.make_record``."""
-    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks, upgrade)
+    return _outcome.make_record(instance, result, failure, str(run_id), check_mode, verb, checks, upgrade, str(host))
 
 
 class FilterModule:

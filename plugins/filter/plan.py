@@ -14,7 +14,7 @@ description:
   - Reads the registered results of M(anqicms.lifecycle.instance_info) on one host.
   - A hazard that blocks the verb results in a refusal, unless its code is accepted. A missing result, a host without
     instances, and an instance that is listed twice also result in a refusal.
-positional: verb
+positional: verb, accept, only_if_needed, only, resume
 options:
   _input:
     description: The registered variable of the task, looped or not.
@@ -39,6 +39,9 @@ options:
     type: list
     elements: str
     default: []
+  resume:
+    description: Name of the run to resume. What it has finished, and what was not part of it, is skipped.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -68,15 +71,20 @@ _value:
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan
 
 
 def plan(
-    found: t.Any, verb: str, accept: t.Any = (), only_if_needed: t.Any = False, only: t.Any = ()
+    found: t.Any,
+    verb: str,
+    accept: t.Any = (),
+    only_if_needed: t.Any = False,
+    only: t.Any = (),
+    resume: t.Any = None,
 ) -> dict[str, t.Any]:
     """The plan of one host as plain values; see ``_plan.make_plan``."""
-    needed = _plan.truth(only_if_needed)
-    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), needed, _plan.words(only)))
+    needed, name = _plan.truth(only_if_needed), _options.value_of('anqicms_resume', resume)
+    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), needed, _plan.words(only), name))
 
 
 class FilterModule:

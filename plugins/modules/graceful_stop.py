@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
 attributes:
   check_mode:
     support: full
@@ -295,18 +296,34 @@ zombie_parent:
   returned: always, unless the stop was refused
   type: int
   sample: null
+began_at:
+  description: When it started, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329902.118
+ended_at:
+  description: When it ended, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329903.914
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance, task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import graceful_stop
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._stop import stop as _stop
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**graceful_stop.SPEC), supports_check_mode=True)
+    module = _module.Module(
+        argument_spec=_module.common_spec(**graceful_stop.SPEC, **task_of_run.OPTIONS), supports_check_mode=True
+    )
     on_instance.run_on_instance(
-        module, _stop.foresee, _stop.stop_as_task, ('timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout')
+        module,
+        _stop.foresee,
+        _stop.stop_as_task,
+        ('timeout', 'idle_timeout', 'quiet_timeout', 'migration_timeout'),
+        'graceful_stop',
     )
 
 

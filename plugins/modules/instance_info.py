@@ -126,9 +126,7 @@ instances:
       type: list
       elements: dict
       contains:
-        pid:
-          description: Process ID. V(null) if this user cannot see it.
-          type: int
+        pid: {description: Process ID. V(null) if this user cannot see it., type: int}
         user:
           description: Owner of the process, by its real user ID.
           type: str
@@ -136,9 +134,7 @@ instances:
           description: Target of the link to its executable, which is a path in the mount namespace of the process.
             V(null) if it is not visible.
           type: str
-        why:
-          description: Why the process is listed here.
-          type: str
+        why: {description: Why the process is listed here., type: str}
       sample:
         [{pid: 4713, user: nobody, exe: /www/wwwroot/shop.example/anqicms, why: 'it executes the file
         of the instance, but nobody is not one of its users: www (owns the directory)'}]
@@ -201,34 +197,18 @@ instances:
       description: Sizes in KiB. Each is V(null) if it is not known.
       type: dict
       contains:
-        rss_kb:
-          description: Resident memory of its process.
-          type: int
-        peak_kb:
-          description: Peak resident memory of its process.
-          type: int
-        swap_kb:
-          description: Swapped memory of its process.
-          type: int
+        rss_kb: {description: Resident memory of its process., type: int}
+        peak_kb: {description: Peak resident memory of its process., type: int}
+        swap_kb: {description: Swapped memory of its process., type: int}
         limit_kb:
           description: Memory limit of its control group and of the groups above it. V(null) also if there is no limit.
             For a stopped instance, the limit of the group that it was last seen in, if that group still exists.
           type: int
-        gomemlimit:
-          description: Value of C(GOMEMLIMIT) in its environment. Empty if it is not set.
-          type: str
-        host_total_kb:
-          description: Memory of the host.
-          type: int
-        host_available_kb:
-          description: Memory of the host that is available without swapping.
-          type: int
-        host_swap_total_kb:
-          description: Swap space of the host.
-          type: int
-        host_swap_free_kb:
-          description: Free swap space of the host.
-          type: int
+        gomemlimit: {description: Value of C(GOMEMLIMIT) in its environment. Empty if it is not set., type: str}
+        host_total_kb: {description: Memory of the host., type: int}
+        host_available_kb: {description: Memory of the host that is available without swapping., type: int}
+        host_swap_total_kb: {description: Swap space of the host., type: int}
+        host_swap_free_kb: {description: Free swap space of the host., type: int}
       sample:
         {rss_kb: 141312, peak_kb: 180224, swap_kb: 0, limit_kb: 524288, gomemlimit: 400MiB, host_total_kb: 2014648,
         host_available_kb: 1205416, host_swap_total_kb: 0, host_swap_free_kb: 0}
@@ -238,21 +218,13 @@ instances:
       type: list
       elements: dict
       contains:
-        pid:
-          description: Process ID.
-          type: int
+        pid: {description: Process ID., type: int}
         time:
           description: When the process started, in ISO 8601 format in the time zone of the host.
           type: str
-        epoch:
-          description: The same time in seconds since the epoch.
-          type: float
-        last_seen:
-          description: When the process was last known to be alive.
-          type: str
-        running:
-          description: Whether the process is running now.
-          type: bool
+        epoch: {description: The same time in seconds since the epoch., type: float}
+        last_seen: {description: When the process was last known to be alive., type: str}
+        running: {description: Whether the process is running now., type: bool}
       sample:
         [{pid: 4711, time: '2026-01-31T03:12:11.020000+01:00', epoch: 1769825531.02,
         last_seen: '2026-01-31T12:00:00+01:00',
@@ -262,21 +234,13 @@ instances:
       type: list
       elements: dict
       contains:
-        path:
-          description: Path of the file.
-          type: str
+        path: {description: Path of the file., type: str}
         kind:
           description: V(running), V(check), V(error), or V(panics).
           type: str
-        size:
-          description: Size in bytes. V(null) if the file is not usable.
-          type: int
-        usable:
-          description: Whether the file can be opened safely.
-          type: bool
-        reason:
-          description: Why the file is not opened. V(null) if it is.
-          type: str
+        size: {description: Size in bytes. V(null) if the file is not usable., type: int}
+        usable: {description: Whether the file can be opened safely., type: bool}
+        reason: {description: Why the file is not opened. V(null) if it is., type: str}
       sample: [{path: /www/wwwroot/shop.example/running.log, kind: running, size: 1100, usable: true, reason: null}]
     sites:
       description: Host names in its configuration file. V(null) if the file contains none, as from version 2.5 on,
@@ -315,9 +279,7 @@ instances:
       type: list
       elements: dict
       contains:
-        code:
-          description: Stable code of the hazard.
-          type: str
+        code: {description: Stable code of the hazard., type: str}
         severity:
           description: V(block), V(warn), or V(info).
           type: str
@@ -326,12 +288,8 @@ instances:
             and V(rollback).
           type: list
           elements: str
-        message:
-          description: What was seen.
-          type: str
-        advice:
-          description: What to do.
-          type: str
+        message: {description: What was seen., type: str}
+        advice: {description: What to do., type: str}
       sample:
         [{code: config_missing, severity: block, blocks: [restart, start, configure, upgrade, rollback],
         message: 'config.json is missing: a start would open the installer on port 8001 to everybody',
@@ -340,15 +298,11 @@ instances:
       description: The run that did not end. V(null) if there is none.
       type: dict
       contains:
-        run_id:
-          description: Name of the run.
-          type: str
+        run_id: {description: Name of the run., type: str}
         began_at:
           description: When the run started, in seconds since the epoch.
           type: float
-        step:
-          description: The step that was running. V(null) before the first step.
-          type: str
+        step: {description: The step that was running. V(null) before the first step., type: str}
         steps:
           description: Names of all steps of the run.
           type: list
@@ -356,9 +310,7 @@ instances:
         before:
           description: The process before the run, with C(pid) and C(start_ticks). V(null) if none was running.
           type: dict
-        signalled:
-          description: Whether the process before the run had been signalled to end.
-          type: bool
+        signalled: {description: Whether the process before the run had been signalled to end., type: bool}
         changes:
           description: >-
             What the run has changed and not rolled back, the oldest change first, each with C(kind), C(number), and
@@ -380,18 +332,14 @@ instances:
       type: list
       elements: dict
       contains:
-        run_id:
-          description: Name of the run.
-          type: str
+        run_id: {description: Name of the run., type: str}
         at:
           description: When the run ended, in seconds since the epoch.
           type: float
         version_before:
           description: The version of the instance before the run. V(null) if it was not known.
           type: str
-        version_after:
-          description: The version of the instance after the run. V(null) if it was not known.
-          type: str
+        version_after: {description: The version of the instance after the run. V(null) if it was not known., type: str}
         changes:
           description: The kinds of changes that the run has made.
           type: list
@@ -408,9 +356,7 @@ instances:
       type: list
       elements: dict
       contains:
-        run_id:
-          description: Name of the run.
-          type: str
+        run_id: {description: Name of the run., type: str}
         at:
           description: When the run ended, or when it started if it has no end, in seconds since the epoch.
           type: float
@@ -418,6 +364,57 @@ instances:
           description: Outcome of the run, for example V(rolled_back) or V(failed). V(unfinished) if it has no end.
           type: str
       sample: [{run_id: night-6, at: 1795243502.096, outcome: rolled_back}]
+      version_added: 0.1.0
+    last_runs:
+      description: The last runs that have worked on the instance, the newest first, at most 5, as far as the journal
+        goes back.
+      type: list
+      elements: dict
+      contains:
+        run_id: {description: Name of the run., type: str}
+        verb:
+          description: What the run was to do, for example V(restart). V(null) if its plan was not recorded.
+          type: str
+        outcome:
+          description:
+            - V(done), V(unchanged), V(failed), V(rolled_back), V(recovered), or V(superseded).
+            - V(not_begun) if there was no worker, so that nothing was touched.
+            - V(under_way) if the run is working on the instance now.
+            - V(unfinished) if the window has no end. A recovery is needed.
+            - V(unknown) if a stop or start without a window has no end. Nothing continues it.
+          type: str
+        began_at: {description: When the work started. The times are seconds since the epoch., type: float}
+        ended_at: {description: When it ended. V(null) if it has no end., type: float}
+        step: {description: The step that is running or that has not succeeded. V(null) if there is none., type: str}
+        steps: {description: Names of all steps of the run., type: list, elements: str}
+        pid: {description: The process that the run left. V(null) if there is none or it is not known., type: int}
+        state: {description: The state in which the run left the instance. V(null) if it is not known., type: str}
+        version: {description: The version that the run left., type: str}
+        as_left:
+          description: Whether the instance is still as the run left it, which means that the same process runs, or that
+            it is still stopped. V(null) if this is not known.
+          type: bool
+      sample:
+        [{run_id: 20261122T064502Z-bb32d1, verb: restart, outcome: done, began_at: 1795329902.096,
+        ended_at: 1795329903.311, step: null, steps: [graceful_stop, port_released, verified_start], pid: 1506,
+        state: running, version: 3.5.8, as_left: true}]
+      version_added: 0.1.0
+    planned:
+      description: The runs that were to work on the instance when they checked it, the newest first, at most 20. A run
+        records this before its first window. V(null) if it cannot be read.
+      type: list
+      elements: dict
+      contains:
+        run_id: {description: Name of the run., type: str}
+        verb: {description: What the run was to do., type: str}
+        at: {description: When it was recorded., type: float}
+        resumes: {description: Name of the run that it resumed. V(null) if it resumed none., type: str}
+        fleet: {description: The first and the last of the names of its hosts., type: list, elements: str}
+        version: {description: The version that was running then. V(null) if it is not known., type: str}
+        begun: {description: Whether the work on this instance was started., type: bool}
+      sample:
+        [{run_id: 20261122T064502Z-bb32d1, verb: restart, at: 1795329900.112, resumes: null,
+        fleet: [web1.example, web9.example], version: 3.5.8, begun: true}]
       version_added: 0.1.0
     foreign:
       description: Why the instance looks like an installation of someone else. V(null) if nothing indicates this. With
@@ -440,10 +437,12 @@ python_missing:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import instance_info as look
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
 
 
 def main() -> None:
-    look.run()
+    # The action plugin passes the plan of a run, which is recorded with what was seen.
+    look.run(**(dict(internal=dict(type='dict')) if _module.internal_options() else {}))
 
 
 if __name__ == '__main__':

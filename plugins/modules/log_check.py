@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes.info_module
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
 options:
   since:
     description:
@@ -201,17 +202,20 @@ notes:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance, task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import log_check, logs
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**log_check.SPEC), supports_check_mode=True)
+    module = _module.Module(
+        argument_spec=_module.common_spec(**log_check.SPEC, **task_of_run.OPTIONS), supports_check_mode=True
+    )
 
     def work() -> t.Dict[str, t.Any]:
         logs.check_params(module.params)
         context = on_instance.context_of(module.params)
-        return log_check.run(context, module.params)
+        state = None if module.check_mode else context.state
+        return task_of_run.of_run(module.params, 'log_check', state, lambda: log_check.run(context, module.params))
 
     _module.run(module, work)
 

@@ -18,6 +18,7 @@ description:
     only reported.
 extends_documentation_fragment:
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
 options:

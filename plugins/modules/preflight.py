@@ -17,13 +17,15 @@ description:
     the play and of the task, and extra variables, but not variables of roles. All other unknown names that start with
     C(anqicms_) result in one warning, or in a failure if C(anqicms_strict) is set.
   - After that, it checks the values of all variables that the role reads, on every host of the play. One message lists
-    each invalid variable, what is allowed, and its current value.
+    each invalid variable, what is allowed, and its current value. Names in C(anqicms_serial_by) that are neither a
+    group nor a variable of these hosts are invalid, too.
   - With O(phase=plan), the module shows what was found and what the run will do. It fails if no host has an instance to
     work on. If the instances to work on are not specified, it prints the instances that were found as lines for the
     inventory.
   - With O(phase=canary), after a batch of C(playbooks/upgrade.yml), the module reports whether a person must confirm
     before the run continues, and the information for that decision.
   - With O(phase=end), the module lists the hosts that were left out, and fails if C(anqicms_unreachable_fails) is set.
+    With O(verb), it shows the closing table of the run, unless P(anqicms.lifecycle.summary#callback) does this.
   - The module fails if C(--tags) or C(--skip-tags) leave nothing to do, or name a tag that no task of the run has. For
     this reason, the roles tag it C(always). If the tags select only other tasks of your playbook, it checks nothing.
 extends_documentation_fragment:
@@ -89,6 +91,21 @@ left_out:
   type: list
   elements: str
   sample: [web7.example]
+run:
+  description:
+    - The run as data, for the closing table. C(play), C(verb), C(run_id), C(check_mode), C(began_at) in seconds since
+      1970, C(resumes), C(awx_job), C(language), and C(time_zone), as far as they are set.
+    - With O(phase=plan), unless the run is refused, C(planned) lists for each instance, and for each host without one,
+      the host, the ID, the directory, the version, the state, why it is left out, and an explanation.
+  returned: with O(phase=variables) and O(phase=plan), if O(verb) changes instances
+  type: dict
+  sample: {verb: restart, run_id: 20261122T064502Z-bb32d1, check_mode: false, planned: []}
+artifact:
+  description: The names of the artifacts with the report of the run.
+  returned: with O(phase=end) and O(verb), if C(anqicms_report) is V(artifacts)
+  type: list
+  elements: str
+  sample: [anqicms_report_35]
 unknown:
   description: Names that start with C(anqicms_) and are not known.
   returned: with O(phase=variables)

@@ -33,6 +33,26 @@ options:
     type: list
     elements: dict
     default: []
+  record:
+    description:
+      - A record of P(anqicms.lifecycle.outcome#filter). The module shows its line, passes it on as
+        C(anqicms_results.<host>.<instance id>), and returns it in RV(records). It fails if the outcome is a failure.
+      - In a workflow of AWX, the name is C(anqicms_results_<number of the workflow>), and the values that earlier jobs
+        have passed on under this name are kept. A record of more than 4,096 bytes is shortened there.
+    type: dict
+    default: {}
+  stop_on_failure:
+    description: Whether to fail if the outcome of O(record) is a failure.
+    type: bool
+    default: true
+  closing:
+    description:
+      - The verb of a run that ends here, for example V(restart). The module shows the closing table of the run, unless
+        P(anqicms.lifecycle.summary#callback) does this.
+    type: str
+  fail_msg:
+    description: The module fails with this message after everything else, unless it is blank.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -49,6 +69,23 @@ msg:
   returned: always
   type: str
   sample: web1.example  4b1d0a7e-shop.example  3.5.8  done  pid 599 -> 1506  downtime 277 ms  verified 1288 ms
+records:
+  description: The records of the host in this run, the latest last.
+  returned: when O(record) was set, unless the module fails because of it
+  type: list
+  elements: dict
+  sample: []
+artifact:
+  description: The names of the artifacts with the report of the run.
+  returned: with O(closing), if C(anqicms_report) is V(artifacts)
+  type: list
+  elements: str
+  sample: [anqicms_report_35]
+of:
+  description: The run to which RV(records) belong.
+  returned: when O(record) was set, unless the module fails because of it
+  type: dict
+  sample: {play: 0242ac11-0002-8b1f-4a3c-000000000006, verb: restart}
 kept:
   description: The values of O(kept). They are data and are not evaluated as templates, regardless of what a host
     reported.

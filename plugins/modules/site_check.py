@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes.info_module
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
 options:
   sites:
     description:
@@ -263,14 +264,16 @@ sites:
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance, task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._sites import check as _site_check
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import site_check
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**site_check.SPEC), supports_check_mode=True)
-    on_instance.look_at_instance(module, _site_check.check)
+    module = _module.Module(
+        argument_spec=_module.common_spec(**site_check.SPEC, **task_of_run.OPTIONS), supports_check_mode=True
+    )
+    on_instance.look_at_instance(module, _site_check.check, 'site_check')
 
 
 if __name__ == '__main__':

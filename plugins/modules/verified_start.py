@@ -44,6 +44,7 @@ extends_documentation_fragment:
   - anqicms.lifecycle.attributes
   - anqicms.lifecycle.attributes.actiongroup_lifecycle
   - anqicms.lifecycle.instance
+  - anqicms.lifecycle.run
 attributes:
   check_mode:
     support: full
@@ -212,17 +213,31 @@ would:
   returned: in check mode
   type: str
   sample: start /www/wwwroot/shop.example/anqicms as uid 1000
+began_at:
+  description: When it started, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329902.118
+ended_at:
+  description: When it ended, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329903.914
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import on_instance, task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._start import start as _start
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._steps import verified_start
 
 
 def main() -> None:
-    module = _module.Module(argument_spec=_module.common_spec(**verified_start.SPEC), supports_check_mode=True)
-    on_instance.run_on_instance(module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'))
+    module = _module.Module(
+        argument_spec=_module.common_spec(**verified_start.SPEC, **task_of_run.OPTIONS), supports_check_mode=True
+    )
+    on_instance.run_on_instance(
+        module, _start.foresee, _start.start, ('ready_timeout', 'ready_limit', 'stable_for'), 'verified_start'
+    )
 
 
 if __name__ == '__main__':

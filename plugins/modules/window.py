@@ -335,6 +335,16 @@ held:
   returned: when run
   type: dict
   sample: {"connections": 0, "longest_ms": 0, "why_not": "holding connections is not part of this release"}
+began_at:
+  description: When it started, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329902.118
+ended_at:
+  description: When it ended, in seconds since 1970 by the clock of the controller.
+  returned: always, if the host answered
+  type: float
+  sample: 1795329903.914
 """
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module

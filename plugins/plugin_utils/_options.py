@@ -6,7 +6,8 @@
 """What each variable of this collection may hold, how people may write it, and what stands where nobody does. Pure.
 
 One rule for all: null and a blank text mean the default; 0, false and an empty list are values. Surveys of AWX send
-blank answers as one or the other, and every value as text or as what YAML makes of that text.
+blank answers as one or the other, and every value as text or as what YAML makes of that text. The texts that YAML reads
+as null mean the default, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _readers as read
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import documents, targets
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 PREFIX = 'anqicms_'
@@ -26,9 +28,10 @@ _CONFIGURE, _UPGRADE, _ROLLBACK = (frozenset({name}) for name in ('configure', '
 _RESTART, _RECOVER, _DIAGNOSE = (frozenset({name}) for name in ('restart', 'recover', 'diagnose'))
 _INSTANCES = CHANGING | _DIAGNOSE
 _SEEING = _INSTANCES | {'status'}
-_ALL = _SEEING | {'prepare', 'discover'}
+_ALL = _SEEING | {'prepare', 'discover', 'notify'}
+_NOTIFY = frozenset({'notify'})
 _BATCHED = CHANGING | {'prepare'}
-_RESUMED = CHANGING - {'recover'}
+RESUMED = CHANGING - {'recover'}
 _DISCOVER = frozenset({'discover'})
 
 
@@ -36,7 +39,7 @@ class Option(t.NamedTuple):
     """``allowed`` stands behind 'must be'; ``read`` makes the value of what was given, or raises ValueError.
 
     ``verbs``: the roles that read it, and 'discover' for that playbook. ``default``: None where the module decides.
-    ``secret``: a wrong value is not shown.
+    ``secret``: a wrong value is not shown, and ``read`` does not repeat it in its error.
     """
 
     allowed: str
@@ -67,14 +70,17 @@ OPTIONS: t.Mapping[str, Option] = {
         'instances': Option('a list of dictionaries with dir each, or the word discover', read.instances, _SEEING),
         'only': Option(f'a list of ids of instances, {_SUCH}', read.ids, _SEEING, ()),
         'user': Option('the name of a user', read.text, _SEEING),
-        'run_id': Option('a name for the run', read.text, _INSTANCES),
+        'run_id': Option('a name for the run', read.text, _INSTANCES | _NOTIFY),
         'state_dir': Option('the path of a directory on the host', read.text, _SEEING | _DISCOVER),
-        'resume': Option('the name of an earlier run', read.text, _RESUMED),
+        'resume': Option('the name of an earlier run', read.text, RESUMED),
         'language': Option('one of en, zh', lambda value: read.choice(value, ('en', 'zh')), _ALL),
         'time_zone': Option('the name of a time zone, such as Asia/Shanghai', read.time_zone, _ALL),
         'notify': Option(
-            'a list of dictionaries with type and url each', read.notification_targets, _INSTANCES, (), secret=True
+            'a list of dictionaries with type and url each', targets.targets, _INSTANCES | _NOTIFY, (), secret=True
         ),
+        'notify_event': _choice(_NOTIFY, 'finished', *(event for event in targets.EVENTS if event != 'finished')),
+        'notify_text': Option('one line of text', read.text, _NOTIFY),
+        'notify_document': Option('a dictionary, as in run.json or in anqicms_results', documents.document, _NOTIFY),
         'strict': _flag(_ALL),
         'unreachable': _choice(_BATCHED, 'stop', 'skip'),
         'unreachable_fails': _flag(_BATCHED),
@@ -83,7 +89,7 @@ OPTIONS: t.Mapping[str, Option] = {
         'before_window': Option('a list of paths of task files', read.words, _HOOKED, ()),
         'after_window': Option('a list of paths of task files', read.words, _HOOKED, ()),
         'boot_hook': _flag(_CONFIGURE | _UPGRADE | _ROLLBACK, True),
-        'config': Option('a dictionary of keys of config.json', read.settings, _CONFIGURE, {}, secret=True),
+        'config': Option('a dictionary of keys of config.json', read.dictionary, _CONFIGURE, {}, secret=True),
         'config_remove': Option('a list of keys of config.json, such as server.env', read.words, _CONFIGURE, ()),
         'upgrade_to': Option('a version such as 3.5.8', read.version, _UPGRADE),
         'releases': Option(
@@ -152,8 +158,11 @@ OPTIONS: t.Mapping[str, Option] = {
 OF_KEYWORDS = frozenset({'anqicms_hosts', 'anqicms_serial', 'anqicms_serial_by'})
 
 
+_NOT_GIVEN = ('', '~', 'null', 'Null', 'NULL')
+
+
 def is_given(value: t.Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
+    return value is not None and not (isinstance(value, str) and value.strip() in _NOT_GIVEN)
 
 
 def value_of(name: str, given: t.Any) -> t.Any:
@@ -164,8 +173,8 @@ def value_of(name: str, given: t.Any) -> t.Any:
     try:
         return option.read(given)
     except ValueError as error:
-        told = 'another value, which may be secret' if option.secret else f'{_told(given)}{_why(error)}'
-        raise ValueError(f'{name} must be {option.allowed}. It is {told}.') from error
+        told = 'another value, which may be secret' if option.secret else _told(given)
+        raise ValueError(f'{name} must be {option.allowed}. It is {told}{_why(error)}.') from error
 
 
 def _told(given: t.Any) -> str:
@@ -221,6 +230,10 @@ def _wrong_together(values: t.Mapping[str, t.Any]) -> list[str]:
 
 def _what_is_missing(values: t.Mapping[str, t.Any], verb: str) -> list[str]:
     """Variables without which a role has nothing to do."""
+    if verb == 'notify' and values.get(PREFIX + 'notify_text', 1) is values.get(PREFIX + 'notify_document', 1) is None:
+        return [
+            'anqicms_notify_text must be one line of text, or anqicms_notify_document a dictionary. Neither is set.'
+        ]
     needed = {'upgrade': ('upgrade_to', 'releases'), 'rollback': ('rollback_run',)}.get(verb)
     if needed:
         missing = [name for name in needed if values.get(PREFIX + name, 1) is None]

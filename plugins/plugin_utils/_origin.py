@@ -38,7 +38,7 @@ def variables_of(host: str, task: t.Any, variables: Data) -> Data:
         return variables
     hostvars: t.Any = variables['hostvars']
     found = hostvars._variable_manager.get_vars(
-        play=_play_of(task), host=hostvars._inventory.get_host(host), task=task, include_hostvars=False
+        play=play_of(task), host=hostvars._inventory.get_host(host), task=task, include_hostvars=False
     )
     return t.cast(Data, found)
 
@@ -61,7 +61,7 @@ def _extra(variables: Data) -> t.Iterable[str]:
 def _of_play(task: t.Any, loader: t.Any) -> set[str]:
     """What the play, the blocks and imports around the task, and the parameters of its roles name."""
     found = set(task.get_vars())
-    play = _play_of(task)
+    play = play_of(task)
     if play is not None:
         found |= set(play.get_vars()) | _of_files(play, loader)
     role = getattr(task, '_role', None)
@@ -70,7 +70,7 @@ def _of_play(task: t.Any, loader: t.Any) -> set[str]:
     return {str(name) for name in found}
 
 
-def _play_of(task: t.Any) -> t.Any:
+def play_of(task: t.Any) -> t.Any:
     node = task
     while node is not None:
         play = getattr(node, '_play', None)

@@ -10,12 +10,16 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _windows_done
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import ENGLISH, Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._table import version_of
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, shown
 
 Data = t.Mapping[str, t.Any]
 BAD = ('failed', 'rolled_back', 'lost')
 _SHOWN_FINDINGS = 10
+_MOST_STEPS = 50
+# Verbs whose work is a single task, and the name of the step that it would be in a window.
+_ONE_STEP = {'stop': 'graceful_stop', 'start': 'verified_start'}
 
 
 # Verbs whose work a worker on the host does: it goes on when the connection is lost. The others are single tasks.
@@ -31,6 +35,7 @@ def make_record(
     verb: str = 'restart',
     checks: t.Mapping[str, t.Any] | None = None,
     upgrade: t.Mapping[str, t.Any] | None = None,
+    host: str = '',
 ) -> dict[str, t.Any]:
     """The record of one instance from its registered result and, if a task of its block failed, from that failure.
 
@@ -39,6 +44,7 @@ def make_record(
     and the result of the task that has ``packed`` the dumps of the last one.
     """
     record = _record(instance, result, failure, run_id, check_mode, verb, checks)
+    record['host'] = shown(host)
     upgrade = upgrade or {}
     if _belongs(result, instance) and result.get('outcome') == 'done':
         record['notes'] += _windows_done.not_packed(upgrade.get('packed') or {})
@@ -62,9 +68,13 @@ def _record(
     pids = instance.get('pids') or [None]
     return {
         'run_id': run_id,
+        'verb': verb,
         'id': instance['id'],
         'dir': instance['dir'],
         'version': shown(_plain(result.get('version')) or version_of(instance)),
+        'version_before': shown(version_of(instance)),
+        'began_at': _epoch(result.get('began_at')),
+        'ended_at': _epoch(result.get('ended_at')),
         'outcome': outcome,
         'failed': outcome in BAD,
         'changed': bool(result.get('changed')),
@@ -73,6 +83,7 @@ def _record(
         'state': _state(result),
         'downtime_ms': result.get('downtime_ms'),
         'verified_ms': result.get('verified_ms', result.get('ready_ms')),
+        'steps': _steps(result, verb),
         'findings': _findings(result),
         'sites': _sites(result),
         'pages': _pages(result),
@@ -104,6 +115,28 @@ def _with_checks(result: Data, checks: t.Mapping[str, t.Any], instance: Data) ->
         if answer.get('failed'):
             return {**result, 'steps': steps, 'failed': True, 'msg': answer.get('msg')}, ''
     return ({**result, 'steps': steps} if steps else result), ''
+
+
+def _epoch(value: t.Any) -> float | None:
+    return round(float(value), 3) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _steps(result: Data, verb: str) -> list[dict[str, t.Any]]:
+    """The steps whose times are known, in milliseconds since ``began_at``. A stop or a start is one step."""
+    entries = [step for step in result.get('steps') or [] if isinstance(step.get('ended_ms'), int)]
+    if not entries and verb in _ONE_STEP and _epoch(result.get('ended_at')) is not None:
+        took = round(1000 * (result['ended_at'] - result['began_at']))
+        entries = [{**result, 'name': _ONE_STEP[verb], 'started_ms': 0, 'ended_ms': took, 'result': result}]
+    return [
+        {
+            'name': shown(step.get('name')),
+            'started_ms': step.get('started_ms') or 0,
+            'ended_ms': step['ended_ms'],
+            'changed': bool(step.get('changed')),
+            'ok': 'result' in step and not step.get('failed'),
+        }
+        for step in entries[:_MOST_STEPS]
+    ]
 
 
 def _step_results(result: Data, name: str) -> list[Data]:
@@ -218,43 +251,46 @@ def _lost_words(lost: str, verb: str) -> str:
     )
 
 
-def line(record: Data, host: str) -> str:
+def line(record: Data, host: str, words: Words = ENGLISH) -> str:
     """One line for people."""
-    parts = [f'{shown(host)}  {shown(record["id"])}  {record["version"]}  {record["outcome"]}', _pids(record)]
-    for key, word in (('downtime_ms', 'downtime'), ('verified_ms', 'verified')):
-        if record[key] is not None:
-            parts.append(f'{word} {record[key]} ms')
-    parts.append(_windows_done.words(record.get('hops') or []))
-    parts += [_log_words(record.get('findings')), _page_words(record.get('pages') or [])]
-    parts += [_site_words(record.get('sites')), record['reason']]
+    outcome = words.known(record['outcome'])
+    parts = [f'{shown(host)}  {shown(record["id"])}  {record["version"]}  {outcome}', _pids(record, words)]
+    if record['downtime_ms'] is not None:
+        parts.append(words('downtime {ms} ms', ms=record['downtime_ms']))
+    if record['verified_ms'] is not None:
+        parts.append(words('verified {ms} ms', ms=record['verified_ms']))
+    parts.append(_windows_done.line_part(record.get('hops') or [], words))
+    parts += [_log_words(record.get('findings'), words), _page_words(record.get('pages') or [], words)]
+    parts += [_site_words(record.get('sites'), words), words.known(record['reason'])]
     return '  '.join(part for part in parts if part)
 
 
-def _log_words(findings: list[Data] | None) -> str:
+def _log_words(findings: list[Data] | None, words: Words) -> str:
     if findings is None:
         return ''
     codes = list(dict.fromkeys(finding['code'] for finding in findings))
-    return 'log: ' + (', '.join(codes) or 'clean')
+    return words('log: {found}', found=', '.join(codes) or words('clean'))
 
 
-def _page_words(findings: list[Data]) -> str:
+def _page_words(findings: list[Data], words: Words) -> str:
     codes = list(dict.fromkeys(finding['code'] for finding in findings))
-    return 'pages: ' + ', '.join(codes) if codes else ''
+    return words('pages: {found}', found=', '.join(codes)) if codes else ''
 
 
-def _site_words(sites: list[Data] | None) -> str:
+def _site_words(sites: list[Data] | None, words: Words) -> str:
     if sites is None:
         return ''
-    bad = [f'{site["host"]} {site["reason"]}' for site in sites if not site['ok']]
+    bad = [f'{site["host"]} {words.known(site["reason"])}' for site in sites if not site['ok']]
     unproven = [site['host'] for site in sites if site['ok'] and site.get('identity') == 'not_proven']
-    doubt = f' (identity: not_proven for {", ".join(unproven)})' if unproven else ''
-    return 'sites: ' + (', '.join(bad) or f'{len(sites)} ok') + doubt
+    doubt = words(' (identity: not_proven for {hosts})', hosts=', '.join(unproven)) if unproven else ''
+    return words('sites: {found}', found=', '.join(bad) or words('{count} ok', count=len(sites))) + doubt
 
 
-def _pids(record: Data) -> str:
+def _pids(record: Data, words: Words) -> str:
     before, after = record['pid_before'], record['pid_after']
     if before is None and after is None:
         return ''
     if after is None and record['state'] != 'stopped':
-        return f'pid {before}'
-    return f'pid {"-" if before is None else before} -> {"-" if after is None else after}'
+        return words('pid {pid}', pid=before)
+    known = {'before': '-' if before is None else before, 'after': '-' if after is None else after}
+    return words('pid {before} -> {after}', **known)

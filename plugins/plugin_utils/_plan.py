@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _resume
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._readers import DISCOVER, ENTRY
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, is_hostile, shown
 
@@ -20,11 +20,13 @@ HIDDEN = 'hidden_processes'
 KEPT = ('id', 'dir', 'binary', 'user', 'state', 'pids', 'port', 'version', 'sites', 'runs')
 
 # Verbs that find the instances by themselves where nobody says which: they change nothing, or end what was begun.
-FINDING = ('discover', 'diagnose', 'recover')
+FINDING = ('discover', 'diagnose', 'recover', 'status')
 
 
 class Plan(t.NamedTuple):
-    """``instances`` to work on, in order; ``skipped`` with a reason each; ``refusals`` that forbid the whole run.
+    """``instances`` to work on, in order; ``refusals`` that forbid the whole run.
+
+    ``skipped``: the others, with a reason for people and ``why`` as in ``_run/document.py`` each.
 
     ``unlisted``: nobody said which instances to work on.
     """
@@ -87,8 +89,9 @@ def make_plan(
     accept: t.Sequence[str] = (),
     only_if_needed: bool = False,
     only: t.Sequence[str] = (),
+    resume: str | None = None,
 ) -> Plan:
-    """The plan for one host from its registered ``instance_info`` answers."""
+    """The plan for one host from its registered ``instance_info`` answers. ``resume``: the run that it resumes."""
     plan = Plan([], [], [], bool(found) and any(a.get('unreachable') for a in [found, *answers(found)]))
     if plan.unreachable:
         return plan
@@ -107,7 +110,7 @@ def make_plan(
             'where anqicms_instances lists it.'
         )
     for answer in left:
-        _add_answer(plan, answer, verb, accept, only_if_needed, bool(only))
+        _add_answer(plan, answer, _Wanted(verb, accept, only_if_needed, bool(only), resume))
     _refuse_twice(plan)
     return plan._replace(refusals=_once(plan.refusals))
 
@@ -130,9 +133,17 @@ def _how(answer: Data) -> Data:
     return t.cast(Data, answer.get('anqicms__listed') or {})
 
 
-def _add_answer(
-    plan: Plan, answer: Data, verb: str, accept: t.Sequence[str], only_if_needed: bool, named: bool
-) -> None:
+class _Wanted(t.NamedTuple):
+    """``named``: whether the ids of its instances were given."""
+
+    verb: str
+    accept: t.Sequence[str]
+    only_if_needed: bool
+    named: bool
+    resume: str | None
+
+
+def _add_answer(plan: Plan, answer: Data, wanted: _Wanted) -> None:
     given = {key: value for key, value in _how(answer).items() if key in ENTRY}
     if 'instances' not in answer:
         refusal = _not_seen(answer)
@@ -145,16 +156,27 @@ def _add_answer(
             'Correct anqicms_instances, or take the host out of the group.'
         )
     for instance in answer['instances']:
-        refusals = refused(instance, verb, accept)
-        why = left_alone(instance, verb, discovered=not (given or named))
-        if why:
-            plan.skipped.append({'dir': instance['dir'], 'reason': f'not worked on: {why}'})
+        skipped = _skipped(instance, wanted, given)
+        refusals = [] if skipped else refused(instance, wanted.verb, wanted.accept, wanted.resume)
+        if skipped:
+            plan.skipped.append({'dir': instance['dir'], **skipped})
         elif refusals:
             plan.refusals.extend(refusals)
-        elif only_if_needed and not needs_restart(instance):
-            plan.skipped.append({'dir': instance['dir'], 'reason': 'runs its newest binary'})
+        elif wanted.only_if_needed and not needs_restart(instance):
+            plan.skipped.append({'dir': instance['dir'], 'why': 'not_needed', 'reason': 'runs its newest binary'})
         else:
             plan.instances.append({**{key: instance.get(key) for key in KEPT}, 'given': given})
+
+
+def _skipped(instance: Data, wanted: _Wanted, given: Data) -> dict[str, str]:
+    """Why it is left out, before anything can refuse the run for it; empty where nothing speaks against it."""
+    why = left_alone(instance, wanted.verb, discovered=not (given or wanted.named))
+    if why:
+        return {'why': 'foreign', 'reason': f'not worked on: {why}'}
+    verdict = _resume.decide(instance, wanted.verb, wanted.resume) if wanted.resume else None
+    if verdict and verdict.kind in (_resume.FINISHED, _resume.NOT_PART):
+        return {'why': verdict.kind, 'reason': verdict.text}
+    return {}
 
 
 def left_alone(instance: Data, verb: str, discovered: bool) -> str:
@@ -193,14 +215,15 @@ def _refuse_twice(plan: Plan) -> None:
             return
 
 
-def refused(instance: Data, verb: str, accept: t.Sequence[str] = ()) -> list[str]:
+def refused(instance: Data, verb: str, accept: t.Sequence[str] = (), resume: str | None = None) -> list[str]:
     """Why nothing may be done to this instance, one text per hazard that blocks the verb and was not accepted."""
     where = shown(instance.get('dir'))
     for key in ('id', 'dir', 'binary'):
         if is_hostile(instance.get(key)):
             return [f'{where}: its {key} holds control characters or template marks. Nothing was done. Rename it.']
     standing = [hazard for hazard in blocking(instance, verb) if hazard['code'] not in accept]
-    return [f'{where}: {shown(hazard["code"])}: {_advice(hazard)}' for hazard in cause(standing)]
+    said = [f'{where}: {shown(hazard["code"])}: {_advice(hazard)}' for hazard in cause(standing)]
+    return said or ([text for text in [_resume.refusal(instance, verb, resume)] if text] if resume else [])
 
 
 def cause(hazards: list[Data]) -> list[Data]:

@@ -34,16 +34,6 @@ ENTRY: t.Mapping[str, t.Any] = {
     'user': {'type': 'str'},
     'sites': {'type': 'list', 'elements': 'dict'},
 }
-EVENTS = ('start', 'canary', 'finished', 'failed', 'lost')
-# What an entry of anqicms_notify may hold.
-TARGET: t.Mapping[str, t.Any] = {
-    'type': {'type': 'str', 'required': True, 'choices': ['dingtalk', 'feishu', 'wecom', 'slack', 'webhook']},
-    'url': {'type': 'str', 'required': True, 'no_log': True},
-    'secret': {'type': 'str', 'no_log': True},
-    'events': {'type': 'list', 'elements': 'str', 'choices': list(EVENTS)},
-    'timeout': {'type': 'float', 'default': 5.0},
-    'validate_certs': {'type': 'bool', 'default': True},
-}
 _RELEASE: t.Mapping[str, t.Any] = {
     'src': {'type': 'path', 'required': True},
     'sha256': {'type': 'str'},
@@ -116,10 +106,7 @@ def _number(value: t.Any) -> float:
 
 def words(value: t.Any) -> list[str]:
     """Texts, as a list or as one text: lines and commas, or a list in JSON or YAML."""
-    found = _split(value) if isinstance(value, str) else value
-    if isinstance(found, (str, bytes, t.Mapping)) or not isinstance(found, t.Sequence):
-        raise ValueError
-    return [_word(entry) for entry in found]
+    return [_word(entry) for entry in entries(value)]
 
 
 def _word(value: t.Any) -> str:
@@ -283,13 +270,17 @@ def epoch(value: str | None) -> float | None:
 
 def instances(value: t.Any) -> t.Any:
     """The word discover, or the entries with what is not given in them left out."""
-    if isinstance(value, str):
-        if value.strip() == DISCOVER:
-            return DISCOVER
-        value = _split(value)
-    if isinstance(value, (str, bytes, t.Mapping)) or not isinstance(value, t.Sequence):
+    if isinstance(value, str) and value.strip() == DISCOVER:
+        return DISCOVER
+    return [_entry(number, entry) for number, entry in enumerate(entries(value), 1)]
+
+
+def entries(value: t.Any) -> t.Sequence[t.Any]:
+    """A list as it is, or as text."""
+    found = _split(value) if isinstance(value, str) else value
+    if isinstance(found, (str, bytes, t.Mapping)) or not isinstance(found, t.Sequence):
         raise ValueError
-    return [_entry(number, entry) for number, entry in enumerate(value, 1)]
+    return found
 
 
 def _entry(number: int, given: t.Any) -> dict[str, t.Any]:
@@ -328,8 +319,8 @@ def proxy(value: t.Any) -> dict[str, t.Any]:
     return given
 
 
-def settings(value: t.Any) -> dict[str, t.Any]:
-    """Keys of config.json. Null, a blank text and an empty list are values in it."""
+def dictionary(value: t.Any) -> dict[str, t.Any]:
+    """A dictionary as it is, or as text, with null, blank texts and empty lists as values in it."""
     found = _loaded(value, dict) if isinstance(value, str) else value
     if not isinstance(found, t.Mapping):
         raise ValueError
@@ -341,21 +332,6 @@ def _whole(value: t.Any) -> t.Any:
     if isinstance(value, t.Mapping):
         return {str(key): _whole(entry) for key, entry in value.items()}
     return [_whole(entry) for entry in value] if isinstance(value, (list, tuple)) else value
-
-
-def notification_targets(value: t.Any) -> list[dict[str, t.Any]]:
-    """Where to send notifications: an address and the type of the service behind it each."""
-    found = _split(value) if isinstance(value, str) else value
-    if isinstance(found, (str, bytes, t.Mapping)) or not isinstance(found, t.Sequence):
-        raise ValueError
-    return [_target(number, entry) for number, entry in enumerate(found, 1)]
-
-
-def _target(number: int, given: t.Any) -> dict[str, t.Any]:
-    where = f'entry {number}'
-    if not isinstance(given, t.Mapping):
-        raise ValueError(f'{where} is no dictionary')
-    return {key: entry for key, entry in _validated(TARGET, plain(given), where).items() if entry is not None}
 
 
 def version(value: t.Any) -> str:

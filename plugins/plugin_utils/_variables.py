@@ -18,6 +18,8 @@ KNOWN = frozenset(OPTIONS)
 OF_ROLES = KNOWN - OF_PLAYS
 # What the collection hands over, and a workflow hands on as extra variables.
 HANDED_OVER = ('anqicms_results', 'anqicms_diagnosis')
+# The report of another job, by its number.
+_OF_JOBS = re.compile(r'anqicms_report_\d+')
 # The roles set it for hooks. Set by somebody else, it would take the place of the instance that is worked on.
 OF_HOOKS = 'anqicms_instance'
 _LEAST_CUT = 4  # letters of a word that may stand for a longer one: stop_time for stop_timeout
@@ -50,7 +52,7 @@ def _is_known(name: str) -> bool:
     """Names with two underscores are private, set by the roles themselves; a user's that means a public one is not."""
     if name.startswith(PREFIX + '_'):
         return PREFIX + name[len(PREFIX) :].strip('_') not in KNOWN
-    return name in KNOWN or name.startswith(HANDED_OVER)
+    return name in KNOWN or name.startswith(HANDED_OVER) or _OF_JOBS.fullmatch(name) is not None
 
 
 def nearest(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import is_hostile, shown
 
 Record = dict[str, t.Any]
@@ -30,6 +31,10 @@ def joined(record: Record, windows: t.Sequence[Data], before: t.Sequence[Data]) 
         'changed': any(one['changed'] for one in tried),
         'version': done[-1]['version'] if done and record['state'] == 'unknown' else record['version'],
         'pid_before': tried[0]['pid_before'],
+        'version_before': tried[0]['version_before'],
+        'began_at': tried[0]['began_at'],
+        'ended_at': tried[-1]['ended_at'],
+        'steps': _steps(tried),
         'downtime_ms': _sum(tried, 'downtime_ms'),
         'verified_ms': _sum(tried, 'verified_ms'),
         'findings': _all(tried, 'findings'),
@@ -71,6 +76,17 @@ def _hop(window: Data, record: Data) -> Record:
     return {**{key: window[key] for key in ('from', 'version', 'run_id')}, **told}
 
 
+def _steps(records: t.Sequence[Data]) -> list[Record]:
+    """Those of all windows, in milliseconds since the first one started; of the windows whose start is known."""
+    first = records[0]['began_at']
+    found = []
+    for record in records if first is not None else []:
+        later = round(1000 * ((record['began_at'] or first) - first))
+        times = ({key: step[key] + later for key in ('started_ms', 'ended_ms')} for step in record['steps'])
+        found += [{**step, **shifted} for step, shifted in zip(record['steps'], times)]
+    return found
+
+
 def _sum(records: t.Sequence[Data], key: str) -> int | None:
     """None where one of them is not known: a sum of the others would be too low."""
     values = [one[key] for one in records]
@@ -98,10 +114,10 @@ def _named(window: Data) -> str:
     return f'{window["from"]} -> {window["version"]}'
 
 
-def words(hops: t.Sequence[Data]) -> str:
+def line_part(hops: t.Sequence[Data], words: Words) -> str:
     """For the line of an instance; empty where there was one window."""
     texts = []
     for hop in hops:
         away = '' if hop['downtime_ms'] is None else f' {hop["downtime_ms"]} ms'
-        texts.append(f'{_named(hop)} {hop["outcome"]}{away}')
-    return 'hops: ' + ', '.join(texts) if texts else ''
+        texts.append(f'{_named(hop)} {words.known(hop["outcome"])}{away}')
+    return words('hops: {hops}', hops=', '.join(texts)) if texts else ''

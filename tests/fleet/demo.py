@@ -148,6 +148,7 @@ def environment() -> dict[str, str]:
     return {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(paths.link_tree()),
+        "ANSIBLE_CALLBACKS_ENABLED": "anqicms.lifecycle.summary",
         "ANSIBLE_FORCE_COLOR": "1" if sys.stdout.isatty() else "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
     }

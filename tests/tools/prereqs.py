@@ -46,6 +46,7 @@ PACKAGES = (
     Package("openssl", ("openssl",), TESTS),
     Package("chromium", ("chromium",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS | {"molecule"}, root_only=True),
+    Package("sshpass", ("sshpass",), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS | {"molecule"}, root_only=True),
     Package("podman", ("podman",), TESTS | {"molecule"}, root_only=True),
     Package("runc", ("runc",), TESTS | {"molecule"}, root_only=True),

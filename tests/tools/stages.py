@@ -251,7 +251,7 @@ def _importable(found: t.Mapping[pythons.Version, pythons.Python]) -> results.Co
 
 def environments() -> results.Counts:
     """What the end-to-end tests need and takes long to make. It counts for nothing: they make what is missing then."""
-    for name in ("rulebook", "molecule"):
+    for name in ("rulebook", "awx", "molecule"):
         try:
             venvs.ensure(name, pythons.discover())
         except venvs.Missing as error:

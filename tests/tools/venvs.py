@@ -26,6 +26,14 @@ CORES: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {
     "2.19": ((3, 11), (3, 13)),
     "2.16": ((3, 10), (3, 12)),
 }
+# For single tests of 'make soak': nothing is installed beside these.
+MORE_CORES: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {
+    "2.20": ((3, 12), (3, 14)),
+    "2.18": ((3, 11), (3, 13)),
+    "2.17": ((3, 10), (3, 12)),
+}
+# Environments whose pins include an ansible-core, and the Pythons that it runs on.
+WITH_OWN_CORE: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {"awx": ((3, 12), (3, 14))}
 # What is installed beside the newest ansible-core that an installed Python can run.
 ON_NEWEST_CORE = {
     "dev": ("lint", "pytest", "fleet"),
@@ -75,8 +83,11 @@ def default_core(found: t.Mapping[pythons.Version, pythons.Python]) -> str:
 
 
 def core_python(found: t.Mapping[pythons.Version, pythons.Python], core: str) -> pythons.Python:
-    """The interpreter for a core: the system's own where it fits (other users can run it too), else the newest."""
-    low, high = CORES[core]
+    """The interpreter for a core, or for an environment with its own: the system's where it fits, else the newest.
+
+    Other users can run that of the system, too.
+    """
+    low, high = {**CORES, **MORE_CORES, **WITH_OWN_CORE}[core]
     fitting = {version: python for version, python in found.items() if low <= version <= high}
     own = {version: python for version, python in fitting.items() if python.path.startswith("/usr/")}
     python = pythons.newest(own or fitting, low, high)
@@ -95,7 +106,12 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
             raise Missing("Python %s was not found" % version)
         return Spec(name, found[wanted], ("pytest",))
     if kind == "core":
-        return Spec(name, core_python(found, version), ("core-" + version, "pytest", "fleet"))
+        beside = ("pytest", "fleet") if version in CORES else ()
+        return Spec(name, core_python(found, version), ("core-" + version, *beside))
+    if name in WITH_OWN_CORE:
+        return Spec(name, core_python(found, name), (name,))
+    if name == "paramiko":
+        return Spec(name, core_python(found, default_core(found)), ("paramiko",))
     core = newest_core(found)
     return Spec(name, core_python(found, core), ("core-" + core, *ON_NEWEST_CORE[name]))
 

@@ -28,13 +28,16 @@ def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
     port, http, base, user = params['port'], params['http'], params['state_dir'], users.known(params['user'])
     if port is not None and not 0 < port < 65536:
         raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at. Correct port.' % port)
+    plan = (params.get('internal') or {}).get('plan')
     if params['dir'] is None:
         problems: t.List[str] = []
-        found = describe_all(params['search'], params['binary'], http, base, record, params['recorded'], user, problems)
+        found = describe_all(
+            params['search'], params['binary'], http, base, record, params['recorded'], user, problems, plan
+        )
         return dict(changed=False, instances=found, problems=problems)
     reach.refuse_hanging(params['dir'])
     instance = resolve(params['dir'], params['binary'])
-    return dict(changed=False, instances=[describe(instance, port, http, base, record, user)])
+    return dict(changed=False, instances=[describe(instance, port, http, base, record, user, plan)])
 
 
 def run(**private: t.Dict[str, t.Any]) -> None:

@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible.module import run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError, after_a_change
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import observed, one_at_a_time, users
@@ -31,21 +32,25 @@ def refuse_negative(params: t.Mapping[str, t.Any], *names: str) -> None:
             raise LifecycleError('%s must not be negative, got %g. Nothing was done.' % (name, params[name]))
 
 
-def look_at_instance(module: AnsibleModule, look: Work) -> None:
-    """Run a task that only looks at one instance, in check mode too."""
+def look_at_instance(module: AnsibleModule, look: Work, by: str = '') -> None:
+    """Run a task that only looks at one instance, in check mode too. ``by``: its name, where it may be of a run."""
 
     def looked() -> t.Dict[str, t.Any]:
         context = context_of(module.params)
         try:
-            return look(context, module.params)
+            state = None if module.check_mode else context.state
+            return task_of_run.of_run(module.params, by, state, lambda: look(context, module.params))
         finally:
             context.close()
 
     run(module, looked)
 
 
-def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.Sequence[str]) -> None:
-    """Run a task that changes one instance, or in check mode foresee it. ``times``: its options in seconds."""
+def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.Sequence[str], by: str = '') -> None:
+    """Run a task that changes one instance, or in check mode foresee it. ``times``: its options in seconds.
+
+    ``by``: its name, where it may be of a run.
+    """
 
     def held() -> t.Dict[str, t.Any]:
         refuse_negative(module.params, *times)
@@ -58,7 +63,8 @@ def run_on_instance(module: AnsibleModule, foresee: Work, work: Work, times: t.S
         with one_at_a_time.held(context):
             refuse_half_changed(context)
             _refuse_wrong_port(context, module.params)
-            result = _with_notes(_honest(context, work, module.params), context.run.lock_notes)
+            done = task_of_run.of_run(module.params, by, context.state, lambda: _honest(context, work, module.params))
+            result = _with_notes(done, context.run.lock_notes)
             context.state.tidy_runs()
             return result
 

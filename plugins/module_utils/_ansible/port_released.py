@@ -8,12 +8,13 @@
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import module as _module
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._ansible import task_of_run
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import LifecycleError
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import ports as _ports
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import observed, users
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.observed import Observed
 
-SPEC = _module.common_spec(dir=dict(type='path'), **_ports.WAIT_OPTIONS)
+SPEC = _module.common_spec(dir=dict(type='path'), **_ports.WAIT_OPTIONS, **task_of_run.OPTIONS)
 
 _SETTLE_S = 0.15  # a guard that takes the port back at once is seen; a task of its own costs more than this anyway
 
@@ -35,6 +36,13 @@ def wanted_ports(params: t.Mapping[str, t.Any]) -> t.List[int]:
 
 def work(params: t.Mapping[str, t.Any], check_mode: bool = False) -> t.Dict[str, t.Any]:
     """The result; in check mode that of one look, which never fails for a port that is held."""
+    if check_mode or params['dir'] is None:
+        return _work(params, check_mode)
+    state = observed.named(params)[1] if params.get('run_id') else None
+    return task_of_run.of_run(params, 'port_released', state, lambda: _work(params, False))
+
+
+def _work(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Dict[str, t.Any]:
     ports = wanted_ports(params)
     if params['timeout'] < 0:
         raise LifecycleError('timeout must not be negative, got %g. Nothing was done.' % params['timeout'])

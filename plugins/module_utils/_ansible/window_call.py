@@ -18,7 +18,13 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import L
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._hazards import table as _hazards
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import hidden
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host.secrets import MASK
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import aside, at_work, lock, one_at_a_time
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    aside,
+    at_work,
+    last_runs,
+    lock,
+    one_at_a_time,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import at_boot, validate, window_plan
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._window import follow as _follow
@@ -177,6 +183,15 @@ def _unchanged(context: Context, plan: window_plan.Plan) -> t.Optional[t.Dict[st
     )
 
 
+def _recorded(context: Context, unchanged: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """The journal has no window of it, so it is noted as a task is: this run has been here."""
+    named = dict(by='window', run_id=unchanged['run_id'])
+    left = last_runs.left(unchanged['state'], unchanged['pid_after'], unchanged['version'])
+    context.state.try_log('task', steps=['window'], **named)
+    context.state.try_log('task_end', durable=True, outcome='unchanged', **dict(left, **named))
+    return unchanged
+
+
 def _put_aside(module: AnsibleModule, context: Context, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     if module.params['recover'] != 'only':
         raise LifecycleError(
@@ -230,7 +245,7 @@ def _run(module: AnsibleModule, plan: window_plan.Plan) -> t.Dict[str, t.Any]:
     if module.params.get('only_if_changed') and not known:
         unchanged = _unchanged(context, plan)
         if unchanged is not None:
-            return unchanged
+            return unchanged if module.check_mode else _recorded(context, unchanged)
     if module.check_mode:
         return _planned(context, plan)
     if _internal(module.params)['follow'] and not known:

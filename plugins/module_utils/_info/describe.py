@@ -29,8 +29,10 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import
     changeable,
     discovery,
     judge,
+    last_runs,
     launch,
     lives,
+    plans,
     reach,
     strangers,
     supervisors,
@@ -67,6 +69,7 @@ class Description(Look):
             self._begin_to_ask()
             try:
                 self.result = self._result(tree)
+                self.result['last_runs'] = self._last_runs()
                 facts = self._with_database(self._facts(tree))
             finally:
                 self.database_look.close()
@@ -160,8 +163,23 @@ class Description(Look):
             interrupted=self.interrupted,
             runs=self.runs,
             badly_ended=self.badly_ended,
+            last_runs=[],
+            planned=self.planned,
             foreign=foreign.why_foreign(self.instance.dir, self.directory_uid if self.uid is None else self.uid),
         )
+
+    def _last_runs(self) -> t.List[Row]:
+        """With the verb of each, as far as its plan tells, and whether the instance is as it was left."""
+        verbs = {plan['run_id']: plan['verb'] for plan in self.planned or []}
+        process = (self.candidate.pid, self.candidate.start_ticks) if self.candidate is not None else None
+        here, found = last_runs.here(), []
+        for run in self.last_runs:
+            named = [
+                verb for name, verb in verbs.items() if run['run_id'] == name or plans.is_hop_of(run['run_id'], name)
+            ]
+            told = dict(run, verb=run['verb'] or (named[0] if named else None))
+            found.append(last_runs.shown(told, last_runs.as_left(run, self.result['state'], process, here)))
+        return found
 
     def _memory_used(self) -> Row:
         pid = self.candidate.pid if self.candidate is not None else None
@@ -289,6 +307,12 @@ class Description(Look):
         if not self.candidate.deleted or state.read_json('launch.json') is None:
             launch.store(state, self.record)
 
+    def note_plan(self, row: Row, plan: t.Mapping[str, t.Any]) -> None:
+        """Note that a run is to work on it. Nothing is noted in a state that cannot be believed or read."""
+        state = self._usable_state()
+        if state is not None and plans.concerns(row, plan):
+            plans.add(state, plan, row['version']['running'])
+
 
 def _existing(path: str) -> str:
     while not os.path.isdir(path):
@@ -304,8 +328,12 @@ def describe_on(
     base: t.Optional[str] = None,
     record: bool = False,
     user: users.Named = None,
+    plan: t.Optional[t.Mapping[str, t.Any]] = None,
 ) -> Row:
-    """One instance; never raises: a broken one must not hide the others. ``record``: note who was seen running."""
+    """One instance; never raises: a broken one must not hide the others.
+
+    ``record``: note who was seen running, and the ``plan`` of the run that this look belongs to.
+    """
     look = Description(instance, host, port, http, base, user)
     try:
         reach.refuse_hanging(instance.dir)
@@ -314,12 +342,22 @@ def describe_on(
     except Exception as exc:  # whatever it is, it must not hide the others
         return odd.row(instance, exc, host.table, base)
     if record:
-        try:
-            look.remember()
-        except Exception as exc:
-            facts = Facts(problems=['the process history was not written: %s' % odd.why(exc)])
-            row['hazards'] += _hazards.evaluate(facts)
+        row['hazards'] += _noted(look.remember, 'the process history was not written: %s')
+        if plan is not None:
+            row['hazards'] += _noted(
+                lambda: look.note_plan(row, plan),
+                'this plan was not recorded, so a resume may not know the instance: %s',
+            )
     return row
+
+
+def _noted(note: t.Callable[[], None], failed: str) -> t.List[Row]:
+    """Hazards that say why something was not noted."""
+    try:
+        note()
+        return []
+    except Exception as exc:
+        return _hazards.evaluate(Facts(problems=[failed % odd.why(exc)]))
 
 
 def describe(
@@ -329,10 +367,11 @@ def describe(
     base: t.Optional[str] = None,
     record: bool = False,
     user: users.Named = None,
+    plan: t.Optional[t.Mapping[str, t.Any]] = None,
 ) -> Row:
     """One instance, with the directories beside its own looked at for a second one on the same port."""
     host = Host(instance.binary, [os.path.dirname(instance.dir)])
-    return describe_on(host, instance, port, http, base, record, user)
+    return describe_on(host, instance, port, http, base, record, user, plan)
 
 
 def describe_all(
@@ -344,6 +383,7 @@ def describe_all(
     recorded: bool = False,
     user: users.Named = None,
     problems: t.Optional[t.List[str]] = None,
+    plan: t.Optional[t.Mapping[str, t.Any]] = None,
 ) -> t.List[Row]:
     """Every instance that can be found on the host, sorted by directory. ``recorded``: all that our records know.
 
@@ -354,4 +394,4 @@ def describe_all(
     host.problems += unseen
     if problems is not None:
         problems += host.problems
-    return [describe_on(host, instance, None, http, base, record, user) for instance in host.instances]
+    return [describe_on(host, instance, None, http, base, record, user, plan) for instance in host.instances]

@@ -21,7 +21,9 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._info.host impor
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
     at_work,
     judge,
+    last_runs,
     launch,
+    plans,
     port_choice,
     selection,
     strangers,
@@ -63,6 +65,8 @@ class Look:
         self.running_run: t.Optional[Row] = None
         self.runs: t.List[Row] = []
         self.badly_ended: t.List[Row] = []
+        self.last_runs: t.List[Row] = []
+        self.planned: t.Optional[t.List[Row]] = []  # None where that cannot be read
         self.record: t.Optional[launch.LaunchRecord] = None
         self.proved: t.Optional[launch.Proved] = None
         self.answer: t.Optional[_http.Answer] = None
@@ -84,13 +88,24 @@ class Look:
             self.state.refuse_damaged()
             self.interrupted, self.running_run = at_work.interrupted(self.state), at_work.running_run(self.state)
             self.runs = self._read_runs(self.state)
-            self.badly_ended = _runs.badly_ended(self.state.journal())
+            self._read_journal(self.state)
         except trusted.DamagedState as exc:
             self.state_damaged = exc.seen
         except LifecycleError as exc:
             self.state_problem = exc.msg
         except OSError as exc:
             self.state_problem = 'its state cannot be read: %s: %s' % (exc.filename, exc.strerror)
+
+    def _read_journal(self, state: _state.StateDir) -> None:
+        entries = state.journal()
+        self.badly_ended = _runs.badly_ended(entries)
+        self.last_runs = last_runs.read(entries, lambda: at_work.is_worked_on(state))
+        try:
+            self.planned = plans.described(plans.read(state), last_runs.begun(entries))
+        except LifecycleError as exc:
+            self.planned = None
+            seen = exc.seen if isinstance(exc, trusted.DamagedState) else exc.msg
+            self.problems.append('which runs were planned for it is not known: %s. Remove that file' % seen)
 
     def _read_runs(self, state: _state.StateDir) -> t.List[Row]:
         try:

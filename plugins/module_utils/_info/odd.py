@@ -46,6 +46,8 @@ def row(
         interrupted=_unfinished(instance, base),
         runs=[],
         badly_ended=[],
+        last_runs=[],
+        planned=None,
         foreign=_foreign_to_us(instance),
         hazards=[_hazards.not_described(why(exc))],
     )

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import procfs
 
 _KEEP_SIGNALS = 400
+_KEPT = ('signal', 'task', 'task_end')
 _MAY_CHANGE = ('verified_start', 'command')  # steps that leave no trace in the journal before they do
 LAUNCH = 'launch'  # the change that each window with changes begins with: how it was started before
 
@@ -93,9 +94,12 @@ def _guardian_of(entries: t.Sequence[Entry]) -> t.Optional[Entry]:
 
 
 def kept_of_journal(entries: t.Sequence[Entry]) -> t.List[Entry]:
-    """What stays when the journal is shortened: the last run, and who was signalled before, for ``oom_check``. Pure."""
+    """What stays when the journal is shortened. Pure.
+
+    That is the last window, who was signalled before it, for ``oom_check``, and the last runs without a window.
+    """
     run = last_run(entries)
-    earlier = [entry for entry in entries[: len(entries) - len(run)] if entry.get('event') == 'signal']
+    earlier = [entry for entry in entries[: len(entries) - len(run)] if entry.get('event') in _KEPT]
     too_many = [id(entry) for entry in run if entry.get('by')][:-_KEEP_SIGNALS]
     return earlier[-_KEEP_SIGNALS:] + [entry for entry in run if id(entry) not in too_many]
 

@@ -128,6 +128,11 @@ UNFINISHED = _object(
         ).items()
     }
 )
+# What a run leaves: its process, if it runs, in which boot, and its version.
+_LEFT = {
+    name: _or_null(kind)
+    for name, kind in dict(after=PROCESS, boot_id=TEXT, pid_space=TEXT, state=TEXT, version=TEXT).items()
+}
 EVENTS: t.Dict[str, t.Dict[str, Kind]] = dict(
     begin=dict(
         run_id=TEXT,
@@ -152,7 +157,10 @@ EVENTS: t.Dict[str, t.Dict[str, Kind]] = dict(
     undone=dict(number=COUNT),
     progress=dict(text=TEXT),
     recovered=dict(before=PROCESS, how=TEXT),
-    end=dict(outcome=TEXT),
+    end=dict(outcome=TEXT, **_LEFT),
+    # A run without a window: its tasks, one after the other.
+    task=dict(by=TEXT, run_id=TEXT, steps=_list_of(TEXT), boot_id=TEXT),
+    task_end=dict(by=TEXT, run_id=TEXT, outcome=TEXT, **_LEFT),
 )
 
 
@@ -181,6 +189,7 @@ HISTORY = Fields(
     ),
 )
 INSTANCE = Fields(dict(dir=PATH, binary=NAME))
+PLAN = Fields(dict(run_id=TEXT, verb=TEXT), dict(_CLOCKS, resumes=TEXT, version=TEXT, fleet=_list_of(TEXT)))
 TRAITS = _object(
     {
         name: _or_null(kind)

@@ -6,8 +6,8 @@
 """What is kept on the host about one instance, in a directory that its own user cannot write.
 
 ``instance.json`` which one it is, ``launch.json`` how it was last seen running, ``history.jsonl`` who was seen,
-``journal.jsonl`` the runs, ``results/TOKEN.json`` what came of them, ``lock`` that only one run is at work, see
-``_instance.lock``.
+``journal.jsonl`` the runs, ``results/TOKEN.json`` what came of them, ``planned.jsonl`` those that were to work on it,
+``lock`` that only one run is at work, see ``_instance.lock``.
 """
 
 import json
@@ -95,7 +95,7 @@ class StateDir:
                 'Nothing was done. Fix its owner and mode, or set another state_dir.' % (self.path, part, os.geteuid())
             )
 
-    def _file(self, name: str) -> str:
+    def file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
     def make(self) -> None:
@@ -103,7 +103,7 @@ class StateDir:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(self.base)), exist_ok=True)
             trusted.make_dir(self.base, 0o755 if os.geteuid() == 0 else 0o700)
-            for path in (self.path, self._file('results')):
+            for path in (self.path, self.file('results')):
                 trusted.make_dir(path, 0o700)
         except OSError as exc:
             raise LifecycleError(
@@ -114,16 +114,16 @@ class StateDir:
 
     def read(self, name: str) -> bytes:
         """A file of ours, empty when it does not exist. A file that another user owns is refused."""
-        return trusted.read_trusted(self._file(name))
+        return trusted.read_trusted(self.file(name))
 
     def read_json(self, name: str) -> t.Optional[Entry]:
         """One record without its format; None when there is none. trusted.DamagedState when it is newer, or odd."""
-        return trusted.read_record(self._file(name), _FIELDS.get(name, _records.RESULT))
+        return trusted.read_record(self.file(name), _FIELDS.get(name, _records.RESULT))
 
     def write_json(self, name: str, entry: t.Mapping[str, t.Any]) -> None:
         """Replace a record. DamagedState when there is one that this release cannot read: it may be worth more."""
         self.read_json(name)
-        trusted.write_atomic(self._file(name), json.dumps(dict(entry, format=_records.FORMAT)).encode('utf-8'))
+        trusted.write_atomic(self.file(name), json.dumps(dict(entry, format=_records.FORMAT)).encode('utf-8'))
 
     def refuse_damaged(self) -> None:
         """trusted.DamagedState when a record is newer, or odd: before anything is changed."""
@@ -164,7 +164,7 @@ class StateDir:
             )
             + '\n'
         )
-        fd = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(self.file(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size
             torn = size and os.pread(fd, 1, size - 1) != b'\n'  # by a power cut: the line after it stays readable
@@ -175,7 +175,7 @@ class StateDir:
             os.close(fd)
 
     def journal(self) -> t.List[Entry]:
-        return trusted.read_lines(self._file('journal.jsonl'), _records.JOURNAL)
+        return trusted.read_lines(self.file('journal.jsonl'), _records.JOURNAL)
 
     def log(self, event: str, durable: bool = False, **fields: t.Any) -> None:
         self.append('journal.jsonl', dict(fields, event=event), durable)
@@ -223,7 +223,7 @@ class StateDir:
 
     def reserve(self) -> None:
         """Set room for the result aside before anything is touched. OSError when the disk is full."""
-        fd = os.open(self._file('reserve'), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(self.file('reserve'), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, _RESERVE_BYTES)
         finally:
@@ -231,7 +231,7 @@ class StateDir:
 
     def release_reserve(self) -> None:
         try:
-            os.unlink(self._file('reserve'))
+            os.unlink(self.file('reserve'))
         except OSError:
             pass
 
@@ -263,7 +263,7 @@ class StateDir:
 
     def _remove_old_results(self) -> None:
         by_age = []
-        with os.scandir(self._file('results')) as found:
+        with os.scandir(self.file('results')) as found:
             for entry in found:
                 if entry.is_file(follow_symlinks=False):
                     by_age.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
@@ -272,8 +272,12 @@ class StateDir:
 
     def _shorten(self, name: str, entries: t.Sequence[Entry], limit: int) -> None:
         if len(self.read(name)) > limit:
-            lines = [json.dumps(entry).encode('utf-8') + b'\n' for entry in entries]
-            trusted.write_atomic(self._file(name), b''.join(lines))
+            self.keep_newest(name, entries)
+
+    def keep_newest(self, name: str, entries: t.Sequence[Entry]) -> None:
+        """Replace a file of lines by these of its entries. OSError."""
+        lines = [json.dumps(entry).encode('utf-8') + b'\n' for entry in entries]
+        trusted.write_atomic(self.file(name), b''.join(lines))
 
     def last_unfinished(self) -> t.Optional[Entry]:
         """The last run of this instance where it has no end, whether it is at work or not."""
@@ -287,7 +291,7 @@ class StateDir:
             return None
 
     def history(self) -> t.List[Entry]:
-        return trusted.read_lines(self._file('history.jsonl'), _records.HISTORY)
+        return trusted.read_lines(self.file('history.jsonl'), _records.HISTORY)
 
     def history_add(self, pid: int, start_ticks: int, **fields: t.Any) -> None:
         """Note that this process was seen as the instance's; the same sight is not written twice.

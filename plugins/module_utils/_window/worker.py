@@ -20,7 +20,12 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils._errors import (
     system_text,
 )
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._host import children, process, procfs
-from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import journal, one_at_a_time, runs
+from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import (
+    journal,
+    last_runs,
+    one_at_a_time,
+    runs,
+)
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import lock as _lock
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance import state as _state
 from ansible_collections.anqicms.lifecycle.plugins.module_utils._instance.context import Context
@@ -148,7 +153,7 @@ class Guardian:
             )
             found = recovery.recover(self.context, todo)
             result['msg'] = '%s The guardian recovered the instance: %s.' % (what, found['recovered'])
-            lost = _end(state, 'recovered', pid=found['pid'])
+            lost = _end(state, 'recovered', dict(pid=found['pid']))
             if lost is not None and journal.has_had_changes(todo):
                 result.update(unfinished=True, waits_for=None, msg='%s %s' % (result['msg'], _not_noted(state, lost)))
         except LifecycleError as exc:
@@ -238,11 +243,11 @@ class Vigil:
                 state.try_log('guardian_left', durable=True, why=after_a_change(exc.msg))
                 return True
             return False
-        lost = _end(state, 'recovered', pid=pid)
+        lost = _end(state, 'recovered', dict(pid=pid))
         return lost is None or not journal.has_had_changes(run)
 
 
-def _end(state: _state.StateDir, outcome: str, **fields: t.Any) -> t.Optional[OSError]:
+def _end(state: _state.StateDir, outcome: str, fields: _state.Entry) -> t.Optional[OSError]:
     """Note the end of a run; why it could not be noted. What the next boot was to do goes away with it."""
     lost = state.log_end(outcome, **fields)
     if lost is None:
@@ -268,7 +273,8 @@ def longest(plan: window_plan.Plan) -> float:
 def finish(state: _state.StateDir, plan: window_plan.Plan, result: _window.Result) -> None:
     """The end in the journal comes first: a run with a result is over, whoever is killed now."""
     if not result.get('unfinished'):
-        lost = _end(state, result['outcome'])
+        left = last_runs.left(result['state'], result['pid_after'], result['version'])
+        lost = _end(state, result['outcome'], left)
         if lost is not None and plan.makes_changes:
             if _is_unfinished(state):
                 _say_unfinished(state, plan, result, lost)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""What one run did to all its instances, as one document: the closing table, the reports, and the notifications show it.
+"""What one run did to all its instances, as one document. The closing table, reports and notifications show it.
 
 Its schema is public, see docs/reports.md: a change of the meaning of a key increases ``SCHEMA``. Pure.
 """
@@ -18,8 +18,11 @@ SCHEMA = 1
 WORKED = ('done', 'unchanged', 'planned', 'rolled_back', 'failed', 'lost')
 NOT_WORKED = ('left_out', 'not_touched')
 OUTCOMES = (*WORKED, *NOT_WORKED)
+BAD = ('rolled_back', 'failed', 'lost')
+# With one of these, a run has not reached its end.
+NOT_WELL = (*BAD, 'not_touched')
 # Why an instance or a host was left out.
-LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'foreign')
+LEFT_OUT = ('unreachable', 'limit', 'only', 'not_needed', 'finished', 'not_part', 'foreign')
 # How a run ended.
 ENDS = ('finished', 'failed', 'interrupted')
 
@@ -27,16 +30,21 @@ Data = t.Mapping[str, t.Any]
 
 
 class Head(t.NamedTuple):
-    """What is known of the run itself. Times are seconds since the epoch; ``ended`` is one of ``ENDS``."""
+    """What is known of the run itself. Times are seconds since the epoch.
+
+    ``ended``: one of ``ENDS``; '' lets instances and message decide. ``message``: why the whole run was refused.
+    ``awx_job``: the number of the job in AWX, '' elsewhere.
+    """
 
     run_id: str
     verb: str
     check_mode: bool = False
     began_at: float = 0.0
     ended_at: float = 0.0
-    ended: str = 'finished'
+    ended: str = ''
     resumes: str | None = None
     message: str = ''
+    awx_job: str = ''
     notifications: t.Sequence[Data] = ()
 
 
@@ -61,6 +69,7 @@ EMPTY: Data = {
     'host': '',
     'id': '',
     'dir': '',
+    'verb': '',
     'outcome': 'not_touched',
     'why': '',
     'failed': False,
@@ -87,28 +96,36 @@ EMPTY: Data = {
 
 
 def make(head: Head, planned: t.Sequence[Planned], records: t.Sequence[Data]) -> dict[str, t.Any]:
-    """The document. ``records``: those of ``_outcome.make_record`` with ``host``; the last one of an instance counts."""
+    """The document. ``records``: those of ``_outcome.make_record``; the last one of an instance counts."""
     of_instance = {(str(record['host']), str(record['id'])): record for record in records}
-    rows = [_row(one, of_instance.pop((one.host, one.id), None)) for one in planned]
-    rows += [_row(Planned(host, name), record) for (host, name), record in of_instance.items()]
+    named = {host for host, _id in of_instance} | {one.host for one in planned if one.id}
+    shown = [one for one in planned if one.id or one.host not in named]
+    rows = [_row(head, one, of_instance.pop((one.host, one.id), None)) for one in shown]
+    rows += [_row(head, Planned(host, name), record) for (host, name), record in of_instance.items()]
     return {
         'schema': SCHEMA,
         **head._asdict(),
+        'ended': head.ended or ended(head.message, rows),
         'notifications': [dict(one) for one in head.notifications],
         'totals': {outcome: sum(row['outcome'] == outcome for row in rows) for outcome in OUTCOMES},
         'instances': rows,
     }
 
 
-def _row(planned: Planned, record: Data | None) -> dict[str, t.Any]:
+def ended(message: str, rows: t.Sequence[Data]) -> str:
+    """A run has finished if it was not refused, nothing failed, and it has reached every instance that it was for."""
+    return 'failed' if message or any(row['outcome'] in NOT_WELL for row in rows) else 'finished'
+
+
+def _row(head: Head, planned: Planned, record: Data | None) -> dict[str, t.Any]:
     known = {'host': planned.host, 'id': planned.id, 'dir': planned.dir, 'version': planned.version}
-    known |= {'version_before': planned.version, 'state': planned.state}
-    if record is None:
+    known |= {'version_before': planned.version, 'state': planned.state, 'verb': head.verb}
+    if record is None or (record.get('outcome') == 'planned' and not head.check_mode):
         outcome = 'left_out' if planned.why else 'not_touched'
         return _plain({**EMPTY, **known, 'outcome': outcome, 'why': planned.why, 'reason': planned.reason})
-    told = {key: value for key, value in record.items() if key in EMPTY and value is not None}
+    reported = {key: value for key, value in record.items() if key in EMPTY and value is not None}
     known_times = {f'{name}_known': record.get(f'{name}_ms') is not None for name in ('downtime', 'verified')}
-    return _plain({**EMPTY, **known, **told, **known_times})
+    return _plain({**EMPTY, **known, **reported, **known_times})
 
 
 def _plain(row: dict[str, t.Any]) -> dict[str, t.Any]:
