@@ -48,7 +48,6 @@ PACKAGES = (
     Package("unzip", ("unzip",), frozenset(("bench",))),
     Package("zstd", ("zstd",), TESTS | {"unit", "check"}),
     Package("openssl", ("openssl",), TESTS),
-    Package("chromium", ("chromium",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS | {"molecule"}, root_only=True),
     Package("sshpass", ("sshpass",), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS | {"molecule"}, root_only=True),
