@@ -94,6 +94,12 @@ def test_advice_names_the_option_that_resumes() -> None:
     assert recover == advice.Advice("Fix the cause. Run the same command again.")
 
 
+def test_advice_for_a_workflow_names_the_job_to_resume() -> None:
+    found = {**made("done", "failed", ended=""), "resume": "4719"}
+    assert [one.command for one in advice.of_run(found, EN)] == ["-e anqicms_resume=4719"]
+    assert [one.command for one in advice.of_run({**found, "resume": ""}, EN)] == [""]
+
+
 def test_advice_warns_of_a_relaunch_in_awx() -> None:
     found = {**made("failed", "not_touched", ended=""), "awx_job": "4711"}
     assert "Relaunch on failed hosts" in advice.of_run(found, EN)[-1].text
