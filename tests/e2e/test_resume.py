@@ -231,7 +231,13 @@ def test_stop_and_start_leave_what_came_of_them(default_player: Player, make_rol
     player, fleet = default_player, make_roll(2)
     stop = player.play("stop", fleet.inventory, "-e", "anqicms_run_id=down", "--limit", "h01")
     assert stop.status == 0, stop.output
-    row = status(player, fleet)["h01"]
+    text = fleet.inventory.read_text()
+    gone = "    h02:\n      ansible_connection: ssh\n      ansible_host: 127.0.0.1\n      ansible_port: 1\n"
+    fleet.inventory.write_text(text.replace("    h02:\n", gone))
+    chinese = status(player, fleet, "-e", "anqicms_language=zh", "-e", "anqicms_time_zone=Asia/Shanghai")
+    fleet.inventory.write_text(text)
+    row, other = chinese["h01"], chinese["h02"]
+    assert other["state"] == "unreachable" and "127.0.0.1" in other["problems"][0], "an unreachable host is a row"
     assert [row["run"][key] for key in ("run_id", "verb", "outcome", "as_left")] == ["down", "stop", "done", True]
     assert (row["state"], row["progress"]) == ("stopped", "finished")
     unknown = player.play("stop", fleet.inventory, "-e", "anqicms_resume=nope")
