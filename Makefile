@@ -51,7 +51,7 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py soak
 
-bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e)
+bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e, f)
 	@$(PYTHON) $(TOOLS)/prereqs.py bench
 	@$(PYTHON) $(TOOLS)/venvs.py demo
 	@PYTHONPATH=tests/fleet:tests/tools:tests $(VENV)/demo/bin/python tests/bench/run.py

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
+    _batches,
     _canary,
     _connections,
     _ends,
@@ -21,6 +22,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _options,
     _origin,
     _plan,
+    _play_keywords,
     _resume,
     _table,
     _tags,
@@ -31,6 +33,10 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import sho
 
 Result = dict[str, t.Any]
 _ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
+_ASKS_AFTER_GROUP = (
+    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
+    'yes.'
+)
 _NOT_IN_A_ROLE = (
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of the '
     'play that it is in. Nothing was done. Use the playbook, or set it to false.'
@@ -50,10 +56,20 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         phase, verb = (str(self._task.args.get(key, '')) for key in ('phase', 'verb'))
         self._run = of_action.OfAction(self._task, self._vars, self._templar, verb)
         work = {'plan': self._show_plan, 'canary': self._canary, 'end': self._end}.get(phase, self._check)
-        return {**result, **work(verb)}
+        return {**result, **self._translated(work(verb))}
+
+    def _translated(self, answer: Result) -> Result:
+        """The texts for people among the values, in their language."""
+        known = self._words.known
+        lists = {key: [known(text) for text in answer[key]] for key in ('warnings', 'how_to_go_on') if key in answer}
+        return {**answer, 'msg': known(str(answer['msg'])), **lists}
+
+    def _show(self, lines: t.Iterable[str]) -> None:
+        _lines.show(self._words.known(line) for line in lines)
 
     # --- tags
 
@@ -120,7 +136,18 @@ class ActionModule(ActionBase):
             values = values or found
             for text in texts:
                 wrong.setdefault(text, []).append(host)
-        return values, [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        said = [_with_origin(text, hosts, where) for text, hosts in wrong.items()]
+        return values, said or [_with_origin(text, [own], where) for text in self._wrong_limits(values)]
+
+    def _wrong_limits(self, values: Result) -> list[str]:
+        """Names that limit batches are checked before anything is done: the batches themselves come later."""
+        keywords = _play_keywords.PlayKeywords(self._vars, self._templar, self._loader)
+        hosts = [str(host) for host in self._vars['ansible_play_hosts_all']]
+        try:
+            keywords.limits(hosts, values.get('anqicms_serial_by') or {})
+        except ValueError as error:
+            return [str(error)]
+        return []
 
     def _judge_host(self, host: str, verb: str) -> tuple[Result, list[str]]:
         variables = _origin.variables_of(host, self._task, self._vars)
@@ -159,22 +186,27 @@ class ActionModule(ActionBase):
     def _show_plan(self, verb: str) -> Result:
         hosts = [str(host) for host in self._vars['ansible_play_batch']]
         facts = {host: self._facts(host) for host in hosts}
-        _lines.show(_table.table([row for host in hosts for row in _table.host_rows(host, facts[host], verb)]))
+        rows = [row for host in hosts for row in _table.host_rows(host, facts[host], verb, self._words)]
+        _lines.show(_table.table(rows, words=self._words))
         plans = {host: _table.plan_of(facts[host], verb) for host in hosts}
         unlisted = [host for host in hosts if plans[host].unlisted]
         if unlisted:
             found = {host: facts[host].get('anqicms__found') for host in unlisted}
-            _lines.show(_table.for_inventory(found).splitlines())
+            self._show(_table.for_inventory(found).splitlines())
         refusal = self._plan_refusal(verb, plans)
         run = self._run.head(self._run_id())
         if refusal:
             return {**_failed(refusal), 'run': run}
         run['planned'] = self._planned(facts, plans)
         asks = verb == 'upgrade' and self._asks(hosts)
-        _lines.show([_ASKS] if asks else [])
+        self._show([_ASKS_AFTER_GROUP if self._canaries() else _ASKS] if asks else [])
         if not any(plan.refusals for plan in plans.values()):
             run['notifications'] = self._run.notify('start', run)
-        answer = {'changed': False, 'msg': _table.summary(plans, verb), 'asks': asks and not self._task.check_mode}
+        answer = {
+            'changed': False,
+            'msg': _table.summary(plans, verb, self._words),
+            'asks': asks and not self._task.check_mode,
+        }
         return {**answer, 'run': run, **self._run.passed_on()}
 
     def _plan_refusal(self, verb: str, plans: t.Mapping[str, _plan.Plan]) -> str:
@@ -212,7 +244,7 @@ class ActionModule(ActionBase):
         ]
         limited = bool(context.CLIARGS.get('subset'))
         refusal = _resume.of_fleet(name, found, self._vars['groups']['all'], limited)
-        _lines.show([] if refusal else [_resume.summary(name, found, verb, limited)])
+        self._show([] if refusal else [_resume.summary(name, found, verb, limited)])
         return refusal
 
     def _unreachable(self) -> list[str]:
@@ -276,12 +308,11 @@ class ActionModule(ActionBase):
     def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""
         hosts, batch = ([str(host) for host in self._vars[f'ansible_play_{name}']] for name in ('hosts_all', 'batch'))
-        begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
-        parts = [self._members(part) for part in (hosts[:begins], batch, hosts[ends:])]
+        parts = [self._members(part) for part in _canary.parts(hosts, batch, self._canaries())]
         asked = None if self._unreachable() else _canary.question(parts[0], parts[1], parts[2], self._run_id())
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
-        _lines.show(_canary.seen(asked))
+        self._show(_canary.seen(asked))
         self._run.notify('canary', {**self._run.head(self._run_id()), 'verb': verb})
         return {
             'changed': False,
@@ -292,6 +323,11 @@ class ActionModule(ActionBase):
             'can_answer': self._can_answer(),
             'how_to_go_on': _canary.how_to_go_on(asked),
         }
+
+    def _canaries(self) -> frozenset[str]:
+        """Hosts of this run that are canaries by their group."""
+        members = map(str, self._vars['groups'].get(_batches.CANARIES, ()))
+        return frozenset(members).intersection(map(str, self._vars['ansible_play_hosts_all']))
 
     def _run_id(self) -> str:
         given = self._templar.template(self._vars.get('anqicms_run_id'))
@@ -318,7 +354,7 @@ class ActionModule(ActionBase):
         name = 'anqicms_unreachable_fails'
         fails = _options.value_of(name, self._templar.template(self._vars.get(name)))
         said = f'Left out, because they were unreachable: {shown(", ".join(left_out))}. Nothing was done on them.'
-        _lines.show([] if fails else [said])
+        self._show([] if fails else [said])
         closed = of_tasks.close(self._vars, self._templar, verb)
         return {'failed': fails, 'changed': False, 'msg': said, 'left_out': left_out, **closed}
 

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
@@ -25,6 +26,7 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        self._words = _lines.words_of(self._vars, self._templar)
         args = self._task.args
         lines = [str(line) for line in args.get('lines') or []]
         _lines.show(lines)
@@ -37,8 +39,10 @@ class ActionModule(ActionBase):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
         if args.get('closing'):
             result.update(self._close(str(args['closing'])))
+        if args.get('diagnosis') is not None:
+            result.update(self._write_diagnosis(args['diagnosis']))
         if args.get('fail_msg'):
-            result.update(failed=True, msg=str(args['fail_msg']))
+            result.update(failed=True, msg=self._words.known(str(args['fail_msg'])))
         return result
 
     def _record(self, record: Result, stops: bool) -> Result:
@@ -53,8 +57,9 @@ class ActionModule(ActionBase):
         passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
         passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
         if record['failed']:
-            return {'failed': True, 'msg': record['reason']} if stops else {**passed, 'msg': record['reason']}
-        line = _outcome.line(record, host)
+            reason = self._words.known(record['reason'])
+            return {'failed': True, 'msg': reason} if stops else {**passed, 'msg': reason}
+        line = _outcome.line(record, host, self._words)
         _lines.show([line])
         return {**passed, 'msg': line}
 
@@ -69,6 +74,24 @@ class ActionModule(ActionBase):
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
         return of_tasks.close(self._vars, self._templar, verb)
+
+    def _write_diagnosis(self, records: list[t.Any]) -> Result:
+        """The same report as that of a run. Here it is all that the task is for, so it fails without it."""
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import diagnosis_view
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+        target, zone = (self._option(name) for name in ('report', 'time_zone'))
+        refusal = report.refusal(target)
+        if refusal or not target:
+            return {'failed': bool(refusal), 'msg': self._words.known(refusal)}
+        document = diagnosis_view.document(str(self._task.args['run_id']), records, time.time())
+        written = report.attempt(document, target, self._words, zone)
+        _lines.show([written.line] if written.ok else [])
+        data = report.artifacts(document, self._words, zone) if target == report.ARTIFACTS else {}
+        return {'failed': not written.ok, 'msg': written.line, **({'ansible_stats': _stats(data)} if data else {})}
+
+    def _option(self, name: str) -> t.Any:
+        return _options.value_of(f'anqicms_{name}', self._templar.template(self._vars.get(f'anqicms_{name}')))
 
 
 def _stats(data: t.Any) -> Result:

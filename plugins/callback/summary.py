@@ -72,19 +72,18 @@ class CallbackModule(CallbackBase):
             self._collector.add_work(host.name)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._take(result)
+        self._take(result, "")
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._take(result)
+        self._take(result, str(result._result.get("msg") or ""))
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         reason = shown(result._result.get("msg") or "", 300)
         self._collector.add_unreachable(result._host.name, f"unreachable: {reason}", self._uuid(), time.time())
 
-    def _take(self, result: t.Any) -> None:
+    def _take(self, result: t.Any, refusal: str) -> None:
         """Only our own actions are read: a module on a host may return anything."""
         if result._task.action == _PREFLIGHT and result._result.get("run"):
-            refusal = result._result["msg"] if result._result.get("failed") else ""
             run = self._collector.add_plan({**result._result["run"], "message": refusal}, time.time())
             self._targets[id(run)] = self._targets_of(result)
         elif result._task.action == _REPORT and result._result.get("records"):

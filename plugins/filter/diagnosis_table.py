@@ -15,12 +15,18 @@ description:
     further problems, and V(.) information. A row with the urgency V(fine) has no further lines.
   - The end of the table lists what could not be read, and which permissions to grant.
   - Control characters in values that hosts report are escaped.
+positional: language
 options:
   _input:
     description: The records of P(anqicms.lifecycle.diagnosis#filter).
     type: list
     elements: dict
     required: true
+  language:
+    description: Language of the table.
+    type: str
+    choices: [en, zh]
+    default: en
 """
 
 EXAMPLES = r"""
@@ -43,12 +49,13 @@ _value:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _diagnosis_table
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 
-def diagnosis_table(records: t.Any) -> list[str]:
+def diagnosis_table(records: t.Any, language: t.Any = "en") -> list[str]:
     """The table of all records; see ``_diagnosis_table.lines``."""
-    return t.cast("list[str]", as_data(_diagnosis_table.lines(records)))
+    return t.cast("list[str]", as_data(_diagnosis_table.lines(records, words.of_variable(language))))
 
 
 class FilterModule:

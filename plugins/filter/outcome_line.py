@@ -14,7 +14,7 @@ description:
   - The line contains host, instance, version, outcome, process ID before and after, downtime, time until verified, and
     the reason for a failure.
   - Control characters in values that hosts report are escaped.
-positional: host
+positional: host, language
 options:
   _input:
     description: A record of P(anqicms.lifecycle.outcome#filter).
@@ -24,6 +24,11 @@ options:
     description: Name of the host.
     type: str
     required: true
+  language:
+    description: Language of the line.
+    type: str
+    choices: [en, zh]
+    default: en
 """
 
 EXAMPLES = r"""
@@ -44,12 +49,13 @@ _value:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 
-def outcome_line(record: t.Any, host: str) -> str:
+def outcome_line(record: t.Any, host: str, language: t.Any = "en") -> str:
     """The line of one record; see ``_outcome.line``."""
-    return t.cast(str, as_data(_outcome.line(record, host)))
+    return t.cast(str, as_data(_outcome.line(record, host, words.of_variable(language))))
 
 
 class FilterModule:

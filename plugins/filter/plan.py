@@ -71,7 +71,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _plan
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan
 
 
 def plan(
@@ -80,11 +80,11 @@ def plan(
     accept: t.Any = (),
     only_if_needed: t.Any = False,
     only: t.Any = (),
-    resume: str | None = None,
+    resume: t.Any = None,
 ) -> dict[str, t.Any]:
     """The plan of one host as plain values; see ``_plan.make_plan``."""
-    needed = _plan.truth(only_if_needed)
-    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), needed, _plan.words(only), resume))
+    needed, name = _plan.truth(only_if_needed), _options.value_of('anqicms_resume', resume)
+    return _plan.as_result(_plan.make_plan(found, verb, _plan.words(accept), needed, _plan.words(only), name))
 
 
 class FilterModule:

@@ -13,7 +13,7 @@ author:
 description:
   - Reads the results of M(anqicms.lifecycle.instance_info) that the preflight registered on every host.
   - Control characters in values that hosts report are escaped.
-positional: hosts, verb
+positional: hosts, verb, language
 options:
   _input:
     description: The variable C(hostvars).
@@ -29,6 +29,11 @@ options:
     type: str
     required: true
     choices: [restart, stop, start, recover, discover]
+  language:
+    description: Language of the table.
+    type: str
+    choices: [en, zh]
+    default: en
 """
 
 EXAMPLES = r"""
@@ -53,11 +58,14 @@ _value:
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _table
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
 
 
-def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str) -> list[str]:
+def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str, language: t.Any = "en") -> list[str]:
     """The table of all hosts; see ``_table.host_rows`` for its rows. For discover, with entries for the inventory."""
-    lines = _table.table([row for host in hosts for row in _table.host_rows(host, hostvars[host], verb)])
+    said = words.of_variable(language)
+    rows = [row for host in hosts for row in _table.host_rows(host, hostvars[host], verb, said)]
+    lines = _table.table(rows, words=said)
     if verb != "discover":
         return lines
     found = {host: hostvars[host].get("anqicms__found") for host in hosts}

@@ -17,10 +17,11 @@ description:
   - A string is converted to the number, list, or dictionary that the variable requires. A list can be written as lines,
     separated by commas, or as JSON or YAML. A dictionary can be written as JSON or YAML.
   - The lookup fails with a message of one line if the value is invalid.
-  - Play keywords are evaluated before any task. For C(anqicms_hosts), the lookup returns the pattern of the hosts. It
-    fails if no host matches the pattern within C(--limit), because a run that does nothing must not look successful.
-    For C(anqicms_serial), it returns the batches, from an extra variable or from a variable of the first of these
-    hosts.
+  - Play keywords are evaluated before any task. For C(anqicms_hosts), the lookup returns the names of the hosts in the
+    order of the batches. It fails if no host matches the pattern within C(--limit), because a run that does nothing
+    must not look successful. For C(anqicms_serial), it returns the batches, from an extra variable or from a variable
+    of the first of these hosts. If the group C(anqicms_canary) or C(anqicms_serial_by) is in use, it returns the exact
+    number of hosts of each batch, which fits only the order of C(anqicms_hosts).
 options:
   _terms:
     description: Name of the variable, for example C(anqicms_only). Exactly one name is required.
@@ -49,7 +50,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _play_keywords
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options, _play_keywords
 
 
 class LookupModule(LookupBase):
@@ -67,4 +68,5 @@ class LookupModule(LookupBase):
                 return [_play_keywords.PlayKeywords(known, self._templar, self._loader).value_of(name)]
             return [_options.value_of(name, self._templar.template(known[name]) if name in known else None)]
         except ValueError as error:
-            raise AnsibleLookupError(f'{error} Nothing was done.') from error
+            words = _lines.words_of(known, self._templar)
+            raise AnsibleLookupError(words.known(f'{error} Nothing was done.')) from error

@@ -17,7 +17,8 @@ description:
     the play and of the task, and extra variables, but not variables of roles. All other unknown names that start with
     C(anqicms_) result in one warning, or in a failure if C(anqicms_strict) is set.
   - After that, it checks the values of all variables that the role reads, on every host of the play. One message lists
-    each invalid variable, what is allowed, and its current value.
+    each invalid variable, what is allowed, and its current value. Names in C(anqicms_serial_by) that are neither a
+    group nor a variable of these hosts are invalid, too.
   - With O(phase=plan), the module shows what was found and what the run will do. It fails if no host has an instance to
     work on. If the instances to work on are not specified, it prints the instances that were found as lines for the
     inventory.

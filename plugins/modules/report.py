@@ -50,6 +50,15 @@ options:
       - The verb of a run that ends here, for example V(restart). The module shows the closing table of the run, unless
         P(anqicms.lifecycle.summary#callback) does this.
     type: str
+  diagnosis:
+    description:
+      - The records of P(anqicms.lifecycle.diagnosis#filter). The module writes the report of the diagnosis to
+        C(anqicms_report), and fails if it cannot be written. Without this variable, nothing is written.
+    type: list
+    elements: dict
+  run_id:
+    description: Name of the run, for O(diagnosis).
+    type: str
   fail_msg:
     description: The module fails with this message after everything else, unless it is blank.
     type: str

@@ -6,7 +6,7 @@
 """When an upgrade asks a person whether to go on, and whether an earlier run is its canary. Pure.
 
 The canary is the first batch with an instance that a recorded run, this one or an earlier one, has brought to the
-version that is wanted.
+version that is wanted. Where hosts are canaries by their group, all their batches together count as one.
 """
 
 from __future__ import annotations
@@ -64,6 +64,22 @@ def _once(texts: t.Iterable[str]) -> list[str]:
 
 
 # --- after a batch
+
+
+def parts(
+    hosts: t.Sequence[str], batch: t.Sequence[str], canaries: t.Container[str]
+) -> tuple[t.Sequence[str], t.Sequence[str], t.Sequence[str]]:
+    """The hosts before what may be the canary, those in it, and those after it, as this batch ends.
+
+    Canaries by their group come first. It is empty as long as a batch of them follows.
+    """
+    begins, ends = hosts.index(batch[0]), hosts.index(batch[-1]) + 1
+    of_group = sum(host in canaries for host in hosts)
+    if ends < of_group:
+        begins = ends
+    elif ends == of_group:
+        begins = 0
+    return hosts[:begins], hosts[begins:ends], hosts[ends:]
 
 
 def question(

@@ -9,9 +9,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
+
 _display = Display()
+
+
+def words_of(variables: t.Mapping[str, t.Any], templar: t.Any) -> words.Words:
+    """The language of a task. A variable that cannot be read is reported elsewhere, in the language of the locale."""
+    try:
+        return words.of_variable(templar.template(variables.get('anqicms_language')))
+    except AnsibleError:
+        return words.of(None)
 
 
 def show(lines: t.Iterable[str]) -> None:

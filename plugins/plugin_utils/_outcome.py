@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _windows_done
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import ENGLISH, Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._table import version_of
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data, shown
 
@@ -250,43 +251,46 @@ def _lost_words(lost: str, verb: str) -> str:
     )
 
 
-def line(record: Data, host: str) -> str:
+def line(record: Data, host: str, words: Words = ENGLISH) -> str:
     """One line for people."""
-    parts = [f'{shown(host)}  {shown(record["id"])}  {record["version"]}  {record["outcome"]}', _pids(record)]
-    for key, word in (('downtime_ms', 'downtime'), ('verified_ms', 'verified')):
-        if record[key] is not None:
-            parts.append(f'{word} {record[key]} ms')
-    parts.append(_windows_done.words(record.get('hops') or []))
-    parts += [_log_words(record.get('findings')), _page_words(record.get('pages') or [])]
-    parts += [_site_words(record.get('sites')), record['reason']]
+    outcome = words.known(record['outcome'])
+    parts = [f'{shown(host)}  {shown(record["id"])}  {record["version"]}  {outcome}', _pids(record, words)]
+    if record['downtime_ms'] is not None:
+        parts.append(words('downtime {ms} ms', ms=record['downtime_ms']))
+    if record['verified_ms'] is not None:
+        parts.append(words('verified {ms} ms', ms=record['verified_ms']))
+    parts.append(_windows_done.line_part(record.get('hops') or [], words))
+    parts += [_log_words(record.get('findings'), words), _page_words(record.get('pages') or [], words)]
+    parts += [_site_words(record.get('sites'), words), words.known(record['reason'])]
     return '  '.join(part for part in parts if part)
 
 
-def _log_words(findings: list[Data] | None) -> str:
+def _log_words(findings: list[Data] | None, words: Words) -> str:
     if findings is None:
         return ''
     codes = list(dict.fromkeys(finding['code'] for finding in findings))
-    return 'log: ' + (', '.join(codes) or 'clean')
+    return words('log: {found}', found=', '.join(codes) or words('clean'))
 
 
-def _page_words(findings: list[Data]) -> str:
+def _page_words(findings: list[Data], words: Words) -> str:
     codes = list(dict.fromkeys(finding['code'] for finding in findings))
-    return 'pages: ' + ', '.join(codes) if codes else ''
+    return words('pages: {found}', found=', '.join(codes)) if codes else ''
 
 
-def _site_words(sites: list[Data] | None) -> str:
+def _site_words(sites: list[Data] | None, words: Words) -> str:
     if sites is None:
         return ''
-    bad = [f'{site["host"]} {site["reason"]}' for site in sites if not site['ok']]
+    bad = [f'{site["host"]} {words.known(site["reason"])}' for site in sites if not site['ok']]
     unproven = [site['host'] for site in sites if site['ok'] and site.get('identity') == 'not_proven']
-    doubt = f' (identity: not_proven for {", ".join(unproven)})' if unproven else ''
-    return 'sites: ' + (', '.join(bad) or f'{len(sites)} ok') + doubt
+    doubt = words(' (identity: not_proven for {hosts})', hosts=', '.join(unproven)) if unproven else ''
+    return words('sites: {found}', found=', '.join(bad) or words('{count} ok', count=len(sites))) + doubt
 
 
-def _pids(record: Data) -> str:
+def _pids(record: Data, words: Words) -> str:
     before, after = record['pid_before'], record['pid_after']
     if before is None and after is None:
         return ''
     if after is None and record['state'] != 'stopped':
-        return f'pid {before}'
-    return f'pid {"-" if before is None else before} -> {"-" if after is None else after}'
+        return words('pid {pid}', pid=before)
+    known = {'before': '-' if before is None else before, 'after': '-' if after is None else after}
+    return words('pid {before} -> {after}', **known)

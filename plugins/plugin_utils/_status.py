@@ -153,7 +153,7 @@ class Writer:
 
     def _below(self, record: Data) -> list[str]:
         words, run, planned = self.words, record['run'] or {}, record['planned'] or {}
-        lines = [f'  ! {problem}' for problem in record['problems']]
+        lines = [f'  ! {words.known(problem)}' for problem in record['problems']]
         if run.get('outcome') == 'under_way':
             step = run.get('step') or words('before the first step')
             lines.append('  ! ' + words('run {run} is at work now: {step}', run=run['run_id'], step=step))

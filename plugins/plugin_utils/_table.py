@@ -12,7 +12,8 @@ import re
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _plan
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import ENGLISH, Words
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import padded, shown, width
 
 HEADINGS = ('host', 'id', 'state', 'version', 'port', 'pid', 'plan', 'directory')  # the longest last: it may wrap
 _NOTHING = 'nothing to do: it has no instances'
@@ -30,13 +31,13 @@ def version_of(instance: t.Mapping[str, t.Any]) -> str:
     return f'{files} (by CHANGELOG.md)' if files and guessed and not running else str(running or files or '?')
 
 
-def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, ...]:
+def cells(host: str, instance: t.Mapping[str, t.Any], what: str, words: Words = ENGLISH) -> tuple[str, ...]:
     """One row of the table."""
     pids = ' '.join(str(pid) for pid in instance.get('pids') or []) or '-'
     values = (
         host,
         instance.get('id'),
-        instance.get('state'),
+        words.known(str(instance.get('state'))),
         version_of(instance),
         instance.get('port') or '?',
         pids,
@@ -46,29 +47,36 @@ def cells(host: str, instance: t.Mapping[str, t.Any], what: str) -> tuple[str, .
     return tuple(shown(value, 120) for value in values)
 
 
-def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str]) -> list[str]:
+def notes(instance: t.Mapping[str, t.Any], verb: str, accept: t.Sequence[str], words: Words = ENGLISH) -> list[str]:
     """What people should know about an instance, one line per hazard."""
     lines = []
     hazards = instance.get('hazards') or []
     for hazard in hazards if _plan.HIDDEN in accept else _plan.cause(hazards):
         blocks = verb in (hazard.get('blocks') or [])
-        state = ' (accepted)' if blocks and hazard['code'] in accept else ''
+        state = words(' (accepted)') if blocks and hazard['code'] in accept else ''
         mark = '!' if blocks else MARKS.get(hazard.get('severity', ''), '-')
-        lines.append(f'  {mark} {shown(hazard["code"])}{state}: {shown(hazard["message"], 300)}')
+        message = shown(words.known(str(hazard['message'])), 300)
+        lines.append(f'  {mark} {shown(hazard["code"])}{state}: {message}')
     return lines
 
 
 def what_happens(
-    instance: t.Mapping[str, t.Any], plan: _plan.Plan, verb: str, accept: t.Sequence[str], resume: str | None = None
+    instance: t.Mapping[str, t.Any],
+    plan: _plan.Plan,
+    verb: str,
+    accept: t.Sequence[str],
+    resume: str | None = None,
+    words: Words = ENGLISH,
 ) -> str:
     """A word on what the run does to an instance."""
     skipped = {entry['dir']: entry['reason'] for entry in plan.skipped}
     if plan.unlisted:
-        return 'REFUSED: not listed'
+        return words('REFUSED: not listed')
     if instance['dir'] in skipped:
         reason = skipped[instance['dir']]
-        return reason if reason.startswith('not worked on') else f'skip: {reason}'
-    return 'REFUSED' if _plan.refused(instance, verb, accept, resume) else verb
+        is_whole = reason.startswith('not worked on')
+        return words.known(reason) if is_whole else words('skip: {reason}', reason=words.known(reason))
+    return words('REFUSED') if _plan.refused(instance, verb, accept, resume) else words.known(verb)
 
 
 def plan_of(facts: t.Mapping[str, t.Any], verb: str) -> _plan.Plan:
@@ -111,7 +119,9 @@ def _quoted(value: t.Any) -> str:
     return text if isinstance(value, int) or _PLAIN.fullmatch(text) else json.dumps(text)
 
 
-def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[tuple[str, ...], list[str]]]:
+def host_rows(
+    host: str, facts: t.Mapping[str, t.Any], verb: str, words: Words = ENGLISH
+) -> list[tuple[tuple[str, ...], list[str]]]:
     """The rows of one host, each with the notes that stand below it."""
     found, accept = facts.get('anqicms__found'), _option(facts, 'anqicms_accept_hazards', verb)
     only, resume = (_option(facts, f'anqicms_{name}', verb) for name in ('only', 'resume'))
@@ -119,34 +129,36 @@ def host_rows(host: str, facts: t.Mapping[str, t.Any], verb: str) -> list[tuple[
     rows = []
     for answer in _plan.chosen(found, only):
         for instance in answer.get('instances') or []:
-            rows.append(
-                (
-                    cells(host, instance, what_happens(instance, plan, verb, accept, resume)),
-                    notes(instance, verb, accept),
-                )
-            )
+            what = what_happens(instance, plan, verb, accept, resume, words)
+            rows.append((cells(host, instance, what, words), notes(instance, verb, accept, words)))
     if rows:
         return rows
     word = 'unreachable, left out' if plan.unreachable else 'REFUSED' if plan.refusals else _NOTHING
-    return [((host, '-', '-', '-', '-', '-', word, ''), [f'  ! {shown(line, 600)}' for line in plan.refusals])]
+    below = [f'  ! {shown(words.known(line), 600)}' for line in plan.refusals]
+    return [((host, '-', '-', '-', '-', '-', words.known(word), ''), below)]
 
 
-def summary(plans: t.Mapping[str, _plan.Plan], verb: str) -> str:
+def summary(plans: t.Mapping[str, _plan.Plan], verb: str, words: Words = ENGLISH) -> str:
     """The plan in one line."""
     count = sum(len(plan.instances) for plan in plans.values())
     hosts = sum(bool(plan.instances) for plan in plans.values())
     refused = sum(bool(plan.refusals) for plan in plans.values())
-    return f'{verb}: instances: {count}, hosts: {hosts}' + (f', hosts that refuse: {refused}' if refused else '')
+    said = words('{verb}: instances: {count}, hosts: {hosts}', verb=words.known(verb), count=count, hosts=hosts)
+    return said + (words(', hosts that refuse: {count}', count=refused) if refused else '')
 
 
-def table(rows: t.Sequence[tuple[tuple[str, ...], list[str]]], headings: tuple[str, ...] = HEADINGS) -> list[str]:
+def table(
+    rows: t.Sequence[tuple[tuple[str, ...], list[str]]], headings: tuple[str, ...] = HEADINGS, words: Words = ENGLISH
+) -> list[str]:
     """Aligned lines with a heading."""
-    widths = [max(len(row[n]) for row in [headings, *(cells for cells, _notes in rows)]) for n in range(len(headings))]
-    lines = [_line(headings, widths)]
+    first = tuple(words.known(heading) for heading in headings)
+    all_cells = [first, *(cells for cells, _notes in rows)]
+    widths = [max(width(row[n]) for row in all_cells) for n in range(len(headings))]
+    lines = [_line(first, widths)]
     for row, below in rows:
         lines += [_line(row, widths), *below]
     return lines
 
 
 def _line(row: t.Sequence[str], widths: t.Sequence[int]) -> str:
-    return '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+    return '  '.join(padded(cell, cells) for cell, cells in zip(row, widths)).rstrip()

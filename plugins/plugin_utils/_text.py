@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import unicodedata
 
 from ansible.utils.unsafe_proxy import wrap_var
 
@@ -24,6 +25,19 @@ def shown(value: object, limit: int = 2000) -> str:
     text = _HARMFUL.sub(lambda found: '\\x%02x' % ord(found.group()), str(value))
     text = _MARKS.sub(r'{\\', text)
     return text if len(text) <= limit else text[:limit] + '...'
+
+
+def width(text: str) -> int:
+    """The cells that a terminal shows it in: a full-width character takes two, a combining one none."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in 'WF' else 1
+        for letter in text
+    )
+
+
+def padded(text: str, cells: int) -> str:
+    """The text with blanks behind it up to that many cells."""
+    return text + ' ' * (cells - width(text))
 
 
 def is_hostile(value: object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import is_hostile, shown
 
 Record = dict[str, t.Any]
@@ -113,10 +114,10 @@ def _named(window: Data) -> str:
     return f'{window["from"]} -> {window["version"]}'
 
 
-def words(hops: t.Sequence[Data]) -> str:
+def line_part(hops: t.Sequence[Data], words: Words) -> str:
     """For the line of an instance; empty where there was one window."""
     texts = []
     for hop in hops:
         away = '' if hop['downtime_ms'] is None else f' {hop["downtime_ms"]} ms'
-        texts.append(f'{_named(hop)} {hop["outcome"]}{away}')
-    return 'hops: ' + ', '.join(texts) if texts else ''
+        texts.append(f'{_named(hop)} {words.known(hop["outcome"])}{away}')
+    return words('hops: {hops}', hops=', '.join(texts)) if texts else ''

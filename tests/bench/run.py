@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import changes, deaths, modules
+from bench import changes, deaths, modules, scale
 from bench.rows import Row, ratio_row
 from bench.running import ansible, bare_restart, reap, window
 from fleet import Fleet
@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / ".bench" / "results.json"
 ROUNDS = int(os.environ.get("ROUNDS", "11"))
 MANY = int(os.environ.get("MANY", "20"))
+HOSTS = int(os.environ.get("HOSTS", "200"))
 ONLY = os.environ.get("ONLY", "")
 SLACK_MS = 40.0
 
@@ -135,6 +136,7 @@ def main() -> int:
             ("e", "a hop without a change of the database", lambda: changes.plain_hop_rows(root, 5)),
             ("e", "dump, restore, comparison and a hop, 20,000 articles", lambda: changes.database_rows(root, 3)),
             ("e", "the switch of a release", lambda: changes.switch_rows(root, 3)),
+            ("f", f"{scale.FEW} and {HOSTS} hosts", lambda: scale.rows(root, HOSTS)),
         ]
         for part, title, measure in measures:
             if part not in (ONLY or part):

@@ -185,6 +185,17 @@ def test_a_batch_of_several_hosts(three: Upgrades) -> None:
     assert (run.status, three.versions()) == (0, [NEW, NEW, NEW]), run.output
 
 
+def test_canaries_by_their_group(three: Upgrades) -> None:
+    """They come first, in batches of their own, and the question comes after the last of them."""
+    inventory = three.fleet.inventory
+    inventory.write_text(inventory.read_text() + "anqicms_canary:\n  hosts:\n    h3:\n    h2:\n")
+    run = three.play(anqicms_run_id="night-7")
+    assert (run.status, three.versions()) == (0, [OLD, NEW, NEW]), run.output
+    assert "After the canary (the group anqicms_canary), the run asks whether to go on." in run.output
+    assert f"The canary has {NEW}, by run night-7: h2, h3\n" in run.output and run.output.count(ENDS) == 1
+    assert run.output.count("PLAY [Upgrade batch by batch]") == 2 and "Not upgraded yet, hosts: 1: h1\n" in run.output
+
+
 def test_nobody_is_asked_where_there_is_nothing_to_ask(two: Upgrades) -> None:
     plan = two.play("--check", "--diff")
     assert (plan.status, list(plan.outcomes)) == (0, ["h1", "h2"]), plan.output

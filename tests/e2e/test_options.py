@@ -24,7 +24,7 @@ from e2e.playing import Player, Run
 from fleet import Fleet
 
 VERBS = ("restart", "stop", "start", "recover", "diagnose", "prepare", "discover")
-KEYWORDS = ("anqicms_hosts", "anqicms_serial")
+KEYWORDS = ("anqicms_hosts", "anqicms_serial", "anqicms_serial_by")
 OF_FLEET = ("anqicms_state_dir", "anqicms_instances")  # an extra variable that is blank would hide the inventory's
 LOOK = "Check the instances"
 

@@ -64,6 +64,24 @@ def test_question(earlier: Any, batch: Any, later: Any, run_id: str, left: str) 
     assert (asked.run_id, " ".join(asked.left)) == (run_id, left) if asked else not left
 
 
+@pytest.mark.parametrize(
+    "batch, canaries, expected",
+    [
+        ("h1", "", "/h1/h2 h3 h4"),
+        ("h2 h3", "", "h1/h2 h3/h4"),
+        ("h1", "h1 h2", "h1//h2 h3 h4"),  # a canary follows
+        ("h2", "h1 h2", "/h1 h2/h3 h4"),
+        ("h1 h2", "h1 h2", "/h1 h2/h3 h4"),
+        ("h3", "h1 h2", "h1 h2/h3/h4"),
+        ("h4", "h1 h2 h3 h4", "/h1 h2 h3 h4/"),
+        ("h1", "x9", "/h1/h2 h3 h4"),  # none of this run
+    ],
+)
+def test_hosts_of_the_canary(batch: str, canaries: str, expected: str) -> None:
+    found = _canary.parts(["h1", "h2", "h3", "h4"], batch.split(), canaries.split())
+    assert "/".join(" ".join(part) for part in found) == expected
+
+
 def test_what_is_said() -> None:
     asked = _canary.question([], [OLD1], [OLD2, OLD3], "night {{ 7 }}")
     assert asked is not None

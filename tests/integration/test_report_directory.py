@@ -216,7 +216,9 @@ def test_locale_that_is_not_installed_changes_nothing(tmp_path: Path) -> None:
         target = tmp_path / f"报告-{name}"
         roots = [str(paths.ROOT / "tests"), str(paths.ROOT / "tests" / "tools")]
         env = {"PATH": os.environ["PATH"], "LC_ALL": name, "LANG": name}
-        done = subprocess.run([sys.executable, "-c", program, str(target), *roots], env=env, capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(target), *roots], env=env, capture_output=True, check=False
+        )
         assert done.returncode == 0, done.stderr.decode()
         page = (target / "latest" / "run.html").read_text(encoding="utf-8")
         assert f'<html lang="{language}">' in page and "web1.example" in page

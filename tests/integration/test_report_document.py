@@ -21,7 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import document, report
 
 GUIDE = (paths.ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-EXAMPLE = re.compile(r"^### (.+)\n+```text\n(.+?)\n```\n+```json\n(.+?)\n```", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(r"^### ([^\n]+)\n+```text\n(.+?)\n```\n+```json\n(.+?)\n```", re.MULTILINE | re.DOTALL)
 
 
 def schema(name: str) -> Row:
@@ -96,7 +96,9 @@ def test_name_of_an_artifact_is_one_of_a_variable() -> None:
     assert name.isidentifier()
 
 
-@pytest.mark.parametrize(("count", "has_page", "is_short"), [(40, True, False), (200, False, False), (1000, False, True)])
+@pytest.mark.parametrize(
+    ("count", "has_page", "is_short"), [(40, True, False), (200, False, False), (1000, False, True)]
+)
 def test_artifact_stays_small(count: int, has_page: bool, is_short: bool) -> None:
     found = many(count)
     _name, value = artifact(found)

@@ -121,7 +121,7 @@ def test_what_a_resume_of_a_resume_has_to_do() -> None:
 
 
 def test_a_stop_is_finished_while_it_is_stopped() -> None:
-    stop = {"verb": "stop", "state": "stopped", "pid": None}
+    stop: Row = {"verb": "stop", "state": "stopped", "pid": None}
     found = instance([plan("R", verb="stop")], [run("R", **stop)], state="stopped", pids=[])
     assert _resume.decide(found, "stop", "R").kind == "finished"
     started = instance([plan("R", verb="stop")], [run("R", as_left=False, **stop)])

@@ -9,6 +9,7 @@ Whose files are whose stands in docs/upgrade.md (Files). What cannot be proved t
 user's, and stays.
 """
 
+import functools
 import re
 import typing as t
 
@@ -128,7 +129,12 @@ class FilePlan(t.NamedTuple):
 
 def below(path: str, tops: t.Sequence[str]) -> bool:
     """Whether a path is one of these, or lies below one."""
-    return path in tops or path.startswith(tuple([top + '/' for top in tops]))
+    return path in tops or path.startswith(_prefixes(tuple(tops)))
+
+
+@functools.lru_cache(maxsize=64)
+def _prefixes(tops: t.Tuple[str, ...]) -> t.Tuple[str, ...]:
+    return tuple(top + '/' for top in tops)
 
 
 def is_never_touched(path: str) -> bool:
@@ -164,10 +170,15 @@ def staged_files(manifest: Manifest, binary: str) -> t.Tuple[t.List[File], t.Lis
     return files, directories, ignored
 
 
-def parents(path: str) -> t.List[str]:
+def parents(path: str) -> t.Tuple[str, ...]:
     """All directories above a path, the topmost first."""
-    parts = path.split('/')
-    return ['/'.join(parts[:count]) for count in range(1, len(parts))]
+    return _with_parents(path.rpartition('/')[0])
+
+
+@functools.lru_cache(maxsize=4096)
+def _with_parents(directory: str) -> t.Tuple[str, ...]:
+    """A release has many files in few directories."""
+    return _with_parents(directory.rpartition('/')[0]) + (directory,) if directory else ()
 
 
 class Refusals:
@@ -236,7 +247,7 @@ class _Planner:
 
     def _owner(self, path: str) -> t.Tuple[int, int]:
         """Of what stands there, else of the nearest directory above; a stranger's ownership is not passed on."""
-        for place in [path] + parents(path)[::-1]:
+        for place in (path,) + parents(path)[::-1]:
             seen = self.listing.get(place)
             if seen is not None and seen.uid in self.trusted:
                 return seen.uid, seen.gid

@@ -150,7 +150,7 @@ def _staged(desk: release_desk.Desk, params: Params) -> Staged:
 
 def _refuse_used(desk: release_desk.Desk, staged: Staged) -> None:
     """A tree is used once: what came back from its places may have been altered there. LifecycleError."""
-    if any(one.tree == staged.tree for one in desk.store.switches()):
+    if desk.store.is_used(staged.tree):
         raise LifecycleError(
             'The staged files of %s have already been used. Nothing was changed. Stage the release again, with state '
             'staged.' % staged.version

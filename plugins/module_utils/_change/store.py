@@ -89,14 +89,18 @@ class Store:
         trusted.write_atomic(os.path.join(self.path, name), json.dumps(dict(entry, format=FORMAT)).encode('utf-8'))
         trusted.flush_directory(self.path)
 
-    def _read(self, name: str) -> t.Optional[Entry]:
-        path = os.path.join(self.path, name)
+    def _data(self, name: str) -> t.Optional[bytes]:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(os.path.join(self.path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         with os.fdopen(fd, 'rb') as stream:
-            data = stream.read(_MOST_BYTES)
+            return stream.read(_MOST_BYTES)
+
+    def _read(self, name: str) -> t.Optional[Entry]:
+        path, data = os.path.join(self.path, name), self._data(name)
+        if data is None:
+            return None
         try:
             entry = foreign_json.load(data)
             if not isinstance(entry, dict) or entry.pop('format') != FORMAT:
@@ -160,6 +164,11 @@ class Store:
         """All, the newest first."""
         found = [self.switch(name) for name in self._names('switch')]
         return sorted([one for one in found if one is not None], key=lambda one: -one.at)
+
+    def is_used(self, tree: str) -> bool:
+        """Whether a switch has used a staged tree. Its name is random, so a record without it need not be parsed."""
+        records = (self._data('switch-%s.json' % number) for number in self._names('switch'))
+        return any(tree.encode('utf-8') in (data or b'') for data in records)
 
     def forget_switch(self, number: str) -> None:
         self._switches.pop(number, None)

@@ -3,27 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""The Chinese texts, by the English ones. Pure data."""
+"""The Chinese texts that no other file has, by the English ones. Pure data."""
 
 from __future__ import annotations
 
 import typing as t
 
 TEXTS: t.Mapping[str, str] = {
-    'done': '完成',
-    'failed': '失败',
     # --- the closing table
     'rolled back': '已回滚',
-    'lost': '失联',
     'left out': '未纳入',
     'not touched': '未动',
-    'unchanged': '无变化',
-    'planned': '计划中',
     'finished': '已结束',
     'interrupted': '被中断',
-    'host': '主机',
-    'id': '实例',
-    'version': '版本',
     'outcome': '结果',
     'downtime': '停机时间',
     'reason': '原因',
@@ -61,7 +53,6 @@ TEXTS: t.Mapping[str, str] = {
     'The report is not in the artifacts: no task could run at the end. The run itself is not affected.': (
         '报告不在 artifacts 里：最后没有任务能运行。运行本身不受影响。'
     ),
-    'the connection was lost': '连接已断开',
     'the host was unreachable': '主机无法连接',
     'the run was interrupted; the host completes the started work or rolls it back by itself.': (
         '运行被中断；主机会自行完成已开始的工作，或者回滚。'
@@ -80,7 +71,6 @@ TEXTS: t.Mapping[str, str] = {
     'Instances: {count} on {hosts} hosts ({totals})': '实例：{hosts} 台主机上的 {count} 个（{totals}）',
     'Duration: {minutes} min {seconds} s': '用时：{minutes} 分 {seconds} 秒',
     'Fix the cause, then resume with -e anqicms_resume={run}': '排除原因后，用 -e anqicms_resume={run} 继续',
-    'downtime {ms} ms': '中断 {ms} 毫秒',
     'no answer within {seconds:g} s': '{seconds:g} 秒内没有应答',
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
@@ -93,7 +83,7 @@ TEXTS: t.Mapping[str, str] = {
     'Recovery': '恢复',
     'Change of the configuration': '修改配置',
     'Upgrade': '升级',
-    'Rollback': '回退',
+    'Rollback': '回滚',
     'Diagnosis': '诊断',
     'Attention needed: {bad} of {all} instances': '{all} 个实例中有 {bad} 个需要处理',
     'Done: {done}.': '已完成 {done} 个。',
@@ -110,7 +100,7 @@ TEXTS: t.Mapping[str, str] = {
     ),
     'All is well: {done} of {done} instances are done': '一切正常：{done} 个实例全部完成',
     'No instance was down.': '没有实例停过服务。',
-    'No instance was down for longer than {time}.': '每个实例停服都不超过 {time}。',
+    'No instance was down for longer than {time}.': '每个实例停机都不超过 {time}。',
     'Run': '运行',
     'Started at': '开始时间',
     'Ended at': '结束时间',
@@ -121,8 +111,8 @@ TEXTS: t.Mapping[str, str] = {
     'Done': '已完成',
     'Failed or lost': '失败或失联',
     'Left out': '排除在外',
-    'Longest downtime': '最长停服时间',
-    'Median downtime': '停服时间中位数',
+    'Longest downtime': '最长停机时间',
+    'Median downtime': '停机时间中位数',
     'Whole run': '总用时',
     'Whole window': '窗口用时',
     'This was a plan. If it is right, run the same command without --check.': (
@@ -131,12 +121,12 @@ TEXTS: t.Mapping[str, str] = {
     'The connection to {hosts} was lost. Check in what state its instances are.': (
         '与 {hosts} 的连接已断开。请查看其实例的状态。'
     ),
-    'Fix the cause, then run the same command with this option. It leaves out what is done.': (
-        '排除原因后，给同一条命令加上这个选项再运行，已完成的实例会跳过。'
-    ),
-    'Fix the cause, then run the same command again.': '排除原因后，再运行同一条命令。',
-    'When {hosts} can be reached again, run the same command with this option.': (
-        '{hosts} 恢复连接后，给同一条命令加上这个选项再运行。'
+    'The run was refused': '运行被拒绝',
+    'When {hosts} can be reached again:': '{hosts} 恢复连接后：',
+    'Fix the cause.': '请先排除原因。',
+    'Run the same command again.': '再运行同一条命令。',
+    'Run the same command with this option, which leaves out what is done.': (
+        '给同一条命令加上这个选项再运行，已完成的实例会跳过。'
     ),
     'Read the errors in the logs of the instances below.': '请查看下面各实例运行日志中的错误。',
     'What to do next': '下一步',
@@ -148,12 +138,12 @@ TEXTS: t.Mapping[str, str] = {
     'Instance': '实例',
     'Outcome': '结果',
     'Version': '版本',
-    'Downtime': '停服时间',
+    'Downtime': '停机时间',
     'Verified after': '验证完成用时',
     'Sites': '站点',
     'Steps and findings': '步骤与检查结果',
     'Steps': '步骤',
-    'down for {time}': '停服 {time}',
+    'down for {time}': '停机 {time}',
     'Directory': '目录',
     'State': '状态',
     'Process': '进程',
@@ -164,9 +154,10 @@ TEXTS: t.Mapping[str, str] = {
     'Versions on the way': '途经的版本',
     'Notifications': '通知',
     '{count} times': '{count} 次',
-    'Report of anqicms.lifecycle. All times are in {zone}.': 'anqicms.lifecycle 的报告。时间均为 {zone}。',
+    'Report of anqicms.lifecycle. Times are in {zone}, those in lines of logs as the host wrote them.': (
+        'anqicms.lifecycle 的报告。时间为 {zone}，日志内容中的时间保持主机原样。'
+    ),
     'Report: {path}': '报告：{path}',
-    'Report: artifact {name}': '报告：artifact {name}',
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'
     ),
@@ -192,19 +183,6 @@ TEXTS: t.Mapping[str, str] = {
     'Hazards': '隐患',
     'What could not be read': '无法读取的内容',
     # Outcomes, states, urgencies, steps, and the like.
-    'running': '运行中',
-    'stopped': '已停止',
-    'undead': '进程在，端口已关',
-    'ambiguous': '无法确定',
-    'unknown': '未知',
-    'killed': '被杀（内存不足）',
-    'likely killed': '很可能被杀（内存不足）',
-    'crashed': '崩溃',
-    'died': '异常退出',
-    'down': '未运行',
-    'attention': '需要留意',
-    'restarted': '重启过',
-    'fine': '正常',
     'error': '错误',
     'warning': '警告',
     'canary': '首批完成',
@@ -217,10 +195,8 @@ TEXTS: t.Mapping[str, str] = {
     'release': '替换程序文件',
     'database': '备份数据库',
     'command': '执行命令',
-    'stop': '停止',
     'release of the port': '释放端口',
     'change': '改动',
-    'start': '启动',
     'checks': '检查',
     'other': '其他',
     'unreachable': '连不上',
@@ -228,10 +204,9 @@ TEXTS: t.Mapping[str, str] = {
     'not selected by anqicms_only': '不在 anqicms_only 之内',
     'not needed': '不需要',
     'finished by the earlier run': '之前的运行已完成',
-    'not of this run': '不属于这次运行',
+    'not part of the earlier run': '不属于之前的运行',
+    'install of another user': '属于其他用户的安装',
     # Status
-    'state': '状态',
-    'pid': 'pid',
     'last run': '上次运行',
     'when': '时间',
     'run id': '运行 id',
@@ -239,7 +214,6 @@ TEXTS: t.Mapping[str, str] = {
     'under way': '进行中',
     'under_way': '进行中',
     'unfinished': '未完成',
-    'not known': '不明',
     'not_begun': '未开始',
     'recovered': '已恢复',
     'superseded': '已被取代',
@@ -255,4 +229,90 @@ TEXTS: t.Mapping[str, str] = {
     '{instances} instances, {running} running, {unreachable} hosts unreachable': (
         '实例 {instances} 个，运行中 {running} 个，连不上的主机 {unreachable} 台'
     ),
+    # The run that resumes another
+    'anqicms_resume needs all hosts of a run in one preflight, as the playbooks of this collection have it. This '
+    'play has batches. Nothing was done. Use the playbook, or a play without serial.': (
+        'anqicms_resume 需要一次预检就看到该次运行的全部主机，本集合的 playbook 就是这样。这个 play 有批次。未做任'
+        '何操作。请使用 playbook，或不带 serial 的 play。'
+    ),
+    'its records cannot be read, so it is not known whether run {0} is finished': (
+        '无法读取其记录，不知道运行 {0} 是否已完成'
+    ),
+    'not part of run {0}': '不属于运行 {0}',
+    'run {0} was a {1}, not a {2}': '运行 {0} 是 {1:text}，不是 {2:text}',
+    'finished by run {0}': '运行 {0} 已完成',
+    'not begun by run {0}': '运行 {0} 尚未开始处理',
+    'whether it is still as {0} has left it ({1}) is not known: {2}': (
+        '它是否仍是 {0} 留下的样子（{1:text}）不得而知：{2:text}'
+    ),
+    'it was changed since {0}, which left it {1}: {2}': '{0} 之后它又有变化，当时是{1:text}：{2:text}',
+    'it was changed since run {0}: {1} has worked on it': '运行 {0} 之后它又有变化：{1} 处理过它',
+    'it was changed since run {0}, which saw version {1}: {2}': '运行 {0} 之后它又有变化，当时的版本是 {1}：{2:text}',
+    'running as pid {0}': '以进程 {0} 运行',
+    'in an unknown state': '状态未知',
+    'now it is {0}': '现在是{0:text}',
+    'now it is {0} as pid {1}': '现在是{0:text}（进程 {1}）',
+    'now it is {0} as pid {1}, version {2}': '现在是{0:text}（进程 {1}，版本 {2}）',
+    'Use the playbook {0} to resume it.': '请用 playbook {0} 继续它。',
+    'If the instance is as it should be, leave it out of this run, with --limit or anqicms_only. Otherwise run {0} '
+    'on it without anqicms_resume (-e anqicms_only={1}) first, and then leave it out here.': (
+        '如果实例状态正常，请用 --limit 或 anqicms_only 把它排除在本次运行之外。否则请先不带 anqicms_resume 对它运'
+        '行 {0}（-e anqicms_only={1}），再在这里排除它。'
+    ),
+    'No host knows run {0}. Nothing was done. Check the name, for example with the playbook status, and that this '
+    'is the inventory of that run. An instance remembers its last 20 runs.': (
+        '没有主机记录过运行 {0}。未做任何操作。请检查名称（例如用 playbook status），并确认用的是那次运行的清单。每'
+        '个实例记住最近 20 次运行。'
+    ),
+    'No host within --limit knows run {0}. Nothing was done. Check the name, for example with the playbook status, '
+    'and that this is the inventory of that run. An instance remembers its last 20 runs.': (
+        '--limit 范围内没有主机记录过运行 {0}。未做任何操作。请检查名称（例如用 playbook status），并确认用的是那次'
+        '运行的清单。每个实例记住最近 20 次运行。'
+    ),
+    'Run {0} is of another fleet: it had the host {1}, which is not in this inventory. Nothing was done. Use the '
+    'inventory of that run, or work on the instances without anqicms_resume, with --limit or anqicms_only.': (
+        '运行 {0} 属于另一批主机：其中的主机 {1} 不在这份清单里。未做任何操作。请使用那次运行的清单，或不用 '
+        'anqicms_resume，而用 --limit 或 anqicms_only 处理这些实例。'
+    ),
+    'Resumes run {0}: {1} to do, {2} finished, {3} not part of it.': (
+        '继续运行 {0}：待处理 {1} 个，已完成 {2} 个，不属于它的 {3} 个。'
+    ),
+    'Resumes run {0}: {1} to do, {2} finished, {3} not part of it, {4} refused.': (
+        '继续运行 {0}：待处理 {1} 个，已完成 {2} 个，不属于它的 {3} 个，拒绝 {4} 个。'
+    ),
+    'Nothing is left to do.': '没有剩下要做的事。',
+    'Hosts outside --limit were not checked.': '没有检查 --limit 之外的主机。',
+    'no instance was found': '没有找到实例',
+    # Where a report cannot be written
+    'There is no awx_workflow_job_id, so this is not a job of a workflow in AWX. Nothing was done. Make it the '
+    'last node of a workflow, or read the closing tables of the single runs.': (
+        '没有 awx_workflow_job_id，这不是 AWX 工作流中的作业。未做任何操作。请把它作为工作流的最后一个节点，或查看'
+        '各次运行的汇总表。'
+    ),
+    'Nothing was done. Correct anqicms_report, or leave it out.': '未做任何操作。请改正 anqicms_report，或去掉它。',
+    'anqicms_report: the report cannot be written. {0}.': 'anqicms_report：报告无法写入。{0:text}。',
+    'anqicms_report: the report cannot be written. {0}. Nothing was done. Correct anqicms_report, or leave it out.': (
+        'anqicms_report：报告无法写入。{0:text}。未做任何操作。请改正 anqicms_report，或不设置它。'
+    ),
+    '{0} is a link to {1}. Use that path, if you mean it': (
+        '{0} 是指向 {1} 的链接。如果就是要写到那里，请直接用那个路径'
+    ),
+    '{0} is not a regular file': '{0} 不是普通文件',
+    '{0} is not a directory': '{0} 不是目录',
+    '{0} does not exist, or is not a directory': '{0} 不存在，或不是目录',
+    'it is a link or not a directory': '是链接，或不是目录',
+    '{0} is not an address such as https://reports.example/anqicms': (
+        '{0} 不是像 https://reports.example/anqicms 这样的地址'
+    ),
+    'it answered with status {0}': '返回状态 {0}',
+    'it answered with status {0}, a redirect, which is not followed': '返回状态 {0}，是重定向，不跟随',
+    # Notifications by a task
+    'Nothing was sent.': '没有发送。',
+    'Not sent in check mode.': '检查模式下不发送。',
+    'text must be one line of text, or document a dictionary. Neither is set.': (
+        'text 必须是一行文本，或者 document 必须是字典。两者都没有设置。'
+    ),
+    'an entry of its instances has no host or no known outcome': 'instances 中有一项没有主机或没有已知的结果',
+    'it has neither instances nor records by host and id': '既没有 instances，也没有按主机和 id 排列的记录',
+    'a record has no known outcome': '有一条记录没有已知的结果',
 }

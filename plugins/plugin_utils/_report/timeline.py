@@ -19,7 +19,7 @@ Data = t.Mapping[str, t.Any]
 WIDTH = 1000
 _LEAST = 3.0  # of a window: it must be seen in a run of a day, too
 _MOST_TICKS = 4
-_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 # What a step is for, which is its colour.
 KINDS: t.Mapping[str, t.Sequence[str]] = {
     'stop': ('graceful_stop',),
@@ -94,9 +94,7 @@ def _lane(row: Data, begin: float, scale: float, clock: times.Clock, words: Word
     return Lane(row, round(x, 1), round(width, 1), text, segments(row, max(lasts * 1000, 1.0), words, x, width))
 
 
-def segments(
-    row: Data, whole_ms: float, words: Words, x: float = 0.0, width: float = float(WIDTH)
-) -> list[Segment]:
+def segments(row: Data, whole_ms: float, words: Words, x: float = 0.0, width: float = float(WIDTH)) -> list[Segment]:
     """The steps of a window on a stretch of the axis that stands for so many milliseconds."""
     found = []
     for step in row['steps']:
@@ -107,7 +105,14 @@ def segments(
         name = str(step.get('name'))
         kind, lasts = _KIND_OF.get(name, 'other'), times.duration(ended - began)
         found.append(
-            Segment(round(x + left, 1), round(right - left, 1), kind, words.known(name.replace('_', ' ')), lasts, step.get('ok') is False)
+            Segment(
+                round(x + left, 1),
+                round(right - left, 1),
+                kind,
+                words.known(name.replace('_', ' ')),
+                lasts,
+                step.get('ok') is False,
+            )
         )
     return found
 
@@ -118,6 +123,4 @@ def ticks(begin: float, end: float, clock: times.Clock) -> list[Tick]:
     step = next((one for one in _TICKS if (end - begin) / one <= _MOST_TICKS), _TICKS[-1])
     first = -(-begin // step) * step
     moments = [first + number * step for number in range(_MOST_TICKS + 1)]
-    return [
-        Tick(round((one - begin) * scale, 1), clock.label(one, step)) for one in moments if one <= end
-    ]
+    return [Tick(round((one - begin) * scale, 1), clock.label(one, step)) for one in moments if one <= end]

@@ -74,7 +74,8 @@ class OfAction:
             return ''
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
 
-        return report.refusal(target)
+        refusal = report.refusal(target)
+        return f'{refusal} Nothing was done. Correct anqicms_report, or leave it out.' if refusal else ''
 
     def notify(self, event: str, run: Data) -> list[Data]:
         """Send the start of the run, or the end of its canary. What became of it is said at the end of the run."""
