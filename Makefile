@@ -11,7 +11,7 @@ STAGES := lint sanity unit integration e2e build
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-oom demo-upgrade check test soak lint bench clean venvs prerequisites python $(addprefix test-,$(STAGES))
+.PHONY: help demo demo-oom demo-upgrade check test soak lint molecule docs bench clean venvs prerequisites release release-check release-publish python $(addprefix test-,$(STAGES))
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -51,6 +51,14 @@ soak: python ## the long runs: every kill at every step, for hours if you let it
 	@$(PYTHON) $(TOOLS)/prereqs.py test --install
 	@$(PYTHON) $(TOOLS)/stages.py soak
 
+molecule: python ## all Molecule scenarios by 'molecule test --all' (SCENARIO=recover: one of them)
+	@$(PYTHON) $(TOOLS)/prereqs.py molecule
+	@$(PYTHON) $(TOOLS)/molecule_scenarios.py $(SCENARIO)
+
+docs: python ## build the documentation site, without the network, below .cache/docs/html
+	@$(PYTHON) $(TOOLS)/prereqs.py docs
+	@$(PYTHON) $(TOOLS)/docsite.py
+
 bench: python ## measure against baselines, into .bench/results.json (ONLY=c: one of the parts a, b, c, d, e, f)
 	@$(PYTHON) $(TOOLS)/prereqs.py bench
 	@$(PYTHON) $(TOOLS)/venvs.py demo
@@ -59,8 +67,17 @@ bench: python ## measure against baselines, into .bench/results.json (ONLY=c: on
 venvs: python ## only make the environments that development needs
 	@$(PYTHON) $(TOOLS)/venvs.py dev core-2.16 core-2.19 core-2.21 || test $$? -eq 3
 
-prerequisites: python ## name the packages that are missing, and how to install them (PART=check: for one part)
-	@$(PYTHON) $(TOOLS)/prereqs.py $(or $(PART),test)
+prerequisites: python ## name the packages that are missing, and how to install them (PART=check: one part; INSTALL=1 installs them)
+	@$(PYTHON) $(TOOLS)/prereqs.py $(or $(PART),test) $(if $(INSTALL),--install)
+
+release: python ## fold the changelog fragments into the version that galaxy.yml names
+	@$(PYTHON) $(TOOLS)/release.py changelog
+
+release-check: python
+	@$(PYTHON) $(TOOLS)/release.py check $(VERSION)
+
+release-publish: python
+	@$(PYTHON) $(TOOLS)/release.py publish $(ARCHIVE)
 
 clean: ## remove all that these targets made
 	rm -rf .cache .bench .ansible tests/output

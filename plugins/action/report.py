@@ -37,6 +37,8 @@ class ActionModule(ActionBase):
             result['ansible_stats'] = _stats(args['stats'])
         if args.get('record'):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
+        if args.get('batch_of'):
+            result.update(self._start_batch(str(args['batch_of'])))
         if args.get('closing'):
             result.update(self._close(str(args['closing'])))
         if args.get('diagnosis') is not None:
@@ -69,6 +71,11 @@ class ActionModule(ActionBase):
         of = {key: plan.get(key) for key in ('play', 'verb')}
         earlier = self._vars.get('anqicms__reported') or {}
         return {'of': of, 'records': earlier.get('records') or [] if earlier.get('of') == of else []}
+
+    def _start_batch(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
+        return of_tasks.start_batch(self._vars, self._templar, verb)
 
     def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks

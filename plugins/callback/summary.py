@@ -88,6 +88,8 @@ class CallbackModule(CallbackBase):
             self._targets[id(run)] = self._targets_of(result)
         elif result._task.action == _REPORT and result._result.get("records"):
             self._collector.add_records(result._result["records"][-1:], time.time())
+        if result._task.action in (_PREFLIGHT, _REPORT):  # those of the canary
+            self._collector.add_notifications(result._result.get("notifications") or [])
         if result._task.action in (_PREFLIGHT, _REPORT) and result._result.get("artifact"):
             self._collector.add_artifact()
 

@@ -69,7 +69,7 @@ def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str, language: t.A
     if verb != "discover":
         return lines
     found = {host: hostvars[host].get("anqicms__found") for host in hosts}
-    return [*lines, *_table.for_inventory(found).splitlines()]
+    return [*lines, *map(said.known, _table.for_inventory(found).splitlines())]
 
 
 class FilterModule:

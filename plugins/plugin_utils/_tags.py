@@ -13,6 +13,8 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 SPECIAL = frozenset({'all', 'tagged', 'untagged', 'always', 'never'})
+# Molecule skips these in each of its runs, whether tasks have them or not.
+SKIPPED_BY_MOLECULE = frozenset({'notest', 'molecule-notest', 'molecule-idempotence-notest'})
 
 
 class Tags(t.NamedTuple):
@@ -43,7 +45,8 @@ def refusal(tags: Tags, is_included: bool) -> str:
     ``is_included``: the role was included by a task that ran, and that does not hand its tags on.
     """
     given = shown(', '.join(sorted((tags.run | tags.skip) - {'all'})))
-    unknown = [] if tags.known is None else sorted((tags.run | tags.skip) - SPECIAL - tags.known)
+    meant = (tags.run | (tags.skip - SKIPPED_BY_MOLECULE)) - SPECIAL
+    unknown = [] if tags.known is None else sorted(meant - tags.known)
     if unknown:
         names, there = shown(', '.join(unknown)), ', '.join(sorted(tags.known or ())) or 'none'
         return f'--tags and --skip-tags: no task of this run has the tag {names}. Known are: {there}.'

@@ -7,17 +7,12 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import shutil
-import subprocess
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-import paths
+import podman_hosts
 import pytest
 from e2e import bed
 from e2e.conftest import VERSION
@@ -30,46 +25,13 @@ pytestmark = [
     pytest.mark.usefixtures("kernel_log"),
 ]
 LIMIT = 192
-CONFIG = """\
-[containers]
-default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "runc"
-"""
 
 
-class Podman:
-    """Its own storage and state, so that nothing else of the machine is seen or touched."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        files, processes = (
-            min(resource.getrlimit(kind)[1] % (1 << 63), 20000)  # no more than we may
-            for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
-        )
-        (root / "containers.conf").write_text(CONFIG.format(files=files, processes=processes))
-        shim = root / "bin" / "docker"
-        shim.parent.mkdir()
-        places = " ".join(f"--{name} {root / name}" for name in ("root", "runroot", "tmpdir"))
-        shim.write_text(f"#!/bin/sh\nexport CONTAINERS_CONF={root}/containers.conf\nexec podman {places} \"$@\"\n")
-        shim.chmod(0o755)
-        self.program = str(shim)
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.program, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            cwd=self.root,
-            env=dict(os.environ, PATH=paths.clean_path()),
-        )
+class Podman(podman_hosts.Podman):
+    """Runs instances in containers, with their directories under other names."""
 
     def run(self, instance: Instance, *options: str) -> str:
-        """Run an instance in a container, with its directory under another name; returns the container's id."""
+        """Run an instance in a container; returns the container's id."""
         inner = "cd /app && exec ./anqicms >> running.log 2>&1"
         done = self(
             "run",
@@ -89,33 +51,16 @@ class Podman:
         until(instance.told_version, "it answers in its container", 30, 0.05)
         return done.stdout.strip()
 
-    def remove(self) -> None:
-        self("rm", "--all", "--force", "--time", "0")
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()[::-1]:
-            if line.split()[4].startswith(f"{self.root}/"):
-                subprocess.run(["umount", "-l", line.split()[4]], check=True)
-        shutil.rmtree(self.root)
-        for parent in bed.CGROUPS.glob("*/libpod_parent"):
-            for directory, _names, _files in os.walk(parent, topdown=False):
-                with suppress(OSError):  # another podman's
-                    os.rmdir(directory)
-
     def has_ended(self, name: str) -> bool:
         return self("inspect", "--format", "{{.State.Running}}", name).stdout.strip() == "false"
 
 
 @pytest.fixture
 def podman() -> Iterator[Podman]:
-    if shutil.which("podman", path=paths.clean_path()) is None or shutil.which("runc", path=paths.clean_path()) is None:
-        pytest.skip("podman and runc are not installed")
-    if (bed.CGROUPS / "cgroup.controllers").exists():
-        pytest.skip("podman is set up here for control groups of version 1")
-    made = Podman(Path(tempfile.mkdtemp(prefix="anqicms-", dir="/var/tmp")))  # podman takes no longer path
-    base = bed.make_base()
-    tried = made("run", "--rm", "--net", "host", "--memory", "64m", "--rootfs", f"{base}:O", "/bin/true")
-    if tried.returncode:
-        made.remove()
-        pytest.skip(f"podman cannot run a container here: {tried.stderr.strip()[-300:]}")
+    try:
+        made = Podman.usable("--memory", "64m")
+    except podman_hosts.Unusable as error:
+        pytest.skip(str(error))
     yield made
     made.remove()
 

@@ -46,8 +46,11 @@ class MariaDB:
     With `start()` and `stop()`, or as a context manager. The account USER/PASSWORD may do everything.
     """
 
-    def __init__(self, directory: Path, port: int = 0, network: str = "") -> None:
-        """`network` is a network namespace of `ip netns` in whose loopback it listens instead of in ours."""
+    def __init__(self, directory: Path, port: int = 0, network: str = "", run: Path | None = None) -> None:
+        """`network` is a network namespace of `ip netns` in whose loopback it listens instead of in ours.
+
+        `run` is a directory for the socket, by which other processes find the server too.
+        """
         self.directory = directory
         self._prefix = ["nsenter", f"--net=/run/netns/{network}", "--"] if network else []
         self.host = "127.0.0.1"
@@ -57,7 +60,7 @@ class MariaDB:
         self.buffer_pool_mb = 32  # many of them run at once; 128 is what a server has that nobody tuned
         self._process: subprocess.Popen[bytes] | None = None
         # A socket's path has at most 107 bytes; a test's directory is often longer.
-        self._run = Path(tempfile.mkdtemp(prefix="anq-db-"))
+        self._run = run or Path(tempfile.mkdtemp(prefix="anq-db-"))
 
     def start(self) -> "MariaDB":
         """Start and wait until it answers. Raise Unavailable."""

@@ -100,6 +100,9 @@ def test_hosts_that_were_not_reached(verb: str, facts: dict[str, Any], expected:
         ("all", "", "", "", False, ""),
         ("x", "", "", "", False, "no task of this run has the tag x. Known are: none."),
         ("all", "y", "", "a", False, "no task of this run has the tag y. Known are: a."),
+        ("all", "molecule-notest,notest", "", "", False, ""),  # as Molecule always does
+        ("all", "molecule-notest,y", "", "", False, "has the tag y"),
+        ("notest", "", "", "", False, "has the tag notest"),
         ("roll", "", "roll", "roll", False, ""),
         ("nginx", "", "", "nginx", False, ""),  # somebody else's tasks are meant
         ("nginx,nginxx", "", "", "nginx", False, "has the tag nginxx"),

@@ -133,6 +133,17 @@ def test_tasks_know_a_lost_host_and_not_the_rest_of_one_that_failed() -> None:
     assert [row["outcome"] for row in run.document()["instances"]] == ["lost", "failed", "not_touched"]
 
 
+@pytest.mark.parametrize(("name", "verb", "count"), [
+    ("anqicms__batch", "restart", 1), ("anqicms__canary", "restart", 1), ("anqicms__batch", "stop", 0),
+])  # fmt: skip
+def test_tasks_know_what_became_of_the_notifications_of_the_canary(name: str, verb: str, count: int) -> None:
+    """It is registered on all hosts of a batch."""
+    seen = plan("h1", "h2", "h3")
+    sent = {"of": {"play": "p1", "verb": verb}, "notifications": [{"type": "slack", "event": "canary", "ok": True}]}
+    of_hosts = {"h1": facts(seen), "h2": {**facts(seen), name: sent}, "h3": {**facts(seen), name: sent}}
+    assert len(collect.of_tasks(of_hosts, seen, [], NOW).document()["notifications"]) == count
+
+
 # --- what is planned
 
 

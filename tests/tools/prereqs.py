@@ -32,27 +32,27 @@ class Package(t.NamedTuple):
     optional: bool = False
 
 
-FLEET = frozenset(("demo", "demo-upgrade", "bench", "test", "soak", "integration", "e2e"))
+FLEET = frozenset(("demo", "demo-upgrade", "bench", "test", "soak", "integration", "e2e", "molecule"))
 TESTS = frozenset(("test", "soak", "integration", "e2e"))
-EVERY = FLEET | {"lint", "sanity", "unit", "check", "build"}
+EVERY = FLEET | {"lint", "sanity", "unit", "check", "build", "docs"}
 PACKAGES = (
     Package("git", ("git",), EVERY),
     Package("binutils", ("objdump",), FLEET),
     Package("procps", ("ps",), FLEET),
     Package("iproute2", ("ss", "ip"), FLEET),
     Package("mariadb-server-core", ("mariadbd", "mariadb-install-db"), FLEET),
-    Package("mariadb-client", ("mariadb", "mariadb-dump"), TESTS | {"demo-upgrade", "bench"}),
+    Package("mariadb-client", ("mariadb", "mariadb-dump"), TESTS | {"demo-upgrade", "bench", "molecule"}),
     Package("shellcheck", ("shellcheck",), frozenset(("test", "sanity"))),
     Package("util-linux", ("unshare", "nsenter"), TESTS),
     Package("nginx-light", ("nginx",), TESTS),
     Package("unzip", ("unzip",), frozenset(("bench",))),
     Package("zstd", ("zstd",), TESTS | {"unit", "check"}),
     Package("openssl", ("openssl",), TESTS),
-    Package("openssh-client", ("ssh", "ssh-keygen"), TESTS, root_only=True),
+    Package("openssh-client", ("ssh", "ssh-keygen"), TESTS | {"molecule"}, root_only=True),
     Package("sshpass", ("sshpass",), TESTS, root_only=True),
-    Package("debootstrap", ("debootstrap",), TESTS, root_only=True),
-    Package("podman", ("podman",), TESTS, root_only=True),
-    Package("runc", ("runc",), TESTS, root_only=True),
+    Package("debootstrap", ("debootstrap",), TESTS | {"molecule"}, root_only=True),
+    Package("podman", ("podman",), TESTS | {"molecule"}, root_only=True),
+    Package("runc", ("runc",), TESTS | {"molecule"}, root_only=True),
     Package("chromium", ("chromium",), TESTS, optional=True),
 )
 

@@ -46,9 +46,9 @@ def environment(bin_dir: Path, found: t.Mapping[pythons.Version, pythons.Python]
 
 
 def sanity() -> results.Counts:
-    """ansible-test sanity with the newest ansible-core that runs here."""
+    """ansible-test sanity with the newest ansible-core that runs here, or the one that CORE names."""
     found = pythons.discover()
-    core = venvs.newest_core(found)
+    core = os.environ.get("CORE") or venvs.newest_core(found)
     bin_dir = venvs.ensure("core-" + core, found)
     prepare_home()
     copy = tree.copy_collection(paths.CACHE / "collections")

@@ -60,7 +60,7 @@ def pytest(
 
 
 def lint() -> results.Counts:
-    """Style, types, documentation, wording, changelog and licences."""
+    """Style, types, documentation, wording, changelog, licences and workflows."""
     bin_dir = venvs.ensure("dev")
     env = paths.private_env([bin_dir])
     checks = {
@@ -73,7 +73,27 @@ def lint() -> results.Counts:
         "reuse": ["reuse", "lint"],
         "wording": ["python", str(paths.ROOT / "tests" / "tools" / "wording.py")],
     }
-    return _types(env).plus(results.total(run(name, argv, env) for name, argv in checks.items()))
+    counts = [_types(env), *(run(name, argv, env) for name, argv in checks.items()), *_workflows()]
+    return results.total(counts)
+
+
+def _workflows() -> t.List[results.Counts]:
+    """What GitHub reads, by its schemas, and what is insecure in workflows."""
+    env, github = paths.private_env([venvs.ensure("ci")]), paths.ROOT / ".github"
+    files = {
+        "github-workflows": (github / "workflows").glob("*.yml"),
+        "github-issue-forms": (github / "ISSUE_TEMPLATE").glob("[!c]*.yml"),
+        "github-issue-config": (github / "ISSUE_TEMPLATE").glob("config.yml"),
+        "dependabot": github.glob("dependabot.yml"),
+    }
+    checks = {
+        schema: ["check-jsonschema", "--builtin-schema=vendor." + schema, *map(str, found)]
+        for schema, found in files.items()
+    }
+    config = "--config=%s" % (github / "zizmor.yml")
+    checks["zizmor"] = ["zizmor", "--quiet", "--offline", "--no-progress", config, str(github)]
+    checks["nox"] = ["nox", "--list"]
+    return [run(name, argv, env) for name, argv in checks.items()]
 
 
 def _types(env: t.Mapping[str, str]) -> results.Counts:
@@ -231,7 +251,7 @@ def _importable(found: t.Mapping[pythons.Version, pythons.Python]) -> results.Co
 
 def environments() -> results.Counts:
     """What the end-to-end tests need and takes long to make. It counts for nothing: they make what is missing then."""
-    for name in ("rulebook", "awx"):
+    for name in ("rulebook", "awx", "molecule"):
         try:
             venvs.ensure(name, pythons.discover())
         except venvs.Missing as error:

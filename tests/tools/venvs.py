@@ -41,6 +41,9 @@ ON_NEWEST_CORE = {
     "galaxy": ("galaxy",),
     "rulebook": ("rulebook",),
     "ara": ("ara",),
+    "molecule": ("molecule", "fleet"),
+    "docs": ("docs",),
+    "ci": ("ci",),
 }
 
 

@@ -60,7 +60,7 @@ TEXTS: t.Mapping[str, str] = {
     'the run was interrupted during the work on this instance; its state is not known.': (
         '运行在处理这个实例时被中断，它现在的状态未知。'
     ),
-    # notifications
+    # --- notifications
     '{name}: started': '{name}：已开始',
     '{name}: first batch done': '{name}：第一批已完成',
     '{name}: finished': '{name}：已完成',
@@ -71,7 +71,7 @@ TEXTS: t.Mapping[str, str] = {
     'Instances: {count} on {hosts} hosts ({totals})': '实例：{hosts} 台主机上的 {count} 个（{totals}）',
     'Duration: {minutes} min {seconds} s': '用时：{minutes} 分 {seconds} 秒',
     'Fix the cause, then resume with -e anqicms_resume={run}': '排除原因后，用 -e anqicms_resume={run} 继续',
-    'no answer within {seconds:g} s': '{seconds:g} 秒内没有应答',
+    'no answer within {seconds} s': '{seconds} 秒内没有应答',
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
     'the answer is not that of such a robot': '应答不是这种机器人的应答',

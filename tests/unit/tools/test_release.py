@@ -1,0 +1,37 @@
+# Copyright (c) 2026, anqicms.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What keeps a version from being released is named."""
+
+from pathlib import Path
+
+import pytest
+import release
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "changelogs" / "fragments").mkdir(parents=True)
+    (tmp_path / "galaxy.yml").write_text("name: lifecycle\nversion: 1.2.3\nreadme: README.md\n")
+    (tmp_path / "changelogs" / "changelog.yaml").write_text(
+        "releases:\n  1.2.2:\n    changes: {}\n  1.2.3:\n    changes: {}\n"
+    )
+    for name in ("README.md", "README.zh-CN.md"):
+        (tmp_path / name).write_text("$ ansible-galaxy collection install anqicms-lifecycle-1.2.3.tar.gz\n")
+    return tmp_path
+
+
+def test_a_version_that_is_ready(root: Path) -> None:
+    assert release.wrong(root, "1.2.3") == []
+
+
+@pytest.mark.parametrize(("file", "text", "said"), [
+    ("galaxy.yml", "version: 1.2.4\n", "galaxy.yml has version 1.2.4"),
+    ("changelogs/changelog.yaml", "releases:\n  1.2.2:\n", "changelogs/changelog.yaml has no version 1.2.3"),
+    ("changelogs/fragments/more.yml", "bugfixes: []\n", "fragments are left: more.yml. Run 'make release'"),
+    ("README.zh-CN.md", "anqicms-lifecycle-1.2.2.tar.gz\n", "README.zh-CN.md installs another version"),
+])  # fmt: skip
+def test_a_version_that_is_not_ready(root: Path, file: str, text: str, said: str) -> None:
+    (root / file).write_text(text)
+    assert release.wrong(root, "1.2.3") == [said]
