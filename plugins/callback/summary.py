@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: summary
 type: aggregate
 short_description: Show a closing table at the end of each run
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
