@@ -48,7 +48,7 @@ TEXTS: t.Mapping[str, str] = {
         '请用 playbook anqicms.lifecycle.status 查看失联的实例。'
     ),
     "AWX: 'Relaunch on failed hosts' would leave out the instances that were not touched.": (
-        'AWX：“在失败的主机上重新启动”不包括未动的实例。'
+        'AWX：「在失败的主机上重新启动」不包括未动的实例。'
     ),
     'Notification not sent ({type}, {event}): {reason}': '通知没有发出（{type}，{event}）：{reason}',
     'The report is not in the artifacts: no task could run at the end. The run itself is not affected.': (
