@@ -45,11 +45,11 @@ def internal_plugins(root: Path) -> t.List[Path]:
 
 
 def with_links_of_the_site(text: str, page: Path, root: Path) -> str:
-    """The text of a guide, with links to files that are no guides leading to the repository."""
+    """The text of a guide, with links to files that are no guides, nor pictures, leading to the repository."""
 
     def target(found: t.Match[str]) -> str:
         path = (page.parent / found.group(2)).resolve()
-        if path in guides(root):
+        if path in guides(root) or path.parent == root / "docs" / "images":
             return found.group(0)
         return found.group(1) + REPOSITORY + path.relative_to(root).as_posix() + found.group(3)
 
@@ -57,6 +57,7 @@ def with_links_of_the_site(text: str, page: Path, root: Path) -> str:
 
 
 def write_guides(root: Path, source: Path) -> None:
+    shutil.copytree(root / "docs" / "images", source / "images")
     for page in guides(root):
         copy = source / page.relative_to(root / "docs").with_suffix(".md")
         copy.parent.mkdir(parents=True, exist_ok=True)
