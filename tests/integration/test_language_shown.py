@@ -24,7 +24,7 @@ HAZARD: Row = {
     "code": "config_missing",
     "severity": "block",
     "blocks": ["restart"],
-    "message": "config.json is missing: a start would open the installer on port 8001 to everybody",
+    "message": "config.json is missing: a start would open the installer on port 8001 to everyone",
     "advice": "Restore config.json from a backup.",
 }
 SHOP: Row = {
