@@ -36,6 +36,7 @@ TEXTS: t.Mapping[str, str] = {
     '{count} {outcome}': '{outcome} {count}',
     'Result: {counts}': '结果：{counts}',
     'Check mode: nothing was changed.': '检查模式：没有做任何改动。',
+    'Nothing was done. Run the same command again.': '没有做任何操作。请再运行同一条命令。',
     'Nothing was done. Fix the cause, then run the same command again.': (
         '没有做任何操作。请排除原因，再运行同一条命令。'
     ),

@@ -4,8 +4,10 @@
 
 """What keeps a version from being released is named."""
 
+import re
 from pathlib import Path
 
+import paths
 import pytest
 import release
 
@@ -35,3 +37,30 @@ def test_a_version_that_is_ready(root: Path) -> None:
 def test_a_version_that_is_not_ready(root: Path, file: str, text: str, said: str) -> None:
     (root / file).write_text(text)
     assert release.wrong(root, "1.2.3") == [said]
+
+
+def listed_in(version: str) -> set[str]:
+    """The plugins and roles that the changelog of a version lists as new."""
+    text = (paths.ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8")
+    entry = re.findall(rf"^  {re.escape(version)}:\n((?:    .*\n)+)", text, re.MULTILINE)[0]
+    return set(re.findall(r"^ +(?:- )?name: (\w+)$", entry, re.MULTILINE))
+
+
+def added() -> dict[str, str]:
+    """When each plugin and role was added, as its documentation says."""
+    files = {path.stem: path for kind in ("modules", "filter", "lookup", "callback") for path in plugins(kind)}
+    files.update({path.parts[-3]: path for path in paths.ROOT.glob("roles/*/meta/argument_specs.yml")})
+    found = {}
+    for name, path in files.items():
+        found[name] = re.findall(r"^ *version_added: (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)[0]
+    return found
+
+
+def plugins(kind: str) -> list[Path]:
+    return sorted((paths.ROOT / "plugins" / kind).glob("*.py"))
+
+
+def test_what_the_first_changelog_does_not_list_is_newer() -> None:
+    first = listed_in("0.1.0")
+    assert len(first) > 40
+    assert {name for name, version in added().items() if version == "0.1.0"} == first
