@@ -24,7 +24,7 @@ TEXTS: t.Mapping[str, str] = {
     '{verb}: {ended}': '{verb}：{ended}',
     '{verb}: {ended}. Run {run}, {when}, {seconds} s': '{verb}：{ended}。运行 {run}，{when}，{seconds} 秒',
     'Not touched': '未动',
-    'Left out, unreachable': '未纳入，无法连接',
+    'Left out, unreachable': '未纳入，连不上',
     'Left out by --limit': '未纳入，--limit 之外',
     'Left out by anqicms_only': '未纳入，anqicms_only 之外',
     'Left out, restart not needed': '未纳入，不需要重启',
@@ -41,7 +41,7 @@ TEXTS: t.Mapping[str, str] = {
         '没有做任何操作。请排除原因，再运行同一条命令。'
     ),
     'Next: fix the cause, then {how}': '下一步：排除原因，然后{how}',
-    'Next: when the unreachable hosts are back, {how}': '下一步：等无法连接的主机恢复后，{how}',
+    'Next: when the unreachable hosts are back, {how}': '下一步：等连不上的主机恢复后，{how}',
     'run the same command again.': '再运行同一条命令。',
     'run the same command with -e anqicms_resume={run}': '运行同一条命令，加上 -e anqicms_resume={run}',
     'Check the lost instances with the playbook anqicms.lifecycle.status.': (
@@ -54,7 +54,7 @@ TEXTS: t.Mapping[str, str] = {
     'The report is not in the artifacts: no task could run at the end. The run itself is not affected.': (
         '报告不在 artifacts 里：最后没有任务能运行。运行本身不受影响。'
     ),
-    'the host was unreachable': '主机无法连接',
+    'the host was unreachable': '主机连不上',
     'the run was interrupted; the host completes the started work or rolls it back by itself.': (
         '运行被中断；主机会自行完成已开始的工作，或者回滚。'
     ),

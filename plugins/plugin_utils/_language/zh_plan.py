@@ -36,7 +36,7 @@ TEXTS: t.Mapping[str, str] = {
     'rolled_back': '已回滚',
     'failed': '失败',
     'lost': '失联',
-    'left_out': '未列入',
+    'left_out': '未纳入',
     'not_touched': '未动',
     # Headings of the plan
     'host': '主机',
@@ -55,15 +55,15 @@ TEXTS: t.Mapping[str, str] = {
     'runs its newest binary': '运行的已是最新的程序文件',
     'not worked on: {0}': '不处理：{0:text}',
     'nothing to do: it has no instances': '没有实例，无事可做',
-    'unreachable, left out': '连不上，未列入',
+    'unreachable, left out': '连不上，未纳入',
     '{verb}: instances: {count}, hosts: {hosts}': '{verb}：实例 {count} 个，主机 {hosts} 台',
     ', hosts that refuse: {count}': '，拒绝的主机 {count} 台',
     '# Found, for the inventory: keep what is yours. Or set anqicms_instances: discover': (
         '# 找到的实例，可写入清单：只保留属于你的。也可以设置 anqicms_instances: discover'
     ),
     # The result line
-    'downtime {ms} ms': '停机 {ms} ms',
-    'verified {ms} ms': '验证完成 {ms} ms',
+    'downtime {ms} ms': '停机 {ms} 毫秒',
+    'verified {ms} ms': '验证完成 {ms} 毫秒',
     'log: {found}': '日志: {found}',
     'clean': '正常',
     'pages: {found}': '页面: {found}',
@@ -136,7 +136,7 @@ TEXTS: t.Mapping[str, str] = {
         '没有任何主机有可处理的实例。未做任何操作。请在 anqicms_instances 里列出实例，或改正 anqicms_only。'
     ),
     'Left out, because they were unreachable: {0}. Nothing was done on them.': (
-        '因连不上而未列入：{0}。没有对它们做任何操作。'
+        '因连不上而未纳入：{0}。没有对它们做任何操作。'
     ),
     'No host was left out.': '没有遗漏主机。',
     # The canary
