@@ -141,7 +141,7 @@ def bad() -> Row:
     plan += [planned(rest[4], why="limit"), document.Planned("web11.example", why="unreachable", reason="No route")]
     head = document.Head("20251127T080000Z-0c44d1", "configure", began_at=BEGAN, ended_at=BEGAN + 20, ended="failed")
     sent = ({"type": "dingtalk", "event": "failed", "ok": False, "reason": "no answer within 5 s"},)
-    head = head._replace(message="The roll ended after the batch in which a host failed.", notifications=sent)
+    head = head._replace(notifications=sent)
     return document.make(head, plan, worked)
 
 
@@ -164,7 +164,7 @@ def hostile() -> Row:
     one["hops"] = [{"from": EVIL, "version": EVIL, "outcome": EVIL, "downtime_ms": 1}]
     away = document.Planned(EVIL, EVIL, EVIL, EVIL, EVIL, "only", EVIL)
     sent = ({"type": EVIL, "event": EVIL, "ok": False, "reason": EVIL},)
-    head = document.Head(EVIL, "restart", False, BEGAN, BEGAN + 2, "failed", EVIL, EVIL, sent)
+    head = document.Head(EVIL, "restart", False, BEGAN, BEGAN + 2, "failed", EVIL, EVIL, EVIL, sent)
     return document.make(head, [planned(one), away, away._replace(id="2", why="")], [one])
 
 
@@ -172,7 +172,7 @@ def hostile() -> Row:
 
 
 def diagnosed(*records: Row) -> Row:
-    return diagnosis_view.document("20251127T080000Z-d1a600", records or sick(), BEGAN, BEGAN + 3)
+    return diagnosis_view.document("20251127T080000Z-d1a600", records or sick(), BEGAN)
 
 
 def sick() -> list[Row]:

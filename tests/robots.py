@@ -85,7 +85,7 @@ class Robots:
 
     def target(self, kind: str, habit: str = "ok", **more: Any) -> dict[str, Any]:
         signed = {"secret": SECRET} if kind in SIGNING else {}
-        return {"type": kind, "url": self.url(kind, habit), **signed, **more}
+        return {"type": kind, "url": self.url(kind, habit), "timeout": 30.0, **signed, **more}
 
 
 class _Handler(BaseHTTPRequestHandler):

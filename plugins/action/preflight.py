@@ -28,7 +28,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import (
     _tags,
     _variables,
 )
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_action
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_action, of_tasks
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
@@ -313,8 +313,9 @@ class ActionModule(ActionBase):
         if asked is None:
             return {'changed': False, 'msg': 'Nothing to ask.', 'asks': False}
         self._show(_canary.seen(asked))
-        self._run.notify('canary', {**self._run.head(self._run_id()), 'verb': verb})
         return {
+            'of': {'play': (self._vars.get('anqicms__shown') or {}).get('run', {}).get('play'), 'verb': verb},
+            'notifications': of_tasks.notify_canary(self._vars, self._templar),
             'changed': False,
             'msg': ' '.join(_canary.seen(asked)),
             'asks': True,
@@ -344,8 +345,6 @@ class ActionModule(ActionBase):
     # --- the end
 
     def _end(self, verb: str) -> Result:
-        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
-
         hosts = map(str, self._vars['ansible_play_hosts_all'])
         left_out = [host for host in hosts if _ends.is_left_out(self._vars['hostvars'].raw_get(host))]
         if not left_out:

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
@@ -36,8 +37,12 @@ class ActionModule(ActionBase):
             result['ansible_stats'] = _stats(args['stats'])
         if args.get('record'):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
+        if args.get('batch_of'):
+            result.update(self._start_batch(str(args['batch_of'])))
         if args.get('closing'):
             result.update(self._close(str(args['closing'])))
+        if args.get('diagnosis') is not None:
+            result.update(self._write_diagnosis(args['diagnosis']))
         if args.get('fail_msg'):
             result.update(failed=True, msg=self._words.known(str(args['fail_msg'])))
         return result
@@ -67,10 +72,33 @@ class ActionModule(ActionBase):
         earlier = self._vars.get('anqicms__reported') or {}
         return {'of': of, 'records': earlier.get('records') or [] if earlier.get('of') == of else []}
 
+    def _start_batch(self, verb: str) -> Result:
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
+
+        return of_tasks.start_batch(self._vars, self._templar, verb)
+
     def _close(self, verb: str) -> Result:
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_tasks
 
         return of_tasks.close(self._vars, self._templar, verb)
+
+    def _write_diagnosis(self, records: list[t.Any]) -> Result:
+        """The same report as that of a run. Here it is all that the task is for, so it fails without it."""
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import diagnosis_view
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
+
+        target, zone = (self._option(name) for name in ('report', 'time_zone'))
+        refusal = report.refusal(target)
+        if refusal or not target:
+            return {'failed': bool(refusal), 'msg': self._words.known(refusal)}
+        document = diagnosis_view.document(str(self._task.args['run_id']), records, time.time())
+        written = report.attempt(document, target, self._words, zone)
+        _lines.show([written.line] if written.ok else [])
+        data = report.artifacts(document, self._words, zone) if target == report.ARTIFACTS else {}
+        return {'failed': not written.ok, 'msg': written.line, **({'ansible_stats': _stats(data)} if data else {})}
+
+    def _option(self, name: str) -> t.Any:
+        return _options.value_of(f'anqicms_{name}', self._templar.template(self._vars.get(f'anqicms_{name}')))
 
 
 def _stats(data: t.Any) -> Result:

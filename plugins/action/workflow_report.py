@@ -29,16 +29,17 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         self._vars = task_vars or {}
+        known = _lines.words_of(self._vars, self._templar).known
         name = results.name_of(self._vars)
         if name == results.NAME:
-            return {**result, 'failed': True, 'changed': False, 'msg': _NO_WORKFLOW}
+            return {**result, 'failed': True, 'changed': False, 'msg': known(_NO_WORKFLOW)}
         try:
             language, time_zone, target = (self._value(f'anqicms_{key}') for key in ('language', 'time_zone', 'report'))
         except ValueError as error:
-            return {**result, 'failed': True, 'changed': False, 'msg': f'{error} Nothing was done.'}
+            return {**result, 'failed': True, 'changed': False, 'msg': known(f'{error} Nothing was done.')}
         refusal = report.refusal(target)
         if refusal:
-            return {**result, 'failed': True, 'changed': False, 'msg': f'{refusal} Nothing was done.'}
+            return {**result, 'failed': True, 'changed': False, 'msg': known(f'{refusal} Nothing was done.')}
         return {**result, **self._report(name, language, time_zone, target)}
 
     def _value(self, name: str) -> t.Any:

@@ -17,7 +17,7 @@ description:
     the reason. The last lines explain what to do next.
   - Without this callback, tasks show the same table, but only if a task can still run at the end. With it, the table is
     also shown if all hosts were unreachable, if the preflight has failed, if a task outside of the collection has
-    stopped the run, and after C(Ctrl-C). After C(SIGKILL), nothing is shown.
+    stopped the run, and after C(Ctrl-C). After C(SIGTERM) and C(SIGKILL), nothing is shown.
   - If C(anqicms_report) or C(anqicms_notify) is set, the callback writes the report and sends the notifications. If
     that fails, a line below the table reports it. It never changes the exit status.
   - Every line is a separate event, and shorter than 1,024 bytes, which is what AWX shows of an event.
@@ -72,23 +72,24 @@ class CallbackModule(CallbackBase):
             self._collector.add_work(host.name)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._take(result)
+        self._take(result, "")
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._take(result)
+        self._take(result, str(result._result.get("msg") or ""))
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         reason = shown(result._result.get("msg") or "", 300)
         self._collector.add_unreachable(result._host.name, f"unreachable: {reason}", self._uuid(), time.time())
 
-    def _take(self, result: t.Any) -> None:
+    def _take(self, result: t.Any, refusal: str) -> None:
         """Only our own actions are read: a module on a host may return anything."""
         if result._task.action == _PREFLIGHT and result._result.get("run"):
-            refusal = result._result["msg"] if result._result.get("failed") else ""
             run = self._collector.add_plan({**result._result["run"], "message": refusal}, time.time())
             self._targets[id(run)] = self._targets_of(result)
         elif result._task.action == _REPORT and result._result.get("records"):
             self._collector.add_records(result._result["records"][-1:], time.time())
+        if result._task.action in (_PREFLIGHT, _REPORT):  # those of the canary
+            self._collector.add_notifications(result._result.get("notifications") or [])
         if result._task.action in (_PREFLIGHT, _REPORT) and result._result.get("artifact"):
             self._collector.add_artifact()
 

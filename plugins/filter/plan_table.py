@@ -25,7 +25,7 @@ options:
     elements: str
     required: true
   verb:
-    description: What the run does to the instances. V(discover) only shows them.
+    description: What the run does to the instances. V(discover) only shows them, with entries for the inventory.
     type: str
     required: true
     choices: [restart, stop, start, recover, discover]
@@ -62,10 +62,14 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import
 
 
 def plan_table(hostvars: t.Any, hosts: t.Sequence[str], verb: str, language: t.Any = "en") -> list[str]:
-    """The table of all hosts; see ``_table.host_rows`` for its rows."""
+    """The table of all hosts; see ``_table.host_rows`` for its rows. For discover, with entries for the inventory."""
     said = words.of_variable(language)
     rows = [row for host in hosts for row in _table.host_rows(host, hostvars[host], verb, said)]
-    return _table.table(rows, words=said)
+    lines = _table.table(rows, words=said)
+    if verb != "discover":
+        return lines
+    found = {host: hostvars[host].get("anqicms__found") for host in hosts}
+    return [*lines, *map(said.known, _table.for_inventory(found).splitlines())]
 
 
 class FilterModule:

@@ -100,6 +100,17 @@ run:
   returned: with O(phase=variables) and O(phase=plan), if O(verb) changes instances
   type: dict
   sample: {verb: restart, run_id: 20261122T064502Z-bb32d1, check_mode: false, planned: []}
+notifications:
+  description: What happened to each notification about the canary, see P(anqicms.lifecycle.notify#module).
+  returned: with O(phase=canary) if RV(asks) is true
+  type: list
+  elements: dict
+  sample: []
+of:
+  description: The run to which RV(notifications) belong.
+  returned: with O(phase=canary) if RV(asks) is true
+  type: dict
+  sample: {play: 0242ac11-0002-8b1f-4a3c-000000000006, verb: upgrade}
 artifact:
   description: The names of the artifacts with the report of the run.
   returned: with O(phase=end) and O(verb), if C(anqicms_report) is V(artifacts)

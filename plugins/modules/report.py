@@ -50,6 +50,20 @@ options:
       - The verb of a run that ends here, for example V(restart). The module shows the closing table of the run, unless
         P(anqicms.lifecycle.summary#callback) does this.
     type: str
+  diagnosis:
+    description:
+      - The records of P(anqicms.lifecycle.diagnosis#filter). The module writes the report of the diagnosis to
+        C(anqicms_report), and fails if it cannot be written. Without this variable, nothing is written.
+    type: list
+    elements: dict
+  run_id:
+    description: Name of the run, for O(diagnosis).
+    type: str
+  batch_of:
+    description:
+      - The verb of a run of which a batch starts here. At the start of the second batch, the module sends the
+        notification C(canary).
+    type: str
   fail_msg:
     description: The module fails with this message after everything else, unless it is blank.
     type: str
@@ -82,10 +96,21 @@ artifact:
   elements: str
   sample: [anqicms_report_35]
 of:
-  description: The run to which RV(records) belong.
-  returned: when O(record) was set, unless the module fails because of it
+  description: The run to which RV(records), or RV(number) and RV(notifications), belong.
+  returned: when O(record) or O(batch_of) was set, unless the module fails because of it
   type: dict
   sample: {play: 0242ac11-0002-8b1f-4a3c-000000000006, verb: restart}
+number:
+  description: The number of the batch.
+  returned: when O(batch_of) was set, and the run notifies someone
+  type: int
+  sample: 2
+notifications:
+  description: What happened to each notification about the canary, see P(anqicms.lifecycle.notify#module).
+  returned: when O(batch_of) was set, and the run notifies someone
+  type: list
+  elements: dict
+  sample: []
 kept:
   description: The values of O(kept). They are data and are not evaluated as templates, regardless of what a host
     reported.

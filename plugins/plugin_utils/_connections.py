@@ -20,7 +20,8 @@ def refusal(name: object) -> str:
     """'' where it can be used, or where ansible-core itself says what is wrong."""
     if name not in _OF_PARAMIKO:
         return ''
-    return judge(str(name), connection_loader.has_plugin(str(name)), importlib.util.find_spec('paramiko') is not None)
+    plugin = connection_loader.aliases.get(name, name)
+    return judge(str(name), connection_loader.has_plugin(plugin), importlib.util.find_spec('paramiko') is not None)
 
 
 def judge(name: str, has_plugin: bool, has_library: bool) -> str:

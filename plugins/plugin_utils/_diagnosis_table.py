@@ -93,7 +93,7 @@ def _line(mark: str, text: str) -> str:
 
 def _some(found: list[str], words: Words, most: int = _MOST) -> list[str]:
     more = len(found) - most
-    rest = words('    {count} more in the report (-e anqicms_report=FILE)', count=more)
+    rest = words('    {count} more in the report (-e anqicms_report=DIR)', count=more)
     return found if more <= 0 else [*found[:most], rest]
 
 

@@ -19,6 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _batches, _options
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 _MOST_NAMES = 3
@@ -37,7 +38,9 @@ class PlayKeywords:
         self._read: dict[str, t.Mapping[str, t.Any]] = {}
 
     def value_of(self, name: str) -> t.Any:
-        return {'anqicms_hosts': self._hosts, 'anqicms_serial': self._serial}.get(name, lambda: self._set(name))()
+        if name == 'anqicms_hosts':
+            return self._hosts()
+        return self._serial() if name == 'anqicms_serial' else self._set(name)
 
     def limits(self, hosts: t.Sequence[str], serial_by: t.Mapping[str, _batches.Size]) -> list[_batches.Limit]:
         """How many of these hosts may be worked on at once."""
@@ -66,6 +69,7 @@ class PlayKeywords:
 
     def _serial(self) -> list[int | str]:
         """Exact sizes where Ansible cannot make them of the numbers that are given."""
+        words.of_variable(self._raw('anqicms_language'))  # read here, so that the workers need not read its texts
         hosts = self._matching(self._pattern(), context.CLIARGS.get('subset'))
         if self._canaries().isdisjoint(hosts) and not self._set('anqicms_serial_by'):
             return t.cast('list[int | str]', self._set('anqicms_serial'))
@@ -78,12 +82,15 @@ class PlayKeywords:
     # --- variables
 
     def _set(self, name: str) -> t.Any:
-        """The value of a variable of the play, or of the first of its hosts, whatever --limit leaves."""
+        return _options.value_of(name, self._raw(name))
+
+    def _raw(self, name: str) -> t.Any:
+        """What is given for a variable of the play, or of the first of its hosts, whatever --limit leaves."""
         given = self._given(name)
         if not _options.is_given(given) and self._hostvars:
             first = next(iter(_batches.ordered(self._matching(self._pattern()), self._canaries())), '')
             given = self._hostvars[first].get(name) if first in self._hostvars else given
-        return _options.value_of(name, given)
+        return given
 
     def _given(self, name: str) -> t.Any:
         return self._templar.template(self._variables[name]) if name in self._variables else None

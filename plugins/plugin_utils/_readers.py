@@ -280,7 +280,7 @@ def entries(value: t.Any) -> t.Sequence[t.Any]:
     found = _split(value) if isinstance(value, str) else value
     if isinstance(found, (str, bytes, t.Mapping)) or not isinstance(found, t.Sequence):
         raise ValueError
-    return found
+    return t.cast('t.Sequence[t.Any]', found)
 
 
 def _entry(number: int, given: t.Any) -> dict[str, t.Any]:

@@ -30,7 +30,7 @@ _OF_ORGANIZATION = {"organization": "organizations"}
 _NOTIFICATIONS = {
     f"notification_templates_{event}": "notification_templates" for event in ("started", "success", "error")
 }
-_PROMPTS = {
+_PROMPTS: Mapping[str, Any] = {
     "extra_data": {}, "scm_branch": None, "job_type": None, "job_tags": None, "skip_tags": None, "limit": None,
     "diff_mode": None, "verbosity": None, "forks": None, "job_slice_count": None, "timeout": None, "inventory": None,
     "execution_environment": None,

@@ -56,6 +56,11 @@ def _installed(core: str) -> str:
     return core
 
 
+def player_of(core: str, directory: Path, bed: Bed | None = None) -> Player:
+    """For a test that names its cores, and not each of them in `make test`."""
+    return _remote(bed, _installed(core), directory) if bed else Player(_installed(core), directory / "play")
+
+
 @pytest.fixture
 def make_fleet(tmp_path: Path) -> Iterator[Maker]:
     """Make and start a fleet of so many hosts with one instance each; keywords are the stand-in's settings.

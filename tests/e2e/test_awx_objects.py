@@ -26,7 +26,7 @@ SCHEDULE = {
     "rrule": "DTSTART:20260101T060000Z RRULE:FREQ=DAILY",
     "enabled": False,
 }
-SMALL = {
+SMALL: dict[str, Any] = {
     "anqicms_awx_verbs": ["restart"],
     "anqicms_awx_workflows": ["restart"],
     "anqicms_awx_schedules": [SCHEDULE],

@@ -90,6 +90,7 @@ def test_a_report_outside_of_a_workflow_is_refused(default_core: str, make_fleet
     assert job.wait() == 2 and "There is no awx_workflow_job_id" in job.output, job.output
 
 
+@pytest.mark.soak
 def test_a_killed_job_is_resumed(default_core: str, make_fleet: Maker, tmp_path: Path) -> None:
     """After a cancel only the hosts know what has happened: the window ends there, and a new job does the rest."""
     fleet = make_fleet(3, **for_standin(start_delay_ms=3000))

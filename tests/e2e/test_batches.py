@@ -68,7 +68,7 @@ def batches(run: Run) -> list[str]:
 
 
 def test_batches_do_not_depend_on_the_inventory(player: Player, tmp_path: Path, batches_only: str) -> None:
-    hosts = {
+    hosts: dict[str, dict[str, Any]] = {
         name: {"ansible_connection": "local", "customer": customer, "anqicms_serial": [1, "50%"]}
         for name, customer in CUSTOMERS.items()
     }

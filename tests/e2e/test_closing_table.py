@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import releases
 import yaml
 from e2e.conftest import Maker, for_standin
 from e2e.playing import CORES, Player, Run, until
@@ -23,6 +25,8 @@ QUICK = ("-e", "anqicms_stable_for=0.1", "-e", "anqicms_serial=1", "-e", "anqicm
 ENABLED = {"ANSIBLE_CALLBACKS_ENABLED": "anqicms.lifecycle.summary"}
 HEADING = "host  id "
 with_and_without = pytest.mark.parametrize("callback", [True, False], ids=["callback", "tasks"])
+WITHOUT = pytest.param(False, id="tasks", marks=pytest.mark.soak)
+with_and_in_soak_without = pytest.mark.parametrize("callback", [pytest.param(True, id="callback"), WITHOUT])
 
 
 @pytest.fixture(params=[pytest.param(core, marks=() if core == "2.19" else pytest.mark.soak) for core in CORES])
@@ -40,8 +44,7 @@ class Table:
         lines = run.output.splitlines()
         heads = [at for at, line in enumerate(lines) if line.startswith(f"{verb}: ") and ". Run " in line]
         assert len(heads) > number, run.output
-        following = [at for at in heads if at > heads[number]]
-        self.lines = lines[heads[number] : following[0] if following else None]
+        self.lines = list(itertools.takewhile(lambda line: line and "ok: [" not in line, lines[heads[number] :]))
         self.text = "\n".join(self.lines)
         self.ended = self.lines[0].split(": ")[1].split(".")[0].split(" ")[0]
         self.run_id = self.lines[0].split("Run ")[1].split(",")[0]
@@ -99,39 +102,31 @@ def test_failure_in_the_second_batch_of_four(player: Player, make_fleet: Maker, 
     assert (run.output.rindex("PLAY RECAP") < run.output.rindex("Result: ")) == callback
 
 
-@with_and_without
-def test_limit_ids_and_unneeded_restarts(player: Player, make_fleet: Maker, callback: bool) -> None:
+@with_and_in_soak_without
+def test_what_was_left_out(player: Player, make_fleet: Maker, callback: bool) -> None:
     fleet = make_fleet(3)
-    stopped = fleet.hosts[1].instances[0]
-    stopped.kill()
-    run, table = play(player, fleet, callback, "--limit", "h1,h2", "-e", "anqicms_only_if_needed=true")
-    assert (run.status, table.outcomes) == (0, {"h2": "done"}), run.output
-    assert table.names("Left out by --limit") == "h3"
-    assert table.names("Left out, restart not needed").startswith("h1 (")
-    chosen = run.results["h2"][0]["id"]
-    run, table = play(player, fleet, callback, "--limit", "h2", "-e", f"anqicms_only={chosen}", verb="stop")
-    assert (run.status, table.outcomes) == (0, {"h2": "done"}), run.output
-    assert run.results["h2"][0]["steps"][0]["name"] == "graceful_stop"
-    run, table = play(player, fleet, callback, "--limit", "h2", verb="start")
-    assert (table.outcomes, [step["name"] for step in run.results["h2"][0]["steps"]]) == (
-        {"h2": "done"},
-        ["verified_start"],
-    )
-
-
-@with_and_without
-def test_only_one_of_two_instances(player: Player, make_fleet: Maker, callback: bool) -> None:
-    fleet = make_fleet(1)
-    other = fleet.add_instance(fleet.hosts[0], "other", fleet.hosts[0].instances[0].version)
-    other.knobs(no_database=True)
+    other = fleet.add_instance(fleet.hosts[1], "other", fleet.hosts[1].instances[0].version)
+    if not releases.real_releases():
+        other.knobs(no_database=True)
     other.start()
     fleet.write_inventory()
-    run, table = play(player, fleet, callback)
-    assert run.status == 0 and "Result: 2 done" in table.lines, run.output
-    first, second = (record["id"] for record in run.results["h1"])
-    run, table = play(player, fleet, callback, "-e", f"anqicms_only={first}")
-    assert table.names("Left out by anqicms_only") == f"h1 ({second})", run.output
-    assert "Result: 1 done, 1 left out" in table.lines
+    run, table = play(player, fleet, callback, "--limit", "h2", verb="stop")
+    assert (run.status, table.outcomes) == (0, {"h2": "done"}) and "Result: 2 done, 2 left out" in table.lines, (
+        run.output
+    )
+    chosen, left = (record["id"] for record in run.results["h2"])
+    assert [step["name"] for step in run.results["h2"][0]["steps"]] == ["graceful_stop"]
+    arguments = ("--limit", "h1,h2", "-e", f"anqicms_only={chosen}")
+    run = player.play("start", fleet.inventory, *QUICK, *arguments)
+    assert run.status != 0 and "None of its instances has the id" in run.output, run.output
+    run, table = play(player, fleet, callback, "--limit", "h2", "-e", f"anqicms_only={chosen}", verb="start")
+    assert (run.status, table.outcomes) == (0, {"h2": "done"}), run.output
+    assert [step["name"] for step in run.results["h2"][0]["steps"]] == ["verified_start"]
+    assert table.names("Left out by anqicms_only") == f"h2 ({left})"
+    run, table = play(player, fleet, callback, "--limit", "h1,h2", "-e", "anqicms_only_if_needed=true")
+    assert (run.status, [one["id"] for one in run.results["h2"]]) == (0, [left]), run.output
+    assert table.names("Left out by --limit") == "h3"
+    assert [name.split()[0] for name in table.names("Left out, restart not needed").split(", ")] == ["h1", "h2"]
 
 
 def unreachable(fleet: Fleet, *names: str) -> None:
@@ -168,7 +163,7 @@ def test_unreachable_hosts(player: Player, make_fleet: Maker) -> None:
     ], run.output
 
 
-@with_and_without
+@with_and_in_soak_without
 def test_host_lost_in_a_hook(player: Player, make_fleet: Maker, tmp_path: Path, callback: bool) -> None:
     fleet = make_fleet(3)
     before = pids(fleet)
@@ -182,7 +177,7 @@ def test_host_lost_in_a_hook(player: Player, make_fleet: Maker, tmp_path: Path, 
     assert table.names("Not touched").startswith("h3 (") and "anqicms.lifecycle.status" in table.text
 
 
-@with_and_without
+@with_and_in_soak_without
 def test_host_lost_in_the_window(player: Player, make_fleet: Maker, tmp_path: Path, callback: bool) -> None:
     fleet = make_fleet(2)
     run, table = play(player, fleet, callback, *make_unreachable(fleet, "h1", tmp_path))
@@ -219,7 +214,7 @@ def test_ctrl_c_in_the_middle_of_a_window(player: Player, make_fleet: Maker) -> 
     second.wait_ready(10)
 
 
-@with_and_without
+@with_and_in_soak_without
 def test_check_mode_says_no_more_than_the_plan(player: Player, make_fleet: Maker, callback: bool) -> None:
     fleet = make_fleet(2)
     _run, table = play(player, fleet, callback, "--check")

@@ -220,7 +220,7 @@ def test_what_somebody_else_put_there_is_shown_and_left_alone(bed: Bed, remote: 
         assert [record["dir"] for record in run.results[site.host.name]] == [site.dir]
         shown = remote.play("discover", inventory)
         assert shown.status == 0 and "not worked on" in shown.output
-        assert '"dir": "/tmp/evil"' not in shown.output and f'"dir": "{site.dir}"' in shown.output
+        assert "- dir: /tmp/evil" not in shown.output and f"- dir: {site.dir}" in shown.output
     finally:
         site.host.kill([stranger])
         site.host.run("/bin/rm", "-r", "/tmp/evil")

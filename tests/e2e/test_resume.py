@@ -86,6 +86,11 @@ def a_failing_start(player: Player, fleet: Fleet, victim: Host) -> Run:
     return run
 
 
+def starts(host: Host) -> bool:
+    """Whether its window has come to the start."""
+    return any(entry.get("name") == "verified_start" for entry in journal(host.state_dir))
+
+
 def ctrl_c(player: Player, fleet: Fleet, victim: Host) -> Run:
     return in_mid_window(player, fleet, victim, signal.SIGINT)
 
@@ -98,7 +103,8 @@ def in_mid_window(player: Player, fleet: Fleet, victim: Host, number: signal.Sig
     """Signal the controller's whole process group while the window of the victim is starting its instance."""
     victim.instances[0].knobs(no_database=True, start_delay_ms=6000)
     with player.begin("restart", fleet.inventory, *QUICK, *BATCHES, "-e", "anqicms_run_id=roll") as playing:
-        until(lambda: any(e.get("name") == "verified_start" for e in journal(victim.state_dir)), "its start", 120)
+        until(lambda: playing.process.poll() is not None or starts(victim), "its start", 240, 0.05)
+        assert playing.process.poll() is None, playing.output()
         os.killpg(playing.process.pid, number)
         run = playing.wait(30)
     row = status(player, fleet)[victim.name]
@@ -231,7 +237,13 @@ def test_stop_and_start_leave_what_came_of_them(default_player: Player, make_rol
     player, fleet = default_player, make_roll(2)
     stop = player.play("stop", fleet.inventory, "-e", "anqicms_run_id=down", "--limit", "h01")
     assert stop.status == 0, stop.output
-    row = status(player, fleet)["h01"]
+    text = fleet.inventory.read_text()
+    gone = "    h02:\n      ansible_connection: ssh\n      ansible_host: 127.0.0.1\n      ansible_port: 1\n"
+    fleet.inventory.write_text(text.replace("    h02:\n", gone))
+    chinese = status(player, fleet, "-e", "anqicms_language=zh", "-e", "anqicms_time_zone=Asia/Shanghai")
+    fleet.inventory.write_text(text)
+    row, other = chinese["h01"], chinese["h02"]
+    assert other["state"] == "unreachable" and "127.0.0.1" in other["problems"][0], "an unreachable host is a row"
     assert [row["run"][key] for key in ("run_id", "verb", "outcome", "as_left")] == ["down", "stop", "done", True]
     assert (row["state"], row["progress"]) == ("stopped", "finished")
     unknown = player.play("stop", fleet.inventory, "-e", "anqicms_resume=nope")

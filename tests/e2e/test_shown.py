@@ -54,7 +54,7 @@ def test_plan_and_results_are_lines(player: Player, make_fleet: Maker, env: dict
 
 def test_diagnosis_and_discovery_are_lines(default_player: Player, make_fleet: Maker) -> None:
     fleet = make_fleet(1)
-    for verb, heading in (("discover", "host "), ("diagnose", "urgency ")):
+    for verb, heading in (("discover", "host "), ("diagnose", "urgency "), ("status", "host ")):
         run = default_player.play(verb, fleet.inventory)
         assert run.status == 0, run.output
         assert any(line.startswith(heading) for line in run.output.splitlines()), run.output

@@ -33,6 +33,7 @@ from watching import Gap, Prober, ProcessWatch
 
 ROOT = paths.ROOT
 FLEET_ROOT = paths.CACHE / "demo"
+REPORTS = paths.CACHE / "demo-reports"
 LAYOUT = (
     ("web1", (("shop.example", "2.5.3"), ("blog.example", "3.2.8"))),
     ("web2", (("news.example", "3.2.8"), ("wiki.example", "3.5.8"))),
@@ -126,7 +127,8 @@ def _restart_and_report(fleet: Fleet, command: list[str]) -> int:
     watch = ProcessWatch(fleet.instances)
     for thread in (watch, *probers):
         thread.start()
-    argv = [word.replace("INVENTORY", str(fleet.inventory)) for word in command] or playbook(fleet, "restart")
+    own = [*playbook(fleet, "restart"), "-e", f"anqicms_report={REPORTS}"]
+    argv = [word.replace("INVENTORY", str(fleet.inventory)) for word in command] or own
     print("$ " + " ".join(argv), flush=True)
     begin = time.monotonic()
     status = subprocess.run(argv, cwd=ROOT, env=environment(), check=False).returncode
@@ -136,6 +138,8 @@ def _restart_and_report(fleet: Fleet, command: list[str]) -> int:
     watch.finish()
     rows = _judge(fleet, before, probers, watch)
     _print_table(rows)
+    if not command:
+        print(f"The report, to open in a browser: {REPORTS / 'latest' / 'run.html'}", flush=True)
     return 1 if status or any(row.wrong for row in rows) else 0
 
 

@@ -27,7 +27,11 @@ class Loader(yaml.SafeLoader):
     """Takes the marks of Ansible for what they mark."""
 
 
-Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))  # type: ignore[type-var]
+def marked(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    return loader.construct_scalar(node)
+
+
+Loader.add_constructor("!unsafe", marked)
 
 
 def loaded(*names: str) -> Any:

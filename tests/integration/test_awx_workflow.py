@@ -14,7 +14,8 @@ import pytest
 
 sys.path.insert(0, str(paths.link_tree()))
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results, workflow
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import closing, results, workflow
 
 
 def record(identity: str, outcome: str = "done", **more: Any) -> dict[str, Any]:
@@ -41,6 +42,27 @@ def test_records_of_all_jobs_and_hosts_without_any() -> None:
 
 def test_a_workflow_that_reached_everything_has_finished() -> None:
     assert workflow.make("1", {"web1": {"a": record("a")}}, ["web1"])["ended"] == "finished"
+
+
+def test_the_last_run_that_failed_is_the_one_to_resume() -> None:
+    given = {
+        "web1": {
+            "a": record("a", run_id="4711", began_at=1.0),
+            "b": record("b", "failed", run_id="4711", began_at=2.0),
+        },
+        "web2": {"c": record("c", "lost", run_id="4714", began_at=3.0), "d": record("d", "planned", run_id="4715")},
+    }
+    document = workflow.make("4700", given, ["web1", "web2"])
+    assert document["resume"] == "4714"
+    assert "anqicms_resume=4714" in "\n".join(closing.lines(document, words.of("en"), "UTC"))
+
+
+def test_nothing_is_resumed_if_nothing_failed() -> None:
+    """The approval was denied, for example: no run has begun with the other hosts."""
+    document = workflow.make("4700", {"web1": {"a": record("a", run_id="4711")}}, ["web1", "web2"])
+    assert document["resume"] == ""
+    lines = "\n".join(closing.lines(document, words.of("en"), "UTC"))
+    assert "Not touched: web2" in lines and "run the same command again" in lines and "anqicms_resume" not in lines
 
 
 def test_a_workflow_without_results_shows_the_hosts() -> None:

@@ -203,7 +203,7 @@ def test_a_row_of_the_table() -> None:
         "  > advice 0",
         "  > advice 1",
         "  > advice 2",
-        "    2 more in the report (-e anqicms_report=FILE)",
+        "    2 more in the report (-e anqicms_report=DIR)",
         "  - log: panic (3 times): panic: oh",
         "  - config_world_readable: everybody can read it",
         "  . cron /etc/crontab: starts it: @daily s.sh",

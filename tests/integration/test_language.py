@@ -29,10 +29,15 @@ ZH = {text: chinese for texts in catalogue.ZH for text, chinese in texts.items()
 SPEAKING = (
     *("plugin_utils/_%s.py" % name for name in ("canary", "outcome", "plan", "play_keywords", "table", "tags")),
     *("plugin_utils/_%s.py" % name for name in ("diagnosis_table", "options", "windows_done")),
-    *("plugin_utils/_%s.py" % name for name in ("connections", "readers", "resume", "status", "upgrade_path")),
+    *(
+        "plugin_utils/_%s.py" % name
+        for name in ("connections", "readers", "resume", "status", "upgrade_path", "batches")
+    ),
     *("plugin_utils/_%s.py" % name for name in ("run/closing", "run/report", "report/directory", "report/upload")),
     *("plugin_utils/_%s.py" % name for name in ("notify/documents", "notify/targets")),
     "action/notify.py",
+    "action/workflow_report.py",
+    "plugin_utils/_run/of_action.py",
     "action/preflight.py",
     *("module_utils/_hazards/%s.py" % name for name in ("foreign", "preconditions", "table", "when")),
     "module_utils/_death/advice.py",

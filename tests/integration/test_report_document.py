@@ -21,7 +21,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import document, report
 
 GUIDE = (paths.ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-EXAMPLE = re.compile(r"^### (.+)\n+```text\n(.+?)\n```\n+```json\n(.+?)\n```", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(r"^### ([^\n]+)\n+```text\n(.+?)\n```\n+```json\n(.+?)\n```", re.MULTILINE | re.DOTALL)
 
 
 def schema(name: str) -> Row:

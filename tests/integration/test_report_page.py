@@ -17,7 +17,7 @@ import pytest
 import report_documents as documents
 from report_documents import EVIL, SCRIPT, Row
 
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words, zh
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import catalogue, words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import page, run_view, timeline
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import document
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
@@ -92,16 +92,18 @@ def test_policy_stops_a_script_that_came_in(tmp_path: Path) -> None:
 # --- what it looks like
 
 
-@pytest.mark.parametrize("make", [documents.bad, documents.good, documents.hostile, documents.diagnosed])
-@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize(
+    ("make", "language"),
+    [(documents.bad, "en"), (documents.bad, "zh"), (documents.hostile, "en"), (documents.diagnosed, "en")],
+)
 def test_page_fits_a_phone(tmp_path: Path, make: Callable[[], Row], language: str) -> None:
     """In a frame as wide as a phone: nothing is wider."""
     measured = "<script>document.documentElement.dataset.width=document.documentElement.scrollWidth</script>"
     inner = CSP.sub("", render(make(), language)).replace("</main>", f"</main>{measured}")
     (tmp_path / "inner.html").write_text(inner, encoding="utf-8")
     frame = (
-        f'<!DOCTYPE html><iframe id="f" src="inner.html" width="{PHONE}" height="800" style="border:0"></iframe><script>'
-        "f.onload=()=>document.documentElement.dataset.width=f.contentDocument.documentElement.dataset.width</script>"
+        f'<!DOCTYPE html><iframe id="f" src="inner.html" width="{PHONE}" height="800" style="border:0"></iframe>'
+        "<script>f.onload=()=>document.documentElement.dataset.width=f.contentDocument.documentElement.dataset.width</script>"
     )
     tree = browser.dom(saved(tmp_path, frame), options=("--allow-file-access-from-files",))
     assert f'data-width="{PHONE}"' in tree
@@ -111,13 +113,9 @@ def test_page_fits_a_phone(tmp_path: Path, make: Callable[[], Row], language: st
     ("name", "make", "language", "width", "height", "dark"),
     [
         ("report-good-desktop", documents.good, "en", DESKTOP, 1750, False),
-        ("report-good-dark", documents.good, "en", DESKTOP, 1750, True),
-        ("report-bad-desktop", documents.bad, "en", DESKTOP, 2600, False),
+        ("report-bad-desktop", documents.bad, "en", DESKTOP, 2400, True),
         ("report-bad-phone-zh", documents.bad, "zh", PHONE, 4200, False),
-        ("report-plan-phone", documents.plan_only, "en", PHONE, 1100, False),
-        ("report-upgrade-desktop-zh", documents.upgraded, "zh", DESKTOP, 1500, False),
-        ("report-diagnosis-desktop", documents.diagnosed, "en", DESKTOP, 2300, False),
-        ("report-diagnosis-phone", documents.diagnosed, "en", PHONE, 3600, True),
+        ("report-diagnosis-desktop", documents.diagnosed, "en", DESKTOP, 2100, False),
         ("report-hostile-phone", documents.hostile, "en", PHONE, 4200, False),
     ],
 )
@@ -148,14 +146,14 @@ def texts_of_templates() -> set[str]:
 def test_every_text_of_the_templates_is_in_the_catalogue() -> None:
     found = texts_of_templates()
     assert len(found) > 30
-    assert not found - set(zh.TEXTS)
+    assert not found - set(catalogue.TEXTS["zh"])
 
 
 def test_every_code_that_is_shown_is_in_the_catalogue() -> None:
     steps = [name.replace("_", " ") for names in timeline.KINDS.values() for name in names]
     codes = [*page.KIND_NAMES.values(), *page.WHY_NAMES.values(), *run_view.TITLES.values(), *steps]
     codes += [outcome.replace("_", " ") for outcome in document.OUTCOMES]
-    assert not set(codes) - set(zh.TEXTS)
+    assert not set(codes) - set(catalogue.TEXTS["zh"])
     assert set(page.WHY_NAMES) == set(document.LEFT_OUT)
 
 

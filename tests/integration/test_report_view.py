@@ -38,6 +38,10 @@ def made(*outcomes: str, ended: str = "finished", check_mode: bool = False, **va
     return document.make(document.Head("run-1", "restart", check_mode, BEGAN, BEGAN + 9, ended), planned, records)
 
 
+def refused() -> Row:
+    return {**made("not_touched", ended="failed"), "message": "web1: another run works on it"}
+
+
 @pytest.mark.parametrize(
     ("found", "level", "headline"),
     [
@@ -50,6 +54,7 @@ def made(*outcomes: str, ended: str = "finished", check_mode: bool = False, **va
         (made("done", "not_touched"), "bad", "The run stopped before its end"),
         (made("done", ended="failed"), "bad", "The run stopped before its end"),
         (made("done", "not_touched", ended="interrupted"), "bad", "The run was interrupted"),
+        (refused(), "bad", "The run was refused"),
         (made("planned", check_mode=True), "plan", "A plan: nothing was changed"),
         (made("planned", "failed", check_mode=True), "bad", "Attention needed: 1 of 2 instances"),
     ],
@@ -71,22 +76,31 @@ def test_verdict_of_a_run(found: Row, level: str, headline: str) -> None:
 )
 def test_verdict_of_a_diagnosis(urgencies: list[str], level: str, headline: str) -> None:
     records = [{"urgency": name} for name in urgencies]
-    told = diagnosis_view.verdict(diagnosis_view.document("run-1", records, 1.0, 2.0), EN)
+    told = diagnosis_view.verdict(diagnosis_view.document("run-1", records, 2.0), EN)
     assert (told.level, told.headline) == (level, headline)
 
 
 def test_advice_names_the_option_that_resumes() -> None:
-    lost, resume, away = advice.of_run(made("done", "lost", "failed", "not_touched", "away"), EN)
+    lost, resume = advice.of_run(made("done", "lost", "failed", "not_touched", "away", ended=""), EN)
     assert lost.command == "ansible-playbook anqicms.lifecycle.status --limit web1"
-    assert resume.command == "-e anqicms_resume=run-1"
-    assert away.command == "--limit web4"
+    assert resume == advice.Advice(
+        "Fix the cause. Run the same command with this option, which leaves out what is done.",
+        "-e anqicms_resume=run-1",
+    )
+    (away,) = advice.of_run(made("done", "away"), EN)
+    assert away.text.startswith("When web1 can be reached again: ") and away.command == "-e anqicms_resume=run-1"
     assert advice.of_run(made("done", "unchanged"), EN) == []
-    recover = {**made("failed"), "verb": "recover"}
-    assert [one.command for one in advice.of_run(recover, EN)] == [""]
+    (recover,) = advice.of_run({**made("failed", ended=""), "verb": "recover"}, EN)
+    assert recover == advice.Advice("Fix the cause. Run the same command again.")
+
+
+def test_advice_warns_of_a_relaunch_in_awx() -> None:
+    found = {**made("failed", "not_touched", ended=""), "awx_job": "4711"}
+    assert "Relaunch on failed hosts" in advice.of_run(found, EN)[-1].text
 
 
 def test_advice_is_safe_to_copy() -> None:
-    found = {**made("lost"), "run_id": "a; rm -rf /"}
+    found = {**made("lost", ended=""), "run_id": "a; rm -rf /"}
     found["instances"][0]["host"] = "$(id)"
     assert [one.command for one in advice.of_run(found, EN)] == [
         "ansible-playbook anqicms.lifecycle.status --limit '$(id)'",

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome, _plan
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, planned, results
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, document, planned, results
 
 NOW = 1795329900.0
-FOUND = {"id": "0a-shop", "dir": "/www/shop", "binary": "anqicms", "state": "running", "pids": [7]}
+FOUND: dict[str, Any] = {"id": "0a-shop", "dir": "/www/shop", "binary": "anqicms", "state": "running", "pids": [7]}
 FOUND["version"] = {"running": "3.5.8", "files": "3.5.8"}
 
 
@@ -133,6 +133,17 @@ def test_tasks_know_a_lost_host_and_not_the_rest_of_one_that_failed() -> None:
     assert [row["outcome"] for row in run.document()["instances"]] == ["lost", "failed", "not_touched"]
 
 
+@pytest.mark.parametrize(("name", "verb", "count"), [
+    ("anqicms__batch", "restart", 1), ("anqicms__canary", "restart", 1), ("anqicms__batch", "stop", 0),
+])  # fmt: skip
+def test_tasks_know_what_became_of_the_notifications_of_the_canary(name: str, verb: str, count: int) -> None:
+    """It is registered on all hosts of a batch."""
+    seen = plan("h1", "h2", "h3")
+    sent = {"of": {"play": "p1", "verb": verb}, "notifications": [{"type": "slack", "event": "canary", "ok": True}]}
+    of_hosts = {"h1": facts(seen), "h2": {**facts(seen), name: sent}, "h3": {**facts(seen), name: sent}}
+    assert len(collect.of_tasks(of_hosts, seen, [], NOW).document()["notifications"]) == count
+
+
 # --- what is planned
 
 
@@ -155,7 +166,7 @@ def test_a_refusal_stands_at_its_instance() -> None:
 
 def test_hosts_without_an_instance() -> None:
     unreachable = _plan.make_plan({"unreachable": True}, "restart")
-    assert planned.of_host("h1", {"unreachable": True}, unreachable, ()) == [planned.Planned("h1", why="unreachable")]
+    assert planned.of_host("h1", {"unreachable": True}, unreachable, ()) == [document.Planned("h1", why="unreachable")]
     assert planned.of_host("h1", None, _plan.make_plan(None, "restart"), ())[0].reason.startswith(
         "There is no preflight"
     )

@@ -162,6 +162,7 @@ def test_private_arguments_stay_private(shop: Instance) -> None:
 
 LOST: list[tuple[Result, bool]] = [
     ({"module_stdout": "", "module_stderr": "", "rc": -9}, True),
+    ({"module_stdout": "", "module_stderr": "", "rc": -1}, True),
     ({"module_stdout": "", "module_stderr": "Killed", "rc": 137}, True),
     ({"module_stdout": "", "module_stderr": "Shared connection closed", "rc": 1}, True),
     ({"module_stdout": "", "module_stderr": "", "rc": 0}, True),

@@ -20,12 +20,16 @@ import venvs
 
 
 class Package(t.NamedTuple):
-    """A Debian package, the programs that show that it is there, and who needs it."""
+    """A Debian package, the programs that show that it is there, and who needs it.
+
+    Without one that is ``optional``, its tests are skipped: some systems do not have it as a package.
+    """
 
     name: str
     programs: t.Tuple[str, ...]
     targets: t.FrozenSet[str]
     root_only: bool = False
+    optional: bool = False
 
 
 FLEET = frozenset(("demo", "demo-upgrade", "bench", "test", "soak", "integration", "e2e", "molecule"))
@@ -44,21 +48,22 @@ PACKAGES = (
     Package("unzip", ("unzip",), frozenset(("bench",))),
     Package("zstd", ("zstd",), TESTS | {"unit", "check"}),
     Package("openssl", ("openssl",), TESTS),
-    Package("chromium", ("chromium",), TESTS),
     Package("openssh-client", ("ssh", "ssh-keygen"), TESTS | {"molecule"}, root_only=True),
     Package("sshpass", ("sshpass",), TESTS, root_only=True),
     Package("debootstrap", ("debootstrap",), TESTS | {"molecule"}, root_only=True),
     Package("podman", ("podman",), TESTS | {"molecule"}, root_only=True),
     Package("runc", ("runc",), TESTS | {"molecule"}, root_only=True),
+    Package("chromium", ("chromium",), TESTS, optional=True),
 )
 
 
-def missing_packages(target: str, is_root: bool, path: str) -> t.List[str]:
-    """Names of the packages that this target needs and whose programs are not found."""
+def missing_packages(target: str, is_root: bool, path: str, optional: bool = False) -> t.List[str]:
+    """Names of the packages that this target needs, or that are optional for it, and whose programs are not found."""
     return [
         package.name
         for package in PACKAGES
         if target in package.targets
+        and package.optional == optional
         and (is_root or not package.root_only)
         and not all(shutil.which(program, path=path) for program in package.programs)
     ]
@@ -90,17 +95,23 @@ def main(arguments: t.Sequence[str]) -> int:
         return 2
     is_root = os.geteuid() == 0
 
-    def missing() -> t.List[str]:
-        return missing_packages(target, is_root, paths.clean_path()) + library_packages(target)
+    def missing() -> t.List[t.List[str]]:
+        """What is needed, and what is optional."""
+        found = [missing_packages(target, is_root, paths.clean_path(), optional) for optional in (False, True)]
+        return [found[0] + library_packages(target), found[1]]
 
-    packages = missing()
-    if packages and may_install and is_root and shutil.which("apt-get"):
-        install(packages)
-        packages = missing()
-    if packages:
+    groups = missing()
+    if any(groups) and may_install and is_root and shutil.which("apt-get"):
+        for group in filter(None, groups):  # apart: a package that a system does not have hinders no other
+            install(group)
+        groups = missing()
+    needed, optional = groups
+    if optional:
+        print("SKIPPED: tests that need %s, which is not installed" % ", ".join(optional), file=sys.stderr)
+    if needed:
         print("'make %s' needs packages that are missing here. On Debian or Ubuntu:" % target, file=sys.stderr)
-        print("  apt-get install --no-install-recommends " + " ".join(packages), file=sys.stderr)
-    return 1 if packages else 0
+        print("  apt-get install --no-install-recommends " + " ".join(needed + optional), file=sys.stderr)
+    return 1 if needed else 0
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ MORE_CORES: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {
 WITH_OWN_CORE: t.Dict[str, t.Tuple[pythons.Version, pythons.Version]] = {"awx": ((3, 12), (3, 14))}
 # What is installed beside the newest ansible-core that an installed Python can run.
 ON_NEWEST_CORE = {
-    "dev": ("lint", "pytest", "fleet"),
+    "dev": ("lint", "pytest", "fleet", "report"),
     "demo": ("fleet",),
     "galaxy": ("galaxy",),
     "rulebook": ("rulebook",),
+    "ara": ("ara",),
     "molecule": ("molecule", "fleet"),
     "docs": ("docs",),
     "ci": ("ci",),
@@ -106,7 +107,7 @@ def spec(name: str, found: t.Mapping[pythons.Version, pythons.Python]) -> Spec:
             raise Missing("Python %s was not found" % version)
         return Spec(name, found[wanted], ("pytest",))
     if kind == "core":
-        beside = ("pytest", "fleet") if version in CORES else ()
+        beside = ("pytest", "fleet", "report") if version in CORES else ()
         return Spec(name, core_python(found, version), ("core-" + version, *beside))
     if name in WITH_OWN_CORE:
         return Spec(name, core_python(found, name), (name,))

@@ -4,6 +4,8 @@
 
 """Finds the phrases of wording.txt in texts for people, and prints 'FILE:LINE: phrase -> better' for each.
 
+Those of wording_zh.txt it finds in Chinese texts.
+
 Usage: wording.py [GLOB...]    Without a glob, the files of CHECKED. Exit status 1 if something was found.
 Code blocks, text in backquotes and Ansible's code markup are exempt: they quote the application or name something.
 
@@ -25,10 +27,11 @@ from pathlib import Path
 import paths
 
 WORDS = Path(__file__).with_name("wording.txt")
+CHINESE_WORDS = Path(__file__).with_name("wording_zh.txt")
 # Globs below the repository root, of Markdown, YAML and Python files.
 CHECKED = (
     "*.md",
-    "docs/*.md",
+    "docs/**/*.md",
     "tests/README.md",
     "requirements/README.md",
     "roles/*/*.md",
@@ -42,6 +45,8 @@ CHECKED = (
     "extensions/**/*.py",
     "extensions/**/*.yml",
 )
+# The texts in Chinese by those in English. The English ones are checked in the files that they are from.
+CATALOGUE = ("plugins/plugin_utils/_language/*.py",)
 
 # The keys whose values people read: in documentation blocks, argument specifications, tasks and changelog fragments.
 KEYS = (
@@ -76,10 +81,10 @@ class Hit(t.NamedTuple):
     better: str
 
 
-def read_words(text: str) -> t.List[Word]:
+def read_words(text: str, whole: str = r"\b(?:%s)\b") -> t.List[Word]:
     """The list: 'PATTERN -> BETTER' a line; a pattern is a regular expression of whole words."""
     rows = [line.partition(" -> ") for line in text.splitlines() if line and not line.startswith("#")]
-    return [Word(re.compile(r"\b(?:%s)\b" % phrase, re.IGNORECASE), better) for phrase, _arrow, better in rows]
+    return [Word(re.compile(whole % phrase, re.IGNORECASE), better) for phrase, _arrow, better in rows]
 
 
 def find(prose: str, words: t.Iterable[Word]) -> t.List[Hit]:
@@ -165,10 +170,12 @@ def _files(globs: t.Iterable[str]) -> t.List[Path]:
 
 
 def main(globs: t.Sequence[str]) -> int:
-    words = read_words(WORDS.read_text(encoding="utf-8"))
+    chinese = read_words(CHINESE_WORDS.read_text(encoding="utf-8"), whole="%s")
+    words = read_words(WORDS.read_text(encoding="utf-8")) + chinese
     found = 0
-    for path in _files(globs or CHECKED):
-        for hit in find(PROSE[path.suffix](path.read_text(encoding="utf-8")), words):
+    checked = [(path, words) for path in _files(globs or CHECKED)] + [(path, chinese) for path in _files(CATALOGUE)]
+    for path, listed in checked:
+        for hit in find(PROSE[path.suffix](path.read_text(encoding="utf-8")), listed):
             print("%s:%d: %s -> %s" % (path.relative_to(paths.ROOT), *hit))
             found += 1
     print("%d found" % found)

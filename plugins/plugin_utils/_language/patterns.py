@@ -104,7 +104,7 @@ class Translator:
         self._texts = texts
         found = [template_of(text, translation) for text, translation in texts.items() if '{' in text]
         usable = [template for template in found if template.names and template.letters >= _LEAST_LETTERS]
-        self._templates = sorted(usable, key=lambda template: -template.letters)
+        self._templates = sorted(usable, key=lambda template: (-template.letters, -len(template.names)))
         self.translate = functools.lru_cache(maxsize=4096)(self._translate)
 
     def _translate(self, text: str, depth: int = 0) -> str:

@@ -36,6 +36,7 @@ TEXTS: t.Mapping[str, str] = {
     '{count} {outcome}': '{outcome} {count}',
     'Result: {counts}': '结果：{counts}',
     'Check mode: nothing was changed.': '检查模式：没有做任何改动。',
+    'Nothing was done. Run the same command again.': '没有做任何操作。请再运行同一条命令。',
     'Nothing was done. Fix the cause, then run the same command again.': (
         '没有做任何操作。请排除原因，再运行同一条命令。'
     ),
@@ -60,7 +61,7 @@ TEXTS: t.Mapping[str, str] = {
     'the run was interrupted during the work on this instance; its state is not known.': (
         '运行在处理这个实例时被中断，它现在的状态未知。'
     ),
-    # notifications
+    # --- notifications
     '{name}: started': '{name}：已开始',
     '{name}: first batch done': '{name}：第一批已完成',
     '{name}: finished': '{name}：已完成',
@@ -71,7 +72,7 @@ TEXTS: t.Mapping[str, str] = {
     'Instances: {count} on {hosts} hosts ({totals})': '实例：{hosts} 台主机上的 {count} 个（{totals}）',
     'Duration: {minutes} min {seconds} s': '用时：{minutes} 分 {seconds} 秒',
     'Fix the cause, then resume with -e anqicms_resume={run}': '排除原因后，用 -e anqicms_resume={run} 继续',
-    'no answer within {seconds:g} s': '{seconds:g} 秒内没有应答',
+    'no answer within {seconds} s': '{seconds} 秒内没有应答',
     'HTTP {status}: redirects are not followed': 'HTTP {status}：不跟随重定向',
     'the certificate of the server is not valid': '服务器的证书无效',
     'the answer is not that of such a robot': '应答不是这种机器人的应答',
@@ -121,12 +122,12 @@ TEXTS: t.Mapping[str, str] = {
     'The connection to {hosts} was lost. Check in what state its instances are.': (
         '与 {hosts} 的连接已断开。请查看其实例的状态。'
     ),
-    'Fix the cause, then run the same command with this option. It leaves out what is done.': (
-        '排除原因后，给同一条命令加上这个选项再运行，已完成的实例会跳过。'
-    ),
-    'Fix the cause, then run the same command again.': '排除原因后，再运行同一条命令。',
-    'When {hosts} can be reached again, run the same command with this option.': (
-        '{hosts} 恢复连接后，给同一条命令加上这个选项再运行。'
+    'The run was refused': '运行被拒绝',
+    'When {hosts} can be reached again:': '{hosts} 恢复连接后：',
+    'Fix the cause.': '请先排除原因。',
+    'Run the same command again.': '再运行同一条命令。',
+    'Run the same command with this option, which leaves out what is done.': (
+        '给同一条命令加上这个选项再运行，已完成的实例会跳过。'
     ),
     'Read the errors in the logs of the instances below.': '请查看下面各实例运行日志中的错误。',
     'What to do next': '下一步',
@@ -154,9 +155,10 @@ TEXTS: t.Mapping[str, str] = {
     'Versions on the way': '途经的版本',
     'Notifications': '通知',
     '{count} times': '{count} 次',
-    'Report of anqicms.lifecycle. All times are in {zone}.': 'anqicms.lifecycle 的报告。时间均为 {zone}。',
+    'Report of anqicms.lifecycle. Times are in {zone}, those in lines of logs as the host wrote them.': (
+        'anqicms.lifecycle 的报告。时间为 {zone}，日志内容中的时间保持主机原样。'
+    ),
     'Report: {path}': '报告：{path}',
-    'Report: artifact {name}': '报告：artifact {name}',
     'The report was not written to {target}: {why}. The run itself is not affected.': (
         '报告没有写到 {target}：{why}。运行本身不受影响。'
     ),
@@ -203,7 +205,8 @@ TEXTS: t.Mapping[str, str] = {
     'not selected by anqicms_only': '不在 anqicms_only 之内',
     'not needed': '不需要',
     'finished by the earlier run': '之前的运行已完成',
-    'not of this run': '不属于这次运行',
+    'not part of the earlier run': '不属于之前的运行',
+    'install of another user': '属于其他用户的安装',
     # Status
     'last run': '上次运行',
     'when': '时间',
@@ -282,7 +285,16 @@ TEXTS: t.Mapping[str, str] = {
     'Hosts outside --limit were not checked.': '没有检查 --limit 之外的主机。',
     'no instance was found': '没有找到实例',
     # Where a report cannot be written
+    'There is no awx_workflow_job_id, so this is not a job of a workflow in AWX. Nothing was done. Make it the '
+    'last node of a workflow, or read the closing tables of the single runs.': (
+        '没有 awx_workflow_job_id，这不是 AWX 工作流中的作业。未做任何操作。请把它作为工作流的最后一个节点，或查看'
+        '各次运行的汇总表。'
+    ),
+    'Nothing was done. Correct anqicms_report, or leave it out.': '未做任何操作。请改正 anqicms_report，或去掉它。',
     'anqicms_report: the report cannot be written. {0}.': 'anqicms_report：报告无法写入。{0:text}。',
+    'anqicms_report: the report cannot be written. {0}. Nothing was done. Correct anqicms_report, or leave it out.': (
+        'anqicms_report：报告无法写入。{0:text}。未做任何操作。请改正 anqicms_report，或不设置它。'
+    ),
     '{0} is a link to {1}. Use that path, if you mean it': (
         '{0} 是指向 {1} 的链接。如果就是要写到那里，请直接用那个路径'
     ),

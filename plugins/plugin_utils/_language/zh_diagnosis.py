@@ -61,7 +61,7 @@ TEXTS: t.Mapping[str, str] = {
     # The table
     '{used} of {size} MiB': '{used}/{size} MiB',
     '{used} MiB at its end': '退出时 {used} MiB',
-    '    {count} more in the report (-e anqicms_report=FILE)': '    另有 {count} 条见报告（-e anqicms_report=FILE）',
+    '    {count} more in the report (-e anqicms_report=DIR)': '    另有 {count} 条见报告（-e anqicms_report=FILE）',
     'limit {size} MiB': '上限 {size} MiB',
     'not set': '未设置',
     'host {left} of {size} MiB available': '主机可用 {left}/{size} MiB',

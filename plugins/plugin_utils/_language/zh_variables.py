@@ -146,6 +146,17 @@ TEXTS: t.Mapping[str, str] = {
     'available names {0}, which is no version such as 3.5.8. Nothing was planned.': (
         'available 中的 {0} 不是像 3.5.8 这样的版本号。没有制定任何计划。'
     ),
+    # Batches
+    'no size of a batch is given': '没有给出批次大小',
+    'anqicms_serial_by names {0}, which cannot be read on {1}: {2}.': (
+        'anqicms_serial_by 中的 {0} 在 {1} 上无法读取：{2:text}。'
+    ),
+    'anqicms_serial_by names {0}, which is neither a group nor a variable of a host of this run. {1}.': (
+        'anqicms_serial_by 中的 {0} 既不是主机组，也不是本次运行中任何主机的变量。{1:text}。'
+    ),
+    'The groups are: {0}': '现有主机组：{0}',
+    'The name {0} of a host means something else as a pattern of hosts. Rename it in the inventory, and keep the '
+    'address in ansible_host.': '主机名 {0} 作为主机模式时有别的含义。请在清单中改名，并把地址写在 ansible_host 里。',
     # Connections
     'ansible_connection must be ssh, also for hosts with only a password: set ansible_password.': (
         'ansible_connection 必须是 ssh；只有密码的主机也一样，请设置 ansible_password。'

@@ -51,7 +51,7 @@ def make(event: str, document: Data, words: Words) -> Message:
     """``event``: one of ``targets.EVENTS``. ``document``: see ``_run/document.py``; its ``text`` is one fact."""
     chosen = _instances(event, document)
     rows = [_row(one, words) for one in chosen]
-    data = {'event': event, 'text': shown(document.get('text') or '', _MOST_TEXT)}
+    data: dict[str, t.Any] = {'event': event, 'text': shown(document.get('text') or '', _MOST_TEXT)}
     data |= {key: _data(document[key]) for key in _RUN if key in document}
     data['instances'] = [{key: _data(one[key]) for key in _INSTANCE if key in one} for one in chosen]
     return Message(_title(event, document, words), _facts(event, document, words), rows, data, words)
@@ -96,7 +96,7 @@ def _totals(document: Data, words: Words) -> str:
         return ''
     hosts = len({one['host'] for one in instances})
     counts = {outcome: sum(one['outcome'] == outcome for one in instances) for outcome in _ORDER}
-    text = ', '.join(f'{words.known(outcome)} {count}' for outcome, count in counts.items() if count)
+    text = ', '.join(f'{words.known(_word(outcome))} {count}' for outcome, count in counts.items() if count)
     return words('Instances: {count} on {hosts} hosts ({totals})', count=len(instances), hosts=hosts, totals=text)
 
 
@@ -118,6 +118,10 @@ def _instances(event: str, document: Data) -> list[Data]:
 def _row(one: Data, words: Words) -> str:
     names = [shown(one.get(key) or '', _MOST_NAME) for key in ('host', 'id')]
     downtime = words('downtime {ms} ms', ms=one['downtime_ms']) if one.get('downtime_known') else ''
-    why = words.known(shown(one.get('why') or '', _MOST_NAME))
+    why = shown(one.get('why') or '', _MOST_NAME)
     reason = words.known(shown(one.get('reason') or '', _MOST_REASON))
-    return ' · '.join(part for part in [*names, words.known(one['outcome']), downtime, why, reason] if part)
+    return ' · '.join(part for part in [*names, words.known(_word(one['outcome'])), downtime, why, reason] if part)
+
+
+def _word(code: str) -> str:
+    return code.replace('_', ' ')

@@ -19,7 +19,7 @@ def lines(results: t.Iterable[t.Mapping[str, t.Any]], words: Words) -> list[str]
         words(
             'Notification not sent ({type}, {event}): {reason}',
             type=shown(one['type'], 20),
-            event=shown(one['event'], 20),
+            event=words.known(shown(one['event'], 20)),
             reason=shown(one['reason'], 300),
         )
         for one in results

@@ -69,7 +69,7 @@ def send(event: str, document: Data, targets: t.Sequence[Target], words: Words) 
         if thread.ident is not None:
             thread.join(max(0.0, began + _timeout(target) - time.monotonic()))
     found = dict(reasons)
-    late = [words('no answer within {seconds:g} s', seconds=_timeout(target)) for target in wanted]
+    late = [_no_answer(target, words) for target in wanted]
     told = [found.get(number, late[number]) for number in range(len(wanted))]
     return [
         {'type': target['type'], 'event': event, 'ok': not reason, 'reason': reason}
@@ -156,12 +156,16 @@ def _trouble(error: OSError, target: Target, words: Words) -> str:
     """Why there was no answer at all."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, (TimeoutError, socket.timeout)):
-        return words('no answer within {seconds:g} s', seconds=_timeout(target))
+        return _no_answer(target, words)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return words('the certificate of the server is not valid')
     if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
         return cause.strerror
     return words('it failed with {error}', error=type(cause).__name__)
+
+
+def _no_answer(target: Target, words: Words) -> str:
+    return words('no answer within {seconds} s', seconds=f'{_timeout(target):g}')
 
 
 def _masked(text: str, target: Target) -> str:

@@ -10,10 +10,14 @@ from __future__ import annotations
 import shlex
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.document import WORKED
 
 Data = t.Mapping[str, t.Any]
 _MOST_HOSTS = 5
+# Where the record of a run can leave out what it has finished.
+_RESUMED = _options.OPTIONS['anqicms_resume'].verbs
 
 
 class Advice(t.NamedTuple):
@@ -28,11 +32,11 @@ def of_run(document: Data, words: Words) -> list[Advice]:
     if document['check_mode']:
         return _of_plan(document, words)
     rows = document['instances']
-    found = [
-        *_of_lost([row for row in rows if row['outcome'] == 'lost'], words),
-        *_of_failed(document, words),
-        *_of_left_out([row for row in rows if row['why'] == 'unreachable'], words),
-    ]
+    found = [*_of_lost([row for row in rows if row['outcome'] == 'lost'], words), *_of_rest(document, words)]
+    if document['awx_job'] and document['totals']['not_touched']:
+        found.append(
+            Advice(words("AWX: 'Relaunch on failed hosts' would leave out the instances that were not touched."))
+        )
     if any(finding.get('severity') == 'error' for row in rows for finding in row['findings']):
         found.append(Advice(words('Read the errors in the logs of the instances below.')))
     return found
@@ -41,8 +45,7 @@ def of_run(document: Data, words: Words) -> list[Advice]:
 def _of_plan(document: Data, words: Words) -> list[Advice]:
     if document['ended'] != 'finished' or not document['totals']['planned']:
         return []
-    text = words('This was a plan. If it is right, run the same command without --check.')
-    return [Advice(text)]
+    return [Advice(words('This was a plan. If it is right, run the same command without --check.'))]
 
 
 def _of_lost(lost: t.Sequence[Data], words: Words) -> list[Advice]:
@@ -52,21 +55,20 @@ def _of_lost(lost: t.Sequence[Data], words: Words) -> list[Advice]:
     return [Advice(text, f'ansible-playbook anqicms.lifecycle.status --limit {_limit(lost)}')]
 
 
-def _of_failed(document: Data, words: Words) -> list[Advice]:
-    totals = document['totals']
-    if not any(totals[name] for name in ('failed', 'rolled_back', 'lost', 'not_touched')):
+def _of_rest(document: Data, words: Words) -> list[Advice]:
+    """How to go on with what is not done."""
+    away = [row for row in document['instances'] if row['why'] == 'unreachable']
+    if document['ended'] == 'finished' and not away:
         return []
-    if document['verb'] == 'recover':  # it takes what is left by itself
-        return [Advice(words('Fix the cause, then run the same command again.'))]
-    text = words('Fix the cause, then run the same command with this option. It leaves out what is done.')
-    return [Advice(text, f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}')]
-
-
-def _of_left_out(away: t.Sequence[Data], words: Words) -> list[Advice]:
-    if not away:
-        return []
-    text = words('When {hosts} can be reached again, run the same command with this option.', hosts=_names(away))
-    return [Advice(text, f'--limit {_limit(away)}')]
+    first = (
+        words('When {hosts} can be reached again:', hosts=_names(away))
+        if document['ended'] == 'finished'
+        else words('Fix the cause.')
+    )
+    if document['verb'] not in _RESUMED or not any(document['totals'][name] for name in WORKED):
+        return [Advice(words.sentences(first, words('Run the same command again.')))]
+    then = words('Run the same command with this option, which leaves out what is done.')
+    return [Advice(words.sentences(first, then), f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}')]
 
 
 def _hosts(rows: t.Sequence[Data]) -> list[str]:

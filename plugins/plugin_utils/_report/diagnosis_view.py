@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _diagnosis
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, times, timeline
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, timeline, times
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report.run_view import Tile, Verdict, name_of
 
 Data = t.Mapping[str, t.Any]
@@ -40,6 +40,7 @@ class Row(t.NamedTuple):
     name: str
     level: str
     urgency: str
+    version: str
     died: str
     memory: str
     is_open: bool
@@ -48,14 +49,13 @@ class Row(t.NamedTuple):
     not_read: t.Sequence[Data]
 
 
-def document(run_id: str, records: t.Sequence[Data], began_at: float, ended_at: float) -> dict[str, t.Any]:
+def document(run_id: str, records: t.Sequence[Data], ended_at: float) -> dict[str, t.Any]:
     """Its schema is public, see docs/reports.md. ``records``: those of ``_diagnosis.records``."""
     totals = {name: sum(record['urgency'] == name for record in records) for name in URGENCIES}
     return {
         'schema': SCHEMA,
         'run_id': run_id,
         'verb': _diagnosis.VERB,
-        'began_at': began_at,
         'ended_at': ended_at,
         'totals': totals,
         'instances': list(records),
@@ -171,6 +171,7 @@ def _row(record: Data, clock: times.Clock, words: Words) -> Row:
         name=name_of(record) if record['id'] or record['dir'] else '-',
         level=_level(record['urgency']),
         urgency=words.known(record['urgency']),
+        version=str(record['version'] or '?').replace('?', '-'),
         died=clock.moment(record['epoch'] or 0.0),
         memory=_memory(record, words),
         is_open=_level(record['urgency']) == 'bad',

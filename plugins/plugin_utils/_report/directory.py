@@ -5,8 +5,8 @@
 
 """Reports in a directory of the controller, or the document alone in a file. Links are never followed below its path.
 
-A directory that is made here is private. Files in one that exists are as readable as that directory is, so that its owner
-decides who reads them, and private where everybody may write to it.
+A directory that is made here is private. Files in one that exists are as readable as that directory is, so that its
+owner decides who reads them, and private where everybody may write to it.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _of_run(document: Data) -> list[Sample]:
     info['check_mode'] = str(bool(document.get('check_mode'))).lower()
     samples = [Sample('anqicms_run_info', info, 1)]
     for key, name in (('began_at', 'start'), ('ended_at', 'end')):
-        if document[key]:
+        if document.get(key):
             samples.append(Sample(f'anqicms_run_{name}_timestamp_seconds', verb, document[key]))
     for outcome, count in document['totals'].items():
         samples.append(Sample('anqicms_run_instances', {**verb, 'outcome': outcome}, count))

@@ -34,7 +34,8 @@ WHY_NAMES: t.Mapping[str, str] = {
     'only': 'not selected by anqicms_only',
     'not_needed': 'not needed',
     'finished': 'finished by the earlier run',
-    'foreign': 'not of this run',
+    'not_part': 'not part of the earlier run',
+    'foreign': 'install of another user',
 }
 
 
@@ -55,6 +56,7 @@ def page(document: Data, zone: str | None, words: Words) -> str:
             known=lambda code: words.known(str(code).replace('_', ' ')),
             zone=clock.offset(document['ended_at']),
             duration=times.duration,
+            moment=clock.moment,
             name_of=run_view.name_of,
             kind_names=KIND_NAMES,
             why_names=WHY_NAMES,

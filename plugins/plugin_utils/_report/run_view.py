@@ -11,11 +11,10 @@ import collections
 import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language.words import Words
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, times, timeline
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import advice, timeline, times
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run.document import BAD, WORKED
 
 Data = t.Mapping[str, t.Any]
-BAD = ('failed', 'rolled_back', 'lost')
-_DONE = ('done', 'unchanged', 'planned')
 # Of every verb: the heading of its report.
 TITLES: t.Mapping[str, str] = {
     'restart': 'Restart',
@@ -93,6 +92,8 @@ def verdict(document: Data, words: Words) -> Verdict:
     if bad:
         text = _state_of_rest(document, words)
         return Verdict('bad', words('Attention needed: {bad} of {all} instances', bad=bad, all=count), text)
+    if document['message'] and not any(totals[name] for name in WORKED):
+        return Verdict('bad', words('The run was refused'), words('No instance was worked on.'))
     if document['ended'] == 'interrupted':
         return Verdict('bad', words('The run was interrupted'), _state_of_rest(document, words))
     if document['ended'] == 'failed' or totals['not_touched']:
@@ -186,7 +187,7 @@ def _tiles(document: Data, words: Words) -> list[Tile]:
         tiles.append(Tile(words('Not touched'), str(totals['not_touched'])))
     if longest is not None:
         tiles.append(Tile(words('Longest downtime'), times.duration(longest['downtime_ms']), str(longest['host'])))
-        tiles.append(Tile(words('Median downtime'), times.duration(_median(known))))
+        tiles += [] if bad else [Tile(words('Median downtime'), times.duration(_median(known)))]
     if document['ended_at'] > document['began_at'] > 0:
         lasts = times.duration((document['ended_at'] - document['began_at']) * 1000)
         tiles.append(Tile(words('Whole run'), lasts))
@@ -217,7 +218,7 @@ def _row(row: Data, longest: float, window: float, clock: times.Clock, words: Wo
     return Row(
         data=row,
         name=name_of(row),
-        level='bad' if row['outcome'] in BAD else 'note' if has_remarks(row) else 'good',
+        level=_level(row),
         outcome=words.known(row['outcome'].replace('_', ' ')),
         versions=_version(row),
         downtime=times.duration(row['downtime_ms']) if row['downtime_known'] else '-',
@@ -229,6 +230,12 @@ def _row(row: Data, longest: float, window: float, clock: times.Clock, words: Wo
         segments=timeline.segments(row, window, words) if window else [],
         is_open=row['outcome'] in BAD or has_remarks(row),
     )
+
+
+def _level(row: Data) -> str:
+    if row['outcome'] in BAD:
+        return 'bad'
+    return 'plan' if row['outcome'] == 'planned' else 'note' if has_remarks(row) else 'good'
 
 
 def name_of(row: Data) -> str:

@@ -19,7 +19,7 @@ Data = t.Mapping[str, t.Any]
 WIDTH = 1000
 _LEAST = 3.0  # of a window: it must be seen in a run of a day, too
 _MOST_TICKS = 4
-_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 # What a step is for, which is its colour.
 KINDS: t.Mapping[str, t.Sequence[str]] = {
     'stop': ('graceful_stop',),

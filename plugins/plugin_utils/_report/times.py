@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+
 import zoneinfo
 
 _SECOND, _MINUTE, _HOUR = 1000, 60_000, 3_600_000
@@ -30,7 +31,7 @@ class Clock(t.NamedTuple):
 
     def label(self, epoch: float, step: float) -> str:
         """For an axis with so many seconds between its labels."""
-        return self.at(epoch).strftime('%H:%M:%S' if step < 60 else '%H:%M' if step < 43200 else '%m-%d %H:%M')
+        return self.at(epoch).strftime('%H:%M:%S' if step < 60 else '%H:%M' if step < 21600 else '%m-%d %H:%M')
 
     def offset(self, epoch: float) -> str:
         """The zone of a moment, such as UTC+08:00."""

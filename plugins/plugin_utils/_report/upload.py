@@ -53,9 +53,12 @@ def put(target: str, run: str, name: str, content: bytes, limit: float = LIMIT_S
     answer: list[str] = []
     # A server that sends a byte now and then keeps every time limit of a socket: the whole needs one of its own.
     thread = threading.Thread(target=lambda: answer.append(_try_put(address, content, limit)), daemon=True)
-    thread.start()
-    thread.join(limit)
-    problem = answer[0] if answer else f'no answer within {limit:g} s'
+    try:
+        thread.start()
+        thread.join(limit)
+    except RuntimeError:  # at the exit of the interpreter, after Ctrl-C, Python 3.12 and later start no thread any more
+        thread.run()
+    problem = answer[0] if answer else _no_answer(limit)
     if problem:
         raise NotUploaded(problem)
     return shown(address)
@@ -87,5 +90,16 @@ def _try_put(address: str, content: bytes, limit: float) -> str:
         error.close()
         moved = ', a redirect, which is not followed' if 300 <= error.code < 400 else ''
         return f'it answered with status {error.code}{moved}'
-    except Exception as error:  # of many libraries
-        return str(getattr(error, 'reason', None) or error or type(error).__name__)
+    except TimeoutError:
+        return _no_answer(limit)
+    except urllib.error.URLError as error:
+        reason = error.reason
+        return (
+            _no_answer(limit) if isinstance(reason, TimeoutError) else getattr(reason, 'strerror', None) or str(reason)
+        )
+    except Exception as error:  # of any kind: its text may contain the address, and secrets in it
+        return f'it failed with {type(error).__name__}'
+
+
+def _no_answer(limit: float) -> str:
+    return f'no answer within {limit:g} s'

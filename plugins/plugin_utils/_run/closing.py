@@ -149,9 +149,10 @@ def _in_lines(text: str, names: t.Sequence[str], words: Words) -> list[str]:
 
 def _refusals(document: Data, words: Words) -> list[str]:
     """Why nothing was done. The plan has shown all instances already."""
+    if document['message']:
+        return [f'  ! {shown(words.known(document["message"]))}']
     named = [row for row in document['instances'] if row['outcome'] == 'not_touched' and row['reason']]
-    texts = [f'  ! {shown(words.known(document["message"]))}'] if document['message'] else []
-    texts += [f'  ! {_name(row)}: {shown(words.known(row["reason"]), 2 * _REASON)}' for row in named]
+    texts = [f'  ! {_name(row)}: {shown(words.known(row["reason"]), 2 * _REASON)}' for row in named]
     more = len(texts) - _MOST_REFUSALS
     return texts[:_MOST_REFUSALS] + ([words('  and {count} more', count=more)] if more > 0 else [])
 
@@ -165,7 +166,7 @@ def _totals(document: Data, words: Words) -> list[str]:
         for outcome, count in document['totals'].items()
         if count
     ]
-    return [words('Result: {counts}', counts=', '.join(counts))] if counts else []
+    return [words('Result: {counts}', counts=', '.join(counts))] if counts and not document['message'] else []
 
 
 def _next(document: Data, worked: t.Sequence[Data], words: Words) -> list[str]:
@@ -173,6 +174,8 @@ def _next(document: Data, worked: t.Sequence[Data], words: Words) -> list[str]:
         return [words('Check mode: nothing was changed.')]
     if document['ended'] == 'finished':
         return _after_success(document, words)
+    if not worked and document['ended'] == 'interrupted':
+        return [words('Nothing was done. Run the same command again.')]
     if not worked:
         return [words('Nothing was done. Fix the cause, then run the same command again.')]
     return _after_failure(document, words)
@@ -195,9 +198,9 @@ def _after_failure(document: Data, words: Words) -> list[str]:
 
 
 def _again(document: Data, words: Words) -> str:
-    if document['verb'] not in _RESUMED:
+    run = shown(document.get('resume', document['run_id']), _NAME)  # that of a workflow is no run of its own
+    if document['verb'] not in _RESUMED or not run:
         return words('run the same command again.')
-    run = shown(document['run_id'], _NAME)
     return words('run the same command with -e anqicms_resume={run}', run=run)
 
 

@@ -17,6 +17,7 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import document
 
 Data = t.Mapping[str, t.Any]
+_CANARY = ('anqicms__canary', 'anqicms__batch')  # one of them has sent its notification
 _OF_HEAD = ('check_mode', 'resumes', 'message', 'awx_job')
 
 
@@ -54,6 +55,9 @@ class Run:
         self._records[host, str(record['id'])] = record
         self._working.discard(host)
         self._lost.pop(host, None)
+
+    def add_notifications(self, notifications: t.Iterable[Data]) -> None:
+        self._notifications += notifications
 
     def add_work(self, host: str) -> None:
         """The work on an instance of the host has started. Its record follows."""
@@ -127,6 +131,10 @@ class Collector:
                 self.runs.append(run)
             run.add_record(record, now)
 
+    def add_notifications(self, notifications: t.Iterable[Data]) -> None:
+        if self.runs:
+            self.runs[-1].add_notifications(notifications)
+
     def add_work(self, host: str) -> None:
         if self.runs:
             self.runs[-1].add_work(host)
@@ -157,13 +165,21 @@ def of_tasks(of_hosts: t.Mapping[str, Data], own: Data, lost: t.Iterable[str], n
     for plan in [*plans.values()] or [own]:
         run.add_plan(plan, now)
     for facts in of_hosts.values():
-        kept = facts.get('anqicms__reported') or {}
-        for record in kept.get('records') or [] if is_same(kept.get('of') or {}, own) else []:
-            run.add_record(record, now)
+        for reported in kept('anqicms__reported', {'': facts}, own):
+            for record in reported.get('records') or []:
+                run.add_record(record, now)
     for host in lost:
         if not run.has_failed(host):
             run.add_lost(host, 'the connection was lost', now)
+    of_canary = [one for name in _CANARY for one in kept(name, of_hosts, own) if one.get('notifications')]
+    run.add_notifications(of_canary[0]['notifications'] if of_canary else [])
     return run
+
+
+def kept(name: str, of_hosts: t.Mapping[str, Data], own: Data) -> list[Data]:
+    """What the tasks of this run have registered under a name, on any host."""
+    found = [facts.get(name) or {} for facts in of_hosts.values()]
+    return [one for one in found if is_same(one.get('of') or {}, own)]
 
 
 def plan_of(facts: Data) -> Data:

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import result_lines
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import closing
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
@@ -78,16 +79,7 @@ def notify(event: str, document: dict[str, t.Any], to: t.Sequence[Data], words: 
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import send
 
         document['notifications'] = [*document['notifications'], *send.send(event, document, to, words)]
-    failed = [one for one in document['notifications'] if not one['ok']]
-    return [
-        words(
-            'Notification not sent ({type}, {event}): {reason}',
-            type=shown(one['type'], 40),
-            event=words.known(shown(one['event'], 40)),
-            reason=shown(one['reason'], 300),
-        )
-        for one in failed
-    ]
+    return result_lines.lines(document['notifications'], words)
 
 
 def _write(document: Data, target: str | None, words: _words.Words, zone: str | None, has_artifact: bool) -> list[str]:

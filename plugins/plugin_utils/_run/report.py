@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import typing as t
@@ -19,7 +20,7 @@ Data = t.Mapping[str, t.Any]
 ARTIFACTS = 'artifacts'
 # Artifacts become variables of all later jobs of a workflow, so they have to stay small.
 MOST_JSON, MOST_HTML = 1024 * 1024, 256 * 1024
-_LONG = ('steps', 'findings', 'sites', 'pages', 'notes', 'hops')  # of an instance
+_KEPT = ('advice', 'problems')  # of the lists of an instance, where the others are too long
 
 
 def refusal(target: str | None) -> str:
@@ -30,36 +31,66 @@ def refusal(target: str | None) -> str:
     return f'anqicms_report: the report cannot be written. {shown(why)}.' if why else ''
 
 
+class Written(t.NamedTuple):
+    """``line``: for people."""
+
+    ok: bool
+    line: str
+
+
 def write(document: Data, target: str, words: Words, zone: str | None) -> list[str]:
     """Lines for people. What could not be written is such a line, and never an error."""
+    return [attempt(document, target, words, zone).line]
+
+
+def attempt(document: Data, target: str, words: Words, zone: str | None) -> Written:
+    """The same for a caller that has to know whether it was written. Never raises."""
     try:
-        if target == ARTIFACTS:
-            return [words('Report: artifact {name}', name=artifact_name(document))]
-        plain = _plain(document)
-        if upload.is_address(target):
-            return _uploaded(plain, target, words, zone)
+        return Written(True, words('Report: {path}', path=shown(_written(document, target, words, zone))))
+    except Exception as error:  # of any kind: the run itself is done, and its report does not change its outcome
+        line = words(
+            'The report was not written to {target}: {why}. The run itself is not affected.',
+            target=shown(upload.shown(target) if upload.is_address(target) else target),
+            why=shown(getattr(error, 'strerror', None) or error or type(error).__name__, 300).rstrip('.'),
+        )
+        return Written(False, line)
+
+
+def _written(document: Data, target: str, words: Words, zone: str | None) -> str:
+    """Where to find it. Any error says why it could not be written."""
+    if target == ARTIFACTS:
+        return artifact_name(document)
+    plain, run = _plain(document), name_of_run(document)
+    if not upload.is_address(target):
         if directory.is_file(target):
-            path = directory.write_file(target, _json(plain))
-        else:
-            path = directory.write(target, name_of_run(document), _files(plain, words, zone)) + '/run.html'
-        return [words('Report: {path}', path=shown(path))]
-    except Exception as error:  # of any kind: the run itself is done, and its outcome is not changed by its report
-        return [_not_written(upload.shown(target) if upload.is_address(target) else target, _why(error), words)]
+            return directory.write_file(target, _json(plain))
+        return directory.write(target, run, _files(plain, words, zone)) + '/run.html'
+    # After the first file that could not be uploaded, the others are not tried: the waits would add up.
+    return [upload.put(target, run, name, content) for name, content in _files(plain, words, zone).items()][-1]
 
 
 def artifacts(document: Data, words: Words, zone: str | None) -> dict[str, t.Any]:
     """For set_stats: the document, with the page as ``html`` where it is small enough; never raises."""
     plain = _plain(document)
-    if len(_json(plain)) > MOST_JSON:
-        plain['instances'] = [{**row, **{key: [] for key in _LONG if key in row}} for row in plain['instances']]
+    if len(json.dumps(plain)) > MOST_JSON:
+        plain['instances'] = [_shortened(row) for row in plain['instances']]
         plain['shortened'] = True
-    try:
+    with contextlib.suppress(Exception):  # of any kind: the document itself is worth more
         text = page.page(plain, zone, words)
-    except Exception:  # of any kind: the document itself is worth more
-        text = ''
-    if text and len(text.encode()) <= MOST_HTML:
-        plain['html'] = text
+        plain |= {'html': text} if len(text.encode()) <= MOST_HTML else {}
     return {artifact_name(document): plain}
+
+
+def _shortened(row: Data) -> dict[str, t.Any]:
+    """Without the lists of an instance. The log of a diagnosis has lists of its own."""
+    return {
+        key: _shortened(value)
+        if isinstance(value, dict)
+        else []
+        if isinstance(value, list) and key not in _KEPT
+        else value
+        for key, value in row.items()
+    }
 
 
 def artifact_name(document: Data) -> str:
@@ -70,17 +101,6 @@ def artifact_name(document: Data) -> str:
 def name_of_run(document: Data) -> str:
     """A name of a directory for any name of a run."""
     return re.sub('[^A-Za-z0-9._-]', '_', str(document['run_id']))[:120].lstrip('.') or 'run'
-
-
-def _uploaded(document: Data, target: str, words: Words, zone: str | None) -> list[str]:
-    """After the first file that could not be uploaded, the others are not tried: the waits would add up."""
-    told = ''
-    for name, content in _files(document, words, zone).items():
-        try:
-            told = upload.put(target, name_of_run(document), name, content)
-        except upload.NotUploaded as error:
-            return [_not_written(upload.shown(target), str(error), words)]
-    return [words('Report: {path}', path=shown(told))]
 
 
 def _files(document: Data, words: Words, zone: str | None) -> dict[str, bytes]:
@@ -103,15 +123,3 @@ def _json(document: Data) -> bytes:
         return (json.dumps(document, indent=2, ensure_ascii=False) + '\n').encode()
     except UnicodeEncodeError:
         return (json.dumps(document, indent=2) + '\n').encode()
-
-
-def _not_written(target: str, why: str, words: Words) -> str:
-    return words(
-        'The report was not written to {target}: {why}. The run itself is not affected.',
-        target=shown(target),
-        why=shown(why, 300).rstrip('.'),
-    )
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, 'strerror', None) or error or type(error).__name__)

@@ -27,7 +27,14 @@ def make(workflow: str, given: t.Mapping[str, t.Mapping[str, Data]], hosts: t.Se
         ended_at=max(times['ended_at'], default=0.0),
         awx_job=workflow,
     )
-    return document.make(head, planned, records)
+    return {**document.make(head, planned, records), 'resume': _resume(records)}
+
+
+def _resume(records: t.Sequence[Data]) -> str:
+    """The run that can be resumed: the last one in which something failed. '' for none."""
+    bad = [record for record in records if record.get('outcome') in document.BAD]
+    last = max(bad, key=lambda record: _seconds(record.get('began_at')), default={})
+    return str(last.get('run_id') or '')
 
 
 def _planned(record: Data) -> document.Planned:

@@ -11,7 +11,7 @@ from pathlib import Path
 import paths
 import pytest
 
-DOCUMENTS = sorted([*paths.ROOT.glob("*.md"), *paths.ROOT.glob("docs/*.md"), paths.ROOT / "tests" / "README.md"])
+DOCUMENTS = sorted([*paths.ROOT.glob("*.md"), *paths.ROOT.glob("docs/**/*.md"), paths.ROOT / "tests" / "README.md"])
 NAMED_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 
@@ -96,6 +96,17 @@ def has_in_order(text: str, pieces: list[str]) -> bool:
     return True
 
 
+def test_messages_that_are_explained_in_chinese_are_said_in_chinese() -> None:
+    document = (paths.ROOT / "docs" / "zh" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0] for line in document.partition("## 显示")[0].splitlines() if line.startswith("| `")]
+    messages = [message for cell in rows for message in re.findall(r"`([^`]+)`", cell)]
+    catalogue = [ast.parse(path.read_text(encoding="utf-8")) for path in (paths.ROOT / "plugins").rglob("zh*.py")]
+    known = {re.sub(r"\{[^{}]*\}", GAP, text) for tree in catalogue for text in texts_of(tree)}
+    assert len(messages) > 30
+    unknown = [message for message in messages if not is_said(message, known)]
+    assert not unknown, unknown
+
+
 # --- CONTRIBUTING.md shows code of the repository
 
 
@@ -156,7 +167,8 @@ def test_the_chinese_readme_keeps_pace_with_the_english_one() -> None:
     levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
     assert items(chinese) == items(english)
-    translated = {"README.md", "docs/guarantees.zh-CN.md"}
+    guides = {f"docs/zh/{path.name}" for path in (paths.ROOT / "docs" / "zh").glob("*.md")}
+    translated = {"README.md", "docs/guarantees.zh-CN.md", *guides}
     assert links(english) - {"README.zh-CN.md"} == links(chinese) - translated
     assert translated <= links(chinese)
 

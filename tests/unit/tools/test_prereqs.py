@@ -25,6 +25,12 @@ def test_root_parts_ask_for_their_packages_as_root_only(tmp_path: Path) -> None:
     assert set(as_user) < set(as_root)
 
 
+def test_tests_do_without_what_is_optional(tmp_path: Path) -> None:
+    assert "chromium" not in prereqs.missing_packages("test", True, str(tmp_path))
+    assert prereqs.missing_packages("test", True, str(tmp_path), optional=True) == ["chromium"]
+    assert prereqs.missing_packages("demo", True, str(tmp_path), optional=True) == []
+
+
 def test_linters_need_nothing_but_git(tmp_path: Path) -> None:
     assert prereqs.missing_packages("lint", True, str(tmp_path)) == ["git"]
 
