@@ -65,9 +65,9 @@ def has_window(row: Data) -> bool:
 
 
 def end_of(row: Data) -> float:
-    """When a window ended; that of its last step where its own end is not known."""
+    """When the last step of a window ended. Its result comes later: on the way is nothing to see of the instance."""
     last = max((float(step.get('ended_ms') or 0) for step in row['steps']), default=0.0)
-    return max(float(row['ended_at'] or 0), float(row['began_at']) + last / 1000)
+    return float(row['began_at']) + last / 1000 if last else float(row['ended_at'] or 0)
 
 
 def make(rows: t.Sequence[Data], clock: times.Clock, words: Words) -> Timeline | None:
