@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: summary
 type: aggregate
 short_description: Show a closing table at the end of each run
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:
@@ -17,7 +17,7 @@ description:
     the reason. The last lines explain what to do next.
   - Without this callback, tasks show the same table, but only if a task can still run at the end. With it, the table is
     also shown if all hosts were unreachable, if the preflight has failed, if a task outside of the collection has
-    stopped the run, and after C(Ctrl-C). After C(SIGKILL), nothing is shown.
+    stopped the run, and after C(Ctrl-C). After C(SIGTERM) and C(SIGKILL), nothing is shown.
   - If C(anqicms_report) or C(anqicms_notify) is set, the callback writes the report and sends the notifications. If
     that fails, a line below the table reports it. It never changes the exit status.
   - Every line is a separate event, and shorter than 1,024 bytes, which is what AWX shows of an event.

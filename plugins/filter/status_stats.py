@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: status_stats
 short_description: Arrange the status of a fleet by host and instance ID
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: status_table
 short_description: Show the status of a fleet as lines of text
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: workflow_report
 short_description: Report on all jobs of a workflow in AWX
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - anqicms.lifecycle contributors (@anqicms-lifecycle)
 description:

@@ -121,9 +121,9 @@ def seen(asked: Question) -> list[str]:
 def how_to_go_on(asked: Question) -> list[str]:
     run = shown(asked.run_id)
     return [
-        'The run ends here, because nobody confirmed it with yes (anqicms_confirm_after_canary).',
+        'The run ends here, because no one confirmed it with yes (anqicms_confirm_after_canary).',
         'Nothing was done on the hosts that are not upgraded yet.',
-        f'Check the canary. To go on without a prompt, start the same run with -e anqicms_confirmed={run}',
+        f'Check the canary. To continue without a prompt, start the same run with -e anqicms_confirmed={run}',
         f'To roll the canary back, run the rollback playbook with -e anqicms_rollback_run={run}',
     ]
 
@@ -147,12 +147,12 @@ def _why_not(run_id: str, members: t.Sequence[Member]) -> str:
     failed = [(one, bad) for one in members for bad in one.instance.get('badly_ended') or [] if bad['run_id'] == run_id]
     if failed:
         said = ', '.join(f'{member.name}: {shown(bad["outcome"])}' for member, bad in failed)
-        return f'Run {run} did not end well on {said}.'
+        return f'Run {run} did not succeed on {said}.'
     own = [one for one in members if any(known['run_id'] == run_id for known in one.instance.get('runs') or [])]
     if not own:
         known = ', '.join(_once(by for member in members for by in member.brought_by()))
         return (
-            f'No instance on the hosts of this run knows a run {run} that has changed it and ended well. Known are: '
+            f'No instance on the hosts of this run knows a run {run} that has changed it and succeeded. Known are: '
             f'{shown(known) or "none"}.'
         )
     return next(filter(None, (_why_not_now(run_id, member) for member in own)), '')

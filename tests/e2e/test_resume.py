@@ -86,6 +86,11 @@ def a_failing_start(player: Player, fleet: Fleet, victim: Host) -> Run:
     return run
 
 
+def starts(host: Host) -> bool:
+    """Whether its window has come to the start."""
+    return any(entry.get("name") == "verified_start" for entry in journal(host.state_dir))
+
+
 def ctrl_c(player: Player, fleet: Fleet, victim: Host) -> Run:
     return in_mid_window(player, fleet, victim, signal.SIGINT)
 
@@ -98,7 +103,8 @@ def in_mid_window(player: Player, fleet: Fleet, victim: Host, number: signal.Sig
     """Signal the controller's whole process group while the window of the victim is starting its instance."""
     victim.instances[0].knobs(no_database=True, start_delay_ms=6000)
     with player.begin("restart", fleet.inventory, *QUICK, *BATCHES, "-e", "anqicms_run_id=roll") as playing:
-        until(lambda: any(e.get("name") == "verified_start" for e in journal(victim.state_dir)), "its start", 120)
+        until(lambda: playing.process.poll() is not None or starts(victim), "its start", 240, 0.05)
+        assert playing.process.poll() is None, playing.output()
         os.killpg(playing.process.pid, number)
         run = playing.wait(30)
     row = status(player, fleet)[victim.name]

@@ -168,6 +168,14 @@ def test_a_run_without_a_plan() -> None:
     ]
 
 
+def test_a_run_that_was_interrupted_before_its_work() -> None:
+    assert shown(planned("h1"), head=HEAD._replace(ended="interrupted"))[1:] == [
+        "restart: interrupted. Run night-7, 2026-11-22 06:45:00, 43 s",
+        "Result: 1 not touched",
+        "Nothing was done. Run the same command again.",
+    ]
+
+
 def test_check_mode_does_not_repeat_the_plan() -> None:
     head = HEAD._replace(check_mode=True)
     lines = shown(planned("h1"), planned("h2"), record("h1", "planned"), record("h2", "planned"), head=head)

@@ -141,6 +141,8 @@ def test_result_has_exactly_the_documented_keys(site: Callable[..., Instance], l
         "strangers",
         "runs",
         "badly_ended",
+        "last_runs",
+        "planned",
     }
     assert set(look(site())) == keys | {"supervisors", "hazards", "interrupted", "memory", "restarts", "foreign"}
 

@@ -142,7 +142,7 @@ def test_upload_without_threads(server: Server, monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     with monkeypatch.context() as patch:
-        patch.setattr(upload.threading.Thread, "start", refuse)
+        patch.setattr(threading.Thread, "start", refuse)
         with pytest.raises(upload.NotUploaded, match="Connection refused"):
             upload.put("http://127.0.0.1:1", "a", "run.json", b"{}", 1.0)
 

@@ -94,6 +94,12 @@ def test_advice_names_the_option_that_resumes() -> None:
     assert recover == advice.Advice("Fix the cause. Run the same command again.")
 
 
+def test_advice_for_a_workflow_names_the_job_to_resume() -> None:
+    found = {**made("done", "failed", ended=""), "resume": "4719"}
+    assert [one.command for one in advice.of_run(found, EN)] == ["-e anqicms_resume=4719"]
+    assert [one.command for one in advice.of_run({**found, "resume": ""}, EN)] == [""]
+
+
 def test_advice_warns_of_a_relaunch_in_awx() -> None:
     found = {**made("failed", "not_touched", ended=""), "awx_job": "4711"}
     assert "Relaunch on failed hosts" in advice.of_run(found, EN)[-1].text
@@ -147,7 +153,7 @@ def test_windows_of_all_hosts_stand_on_one_axis() -> None:
     found = timeline.make(made("done", "failed", "away", "done")["instances"], CLOCK, EN)
     assert found is not None
     assert [lane.row["host"] for lane in found.lanes] == ["web0", "web1", "web3"]
-    scale = timeline.WIDTH / (3 + found.lanes[0].row["ended_at"] - BEGAN)
+    scale = timeline.WIDTH / (3 + found.lanes[0].row["steps"][-1]["ended_ms"] / 1000)
     assert [round(lane.x) for lane in found.lanes] == [0, round(scale), round(3 * scale)]
     assert found.lanes[-1].x + found.lanes[-1].width == pytest.approx(timeline.WIDTH, abs=0.2)
     assert [tick.label for tick in found.ticks] == ["16:00:00", "16:00:02", "16:00:04"]
@@ -157,6 +163,18 @@ def test_windows_of_all_hosts_stand_on_one_axis() -> None:
             assert one.x + one.width == pytest.approx(after.x, abs=0.2)
         last = lane.segments[-1]
         assert lane.x <= lane.segments[0].x and last.x + last.width <= lane.x + lane.width + 0.1
+
+
+def test_window_ends_with_its_last_step() -> None:
+    row = documents.record("web1", "a", BEGAN)
+    assert timeline.end_of(row) == BEGAN + row["steps"][-1]["ended_ms"] / 1000 < row["ended_at"]
+    assert timeline.end_of({**row, "steps": []}) == row["ended_at"]
+
+
+def test_site_that_cannot_be_proven_is_no_remark() -> None:
+    proven = {"host": "shop.example", "ok": True, "reason": "ok", "identity": "not_proven"}
+    assert run_view.verdict(made("done", sites=[proven]), EN).level == "good"
+    assert run_view.verdict(made("done", sites=[{**proven, "ok": False}]), EN).level == "note"
 
 
 def test_window_of_a_long_run_can_still_be_seen() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome, _plan
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, planned, results
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, document, planned, results
 
 NOW = 1795329900.0
-FOUND = {"id": "0a-shop", "dir": "/www/shop", "binary": "anqicms", "state": "running", "pids": [7]}
+FOUND: dict[str, Any] = {"id": "0a-shop", "dir": "/www/shop", "binary": "anqicms", "state": "running", "pids": [7]}
 FOUND["version"] = {"running": "3.5.8", "files": "3.5.8"}
 
 
@@ -166,7 +166,7 @@ def test_a_refusal_stands_at_its_instance() -> None:
 
 def test_hosts_without_an_instance() -> None:
     unreachable = _plan.make_plan({"unreachable": True}, "restart")
-    assert planned.of_host("h1", {"unreachable": True}, unreachable, ()) == [planned.Planned("h1", why="unreachable")]
+    assert planned.of_host("h1", {"unreachable": True}, unreachable, ()) == [document.Planned("h1", why="unreachable")]
     assert planned.of_host("h1", None, _plan.make_plan(None, "restart"), ())[0].reason.startswith(
         "There is no preflight"
     )

@@ -65,10 +65,11 @@ def _of_rest(document: Data, words: Words) -> list[Advice]:
         if document['ended'] == 'finished'
         else words('Fix the cause.')
     )
-    if document['verb'] not in _RESUMED or not any(document['totals'][name] for name in WORKED):
+    run = str(document.get('resume', document['run_id']))  # that of a workflow is no run of its own
+    if document['verb'] not in _RESUMED or not run or not any(document['totals'][name] for name in WORKED):
         return [Advice(words.sentences(first, words('Run the same command again.')))]
     then = words('Run the same command with this option, which leaves out what is done.')
-    return [Advice(words.sentences(first, then), f'-e anqicms_resume={shlex.quote(str(document["run_id"]))}')]
+    return [Advice(words.sentences(first, then), f'-e anqicms_resume={shlex.quote(run)}')]
 
 
 def _hosts(rows: t.Sequence[Data]) -> list[str]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._report import timeline
+
 Data = t.Mapping[str, t.Any]
 Labels = t.Mapping[str, t.Any]
 _ESCAPES = str.maketrans({'\\': '\\\\', '"': '\\"', '\n': '\\n'})
@@ -26,7 +28,7 @@ METRICS: t.Mapping[str, str] = {
     'anqicms_instance_failed': 'Whether the work on the instance failed or was lost.',
     'anqicms_instance_downtime_seconds': 'How long the instance did not listen. Absent if it was not stopped.',
     'anqicms_instance_verified_seconds': 'From the end of listening to the end of the last check.',
-    'anqicms_instance_window_seconds': 'How long the work on the instance took.',
+    'anqicms_instance_window_seconds': 'From the start of the work on the instance to the end of its last step.',
     'anqicms_instance_step_seconds': 'How long a step took. The number is its place in the window.',
     'anqicms_instance_findings': 'Number of findings in the logs with this severity.',
     'anqicms_instance_running': 'Whether the instance is running.',
@@ -73,8 +75,8 @@ def _of_work(row: Data, labels: Labels) -> list[Sample]:
     for name in ('downtime', 'verified'):
         if row[f'{name}_known']:
             samples.append(Sample(f'anqicms_instance_{name}_seconds', labels, row[f'{name}_ms'] / 1000))
-    if row['ended_at'] > row['began_at'] > 0:
-        lasts = round(row['ended_at'] - row['began_at'], 3)
+    if timeline.has_window(row):
+        lasts = round(timeline.end_of(row) - row['began_at'], 3)
         samples.append(Sample('anqicms_instance_window_seconds', labels, lasts))
     samples += _of_steps(row, labels)
     return samples + _of_findings(row['findings'], labels)

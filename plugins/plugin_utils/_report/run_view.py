@@ -138,9 +138,11 @@ def _longest_text(rows: t.Sequence[Data], words: Words) -> str:
 
 
 def has_remarks(row: Data) -> bool:
-    """Whether something is to be read about an instance that is done."""
-    unproven = any(not site.get('ok') or site.get('identity') == 'not_proven' for site in row['sites'])
-    return bool(row['findings'] or row['pages'] or unproven)
+    """Whether something is to be read about an instance that is done.
+
+    That nothing proves which site has answered is none: with older versions, nothing can.
+    """
+    return bool(row['findings'] or row['pages'] or not all(site.get('ok') for site in row['sites']))
 
 
 def _longest(rows: t.Sequence[Data]) -> Data | None:

@@ -65,9 +65,9 @@ def has_window(row: Data) -> bool:
 
 
 def end_of(row: Data) -> float:
-    """When a window ended; that of its last step where its own end is not known."""
+    """When the last step of a window ended. Its result comes later: on the way is nothing to see of the instance."""
     last = max((float(step.get('ended_ms') or 0) for step in row['steps']), default=0.0)
-    return max(float(row['ended_at'] or 0), float(row['began_at']) + last / 1000)
+    return float(row['began_at']) + last / 1000 if last else float(row['ended_at'] or 0)
 
 
 def make(rows: t.Sequence[Data], clock: times.Clock, words: Words) -> Timeline | None:
@@ -86,9 +86,9 @@ def _lane(row: Data, begin: float, scale: float, clock: times.Clock, words: Word
     width = max(lasts * scale, _LEAST)
     x = min((row['began_at'] - begin) * scale, WIDTH - width)
     text = words(
-        '{host}: from {begin}, for {time}',
+        '{host}: from {start}, for {time}',
         host=row['host'],
-        begin=clock.of_day(row['began_at']),
+        start=clock.of_day(row['began_at']),
         time=times.duration(lasts * 1000),
     )
     return Lane(row, round(x, 1), round(width, 1), text, segments(row, max(lasts * 1000, 1.0), words, x, width))

@@ -174,6 +174,8 @@ def _next(document: Data, worked: t.Sequence[Data], words: Words) -> list[str]:
         return [words('Check mode: nothing was changed.')]
     if document['ended'] == 'finished':
         return _after_success(document, words)
+    if not worked and document['ended'] == 'interrupted':
+        return [words('Nothing was done. Run the same command again.')]
     if not worked:
         return [words('Nothing was done. Fix the cause, then run the same command again.')]
     return _after_failure(document, words)

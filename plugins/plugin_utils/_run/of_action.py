@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to this collection: may change in any release.
 
-"""What the action ``preflight`` knows of a run, as data: its ``run``, from which the end of the run is made."""
+"""What the action ``preflight`` knows of a run, as data: its ``run``, from which the end of the run is made.
+
+What only some runs need is imported there: each task is a process of its own, and starts with what it imports.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options, _origin, _plan
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, ending, planned, results
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import planned, results
 
 Data = t.Mapping[str, t.Any]
 
@@ -79,13 +81,16 @@ class OfAction:
 
     def notify(self, event: str, run: Data) -> list[Data]:
         """Send the start of the run, or the end of its canary. What became of it is said at the end of the run."""
-        to = ending.targets(lambda name: self._templar.template(self._vars.get(name)))
-        if not to.notify or self._task.check_mode:
+        to = self.value('anqicms_notify')
+        if not to or self._task.check_mode:
             return []
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words
+        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import collect, ending
+
         seen = collect.Run('', self._verb)
         seen.add_plan(run, time.time())
         document = seen.document()
-        ending.notify(event, document, to.notify, _words.of(run.get('language')))
+        ending.notify(event, document, to, words.of(run.get('language')))
         return list(document['notifications'])
 
     def passed_on(self) -> dict[str, t.Any]:
