@@ -40,7 +40,8 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import coll
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 _OURS = "anqicms.lifecycle."
-_PREFLIGHT, _REPORT = _OURS + "preflight", _OURS + "report"
+_PREFLIGHT = _OURS + "preflight"
+_REPORT = _OURS + "report"
 # The tasks that change an instance. The record of the instance follows.
 _WORK = frozenset(_OURS + name for name in ("window", "graceful_stop", "verified_start"))
 
