@@ -293,11 +293,10 @@ class ActionModule(ActionBase):
         if not self._vars.get('anqicms__whole_fleet'):
             return _NOT_IN_A_ROLE if self._asks(hosts) else ''
         confirmed = self._value(str(self._vars['inventory_hostname']), 'anqicms_confirmed')
-        return _canary.refusal(confirmed, self._members(hosts, whole=True)) if confirmed else ''
+        return _canary.refusal(confirmed, list(self._members(hosts, whole=True))) if confirmed else ''
 
-    def _members(self, hosts: t.Sequence[str], whole: bool = False) -> list[_canary.Member]:
+    def _members(self, hosts: t.Sequence[str], whole: bool = False) -> t.Iterator[_canary.Member]:
         """The instances that the run works on, or all that were found."""
-        members = []
         for host in hosts:
             found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
             accept, only, resume = (
@@ -305,8 +304,7 @@ class ActionModule(ActionBase):
             )
             seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
             chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only, resume=resume).instances
-            members += [_canary.Member(host, instance, wanted) for instance in chosen]
-        return members
+            yield from (_canary.Member(host, instance, wanted) for instance in chosen)
 
     def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import paths
@@ -80,6 +81,20 @@ def test_question(earlier: Any, batch: Any, later: Any, run_id: str, left: str) 
 def test_hosts_of_the_canary(batch: str, canaries: str, expected: str) -> None:
     found = _canary.parts(["h1", "h2", "h3", "h4"], batch.split(), canaries.split())
     assert "/".join(" ".join(part) for part in found) == expected
+
+
+def test_after_the_canary_the_other_hosts_are_not_read() -> None:
+    """With many batches, reading all of them after each one would be quadratic."""
+
+    def never() -> Iterator[_canary.Member]:
+        raise AssertionError("read")
+        yield OLD1
+
+    def canary_and_more() -> Iterator[_canary.Member]:
+        yield OLD1
+        yield from never()
+
+    assert _canary.question(canary_and_more(), never(), never(), "now") is None
 
 
 def test_what_is_said() -> None:

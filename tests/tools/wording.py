@@ -62,7 +62,7 @@ KEYS = (
 KEY = re.compile(r"^(?P<indent> *(?:- +)*)(?:%s):(?P<value>.*)$" % KEYS)
 # A character that is neither a blank nor part of a word: no phrase reaches across it.
 HIDDEN = "\0"
-CODE = re.compile(r"`[^`\0]*`|\b(?:C|V|O|RV|E|M|P|U|L|R)\([^)\0]*\)|\{\{[^\0]*?\}\}|\]\([^)\0]*\)")
+CODE = re.compile(r"`[^`\0]*`|<code>[^<\0]*</code>|\b(?:C|V|O|RV|E|M|P|U|L|R)\([^)\0]*\)|\{\{[^\0]*?\}\}|\]\([^)\0]*\)")
 BLOCK = re.compile(r"^ *```.*?^ *```|<!--.*?-->", re.MULTILINE | re.DOTALL)
 DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 # Names of tokens. From Python 3.12 on an f-string is several of them.
