@@ -70,8 +70,8 @@ venvs: python ## only make the environments that development needs
 prerequisites: python ## name the packages that are missing, and how to install them (PART=check: one part; INSTALL=1 installs them)
 	@$(PYTHON) $(TOOLS)/prereqs.py $(or $(PART),test) $(if $(INSTALL),--install)
 
-release: python ## fold the changelog fragments into the version that galaxy.yml names
-	@$(PYTHON) $(TOOLS)/release.py changelog
+release: python ## fold the changelog fragments into the version of galaxy.yml (VERSION=0.2.0 writes that one everywhere)
+	@$(PYTHON) $(TOOLS)/release.py changelog $(VERSION)
 
 release-check: python
 	@$(PYTHON) $(TOOLS)/release.py check $(VERSION)

@@ -95,7 +95,8 @@ class Podman:
         self("rm", "--all", "--force", "--time", "0")
         for line in Path("/proc/self/mountinfo").read_text().splitlines()[::-1]:
             if line.split()[4].startswith(f"{self.root}/"):
-                subprocess.run(["umount", "-l", line.split()[4]], check=True)
+                # One may have gone with the one above it.
+                subprocess.run(["umount", "-l", line.split()[4]], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.root)
         for parent in bed.CGROUPS.glob("*/libpod_parent"):
             for directory, _names, _files in os.walk(parent, topdown=False):
@@ -117,6 +118,10 @@ class Hosts:
         www.mkdir(parents=True, exist_ok=True)
         command = ["/sbin/init"] if kind == "systemd" else ["/bin/sh", "-c", _IDLE]
         options = ["--systemd=always" if kind == "systemd" else "--systemd=false", "--net", "none", "--hostname", name]
+        options += [
+            "--cap-add",
+            "SYS_PTRACE",
+        ]  # root of a machine may inspect the processes of all users
         made = self.podman(
             "run", "-d", "--name", name, *options, "-v", f"{www}:/www", "--rootfs", f"{bed.make_base()}:O", *command
         )

@@ -190,5 +190,5 @@ def load(path: Path) -> Result:
 
 
 def notes_of(result: dict[str, Any], step: int = -1) -> list[str]:
-    """The notes of a step, without the one that each start has: that its PATH begins with the harmless tools."""
-    return [note for note in result["steps"][step]["result"]["notes"] if not note.startswith("PATH begins with ")]
+    """The notes of a step, without the one that each start has: that its PATH starts with the harmless tools."""
+    return [note for note in result["steps"][step]["result"]["notes"] if not note.startswith("PATH starts with ")]

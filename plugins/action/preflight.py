@@ -32,9 +32,12 @@ from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import of_a
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Result = dict[str, t.Any]
-_ASKS = 'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.'
+_ASKS = (
+    'After the canary (the first batch), the run asks whether to continue. It ends there unless someone answers yes.'
+)
 _ASKS_AFTER_GROUP = (
-    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
+    'After the canary (the group anqicms_canary), the run asks whether to continue. It ends there unless someone '
+    'answers '
     'yes.'
 )
 _NOT_IN_A_ROLE = (
@@ -79,7 +82,7 @@ class ActionModule(ActionBase):
             return self._with_run(verb, self._check_variables(verb))
         refusal = _tags.refusal(tags._replace(known=self._known_tags()), _is_included(self._task))
         if refusal:
-            refused = _failed(f'{refusal} Nothing was looked at or touched. Leave these options out.')
+            refused = _failed(f'{refusal} Nothing was inspected or changed. Leave these options out.')
             return self._with_run(verb, refused)
         if not tags.select:
             return {'changed': False, 'msg': 'Not selected by --tags.'}
@@ -111,17 +114,17 @@ class ActionModule(ActionBase):
         refused = [f'{shown(name)} ({where[name]}): meant is {known}.' for name, known in judgement.meant.items()]
         if refused:
             return _failed(
-                ' '.join(refused) + ' Nothing was looked at or touched. Correct the names. What other tools read needs '
+                ' '.join(refused) + ' Nothing was inspected or changed. Correct the names. What other tools read needs '
                 'a name that does not come close to one of this collection.'
             )
         values, wrong = self._judge_values(verb, where)
         if wrong:
-            return _failed(' '.join(wrong) + ' Nothing was looked at or touched.')
+            return _failed(' '.join(wrong) + ' Nothing was inspected or changed.')
         names = ', '.join(f'{shown(name)} ({where[name]})' for name in judgement.unknown)
         if names and values['anqicms_strict']:
             return _failed(
                 f'Not variables of this collection: {names}. anqicms_strict refuses them. '
-                'Nothing was looked at or touched.'
+                'Nothing was inspected or changed.'
             )
         warnings = [f'Not variables of anqicms.lifecycle, and not used by it: {names}.'] if names else []
         return {'changed': False, 'msg': 'ok', 'unknown': judgement.unknown, 'warnings': warnings}
@@ -290,11 +293,10 @@ class ActionModule(ActionBase):
         if not self._vars.get('anqicms__whole_fleet'):
             return _NOT_IN_A_ROLE if self._asks(hosts) else ''
         confirmed = self._value(str(self._vars['inventory_hostname']), 'anqicms_confirmed')
-        return _canary.refusal(confirmed, self._members(hosts, whole=True)) if confirmed else ''
+        return _canary.refusal(confirmed, list(self._members(hosts, whole=True))) if confirmed else ''
 
-    def _members(self, hosts: t.Sequence[str], whole: bool = False) -> list[_canary.Member]:
+    def _members(self, hosts: t.Sequence[str], whole: bool = False) -> t.Iterator[_canary.Member]:
         """The instances that the run works on, or all that were found."""
-        members = []
         for host in hosts:
             found, wanted = self._found(host), str(self._value(host, 'anqicms_upgrade_to'))
             accept, only, resume = (
@@ -302,8 +304,7 @@ class ActionModule(ActionBase):
             )
             seen = [one for answer in _plan.answers(found) for one in answer.get('instances') or []]
             chosen = seen if whole else _plan.make_plan(found, 'upgrade', accept, only=only, resume=resume).instances
-            members += [_canary.Member(host, instance, wanted) for instance in chosen]
-        return members
+            yield from (_canary.Member(host, instance, wanted) for instance in chosen)
 
     def _canary(self, verb: str) -> Result:
         """Nothing is asked where a host was lost or has failed: the next batch stops the run then."""

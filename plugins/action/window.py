@@ -185,7 +185,7 @@ class ActionModule(ActionBase):
                     raise AnsibleConnectionFailure(self._farewell(why)) from exc
             self._losses.append(shown(why, 200))
             display.display(
-                'window [%s]: connection lost, the work on the host goes on; trying again in %.1f s'
+                'window [%s]: connection lost, the work on the host continues; trying again in %.1f s'
                 % (self._host, pause)
             )
             time.sleep(pause)

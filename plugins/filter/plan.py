@@ -65,7 +65,7 @@ _value:
     skipped: []
     refusals:
       - '/www/wwwroot/shop.example: config_missing: there is no config.json: a start would open the installer on port
-        8001 to everybody Restore config.json from a backup.'
+        8001 to everyone Restore config.json from a backup.'
     unreachable: false
 """
 

@@ -52,7 +52,7 @@ _value:
   sample:
     - 'host          id                     state    version  port  pid   plan     directory'
     - 'web1.example  4b1d0a7e-shop.example  running  3.5.8    8001  5539  REFUSED  /www/wwwroot/shop.example'
-    - '  ! config_missing: there is no config.json: a start would open the installer on port 8001 to everybody'
+    - '  ! config_missing: there is no config.json: a start would open the installer on port 8001 to everyone'
 """
 
 import typing as t

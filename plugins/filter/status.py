@@ -47,7 +47,7 @@ _value:
     - C(run) is the last run, with C(run_id), C(verb), C(outcome), C(began_at), C(ended_at), C(step), and C(as_left), as
       M(anqicms.lifecycle.instance_info) returns them. C(unfinished) is the name of a run that a recovery must finish.
     - C(planned) is the newest run that was to work on the instance. C(progress) is V(finished), V(failed),
-      V(under way), V(not begun), or V(null) if the instance was changed since.
+      V(under way), V(not started), or V(null) if the instance was changed since.
     - C(state) is V(unreachable) for a host that was not reached.
   type: list
   elements: dict

@@ -69,7 +69,7 @@ _value:
       release:
         src: /srv/anqicms-linux-amd64-v3.5.8.zip
       mandatory: true
-      why: the version asked for
+      why: the requested version
       schema: true
       one_way: true
       changes: []

@@ -292,7 +292,7 @@ instances:
         advice: {description: What to do., type: str}
       sample:
         [{code: config_missing, severity: block, blocks: [restart, start, configure, upgrade, rollback],
-        message: 'config.json is missing: a start would open the installer on port 8001 to everybody',
+        message: 'config.json is missing: a start would open the installer on port 8001 to everyone',
         advice: Restore config.json from a backup.}]
     interrupted:
       description: The run that did not end. V(null) if there is none.
@@ -420,7 +420,7 @@ instances:
       description: Why the instance looks like an installation of someone else. V(null) if nothing indicates this. With
         C(anqicms_instances=discover), the roles show such an instance and do not work on it.
       type: str
-      sample: it lies below /tmp, where everybody may put files
+      sample: it is below /tmp, where all users may put files
 problems:
   description: What could not be searched for instances, such as a damaged record. There may be more instances than are
     listed. Each listed instance also reports this as the hazard V(not_all_seen).

@@ -78,7 +78,7 @@ how_to_go_on:
   returned: with O(phase=canary) if RV(asks) is true
   type: list
   elements: str
-  sample: ['Check the canary. To go on without a prompt, start the same run with -e anqicms_confirmed=night-7']
+  sample: ['Check the canary. To continue without a prompt, start the same run with -e anqicms_confirmed=night-7']
 left:
   description: Hosts that have an instance without the target version.
   returned: with O(phase=canary) if RV(asks) is true

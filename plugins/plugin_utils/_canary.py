@@ -83,24 +83,30 @@ def parts(
 
 
 def question(
-    earlier: t.Sequence[Member], batch: t.Sequence[Member], later: t.Sequence[Member], run_id: str
+    earlier: t.Iterable[Member], batch: t.Iterable[Member], later: t.Iterable[Member], run_id: str
 ) -> Question | None:
     """What to ask after a batch that went well; None where there is nothing to ask, or where it was asked before.
 
-    The members are those that this run works on, of all batches.
+    The members are those that this run works on, of all batches. In a batch after the canary, only the first is read.
     """
-    left = _once(member.host for member in later if not member.has_it)
-    canary = _canary(batch, run_id)
-    if not left or not canary or _canary(earlier, run_id):
+    if _canary(earlier, run_id):
         return None
-    return Question(canary, _once(one.wanted for one in batch), _once(one.host for one in batch), left)
+    members = list(batch)
+    canary = _canary(members, run_id)
+    left = _once(member.host for member in later if not member.has_it) if canary else []
+    if not left:
+        return None
+    return Question(canary, _once(one.wanted for one in members), _once(one.host for one in members), left)
 
 
-def _canary(members: t.Sequence[Member], run_id: str) -> str:
+def _canary(members: t.Iterable[Member], run_id: str) -> str:
     """The run that has made a canary of them, '' for none."""
-    if any(not member.has_it for member in members):
-        return run_id
-    return next((by for member in members for by in member.brought_by()), '')
+    by_earlier_run = ''
+    for member in members:
+        if not member.has_it:
+            return run_id
+        by_earlier_run = by_earlier_run or next(iter(member.brought_by()), '')
+    return by_earlier_run
 
 
 def seen(asked: Question) -> list[str]:
@@ -115,9 +121,9 @@ def seen(asked: Question) -> list[str]:
 def how_to_go_on(asked: Question) -> list[str]:
     run = shown(asked.run_id)
     return [
-        'The run ends here, because nobody confirmed it with yes (anqicms_confirm_after_canary).',
+        'The run ends here, because no one confirmed it with yes (anqicms_confirm_after_canary).',
         'Nothing was done on the hosts that are not upgraded yet.',
-        f'Check the canary. To go on without a prompt, start the same run with -e anqicms_confirmed={run}',
+        f'Check the canary. To continue without a prompt, start the same run with -e anqicms_confirmed={run}',
         f'To roll the canary back, run the rollback playbook with -e anqicms_rollback_run={run}',
     ]
 
@@ -141,12 +147,12 @@ def _why_not(run_id: str, members: t.Sequence[Member]) -> str:
     failed = [(one, bad) for one in members for bad in one.instance.get('badly_ended') or [] if bad['run_id'] == run_id]
     if failed:
         said = ', '.join(f'{member.name}: {shown(bad["outcome"])}' for member, bad in failed)
-        return f'Run {run} did not end well on {said}.'
+        return f'Run {run} did not succeed on {said}.'
     own = [one for one in members if any(known['run_id'] == run_id for known in one.instance.get('runs') or [])]
     if not own:
         known = ', '.join(_once(by for member in members for by in member.brought_by()))
         return (
-            f'No instance on the hosts of this run knows a run {run} that has changed it and ended well. Known are: '
+            f'No instance on the hosts of this run knows a run {run} that has changed it and succeeded. Known are: '
             f'{shown(known) or "none"}.'
         )
     return next(filter(None, (_why_not_now(run_id, member) for member in own)), '')

@@ -246,8 +246,9 @@ def _lost_words(lost: str, verb: str) -> str:
     if verb in WITH_WORKER:
         return 'the connection was lost and did not come back; the host completes the started work by itself.'
     return (
-        f'the connection was lost and did not come back; whether the {verb} took place is not known, and nothing goes '
-        f'on with it on the host. Check with instance_info, then run {verb} again.'
+        f'the connection was lost and did not come back; whether the {verb} was done is not known, and nothing '
+        f'continues it on the '
+        f'host. Check with instance_info, then run {verb} again.'
     )
 
 

@@ -167,7 +167,7 @@ def _nothing_fits(host: Answer, core: str, names: t.Sequence[str]) -> str:
     there = f'Found: {_listed(host.pythons)}. None fits.' if host.pythons else 'No Python was found.'
     text = f'{_needs(core)} ({host.system}). {there}'
     if names and host.root:
-        return f'{text} {host.manager} can be asked for {", ".join(names)}{_older_core(host)}.'
+        return f'{text} {host.manager} can install {", ".join(names)}{_older_core(host)}.'
     why = f'To have {host.manager} install one, become root (ansible_become).'
     if not names:
         why = 'No package manager was found that this collection can use (dnf, yum, apt-get).'

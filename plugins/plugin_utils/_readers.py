@@ -143,7 +143,7 @@ def ids(value: t.Any) -> list[str]:
 def identity(value: t.Any) -> str:
     found = text(value)
     if not _ID.fullmatch(found):
-        raise ValueError(f'{shown(found, 100)!r} is no id. They are in the plan, and discover shows them')
+        raise ValueError(f'{shown(found, 100)!r} is not an id. They are in the plan, and discover shows them')
     return found
 
 
@@ -287,7 +287,7 @@ def _entry(number: int, given: t.Any) -> dict[str, t.Any]:
     where = f'entry {number}'
     if not isinstance(given, t.Mapping):
         raise ValueError(
-            f'{where}, {shown(given, 100)!r}, is no dictionary. With -e write it as JSON: '
+            f'{where}, {shown(given, 100)!r}, is not a dictionary. With -e write it as JSON: '
             '\'{"anqicms_instances": [{"dir": "/www/wwwroot/shop.example"}]}\''
         )
     entry: dict[str, t.Any] = plain(given)
@@ -352,7 +352,7 @@ def _version_of(key: t.Any) -> str:
     try:
         return version(key)
     except ValueError as error:
-        raise ValueError(f'{key} is no version') from error
+        raise ValueError(f'{key} is not a version') from error
 
 
 def _release(key: t.Any, given: t.Any) -> dict[str, t.Any]:
@@ -361,7 +361,7 @@ def _release(key: t.Any, given: t.Any) -> dict[str, t.Any]:
         raise ValueError(f'{key}: src is missing')
     valid = _validated(_RELEASE, entry, str(key))
     if valid['sha256'] and not re.fullmatch(r'[0-9a-fA-F]{64}', valid['sha256']):
-        raise ValueError(f'{key}: sha256 is no checksum of 64 hexadecimal digits')
+        raise ValueError(f'{key}: sha256 is not a checksum of 64 hexadecimal digits')
     return {name: one for name, one in valid.items() if one}
 
 

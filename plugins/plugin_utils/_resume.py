@@ -118,7 +118,7 @@ def _untouched(instance: Data, run: Run) -> Verdict:
         return Verdict(
             REFUSED, f'it was changed since run {shown(run.name)}, which saw version {shown(before)}: {_now(instance)}'
         )
-    return Verdict(LEFT, f'not begun by run {shown(run.name)}')
+    return Verdict(LEFT, f'not started by run {shown(run.name)}')
 
 
 def _named(last: Data) -> str:

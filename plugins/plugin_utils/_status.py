@@ -27,7 +27,7 @@ _OF_RUN = ('run_id', 'verb', 'outcome', 'began_at', 'ended_at', 'step', 'as_left
 # Hazards that say that something here is not known.
 _UNSEEN = ('state_untrusted', 'state_damaged', 'hidden_processes', 'not_described', 'not_all_seen')
 # What became of an instance in the newest run that was to work on it.
-FINISHED, NOT_BEGUN, UNDER_WAY, FAILED = 'finished', 'not begun', 'under way', 'failed'
+FINISHED, NOT_STARTED, UNDER_WAY, FAILED = 'finished', 'not started', 'under way', 'failed'
 _MOST = 300  # characters of a line below a row
 
 
@@ -85,7 +85,7 @@ def _progress(instance: Data, verb: str, name: str) -> str | None:
         return None
     run = _resume.of_run(instance, name)
     if run.last is None or not run.has(str(run.last['run_id'])):
-        return NOT_BEGUN
+        return NOT_STARTED
     return UNDER_WAY if run.last['outcome'] == 'under_way' else FAILED
 
 
@@ -156,28 +156,28 @@ class Writer:
         lines = [f'  ! {words.known(problem)}' for problem in record['problems']]
         if run.get('outcome') == 'under_way':
             step = run.get('step') or words('before the first step')
-            lines.append('  ! ' + words('run {run} is at work now: {step}', run=run['run_id'], step=step))
+            lines.append('  ! ' + words('run {run} is running now: {step}', run=run['run_id'], step=step))
         elif run.get('step') and run.get('outcome') != 'done':
             lines.append('  ! ' + words('it ended in step {step}', step=run['step']))
         if record['unfinished']:
             lines.append('  ! ' + words('run {run} is unfinished: run the playbook recover', run=record['unfinished']))
         if run.get('as_left') is False:
             lines.append('  - ' + words('it was changed since that run'))
-        if record['progress'] == NOT_BEGUN:
+        if record['progress'] == NOT_STARTED:
             when, verb = self._when(planned['at']), words.known(str(planned['verb']))
             said = words(
-                'run {run} ({verb}), planned {when}, has not begun here', run=planned['run_id'], verb=verb, when=when
+                'run {run} ({verb}), planned {when}, has not started here', run=planned['run_id'], verb=verb, when=when
             )
             lines.append('  - ' + said)
         return [shown(line, _MOST * 2) for line in lines]
 
     def _runs(self, found: t.Sequence[Data]) -> list[str]:
         """What is left of each run, with the command that goes on."""
-        left = [record['planned'] for record in found if record['progress'] in (NOT_BEGUN, FAILED, UNDER_WAY)]
+        left = [record['planned'] for record in found if record['progress'] in (NOT_STARTED, FAILED, UNDER_WAY)]
         lines: list[str] = []
         for name, verb in dict.fromkeys((plan['run_id'], plan['verb']) for plan in left):
             of_run = [r['progress'] for r in found if r['planned'] and r['planned']['run_id'] == name]
-            count = {word: of_run.count(word) for word in (FINISHED, FAILED, NOT_BEGUN, UNDER_WAY)}
+            count = {word: of_run.count(word) for word in (FINISHED, FAILED, NOT_STARTED, UNDER_WAY)}
             parts = [f'{number} {self.words.known(word)}' for word, number in count.items() if number]
             run = self.words(
                 'Run {run} ({verb}): {parts}.', run=name, verb=self.words.known(verb), parts=', '.join(parts)
@@ -187,7 +187,7 @@ class Writer:
             if count[UNDER_WAY]:
                 advice = self.words('wait until that work has ended, then {command}', command=command)
             else:
-                advice = self.words('to go on: {command}', command=command)
+                advice = self.words('to continue: {command}', command=command)
             lines.append(shown(f'  > {advice}', _MOST * 2))
         return lines
 

@@ -31,7 +31,7 @@ def releases_of(available: object) -> dict[str, t.Any]:
     for version in found:
         if versions.parse(version) is None:
             raise ValueError(
-                f'available names {shown(version, 100)!r}, which is no version such as 3.5.8. Nothing was planned.'
+                f'available names {shown(version, 100)!r}, which is not a version such as 3.5.8. Nothing was planned.'
             )
     return found
 

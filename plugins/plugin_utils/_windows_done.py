@@ -106,7 +106,7 @@ def how_far(record: Data, windows: t.Sequence[Data], count: int) -> str:
         stand = ', '.join(f'{_named(one)} (run {one["run_id"]})' for one in windows[:count])
         parts.append(f'The hops before it are done, and stand: {stand}.')
     if windows[count + 1 :]:
-        parts.append(f'Not begun: {", ".join(_named(one) for one in windows[count + 1 :])}.')
+        parts.append(f'Not started: {", ".join(_named(one) for one in windows[count + 1 :])}.')
     return ' '.join(parts)
 
 

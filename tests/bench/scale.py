@@ -5,7 +5,9 @@
 
 The engine, the modules and the restarts are real, and so is each host for Ansible: its variables, facts and tasks. The
 instances are fewer than the hosts, because this machine has a few processors: the hosts of a batch have one each, and
-those of the next batch the same ones again. All of it runs on this machine, so the modules count for both sides.
+those of the next batch the same ones again. All of it runs on this machine, so the modules count for both sides. Its
+processors do the work of 50 hosts at once: a window that takes longer than the first call of its module costs another
+call, which the fleet itself would not have.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class Run(NamedTuple):
     hosts: int
     usage: Usage
     tasks: float  # for each host
+    followed: int  # windows that have not ended within the first call of their module, so that another one follows
 
     @property
     def cpu(self) -> float:
@@ -101,7 +104,7 @@ class Scale:
         counts = [sum(map(int, found)) for found in _RECAP.findall(output)]
         if len(counts) != hosts:
             raise RuntimeError(f"the recap has {len(counts)} hosts, not {hosts}")
-        return Run(hosts, usage, sum(counts) / hosts)
+        return Run(hosts, usage, sum(counts) / hosts, output.count("\nwindow ["))
 
 
 def growth(few: Run, many: Run) -> float:
@@ -113,8 +116,7 @@ def rows(root: Path, hosts: int) -> list[Row]:
     with Fleet(root / "scale", with_database=False) as fleet:
         scale = Scale(fleet, BATCH)
         fleet.start()
-        few, plain_few = scale.ours(FEW), scale.plain(FEW)
-        many, plain_many = scale.ours(hosts), scale.plain(hosts)
+        few, many, plain_many = scale.ours(FEW), scale.ours(hosts), scale.plain(hosts)
     name = f"restart.yml, {hosts} hosts"
     return [
         ratio_row(f"{name}: CPU for each host", many.cpu, "s", plain_many.cpu, MOST_CPU),
@@ -122,5 +124,5 @@ def rows(root: Path, hosts: int) -> list[Row]:
         ratio_row(f"{name}: memory for each host; limit", growth(few, many), "MiB", MOST_MIB, 1.0),
         shown_row(f"{name}: memory in all", many.usage.peak, "MiB", plain_many.usage.peak),
         shown_row(f"{name}: tasks for each host", many.tasks, "", plain_many.tasks),
-        shown_row(f"usual playbook, {FEW} hosts: CPU for each host", plain_few.cpu, "s", plain_many.cpu),
+        shown_row("windows that needed another call of their module", many.followed, "", hosts),
     ]

@@ -13,9 +13,10 @@ import pytest
 import surveys as questions
 from awx_double import surveys
 from e2e.awx_jobs import WORKFLOW, Awx, Job
-from e2e.conftest import Maker, for_standin
+from e2e.conftest import VERSION, Maker, for_standin
 from e2e.playing import journal, until
 from fleet import Fleet
+from release_files import release_zip
 
 QUICK = {"anqicms_stable_for": 0.1, "anqicms_language": "en", "anqicms_time_zone": "UTC"}
 RESULTS = f"anqicms_results_{WORKFLOW}"
@@ -124,12 +125,25 @@ def test_each_playbook_of_the_kit(core: str, make_fleet: Maker, tmp_path: Path) 
         assert_good(awx.run(verb, answered(verb, given), **QUICK))
         assert_good(awx.run(verb, blank(verb), **QUICK))
     assert 0 not in pids(fleet)
-    changed = awx.run("configure", blank("configure"), anqicms_config={"server": {"log_level": "error"}}, **QUICK)
+    assert len({tuple(order) for order in awx.orders}) > 1
+
+
+@pytest.mark.soak
+@pytest.mark.standin("its config.json")
+def test_each_changing_playbook_of_the_kit(core: str, make_fleet: Maker, tmp_path: Path) -> None:
+    fleet = make_fleet(3)
+    awx = Awx(core, fleet, tmp_path)
+    wanted = {"anqicms_config": {"server": {"log_level": "debug"}}}
+    changed = awx.run("configure", blank("configure"), **wanted, **QUICK)
     assert_good(changed)
     assert list(results(changed).values()) == [["done"]] * 3
     back = awx.run("rollback", answered("rollback", {"anqicms_rollback_run": str(changed.number)}), **QUICK)
     assert_good(back)
-    assert len({tuple(order) for order in awx.orders}) > 1
+    assert list(results(back).values()) == [["done"]] * 3
+    releases = {"anqicms_releases": {VERSION: str(release_zip(VERSION, tmp_path))}}
+    upgraded = awx.run("upgrade", answered("upgrade", {"anqicms_upgrade_to": VERSION}), **releases, **QUICK)
+    assert_good(upgraded)
+    assert list(results(upgraded).values()) == [["unchanged"]] * 3
 
 
 @pytest.mark.soak

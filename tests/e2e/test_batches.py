@@ -141,5 +141,5 @@ def test_unknown_names_are_refused_before_anything_is_inspected(default_player: 
         "anqicms_serial_by names anqicms_hots, which is neither a group nor a variable of a host of this run. "
         "Similar are: anqicms" in run.output
     )
-    assert "(extra variable). Nothing was looked at or touched." in run.output
+    assert "(extra variable). Nothing was inspected or changed." in run.output
     assert [one.pid for one in fleet.instances] == [before]

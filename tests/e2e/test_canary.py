@@ -26,7 +26,7 @@ pytestmark = pytest.mark.standin("an upgrade without a database")
 OLD, NEW = "3.5.7", "3.5.8"
 PROMPT = "anything else ends the run here"
 LONG = 300.0
-ENDS = "The run ends here, because nobody confirmed it with yes"
+ENDS = "The run ends here, because no one confirmed it with yes"
 
 
 @pytest.fixture(scope="module")
@@ -214,14 +214,14 @@ def test_a_canary_that_fails_is_none(three: Upgrades) -> None:
     assert run.status != 0 and run.outcomes == {"h1": ["done"], "h2": ["rolled_back"]}, run.output
     assert PROMPT not in run.output and ENDS not in run.output
     run = three.play(anqicms_confirmed="night-7")
-    assert run.status != 0 and "anqicms_confirmed: Run night-7 did not end well on h2" in run.output, run.output
+    assert run.status != 0 and "anqicms_confirmed: Run night-7 did not succeed on h2" in run.output, run.output
     assert three.versions() == [NEW, OLD, OLD]
 
 
 def test_what_is_no_canary_is_refused_before_anything_is_touched(two: Upgrades) -> None:
     run = two.play(anqicms_run_id="night-7")
     assert run.status == 0, run.output
-    unknown = "knows a run night-8 that has changed it and ended well. Known are: night-7."
+    unknown = "knows a run night-8 that has changed it and succeeded. Known are: night-7."
     refusals: list[tuple[tuple[str, ...], str, str]] = [
         ((), "night-8", unknown),
         (("--check",), "night-8", unknown),

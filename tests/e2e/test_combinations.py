@@ -164,7 +164,7 @@ def test_start_after_a_stop_is_reported_as_the_start(player: Player, make_fleet:
     run = check_loss(player, fleet, "stop-start", ("verified_start", 1, "before"))
     (record,) = run.results["h1"]
     assert (record["outcome"], record["state"]) == ("lost", "unknown")
-    assert "nothing goes on with it on the host" in record["reason"]
+    assert "nothing continues it on the host" in record["reason"]
 
 
 @pytest.mark.parametrize("loss", OFTEN, ids=lambda loss: "-".join(map(str, loss)))

@@ -235,7 +235,7 @@ def test_time_that_is_none_is_refused_before_anything_is_looked_at(default_playe
     run = default_player.play("diagnose", fleet.inventory, "-e", "anqicms_since=yesterday", "--limit", "web2")
     assert run.status == 2 and run.stats == {}, run.output
     assert "anqicms_since must be a time such as 2026-01-31T12:00:00" in run.output
-    assert "It is 'yesterday' (extra variable). Nothing was looked at or touched." in run.output
+    assert "It is 'yesterday' (extra variable). Nothing was inspected or changed." in run.output
 
 
 def test_nobody_is_reachable_and_the_report_cannot_be_written(default_player: Player, tmp_path: Path) -> None:

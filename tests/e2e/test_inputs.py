@@ -216,7 +216,7 @@ def test_what_somebody_else_put_there_is_shown_and_left_alone(bed: Bed, remote: 
         run = remote.play("restart", inventory, *QUICK)
         assert run.status == 0, run.output
         assert site.pid not in (0, before) and runs(site, stranger), run.output
-        assert "not worked on: it lies below /tmp, where everybody may put files" in run.output
+        assert "not worked on: it is below /tmp, where all users may put files" in run.output
         assert [record["dir"] for record in run.results[site.host.name]] == [site.dir]
         shown = remote.play("discover", inventory)
         assert shown.status == 0 and "not worked on" in shown.output

@@ -129,7 +129,7 @@ def test_wrong_values_are_all_named_before_anything_is_looked_at(player: Player,
         run = player.play(verb, fleet.inventory, *extra(wrong))
         assert (run.status, LOOK in run.output, pids(fleet)) == (2, False, before), run.output
         said = message(run)
-        assert said.isprintable() and said.endswith(" Nothing was looked at or touched."), said
+        assert said.isprintable() and said.endswith(" Nothing was inspected or changed."), said
         for name in wrong:
             assert re.search(rf"(?:^|\. ){name} must be [^.]", said), (name, said)
         assert said.count("(extra variable).") == len(wrong), said

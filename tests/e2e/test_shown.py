@@ -117,7 +117,7 @@ def test_tags_that_nothing_has_are_refused(player: Player, make_fleet: Maker, tm
     ):
         run = player.play(arguments[0], fleet.inventory, *arguments[1:])
         assert (run.status, LOOK in run.output, pids(fleet)) == (2, False, before), run.output
-        assert "--tags and --skip-tags" in run.output and "Nothing was looked at or touched" in run.output
+        assert "--tags and --skip-tags" in run.output and "Nothing was inspected or changed" in run.output
     run = player.play(mine, fleet.inventory, "--tags", "other")
     assert (run.status, "the other one" in run.output, pids(fleet)) == (0, True, before), run.output
     run = player.play(mine, fleet.inventory, "--tags", "roll", *QUICK)

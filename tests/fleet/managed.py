@@ -206,8 +206,9 @@ def interrupt(directory: Path, host: str) -> None:
 
 def down(directory: Path) -> None:
     podman = directory / "podman"
-    if podman.exists():
-        podman_hosts.Podman(Path(podman.read_text())).remove()
+    root = Path(podman.read_text()) if podman.exists() else None
+    if root and root.is_dir():
+        podman_hosts.Podman(root).remove()
     demo.end_fleet(directory)
 
 

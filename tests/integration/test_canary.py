@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import paths
@@ -82,6 +83,20 @@ def test_hosts_of_the_canary(batch: str, canaries: str, expected: str) -> None:
     assert "/".join(" ".join(part) for part in found) == expected
 
 
+def test_after_the_canary_the_other_hosts_are_not_read() -> None:
+    """With many batches, reading all of them after each one would be quadratic."""
+
+    def never() -> Iterator[_canary.Member]:
+        raise AssertionError("read")
+        yield OLD1
+
+    def canary_and_more() -> Iterator[_canary.Member]:
+        yield OLD1
+        yield from never()
+
+    assert _canary.question(canary_and_more(), never(), never(), "now") is None
+
+
 def test_what_is_said() -> None:
     asked = _canary.question([], [OLD1], [OLD2, OLD3], "night {{ 7 }}")
     assert asked is not None
@@ -104,7 +119,7 @@ def test_confirmed(members: list[_canary.Member]) -> None:
     assert _canary.refusal("x", members) == ""
 
 
-UNKNOWN = "No instance on the hosts of this run knows a run x that has changed it and ended well. Known are: "
+UNKNOWN = "No instance on the hosts of this run knows a run x that has changed it and succeeded. Known are: "
 
 
 @pytest.mark.parametrize(("members", "said"), [
@@ -112,8 +127,8 @@ UNKNOWN = "No instance on the hosts of this run knows a run x that has changed i
     ([OLD1, OLD2], UNKNOWN + "none."),
     ([member("h1", NEW, run("y"), run("z")), OLD2], UNKNOWN + "y, z."),
     ([member("h1", NEW, run("y", stands=False))], UNKNOWN + "none."),
-    ([DONE1, member("h2", OLD, **bad("x"))], "Run x did not end well on h2 (id-h2): rolled_back."),
-    ([member("h1", OLD, **bad("x", "unfinished"))], "Run x did not end well on h1 (id-h1): unfinished."),
+    ([DONE1, member("h2", OLD, **bad("x"))], "Run x did not succeed on h2 (id-h2): rolled_back."),
+    ([member("h1", OLD, **bad("x", "unfinished"))], "Run x did not succeed on h1 (id-h1): unfinished."),
     ([member("h1", OLD, run("x", stands=False))], "Run x was rolled back on h1 (id-h1)."),
     ([DONE1, member("h2", OLD, run("x", stands=False))], "Run x was rolled back on h2 (id-h2)."),
     ([member("h1", "3.5.6", run("x", "3.5.6"))], "Run x has brought h1 (id-h1) to 3.5.6, and 3.5.8 is wanted."),

@@ -162,7 +162,7 @@ def test_a_dump_that_breaks_off(shop: Make, place: Path, compression: str) -> No
 def test_what_cannot_be_restored_is_refused(shop: Make, db: MariaDB) -> None:
     instance = shop()
     db.run("CREATE VIEW seen AS SELECT 1", instance.database)
-    assert "views or other objects that are no tables: seen" in refused(instance)
+    assert "views or other objects that are not tables: seen" in refused(instance)
     db.run("DROP VIEW seen", instance.database)
     db.administer("CREATE TRIGGER trig BEFORE INSERT ON archives FOR EACH ROW SET NEW.title = 'x'", instance.database)
     assert "triggers: trig" in refused(instance)

@@ -24,7 +24,7 @@ HAZARD: Row = {
     "code": "config_missing",
     "severity": "block",
     "blocks": ["restart"],
-    "message": "config.json is missing: a start would open the installer on port 8001 to everybody",
+    "message": "config.json is missing: a start would open the installer on port 8001 to everyone",
     "advice": "Restore config.json from a backup.",
 }
 SHOP: Row = {
@@ -118,7 +118,7 @@ STEP = (
 
 def test_result_line() -> None:
     assert outcome_line(RECORD, "web1", "zh") == (
-        "web1  1234abcd-shop  3.5.8  完成  进程 7 -> 9  停机 165 ms  验证完成 1173 ms  日志: 正常  站点: 1 个正常"
+        "web1  1234abcd-shop  3.5.8  完成  进程 7 -> 9  停机 165 毫秒  验证完成 1173 毫秒  日志: 正常  站点: 1 个正常"
     )
     failed = outcome_line({**RECORD, "outcome": "failed", "reason": f"Run the window: {STEP}"}, "web1", "zh")
     assert "  失败  " in failed and "Run the window: 1234abcd-shop: 步骤 verified_start 失败：" in failed

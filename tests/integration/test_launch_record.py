@@ -357,7 +357,7 @@ def test_other_programs_are_found_as_before(tmp_path: Path) -> None:
     site = make_instance(tmp_path / "shop.example", "3.5.8")
     context = windows.context_of(site)
     environment, notes = siblings.protect(context.state, context.instance, record, ("3.5.8",))
-    assert notes == [f"PATH begins with {tmp_path / 'state' / _launch.SHIM_NAME}, which protects siblings"]
+    assert notes == [f"PATH starts with {tmp_path / 'state' / _launch.SHIM_NAME}, which protects siblings"]
     done = subprocess.run(
         ["/bin/sh", "-c", "cwebp && ls / > /dev/null && pidof sh"], env=environment, check=False, capture_output=True
     )

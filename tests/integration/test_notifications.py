@@ -90,7 +90,7 @@ def text_of(kind: str, payload: dict[str, Any]) -> str:
           "Stopped after a failure", "resume with -e anqicms", "web2 · 0123abcd-web2 · failed", "graceful",
           "web1 · 0123abcd-web1 · done · downtime 277 ms"]),
     (ZH, ["AnQiCMS ", "：失败", "运行：night-7", "实例：4 台主机上的 4 个（失败 1", "用时：2 分 5 秒", "web2 · ",
-          "停机 277 ms"]),
+          "停机 277 毫秒"]),
 ], ids=["en", "zh"])  # fmt: skip
 def test_each_service_gets_its_form(robots: Robots, kind: str, words: Words, pieces: list[str]) -> None:
     assert send("failed", FAILED, [robots.target(kind)], words) == [

@@ -93,7 +93,9 @@ def test_defaults_and_documentation_are_those_of_the_table() -> None:
             assert set(entry["options"]) == wanted, path
             for name, spec in entry["options"].items():
                 option = _options.OPTIONS[name]
-                assert set(spec) <= {"type", "description", "default", "no_log"} and spec["type"] == "raw", (path, name)
+                assert (
+                    set(spec) <= {"type", "description", "default", "no_log", "version_added"} and spec["type"] == "raw"
+                ), (path, name)
                 assert spec.get("no_log", False) is option.secret, name
                 assert spec["description"][0].lower() == option.allowed.lower() + ".", (path, name)
                 default = _options.value_of(name, None)

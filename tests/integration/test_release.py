@@ -132,7 +132,7 @@ def test_a_template_that_is_proved_to_be_the_old_releases_is_replaced(
 def test_the_plan_names_the_templates_that_nothing_proves(shop: Path, new: Path, old: Path) -> None:
     stage(shop, new)
     planned = call(shop, check=True, state="switched", version="3.5.8")["would"]
-    assert "nothing proves that nobody has edited them" in planned and "template/default/index.html" in planned
+    assert "nothing proves that they are unedited" in planned and "template/default/index.html" in planned
     assert "template/default/list.html" in planned
     planned = call(shop, check=True, state="switched", version="3.5.8", src=str(new), old_src=str(old))["would"]
     assert "as they are here): template/default/index.html. " in planned and "list.html" not in planned
@@ -328,7 +328,7 @@ def test_an_archive_is_one_version(shop: Path, new: Path) -> None:
 
 
 @pytest.mark.parametrize("name,files,said", [
-    ("no zip", None, "no zip archive"),
+    ("no zip", None, "not a zip archive"),
     ("no binary", {"README.md": b""}, "no anqicms in it"),
     ("escape", {**NEW, "../x": b""}, "leads out of the directory"),
     ("script", {**NEW, "anqicms": b"#!/bin/sh\n"}, "cannot be executed"),

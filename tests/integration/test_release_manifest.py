@@ -86,7 +86,7 @@ def test_by_ansible(place: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "digest", "said"), [
-    (b"<html>", None, "no zip archive"), (None, None, "cannot be read: No such file"),
+    (b"<html>", None, "not a zip archive"), (None, None, "cannot be read: No such file"),
     (b"<html>", "0" * 64, "its SHA-256 is"),
 ])  # fmt: skip
 def test_refused(place: Path, content: bytes | None, digest: str | None, said: str) -> None:

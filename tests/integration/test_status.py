@@ -53,10 +53,10 @@ def test_a_roll_that_was_cut_off() -> None:
         "done          2026-11-22 06:45:05  R" in text.replace("done       ", "done       ")
         or "2026-11-22 06:45:05" in text
     )
-    assert "  ! run R is at work now: graceful_stop" in lines
-    assert "  - run R (restart), planned 2026-11-22 06:45:00, has not begun here" in lines
+    assert "  ! run R is running now: graceful_stop" in lines
+    assert "  - run R (restart), planned 2026-11-22 06:45:00, has not started here" in lines
     assert any(line.startswith("h4 ") and "unreachable" in line for line in lines) and "  ! no route to host" in lines
-    assert "Run R (restart): 1 finished, 1 not begun, 1 under way." in lines
+    assert "Run R (restart): 1 finished, 1 not started, 1 under way." in lines
     assert (
         "  > wait until that work has ended, then ansible-playbook anqicms.lifecycle.restart -e anqicms_resume=R"
         in lines
@@ -72,7 +72,7 @@ def test_nothing_is_left_of_a_run_that_has_ended() -> None:
 def test_a_failure_names_its_step_and_how_to_go_on() -> None:
     lines = table({"h1": facts(instance([plan("R", DAY)], [run("R", "failed", step="verified_start", ended_at=DAY)]))})
     assert "  ! it ended in step verified_start" in lines
-    assert "  > to go on: ansible-playbook anqicms.lifecycle.restart -e anqicms_resume=R" in lines
+    assert "  > to continue: ansible-playbook anqicms.lifecycle.restart -e anqicms_resume=R" in lines
 
 
 def test_what_needs_a_recovery_says_so() -> None:

@@ -42,10 +42,10 @@ def test_each_hop_has_what_the_mapping_says_of_its_release() -> None:
     (("3.5.8", "3.3.11", VERSIONS), "is older than 3.5.8"),
     ((None, "3.5.8", VERSIONS), "is not known"),
     (("2.3.6", "3.5.8", ["3.5.8"]), "requires 2.5.0 to 2.5.5"),
-    (("2.3.6", "3.5.8", {"nightly": None}), "'nightly', which is no version"),
+    (("2.3.6", "3.5.8", {"nightly": None}), "'nightly', which is not a version"),
     (("2.3.6", "3.5.8", 358), "must be a mapping"),
     (("2.3.6", "3.5.8", None), "must be a mapping"),
-    (("2.3.6", "3.5.8", ["{{ evil }}"]), "which is no version"),
+    (("2.3.6", "3.5.8", ["{{ evil }}"]), "which is not a version"),
 ])  # fmt: skip
 def test_refused(arguments: tuple[Any, ...], said: str) -> None:
     with pytest.raises(AnsibleFilterError, match=said):
@@ -55,7 +55,7 @@ def test_refused(arguments: tuple[Any, ...], said: str) -> None:
 def test_a_host_that_tells_a_template_for_its_version_is_only_shown() -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         upgrade_path("{{ lookup('pipe', 'id') }}", "3.5.8", VERSIONS)
-    assert "no version such as 3.5.8" in str(caught.value)
+    assert "not a version such as 3.5.8" in str(caught.value)
 
 
 def test_a_release_stays_data() -> None:

@@ -186,7 +186,7 @@ def test_a_failed_hop_says_how_far_it_came() -> None:
     assert [hop["outcome"] for hop in found["hops"]] == ["done", "rolled_back"]
     assert found["reason"] == (
         "Hop 2 of 3 (2.5.3 -> 3.3.11): Upgrade in one window: step database failed The hops before it are done, and "
-        "stand: 2.3.6 -> 2.5.3 (run night-7-2.5.3). Not begun: 3.3.11 -> 3.5.8."
+        "stand: 2.3.6 -> 2.5.3 (run night-7-2.5.3). Not started: 3.3.11 -> 3.5.8."
     )
 
 
@@ -196,7 +196,7 @@ def test_a_later_hop_that_is_refused_or_lost_leaves_the_version_of_the_one_befor
     assert (found["outcome"], found["version"], found["downtime_ms"]) == ("failed", "3.3.11", None)
     assert found["changed"] and found["reason"].startswith("Hop 3 of 3 (3.3.11 -> 3.5.8): ")
     lost = record({"unreachable": True, "msg": "gone"}, ended(0))
-    assert (lost["outcome"], lost["version"]) == ("lost", "2.5.3") and "Not begun: 3.3.11 -> 3.5.8." in lost["reason"]
+    assert (lost["outcome"], lost["version"]) == ("lost", "2.5.3") and "Not started: 3.3.11 -> 3.5.8." in lost["reason"]
 
 
 def test_what_fails_behind_the_last_window_is_no_failed_hop() -> None:

@@ -136,7 +136,7 @@ def test_a_killed_module_is_attached_to_again(shop: Instance, core: str) -> None
     os.kill(module, signal.SIGKILL)
     output = process.communicate(timeout=90)[0]
     assert process.returncode == 0, output
-    assert "connection lost, the work on the host goes on" in output
+    assert "connection lost, the work on the host continues" in output
     assert sum(entry["event"] == "begin" for entry in windows.journal(context)) == 1
     assert shop.pid not in (0, before)
 

@@ -23,6 +23,7 @@ PLACE = paths.CACHE / "docs"
 HTML = PLACE / "html"
 REPOSITORY = "https://github.com/anqicms-lifecycle/anqicms.lifecycle/blob/main/"
 GUIDES = ("docs/*.md", "docs/zh/*.md")
+IMAGES = "docs/images/"
 _LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
 
 
@@ -45,11 +46,11 @@ def internal_plugins(root: Path) -> t.List[Path]:
 
 
 def with_links_of_the_site(text: str, page: Path, root: Path) -> str:
-    """The text of a guide, with links to files that are no guides leading to the repository."""
+    """The text of a guide, with links to files that are no guides, nor pictures, leading to the repository."""
 
     def target(found: t.Match[str]) -> str:
         path = (page.parent / found.group(2)).resolve()
-        if path in guides(root):
+        if path in guides(root) or IMAGES in path.relative_to(root).as_posix():
             return found.group(0)
         return found.group(1) + REPOSITORY + path.relative_to(root).as_posix() + found.group(3)
 
@@ -57,10 +58,13 @@ def with_links_of_the_site(text: str, page: Path, root: Path) -> str:
 
 
 def write_guides(root: Path, source: Path) -> None:
+    shutil.copytree(root / "docs" / "images", source / "images")
     for page in guides(root):
         copy = source / page.relative_to(root / "docs").with_suffix(".md")
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(with_links_of_the_site(page.read_text(encoding="utf-8"), page, root), encoding="utf-8")
+    if (root / IMAGES).is_dir():
+        shutil.copytree(root / IMAGES, source / "images")
 
 
 def write_pages(collection: Path, source: Path, env: t.Mapping[str, str]) -> None:

@@ -4,7 +4,9 @@
 
 """What a release is made of.
 
-release.py changelog         fold the fragments into the changelog of the version that galaxy.yml names
+release.py changelog [VERSION]
+                             fold the fragments into the changelog of the version that galaxy.yml names; with a version,
+                             write that one to all files that name it before
 release.py check VERSION     exit with 1 if a file names another version, or fragments are left
 release.py publish ARCHIVE   publish the archive on Galaxy, with the token of GALAXY_API_KEY
 """
@@ -19,30 +21,44 @@ from pathlib import Path
 import paths
 import venvs
 
+# Files that name the version of the archive, of the image that contains it, or of the tag; and how.
+NAMING = ("galaxy.yml", "README*.md", "docs/*.md", "docs/zh/*.md", "extensions/awx/**/*.yml")
+NAMED = re.compile(
+    r"(anqicms-lifecycle-|anqicms-ee:|    version: v|\nname: lifecycle\nversion: )(\d+\.\d+\.\d+)(?=\s|\.tar\.gz)"
+)
 
-def version_of(galaxy: str) -> str:
-    """The version that the text of a galaxy.yml names."""
-    return re.findall(r"^version: (\S+)$", galaxy, re.MULTILINE)[0]  # type: ignore[no-any-return]
+
+def naming(root: Path) -> t.List[Path]:
+    """The files that name the version."""
+    found = sorted({path for glob in NAMING for path in root.glob(glob)})
+    return [path for path in found if NAMED.search(path.read_text(encoding="utf-8"))]
 
 
 def wrong(root: Path, version: str) -> t.List[str]:
     """What keeps this version from being released."""
-    named = version_of((root / "galaxy.yml").read_text(encoding="utf-8"))
-    found = [] if named == version else ["galaxy.yml has version %s" % named]
+    found = []
+    for path in naming(root):
+        for _before, named in NAMED.findall(path.read_text(encoding="utf-8")):
+            if named != version:
+                found.append("%s has version %s" % (path.relative_to(root), named))
     releases = (root / "changelogs" / "changelog.yaml").read_text(encoding="utf-8")
     if not re.search(r"^  %s:$" % re.escape(version), releases, re.MULTILINE):
         found.append("changelogs/changelog.yaml has no version %s" % version)
     left = sorted(path.name for path in (root / "changelogs" / "fragments").glob("*.yml"))
     if left:
         found.append("fragments are left: %s. Run 'make release'" % ", ".join(left))
-    for name in ("README.md", "README.zh-CN.md"):
-        if "anqicms-lifecycle-%s.tar.gz" % version not in (root / name).read_text(encoding="utf-8"):
-            found.append("%s installs another version" % name)
     return found
 
 
-def changelog() -> int:
+def write_version(root: Path, version: str) -> None:
+    for path in naming(root):
+        path.write_text(NAMED.sub(r"\g<1>" + version, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def changelog(version: str = "") -> int:
     """An existing entry of the version is extended, so this can be repeated until the version is published."""
+    if version:
+        write_version(paths.ROOT, version)
     env = paths.private_env([venvs.ensure("dev")])
     argv = ["antsibull-changelog", "release", "--update-existing"]
     return subprocess.run(argv, env=env, cwd=paths.ROOT, check=False).returncode

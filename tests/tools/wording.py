@@ -42,11 +42,17 @@ CHECKED = (
     "plugins/doc_fragments/*.py",
     "plugins/filter/*.py",
     "plugins/lookup/*.py",
+    "plugins/action/*.py",
+    "plugins/callback/*.py",
+    "plugins/plugin_utils/**/*.py",
+    "plugins/module_utils/**/*.py",
     "extensions/**/*.py",
     "extensions/**/*.yml",
 )
 # The texts in Chinese by those in English. The English ones are checked in the files that they are from.
 CATALOGUE = ("plugins/plugin_utils/_language/*.py",)
+# Programs for a shell.
+EXEMPT = ("plugins/plugin_utils/_python_shell.py",)
 
 # The keys whose values people read: in documentation blocks, argument specifications, tasks and changelog fragments.
 KEYS = (
@@ -56,7 +62,7 @@ KEYS = (
 KEY = re.compile(r"^(?P<indent> *(?:- +)*)(?:%s):(?P<value>.*)$" % KEYS)
 # A character that is neither a blank nor part of a word: no phrase reaches across it.
 HIDDEN = "\0"
-CODE = re.compile(r"`[^`\0]*`|\b(?:C|V|O|RV|E|M|P|U|L|R)\([^)\0]*\)|\{\{[^\0]*?\}\}|\]\([^)\0]*\)")
+CODE = re.compile(r"`[^`\0]*`|<code>[^<\0]*</code>|\b(?:C|V|O|RV|E|M|P|U|L|R)\([^)\0]*\)|\{\{[^\0]*?\}\}|\]\([^)\0]*\)")
 BLOCK = re.compile(r"^ *```.*?^ *```|<!--.*?-->", re.MULTILINE | re.DOTALL)
 DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 # Names of tokens. From Python 3.12 on an f-string is several of them.
@@ -173,7 +179,10 @@ def main(globs: t.Sequence[str]) -> int:
     chinese = read_words(CHINESE_WORDS.read_text(encoding="utf-8"), whole="%s")
     words = read_words(WORDS.read_text(encoding="utf-8")) + chinese
     found = 0
-    checked = [(path, words) for path in _files(globs or CHECKED)] + [(path, chinese) for path in _files(CATALOGUE)]
+    catalogue = _files(CATALOGUE)
+    exempt = {*catalogue, *_files(EXEMPT)}
+    checked = [(path, words) for path in _files(globs or CHECKED) if path not in exempt]
+    checked += [(path, chinese) for path in catalogue]
     for path, listed in checked:
         for hit in find(PROSE[path.suffix](path.read_text(encoding="utf-8")), listed):
             print("%s:%d: %s -> %s" % (path.relative_to(paths.ROOT), *hit))

@@ -27,7 +27,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
 def look(params: t.Mapping[str, t.Any], record: bool) -> t.Dict[str, t.Any]:
     port, http, base, user = params['port'], params['http'], params['state_dir'], users.known(params['user'])
     if port is not None and not 0 < port < 65536:
-        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was looked at. Correct port.' % port)
+        raise LifecycleError('port must be between 1 and 65535, got %d. Nothing was inspected. Correct port.' % port)
     plan = (params.get('internal') or {}).get('plan')
     if params['dir'] is None:
         problems: t.List[str] = []

@@ -46,7 +46,7 @@ def explain(code: t.Optional[int], version: t.Optional[str], log: str) -> Explan
     known = from_log(log)
     if known:
         return known
-    advice = 'Read the log lines above. If they do not show the cause, start it by hand as its user.'
+    advice = 'Read the log lines above. If they do not show the cause, start it manually as its user.'
     if code == 255:
         return _by_last_line(log, advice)
     return Explanation('its exit code is not known' if code is None else _by_code(code, version), advice, None)
@@ -70,7 +70,7 @@ def _killed(number: int, log: str) -> Explanation:
     known = from_log(log)
     if number == 9:
         text = 'it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling\'s start'
-        advice = 'Search the kernel log for "Killed process", and check what else starts or stops it.'
+        advice = 'Search the kernel log for "Killed process", and check which other programs start or stop it.'
         return Explanation(text, advice, None)
     if known:
         return known

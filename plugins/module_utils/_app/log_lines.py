@@ -44,7 +44,7 @@ class Line(t.NamedTuple):
 # fmt: off
 _TABLE: t.Tuple[Line, ...] = (
     # --- markers: what happened, in order
-    Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process begins', first='2.1.6'),
+    Line('process_started', MARKER, ('/\n',), r'^%s/(?:.{0,4096}/)?$' % _TIME, 'a process starts', first='2.1.6'),
     Line('listening', MARKER, ('Now listening on:',), r'^Now listening on:', 'the bind of the port succeeded'),
     Line('banner', MARKER, ('Application started.',), r'^Application started\.', 'the start banner is complete'),
     Line('views_missing', MARKER, ('[ERRO]',), r'^\[ERRO\] (?:\S+ \S+ )?view engine is missing\b',
@@ -86,7 +86,7 @@ _TABLE: t.Tuple[Line, ...] = (
          r'(?P<detail>listen tcp \S*: bind: .*)|启动服务出错', 'the bind of the port failed, exit code 0',
          'Free the port (port_released names its holder), then start again.', ends=True),
     Line('config_invalid', ERROR, ('Invalid Config',), r'^(?:\S+ \S+ )?Invalid Config:? +(?P<detail>.*)',
-         'config.json is not valid JSON (a panic after this line belongs to it and is no crash)',
+         'config.json is not valid JSON (a panic after this line belongs to it and is not a crash)',
          'Fix config.json, then start again.', ends=True),
     Line('database_denied', ERROR, _GIVEN_UP_NEEDLES, _GIVEN_UP + r'(?P<detail>Error 1044\b.*)',
          'the database user has no permission to use or create that database',
@@ -134,13 +134,13 @@ _TABLE: t.Tuple[Line, ...] = (
     Line('fatal_signal', ERROR, ('SIG',),
          r'^(?P<detail>SIG(?:TRAP: trace trap|ABRT: abort|STKFLT: stack fault|SYS: bad system call))$',
          'the Go runtime ended the program because of a signal',
-         'Keep the log: it holds the stacks. Find out who sent the signal; if nobody did, report it.', ends=True),
+         'Keep the log: it holds the stacks. Find out who sent the signal; if no one did, report it.', ends=True),
     Line('panic', ERROR, ('panic: ', 'fatal error: '), r'^(?P<detail>(?:panic|fatal error): .*)',
          'the program crashed', 'Keep the log: it holds the stack. Go back to the version before, or report it.',
          ends=True),
     # --- the running process
     Line('migration_failed', ERROR, ('migrate table error',), r'migrate table error',
-         'a migration failed; the process goes on with a database between two versions',
+         'a migration failed; the process continues with a database between two versions',
          'Do not restart it again. Read the SQL error before this line and fix its cause, or restore the copy of the '
          'database.', first='3.3.0'),
     Line('handler_panic', ERROR, ('panic serving ',), r'http: panic serving \S+: (?P<detail>.*)',

@@ -94,14 +94,15 @@ def from_json(data: t.Mapping[str, t.Any]) -> Manifest:
         )
     except (TypeError, ValueError, LookupError, AttributeError) as exc:
         raise BadArchive(
-            'The manifest of the release is not one: %s. Nothing was staged. Make it anew from the archive.' % exc
+            'The manifest of the release is not one: %s. Nothing was staged. Create it again from the archive.' % exc
         ) from exc
     for path in [file.path for file in found.files] + found.directories:
         refuse_path(path)
     if any(not re.match(r'[0-9a-f]{64}\Z', digest) for digest in [found.sha256] + [one.sha256 for one in files]):
         raise BadArchive(
-            'The manifest of the release has a checksum that is no SHA-256. Nothing was staged. Make it '
-            'anew from the archive.'
+            'The manifest of the release has a checksum that is not a SHA-256. Nothing was staged. Create it '
+            'again from the '
+            'archive.'
         )
     return found
 
@@ -223,7 +224,7 @@ class Archive:
         try:
             self.zip = zipfile.ZipFile(stream)
         except _DAMAGED as exc:
-            raise refused('it is no zip archive, or a truncated one (%s)' % exc) from exc
+            raise refused('it is not a zip archive, or is truncated (%s)' % exc) from exc
         self.entries = self.zip.infolist()
         judge(self.entries, self.bytes)
         self.files = [info for info in self.entries if kind_of_entry(info) == 'file']
@@ -244,7 +245,7 @@ class Archive:
             raise refused('it is the release for Windows', 'Get the one for Linux.')
         if deeper:
             raise refused(
-                '%s lies in a directory of it (%s), not at its top' % (BINARY, _shown(deeper[0])),
+                '%s is in a subdirectory of it (%s), not at its top' % (BINARY, _shown(deeper[0])),
                 'Pack it as the vendor does, without that directory.',
             )
         raise refused('there is no %s in it' % BINARY)
@@ -412,5 +413,5 @@ def why_not_version(version: str, changelog: t.Optional[str]) -> t.Optional[str]
     if told is None or told == named or _KNOWN_BEHIND.get('%d.%d.%d' % named) == '%d.%d.%d' % told:
         return None
     if told > named:
-        return 'its CHANGELOG.md begins with %d.%d.%d, which is newer' % told
-    return None if told[:2] == named[:2] else 'its CHANGELOG.md begins with %d.%d.%d, of another line' % told
+        return 'its CHANGELOG.md starts with %d.%d.%d, which is newer' % told
+    return None if told[:2] == named[:2] else 'its CHANGELOG.md starts with %d.%d.%d, of another line' % told

@@ -361,7 +361,7 @@ def undo(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if not data:
         raise LifecycleError(
             'The backup %s of config.json is missing. Restore '
-            'the previous file by hand, then run recover.yml.' % change['kept']
+            'the previous file manually, then run recover.yml.' % change['kept']
         )
     try:
         with files.InstallDir(context.instance.dir) as directory:

@@ -159,7 +159,7 @@ def _lost_secret(start: Start, before: Values, after: Values) -> t.Optional[str]
     if not at(before, path)[1] or at(after, path)[1] or versions.at_least(start.version, (3, 3, 5)):
         return None
     return (
-        'server.token_secret would get lost: %s would accept administrator tokens that anybody can make. '
+        'server.token_secret would get lost: %s would accept administrator tokens that anyone can create. '
         'Keep it.' % (start.version or 'a version up to 3.3.3')
     )
 

@@ -372,6 +372,7 @@ def _whole(context: Context, change: t.Mapping[str, t.Any]) -> t.List[int]:
     if lost:
         raise LifecycleError(
             'The manifest of the shadow tables of site %d is gone from %s. The database was left as '
-            'it is, with them. Compare them with the tables, then rename them by hand.' % (lost[0], change['directory'])
+            'it is, with them. Compare them with the tables, then rename them manually.'
+            % (lost[0], change['directory'])
         )
     return [site for site in change['sites'] if site in found]

@@ -82,7 +82,7 @@ def _notes_of_shadows(context: Context, one: access.Opened, seen: facts.Inspecte
     if manifest is not None and restore.all_there(seen, manifest):
         more = ', and become a file first, while the instance is down' if shadows else ''
         found.append(
-            'shadow tables of the dump in %s stand in it%s: state packed makes a file of them and drops '
+            'shadow tables of the dump in %s are in it%s: state packed makes a file of them and drops '
             'them' % (present(made).directory, more)
         )
     return ['%s: %s' % (one.name, note) for note in found]
@@ -113,14 +113,14 @@ def refuse_unfit(context: Context, one: access.Opened, seen: facts.Inspected) ->
     if strange:
         raise LifecycleError(
             '%s has tables with names of shadow tables (%s), and this instance has not made them, or '
-            'its record of them is lost. Nothing was done. Drop them by hand when nobody needs them.'
+            'its record of them is lost. Nothing was done. Drop them manually if they are not needed.'
             % (one.schema.login.shown, facts.listing(strange))
         )
     found = facts.obstacles(seen)
     if found:
         raise LifecycleError(
             '%s cannot be dumped so that it can be restored: it has %s. Nothing was done. Remove '
-            'them, or have this database changed by hand.' % (one.schema.login.shown, '; '.join(found))
+            'them, or change this database manually.' % (one.schema.login.shown, '; '.join(found))
         )
     missing = facts.missing_rights(seen)
     if missing:

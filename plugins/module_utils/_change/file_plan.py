@@ -422,9 +422,9 @@ def why_kept(plan: FilePlan) -> str:
     if not plan.kept:
         return ''
     return (
-        '. Kept, because nothing proves that nobody has edited them (no release that is known has them as they are '
+        '. Kept, because nothing proves that they are unedited (no release that is known has them as they are '
         'here): %s. Where the archive of the version that runs is known (old_src, in the role among '
-        'anqicms_releases), those that nobody has edited are replaced' % _named(plan.kept)
+        'anqicms_releases), those that are unedited are replaced' % _named(plan.kept)
     )
 
 

@@ -171,8 +171,9 @@ def known(version: t.Optional[str], what: str) -> Version:
     parsed = versions.parse(version)
     if parsed is None:
         raise LifecycleError(
-            '%s is %s: no version such as 3.5.8. Nothing was planned. Find out which version it is: a '
-            'running instance tells it.' % (what, 'not known' if not version else repr(version))
+            '%s is %s: not a version such as 3.5.8. Nothing was planned. Find out which version it is: a running '
+            'instance reports '
+            'it.' % (what, 'not known' if not version else repr(version))
         )
     if parsed < OLDEST or parsed[:2] > NEWEST_LINE:
         raise LifecycleError(
@@ -256,7 +257,7 @@ def path(source: t.Optional[str], target: str, available: t.Iterable[str], direc
     ``available``: the releases at hand. ``direct``: jump over stages that can be skipped. LifecycleError for a
     downgrade, an unknown version, and a hop whose release is missing.
     """
-    begin, end = known(source, 'The version of the instance'), known(target, 'The version asked for')
+    begin, end = known(source, 'The version of the instance'), known(target, 'The requested version')
     _refuse_tag(target)
     if end < begin:
         raise LifecycleError(
@@ -288,7 +289,7 @@ def path(source: t.Optional[str], target: str, available: t.Iterable[str], direc
                 here,
                 end,
                 True,
-                'the version asked for'
+                'the requested version'
                 + ('' if end <= NEWEST_SEEN else ', newer than this release of the collection has seen'),
             )
         )

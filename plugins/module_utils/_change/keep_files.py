@@ -136,7 +136,7 @@ def take_back(context: Context, change: t.Mapping[str, t.Any]) -> Result:
     if change.get('aside'):  # of a rollback that is taken back: those of today stay
         return dict(
             changed=False,
-            notes=['The statistics of before that rollback stay in %s-%s.' % (visits.PLACE, change['mark'])],
+            notes=['The statistics from before that rollback remain in %s-%s.' % (visits.PLACE, change['mark'])],
         )
     config.undo(context, change)
     sizes: Sizes = foreign_json.load(trusted.read_trusted(change['statistics']))

@@ -90,7 +90,7 @@ class Tree:
             raise self._moved(relative, 'a part of it belongs to %s' % name_of(info.st_uid))
         if info.st_dev != self.device:
             os.close(handle)
-            raise self._moved(relative, 'a part of it lies on another file system')
+            raise self._moved(relative, 'a part of it is on another file system')
         return handle
 
     def _moved(self, relative: str, why: str) -> Moved:
@@ -137,7 +137,7 @@ class Tree:
         try:
             info = os.fstat(fd)
             if not stat.S_ISDIR(info.st_mode) and files.why_unsafe(info, None) is not None:
-                raise self._moved(relative, 'it is no plain file with one name')
+                raise self._moved(relative, 'it is not a regular file with one name')
             if (info.st_uid, info.st_gid) != (uid, gid):
                 os.fchown(fd, uid, gid)
             os.fchmod(fd, mode)
@@ -216,7 +216,7 @@ def open_bulk(install: Tree, make: bool = False, expected: t.Optional[t.Sequence
             name_of(os.geteuid()),
         )
     elif info.st_dev != install.device:
-        why = 'it lies on another file system than the install directory'
+        why = 'it is on another file system than the install directory'
     elif expected is not None and list(expected) != [info.st_dev, info.st_ino]:
         why = 'it is another directory than the one that was made'
     if why is not None:

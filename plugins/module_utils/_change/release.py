@@ -320,8 +320,8 @@ def _run_tidied(desk: release_desk.Desk, params: Params) -> Result:
             desk.bulk().remove(name)
         except OSError as exc:
             raise LifecycleError(
-                '%s could not be removed: %s. What was removed before it stays removed. Remove it by '
-                'hand.' % (desk.bulk().shown(name), reason(exc)),
+                '%s could not be removed: %s. What was removed before it stays removed. Remove it '
+                'manually.' % (desk.bulk().shown(name), reason(exc)),
                 changed=True,
             ) from exc
     for kind, name in gone.records:

@@ -66,7 +66,7 @@ def find(runs: t.Sequence[Run], run_id: str, instance_id: str) -> Run:
     if run is None:
         known = ', '.join(one.run_id for one in reversed(_runs.standing(runs)))
         raise LifecycleError(
-            '%s knows no run %s that has changed something and ended well. Nothing was done. Known '
+            '%s knows no run %s that has changed something and succeeded. Nothing was done. Known '
             'are: %s.' % (instance_id, run_id, known or 'none')
         )
     if _runs.rolled_back_by(runs, run) is None:
@@ -75,7 +75,7 @@ def find(runs: t.Sequence[Run], run_id: str, instance_id: str) -> Run:
         if commands:
             raise LifecycleError(
                 'Run %s has made a change of the kind %s, which cannot be rolled back later. Nothing was done. Undo it '
-                'by hand.' % (run_id, commands[0]['kind'])
+                'manually.' % (run_id, commands[0]['kind'])
             )
     return run
 

@@ -30,7 +30,7 @@ _CATEGORIES = 'archive_categories'
 # The start that migrates fails to fill these, whose columns it makes only then; the next start does it.
 _FILLED = {'modules': ('name',), 'websites': ('token_secret',)}
 _STAMP = 'updated_time'
-_NOT_THEN, _NOT_NOW = 'it is used since', 'it could not be looked at'
+_NOT_THEN, _NOT_NOW = 'it is used since', 'it could not be inspected'
 
 Params = t.Mapping[str, t.Any]
 Result = t.Dict[str, t.Any]

@@ -169,6 +169,6 @@ def run(
     except (OSError, files.UnsafePath) as exc:
         raise LifecycleError(
             'Not all files of %s were renamed: %s. Some of them are those of %s, others are not. Fix the cause, then '
-            'run the recover playbook, which goes on from there.' % (install.path, system_text(exc), switch.version),
+            'run the recover playbook, which continues from there.' % (install.path, system_text(exc), switch.version),
             changed=True,
         ) from exc

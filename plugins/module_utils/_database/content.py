@@ -121,7 +121,7 @@ def obstacles(seen: Inspected) -> t.List[str]:
     long = [one for one in seen.names if len(PREFIX) + len(one) > LONGEST_NAME]
     found = [
         ('foreign keys: %s', seen.foreign_keys),
-        ('views or other objects that are no tables: %s', views),
+        ('views or other objects that are not tables: %s', views),
         ('triggers: %s', seen.triggers),
         ('table names with characters that are not handled: %s', [repr(one) for one in odd]),
         ('table names that are too long to be put aside: %s', long),
@@ -148,7 +148,7 @@ def renames_all_or_nothing(server: str) -> bool:
 def notes(seen: Inspected) -> t.List[str]:
     found = []
     if not renames_all_or_nothing(seen.server):
-        found.append('the server %s can leave a renaming half done when it is killed in its middle' % seen.server)
+        found.append('the server %s can leave a renaming half done if it is killed meanwhile' % seen.server)
     if seen.routines:
         found.append('routines are not in the dump, and a restore leaves them alone: %s' % listing(seen.routines))
     if seen.events:

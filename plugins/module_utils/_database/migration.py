@@ -41,8 +41,8 @@ _DROPPED_IN = (3, 5, 3)  # websites.deleted_at
 _ALTERING = ('ALTER', 'RENAME', 'OPTIMIZE')
 _SELECT, _VALUES = re.compile(r'\bSELECT\b'), re.compile(r'\bVALUES?\b')
 _CATEGORY_NOTE = (
-    'the copy of the categories of the articles has not ended; a stop breaks it off, and the next start '
-    'begins it again. It is used with multi_category only'
+    'the copy of the categories of the articles has not ended; a stop interrupts it, and the next start starts it '
+    'again. It is used with multi_category only'
 )
 _CATEGORY_COPY = ['INSERT', 'INTO', 'ARCHIVE_CATEGORIES']
 # One client process asks all of it; what needs no lock of a table comes first.
@@ -360,7 +360,7 @@ def wait(
             )
         if now > until:
             raise LifecycleError(
-                'The migration has not ended within %g s: %s. It goes on. Wait for its end, then try '
+                'The migration has not ended within %g s: %s. It continues. Wait for its end, then try '
                 'again.' % (limit, text),
                 migrating=True,
             )

@@ -62,7 +62,7 @@ class Journal:
         except OSError as exc:
             raise LifecycleError(
                 'The journal of the restore %s could not be written: %s. Free space there, then '
-                'repeat the restore: it goes on from where it is.' % (self.path, reason(exc))
+                'repeat the restore: it continues from where it is.' % (self.path, reason(exc))
             ) from exc
 
     def _append(self, line: str) -> None:
@@ -313,7 +313,7 @@ def _refuse(session: client.Session, seen: facts.Inspected) -> None:
     if seen.aside:
         raise LifecycleError(
             '%s has tables that a restore has put aside (%s), and nothing is known of that restore. '
-            'The tables were left as they are. Rename them back or drop them by hand.'
+            'The tables were left as they are. Rename them back or drop them manually.'
             % (session.login.shown, facts.listing(seen.aside))
         )
     found = facts.obstacles(seen)
@@ -392,7 +392,7 @@ def _put_back(session: client.Session, journal: Journal, why: BaseException, pro
         _repair(session, journal)
     except (LifecycleError, OSError) as exc:
         return LifecycleError(
-            'The restore failed: %s The tables of before are still aside, with names that begin with '
+            'The restore failed: %s The previous tables are still aside, with names that start with '
             '%s: they could not be put back: %s They are put back when this is repeated.'
             % (said, facts.PREFIX, getattr(exc, 'msg', exc)),
             changed=True,

@@ -76,7 +76,7 @@ class Record:
             )
         except (ValueError, LookupError, TypeError) as exc:
             raise LifecycleError(
-                '%s is not believed: %s. Nothing was done. Look at the tables %s of the database, '
+                '%s is not believed: %s. Nothing was done. Check the tables %s of the database, '
                 'then remove both.' % (self.path, exc, facts.SHADOW + '...')
             ) from exc
 

@@ -208,7 +208,7 @@ class Kills:
         if silent is not None:
             doubts.append('but the %s covers that time and has no such line' % silent)
         if (found.needs_sign or found.by_elimination) and self._own_log_goes_on(event):
-            doubts.append('but its own log shows that it went on at that time')
+            doubts.append('but its own log shows that it kept running at that time')
         elif found.needs_sign and not self._died_then(event):
             doubts.append('but no other source shows that it died at that time')
         return doubts

@@ -91,7 +91,7 @@ def coverage_row(coverage: Coverage) -> Result:
 
 
 def _bound(epoch: float) -> str:
-    return 'its begin' if epoch == -math.inf else 'its end' if epoch == math.inf else iso(epoch) or ''
+    return 'its start' if epoch == -math.inf else 'its end' if epoch == math.inf else iso(epoch) or ''
 
 
 def summary(decision: Decision) -> str:

@@ -59,17 +59,17 @@ def judge(parts: t.Sequence[Part], uid: int, ours: int = 0) -> t.Optional[str]:
     uid = uid or parts[-1].uid
     for part, following in zip(parts, parts[1:]):
         if part.uid not in (0, uid):
-            return 'it lies below %s, which belongs to %s, and %s runs it' % (
+            return 'it is below %s, which belongs to %s, and %s runs it' % (
                 part.path,
                 name_of(part.uid),
                 name_of(uid),
             )
         if part.mode & stat.S_IWOTH and (following.uid not in (0, ours) or not part.mode & stat.S_ISVTX):
-            return 'it lies below %s, where everybody may put files' % part.path
+            return 'it is below %s, where all users may put files' % part.path
     if parts[-1].uid not in (0, uid):
         return 'its directory belongs to %s, and %s runs it' % (name_of(parts[-1].uid), name_of(uid))
     if parts[-1].mode & stat.S_IWOTH:
-        return 'everybody may write its directory'
+        return 'all users may write to its directory'
     return None
 
 
@@ -84,5 +84,5 @@ def _in_a_home(directory: str, uid: int) -> t.Optional[str]:
     home = os.path.realpath(user.pw_dir)
     can_log_in = os.path.basename(user.pw_shell or 'sh') not in _NO_LOGIN
     if can_log_in and home.count('/') > 1 and (directory + '/').startswith(home + '/'):
-        return 'it lies in the home directory of %s, who can log in' % user.pw_name
+        return 'it is in the home directory of %s, who can log in' % user.pw_name
     return None

@@ -56,7 +56,7 @@ class Tree:
         """``.lifecycle`` is this collection's place for bulk data: anything but a directory was planted."""
         found = self.lstat('.lifecycle')
         if found is not None and not stat.S_ISDIR(found.st_mode):
-            self.problems.append('%s is no directory: it is not used' % self.directory.shown('.lifecycle'))
+            self.problems.append('%s is not a directory: it is not used' % self.directory.shown('.lifecycle'))
 
     def names(self, relative: str) -> t.List[str]:
         return self._attempt(relative, lambda: self.directory.names(relative)) or []

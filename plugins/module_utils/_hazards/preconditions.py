@@ -110,7 +110,7 @@ PRECONDITIONS = (
         'root_runs_writable',
         lambda n: root_runs_writable(n.directory, n.writable, n.owner),
         'Set user, so that the instance does not run as root; or make root the owner of the binary and the '
-        'directories, with mode 0755; or accept root_runs_writable if everybody who can change these files '
+        'directories, with mode 0755; or accept root_runs_writable if everyone who can change these files '
         'may act as root.',
         False,
     ),

@@ -84,7 +84,7 @@ HAZARDS = (
         _STARTING,
         lambda f: when.when(
             f.config.state == 'missing',
-            'config.json is missing: a start would open the installer on port 8001 to everybody',
+            'config.json is missing: a start would open the installer on port 8001 to everyone',
         ),
         'Restore config.json from a backup.',
     ),
@@ -185,7 +185,7 @@ HAZARDS = (
         'warn',
         (),
         lambda f: when.when(f.http_status == 302, 'its installer is open on port %s', f.port),
-        'Stop the instance and restore config.json: until then, anybody can take it over.',
+        'Stop the instance and restore config.json: until then, anyone can take it over.',
     ),
     Hazard('no_answer', 'warn', (), when.no_answer, 'Check its logs.'),
     Hazard(

@@ -330,7 +330,7 @@ def why_too_large(record: LaunchRecord) -> t.Optional[str]:
     if max(sizes) > procfs.MOST_STRING_BYTES:
         return 'one of its arguments or variables has more than %d KiB' % (procfs.MOST_STRING_BYTES >> 10)
     if sum(sizes) + 8 * (len(sizes) + 3) > most - _SLACK:
-        return 'its arguments and variables have %d KiB in all, and its stack limit allows %d' % (
+        return 'its arguments and variables have %d KiB in total, and its stack limit allows %d' % (
             sum(sizes) >> 10,
             (most - _SLACK) >> 10,
         )

@@ -104,7 +104,7 @@ def wrong_site(site: Options) -> t.List[str]:
         if site[key] is not None and not _is_host(site[key])
     ]
     if not _PATH.match(site['path']) or not site['path'].isprintable():
-        wrong.append('path %r must begin with / and have no blanks, control characters or #' % site['path'])
+        wrong.append('path %r must start with / and have no blanks, control characters or #' % site['path'])
     if not 100 <= site['status'] <= 599:
         wrong.append('status must be between 100 and 599, got %d' % site['status'])
     if site['id'] is not None and site['id'] < 1:

@@ -28,7 +28,7 @@ _ADVICE = {
     'database_gone': 'Check that the database server runs and accepts the login of config.json.',
     'site_closed': 'It is closed in its settings, or this address is banned there. Open it, or set status: 403.',
     'site_disabled': 'It is disabled in the list of sites. Enable it there, or remove it from sites.',
-    'installer': 'The application has no usable config.json, and its installer is open to everybody. Stop it, and '
+    'installer': 'The application has no usable config.json, and its installer is open to everyone. Stop it, and '
     'restore the file.',
     'limited': 'Its limiter refuses requests, because memory is low or there are too many of them. Check the memory of '
     'the host, then try again after some seconds.',

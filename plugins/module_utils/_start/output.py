@@ -32,7 +32,7 @@ _KINDS = dict(
 )
 _WAY_OUT = (
     "Create it again as a regular file of the instance's user, in directories that only root can write, or start the "
-    "instance by hand once with its output in running.log of the install directory."
+    "instance manually once with its output in running.log of the install directory."
 )
 
 

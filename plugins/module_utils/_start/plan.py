@@ -78,7 +78,7 @@ def _refuse_config(context: Context) -> None:
     if config.state == 'ok' and not config.port_error:
         return
     consequence = (
-        'The application would start its installer, which is open to everybody.'
+        'The application would start its installer, which is open to everyone.'
         if config.state in ('missing', 'unreadable')
         else 'The application would not start.'
     )

@@ -41,7 +41,7 @@ def choose(context: Context, params: Params) -> Chosen:
     if why_not and seen is None and not params.get('user'):
         raise LifecycleError(
             '%s: %s, and there is no earlier record of how it ran. Nothing was stopped or started. Stop it '
-            '(graceful_stop), then start it by hand, or set user.' % (context.instance.id, why_not)
+            '(graceful_stop), then start it manually, or set user.' % (context.instance.id, why_not)
         )
     stored = context.state.launch()
     proved = launch.proved_of(stored)

@@ -81,7 +81,7 @@ def protect(
     problem = _set_up(state, directory, record.uid)
     if problem is None:
         path = ':'.join(part for part in (directory, record.environment.get('PATH')) if part)
-        return dict(record.environment, PATH=path), ['PATH begins with %s, which protects siblings' % directory]
+        return dict(record.environment, PATH=path), ['PATH starts with %s, which protects siblings' % directory]
     if may_kill_siblings(*versions) and has_sibling(instance):
         raise LifecycleError(
             'The start of %s could kill its siblings, and the protection in %s cannot be set up: %s. Nothing was '

@@ -181,7 +181,7 @@ class Wait(Waiting):
     def _refusal(self) -> LifecycleError:
         return LifecycleError(
             'pid %d of %s is migrating its database (%s). The stop waited for %d s, %s. Nothing was signalled, and the '
-            'migration goes on. force does not override this. Wait until the migration has ended (check SHOW '
+            'migration continues. force does not override this. Wait until the migration has ended (check SHOW '
             'PROCESSLIST and last_run_version in the table settings), then try again, or raise migration_timeout.'
             % (
                 self.handle.pid,

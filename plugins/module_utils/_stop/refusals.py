@@ -93,7 +93,7 @@ def _refuse_deaf(context: Context, handle: process.ProcessHandle, params: Params
     verb = _deafness(handle) if params['force'] != 'timeout' else None
     if verb:
         raise LifecycleError(
-            'pid %d of %s %s SIGTERM, so it cannot be stopped gracefully. Nothing was signalled, and it goes on '
+            'pid %d of %s %s SIGTERM, so it cannot be stopped gracefully. Nothing was signalled, and it continues '
             'serving. Set force: timeout to kill it.' % (handle.pid, context.instance.id, verb),
             pid=handle.pid,
         )

@@ -24,7 +24,7 @@ TEXTS: t.Mapping[str, str] = {
     '{verb}: {ended}': '{verb}：{ended}',
     '{verb}: {ended}. Run {run}, {when}, {seconds} s': '{verb}：{ended}。运行 {run}，{when}，{seconds} 秒',
     'Not touched': '未动',
-    'Left out, unreachable': '未纳入，无法连接',
+    'Left out, unreachable': '未纳入，连不上',
     'Left out by --limit': '未纳入，--limit 之外',
     'Left out by anqicms_only': '未纳入，anqicms_only 之外',
     'Left out, restart not needed': '未纳入，不需要重启',
@@ -41,7 +41,7 @@ TEXTS: t.Mapping[str, str] = {
         '没有做任何操作。请排除原因，再运行同一条命令。'
     ),
     'Next: fix the cause, then {how}': '下一步：排除原因，然后{how}',
-    'Next: when the unreachable hosts are back, {how}': '下一步：等无法连接的主机恢复后，{how}',
+    'Next: when the unreachable hosts are back, {how}': '下一步：等连不上的主机恢复后，{how}',
     'run the same command again.': '再运行同一条命令。',
     'run the same command with -e anqicms_resume={run}': '运行同一条命令，加上 -e anqicms_resume={run}',
     'Check the lost instances with the playbook anqicms.lifecycle.status.': (
@@ -54,7 +54,7 @@ TEXTS: t.Mapping[str, str] = {
     'The report is not in the artifacts: no task could run at the end. The run itself is not affected.': (
         '报告不在 artifacts 里：最后没有任务能运行。运行本身不受影响。'
     ),
-    'the host was unreachable': '主机无法连接',
+    'the host was unreachable': '主机连不上',
     'the run was interrupted; the host completes the started work or rolls it back by itself.': (
         '运行被中断；主机会自行完成已开始的工作，或者回滚。'
     ),
@@ -134,7 +134,7 @@ TEXTS: t.Mapping[str, str] = {
     'What to do': '处理建议',
     'Why it ended': '结束的原因',
     'When each instance was worked on': '每个实例的处理时间',
-    '{host}: from {begin}, for {time}': '{host}：{begin} 开始，用时 {time}',
+    '{host}: from {start}, for {time}': '{host}：{start} 开始，用时 {time}',
     'Instances': '实例',
     'Instance': '实例',
     'Outcome': '结果',
@@ -211,22 +211,22 @@ TEXTS: t.Mapping[str, str] = {
     'last run': '上次运行',
     'when': '时间',
     'run id': '运行 id',
-    'not begun': '未开始',
+    'not started': '未开始',
     'under way': '进行中',
     'under_way': '进行中',
     'unfinished': '未完成',
     'not_begun': '未开始',
     'recovered': '已恢复',
     'superseded': '已被取代',
-    'run {run} is at work now: {step}': '运行 {run} 正在进行：{step}',
+    'run {run} is running now: {step}': '运行 {run} 正在进行：{step}',
     'before the first step': '第一步之前',
     'it ended in step {step}': '它在步骤 {step} 结束',
     'run {run} is unfinished: run the playbook recover': '运行 {run} 未完成：请运行 playbook recover',
     'it was changed since that run': '那次运行之后它又有变化',
-    'run {run} ({verb}), planned {when}, has not begun here': '运行 {run}（{verb}，计划于 {when}）在此尚未开始',
+    'run {run} ({verb}), planned {when}, has not started here': '运行 {run}（{verb}，计划于 {when}）在此尚未开始',
     'Run {run} ({verb}): {parts}.': '运行 {run}（{verb}）：{parts}。',
     'wait until that work has ended, then {command}': '等该工作结束后执行 {command}',
-    'to go on: {command}': '继续执行：{command}',
+    'to continue: {command}': '继续执行：{command}',
     '{instances} instances, {running} running, {unreachable} hosts unreachable': (
         '实例 {instances} 个，运行中 {running} 个，连不上的主机 {unreachable} 台'
     ),
@@ -242,7 +242,7 @@ TEXTS: t.Mapping[str, str] = {
     'not part of run {0}': '不属于运行 {0}',
     'run {0} was a {1}, not a {2}': '运行 {0} 是 {1:text}，不是 {2:text}',
     'finished by run {0}': '运行 {0} 已完成',
-    'not begun by run {0}': '运行 {0} 尚未开始处理',
+    'not started by run {0}': '运行 {0} 尚未开始处理',
     'whether it is still as {0} has left it ({1}) is not known: {2}': (
         '它是否仍是 {0} 留下的样子（{1:text}）不得而知：{2:text}'
     ),

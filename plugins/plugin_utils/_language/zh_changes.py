@@ -19,8 +19,8 @@ TEXTS: t.Mapping[str, str] = {
         '{0} 不能用来存放备份：{1} 不是只有 root 和 uid {2} 能写的目录。未做任何操作。请给出另一个路径。'
     ),
     '{0} could not be made: {1}. The dump was not taken.': '无法创建 {0}：{1:text}。没有备份。',
-    'The manifest of the release has a checksum that is no SHA-256. Nothing was staged. Make it anew from the '
-    'archive.': '发布包清单中的校验和不是 SHA-256。没有暂存任何文件。请用压缩包重新生成清单。',
+    'The manifest of the release has a checksum that is not a SHA-256. Nothing was staged. Create it again from '
+    'the archive.': '发布包清单中的校验和不是 SHA-256。没有暂存任何文件。请用压缩包重新生成清单。',
     'it holds {0}, and {1}': '含有 {0}，以及 {1}',
     'it holds {0} entries, more than {1}': '含有 {0} 项，超过 {1} 项',
     'it holds {0}, and it has characters that cannot be shown': '含有 {0}，其中有无法显示的字符',
@@ -36,17 +36,17 @@ TEXTS: t.Mapping[str, str] = {
         '其中的 {0} 处理器架构不符（ELF machine {1}，本机为 {2}）'
     ),
     'its SHA-256 is {0}, not {1}': '其 SHA-256 是 {0}，而不是 {1}',
-    'The manifest of the release is not one: {0}. Nothing was staged. Make it anew from the archive.': (
+    'The manifest of the release is not one: {0}. Nothing was staged. Create it again from the archive.': (
         '发布包清单无效：{0:text}。没有暂存任何文件。请用压缩包重新生成清单。'
     ),
     'it holds {0} twice': '含有两个 {0}',
     'it holds {0} as a file and as a directory': '{0} 在其中既是文件又是目录',
     '{0} in it grows from {1} to {2} bytes': '其中的 {0} 从 {1} 字节变成 {2} 字节',
     'it is the release for Windows': '这是 Windows 版',
-    '{0} lies in a directory of it ({1}), not at its top': '{0} 在其中的子目录里（{1}），而不在最上层',
+    '{0} is in a subdirectory of it ({1}), not at its top': '{0} 在其中的子目录里（{1}），而不在最上层',
     '{0} in it is truncated': '其中的 {0} 被截断',
     'its {0} cannot be executed: {1}': '其中的 {0} 无法执行：{1:text}',
-    'it is no zip archive, or a truncated one ({0})': '不是 zip 压缩包，或被截断（{0}）',
+    'it is not a zip archive, or is truncated ({0})': '不是 zip 压缩包，或被截断（{0}）',
     '{0} in it is larger than it says': '其中的 {0} 比所标的大',
     '{0} in it is damaged ({1})': '其中的 {0} 已损坏（{1}）',
     '{0} runs, and {1} writes its settings into config.json while it does. Nothing was changed. Use a window with '
@@ -78,7 +78,7 @@ TEXTS: t.Mapping[str, str] = {
         ' {2}，或保留原端口。'
     ),
     'config.json would not be usable: {0}. It was not changed.': 'config.json 会变得不可用：{0:text}。没有修改它。',
-    'The backup {0} of config.json is missing. Restore the previous file by hand, then run recover.yml.': (
+    'The backup {0} of config.json is missing. Restore the previous file manually, then run recover.yml.': (
         'config.json 的备份 {0} 不存在。请手动恢复原来的文件，然后运行 recover.yml。'
     ),
     '{0} of {1} cannot be changed: {2}. {3}': '无法修改 {1} 的 {0}：{2:text}。{3:text}',
@@ -110,7 +110,7 @@ TEXTS: t.Mapping[str, str] = {
         '没有可压缩的备份。未做任何操作。请用 path 给出一个备份目录。'
     ),
     'The manifest of the shadow tables of site {0} is gone from {1}. The database was left as it is, with them. '
-    'Compare them with the tables, then rename them by hand.': (
+    'Compare them with the tables, then rename them manually.': (
         '{1} 中站点 {0} 的影子表清单不见了。数据库连同影子表保持原样。请与数据表比较，然后手动改名。'
     ),
     'Nothing was recorded to compare with: no dump was taken by a step before this one. Give the directory of one '
@@ -126,12 +126,12 @@ TEXTS: t.Mapping[str, str] = {
         '{0} 的恢复正在进行中：{1:text}。未做任何操作。请重做那次恢复，或运行 recover：两者都会先把数据表放回去。'
     ),
     '{0} has tables with names of shadow tables ({1}), and this instance has not made them, or its record of them '
-    'is lost. Nothing was done. Drop them by hand when nobody needs them.': (
+    'is lost. Nothing was done. Drop them manually if they are not needed.': (
         '{0} 中有名称像影子表的表（{1}），但不是这个实例建的，或记录已丢失。未做任何操作。确认没有人需要之后请手动'
         '删除。'
     ),
-    '{0} cannot be dumped so that it can be restored: it has {1}. Nothing was done. Remove them, or have this '
-    'database changed by hand.': '{0} 的备份将无法用于恢复：其中有 {1}。未做任何操作。请删除它们，或手动修改该数据库。',
+    '{0} cannot be dumped so that it can be restored: it has {1}. Nothing was done. Remove them, or change this '
+    'database manually.': '{0} 的备份将无法用于恢复：其中有 {1}。未做任何操作。请删除它们，或手动修改该数据库。',
     'The user {0} is not seen to have {1} on the whole database {2}: tables that he has no right on would be left '
     'out without a word, and a restore could not be made. Nothing was done. Grant these rights on the database.': (
         '看不出用户 {0} 对整个数据库 {2} 有 {1} 权限：没有权限的表会被悄悄漏掉，恢复也做不了。未做任何操作。请授予'
@@ -169,8 +169,10 @@ TEXTS: t.Mapping[str, str] = {
     'release: known_files has no list of SHA-256 for {0}. Nothing was done. Give what the filter known_files makes.': (
         'release：known_files 中没有 {0} 的 SHA-256 列表。未做任何操作。请使用过滤器 known_files 的结果。'
     ),
-    '{0} is {1}: no version such as 3.5.8. Nothing was planned. Find out which version it is: a running instance '
-    'tells it.': '{0} 是 {1}：不是像 3.5.8 这样的版本号。没有制定任何计划。请查明是哪个版本：运行中的实例会报告。',
+    '{0} is {1}: not a version such as 3.5.8. Nothing was planned. Find out which version it is: a running '
+    'instance reports it.': (
+        '{0} 是 {1}：不是像 3.5.8 这样的版本号。没有制定任何计划。请查明是哪个版本：运行中的实例会报告。'
+    ),
     '{0} is {1}: this release of the collection knows {2} to {3}.{4}.x, and not what comes before or after. '
     'Nothing was planned. Update the collection, or choose a version that it knows.': (
         '{0} 是 {1}：本集合的这个版本只认识 {2} 到 {3}.{4}.x。没有制定任何计划。请更新本集合，或选择它认识的版本。'
@@ -213,7 +215,7 @@ TEXTS: t.Mapping[str, str] = {
     '{0} is gone: {1} cannot be taken back. Nothing was changed. Restore the files from a backup.': (
         '{0} 不见了：无法撤回 {1}。未做任何修改。请从备份恢复文件。'
     ),
-    '{0} could not be removed: {1}. What was removed before it stays removed. Remove it by hand.': (
+    '{0} could not be removed: {1}. What was removed before it stays removed. Remove it manually.': (
         '无法删除 {0}：{1:text}。之前已删除的不会恢复。请手动删除它。'
     ),
     'release: version is {0}. Nothing was done. Name the version that the program of the release reports, such as '
@@ -244,7 +246,7 @@ TEXTS: t.Mapping[str, str] = {
     'Replaced files were altered or are gone: {0}. Nothing was done. Restore files and database from a backup.': (
         '被替换的文件被改动过或不见了：{0}。未做任何操作。请从备份恢复文件和数据库。'
     ),
-    '{0} knows no run {1} that has changed something and ended well. Nothing was done. Known are: {2}.': (
+    '{0} knows no run {1} that has changed something and succeeded. Nothing was done. Known are: {2}.': (
         '{0} 没有记录过成功修改内容的运行 {1}。未做任何操作。已知的运行：{2:text}。'
     ),
     'After run {0}, changes were made by {1}. Nothing was done. Roll those back first, the latest one first.': (
@@ -267,8 +269,8 @@ TEXTS: t.Mapping[str, str] = {
         '没有回滚：窗口在这一步之前没有 {0}，失败时将无法还原。请在 graceful_stop 之后加入 database（state dumped，'
         'all_sites true）和 keep_files。'
     ),
-    'Run {0} has made a change of the kind {1}, which cannot be rolled back later. Nothing was done. Undo it by '
-    'hand.': '运行 {0} 做过 {1} 类的修改，这类修改以后无法回滚。未做任何操作。请手动撤销。',
+    'Run {0} has made a change of the kind {1}, which cannot be rolled back later. Nothing was done. Undo it '
+    'manually.': '运行 {0} 做过 {1} 类的修改，这类修改以后无法回滚。未做任何操作。请手动撤销。',
     'The dump of the run is of {0}, which the instance does not use any more. Nothing was done. Put its '
     'config.json right first.': '那次运行的备份来自 {0}，而实例已不再使用它。未做任何操作。请先改正 config.json。',
     'What the databases hold could not be noted in {0}: {1}. Free space there.': (
@@ -305,7 +307,7 @@ TEXTS: t.Mapping[str, str] = {
     'state_dir.': '无法创建状态目录 {0}：{1:text}。未做任何修改。请清理那里的空间，或给出另一个 state_dir。',
     'it is of another format': '格式不同',
     'Not all files of {0} were renamed: {1}. Some of them are those of {2}, others are not. Fix the cause, then '
-    'run the recover playbook, which goes on from there.': (
+    'run the recover playbook, which continues from there.': (
         '{0} 的文件没有全部重命名：{1:text}。其中一部分已是 {2} 的文件。请解决原因，然后运行 recover playbook，它会'
         '从那里继续。'
     ),
@@ -349,7 +351,7 @@ TEXTS: t.Mapping[str, str] = {
     'The migration has not ended, and nothing has worked on it for {0} s: {1}. See the log of the application.': (
         '迁移没有结束，而且已有 {0} 秒没有程序在处理：{1:text}。请查看应用的日志。'
     ),
-    'The migration has not ended within {0} s: {1}. It goes on. Wait for its end, then try again.': (
+    'The migration has not ended within {0} s: {1}. It continues. Wait for its end, then try again.': (
         '迁移在 {0} 秒内没有结束：{1:text}。它仍在继续。请等它结束后再试。'
     ),
     'The shadow tables of {0} are not what they were when they were made: {1}. The tables were left as they are. '
@@ -357,7 +359,7 @@ TEXTS: t.Mapping[str, str] = {
         '{0} 的影子表与建立时不一致：{1:text}。数据表保持原样。请从备份恢复该数据库。'
     ),
     '{0} has tables that a restore has put aside ({1}), and nothing is known of that restore. The tables were left '
-    'as they are. Rename them back or drop them by hand.': (
+    'as they are. Rename them back or drop them manually.': (
         '{0} 中有恢复时移到一边的表（{1}），但没有那次恢复的记录。数据表保持原样。请手动改回原名或删除。'
     ),
     '{0} cannot be restored: it has {1}. The tables were left as they are.': (
@@ -378,8 +380,8 @@ TEXTS: t.Mapping[str, str] = {
     'The dump {0} cannot be read: {1}. The tables were left as they are.': (
         '无法读取备份 {0}：{1:text}。数据表保持原样。'
     ),
-    'The journal of the restore {0} could not be written: {1}. Free space there, then repeat the restore: it goes '
-    'on from where it is.': '无法写入恢复记录 {0}：{1:text}。请清理那里的空间，然后重做恢复：会从中断处继续。',
+    'The journal of the restore {0} could not be written: {1}. Free space there, then repeat the restore: it '
+    'continues from where it is.': '无法写入恢复记录 {0}：{1:text}。请清理那里的空间，然后重做恢复：会从中断处继续。',
     'Whether the database of config.json or that of the MYSQL_* variables is meant is not known, because the '
     'version is not. Nothing was done. Start the instance once, so that its version is seen.': (
         '版本未知，因此不知道该用 config.json 还是 MYSQL_* 变量指定的数据库。未做任何操作。请启动一次实例，以便得知'
@@ -406,7 +408,7 @@ TEXTS: t.Mapping[str, str] = {
         '{0} 中空间不够备份影子表：它们有 {1} MB 数据。影子表留在 {2} 中。请清理那里的空间，然后用 state packed。'
     ),
     'The shadow tables of {0} are not what its tables are: {1}.': '{0} 的影子表与数据表不一致：{1:text}。',
-    '{0} is not believed: {1}. Nothing was done. Look at the tables {2} of the database, then remove both.': (
+    '{0} is not believed: {1}. Nothing was done. Check the tables {2} of the database, then remove both.': (
         '{0} 不可信：{1:text}。未做任何操作。请检查数据库中的表 {2}，然后把两者都删除。'
     ),
     '{0} could not be written: {1}.': '无法写入 {0}：{1:text}。',

@@ -109,7 +109,7 @@ TEXTS: t.Mapping[str, str] = {
     ),
     'it is not known which program wrote the line': '不知道这一行是哪个程序写的',
     'but the {0} covers that time and has no such line': '但 {0} 覆盖那段时间，却没有这样的记录',
-    'but its own log shows that it went on at that time': '但它自己的日志显示当时仍在运行',
+    'but its own log shows that it kept running at that time': '但它自己的日志显示当时仍在运行',
     'but no other source shows that it died at that time': '但没有其他来源显示它当时退出',
     'pid {0} is in the process history of this instance': '进程 {0} 在这个实例的进程历史中',
     'pid {0} is the requested pid': '进程 {0} 就是指定的进程',

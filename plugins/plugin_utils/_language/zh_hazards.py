@@ -16,7 +16,7 @@ TEXTS: t.Mapping[str, str] = {
     'run {0} is working on it': '运行 {0:text} 正在处理它',
     'run {0} was interrupted and is unfinished': '运行 {0:text} 被中断，尚未完成',
     '{0}, step {1}': '{0}，步骤 {1}',
-    'config.json is missing: a start would open the installer on port 8001 to everybody': (
+    'config.json is missing: a start would open the installer on port 8001 to everyone': (
         '缺少 config.json：启动后会在 8001 端口向所有人开放安装页面'
     ),
     'config.json: {0}': 'config.json：{0:text}',
@@ -139,7 +139,7 @@ TEXTS: t.Mapping[str, str] = {
     'Restart or stop the instance: this process cannot serve requests any more.': (
         '请重启或停止实例：这个进程已无法再处理请求。'
     ),
-    'Stop the instance and restore config.json: until then, anybody can take it over.': (
+    'Stop the instance and restore config.json: until then, anyone can take it over.': (
         '请停止实例并恢复 config.json：在此之前，任何人都能接管它。'
     ),
     'Check its logs.': '请查看它的日志。',
@@ -212,7 +212,7 @@ TEXTS: t.Mapping[str, str] = {
         '它的数据库比版本 {0} 新，启动这个版本会改动数据表：{1}'
     ),
     'Set user, so that the instance does not run as root; or make root the owner of the binary and the '
-    'directories, with mode 0755; or accept root_runs_writable if everybody who can change these files may act as '
+    'directories, with mode 0755; or accept root_runs_writable if everyone who can change these files may act as '
     'root.': (
         '请设置 user，不让实例以 root 运行；或把程序文件和目录的属主改为 root，权限 0755；如果能修改这些文件的人本'
         '来就可以拥有 root 权限，也可以接受 root_runs_writable。'
@@ -244,13 +244,13 @@ TEXTS: t.Mapping[str, str] = {
     # An install of somebody else
     'the way to its directory cannot be seen: {0}': '无法查看通往其目录的路径：{0}',
     'its directory cannot be seen: {0}': '无法查看其目录：{0}',
-    'it lies below {0}, which belongs to {1}, and {2} runs it': '它位于属于 {1} 的 {0} 之下，却由 {2} 运行',
-    'it lies below {0}, where everybody may put files': '它位于任何人都能写入的 {0} 之下',
+    'it is below {0}, which belongs to {1}, and {2} runs it': '它位于属于 {1} 的 {0} 之下，却由 {2} 运行',
+    'it is below {0}, where all users may put files': '它位于任何人都能写入的 {0} 之下',
     'its directory belongs to {0}, and {1} runs it': '其目录属于 {0}，却由 {1} 运行',
-    'everybody may write its directory': '任何人都能写入其目录',
-    'it lies in the home directory of {0}, who can log in': '它位于可登录用户 {0} 的家目录中',
+    'all users may write to its directory': '任何人都能写入其目录',
+    'it is in the home directory of {0}, who can log in': '它位于可登录用户 {0} 的家目录中',
     # What the install directory shows
-    '{0} is no directory: it is not used': '{0} 不是目录：不使用',
+    '{0} is not a directory: it is not used': '{0} 不是目录：不使用',
     'an object is expected': '应为对象',
     'the file contains {0}, but an object is expected': '文件内容是 {0}，而应为对象',
     '{0} is not an object': '{0} 不是对象',

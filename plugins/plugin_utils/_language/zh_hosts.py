@@ -48,7 +48,7 @@ TEXTS: t.Mapping[str, str] = {
     'Not a directory': '不是目录',
     'Is a directory': '是目录',
     # The call
-    'port must be between 1 and 65535, got {0}. Nothing was looked at. Correct port.': (
+    'port must be between 1 and 65535, got {0}. Nothing was inspected. Correct port.': (
         'port 必须在 1 到 65535 之间，现在是 {0}。没有检查任何内容。请改正 port。'
     ),
     'port must be between 1 and 65535, got {0}. Nothing was done.': (
@@ -200,7 +200,7 @@ TEXTS: t.Mapping[str, str] = {
     'It is disabled in the list of sites. Enable it there, or remove it from sites.': (
         '它在站点列表中被停用。请在那里启用，或从 sites 中去掉。'
     ),
-    'The application has no usable config.json, and its installer is open to everybody. Stop it, and restore the '
+    'The application has no usable config.json, and its installer is open to everyone. Stop it, and restore the '
     'file.': '应用没有可用的 config.json，安装页面正向所有人开放。请停止它并恢复该文件。',
     'Its limiter refuses requests, because memory is low or there are too many of them. Check the memory of the '
     'host, then try again after some seconds.': '限流器拒绝了请求：内存不足或请求过多。请检查主机内存，几秒后再试。',

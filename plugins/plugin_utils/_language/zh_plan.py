@@ -36,7 +36,7 @@ TEXTS: t.Mapping[str, str] = {
     'rolled_back': '已回滚',
     'failed': '失败',
     'lost': '失联',
-    'left_out': '未列入',
+    'left_out': '未纳入',
     'not_touched': '未动',
     # Headings of the plan
     'host': '主机',
@@ -55,15 +55,15 @@ TEXTS: t.Mapping[str, str] = {
     'runs its newest binary': '运行的已是最新的程序文件',
     'not worked on: {0}': '不处理：{0:text}',
     'nothing to do: it has no instances': '没有实例，无事可做',
-    'unreachable, left out': '连不上，未列入',
+    'unreachable, left out': '连不上，未纳入',
     '{verb}: instances: {count}, hosts: {hosts}': '{verb}：实例 {count} 个，主机 {hosts} 台',
     ', hosts that refuse: {count}': '，拒绝的主机 {count} 台',
     '# Found, for the inventory: keep what is yours. Or set anqicms_instances: discover': (
         '# 找到的实例，可写入清单：只保留属于你的。也可以设置 anqicms_instances: discover'
     ),
     # The result line
-    'downtime {ms} ms': '停机 {ms} ms',
-    'verified {ms} ms': '验证完成 {ms} ms',
+    'downtime {ms} ms': '停机 {ms} 毫秒',
+    'verified {ms} ms': '验证完成 {ms} 毫秒',
     'log: {found}': '日志: {found}',
     'clean': '正常',
     'pages: {found}': '页面: {found}',
@@ -83,8 +83,8 @@ TEXTS: t.Mapping[str, str] = {
     'the connection was lost and did not come back; the host completes the started work by itself.': (
         '连接中断，没有恢复；主机会自行把已开始的工作做完。'
     ),
-    'the connection was lost and did not come back; whether the {0} took place is not known, and nothing goes on '
-    'with it on the host. Check with instance_info, then run {1} again.': (
+    'the connection was lost and did not come back; whether the {0} was done is not known, and nothing continues '
+    'it on the host. Check with instance_info, then run {1} again.': (
         '连接中断，没有恢复；{0:text}是否执行过不得而知，主机上也没有程序在继续。请用 instance_info 检查，然后再次'
         '运行 {1}。'
     ),
@@ -92,11 +92,11 @@ TEXTS: t.Mapping[str, str] = {
     'The dumps were not compressed after the window: {0}': '窗口结束后没有压缩数据库备份：{0:text}',
     'Hop {0} of {1} ({2}): {3}': '第 {0} 步，共 {1} 步（{2}）：{3:text}',
     'The hops before it are done, and stand: {0}.': '之前的各步已完成，保留不动：{0}。',
-    'Not begun: {0}.': '尚未开始：{0}。',
+    'Not started: {0}.': '尚未开始：{0}。',
     # Sentences that many messages have
     'Nothing was done.': '未做任何操作。',
     'Nothing was changed.': '未做任何修改。',
-    'Nothing was looked at or touched.': '没有检查，也没有改动任何内容。',
+    'Nothing was inspected or changed.': '没有检查，也没有改动任何内容。',
     'Nothing was done on them.': '没有对它们做任何操作。',
     'such as 4b1d0a7e-shop.example': '例如 4b1d0a7e-shop.example',
     # Refusals of the plan
@@ -136,15 +136,14 @@ TEXTS: t.Mapping[str, str] = {
         '没有任何主机有可处理的实例。未做任何操作。请在 anqicms_instances 里列出实例，或改正 anqicms_only。'
     ),
     'Left out, because they were unreachable: {0}. Nothing was done on them.': (
-        '因连不上而未列入：{0}。没有对它们做任何操作。'
+        '因连不上而未纳入：{0}。没有对它们做任何操作。'
     ),
     'No host was left out.': '没有遗漏主机。',
     # The canary
-    'After the canary (the first batch), the run asks whether to go on. It ends there unless somebody answers yes.': (
-        '灰度批次（第一批）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。'
-    ),
-    'After the canary (the group anqicms_canary), the run asks whether to go on. It ends there unless somebody answers '
-    'yes.': '灰度批次（anqicms_canary 组）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。',
+    'After the canary (the first batch), the run asks whether to continue. It ends there unless someone answers '
+    'yes.': '灰度批次（第一批）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。',
+    'After the canary (the group anqicms_canary), the run asks whether to continue. It ends there unless someone '
+    'answers yes.': '灰度批次（anqicms_canary 组）完成后，会询问是否继续。只有回答 yes 才继续，否则到此结束。',
     'anqicms_confirm_after_canary is for the playbook anqicms.lifecycle.upgrade: a role cannot end the batches of '
     'the play that it is in. Nothing was done. Use the playbook, or set it to false.': (
         'anqicms_confirm_after_canary 只用于 playbook anqicms.lifecycle.upgrade：角色无法结束它所在 play 的批次。未'
@@ -153,17 +152,17 @@ TEXTS: t.Mapping[str, str] = {
     'Nothing to ask.': '无需询问。',
     'The canary has {0}, by run {1}: {2}': '灰度主机已是 {0}（运行 {1}）：{2}',
     'Not upgraded yet, hosts: {0}: {1}': '尚未升级的主机 {0} 台：{1}',
-    'The run ends here, because nobody confirmed it with yes (anqicms_confirm_after_canary).': (
+    'The run ends here, because no one confirmed it with yes (anqicms_confirm_after_canary).': (
         '没有人回答 yes 确认（anqicms_confirm_after_canary），运行到此结束。'
     ),
     'Nothing was done on the hosts that are not upgraded yet.': '对尚未升级的主机没有做任何操作。',
-    'Check the canary. To go on without a prompt, start the same run with -e anqicms_confirmed={0}': (
+    'Check the canary. To continue without a prompt, start the same run with -e anqicms_confirmed={0}': (
         '请检查灰度主机。如要继续且不再询问，用 -e anqicms_confirmed={0} 再次启动同样的运行'
     ),
     'To roll the canary back, run the rollback playbook with -e anqicms_rollback_run={0}': (
         '如要回滚灰度主机，用 -e anqicms_rollback_run={0} 运行 rollback playbook'
     ),
-    'Look at the canary. Type yes to go on with the others; anything else ends the run here': (
+    'Check the canary. Type yes to continue with the others; anything else ends the run here': (
         '请检查灰度主机。输入 yes 继续升级其余主机；输入其他内容则到此结束'
     ),
     'anqicms_confirmed: {0} Nothing was done. Give the id of another run, or leave anqicms_confirmed out: with '
@@ -171,8 +170,8 @@ TEXTS: t.Mapping[str, str] = {
         'anqicms_confirmed: {0:text}未做任何操作。请给出另一次运行的 id，或去掉 anqicms_confirmed：设置 '
         'anqicms_confirm_after_canary 后，第一批完成时会再次询问。'
     ),
-    'Run {0} did not end well on {1}.': '运行 {0} 在以下实例上没有成功：{1}。',
-    'No instance on the hosts of this run knows a run {0} that has changed it and ended well. Known are: {1}.': (
+    'Run {0} did not succeed on {1}.': '运行 {0} 在以下实例上没有成功：{1}。',
+    'No instance on the hosts of this run knows a run {0} that has changed it and succeeded. Known are: {1}.': (
         '本次运行的主机上，没有实例记录过成功修改它的运行 {0}。已知的运行：{1:text}。'
     ),
     'none': '无',

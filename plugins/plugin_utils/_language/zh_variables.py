@@ -21,7 +21,7 @@ TEXTS: t.Mapping[str, str] = {
         '按 --tags 和 --skip-tags（{0}）筛选后无事可做：本次运行的任务都没有标签。'
     ),
     'Leave these options out.': '请去掉这些选项。',
-    '{0} Nothing was looked at or touched. Leave these options out.': (
+    '{0} Nothing was inspected or changed. Leave these options out.': (
         '{0:text}没有检查，也没有改动任何内容。请去掉这些选项。'
     ),
     'Not selected by --tags.': '未被 --tags 选中。',
@@ -33,11 +33,11 @@ TEXTS: t.Mapping[str, str] = {
     'Correct the names. What other tools read needs a name that does not come close to one of this collection.': (
         '请改正变量名。其他工具使用的变量，名字不要与本集合的相近。'
     ),
-    'Nothing was looked at or touched. Correct the names. What other tools read needs a name that does not come '
+    'Nothing was inspected or changed. Correct the names. What other tools read needs a name that does not come '
     'close to one of this collection.': (
         '没有检查，也没有改动任何内容。请改正变量名。其他工具使用的变量，名字不要与本集合的相近。'
     ),
-    'Not variables of this collection: {0}. anqicms_strict refuses them. Nothing was looked at or touched.': (
+    'Not variables of this collection: {0}. anqicms_strict refuses them. Nothing was inspected or changed.': (
         '不是本集合的变量：{0}。anqicms_strict 不允许使用。没有检查，也没有改动任何内容。'
     ),
     'Not variables of anqicms.lifecycle, and not used by it: {0}.': '不是 anqicms.lifecycle 的变量，不会使用：{0}。',
@@ -126,24 +126,26 @@ TEXTS: t.Mapping[str, str] = {
     'an entry is empty': '有空的项',
     'the entry {0} is not one line of text': '其中的 {0} 不是一行文本',
     'it is neither JSON nor YAML': '既不是 JSON 也不是 YAML',
-    '{0} is no id. They are in the plan, and discover shows them': '{0} 不是实例 id。实例 id 见计划，discover 也会显示',
+    '{0} is not an id. They are in the plan, and discover shows them': (
+        '{0} 不是实例 id。实例 id 见计划，discover 也会显示'
+    ),
     '{0} has a possessive quantifier or an atomic group. Pythons before 3.11 lack them': (
         '{0} 含有占有量词或原子组，3.11 之前的 Python 不支持'
     ),
     '{0}: {1} is not a number of hosts or a percentage': '{0}: {1} 不是主机数或百分比',
     'the time zone database of the controller does not contain it': '控制端的时区数据库里没有它',
-    '{0}, {1}, is no dictionary. With -e write it as JSON: {2}': '{0}（{1}）不是字典。用 -e 时请写成 JSON：{2}',
+    '{0}, {1}, is not a dictionary. With -e write it as JSON: {2}': '{0}（{1}）不是字典。用 -e 时请写成 JSON：{2}',
     '{0}: sites is empty. Leave it out where none is to be asked': '{0}: sites 为空。不需要检查站点时请去掉它',
-    '{0} is no dictionary': '{0} 不是字典',
+    '{0} is not a dictionary': '{0} 不是字典',
     '{0} has other keys than {1}': '{0} 含有 {1} 之外的键',
     '{0}: {1} has no signature, so it takes no secret': '{0}: {1} 不支持签名，不能设置 secret',
-    '{0} is no version': '{0} 不是版本号',
+    '{0} is not a version': '{0} 不是版本号',
     '{0}: src is missing': '{0}: 缺少 src',
-    '{0}: sha256 is no checksum of 64 hexadecimal digits': '{0}: sha256 不是 64 位十六进制的校验和',
+    '{0}: sha256 is not a checksum of 64 hexadecimal digits': '{0}: sha256 不是 64 位十六进制的校验和',
     'available must be a mapping from versions to releases, or a list of versions, got {0}. Nothing was planned.': (
         'available 必须是以版本号为键的字典，或版本号的列表，现在是 {0}。没有制定任何计划。'
     ),
-    'available names {0}, which is no version such as 3.5.8. Nothing was planned.': (
+    'available names {0}, which is not a version such as 3.5.8. Nothing was planned.': (
         'available 中的 {0} 不是像 3.5.8 这样的版本号。没有制定任何计划。'
     ),
     # Batches
@@ -179,7 +181,7 @@ TEXTS: t.Mapping[str, str] = {
     'The host did not report which Pythons it has: {0}': '主机没有报告有哪些 Python：{0}',
     'Found: {0}. None fits.': '找到：{0}。没有合适的。',
     'No Python was found.': '没有找到 Python。',
-    '{0} can be asked for {1}.': '{0} 可以安装 {1:text}。',
+    '{0} can install {1}.': '{0} 可以安装 {1:text}。',
     '{0}, or ansible-core {1} used': '{0}，或改用 ansible-core {1}',
     'To have {0} install one, become root (ansible_become).': '要用 {0} 安装，请切换为 root（ansible_become）。',
     'No package manager was found that this collection can use (dnf, yum, apt-get).': (

@@ -21,7 +21,7 @@ TEXTS: t.Mapping[str, str] = {
         '/proc 隐藏了其他用户的进程（hidepid），而 {0} 属于 uid {1}：是否在运行不得而知。没有发送任何信号。请以 '
         'root 或该用户运行。'
     ),
-    'pid {0} of {1} {2} SIGTERM, so it cannot be stopped gracefully. Nothing was signalled, and it goes on '
+    'pid {0} of {1} {2} SIGTERM, so it cannot be stopped gracefully. Nothing was signalled, and it continues '
     'serving. Set force: timeout to kill it.': (
         '{1} 的进程 {0} 不处理 SIGTERM（{2}），无法正常停止。没有发送任何信号，它仍在提供服务。设置 force: timeout '
         '可以强制结束。'
@@ -31,7 +31,7 @@ TEXTS: t.Mapping[str, str] = {
         '{1} 的进程 {0} 还没有打开端口 {2}：可能正在迁移数据库。没有发送任何信号。请等它能应答后再停止。'
     ),
     'pid {0} of {1} is migrating its database ({2}). The stop waited for {3} s, {4}. Nothing was signalled, and '
-    'the migration goes on. force does not override this. Wait until the migration has ended (check SHOW '
+    'the migration continues. force does not override this. Wait until the migration has ended (check SHOW '
     'PROCESSLIST and last_run_version in the table settings), then try again, or raise migration_timeout.': (
         '{1} 的进程 {0} 正在迁移数据库（{2}）。已等待 {3} 秒（{4}）。没有发送任何信号，迁移仍在继续，force 对此无效。'
         '请等迁移结束（查看 SHOW PROCESSLIST 和 settings 表中的 last_run_version）后再试，或调大 migration_timeout。'
@@ -93,14 +93,14 @@ TEXTS: t.Mapping[str, str] = {
     'config.json of {0} is {1}: {2}. {3} Nothing was stopped or started. Fix the file first.': (
         '{0} 的 config.json 有问题（{1}）：{2:text}。{3:text}没有启停任何进程。请先修正该文件。'
     ),
-    'The application would start its installer, which is open to everybody.': '应用会启动向所有人开放的安装页面。',
+    'The application would start its installer, which is open to everyone.': '应用会启动向所有人开放的安装页面。',
     'The application would not start.': '应用无法启动。',
     '{0} runs as uid {1}, and only root can start it as another user. Nothing was stopped or started. Run as root '
     'or as that user.': (
         '{0} 以 uid {1} 运行，只有 root 能以其他用户的身份启动它。没有启停任何进程。请以 root 或该用户运行。'
     ),
     '{0}: {1}, and there is no earlier record of how it ran. Nothing was stopped or started. Stop it '
-    '(graceful_stop), then start it by hand, or set user.': (
+    '(graceful_stop), then start it manually, or set user.': (
         '{0}: {1:text}，而且没有它以前如何运行的记录。没有启停任何进程。请停止它（graceful_stop）再手动启动，或设置'
         ' user。'
     ),
@@ -136,7 +136,7 @@ TEXTS: t.Mapping[str, str] = {
     'The instance writes to the log {0}, which is not the file of that name on this host. The log was not opened. '
     '{1} {2}': '实例写入的日志 {0} 不是本机上的同名文件。没有打开该日志。{1:text}{2:text}',
     "Create it again as a regular file of the instance's user, in directories that only root can write, or start "
-    'the instance by hand once with its output in running.log of the install directory.': (
+    'the instance manually once with its output in running.log of the install directory.': (
         '请在只有 root 能写的目录里把它重建为实例运行用户的普通文件，或手动启动一次，把输出写到安装目录的 running.log。'
     ),
     '{0} cannot be started: {1}. {2} {3}': '{0} 无法启动：{1:text}。{2:text}{3:text}',
@@ -196,13 +196,13 @@ TEXTS: t.Mapping[str, str] = {
     'exit code 255: the start failed, and the last line of its log says why': (
         '退出码为 255：启动失败，日志的最后一行写着原因'
     ),
-    'Read the log lines above. If they do not show the cause, start it by hand as its user.': (
+    'Read the log lines above. If they do not show the cause, start it manually as its user.': (
         '请看上面的日志。如果看不出原因，请以它的运行用户手动启动。'
     ),
     "it was killed (SIGKILL): by the kernel for memory, by a guard or stop.sh, or by a sibling's start": (
         '它被 SIGKILL 杀掉：可能是内核因内存不足、守护脚本或 stop.sh，或另一个实例启动时所为'
     ),
-    'Search the kernel log for "Killed process", and check what else starts or stops it.': (
+    'Search the kernel log for "Killed process", and check which other programs start or stop it.': (
         '请在内核日志中搜索“Killed process”，并检查还有什么会启停它。'
     ),
     'it was ended by signal {0}{1}': '它被信号 {0}{1} 结束',

@@ -118,7 +118,7 @@ def _instances(event: str, document: Data) -> list[Data]:
 def _row(one: Data, words: Words) -> str:
     names = [shown(one.get(key) or '', _MOST_NAME) for key in ('host', 'id')]
     downtime = words('downtime {ms} ms', ms=one['downtime_ms']) if one.get('downtime_known') else ''
-    why = shown(one.get('why') or '', _MOST_NAME)
+    why = words.known(_word(shown(one.get('why') or '', _MOST_NAME)))
     reason = words.known(shown(one.get('reason') or '', _MOST_REASON))
     return ' · '.join(part for part in [*names, words.known(_word(one['outcome'])), downtime, why, reason] if part)
 

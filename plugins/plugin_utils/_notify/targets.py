@@ -29,7 +29,7 @@ def targets(value: t.Any) -> list[dict[str, t.Any]]:
 
 def _target(where: str, given: t.Any) -> dict[str, t.Any]:
     if not isinstance(given, t.Mapping):
-        raise ValueError(f'{where} is no dictionary')
+        raise ValueError(f'{where} is not a dictionary')
     entry: dict[str, t.Any] = read.plain(given)
     if not set(entry) <= set(_KEYS):
         raise ValueError(f'{where} has other keys than {", ".join(_KEYS)}')

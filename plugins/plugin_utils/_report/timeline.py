@@ -86,9 +86,9 @@ def _lane(row: Data, begin: float, scale: float, clock: times.Clock, words: Word
     width = max(lasts * scale, _LEAST)
     x = min((row['began_at'] - begin) * scale, WIDTH - width)
     text = words(
-        '{host}: from {begin}, for {time}',
+        '{host}: from {start}, for {time}',
         host=row['host'],
-        begin=clock.of_day(row['began_at']),
+        start=clock.of_day(row['began_at']),
         time=times.duration(lasts * 1000),
     )
     return Lane(row, round(x, 1), round(width, 1), text, segments(row, max(lasts * 1000, 1.0), words, x, width))

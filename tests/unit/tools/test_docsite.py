@@ -24,7 +24,10 @@ def root(tmp_path: Path) -> Path:
     ("docs/upgrade.md", "upgrade.md#files", "upgrade.md#files"),
     ("docs/upgrade.md", "zh/upgrade.md", "zh/upgrade.md"),
     ("docs/zh/upgrade.md", "../upgrade.md", "../upgrade.md"),
+    ("docs/upgrade.md", "images/report.png", "images/report.png"),
     ("docs/upgrade.md", "#files", "#files"),
+    ("docs/upgrade.md", "images/page.png", "images/page.png"),
+    ("docs/zh/upgrade.md", "../images/page.png", "../images/page.png"),
     ("docs/upgrade.md", "https://forum.ansible.com/", "https://forum.ansible.com/"),
     ("docs/upgrade.md", "../roles/restart/README.md#results", docsite.REPOSITORY + "roles/restart/README.md#results"),
 ])  # fmt: skip

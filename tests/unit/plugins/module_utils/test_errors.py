@@ -18,7 +18,7 @@ from ansible_collections.anqicms.lifecycle.plugins.module_utils import _errors
 HERE = next(iter(module_utils.__path__))
 CLAIM = re.compile(r'\b(?:nothing|no process|no site|no file) was ((?!more)\w+)', re.I)
 # Claims that stay true whatever was done before: they are of a look or a question, or of what was found.
-HARMLESS = {'looked', 'asked', 'read', 'to', 'killed', 'concluded', 'seen', 'printed', 'recorded'}
+HARMLESS = {'looked', 'inspected', 'asked', 'read', 'to', 'killed', 'concluded', 'seen', 'printed', 'recorded'}
 # Only looks: what they say can stand behind any change, so they claim nothing of what was done.
 ONLY_LOOK = ('ports.py', 'logs.py', 'check.py')
 
@@ -66,7 +66,7 @@ def test_every_claim_is_one_that_is_taken_back_after_a_change(name: str, text: s
     [
         ('Nothing was done. Wait.', 'Nothing more was done. Wait.'),
         ('x. Nothing was stopped or started. Set user.', 'x. Nothing more was stopped or started. Set user.'),
-        ('Nothing was signalled, and it goes on serving.', 'Nothing more was signalled, and it goes on serving.'),
+        ('Nothing was signalled, and it continues serving.', 'Nothing more was signalled, and it continues serving.'),
         ('It was not used, and nothing was done. Update', 'It was not used, and nothing more was done. Update'),
         ('(x). No process was signalled. End', '(x). No further process was signalled. End'),
         ('No further signal was sent. Nothing runs.', 'No further signal was sent. Nothing runs.'),

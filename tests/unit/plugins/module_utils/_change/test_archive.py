@@ -72,11 +72,11 @@ def declares(size: int) -> bytes:
 
 GOOD = make()
 BAD = [
-    ("empty", b"", "no zip archive"),
-    ("text", b"<html>404</html>" * 50, "no zip archive"),
-    ("tar", b"\x1f\x8b" + b"\0" * 500, "no zip archive"),
-    ("truncated", GOOD[:-30], "or a truncated one"),
-    ("half", GOOD[: len(GOOD) // 2], "or a truncated one"),
+    ("empty", b"", "not a zip archive"),
+    ("text", b"<html>404</html>" * 50, "not a zip archive"),
+    ("tar", b"\x1f\x8b" + b"\0" * 500, "not a zip archive"),
+    ("truncated", GOOD[:-30], "or is truncated"),
+    ("half", GOOD[: len(GOOD) // 2], "or is truncated"),
     ("head cut off", GOOD[40:], "damaged"),
     ("damaged", corrupted(), "'anqicms' in it is damaged"),
     ("escape", make(None, entry("../evil")), "leads out of the directory"),

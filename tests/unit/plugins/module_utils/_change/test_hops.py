@@ -56,11 +56,11 @@ def test_path(source: str, target: str, direct: bool, expected: t.List[str]) -> 
     ("3.4.0", "3.5.8", [], "there are: none"),
     (None, "3.5.8", ALL, "The version of the instance is not known"),
     ("", "3.5.8", ALL, "The version of the instance is not known"),
-    ("nightly", "3.5.8", ALL, "'nightly': no version such as 3.5.8"),
+    ("nightly", "3.5.8", ALL, "'nightly': not a version such as 3.5.8"),
     ("1.9.0", "3.5.8", ALL, "knows 2.0.0 to 3.5.x"),
     ("3.5.8", "4.0.0", ALL, "Update the collection"),
     ("3.5.8", "3.6.0", ALL, "Update the collection"),
-    ("3.4.0", "latest", ALL, "The version asked for is 'latest'"),
+    ("3.4.0", "latest", ALL, "The requested version is 'latest'"),
     ("2.5.0", "3.0.4", ALL, "3.0.4 is a tag whose program reports 2.5.3"),
     ("2.3.6", "v3.2.5", ALL, "reports 3.2.4"),
 ])  # fmt: skip

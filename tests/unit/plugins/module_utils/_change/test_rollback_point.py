@@ -104,7 +104,7 @@ def test_a_name_that_the_next_start_fills(before: str, now: str, is_lost: bool) 
 def test_databases_that_came_or_went() -> None:
     one = held(archives=(5, 'a'))
     assert rollback_point.shown(rollback_point.since({}, {'k': one})) == 'shop: it is used since'
-    assert rollback_point.shown(rollback_point.since({'k': one}, {})) == 'shop: it could not be looked at'
+    assert rollback_point.shown(rollback_point.since({'k': one}, {})) == 'shop: it could not be inspected'
 
 
 def test_what_was_noted_is_read_again(tmp_path: t.Any) -> None:

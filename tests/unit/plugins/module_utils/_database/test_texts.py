@@ -193,8 +193,8 @@ def table(name: str, kind: str = 'BASE TABLE', data: int = 100) -> facts.Table:
     [
         (inspected(table('a')), ''),
         (inspected(table('a'), foreign_keys=['a (fk_1)']), 'foreign keys: a (fk_1)'),
-        (inspected(table('v', 'VIEW')), 'no tables: v'),
-        (inspected(table('s', 'SEQUENCE')), 'no tables: s'),
+        (inspected(table('v', 'VIEW')), 'not tables: v'),
+        (inspected(table('s', 'SEQUENCE')), 'not tables: s'),
         (inspected(table('a'), triggers=['trg']), 'triggers: trg'),
         (inspected(table('x' * 58)), ''),
         (inspected(table('x' * 59)), 'too long'),

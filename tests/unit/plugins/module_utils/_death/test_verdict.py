@@ -408,6 +408,6 @@ def test_nothing_is_known() -> None:
 
 def test_by_elimination_and_its_own_log_goes_on() -> None:
     decision = decide(kill(), coverage=(FULL, OWN_LOG))
-    assert (decision.verdict, 'its own log shows that it went on' in decision.incidents[0].how) == ('likely', True)
+    assert (decision.verdict, 'its own log shows that it kept running' in decision.incidents[0].how) == ('likely', True)
     assert outcome(kill(), ABRUPT, coverage=(FULL, OWN_LOG))[0] == 'confirmed'
     assert outcome(kill(), coverage=(FULL, OWN_LOG), pid=4711)[0] == 'confirmed'

@@ -32,10 +32,10 @@ TMP = [Part('/', 0, 0o40755), Part('/tmp', 0, 0o41777)]
         (TOP + [Part('/www/shop', WWW, 0o40755)], MALLORY, 'its directory belongs to'),
         (TOP + [Part('/www/shop', WWW, 0o40755)], 0, None),
         (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], 0, 'below /www/bob'),
-        (TOP + [Part('/www/shop', WWW, 0o40777)], WWW, 'everybody may write its directory'),
+        (TOP + [Part('/www/shop', WWW, 0o40777)], WWW, 'all users may write to its directory'),
         (TOP + [Part('/www/bob', MALLORY, 0o40755), Part('/www/bob/shop', WWW, 0o40755)], WWW, 'below /www/bob'),
-        (TMP + [Part('/tmp/shop', MALLORY, 0o40755)], MALLORY, 'below /tmp, where everybody'),
-        (SRV + [Part('/srv/shop', 0, 0o40755)], 0, 'below /srv, where everybody'),
+        (TMP + [Part('/tmp/shop', MALLORY, 0o40755)], MALLORY, 'below /tmp, where all users'),
+        (SRV + [Part('/srv/shop', 0, 0o40755)], 0, 'below /srv, where all users'),
     ],
 )
 def test_place(parts: t.Sequence[Part], uid: int, word: t.Optional[str]) -> None:
