@@ -225,7 +225,7 @@ TEXTS: t.Mapping[str, str] = {
     'All {0} known instances of this host may have ended within one second. "pkill -9 {1}" has that effect, and '
     "the vendor's stop.sh runs it. Check cron, panels and shell histories. Stop single instances with "
     'graceful_stop or the stop playbook.': (
-        '这台主机上已知的 {0} 个实例可能在一秒内全部退出。“pkill -9 {1}”就会这样，官方的 stop.sh 会执行它。请检查计'
+        '这台主机上已知的 {0} 个实例可能在一秒内全部退出。「pkill -9 {1}」就会这样，官方的 stop.sh 会执行它。请检查计'
         '划任务、面板和 shell 历史。停止单个实例请用 graceful_stop 或 stop playbook。'
     ),
     'It was not OOM-killed. A process that exits without logging was killed with SIGKILL: by a script, a panel, a '
@@ -264,10 +264,10 @@ TEXTS: t.Mapping[str, str] = {
     'reading it took too long': '读取耗时过长',
     'it has no lines in the time window': '这段时间内没有记录',
     'it has no kernel lines in the time window': '这段时间内没有内核记录',
-    'its time stamps cannot be parsed: "{0}"': '无法解析其时间戳：“{0}”',
+    'its time stamps cannot be parsed: "{0}"': '无法解析其时间戳：「{0}」',
     'its times count from an unknown boot: "{0}". Provide the log with absolute times, as written by "dmesg '
     '--time-format iso"': (
-        '其时间从某次未知的开机算起：“{0}”。请提供带绝对时间的日志，例如 "dmesg --time-format iso" 的输出'
+        '其时间从某次未知的开机算起：「{0}」。请提供带绝对时间的日志，例如 "dmesg --time-format iso" 的输出'
     ),
     'this kernel does not count OOM kills (older than 4.13)': '这个内核不统计 OOM 次数（早于 4.13）',
     'this kernel does not count OOM kills in {0}': '这个内核不在 {0} 中统计 OOM 次数',
@@ -276,9 +276,9 @@ TEXTS: t.Mapping[str, str] = {
         '{0} 不存在：控制组已被删除，或那里没有限制内存'
     ),
     'none of its lines can be parsed': '没有一行能解析',
-    'the journal lost messages at that time: "{0}"': 'journal 当时丢失了消息：“{0}”',
-    'syslog lost messages at that time: "{0}"': 'syslog 当时丢失了消息：“{0}”',
-    'the kernel did not print all messages at that time: "{0}"': '内核当时没有输出全部消息：“{0}”',
+    'the journal lost messages at that time: "{0}"': 'journal 当时丢失了消息：「{0}」',
+    'syslog lost messages at that time: "{0}"': 'syslog 当时丢失了消息：「{0}」',
+    'the kernel did not print all messages at that time: "{0}"': '内核当时没有输出全部消息：「{0}」',
     '{0}: {1} is not a valid time. Nothing was read. Use a time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z.': (
         '{0}: {1} 不是有效的时间。没有读取任何内容。请用例如 2026-01-31T12:00:00 或 2026-01-31T12:00:00Z 的时间。'
     ),

@@ -203,7 +203,7 @@ TEXTS: t.Mapping[str, str] = {
         '它被 SIGKILL 杀掉：可能是内核因内存不足、守护脚本或 stop.sh，或另一个实例启动时所为'
     ),
     'Search the kernel log for "Killed process", and check which other programs start or stop it.': (
-        '请在内核日志中搜索“Killed process”，并检查还有什么会启停它。'
+        '请在内核日志中搜索「Killed process」，并检查还有什么会启停它。'
     ),
     'it was ended by signal {0}{1}': '它被信号 {0}{1} 结束',
     '{0}: a fault of the program': '{0:text}：程序自身的错误',
