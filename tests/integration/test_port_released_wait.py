@@ -158,7 +158,7 @@ time.sleep(600)
     second = hold(guard, port)
     timer = threading.Timer(0.3, first.kill)
     timer.start()
-    params = {"ports": [port], "address": "::", "timeout": 10.0}
+    params = {"dir": None, "ports": [port], "address": "::", "timeout": 10.0}
     with pytest.raises(_errors.LifecycleError, match="released and taken again by process %d" % second.pid) as caught:
         port_released.work(params)
     timer.join()
