@@ -99,8 +99,8 @@ def hangs(request: http.server.BaseHTTPRequestHandler) -> None:
 def drips(request: http.server.BaseHTTPRequestHandler) -> None:
     """A byte now and then: each wait is short, and the whole has no end."""
     request.send_response(200)
-    for _ in range(300):
-        request.wfile.write(b"HTTP/1.0 200 OK\r\nX: " if _ == 0 else b"x")
+    for number in range(300):
+        request.wfile.write(b"x" if number else b"HTTP/1.0 200 OK\r\nX: ")
         request.wfile.flush()
         time.sleep(0.1)
 
@@ -108,7 +108,7 @@ def drips(request: http.server.BaseHTTPRequestHandler) -> None:
 def floods(request: http.server.BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.end_headers()
-    for _ in range(20):
+    for _unused in range(20):
         request.wfile.write(bytes(1024 * 1024))
     request.close_connection = True
 
