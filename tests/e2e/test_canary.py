@@ -191,7 +191,7 @@ def test_canaries_by_their_group(three: Upgrades) -> None:
     inventory.write_text(inventory.read_text() + "anqicms_canary:\n  hosts:\n    h3:\n    h2:\n")
     run = three.play(anqicms_run_id="night-7")
     assert (run.status, three.versions()) == (0, [OLD, NEW, NEW]), run.output
-    assert "After the canary (the group anqicms_canary), the run asks whether to go on." in run.output
+    assert "After the canary (the group anqicms_canary), the run asks whether to continue." in run.output
     assert f"The canary has {NEW}, by run night-7: h2, h3\n" in run.output and run.output.count(ENDS) == 1
     assert run.output.count("PLAY [Upgrade batch by batch]") == 2 and "Not upgraded yet, hosts: 1: h1\n" in run.output
 
@@ -199,7 +199,7 @@ def test_canaries_by_their_group(three: Upgrades) -> None:
 def test_nobody_is_asked_where_there_is_nothing_to_ask(two: Upgrades) -> None:
     plan = two.play("--check", "--diff")
     assert (plan.status, list(plan.outcomes)) == (0, ["h1", "h2"]), plan.output
-    assert "the run asks whether to go on" in plan.output and ENDS not in plan.output
+    assert "the run asks whether to continue" in plan.output and ENDS not in plan.output
     run = two.play("--limit", "h1")
     assert (run.status, run.outcomes, ENDS in run.output) == (0, {"h1": ["done"]}, False), run.output
     run = two.play(anqicms_confirm_after_canary=False)

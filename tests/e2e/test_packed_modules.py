@@ -19,7 +19,7 @@ from e2e.playing import Player
 OLDEST = {"2.16": (3, 6), "2.19": (3, 8), "2.21": (3, 9)}
 REFUSAL = re.compile(r"(Unsupported parameters for |missing required arguments: )")
 # These have no code for the host: their action plugins decide on the controller.
-ACTIONS = {"notify", "preflight", "report"}
+ACTIONS = {"notify", "preflight", "report", "workflow_report"}
 MODULES = sorted({path.stem for path in (paths.ROOT / "plugins" / "modules").glob("*.py")} - ACTIONS)
 
 

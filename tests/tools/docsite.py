@@ -58,13 +58,11 @@ def with_links_of_the_site(text: str, page: Path, root: Path) -> str:
 
 
 def write_guides(root: Path, source: Path) -> None:
-    shutil.copytree(root / "docs" / "images", source / "images")
+    shutil.copytree(root / IMAGES, source / "images")
     for page in guides(root):
         copy = source / page.relative_to(root / "docs").with_suffix(".md")
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(with_links_of_the_site(page.read_text(encoding="utf-8"), page, root), encoding="utf-8")
-    if (root / IMAGES).is_dir():
-        shutil.copytree(root / IMAGES, source / "images")
 
 
 def write_pages(collection: Path, source: Path, env: t.Mapping[str, str]) -> None:
