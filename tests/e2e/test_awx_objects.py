@@ -191,6 +191,7 @@ FAILS_THE_SECOND_TIME = (
 )
 
 
+@pytest.mark.soak
 def test_naive_tasks_change_something_in_each_run_or_fail(kit: Kit) -> None:
     """These are what a playbook has that does not know the habits of AWX: on a real one they do the same."""
     tasks = {**PREPARED, **CHANGED_EACH_TIME, "approval with edges": FAILS_THE_SECOND_TIME}

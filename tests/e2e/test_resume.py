@@ -187,6 +187,7 @@ def test_a_roll_of_12_is_resumed_whatever_broke_it(player: Player, make_roll: Ca
     check_resumed(player, make_roll(12), BREAKERS[how])
 
 
+@pytest.mark.soak
 @NOT_OF_A_REAL_RELEASE
 def test_a_small_roll_is_resumed_after_kill_9(default_player: Player, make_roll: Callable[[int], Fleet]) -> None:
     check_resumed(default_player, make_roll(4), kill_9)
