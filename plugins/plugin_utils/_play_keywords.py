@@ -87,10 +87,14 @@ class PlayKeywords:
     def _raw(self, name: str) -> t.Any:
         """What is given for a variable of the play, or of the first of its hosts, whatever --limit leaves."""
         given = self._given(name)
-        if not _options.is_given(given) and self._hostvars:
-            first = next(iter(_batches.ordered(self._matching(self._pattern()), self._canaries())), '')
-            given = self._hostvars[first].get(name) if first in self._hostvars else given
+        if not _options.is_given(given) and self._hostvars and self._first in self._hostvars:
+            given = self._hostvars[self._first].get(name)
         return given
+
+    @functools.cached_property
+    def _first(self) -> str:
+        """All variables of the play are read from the same host, so it is looked for once."""
+        return next(iter(_batches.ordered(self._matching(self._pattern()), self._canaries())), '')
 
     def _given(self, name: str) -> t.Any:
         return self._templar.template(self._variables[name]) if name in self._variables else None
