@@ -12,6 +12,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _lines, _options
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import as_data
 
 Result = dict[str, t.Any]
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
         if args.get('kept'):
             result['kept'] = as_data(args['kept'])
         if args.get('stats'):
-            result['ansible_stats'] = _stats(args['stats'])
+            result.update(results.passed_on(args['stats']))
         if args.get('record'):
             result.update(self._record(args['record'], args.get('stop_on_failure') is not False))
         if args.get('batch_of'):
@@ -53,10 +54,10 @@ class ActionModule(ActionBase):
         After a failure that stops, the rescue section passes it on.
         """
         from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _outcome
-        from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import results
 
         host = str(self._vars['inventory_hostname'])
-        passed = {**self._kept(), 'ansible_stats': _stats(results.of_record(results.name_of(self._vars), host, record))}
+        data = results.of_record(results.name_of(self._vars), host, record)
+        passed = {**self._kept(), **results.passed_on(data)}
         passed['records'] = as_data([*passed['records'], {**record, 'host': host}])
         if record['failed']:
             reason = self._words.known(record['reason'])
@@ -95,11 +96,7 @@ class ActionModule(ActionBase):
         written = report.attempt(document, target, self._words, zone)
         _lines.show([written.line] if written.ok else [])
         data = report.artifacts(document, self._words, zone) if target == report.ARTIFACTS else {}
-        return {'failed': not written.ok, 'msg': written.line, **({'ansible_stats': _stats(data)} if data else {})}
+        return {'failed': not written.ok, 'msg': written.line, **(results.passed_on(data) if data else {})}
 
     def _option(self, name: str) -> t.Any:
         return _options.value_of(f'anqicms_{name}', self._templar.template(self._vars.get(f'anqicms_{name}')))
-
-
-def _stats(data: t.Any) -> Result:
-    return {'data': data, 'per_host': False, 'aggregate': True}

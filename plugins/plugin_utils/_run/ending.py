@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils import _options
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._language import words as _words
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._notify import result_lines
-from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import closing
+from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import closing, results
 from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._text import shown
 
 Data = t.Mapping[str, t.Any]
@@ -64,7 +64,7 @@ def artifacts(document: dict[str, t.Any], language: str | None, zone: str | None
     from ansible_collections.anqicms.lifecycle.plugins.plugin_utils._run import report
 
     data = report.artifacts(document, _words.of(language), zone)
-    return {'artifact': list(data), 'ansible_stats': {'data': data, 'per_host': False, 'aggregate': True}}
+    return {'artifact': list(data), **results.passed_on(data)}
 
 
 def event_of(document: Data) -> str:

@@ -97,4 +97,4 @@ class OfAction:
         """What the earlier jobs of a workflow have passed on, for the statistics of this one."""
         name = results.name_of(self._vars)
         given = results.given(name, self._vars)
-        return {'ansible_stats': {'data': {name: given}, 'per_host': False, 'aggregate': True}} if given else {}
+        return results.passed_on({name: given}) if given else {}
